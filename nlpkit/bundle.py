@@ -1,0 +1,205 @@
+"""The saved folder of a model: written whole or not at all, read lazily, checked.
+
+my-model/
+  config.json      format, task, labels, normalisation, members and how they are mixed, where it all came from
+  evidence.json    the characters and words that count as evidence
+  samples.json     inputs with the outputs expected of them: the folder tests itself
+  README.md        the model card
+  MEMBER/          one folder a member
+    vocabulary.json
+    model.onnx            what inference executes, or
+    arrays.safetensors    the same for a member that is linear in its tokens
+    model.safetensors     the weights as trained; may be left out
+    tokenizer/...         the tokenizer's files
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+from nlpkit.errors import BundleError, SettingError, nearest
+from nlpkit.registry import registry
+
+FORMAT = 1
+CONFIG, EVIDENCE, SAMPLES, CARD = "config.json", "evidence.json", "samples.json", "README.md"
+VOCABULARY, GRAPH, ARRAYS, WEIGHTS = "vocabulary.json", "model.onnx", "arrays.safetensors", "model.safetensors"
+TOKENIZER = "tokenizer"
+
+
+class Bundle:
+    """A model's files, in a folder or in memory.
+
+    :param name: what to call it in errors.
+    :param files: contents by path relative to the folder, with forward slashes.
+    """
+
+    def __init__(self, name: str, files: Mapping[str, bytes]) -> None:
+        self.name = name
+        self.files = files
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Bundle:
+        """Open a saved folder; files are read when first needed.
+
+        :raises BundleError: if it is no model, or of a newer format.
+        """
+        folder = Path(folder)
+        _recover(folder)
+        if not (folder / CONFIG).is_file():
+            what = "has no config.json" if folder.is_dir() else "does not exist"
+            raise BundleError(f"{folder} is no model: it {what}")
+        bundle = cls(str(folder), _Folder(folder))
+        bundle.check_format()
+        return bundle
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The contents of config.json."""
+        config = self.json(CONFIG)
+        if not isinstance(config, dict) or not {"format", "task", "labels", "members", "stages"} <= config.keys():
+            raise BundleError(f"{self.name} is no model: its config.json lacks format, task, labels, members or stages")
+        return config
+
+    def check_format(self) -> None:
+        """Refuse what this version cannot read.
+
+        :raises BundleError: naming both versions.
+        """
+        if self.config["format"] != FORMAT:
+            made_by = self.config.get("nlpkit", "an unknown version")
+            raise BundleError(
+                f"{self.name} has format {self.config['format']}, written by nlpkit {made_by}; this version reads "
+                f"format {FORMAT}: pip install --upgrade nlpkit-zh"
+            )
+
+    def read(self, path: str) -> bytes:
+        """Return one file.
+
+        :raises BundleError: if it is missing or unreadable.
+        """
+        try:
+            return self.files[path]
+        except KeyError:
+            raise BundleError(f"{self.name} is damaged: {path} is missing") from None
+        except OSError as error:
+            raise BundleError(f"{self.name} is damaged: {path} cannot be read: {error.strerror}") from error
+
+    def json(self, path: str) -> Any:
+        """Return one file parsed as JSON."""
+        try:
+            return json.loads(self.read(path))
+        except ValueError as error:
+            raise BundleError(f"{self.name} is damaged: {path} is no JSON: {error}") from error
+
+    def under(self, prefix: str) -> dict[str, bytes]:
+        """All files below a folder, by their paths inside it."""
+        start = f"{prefix}/"
+        return {path[len(start) :]: self.read(path) for path in self.files if path.startswith(start)}
+
+
+def find(model: str | Path) -> Bundle:
+    """Open a model by its registered name or its folder; a folder is meant where the text has a slash or exists.
+
+    :raises SettingError: if there is neither.
+    """
+    names = registry().names("model")
+    if str(model) in names:
+        return Bundle.open(registry().get("model", str(model)).factory)
+    folder = Path(model)
+    if folder.exists() or _moved_aside(folder).exists() or len(folder.parts) > 1:
+        return Bundle.open(folder)
+    raise SettingError(f"there is no model {str(model)!r}, by name or as a folder{nearest(str(model), names)}")
+
+
+def writable(folder: Path, *, force: bool = False) -> None:
+    """Make sure, before long work begins, that `save` may write there.
+
+    :raises BundleError: if something is there that is no model, or a model and not ``force``.
+    """
+    if folder.is_dir() and not (folder / CONFIG).is_file() and any(folder.iterdir()):
+        raise BundleError(f"{folder} holds files but no model; nothing was touched: choose another folder")
+    if folder.exists() and not folder.is_dir():
+        raise BundleError(f"{folder} is a file: choose a folder")
+    if (folder / CONFIG).is_file() and not force:
+        raise BundleError(f"{folder} holds a model already: choose another folder, or say --force to replace it")
+
+
+def save(folder: Path, files: Mapping[str, bytes], *, force: bool = False) -> None:
+    """Write all files beside ``folder``, move an old model aside, move the new one in, delete the old one.
+
+    Whatever fails, at any moment, either the old or the new model is whole; `Bundle.open` finishes a broken move.
+
+    :raises BundleError: if the folder may not be replaced, or the disk refuses.
+    """
+    writable(folder, force=force)
+    new = folder.parent / f".{folder.name}.new-{uuid.uuid4().hex[:8]}"
+    try:
+        for path, data in files.items():
+            _write(new / path, data)
+        _swap(new, folder)
+    except OSError as error:
+        raise BundleError(f"{folder} could not be saved: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def dump_json(value: Any) -> bytes:
+    """JSON as people read it, in UTF-8, with a last newline."""
+    return (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode("utf-8", "replace")
+
+
+class _Folder(Mapping[str, bytes]):
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __getitem__(self, path: str) -> bytes:
+        try:
+            return (self._folder / path).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            raise KeyError(path) from None
+
+    def __iter__(self) -> Any:
+        return (f.relative_to(self._folder).as_posix() for f in sorted(self._folder.rglob("*")) if f.is_file())
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _swap(new: Path, folder: Path) -> None:
+    old = _moved_aside(folder)
+    if folder.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        folder.rename(old)
+    new.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _recover(folder: Path) -> None:
+    """A crash between the two moves of `_swap` left the model under its other name."""
+    old = _moved_aside(folder)
+    if not folder.exists() and (old / CONFIG).is_file():
+        old.rename(folder)
+
+
+def _moved_aside(folder: Path) -> Path:
+    return folder.parent / f".{folder.name}.old"
+
+
+def recorded(entry: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Name, distribution and version under which a component was saved."""
+    return cast("tuple[str, str, str]", (entry["name"], entry["distribution"], entry["version"]))

@@ -1,0 +1,52 @@
+"""Every error that nlpkit raises on purpose, one tree, one sentence each.
+
+NlpkitError
+├── DataError            a file, a row or a corpus is at fault
+├── BundleError          a saved model is at fault
+│   └── MissingPlugin    ... because a plugin that it names is not installed
+├── SettingError         an option, a name or a value that the caller gave is at fault
+├── PluginError          a plugin is at fault
+└── MissingExtra         an optional dependency is not installed
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class NlpkitError(Exception):
+    """Base of all errors that a user can cause; its text is one sentence fit to print."""
+
+
+class DataError(NlpkitError):
+    """A file or a corpus cannot be used: missing, empty, binary, without the column asked for."""
+
+
+class BundleError(NlpkitError):
+    """A folder is no model, is damaged, or was written in a format that this version does not read."""
+
+
+class MissingPlugin(BundleError):  # noqa: N818 - the sentence reads "missing plugin", as pip's does
+    """A model names a component that no installed plugin registers."""
+
+
+class SettingError(NlpkitError):
+    """A name, an option or a value is wrong; the sentence says what there is."""
+
+
+class PluginError(NlpkitError):
+    """A plugin failed to load, claims a taken name, or breaks its protocol."""
+
+
+class MissingExtra(NlpkitError):  # noqa: N818
+    """Something needs a package that the plain installation leaves out."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs {package}, which is not installed: pip install 'nlpkit-zh[{extra}]'")
+
+
+def nearest(wrong: str, known: Iterable[str]) -> str:
+    """``; did you mean 'lstm'? There are: lstm, none`` for a wrong name, ready to append to a sentence."""
+    names = sorted(known)
+    close = get_close_matches(wrong, names, n=1)
+    guess = f"; did you mean {close[0]!r}?" if close else ";"
+    return f"{guess} there is: {', '.join(names) or 'nothing'}"

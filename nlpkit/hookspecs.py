@@ -1,0 +1,44 @@
+"""What a plugin may register. A plugin is a module named by an entry point in the group ``nlpkit``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import pluggy
+
+if TYPE_CHECKING:
+    import click
+
+PROJECT = "nlpkit"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+RegisterComponent: TypeAlias = Callable[[str, Callable[..., Any]], None]
+RegisterModel: TypeAlias = Callable[[str, Path], None]
+
+
+@hookspec
+def nlpkit_register_tokenizers(register: RegisterComponent) -> None:
+    """Call ``register(name, factory)`` for each tokenizer; the factory returns a `Tokenizer`."""
+
+
+@hookspec
+def nlpkit_register_embeddings(register: RegisterComponent) -> None:
+    """Call ``register(name, factory)`` for each embedding; the factory returns an `Embedding`."""
+
+
+@hookspec
+def nlpkit_register_encoders(register: RegisterComponent) -> None:
+    """Call ``register(name, factory)`` for each encoder; the factory takes ``input_dim`` and returns an `Encoder`."""
+
+
+@hookspec
+def nlpkit_register_models(register: RegisterModel) -> None:
+    """Call ``register(name, folder)`` for each trained bundle that the distribution carries."""
+
+
+@hookspec
+def nlpkit_register_commands(cli: click.Group) -> None:
+    """Add commands to the group ``nlpkit`` with ``@cli.command()`` or ``cli.add_command``."""

@@ -1,0 +1,1 @@
+"""Inference: open a bundle, batch rows, answer; never torch."""

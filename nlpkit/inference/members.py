@@ -1,0 +1,144 @@
+"""A member of a bundle as inference runs it: normalised texts in, logits out; never torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nlpkit.bundle import ARRAYS, GRAPH, TOKENIZER, VOCABULARY, Bundle, recorded
+from nlpkit.errors import BundleError
+from nlpkit.protocols import BatchTokenizer, Tokenizer
+from nlpkit.registry import registry
+from nlpkit.vocabulary import Ids, Tokens, Vocabulary, load_vocabulary
+
+Floats: TypeAlias = NDArray[np.float64]
+BATCH = 64  # rows that go through a graph together, sorted by length
+NORMS: dict[str, Callable[[Floats], Floats]] = {"sum": np.ones_like, "mean": lambda n: n, "sqrtn": np.sqrt}
+
+
+class Member(Protocol):
+    """Anything that gives each text a logit for each label."""
+
+    def logits(self, texts: Sequence[str]) -> Floats:
+        """Map normalised texts to logits ``(batch, labels)``."""
+        ...
+
+
+class TextIds:
+    """The way from text to ids: tokenizer, then vocabulary."""
+
+    def __init__(self, tokenizer: Tokenizer, vocabulary: Vocabulary, max_length: int | None = None) -> None:
+        self.tokenizer, self.vocabulary, self.max_length = tokenizer, vocabulary, max_length
+
+    def __call__(self, texts: Sequence[str]) -> Ids:
+        """Ids of each normalised text."""
+        ids = self.vocabulary.encode(tokenize(self.tokenizer, texts))
+        return ids if self.max_length is None else ids.truncated(self.max_length)
+
+
+def tokenize(tokenizer: Tokenizer, texts: Sequence[str]) -> Tokens:
+    """Tokens of many texts, by the tokenizer's own vectorised path where it has one."""
+    if isinstance(tokenizer, BatchTokenizer):
+        return tokenizer.batch(texts)
+    return Tokens.of([tokenizer.tokenize(text) for text in texts])
+
+
+class TableMember:
+    """A composition without an encoder, folded into a logit for each id: a gather and a sum.
+
+    :param table: ``(ids, labels - 1)``, int8 or float, relative to the first label, whose logit is 0.
+    :param scale: what one step of each column is worth ``(labels - 1,)``.
+    :param bias: ``(labels - 1,)``.
+    :param pooling: sum, mean or sqrtn.
+    """
+
+    def __init__(self, text_ids: TextIds, *, table: NDArray[Any], scale: Floats, bias: Floats, pooling: str) -> None:
+        self._text_ids = text_ids
+        self._columns = [np.ascontiguousarray(column) for column in table.T]
+        self._scale, self._bias, self._norm = scale, bias, NORMS[pooling]
+
+    def logits(self, texts: Sequence[str]) -> Floats:
+        """Map normalised texts to logits ``(batch, labels)``."""
+        ids = self._text_ids(texts)
+        norm = self._norm(np.maximum(ids.counts, 1).astype(np.float64))
+        result = np.zeros((ids.size, len(self._columns) + 1))
+        for position, column in enumerate(self._columns):
+            sums = np.bincount(ids.documents, weights=column[ids.flat], minlength=ids.size)
+            result[:, position + 1] = sums * self._scale[position] / norm + self._bias[position]
+        return result
+
+
+class GraphMember:
+    """A composition with an encoder, executed by onnxruntime on one thread.
+
+    :param graph: ONNX with inputs ``ids`` (batch, time) and ``mask``, and output ``logits`` (batch, labels).
+    """
+
+    def __init__(self, text_ids: TextIds, graph: bytes) -> None:
+        self._text_ids = text_ids
+        self._graph = graph
+
+    def logits(self, texts: Sequence[str]) -> Floats:
+        """Map normalised texts to logits ``(batch, labels)``; a row's logits do not depend on the others."""
+        return run_sorted(self._text_ids(texts), self._run)
+
+    def _run(self, ids: NDArray[np.int64], mask: NDArray[np.bool_]) -> NDArray[Any]:
+        return np.asarray(self._session.run(["logits"], {"ids": ids, "mask": mask})[0])
+
+    @cached_property
+    def _session(self) -> Any:
+        import onnxruntime  # a bundle of tables never needs it
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1  # busy cores collapse with more
+        options.log_severity_level = 3
+        return onnxruntime.InferenceSession(self._graph, options, providers=["CPUExecutionProvider"])
+
+
+def run_sorted(ids: Ids, run: Callable[[NDArray[np.int64], NDArray[np.bool_]], NDArray[Any]]) -> Floats:
+    """Pad rows of similar length together, run them, and put the results back in order."""
+    order = np.argsort(ids.counts, kind="stable")
+    rows = ids.rows()
+    parts = []
+    for start in range(0, ids.size, BATCH):
+        batch = Ids.of([rows[i] for i in order[start : start + BATCH]])
+        parts.append(run(*batch.padded()))
+    found = np.concatenate(parts).astype(np.float64)
+    result = np.empty_like(found)
+    result[order] = found
+    return result
+
+
+def open_member(bundle: Bundle, entry: dict[str, Any]) -> Member:
+    """Make the member that an entry of config.json describes.
+
+    :raises MissingPlugin: if its tokenizer is not installed.
+    :raises BundleError: if its files are damaged.
+    """
+    name = entry["name"]
+    component = registry().need("tokenizer", *recorded(entry["tokenizer"]))
+    files = bundle.under(f"{name}/{TOKENIZER}")
+    tokenizer = component.create(entry["tokenizer"]["config"], **({"files": files} if files else {}))
+    text_ids = TextIds(tokenizer, load_vocabulary(bundle.read(f"{name}/{VOCABULARY}")), entry.get("max_length"))
+    if entry["runtime"] == "graph":
+        return GraphMember(text_ids, bundle.read(f"{name}/{GRAPH}"))
+    return _open_table(bundle, entry, text_ids)
+
+
+def _open_table(bundle: Bundle, entry: dict[str, Any], text_ids: TextIds) -> TableMember:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    path = f"{entry['name']}/{ARRAYS}"
+    try:
+        arrays = load(bundle.read(path))
+        if arrays["table"].shape[0] != len(text_ids.vocabulary):
+            raise BundleError(f"{bundle.name} is damaged: {path} does not fit its vocabulary")
+        pooling = entry["head"]["pooling"]
+        return TableMember(text_ids, table=arrays["table"], scale=arrays["scale"], bias=arrays["bias"], pooling=pooling)
+    except (SafetensorError, KeyError) as error:
+        raise BundleError(f"{bundle.name} is damaged: {path}: {error}") from error

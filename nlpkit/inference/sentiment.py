@@ -1,0 +1,160 @@
+"""Sentiment: text → normalised → tokens → ids → logits of each member → mixed → calibrated probability."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nlpkit.bundle import EVIDENCE, SAMPLES, Bundle, find
+from nlpkit.errors import BundleError
+from nlpkit.evidence import Evidence
+from nlpkit.inference.members import Floats, Member, open_member
+from nlpkit.normalisation import Normaliser
+
+BLOCK = 1024  # texts scored together
+TOLERANCE = 1e-3  # between a sample's recorded and its present probability
+DECIMALS = 6
+
+
+class Score(NamedTuple):
+    """What is said of one text.
+
+    ``label`` and both probabilities are None where the text cannot be scored; ``reason`` then says why.
+    """
+
+    label: str | None
+    probability: float | None
+    probabilities: dict[str, float] | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A mixture of the first ``len(weights)`` members.
+
+    A row leaves at the first stage that is sure enough, so that later members cost only where there is doubt (a cascade:
+    Viola and Jones 2001).
+
+    :param weights: a weight for each member's logits.
+    :param temperature: the mixture is divided by it (Guo et al. 2017, https://arxiv.org/abs/1706.04599).
+    :param exit: the probability from which on no further member is asked; None at the last stage.
+    """
+
+    weights: tuple[float, ...]
+    temperature: float = 1.0
+    exit: float | None = None
+
+    def probabilities(self, logits: Sequence[Floats]) -> Floats:
+        """Mix members' logits, each ``(batch, labels)``, to probabilities ``(batch, labels)``."""
+        mixed = sum(weight * member for weight, member in zip(self.weights, logits, strict=True)) / self.temperature
+        return softmax(np.asarray(mixed))
+
+
+class SentimentModel:
+    """A classifier of texts read from a bundle; any set of labels.
+
+    >>> import nlpkit
+    >>> nlpkit.load("reviews").score(["质量很好，下次还来", "👍"])  # doctest: +SKIP
+    [Score(label='positive', probability=0.99…, …), Score(label=None, …, reason='no evidence: no letters')]
+
+    :raises BundleError: if the bundle is damaged or was made for another task.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        config = bundle.config
+        if config["task"] != "sentiment":
+            raise BundleError(f"{bundle.name} is a model for {config['task']}, not for sentiment")
+        self.bundle = bundle
+        self.labels: list[str] = config["labels"]
+        self.normaliser = Normaliser(**config["normalisation"])
+        self.stages = [
+            Stage(tuple(stage["weights"]), stage["temperature"], stage["exit"]) for stage in config["stages"]
+        ]
+        self._opened: dict[int, Member] = {}
+
+    def score(self, texts: Iterable[str]) -> list[Score]:
+        """Score each text, in order."""
+        return list(self.stream(texts))
+
+    def stream(self, texts: Iterable[str]) -> Iterator[Score]:
+        """Score texts as they come, a block at a time, so that memory does not grow with their number."""
+        remaining = iter(texts)
+        while block := list(itertools.islice(remaining, BLOCK)):
+            yield from self._score_block(block)
+
+    def probabilities(self, normalised: Sequence[str]) -> Floats:
+        """Map normalised texts to probabilities ``(batch, labels)``, whether or not they hold evidence."""
+        result = np.zeros((len(normalised), len(self.labels)))
+        rows = np.arange(len(normalised))
+        logits: list[Floats] = []
+        for position, stage in enumerate(self.stages):
+            for asked in range(len(logits), len(stage.weights)):
+                logits.append(self.member(asked).logits([normalised[row] for row in rows]))
+            found = stage.probabilities(logits)
+            result[rows] = found
+            if stage.exit is None or position == len(self.stages) - 1:
+                break
+            unsure = found.max(1) < stage.exit
+            rows, logits = rows[unsure], [member[unsure] for member in logits]
+            if not len(rows):
+                break
+        return result
+
+    def member(self, position: int) -> Member:
+        """Return a member, opened when first asked: a sure answer of the first never loads the others."""
+        if position not in self._opened:
+            self._opened[position] = open_member(self.bundle, self.bundle.config["members"][position])
+        return self._opened[position]
+
+    def check(self) -> list[str]:
+        """Score the bundle's own samples again; return a sentence for each that comes out otherwise than recorded."""
+        samples = self.bundle.json(SAMPLES)
+        faults = []
+        for sample, score in zip(samples, self.score([sample["text"] for sample in samples]), strict=True):
+            expected = sample["probabilities"] or {}
+            found = score.probabilities or {}
+            if expected.keys() != found.keys() or any(abs(expected[k] - found[k]) > TOLERANCE for k in expected):
+                faults.append(f"{sample['text']!r}: expected {expected or None}, found {found or None}")
+        return faults
+
+    def _score_block(self, texts: Sequence[Any]) -> list[Score]:
+        normalised = self.normaliser.batch([text if isinstance(text, str) else "" for text in texts])
+        reasons = self._evidence.reasons(normalised)
+        known = [row for row, reason in enumerate(reasons) if reason is None]
+        scores = [_unscored(text, reason) for text, reason in zip(texts, reasons, strict=True)]
+        if known:
+            found = self.probabilities([normalised[row] for row in known])
+            best = found.argmax(1).tolist()
+            for row, at, values in zip(known, best, np.round(found, DECIMALS).tolist(), strict=True):
+                scores[row] = Score(self.labels[at], values[at], dict(zip(self.labels, values, strict=True)))
+        return scores
+
+    @cached_property
+    def _evidence(self) -> Evidence:
+        return Evidence(**self.bundle.json(EVIDENCE))
+
+
+def load(model: str | Path = "reviews") -> SentimentModel:
+    """Open a model by its name (`nlpkit models list`) or its folder.
+
+    :raises SettingError: if there is no such name or folder.
+    :raises BundleError: if the folder is no model, is damaged, or is of a newer format.
+    :raises MissingPlugin: if a plugin that it needs is not installed.
+    """
+    return SentimentModel(find(model))
+
+
+def softmax(logits: Floats) -> Floats:
+    """Probabilities along the last axis."""
+    raised = np.exp(logits - logits.max(-1, keepdims=True))
+    return np.asarray(raised / raised.sum(-1, keepdims=True))
+
+
+def _unscored(text: object, reason: str | None) -> Score:
+    return Score(None, None, None, reason if isinstance(text, str) else f"not a text but {type(text).__name__}")

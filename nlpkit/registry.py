@@ -1,0 +1,171 @@
+"""Finds plugins, keeps broken ones apart, and answers "which embedding is called X, and from whom"."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from nlpkit import hookspecs
+from nlpkit.errors import MissingPlugin, PluginError, SettingError, nearest
+
+if TYPE_CHECKING:
+    import click
+
+HOOKS = {
+    "tokenizer": "nlpkit_register_tokenizers",
+    "embedding": "nlpkit_register_embeddings",
+    "encoder": "nlpkit_register_encoders",
+    "model": "nlpkit_register_models",
+}
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """An entry point of the group ``nlpkit`` and what came of it; ``error`` is None where all went well."""
+
+    name: str
+    distribution: str
+    version: str
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Component:
+    """One registered name. ``factory`` is a callable, or the folder of a model."""
+
+    kind: str
+    name: str
+    factory: Any
+    distribution: str
+    version: str
+
+    def options(self) -> dict[str, Any]:
+        """Option names and defaults of the factory, read from its signature; ``...`` marks one without a default."""
+        parameters = inspect.signature(self.factory).parameters.values()
+        return {
+            p.name: ... if p.default is p.empty else p.default
+            for p in parameters
+            if p.kind is p.KEYWORD_ONLY and p.name not in ("input_dim", "files")
+        }
+
+    def create(self, options: dict[str, Any], **fixed: Any) -> Any:
+        """Call the factory.
+
+        :raises SettingError: for an option that it does not have, or a value that it refuses.
+        """
+        known = self.options()
+        for name in options:
+            if name not in known:
+                raise SettingError(f"the {self.kind} {self.name!r} has no option {name!r}{nearest(name, known)}")
+        try:
+            return self.factory(**options, **fixed)
+        except (TypeError, ValueError) as error:
+            raise SettingError(f"the {self.kind} {self.name!r} refuses its options: {error}") from error
+
+
+@dataclass
+class Registry:
+    """All plugins that could be found, and every name that they registered."""
+
+    plugins: list[Plugin] = field(default_factory=list)
+    components: dict[tuple[str, str], Component] = field(default_factory=dict)
+    _manager: pluggy.PluginManager = field(default_factory=lambda: pluggy.PluginManager(hookspecs.PROJECT))
+
+    def __post_init__(self) -> None:
+        self._manager.add_hookspecs(hookspecs)
+
+    def add(self, module: object, *, name: str, distribution: str, version: str) -> None:
+        """Register one plugin, wholly or not at all; a fault is kept in `plugins`, never raised."""
+        before = dict(self.components)
+        error = None
+        try:
+            self._manager.register(module, name=f"{distribution}:{name}")
+            self._manager.check_pending()
+            for kind, hook in HOOKS.items():
+                self._call(hook, module, register=self._registrar(kind, distribution, version))
+        except Exception as fault:  # a stranger's code: whatever it raises must not stop the others
+            self.components = before
+            self._manager.unregister(module)
+            error = _sentence(fault)
+        self.plugins.append(Plugin(name, distribution, version, error))
+
+    def add_commands(self, cli: click.Group) -> None:
+        """Let every plugin add its commands to ``cli``; one that fails is marked in `plugins`."""
+        for position, plugin in enumerate(self.plugins):
+            module = self._manager.get_plugin(f"{plugin.distribution}:{plugin.name}")
+            try:
+                self._call("nlpkit_register_commands", module, cli=cli)
+            except Exception as fault:  # as in `add`
+                failed = Plugin(plugin.name, plugin.distribution, plugin.version, _sentence(fault))
+                self.plugins[position] = failed
+
+    def get(self, kind: str, name: str) -> Component:
+        """Return the component.
+
+        :raises SettingError: naming the nearest right name and all there are.
+        """
+        if (kind, name) not in self.components:
+            raise SettingError(f"there is no {kind} {name!r}{nearest(name, self.names(kind))}")
+        return self.components[kind, name]
+
+    def need(self, kind: str, name: str, distribution: str, version: str) -> Component:
+        """Return the component that a saved model recorded.
+
+        :raises MissingPlugin: naming the distribution and version that the model was made with.
+        """
+        if (kind, name) not in self.components:
+            raise MissingPlugin(
+                f"the model needs the {kind} {name!r} from {distribution} {version}, which is not installed or failed "
+                f"to load: pip install '{distribution}>={version}', and see `nlpkit plugins list`"
+            )
+        return self.components[kind, name]
+
+    def names(self, kind: str) -> list[str]:
+        """All names of a kind, sorted."""
+        return sorted(name for of, name in self.components if of == kind)
+
+    def _call(self, hook: str, module: object, **arguments: Any) -> None:
+        for implementation in getattr(self._manager.hook, hook).get_hookimpls():
+            if implementation.plugin is module:
+                implementation.function(*(arguments[name] for name in implementation.argnames))
+
+    def _registrar(self, kind: str, distribution: str, version: str) -> Callable[[str, Any], None]:
+        def register(name: str, factory: Callable[..., Any] | Path) -> None:
+            if taken := self.components.get((kind, name)):
+                raise PluginError(f"the {kind} {name!r} is already registered by {taken.distribution}")
+            self.components[kind, name] = Component(kind, name, factory, distribution, version)
+
+        return register
+
+
+@cache
+def registry() -> Registry:
+    """Return the registry of this process, made from the installed entry points at the first call."""
+    found = Registry()
+    for point in _sorted_entry_points():
+        distribution, version = (point.dist.name, point.dist.version) if point.dist else ("unknown", "0")
+        try:
+            module = point.load()
+        except Exception as fault:  # an import runs a stranger's code: any fault is the plugin's alone
+            found.plugins.append(Plugin(point.name, distribution, version, _sentence(fault)))
+        else:
+            found.add(module, name=point.name, distribution=distribution, version=version)
+    return found
+
+
+def _sorted_entry_points() -> Iterator[EntryPoint]:
+    """Ours first, so that a stranger who takes one of our names is the one refused."""
+    points = entry_points(group=hookspecs.PROJECT)
+    yield from sorted(points, key=lambda p: (p.module != "nlpkit.builtin", p.dist.name if p.dist else "", p.name))
+
+
+def _sentence(fault: BaseException) -> str:
+    text = " ".join(str(fault).split())
+    return text if isinstance(fault, PluginError) else f"{type(fault).__name__}: {text}"

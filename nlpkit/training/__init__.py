@@ -1,0 +1,1 @@
+"""Training: torch compositions, the loop, calibration, export; needs the extra `train`."""

@@ -1,0 +1,128 @@
+"""A trained composition as files that inference executes without torch, checked against torch on real rows."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import save
+
+from nlpkit.bundle import ARRAYS, GRAPH
+from nlpkit.errors import MissingExtra
+from nlpkit.inference.members import NORMS
+from nlpkit.protocols import StaticEmbedding
+from nlpkit.training.network import Network
+
+SMALL = 1024  # arrays of fewer numbers stay float32
+
+
+def export(network: Network, weights: str) -> tuple[str, dict[str, bytes]]:
+    """Return the runtime, ``table`` or ``graph``, and the member's files."""
+    network.eval()
+    if (vectors := _linear(network)) is not None:
+        return "table", {ARRAYS: _table(network, vectors, weights)}
+    return "graph", {GRAPH: _graph(network, weights)}
+
+
+def _linear(network: Network) -> torch.Tensor | None:
+    """The vector of every id ``(ids, dim)`` if logits are a sum over ids: then the whole composition folds into a table."""
+    head = network.head.config
+    if head["hidden"] or head["pooling"] not in NORMS or not getattr(network.encoder, "identity", False):
+        return None
+    return network.embedding.vectors().detach() if isinstance(network.embedding, StaticEmbedding) else None
+
+
+def _table(network: Network, vectors: torch.Tensor, weights: str) -> bytes:
+    """Logits of every id relative to the first label, as softmax only sees differences."""
+    zeros = torch.zeros(1, vectors.shape[1])
+    bias = network.head.layers(zeros) if network.head.bias is None else network.head.bias[None]
+    table = network.head.layers(vectors) - network.head.layers(zeros)
+    table, bias = (table[:, 1:] - table[:, :1]).detach().numpy(), (bias[0, 1:] - bias[0, 0]).detach().numpy()
+    scale = np.ones(table.shape[1])
+    if weights == "int8":
+        scale = _int8_scale(table)
+        table = np.round(table / scale).astype(np.int8)
+    arrays = {"table": np.ascontiguousarray(table), "scale": scale, "bias": bias.astype(np.float64)}
+    return cast(bytes, save(arrays))
+
+
+def _int8_scale(table: NDArray[Any]) -> NDArray[np.float64]:
+    """What one of 127 steps is worth in each column."""
+    return np.asarray(np.maximum(np.abs(table).max(0), 1e-12) / 127, dtype=np.float64)
+
+
+def _graph(network: Network, weights: str) -> bytes:
+    try:
+        import onnx
+        import onnxscript  # noqa: F401 - the exporter needs it
+    except ImportError as error:
+        raise MissingExtra(error.name or "onnx", "train", "exporting a model") from error
+    ids = torch.ones(2, 7, dtype=torch.int64)
+    mask = torch.ones(2, 7, dtype=torch.bool)
+    mask[1, 4:] = False
+    free = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
+    with warnings.catch_warnings(), _silence():
+        warnings.simplefilter("ignore")  # the exporter warns of its own parts
+        program = torch.onnx.export(
+            network,
+            (ids, mask),
+            dynamo=True,
+            input_names=["ids", "mask"],
+            output_names=["logits"],
+            dynamic_shapes=(free, free),
+            verbose=False,
+        )
+    assert program is not None
+    model = program.model_proto
+    if weights == "int8":
+        _store_int8(model, onnx)
+    _forget_sources(model)
+    return cast(bytes, model.SerializeToString())
+
+
+def _store_int8(model: Any, onnx: Any) -> None:
+    """Store large arrays as int8 and a scale along their first axis longer than one; the runtime multiplies on loading."""
+    graph = model.graph
+    for initializer in list(graph.initializer):
+        array = onnx.numpy_helper.to_array(initializer)
+        if array.dtype != np.float32 or array.size < SMALL:
+            continue
+        axis = next(i for i, size in enumerate(array.shape) if size > 1)
+        others = tuple(i for i in range(array.ndim) if i != axis)
+        scale = np.maximum(np.abs(array).max(others, keepdims=True), 1e-12) / 127
+        name = initializer.name
+        graph.initializer.remove(initializer)
+        small = onnx.numpy_helper.from_array(np.round(array / scale).astype(np.int8), f"{name}_int8")
+        graph.initializer.extend([small, onnx.numpy_helper.from_array(scale.astype(np.float32), f"{name}_scale")])
+        cast_node = onnx.helper.make_node("Cast", [f"{name}_int8"], [f"{name}_float"], to=onnx.TensorProto.FLOAT)
+        graph.node.insert(0, onnx.helper.make_node("Mul", [f"{name}_float", f"{name}_scale"], [name]))
+        graph.node.insert(0, cast_node)
+
+
+def _forget_sources(model: Any) -> None:
+    """Drop what the exporter noted of source files: paths of the machine that trained."""
+    del model.graph.metadata_props[:]
+    model.graph.doc_string = ""
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    for value in [*model.graph.value_info, *model.graph.input, *model.graph.output]:
+        del value.metadata_props[:]
+
+
+@contextlib.contextmanager
+def _silence() -> Any:
+    """The exporter prints its progress and logs."""
+    previous = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logging.disable(previous)

@@ -1,0 +1,100 @@
+"""The composition that is trained: embedding, encoder, head."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nlpkit.errors import SettingError
+from nlpkit.protocols import Embedding, Encoder
+
+POOLINGS = ("attention", "last", "max", "mean", "sqrtn", "sum")
+_LOW = -1e9
+
+
+class Network(nn.Module):
+    """Ids to logits.
+
+    :param embedding: its ``build`` or ``fit`` has been called.
+    """
+
+    def __init__(self, embedding: Embedding, encoder: Encoder, head: Head) -> None:
+        super().__init__()
+        self.embedding, self.encoder, self.head = embedding, encoder, head
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Ids and mask ``(batch, time)``, the mask true at tokens, to logits ``(batch, labels)``."""
+        vectors = self.embedding(ids, mask)  # (batch, time, dim)
+        states, _ = self.encoder(vectors, mask)  # (batch, time, output_dim)
+        return self.head(states, mask)  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class HeadSettings:
+    """How states become logits.
+
+    :param pooling: attention, last, max, mean, sum, or sqrtn (the sum over the square root of the length); or several
+        side by side: ``max+attention``.
+    :param hidden: units of a layer with ReLU between; 0 for none.
+    :param dropout: on what goes into each layer.
+    :param projection: false: the pooled states are the logits but for a bias, one a label.
+    """
+
+    pooling: str = "max"
+    hidden: int = 0
+    dropout: float = 0.0
+    projection: bool = True
+
+
+class Head(nn.Module):
+    """Pooling over the states under the mask, then one or two linear layers."""
+
+    def __init__(self, settings: HeadSettings, *, input_dim: int, labels: int) -> None:
+        super().__init__()
+        self.poolings = settings.pooling.split("+")
+        for pooling in self.poolings:
+            if pooling not in POOLINGS:
+                raise SettingError(f"there is no pooling {pooling!r}; there is: {', '.join(POOLINGS)}, or several by +")
+        if not settings.projection and (settings.hidden or input_dim != labels):
+            raise SettingError(f"head.projection=false wants hidden 0 and states of {labels} (labels), was: {input_dim}")
+        self.config: dict[str, Any] = asdict(settings)
+        self.attention = nn.Linear(input_dim, 1) if "attention" in self.poolings else None
+        input_dim *= len(self.poolings)
+        self.bias = None if settings.projection else nn.Parameter(torch.zeros(labels))
+        sizes = [input_dim, settings.hidden, labels] if settings.hidden else [input_dim, labels]
+        layers: list[nn.Module] = []
+        for size, output in zip(sizes, sizes[1:], strict=False):
+            layers += [nn.Dropout(settings.dropout), nn.Linear(size, output), nn.ReLU()]
+        self.layers = nn.Sequential(*layers[:-1]) if settings.projection else nn.Sequential()
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        """States ``(batch, time, dim)`` and mask ``(batch, time)`` to logits ``(batch, labels)``."""
+        logits = self.layers(self.pool(states, mask))
+        return logits if self.bias is None else logits + self.bias  # type: ignore[no-any-return]
+
+    def pool(self, states: Tensor, mask: Tensor) -> Tensor:
+        """States ``(batch, time, dim)`` to one vector a row ``(batch, dim * poolings)``; zero for a row without tokens."""
+        return torch.cat([self._pool(pooling, states, mask) for pooling in self.poolings], 1)
+
+    def _pool(self, pooling: str, states: Tensor, mask: Tensor) -> Tensor:
+        there = mask[:, :, None]
+        lengths = mask.sum(1, keepdim=True).clamp(min=1)  # (batch, 1)
+        match pooling:
+            case "last":
+                at = (lengths - 1)[:, :, None].expand(-1, -1, states.shape[2])
+                return (states * there).gather(1, at)[:, 0]
+            case "max":
+                return states.masked_fill(~there, _LOW).amax(1) * mask.any(1, keepdim=True)
+            case "attention":
+                assert self.attention is not None
+                scores = self.attention(torch.tanh(states)).masked_fill(~there, _LOW)  # (batch, time, 1)
+                return (torch.softmax(scores, 1) * states * there).sum(1)
+            case "mean":
+                return (states * there).sum(1) / lengths
+            case "sqrtn":
+                return (states * there).sum(1) / lengths.to(states.dtype).sqrt()
+            case _:
+                return (states * there).sum(1)

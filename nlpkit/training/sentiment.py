@@ -1,0 +1,275 @@
+"""Training a sentiment bundle: corpora → deduplicated → split → each member trained → mixed → exported → tested → saved.
+
+A generator: it yields what happens, and the caller draws it.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save as save_tensors
+
+import nlpkit
+from nlpkit import bundle
+from nlpkit.bundle import Bundle
+from nlpkit.corpus import Example, Split, deduplicate, fingerprint, split
+from nlpkit.errors import DataError, NlpkitError
+from nlpkit.evaluation import Metrics, measure
+from nlpkit.evidence import Evidence
+from nlpkit.inference.members import Floats, TextIds, open_member, tokenize
+from nlpkit.inference.sentiment import DECIMALS, SentimentModel, Stage
+from nlpkit.normalisation import Normaliser
+from nlpkit.registry import Component, registry
+from nlpkit.training.calibration import tune_stages
+from nlpkit.training.card import card
+from nlpkit.training.export import export
+from nlpkit.training.loop import Epoch, Rows, Step, fit, logits_of
+from nlpkit.training.network import Head, HeadSettings, Network
+from nlpkit.training.settings import MemberSettings, Settings, fill
+from nlpkit.vocabulary import Tokens, Vocabulary, dump_vocabulary
+
+CHECKED = 512  # validation rows on which an exported member must agree with torch
+AGREEMENT = {"float32": 1e-4, "int8": 0.5}  # greatest difference of a logit; int8 rounds
+SAMPLES = 12
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The corpora are read. Counts of rows; ``labels`` maps each label to its training rows."""
+
+    rows: int
+    duplicates: int
+    conflicts: int
+    empty: int
+    train: int
+    validation: int
+    test: int
+    labels: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class MemberStarted:
+    """A member is composed and about to train."""
+
+    name: str
+    composition: str
+    parameters: int
+    vocabulary: int
+    epochs: int
+
+
+@dataclass(frozen=True)
+class MemberExported:
+    """A member is trained and exported; ``difference`` is the greatest from torch's logits over ``checked`` rows."""
+
+    name: str
+    runtime: str
+    size: int
+    difference: float
+    checked: int
+
+
+@dataclass(frozen=True)
+class Saved:
+    """The bundle is written. ``metrics`` are on the test rows, by corpus, "all" among them."""
+
+    folder: Path
+    size: int
+    stages: Sequence[Stage]
+    metrics: Mapping[str, Metrics]
+
+
+Event = Prepared | MemberStarted | Step | Epoch | MemberExported | Saved
+
+
+def train(
+    examples: Sequence[Example],
+    settings: Settings,
+    folder: Path,
+    *,
+    samples: Sequence[str] | None = None,
+    keep_weights: bool = True,
+    force: bool = False,
+) -> Iterator[Event]:
+    """Train and save; the same examples, settings and number of threads give the same model.
+
+    :param samples: texts for the folder's test of itself; None takes some validation rows.
+    :param keep_weights: also save the weights as trained, from which training can go on.
+    :raises DataError: if the rows that are left have one label or are too few for the split.
+    """
+    bundle.writable(folder, force=force)
+    started = time.monotonic()
+    unique = deduplicate(_renamed(examples, settings.labels))
+    parts = split(unique.examples, test=settings.test, validation=settings.validation)
+    labels = _labels(parts)
+    data = {"rows": len(examples), "duplicates": unique.duplicates, "conflicts": unique.conflicts, "empty": unique.empty}
+    sizes = {"train": len(parts.train), "validation": len(parts.validation), "test": len(parts.test)}
+    yield Prepared(**data, **sizes, labels=Counter(e.label for e in parts.train))
+
+    normaliser = Normaliser(**settings.normalisation)
+    texts = {name: normaliser.batch([e.text for e in getattr(parts, name)]) for name in ("train", "validation")}
+    targets = {name: np.array([labels.index(e.label) for e in getattr(parts, name)]) for name in texts}
+    files: dict[str, bytes] = {bundle.EVIDENCE: bundle.dump_json(Evidence.fit(texts["train"]).to_json())}
+    entries: list[dict[str, Any]] = []
+    logits: list[Floats] = []
+    for position, member in enumerate(settings.members):
+        entry, written, found = yield from _train_member(member, texts, targets, labels, settings.seed + position)
+        entries.append(entry)
+        files |= {f"{member.name}/{path}": data for path, data in written.items() if keep_weights or path != bundle.WEIGHTS}
+        logits.append(found)
+
+    stages = tune_stages(logits, targets["validation"], settings.exits)
+    corpora = Counter(Path(e.corpus).name for e in examples)
+    config = {
+        "format": bundle.FORMAT,
+        "nlpkit": nlpkit.__version__,
+        "task": settings.task,
+        "labels": labels,
+        "aliases": dict(settings.labels),
+        "normalisation": normaliser.config,
+        "members": entries,
+        "stages": [asdict(stage) for stage in stages],
+        "settings": asdict(settings),
+        "data": {**data, **sizes, "corpora": dict(corpora), "fingerprint": fingerprint(parts.train)},
+        "statistics": _statistics(texts["train"]),
+        "environment": {"python": platform.python_version(), "torch": torch.__version__.split("+")[0]},
+    }
+    files[bundle.CONFIG] = bundle.dump_json(config)
+    model = SentimentModel(Bundle(str(folder), files))
+    metrics = _test(model, parts.test)
+    config["metrics"] = {name: found.to_json() for name, found in metrics.items()}
+    files[bundle.CONFIG] = bundle.dump_json(config)
+    files[bundle.SAMPLES] = bundle.dump_json(_samples(model, samples or [e.text for e in parts.validation[:SAMPLES]]))
+    files[bundle.CARD] = card(folder.name, config, files, time.monotonic() - started).encode()
+    bundle.save(folder, files, force=force)
+    yield Saved(folder, sum(map(len, files.values())), stages, metrics)
+
+
+def _train_member(
+    member: MemberSettings, texts: Mapping[str, Sequence[str]], targets: Mapping[str, Any], labels: Sequence[str], seed: int
+) -> Iterator[Any]:
+    """Yield events; return the entry for config.json, the files, and validation logits as inference computes them."""
+    torch.manual_seed(seed)
+    tokenizer, tokenizer_component = _create("tokenizer", member.tokenizer)
+    embedding, embedding_component = _create("embedding", member.embedding)
+    tokens = {name: tokenize(tokenizer, found) for name, found in texts.items()}
+    vocabulary = embedding.fit(tokens["train"].lists(), targets["train"].tolist())
+    encoder, encoder_component = _create("encoder", member.encoder, input_dim=embedding.dim)
+    head = Head(_head_settings(member), input_dim=encoder.output_dim, labels=len(labels))
+    network = Network(embedding, encoder, head)
+    rows = {name: Rows(_ids(tokens[name], vocabulary, member.max_length), targets[name]) for name in texts}
+    used = (tokenizer_component, embedding_component, encoder_component)
+    parameters = sum(p.numel() for p in network.parameters())
+    composition = " → ".join(component.name for component in used) + f" → {head.config['pooling']}"
+    yield MemberStarted(member.name, composition, parameters, len(vocabulary), member.training.epochs)
+    history = []
+    for event in fit(network, rows["train"], rows["validation"], member.training, seed):
+        if isinstance(event, Epoch):
+            history.append(event)
+        yield event
+
+    runtime, files = export(network, member.weights)
+    files[bundle.VOCABULARY] = dump_vocabulary(vocabulary)
+    files[bundle.WEIGHTS] = save_tensors({k: v.contiguous() for k, v in network.state_dict().items()})
+    files |= {f"{bundle.TOKENIZER}/{path}": data for path, data in tokenizer.files.items()}
+    entry: dict[str, Any] = {"name": member.name, "runtime": runtime, "max_length": member.max_length}
+    for component, made in zip(used, (tokenizer, embedding, encoder), strict=True):
+        entry[component.kind] = _record(component, made.config)
+    entry["head"] = head.config
+    entry["history"] = [asdict(epoch) for epoch in history]
+    found = _exported_logits(entry, files, texts["validation"])
+    expected = logits_of(network, rows["validation"]).double().numpy()[:CHECKED]
+    difference = _difference(expected, found[:CHECKED])
+    if difference > AGREEMENT[member.weights]:
+        raise NlpkitError(f"the export of {member.name} differs from torch by {difference:.3g} in a logit; not saved")
+    size = sum(len(data) for path, data in files.items() if path != bundle.WEIGHTS)
+    yield MemberExported(member.name, runtime, size, difference, len(expected))
+    return entry, files, found
+
+
+def _create(kind: str, chosen: Mapping[str, Any], **fixed: Any) -> tuple[Any, Component]:
+    options = dict(chosen)
+    component = registry().get(kind, options.pop("name"))
+    return component.create(options, **fixed), component
+
+
+def _head_settings(member: MemberSettings) -> HeadSettings:
+    return fill(HeadSettings, member.head, f"{member.name}.head")
+
+
+def _ids(tokens: Tokens, vocabulary: Vocabulary, max_length: int | None) -> list[Any]:
+    ids = vocabulary.encode(tokens)
+    return (ids if max_length is None else ids.truncated(max_length)).rows()
+
+
+def _record(component: Component, config: Mapping[str, Any]) -> dict[str, Any]:
+    origin = {"distribution": component.distribution, "version": component.version}
+    return {"name": component.name, **origin, "config": dict(config)}
+
+
+def _exported_logits(entry: dict[str, Any], files: Mapping[str, bytes], texts: Sequence[str]) -> Floats:
+    """Logits ``(rows, labels)`` by the very files that are saved."""
+    stored = Bundle(entry["name"], {f"{entry['name']}/{path}": data for path, data in files.items()})
+    member = open_member(stored, entry)
+    return np.concatenate([member.logits(texts[at : at + 1024]) for at in range(0, len(texts), 1024)])
+
+
+def _difference(expected: Floats, found: Floats) -> float:
+    """Greatest difference of a logit relative to the first label's: all that softmax sees."""
+    return float(np.abs((expected - expected[:, :1]) - (found - found[:, :1])).max())
+
+
+def _renamed(examples: Sequence[Example], names: Mapping[str, str]) -> Iterator[Example]:
+    for e in examples:
+        yield Example(e.text, names.get(e.label, e.label), e.corpus, e.group)
+
+
+def _labels(parts: Split) -> list[str]:
+    labels = sorted({e.label for e in parts.train})
+    if len(labels) < 2:
+        raise DataError(f"training needs at least two labels, found: {', '.join(labels) or 'no labelled rows'}")
+    for name in ("validation", "test"):
+        if unknown := sorted({e.label for e in getattr(parts, name)} - set(labels)):
+            raise DataError(f"the label {unknown[0]!r} stands in the {name} rows only: it needs more rows")
+    if not parts.validation:
+        raise DataError(f"{len(parts.train)} rows are too few: none fell into validation; give more, or a larger share")
+    return labels
+
+
+def _test(model: SentimentModel, examples: Sequence[Example]) -> dict[str, Metrics]:
+    scores = model.score(e.text for e in examples)
+    groups: dict[str, list[int]] = {"all": list(range(len(examples)))}
+    for position, example in enumerate(examples):
+        groups.setdefault(Path(example.corpus).name or "corpus", []).append(position)
+    return {
+        name: measure([examples[i].label for i in rows], [scores[i] for i in rows], model.labels)
+        for name, rows in groups.items()
+        if rows
+    }
+
+
+def _samples(model: SentimentModel, texts: Sequence[str]) -> list[dict[str, Any]]:
+    pairs = zip(texts, model.score(texts), strict=True)
+    return [{"text": text, "label": score.label, "probabilities": score.probabilities} for text, score in pairs]
+
+
+def _statistics(texts: Sequence[str]) -> dict[str, Any]:
+    """How long the training texts are and how rare their characters, to tell later when an input is unlike them."""
+    lengths = np.array([len(text) for text in texts])
+    counts = Counter(c for text in texts for c in text)
+    total = sum(counts.values())
+    quantiles = np.quantile(lengths, [0.05, 0.5, 0.95, 0.99]).astype(int).tolist()
+    rare = sum(n for n in counts.values() if n < 5) / max(total, 1)
+    return {
+        "length": dict(zip(("q05", "median", "q95", "q99"), quantiles, strict=True)),
+        "characters": len(counts),
+        "rare_character_share": round(rare, DECIMALS),
+    }

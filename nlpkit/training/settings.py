@@ -1,0 +1,221 @@
+"""What a training run is told: read from a recipe (TOML), from options, from ``--set``; checked before anything runs."""
+
+from __future__ import annotations
+
+import copy
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, TypeVar
+
+from nlpkit.errors import SettingError, nearest
+from nlpkit.registry import registry
+
+T = TypeVar("T")
+SCHEDULES = ("constant", "linear", "cosine")
+WEIGHTS = ("float32", "int8")
+KINDS = ("tokenizer", "embedding", "encoder")
+DEFAULT_RECIPE = "ngrams"
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """The loop: AdamW, gradient clipping, early stopping on validation loss.
+
+    :param learning_rate: its highest value.
+    :param beta2: AdamW's second decay (https://arxiv.org/abs/1711.05101).
+    :param schedule: constant, linear or cosine, the latter two down to zero over all epochs.
+    :param warmup: share of all steps over which the rate rises from zero.
+    :param clip: the greatest norm of a gradient.
+    :param patience: epochs without a better validation loss before the run stops.
+    """
+
+    epochs: int = 20
+    batch_size: int = 64
+    learning_rate: float = 2e-3
+    beta2: float = 0.99
+    weight_decay: float = 0.01
+    schedule: str = "cosine"
+    warmup: float = 0.05
+    clip: float = 1.0
+    patience: int = 3
+    label_smoothing: float = 0.0
+
+
+@dataclass(frozen=True)
+class MemberSettings:
+    """One composition. Components are ``{"name": …, option: …}``.
+
+    :param max_length: ids of a row that are kept, its first and last halves; None for all.
+    :param weights: how the saved weights are stored: float32 or int8.
+    """
+
+    name: str
+    tokenizer: Mapping[str, Any]
+    embedding: Mapping[str, Any]
+    encoder: Mapping[str, Any]
+    head: Mapping[str, Any] = field(default_factory=dict)
+    training: TrainingSettings = TrainingSettings()
+    max_length: int | None = None
+    weights: str = "float32"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A whole run.
+
+    :param labels: names for the labels found in the corpus: ``{"1": "positive"}``; others keep theirs.
+    :param exits: for each member but the last, the probability from which on the later ones are not asked.
+    """
+
+    members: tuple[MemberSettings, ...]
+    task: str = "sentiment"
+    seed: int = 0
+    test: float = 0.2
+    validation: float = 0.2
+    labels: Mapping[str, str] = field(default_factory=dict)
+    normalisation: Mapping[str, bool] = field(default_factory=dict)
+    exits: tuple[float, ...] = ()
+
+
+def recipes() -> list[str]:
+    """Names of the recipes that come with nlpkit."""
+    return sorted(Path(str(f)).stem for f in files("nlpkit.training").joinpath("recipes").iterdir() if f.name.endswith(".toml"))
+
+
+def read_recipe(recipe: str | Path) -> dict[str, Any]:
+    """Return a recipe as nested tables: a path ending in .toml, or the name of one that comes with nlpkit.
+
+    :raises SettingError: if there is none, or it is no TOML.
+    """
+    path = Path(recipe)
+    if path.suffix != ".toml":
+        if str(recipe) not in recipes():
+            raise SettingError(f"there is no recipe {str(recipe)!r}{nearest(str(recipe), recipes())}")
+        path = Path(str(files("nlpkit.training").joinpath("recipes", f"{recipe}.toml")))
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingError(f"the recipe {path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise SettingError(f"the recipe {path} is no TOML: {error}") from error
+
+
+def assign(tables: dict[str, Any], assignments: Iterable[str]) -> dict[str, Any]:
+    """Return tables with ``encoder.hidden=64`` and the like put in; a member is named first where there are several.
+
+    :raises SettingError: for an assignment without ``=``, or a place that does not exist.
+    """
+    tables = copy.deepcopy(tables)
+    for assignment in assignments:
+        place, equals, value = assignment.partition("=")
+        if not equals:
+            raise SettingError(f"expected NAME=VALUE such as encoder.hidden=64, found {assignment!r}")
+        *path, last = place.strip().split(".")
+        for table in _places(tables, path, last):
+            table[last] = _value(value.strip())
+    return tables
+
+
+def compose(tables: dict[str, Any], components: Mapping[str, str | None]) -> dict[str, Any]:
+    """Return tables with the only member's tokenizer, embedding or encoder replaced by name; options of the old one go.
+
+    :raises SettingError: if there are several members.
+    """
+    tables = copy.deepcopy(tables)
+    for kind, name in components.items():
+        if name is not None:
+            if len(tables["members"]) != 1:
+                raise SettingError(f"--{kind} needs a recipe with one member; this one has {len(tables['members'])}: use --set")
+            tables["members"][0][kind] = {"name": name}
+    return tables
+
+
+def settings(tables: Mapping[str, Any]) -> Settings:
+    """Check nested tables and make settings of them.
+
+    :raises SettingError: for a name or value that is wrong, saying what there is.
+    """
+    tables = dict(tables)
+    members = [_member(member, position) for position, member in enumerate(tables.pop("members", []))]
+    if not members:
+        raise SettingError("the recipe has no [[members]]")
+    if len({member.name for member in members}) < len(members):
+        raise SettingError(f"two members have one name: {', '.join(member.name for member in members)}")
+    tables["exits"] = tuple(tables.get("exits", ()))
+    if len(tables["exits"]) > len(members) - 1:
+        raise SettingError(f"exits has {len(tables['exits'])} values, more than members - 1: {len(members) - 1}")
+    made = fill(Settings, {**tables, "members": tuple(members)}, "the recipe")
+    if not (0 <= made.test < 1 and 0 < made.validation < 1 and made.test + made.validation < 1):
+        raise SettingError(f"test {made.test} and validation {made.validation} must leave rows to train on; validation > 0")
+    return made
+
+
+def fill(kind: type[T], table: Mapping[str, Any], where: str) -> T:
+    """Make a settings class of a table.
+
+    :raises SettingError: for a name that it does not have.
+    """
+    known = [f.name for f in fields(kind)]  # type: ignore[arg-type]
+    for name in table:
+        if name not in known:
+            raise SettingError(f"{where} has no setting {name!r}{nearest(name, known)}")
+    try:
+        return kind(**table)
+    except TypeError as error:
+        raise SettingError(f"{where}: {error}") from error
+
+
+def _member(table: Mapping[str, Any], position: int) -> MemberSettings:
+    table = {"name": f"member-{position}", **table}
+    training = fill(TrainingSettings, table.pop("training", {}), f"{table['name']}.training")
+    _check_training(training)
+    member = fill(MemberSettings, {**table, "training": training}, table["name"])
+    if member.weights not in WEIGHTS:
+        raise SettingError(f"weights must be one of {', '.join(WEIGHTS)}, was: {member.weights}")
+    if not member.name.replace("-", "").replace("_", "").isalnum():
+        raise SettingError(f"a member's name becomes a folder: letters, digits, - and _ only, was: {member.name!r}")
+    for kind in KINDS:
+        chosen = dict(getattr(member, kind))
+        if "name" not in chosen:
+            raise SettingError(f"{member.name}.{kind} has no name; there is: {', '.join(registry().names(kind))}")
+        component = registry().get(kind, chosen.pop("name"))
+        for option in chosen:
+            if option not in component.options():
+                known = component.options()
+                raise SettingError(f"the {kind} {component.name!r} has no option {option!r}{nearest(option, known)}")
+    return member
+
+
+def _check_training(training: TrainingSettings) -> None:
+    if training.schedule not in SCHEDULES:
+        raise SettingError(f"there is no schedule {training.schedule!r}; there is: {', '.join(SCHEDULES)}")
+    for name in ("epochs", "batch_size", "learning_rate", "clip", "patience"):
+        if getattr(training, name) <= 0:
+            raise SettingError(f"training.{name} must be above 0, was: {getattr(training, name)}")
+
+
+def _places(tables: dict[str, Any], path: list[str], last: str) -> list[dict[str, Any]]:
+    """The tables that an assignment changes: the run's own, one member's, or that of every member."""
+    members = {member.get("name", f"member-{i}"): member for i, member in enumerate(tables.get("members", []))}
+    run = {f.name for f in fields(Settings)} - {"members"}
+    if path and path[0] in members:
+        return [_descend(members[path[0]], path[1:])]
+    if (path or [last])[0] in run:
+        return [_descend(tables, path)]
+    return [_descend(member, path) for member in members.values()]
+
+
+def _descend(table: dict[str, Any], path: list[str]) -> dict[str, Any]:
+    for name in path:
+        table = table.setdefault(name, {})
+    return table
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except ValueError:
+        return text
