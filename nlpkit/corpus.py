@@ -7,6 +7,7 @@ import csv
 import hashlib
 import io
 import itertools
+import os
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -50,11 +51,18 @@ class Source:
     encoding: str
     header: list[str] | None
     blocks: Iterator[list[Row]]
+    stream: io.BufferedReader | None = None
 
     @property
     def bom(self) -> bool:
         """Whether the file began with a UTF-8 byte order mark, as Excel wants it."""
         return self.encoding == "utf-8-sig"
+
+    def progress(self) -> float | None:
+        """The share of the file that was read; None where its size is unknown."""
+        if self.stream is None or not self.stream.seekable():
+            return None
+        return self.stream.raw.tell() / max(1, os.fstat(self.stream.fileno()).st_size)
 
 
 @contextmanager
@@ -73,12 +81,12 @@ def open_rows(
         encoding = encoding or detect_encoding(name, head)
         suffix = Path(name).suffix.lower()
         if column is None and suffix not in (".csv", ".tsv"):
-            yield Source(name, encoding, None, _line_blocks(stream, _lookup(encoding)))
+            yield Source(name, encoding, None, _line_blocks(stream, _lookup(encoding)), stream)
             return
         lines = io.TextIOWrapper(stream, _lookup(encoding), errors="nlpkit", newline="")
         header, records = _table(name, lines, suffix)
         position = _position(name, header, column, TEXT_COLUMNS, "--column")
-        yield Source(name, encoding, header, _record_blocks(name, records, len(header), position))
+        yield Source(name, encoding, header, _record_blocks(name, records, len(header), position), stream)
 
 
 def detect_encoding(name: str, head: bytes) -> str:
@@ -99,7 +107,9 @@ def detect_encoding(name: str, head: bytes) -> str:
     good = {encoding: sum(_decodes(line, encoding) for line in lines) for encoding in ("utf-8", "gb18030")}
     best = "utf-8" if good["utf-8"] * 2 >= len(lines) else max(good, key=lambda encoding: good[encoding])
     if lines and not good[best]:
-        raise DataError(f"{name} is in no encoding that could be found out (UTF-8, GB18030, UTF-16): say it by --encoding")
+        raise DataError(
+            f"{name} is in no encoding that could be found out (UTF-8, GB18030, UTF-16): say it by --encoding"
+        )
     return best
 
 
@@ -138,7 +148,9 @@ def read_examples(
         group = None if group_column is None else _position(source.name, source.header, group_column, (), "--by")
         for row in rows:
             if row.fault is None and row.text.strip() and row.cells[label].strip():
-                yield Example(row.text, row.cells[label].strip(), source.name, row.cells[group] if group is not None else "")
+                yield Example(
+                    row.text, row.cells[label].strip(), source.name, row.cells[group] if group is not None else ""
+                )
 
 
 def letters(text: str) -> str:
@@ -238,7 +250,9 @@ def _refuse_binary(name: str, head: bytes) -> None:
 def _plausible(head: bytes, encoding: str) -> float:
     """Share of characters that Chinese text is made of, if the bytes are read so."""
     text = head[: len(head) // 2 * 2].decode(encoding, "replace")
-    usual = sum("一" <= c <= "鿿" or " " <= c <= "~" or c in "\r\n\t" or "　" <= c <= "〕" or "！" <= c <= "～" for c in text)
+    usual = sum(
+        "一" <= c <= "鿿" or " " <= c <= "~" or c in "\r\n\t" or "　" <= c <= "〕" or "！" <= c <= "～" for c in text
+    )
     return usual / max(1, len(text))
 
 

@@ -58,7 +58,9 @@ def measure(truth: Sequence[str], scores: Sequence[Score], labels: Sequence[str]
 
 
 def _calibration_error(truth: Sequence[str], scores: Sequence[Score]) -> float:
-    pairs = [(s.probability, s.label == true) for true, s in zip(truth, scores, strict=True) if s.probability is not None]
+    pairs = [
+        (s.probability, s.label == true) for true, s in zip(truth, scores, strict=True) if s.probability is not None
+    ]
     if not pairs:
         return 0.0
     sure, right = np.array([p for p, _ in pairs]), np.array([r for _, r in pairs], dtype=float)

@@ -30,15 +30,21 @@ class Evidence:
 
     @classmethod
     def fit(cls, texts: Iterable[str]) -> Evidence:
-        """Read normalised training texts; a word counts from three texts on, or from one in 5,000."""
+        """Read normalised training texts.
+
+        Words count only where at least a fifth of the texts hold no Han character: a model of Chinese has seen "ok" and
+        "good" in passing, and knows nothing of English. Then a word counts from three texts on, or from one in 5,000.
+        """
         characters: set[str] = set()
         words: Counter[str] = Counter()
-        rows = 0
+        rows = without = 0
         for text in texts:
-            rows += 1
-            characters.update(_CHARACTER.findall(text))
+            found = _CHARACTER.findall(text)
+            rows, without = rows + 1, without + (not found)
+            characters.update(found)
             words.update(set(_WORD.findall(text)))
-        return cls(characters, (word for word, n in words.items() if n >= max(3, rows // 5000)))
+        kept = (word for word, n in words.items() if n >= max(3, rows // 5000)) if without * 5 >= rows else ()
+        return cls(characters, kept)
 
     def reasons(self, texts: Sequence[str]) -> list[str | None]:
         """For each normalised text None, or why it holds no evidence."""

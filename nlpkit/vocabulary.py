@@ -144,7 +144,9 @@ class HashVocabulary:
 
     def __init__(self, *, bits: int, low: int, high: int) -> None:
         if not (1 <= low <= high <= 8 and 4 <= bits <= 26):
-            raise ValueError(f"n-grams of {low} to {high} in 2**{bits} buckets; wants 1 <= low <= high <= 8, 4 to 26 bits")
+            raise ValueError(
+                f"n-grams of {low} to {high} in 2**{bits} buckets; wants 1 <= low <= high <= 8, 4 to 26 bits"
+            )
         self.bits, self.low, self.high = bits, low, high
 
     def __len__(self) -> int:

@@ -76,7 +76,9 @@ class NgramEmbedding(nn.Module):
 
     def build(self, vocabulary: Vocabulary) -> None:
         """Zero weights for every bucket, scale one."""
-        self.table = nn.Embedding(len(vocabulary), self.dim, padding_idx=PAD, _weight=torch.zeros(len(vocabulary), self.dim))
+        self.table = nn.Embedding(
+            len(vocabulary), self.dim, padding_idx=PAD, _weight=torch.zeros(len(vocabulary), self.dim)
+        )
         self.register_buffer("scale", torch.ones(len(vocabulary), 1))
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:

@@ -1,0 +1,110 @@
+"""The shell: one module per command group, each parses, calls and draws. Heavy imports live in the commands' bodies."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from typing import Any
+
+import click
+
+from nlpkit import __version__
+from nlpkit.errors import NlpkitError, SettingError
+
+
+class PluginGroup(click.Group):
+    """A group whose commands come from plugins, ours among them, when the first is asked for."""
+
+    _loaded = False
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of all commands."""
+        self._load()
+        return super().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command by its name."""
+        self._load()
+        return super().get_command(ctx, cmd_name)
+
+    def _load(self) -> None:
+        if self._loaded:
+            return
+        self._loaded = True
+        from nlpkit.registry import registry
+
+        found = registry()
+        found.add_commands(self)
+        for plugin in found.plugins:
+            if plugin.error:
+                warn(f"the plugin {plugin.distribution} {plugin.version} does not work: {plugin.error}")
+
+
+@click.group(cls=PluginGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="nlpkit")
+def cli() -> None:
+    """Text analysis for Chinese.
+
+    \b
+    nlpkit sentiment score reviews.txt          is each review good or bad, and how sure are we
+    nlpkit sentiment train corpus.csv -o mine   a model of your own
+    nlpkit models list                          models that are there
+    """
+
+
+def main() -> None:
+    """Run the command line: faults of data or model exit with 1, of the command line with 2, in one sentence."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a console in GBK cannot show every character
+    try:
+        code = cli.main(standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Exit as stop:
+        code = stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except NlpkitError as error:
+        click.echo(f"Error: {error}", err=True)
+        code = 2 if isinstance(error, SettingError) else 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it closes stdout
+        code = 0
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        code = 130
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(f"Error: {where}{(error.strerror or str(error)).lower()}", err=True)
+        code = 1
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def warn(sentence: str) -> None:
+    """Print one line on stderr."""
+    click.echo(f"Warning: {sentence}", err=True)
+
+
+def console(*, stderr: bool = False) -> Any:
+    """A rich console that does not cut what goes into a pipe."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(
+        stderr=stderr, width=None if stream.isatty() else 200, highlight=False, soft_wrap=not stream.isatty()
+    )
+
+
+def table(*columns: str) -> Any:
+    """An empty rich table; columns that begin with ``>`` hold numbers."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    made = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        made.add_column(
+            column.removeprefix(">"), justify="right" if column.startswith(">") else "left", overflow="fold"
+        )
+    return made

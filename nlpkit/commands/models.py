@@ -1,3 +1,91 @@
+"""``nlpkit models``: list, show, check."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
 import click
+
+
 @click.group()
-def models(): pass
+def models() -> None:
+    """Trained models: those that are installed, and folders of your own."""
+
+
+@models.command("list")
+@click.option("--format", "-f", "kind", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def list_models(kind: str) -> None:
+    """List the installed models.
+
+    \b
+    nlpkit models list
+    """
+    import orjson
+
+    from nlpkit.bundle import find
+    from nlpkit.commands import console, table
+    from nlpkit.registry import registry
+
+    found = []
+    for name in registry().names("model"):
+        component = registry().get("model", name)
+        config = find(name).config
+        size = sum(f.stat().st_size for f in Path(component.factory).rglob("*") if f.is_file())
+        entry = {"name": name, "task": config["task"], "labels": config["labels"], "bytes": size}
+        found.append(entry | {"distribution": component.distribution, "version": component.version})
+    if kind == "json":
+        click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+        return
+    shown = table("name", "task", "labels", ">MB", "from")
+    for e in found:
+        shown.add_row(
+            e["name"],
+            e["task"],
+            ", ".join(e["labels"]),
+            f"{e['bytes'] / 1e6:.1f}",
+            f"{e['distribution']} {e['version']}",
+        )
+    console().print(shown)
+
+
+@models.command()
+@click.argument("model")
+@click.option("--format", "-f", "kind", type=click.Choice(["card", "json"]), default="card", show_default=True)
+def show(model: str, kind: str) -> None:
+    """Print a model's card, or its config.json.
+
+    \b
+    nlpkit models show reviews
+    nlpkit models show ./mine --format json | jq .members
+    """
+    from nlpkit.bundle import CARD, CONFIG, find
+
+    click.echo(find(model).read(CARD if kind == "card" else CONFIG).decode(), nl=False)
+
+
+@models.command()
+@click.argument("chosen", metavar="[MODELS]...", nargs=-1)
+def check(chosen: tuple[str, ...]) -> None:
+    """Open every part of models and score their own samples again; exit with 1 if one comes out otherwise.
+
+    Without MODELS, all installed ones are checked.
+
+    \b
+    nlpkit models check
+    nlpkit models check ./mine
+    """
+    from nlpkit.inference.sentiment import load
+    from nlpkit.registry import registry
+
+    failed = False
+    for name in chosen or registry().names("model"):
+        model = load(name)
+        for position in range(len(model.bundle.config["members"])):
+            model.member(position).logits(["好"])
+        faults = model.check()
+        failed |= bool(faults)
+        click.echo(f"{name}: {'FAILED' if faults else 'ok'}")
+        for fault in faults:
+            click.echo(f"  {fault}", err=True)
+    if failed:
+        raise click.exceptions.Exit(1)

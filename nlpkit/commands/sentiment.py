@@ -1,3 +1,334 @@
+"""``nlpkit sentiment``: score, evaluate, train."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
 import click
+
+from nlpkit.errors import DataError, MissingExtra, NlpkitError, SettingError
+
+if TYPE_CHECKING:
+    from nlpkit.corpus import Example, Row, Source
+    from nlpkit.inference.sentiment import Score, SentimentModel
+
+MODEL = click.option("--model", "-m", default="reviews", show_default=True, help="A model's name or folder.")
+ENCODING = click.option("--encoding", help="Of the input; found out unless said: UTF-8, GB18030, UTF-16.")
+LABEL = click.option(
+    "--label", "labels", multiple=True, metavar="FOUND=NAME", help="Rename a label of the corpus: 1=positive."
+)
+FILE = click.Path(path_type=Path)
+
+
 @click.group()
-def sentiment(): pass
+def sentiment() -> None:
+    """Is a text good or bad, or whatever your labels say, and how sure are we."""
+
+
+@sentiment.command()
+@click.argument("files", nargs=-1, type=click.Path(allow_dash=True))
+@click.option("--text", "-t", "texts", multiple=True, help="Score this text; may be repeated.")
+@click.option("--column", "-c", help="The column of a CSV or TSV that holds the text.")
+@MODEL
+@click.option("--format", "-f", "kind", type=click.Choice(["table", "jsonl", "csv", "tsv"]), help="Default: see below.")
+@click.option("--output", "-o", type=FILE, help="Write here instead of to stdout.")
+@click.option("--force", is_flag=True, help="Let --output replace a file.")
+@click.option("--strict", is_flag=True, help="Exit with 1 if any row could not be scored.")
+@ENCODING
+def score(
+    files: tuple[str, ...],
+    texts: tuple[str, ...],
+    column: str | None,
+    model: str,
+    kind: str | None,
+    output: Path | None,
+    force: bool,
+    strict: bool,
+    encoding: str | None,
+) -> None:
+    """Score reviews: a row for each row that goes in, in order.
+
+    FILES hold a review a line, or are CSV or TSV with a header; - is stdin, and so is nothing at all. A row that cannot be
+    scored (empty, without any known character, undecodable) has no label but a reason.
+
+    The format is a table on a terminal, else CSV for CSV and JSONL for lines, or what the name of --output says.
+
+    \b
+    nlpkit sentiment score reviews.txt
+    nlpkit sentiment score --text "质量很好，下次还来" --text "不建议购买"
+    nlpkit sentiment score orders.csv --column 评价 -o scored.csv
+    cat reviews.txt | nlpkit sentiment score --format jsonl | jq .label
+    """
+    from nlpkit.commands.scores import choose, opened, writer
+    from nlpkit.inference.sentiment import load
+
+    if texts and files:
+        raise click.UsageError("give FILES or --text, not both")
+    if not files and not texts and sys.stdin.isatty():
+        raise click.UsageError("no input: give a file, --text, or pipe something in; see --help")
+    opened_model = load(model)
+    terminal = sys.stdout.isatty()
+    csv_in = column is not None or any(Path(file).suffix.lower() in (".csv", ".tsv") for file in files)
+    kind = choose(kind, output, csv_in=csv_in, terminal=terminal)
+    faults: Counter[str] = Counter()
+    rows = 0
+    with opened(output, force=force) as out, _bar(show=output is not None or not terminal) as advance:
+        color, width = terminal and output is None, _width() if terminal and output is None else None
+        write = writer(kind, opened_model.labels, color=color, width=width)
+        for source, first, block in _blocks(files, texts, column, encoding):
+            scores = _scored(opened_model, block)
+            out.write(write(source, first, block, scores))
+            if terminal or source.name == "-":
+                out.flush()
+            faults.update((s.reason or "").split(":")[0] for s in scores if s.label is None)
+            rows += len(block)
+            advance(rows, source.progress())
+    if faults:
+        what = ", ".join(f"{n:,} {reason}" for reason, n in faults.most_common())
+        click.echo(f"{faults.total():,} of {rows:,} rows could not be scored: {what}", err=True)
+        if strict:
+            raise click.exceptions.Exit(1)
+
+
+@sentiment.command()
+@click.argument("corpora", nargs=-1, required=True, type=FILE)
+@MODEL
+@click.option("--by", "group", metavar="COLUMN", help="Also report each value of this column.")
+@click.option("--text-column", help="Column of the text.")
+@click.option("--label-column", help="Column of the label.")
+@LABEL
+@click.option("--format", "-f", "kind", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@ENCODING
+def evaluate(
+    corpora: tuple[Path, ...],
+    model: str,
+    group: str | None,
+    text_column: str | None,
+    label_column: str | None,
+    labels: tuple[str, ...],
+    kind: str,
+    encoding: str | None,
+) -> None:
+    """Measure a model on labelled rows: accuracy, macro F1, calibration error, confusion.
+
+    CORPORA are CSV or TSV with a header, or lines TEXT,,LABEL. Rows that could not be scored count as wrong.
+
+    \b
+    nlpkit sentiment evaluate labelled.csv
+    nlpkit sentiment evaluate minimal_pairs.csv --by category
+    nlpkit sentiment evaluate test.csv --model mine --label 1=positive --label 0=negative
+    """
+    import orjson
+
+    from nlpkit.corpus import read_examples
+    from nlpkit.evaluation import measure
+    from nlpkit.inference.sentiment import load
+
+    opened_model = load(model)
+    names = opened_model.bundle.config.get("aliases", {}) | _renames(labels)
+    columns = {"text_column": text_column, "label_column": label_column, "group_column": group, "encoding": encoding}
+    examples = [e for path in corpora for e in read_examples(path, **columns)]
+    truth = [_known(names.get(e.label, e.label), opened_model.labels, e.corpus) for e in examples]
+    if not examples:
+        raise DataError(f"{', '.join(map(str, corpora))}: no labelled rows")
+    scores = opened_model.score(e.text for e in examples)
+    metrics = {
+        name: measure([truth[i] for i in rows], [scores[i] for i in rows], opened_model.labels)
+        for name, rows in _groups(examples).items()
+    }
+    if kind == "json":
+        click.echo(orjson.dumps({name: found.to_json() for name, found in metrics.items()}, option=orjson.OPT_INDENT_2))
+    else:
+        show_metrics(metrics)
+
+
+@sentiment.command()
+@click.argument("corpora", nargs=-1, required=True, type=FILE)
+@click.option("--output", "-o", type=FILE, required=True, help="The folder of the model.")
+@click.option("--recipe", help="A recipe that comes with nlpkit: see below.")
+@click.option("--config", type=FILE, help="A recipe of your own, in TOML.")
+@click.option("--tokenizer", help="Use this tokenizer.")
+@click.option("--embedding", help="Use this embedding.")
+@click.option("--encoder", help="Use this encoder.")
+@click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Change a setting: encoder.hidden=64.")
+@click.option("--text-column", help="Column of the text.")
+@click.option("--label-column", help="Column of the label.")
+@LABEL
+@click.option("--samples", type=FILE, help="Texts, a line each, by which the folder tests itself.")
+@click.option("--keep-weights/--no-weights", default=True, help="Also save the weights as trained.  [default: keep]")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="For torch.")
+@click.option("--force", is_flag=True, help="Replace a model in the folder.")
+@ENCODING
+def train(
+    corpora: tuple[Path, ...],
+    output: Path,
+    recipe: str | None,
+    config: Path | None,
+    tokenizer: str | None,
+    embedding: str | None,
+    encoder: str | None,
+    assignments: tuple[str, ...],
+    text_column: str | None,
+    label_column: str | None,
+    labels: tuple[str, ...],
+    samples: Path | None,
+    keep_weights: bool,
+    threads: int,
+    force: bool,
+    encoding: str | None,
+) -> None:
+    """Train a model on labelled rows and save it as a folder.
+
+    CORPORA are CSV or TSV with a header, or lines TEXT,,LABEL. Copies are dropped before anything is split; early stopping
+    keeps the best epoch; the test rows are touched once, at the end.
+
+    \b
+    nlpkit sentiment train corpus.csv -o mine
+    nlpkit sentiment train goods.txt hotels.csv -o mine --label 1=positive --label 0=negative
+    nlpkit sentiment train corpus.csv -o mine --encoder lstm --set encoder.hidden=128 --set training.epochs=10
+    nlpkit sentiment train corpus.csv -o mine --recipe lstm
+
+    Recipes: ngrams (the default, linear, a minute), network (what --encoder and --embedding start from), lstm, reviews (the
+    shipped model).
+    """
+    torch = _torch(threads)
+    from nlpkit.corpus import open_rows, read_examples
+    from nlpkit.training import sentiment as training
+    from nlpkit.training.settings import assign, compose, read_recipe, settings
+
+    if recipe and config:
+        raise click.UsageError("give --recipe or --config, not both")
+    tables = read_recipe(config or recipe or ("network" if embedding or encoder else "ngrams"))
+    tables = assign(compose(tables, {"tokenizer": tokenizer, "embedding": embedding, "encoder": encoder}), assignments)
+    tables["labels"] = tables.get("labels", {}) | _renames(labels)
+    made = settings(tables)
+    columns = {"text_column": text_column, "label_column": label_column, "encoding": encoding}
+    examples = [e for path in corpora for e in read_examples(path, **columns)]
+    lines = None
+    if samples:
+        with open_rows(samples) as source:
+            lines = [row.text for row in itertools.chain.from_iterable(source.blocks) if row.fault is None]
+    torch.manual_seed(made.seed)
+    from nlpkit.commands.training_view import show
+
+    show(training.train(examples, made, output, samples=lines, keep_weights=keep_weights, force=force))
+
+
+def _torch(threads: int) -> Any:
+    try:
+        import torch
+    except ImportError:
+        raise MissingExtra("torch", "train", "training") from None
+    torch.set_num_threads(threads)
+    return torch
+
+
+def _renames(pairs: Iterable[str]) -> dict[str, str]:
+    found = {}
+    for pair in pairs:
+        old, equals, new = pair.partition("=")
+        if not equals or not new:
+            raise SettingError(f"--label expects FOUND=NAME such as 1=positive, found {pair!r}")
+        found[old] = new
+    return found
+
+
+def _known(label: str, labels: Sequence[str], corpus: str) -> str:
+    if label not in labels:
+        known = ", ".join(labels)
+        raise DataError(
+            f"{corpus} has the label {label!r}, the model knows {known}: rename it by --label {label}={labels[0]}"
+        )
+    return label
+
+
+def _groups(examples: Sequence[Example]) -> dict[str, list[int]]:
+    """Rows of all, of each corpus if there are several, and of each group."""
+    groups: dict[str, list[int]] = {"all": list(range(len(examples)))}
+    several = len({e.corpus for e in examples}) > 1
+    for position, example in enumerate(examples):
+        if several:
+            groups.setdefault(example.corpus, []).append(position)
+        if example.group:
+            groups.setdefault(example.group, []).append(position)
+    return groups
+
+
+def show_metrics(metrics: dict[str, Any]) -> None:
+    """Print figures by group, and the confusion over all rows."""
+    from nlpkit.commands import console, table
+
+    shown = table("rows of", ">rows", ">accuracy", ">macro F1", ">calibration error", ">unscored")
+    for name, m in metrics.items():
+        shown.add_row(
+            name,
+            f"{m.rows:,}",
+            f"{m.accuracy:.4f}",
+            f"{m.macro_f1:.4f}",
+            f"{m.calibration_error:.4f}",
+            f"{m.unscored:,}",
+        )
+    labels = metrics["all"].labels
+    confusion = table("true \\ answer", *(f">{label}" for label in (*labels, "none")))
+    for label, row in zip(labels, metrics["all"].confusion, strict=True):
+        confusion.add_row(label, *(f"{n:,}" for n in row))
+    screen = console()
+    screen.print(shown)
+    screen.print(confusion)
+
+
+def _blocks(
+    files: Sequence[str], texts: Sequence[str], column: str | None, encoding: str | None
+) -> Iterator[tuple[Source, int, Sequence[Row]]]:
+    """Yield each source with blocks of its rows and the number of the first, from 1."""
+    from nlpkit.corpus import Row, Source, open_rows
+
+    if texts:
+        yield Source("--text", "utf-8", None, iter(())), 1, [Row(text) for text in texts]
+        return
+    for file in files or ("-",):
+        stream: str | IO[bytes] = sys.stdin.buffer if file == "-" else file
+        with open_rows(stream, column=column, encoding=encoding) as source:
+            first = 1
+            for block in source.blocks:
+                yield source, first, block
+                first += len(block)
+
+
+def _scored(model: SentimentModel, rows: Sequence[Row]) -> list[Score]:
+    from nlpkit.inference.sentiment import Score
+
+    scores = model.score("" if row.fault else row.text for row in rows)
+    return [s if row.fault is None else Score(None, None, None, row.fault) for row, s in zip(rows, scores, strict=True)]
+
+
+def _width() -> int:
+    import shutil
+
+    return shutil.get_terminal_size().columns
+
+
+@contextlib.contextmanager
+def _bar(*, show: bool) -> Iterator[Callable[[int, float | None], None]]:
+    """A bar on stderr where that is a terminal and stdout is not."""
+    if not show or not sys.stderr.isatty():
+        yield lambda _rows, _share: None
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    from nlpkit.commands import console
+
+    columns = (TextColumn("{task.fields[rows]:,} rows"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=None, rows=0)
+
+        def advance(rows: int, share: float | None) -> None:
+            progress.update(task, rows=rows, completed=share or 0, total=None if share is None else 1)
+
+        yield advance

@@ -58,9 +58,16 @@ has seen no character or word before is answered by null and a reason.
 def _members(config: Mapping[str, Any]) -> str:
     lines = []
     for member in config["members"]:
-        parts = [f"{kind} `{member[kind]['name']}` {member[kind]['config']}" for kind in ("tokenizer", "embedding", "encoder")]
+        parts = [
+            f"{kind} `{member[kind]['name']}` {member[kind]['config']}"
+            for kind in ("tokenizer", "embedding", "encoder")
+        ]
         best = [epoch for epoch in member["history"] if epoch["best"]][-1:]
-        when = f"best of {len(member['history'])} epochs: {best[0]['epoch']}" if best else "no epoch was better than the start"
+        when = (
+            f"best of {len(member['history'])} epochs: {best[0]['epoch']}"
+            if best
+            else "no epoch was better than the start"
+        )
         accuracy = f", validation accuracy {best[0]['validation_accuracy']:.4f} alone" if best else ""
         lines.append(f"- **{member['name']}**: {'; '.join(parts)}; head {member['head']}; {when}{accuracy}.")
     return "\n".join(lines) + "\n"
@@ -89,5 +96,8 @@ def _confusion(config: Mapping[str, Any]) -> str:
         return "No test rows."
     answers = [*found["labels"], "none"]
     header = f"| true \\ answer | {' | '.join(answers)} |\n|{'---|' * (len(answers) + 1)}"
-    rows = "\n".join(f"| {label} | {' | '.join(map(str, row))} |" for label, row in zip(found["labels"], found["confusion"], strict=True))
+    rows = "\n".join(
+        f"| {label} | {' | '.join(map(str, row))} |"
+        for label, row in zip(found["labels"], found["confusion"], strict=True)
+    )
     return f"{header}\n{rows}"

@@ -59,7 +59,9 @@ class Head(nn.Module):
             if pooling not in POOLINGS:
                 raise SettingError(f"there is no pooling {pooling!r}; there is: {', '.join(POOLINGS)}, or several by +")
         if not settings.projection and (settings.hidden or input_dim != labels):
-            raise SettingError(f"head.projection=false wants hidden 0 and states of {labels} (labels), was: {input_dim}")
+            raise SettingError(
+                f"head.projection=false wants hidden 0 and states of {labels} (labels), was: {input_dim}"
+            )
         self.config: dict[str, Any] = asdict(settings)
         self.attention = nn.Linear(input_dim, 1) if "attention" in self.poolings else None
         input_dim *= len(self.poolings)

@@ -110,7 +110,12 @@ def train(
     unique = deduplicate(_renamed(examples, settings.labels))
     parts = split(unique.examples, test=settings.test, validation=settings.validation)
     labels = _labels(parts)
-    data = {"rows": len(examples), "duplicates": unique.duplicates, "conflicts": unique.conflicts, "empty": unique.empty}
+    data = {
+        "rows": len(examples),
+        "duplicates": unique.duplicates,
+        "conflicts": unique.conflicts,
+        "empty": unique.empty,
+    }
     sizes = {"train": len(parts.train), "validation": len(parts.validation), "test": len(parts.test)}
     yield Prepared(**data, **sizes, labels=Counter(e.label for e in parts.train))
 
@@ -123,7 +128,9 @@ def train(
     for position, member in enumerate(settings.members):
         entry, written, found = yield from _train_member(member, texts, targets, labels, settings.seed + position)
         entries.append(entry)
-        files |= {f"{member.name}/{path}": data for path, data in written.items() if keep_weights or path != bundle.WEIGHTS}
+        files |= {
+            f"{member.name}/{path}": data for path, data in written.items() if keep_weights or path != bundle.WEIGHTS
+        }
         logits.append(found)
 
     stages = tune_stages(logits, targets["validation"], settings.exits)
@@ -154,7 +161,11 @@ def train(
 
 
 def _train_member(
-    member: MemberSettings, texts: Mapping[str, Sequence[str]], targets: Mapping[str, Any], labels: Sequence[str], seed: int
+    member: MemberSettings,
+    texts: Mapping[str, Sequence[str]],
+    targets: Mapping[str, Any],
+    labels: Sequence[str],
+    seed: int,
 ) -> Iterator[Any]:
     """Yield events; return the entry for config.json, the files, and validation logits as inference computes them."""
     torch.manual_seed(seed)

@@ -82,7 +82,9 @@ class Settings:
 
 def recipes() -> list[str]:
     """Names of the recipes that come with nlpkit."""
-    return sorted(Path(str(f)).stem for f in files("nlpkit.training").joinpath("recipes").iterdir() if f.name.endswith(".toml"))
+    return sorted(
+        Path(str(f)).stem for f in files("nlpkit.training").joinpath("recipes").iterdir() if f.name.endswith(".toml")
+    )
 
 
 def read_recipe(recipe: str | Path) -> dict[str, Any]:
@@ -128,7 +130,9 @@ def compose(tables: dict[str, Any], components: Mapping[str, str | None]) -> dic
     for kind, name in components.items():
         if name is not None:
             if len(tables["members"]) != 1:
-                raise SettingError(f"--{kind} needs a recipe with one member; this one has {len(tables['members'])}: use --set")
+                raise SettingError(
+                    f"--{kind} needs a recipe with one member; this one has {len(tables['members'])}: use --set"
+                )
             tables["members"][0][kind] = {"name": name}
     return tables
 
@@ -149,7 +153,9 @@ def settings(tables: Mapping[str, Any]) -> Settings:
         raise SettingError(f"exits has {len(tables['exits'])} values, more than members - 1: {len(members) - 1}")
     made = fill(Settings, {**tables, "members": tuple(members)}, "the recipe")
     if not (0 <= made.test < 1 and 0 < made.validation < 1 and made.test + made.validation < 1):
-        raise SettingError(f"test {made.test} and validation {made.validation} must leave rows to train on; validation > 0")
+        raise SettingError(
+            f"test {made.test} and validation {made.validation} must leave rows to train on; validation > 0"
+        )
     return made
 
 

@@ -1,0 +1,145 @@
+"""Writes scored rows as table, JSONL, CSV or TSV, block by block."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, TypeAlias
+
+import click
+
+from nlpkit.corpus import Row, Source
+from nlpkit.errors import DataError
+from nlpkit.inference.sentiment import Score
+
+FORMATS = ("table", "jsonl", "csv", "tsv")
+ADDED = ("label", "probability", "reason")
+_COLOURS = ("red", "green", "yellow", "cyan", "magenta")
+Write: TypeAlias = Callable[[Source, int, Sequence[Row], Sequence[Score]], bytes]  # the number is that of the first row
+
+
+def writer(kind: str, labels: Sequence[str], *, color: bool, width: int | None) -> Write:
+    """Return a function that formats a block of rows and their scores, with a header before the first.
+
+    :param width: columns of the terminal, for the table.
+    """
+    if kind == "jsonl":
+        return _jsonl
+    if kind == "table":
+        return _Table(labels, color=color, width=width)
+    return _Delimited("\t" if kind == "tsv" else ",")
+
+
+def choose(kind: str | None, output: Path | None, *, csv_in: bool, terminal: bool) -> str:
+    """Return the format asked for, or that of the output's name, or a table for a terminal, or what fits the input."""
+    suffix = output.suffix.lower().removeprefix(".") if output else ""
+    if kind or suffix in FORMATS:
+        return kind or suffix
+    if terminal and output is None:
+        return "table"
+    return "csv" if csv_in else "jsonl"
+
+
+@contextlib.contextmanager
+def opened(output: Path | None, *, force: bool) -> Iterator[IO[bytes]]:
+    """Yield stdout, or a file beside ``output`` that takes its name when all went well.
+
+    :raises DataError: if ``output`` exists and not ``force``, or cannot be written.
+    """
+    if output is None:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    if output.exists() and not force:
+        raise DataError(f"{output} exists: choose another name, or say --force to replace it")
+    part = output.with_name(f".{output.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as stream:
+            yield stream
+        part.replace(output)
+    except OSError as error:
+        raise DataError(f"{output} cannot be written: {(error.strerror or str(error)).lower()}") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _jsonl(source: Source, first: int, rows: Sequence[Row], scores: Sequence[Score]) -> bytes:
+    import orjson
+
+    lines = [
+        orjson.dumps(
+            {
+                "file": source.name,
+                "row": number,
+                "text": row.text,
+                "label": score.label,
+                "probability": score.probability,
+                "probabilities": score.probabilities,
+                "reason": score.reason,
+            }
+        )
+        for number, (row, score) in enumerate(zip(rows, scores, strict=True), start=first)
+    ]
+    return b"\n".join([*lines, b""])
+
+
+class _Delimited:
+    """A table's own columns, or file, row and text; then label, probability and reason."""
+
+    def __init__(self, delimiter: str) -> None:
+        self._delimiter = delimiter
+        self._header: list[str] | None = None
+
+    def __call__(self, source: Source, first: int, rows: Sequence[Row], scores: Sequence[Score]) -> bytes:
+        columns = ["file", "row", "text"] if source.header is None else source.header
+        text = io.StringIO()
+        out = csv.writer(text, delimiter=self._delimiter, lineterminator="\r\n" if source.bom else "\n")
+        if self._header is None:
+            self._header = columns
+            out.writerow([*columns, *(f"predicted_{name}" if name in columns else name for name in ADDED)])
+        elif self._header != columns:
+            raise DataError(
+                f"{source.name} has other columns than the first file: score them apart, or use --format jsonl"
+            )
+        bom = "﻿" if source.bom and first == 1 and self._first_file(source) else ""
+        for number, (row, score) in enumerate(zip(rows, scores, strict=True), start=first):
+            cells = (source.name, number, row.text) if source.header is None else row.cells
+            out.writerow([*cells, score.label, score.probability, score.reason])
+        return (bom + text.getvalue()).encode("utf-8", "replace")
+
+    _started: str | None = None
+
+    def _first_file(self, source: Source) -> bool:
+        self._started = self._started or source.name
+        return self._started == source.name
+
+
+class _Table:
+    """One line a row: label, probability, as much of the text as fits."""
+
+    def __init__(self, labels: Sequence[str], *, color: bool, width: int | None) -> None:
+        self._colours = dict(zip(labels, _COLOURS, strict=False)) if color else {}
+        self._label_width = max(8, *map(len, labels))
+        self._width = width
+
+    def __call__(self, source: Source, first: int, rows: Sequence[Row], scores: Sequence[Score]) -> bytes:
+        return "".join(map(self._line, rows, scores)).encode("utf-8", "replace")
+
+    def _line(self, row: Row, score: Score) -> str:
+        label = (score.label or "-").ljust(self._label_width)
+        sure = "     -" if score.probability is None else f"{score.probability:6.3f}"
+        text = " ".join(row.text.replace("\0", "�").split())
+        if score.reason:
+            text = f"{text}  ({score.reason})" if text else f"({score.reason})"
+        if self._width:
+            from rich.cells import set_cell_size
+
+            room = max(20, self._width - self._label_width - 9)
+            text = set_cell_size(text, room).rstrip()
+        colour = self._colours.get(score.label or "")
+        return f"{click.style(label, fg=colour) if colour else label} {sure}  {text}\n"
