@@ -19,12 +19,13 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
-from nlpkit.errors import BundleError, SettingError, nearest
+from nlpkit.errors import BundleError, NlpkitError, SettingError, nearest
 from nlpkit.registry import registry
 
 FORMAT = 1
@@ -53,31 +54,29 @@ class Bundle:
         folder = Path(folder)
         _recover(folder)
         if not (folder / CONFIG).is_file():
-            what = "has no config.json" if folder.is_dir() else "does not exist"
+            what = "has no config.json" if folder.is_dir() else "is a file" if folder.exists() else "does not exist"
             raise BundleError(f"{folder} is no model: it {what}")
         bundle = cls(str(folder), _Folder(folder))
-        bundle.check_format()
+        bundle.config  # noqa: B018 - reading it is the check
         return bundle
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """The contents of config.json."""
-        config = self.json(CONFIG)
-        if not isinstance(config, dict) or not {"format", "task", "labels", "members", "stages"} <= config.keys():
-            raise BundleError(f"{self.name} is no model: its config.json lacks format, task, labels, members or stages")
-        return config
+        """The contents of config.json.
 
-    def check_format(self) -> None:
-        """Refuse what this version cannot read.
-
-        :raises BundleError: naming both versions.
+        :raises BundleError: if it is none, or of a format that this version does not read.
         """
-        if self.config["format"] != FORMAT:
-            made_by = self.config.get("nlpkit", "an unknown version")
+        config = self.json(CONFIG)
+        if not isinstance(config, dict) or "format" not in config:
+            raise BundleError(f"{self.name} is no model: its config.json names no format")
+        if config["format"] != FORMAT:
             raise BundleError(
-                f"{self.name} has format {self.config['format']}, written by nlpkit {made_by}; this version reads "
-                f"format {FORMAT}: pip install --upgrade nlpkit-zh"
+                f"{self.name} has format {config['format']}, written by nlpkit {config.get('nlpkit', 'unknown')}; this "
+                f"version reads format {FORMAT}: pip install --upgrade nlpkit-zh"
             )
+        if lacking := sorted({"task", "labels", "members", "stages"} - config.keys()):
+            raise BundleError(f"{self.name} is damaged: its config.json lacks {', '.join(lacking)}")
+        return config
 
     def read(self, path: str) -> bytes:
         """Return one file.
@@ -97,6 +96,19 @@ class Bundle:
             return json.loads(self.read(path))
         except ValueError as error:
             raise BundleError(f"{self.name} is damaged: {path} is no JSON: {error}") from error
+
+    @contextmanager
+    def reading(self, path: str) -> Iterator[None]:
+        """Whatever goes wrong while parts are made of one file's contents is damage to that file.
+
+        :raises BundleError: naming the bundle and the file.
+        """
+        try:
+            yield
+        except NlpkitError:
+            raise
+        except (KeyError, TypeError, IndexError, ValueError, AttributeError) as error:
+            raise BundleError(f"{self.name} is damaged: {path}: {type(error).__name__}: {error}") from error
 
     def under(self, prefix: str) -> dict[str, bytes]:
         """All files below a folder, by their paths inside it."""
@@ -123,6 +135,7 @@ def writable(folder: Path, *, force: bool = False) -> None:
 
     :raises BundleError: if something is there that is no model, or a model and not ``force``.
     """
+    _recover(folder)
     if folder.is_dir() and not (folder / CONFIG).is_file() and any(folder.iterdir()):
         raise BundleError(f"{folder} holds files but no model; nothing was touched: choose another folder")
     if folder.exists() and not folder.is_dir():

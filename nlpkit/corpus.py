@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, TypeVar, cast
 
 from nlpkit.errors import DataError, nearest
 
@@ -21,6 +21,7 @@ T = TypeVar("T")
 TEXT_COLUMNS = ("text", "review", "content", "comment", "sentence", "文本", "评论", "内容", "评价")
 LABEL_COLUMNS = ("label", "sentiment", "class", "标签", "情感", "类别")
 UNDECODABLE = "\udcff"  # stands for bytes that the encoding does not know; no file can hold it
+HEAD = 1 << 16  # bytes from which the encoding is found out
 BLOCK = 1 << 17  # bytes read at a time
 _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _FORMATS = {b"PK\x03\x04": "a zip file or an Excel workbook: save it as CSV", b"\x1f\x8b": "gzip: unpack it first"}
@@ -35,7 +36,7 @@ class Row:
 
     :param text: what to score; undecodable bytes stand as U+FFFD.
     :param fault: None, or why the row cannot be used.
-    :param cells: all cells of a CSV row, as long as its header or longer.
+    :param cells: all cells of a CSV row, as many as its header has; what is too much is in the last.
     """
 
     text: str
@@ -45,7 +46,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Source:
-    """An open file: how it is encoded, its header if it is a table, and its rows in blocks, read as they are asked for."""
+    """An open file: its encoding, its header if it is a table, and its rows in blocks, read as they are asked for."""
 
     name: str
     encoding: str
@@ -67,30 +68,31 @@ class Source:
 
 @contextmanager
 def open_rows(
-    path: str | Path | IO[bytes], *, column: str | None = None, encoding: str | None = None
+    path: str | Path | IO[bytes], *, column: str | None = None, encoding: str | None = None, table: bool = False
 ) -> Iterator[Source]:
-    """Open a text file (a row a line) or, with ``column`` or a name in .csv or .tsv, a table.
+    """Open a text file (a row a line) or, with ``column``, ``table`` or a name in .csv or .tsv, a table.
 
     :param path: a path, or an open binary stream.
     :raises DataError: if the file is missing, empty or binary, its encoding unknown, or the column absent.
     """
-    name = "-" if isinstance(path, io.IOBase) else str(path)
+    name = decoded(str(path)).text if isinstance(path, str | Path) else "-"
     with _open(path) as stream:
-        head = stream.peek(1 << 16)
+        head = stream.peek(HEAD)
         _refuse_binary(name, head)
         encoding = encoding or detect_encoding(name, head)
+        file = stream if isinstance(path, str | Path) else None
         suffix = Path(name).suffix.lower()
-        if column is None and suffix not in (".csv", ".tsv"):
-            yield Source(name, encoding, None, _line_blocks(stream, _lookup(encoding)), stream)
+        if column is None and not table and suffix not in (".csv", ".tsv"):
+            yield Source(name, encoding, None, _line_blocks(stream, _lookup(encoding)), file)
             return
         lines = io.TextIOWrapper(stream, _lookup(encoding), errors="nlpkit", newline="")
         header, records = _table(name, lines, suffix)
         position = _position(name, header, column, TEXT_COLUMNS, "--column")
-        yield Source(name, encoding, header, _record_blocks(name, records, len(header), position), stream)
+        yield Source(name, encoding, header, _record_blocks(name, records, len(header), position), file)
 
 
 def detect_encoding(name: str, head: bytes) -> str:
-    """Return ``utf-8``, ``utf-8-sig``, ``gb18030`` or ``utf-16``, ``utf-16-le``, ``utf-16-be`` for a file's first bytes.
+    """Return utf-8, utf-8-sig, gb18030, utf-16, utf-16-le or utf-16-be for a file's first bytes.
 
     Counted by lines, so that one bad line does not turn a file of UTF-8 into one of GB18030.
 
@@ -101,9 +103,7 @@ def detect_encoding(name: str, head: bytes) -> str:
             return encoding
     if b"\0" in head and (wide := max(("utf-16-le", "utf-16-be"), key=lambda e: _plausible(head, e))):
         return wide if _plausible(head, wide) > 0.9 else "utf-8"
-    lines = [line for line in head.split(b"\n")[:2000] if not line.isascii()]
-    if len(lines) > 1:
-        lines = lines[:-1]  # it may be cut short
+    lines = [line for line in head.splitlines(keepends=True) if not line.isascii()]
     good = {encoding: sum(_decodes(line, encoding) for line in lines) for encoding in ("utf-8", "gb18030")}
     best = "utf-8" if good["utf-8"] * 2 >= len(lines) else max(good, key=lambda encoding: good[encoding])
     if lines and not good[best]:
@@ -131,15 +131,15 @@ def read_examples(
     group_column: str | None = None,
     encoding: str | None = None,
 ) -> Iterator[Example]:
-    """Read a labelled corpus: CSV or TSV with a header, or lines ``TEXT,,LABEL`` (the label last, the text may hold commas).
+    """Read a labelled corpus: CSV or TSV with a header, or lines ``TEXT,,LABEL``, whose text may hold commas.
 
     Rows without a text, without a label or with undecodable bytes are left out.
 
     :param group_column: a column whose value is kept as ``group``.
     :raises DataError: if the file cannot be read or holds no labels.
     """
-    table = text_column or label_column or Path(path).suffix.lower() in (".csv", ".tsv")
-    with open_rows(path, column=text_column if table else None, encoding=encoding) as source:
+    table = bool(text_column or label_column or group_column)
+    with open_rows(path, column=text_column, encoding=encoding, table=table) as source:
         rows = itertools.chain.from_iterable(source.blocks)
         if source.header is None:
             yield from _comma_labelled(source.name, rows)
@@ -172,7 +172,7 @@ class Deduplicated:
 
 
 def deduplicate(examples: Iterable[Example]) -> Deduplicated:
-    """Keep the first of rows equal in letters; drop those that are equal but for their label; drop those without letters."""
+    """Keep the first of rows equal in letters; drop those that differ in label alone, and those without letters."""
     kept: dict[str, Example] = {}
     conflicts: set[str] = set()
     rows = empty = 0
@@ -224,26 +224,27 @@ def fingerprint(examples: Iterable[Example]) -> str:
 
 @contextmanager
 def _open(path: str | Path | IO[bytes]) -> Iterator[io.BufferedReader]:
-    if isinstance(path, io.BufferedReader):
-        yield path
+    if not isinstance(path, str | Path):
+        yield path if isinstance(path, io.BufferedReader) else io.BufferedReader(cast(io.RawIOBase, path))
         return
     try:
-        with Path(str(path)).open("rb", buffering=1 << 16) as stream:
-            yield stream
+        with io.FileIO(str(path)) as file:
+            yield io.BufferedReader(file, HEAD)
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise DataError(f"{path} cannot be read: {(error.strerror or '').lower()}") from error
 
 
 def _refuse_binary(name: str, head: bytes) -> None:
-    if not head:
+    if not head or head in _BOMS:
         raise DataError(f"{name} is empty: expected a review a line, or a CSV with a header")
     for start, what in _FORMATS.items():
         if head.startswith(start):
             raise DataError(f"{name} is {what}")
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or _plausible(head, "utf-16-le") > 0.9:
+    wide = b"\0" in head and max(_plausible(head, "utf-16-le"), _plausible(head, "utf-16-be")) > 0.9
+    if wide or head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return
     control = sum(head.count(code) for code in range(32) if code not in b"\0\t\n\r\x0b\x0c\x1b")
-    if control > 0.05 * len(head) or (head.count(0) > 0.2 * len(head) and _plausible(head, "utf-16-be") < 0.9):
+    if control > 0.05 * len(head) or head.count(0) > 0.2 * len(head):
         raise DataError(f"{name} is binary: expected text, a review a line, or a CSV with a header")
 
 
@@ -257,8 +258,9 @@ def _plausible(head: bytes, encoding: str) -> float:
 
 
 def _decodes(line: bytes, encoding: str) -> bool:
+    """Whether a line fits an encoding; one without its end, the last of a head, may end inside a character."""
     try:
-        line.decode(encoding)
+        codecs.getincrementaldecoder(encoding)().decode(line, final=line.endswith(b"\n"))
     except UnicodeDecodeError:
         return False
     return True
@@ -266,6 +268,7 @@ def _decodes(line: bytes, encoding: str) -> bool:
 
 def _lookup(encoding: str) -> str:
     try:
+        "".encode(encoding)  # refuses codecs that are not of text, such as base64
         return codecs.lookup(encoding).name
     except LookupError:
         raise DataError(f"there is no encoding {encoding!r}; try utf-8, gb18030 or utf-16") from None
@@ -293,18 +296,23 @@ def _rows(lines: list[str]) -> list[Row]:
 
 
 def _checked(text: str, cells: Sequence[str] = ()) -> Row:
+    """A row whose undecodable bytes are told and shown as U+FFFD."""
     if any(UNDECODABLE in value for value in (text, *cells)):
         fault = "undecodable bytes" if UNDECODABLE in text else None
         return Row(text.replace(UNDECODABLE, "�"), fault, [cell.replace(UNDECODABLE, "�") for cell in cells])
     return Row(text, None, cells)
 
 
+def decoded(argument: str) -> Row:
+    """A row from the command line, where undecodable bytes come as lone surrogates."""
+    return _checked("".join(UNDECODABLE if "\ud800" <= c <= "\udfff" else c for c in argument))
+
+
 def _table(name: str, lines: io.TextIOWrapper, suffix: str) -> tuple[list[str], Iterator[list[str]]]:
     csv.field_size_limit(1 << 30)
     first = lines.readline()
-    delimiter = "\t" if suffix == ".tsv" or ("," not in first and "\t" in first) else ","
-    if "," not in first and ";" in first:
-        delimiter = ";"
+    usual = "\t" if suffix == ".tsv" else ","
+    delimiter = usual if usual in first else next((d for d in "\t;" if d in first), usual)
     records = csv.reader(itertools.chain([first], lines), delimiter=delimiter)
     header = next(records, [])
     if not any(header):
@@ -314,10 +322,11 @@ def _table(name: str, lines: io.TextIOWrapper, suffix: str) -> tuple[list[str], 
 
 def _record_blocks(name: str, records: Iterator[list[str]], width: int, position: int) -> Iterator[list[Row]]:
     def row(cells: list[str]) -> Row:
-        if len(cells) <= position:
-            padded = cells + [""] * (width - len(cells))
-            return Row("", f"only {len(cells)} of {width} columns", _checked("", padded).cells)
-        return _checked(cells[position], cells + [""] * (width - len(cells)))
+        last = cells[width - 1 :] if any(cells[width:]) else cells[width - 1 : width]
+        fitted = [*cells[: width - 1], ",".join(last)] + [""] * (width - len(cells) - (not last))
+        if any(cells[width:]) or len(cells) <= position:
+            return Row("", f"{len(cells)} columns where the header has {width}", _checked("", fitted).cells)
+        return _checked(cells[position], fitted)
 
     meant = (cells for cells in records if cells or width == 1)  # a blank line is a row only where a row has one cell
     try:

@@ -45,6 +45,7 @@ class Component:
     factory: Any
     distribution: str
     version: str
+    plugin: str
 
     def options(self) -> dict[str, Any]:
         """Option names and defaults of the factory, read from its signature; ``...`` marks one without a default."""
@@ -85,14 +86,16 @@ class Registry:
         """Register one plugin, wholly or not at all; a fault is kept in `plugins`, never raised."""
         before = dict(self.components)
         error = None
+        own = f"{distribution}:{name}"
         try:
-            self._manager.register(module, name=f"{distribution}:{name}")
+            self._manager.register(module, name=own)
             self._manager.check_pending()
             for kind, hook in HOOKS.items():
-                self._call(hook, module, register=self._registrar(kind, distribution, version))
+                self._call(hook, module, register=self._registrar(kind, distribution, version, name))
         except Exception as fault:  # a stranger's code: whatever it raises must not stop the others
             self.components = before
-            self._manager.unregister(module)
+            if self._manager.get_plugin(own) is module:
+                self._manager.unregister(name=own)
             error = _sentence(fault)
         self.plugins.append(Plugin(name, distribution, version, error))
 
@@ -136,11 +139,11 @@ class Registry:
             if implementation.plugin is module:
                 implementation.function(*(arguments[name] for name in implementation.argnames))
 
-    def _registrar(self, kind: str, distribution: str, version: str) -> Callable[[str, Any], None]:
+    def _registrar(self, kind: str, distribution: str, version: str, plugin: str) -> Callable[[str, Any], None]:
         def register(name: str, factory: Callable[..., Any] | Path) -> None:
             if taken := self.components.get((kind, name)):
                 raise PluginError(f"the {kind} {name!r} is already registered by {taken.distribution}")
-            self.components[kind, name] = Component(kind, name, factory, distribution, version)
+            self.components[kind, name] = Component(kind, name, factory, distribution, version, plugin)
 
         return register
 

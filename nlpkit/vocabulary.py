@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -12,14 +13,13 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from nlpkit.errors import BundleError
-
 Ints: TypeAlias = NDArray[np.int64]
 PAD, UNKNOWN = 0, 1
-_PRIME = 0x100000001B3  # FNV-1a, 64 bits (http://www.isthe.com/chongo/tech/comp/fnv/), over code points
-_OFFSET = 0xCBF29CE484222325
-_STEP = 0x9E3779B97F4A7C15  # 2**64 over the golden ratio (Knuth, TAOCP 3, 6.4)
-_ALL = (1 << 64) - 1
+_PRIME = 0x01000193  # FNV-1a, 32 bits (http://www.isthe.com/chongo/tech/comp/fnv/), over code points
+_OFFSET = 0x811C9DC5
+_STEP = np.uint32(0x9E3779B1)  # a prime near 2**32 over the golden ratio (Knuth, TAOCP 3, 6.4)
+_BEGIN, _END = np.uint32(0x5BD1E995), np.uint32(0x1B873593)
+_ALL = (1 << 32) - 1
 
 
 @dataclass(frozen=True)
@@ -43,33 +43,50 @@ class Tokens:
         """One list of strings a document."""
         units = self.units if not isinstance(self.units, np.ndarray) else [chr(c) for c in self.units.tolist()]
         bounds = self.starts.tolist()
-        return [list(units[a:b]) for a, b in zip(bounds, bounds[1:], strict=False)]
+        return [list(units[a:b]) for a, b in itertools.pairwise(bounds)]
 
 
 @dataclass(frozen=True)
 class Ids:
-    """The ids of a batch as one flat run, with the document that each belongs to."""
+    """The ids of a batch: at each token those of what begins there, a row of the grid for each length of n-gram.
 
-    flat: Ints  # (total,)
-    documents: Ints  # (total,), ascending for a table; ascending within each n for a hash
-    size: int  # documents in the batch
+    :param grid: ``(kinds, total)``, `PAD` where nothing begins; document ``i`` has columns ``starts[i]:starts[i + 1]``.
+    :param starts: ``(size + 1,)``.
+    """
+
+    grid: NDArray[np.int32]
+    starts: Ints
+
+    @classmethod
+    def of(cls, rows: Sequence[NDArray[np.int32]]) -> Ids:
+        """Flatten one array of ids a document."""
+        starts = np.zeros(len(rows) + 1, dtype=np.int64)
+        np.cumsum([len(row) for row in rows], out=starts[1:])
+        return cls(np.concatenate(rows or [np.zeros(0, dtype=np.int32)])[None, :], starts)
+
+    @property
+    def size(self) -> int:
+        """Documents in the batch."""
+        return len(self.starts) - 1
 
     @property
     def counts(self) -> Ints:
         """Ids in each document ``(size,)``."""
-        return np.bincount(self.documents, minlength=self.size)
+        return self.sums((self.grid != PAD).sum(0, dtype=np.int64))
 
-    @classmethod
-    def of(cls, rows: Sequence[Ints]) -> Ids:
-        """Flatten one array of ids a document."""
-        documents = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
-        flat = np.concatenate(rows) if rows else np.zeros(0, dtype=np.int64)
-        return cls(flat, documents, len(rows))
+    def sums(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Add up values ``(total,)`` within each document ``(size,)``, whatever stands in the others."""
+        result = np.zeros(self.size, dtype=values.dtype)
+        there = np.diff(self.starts) > 0
+        if there.any():
+            result[there] = np.add.reduceat(values, self.starts[:-1][there])
+        return result
 
-    def rows(self) -> list[Ints]:
-        """One array of ids a document."""
-        flat = self.flat[np.argsort(self.documents, kind="stable")]
-        return np.split(flat, np.cumsum(self.counts)[:-1]) if self.size else []
+    def rows(self) -> list[NDArray[np.int32]]:
+        """One array of ids a document, the shorter n-grams first."""
+        bounds = self.starts.tolist()
+        parts = (self.grid[:, a:b] for a, b in itertools.pairwise(bounds))
+        return [part[part != PAD] for part in parts]
 
     def truncated(self, length: int) -> Ids:
         """Cut each document to its first and last ``length / 2`` ids (Sun et al. 2019, https://arxiv.org/abs/1905.05583)."""
@@ -80,10 +97,11 @@ class Ids:
 
     def padded(self) -> tuple[Ints, NDArray[np.bool_]]:
         """Ids ``(size, longest)`` padded on the right with `PAD`, and the mask, true at ids. At least one column."""
-        counts = self.counts
-        mask = np.arange(max(1, counts.max(initial=0))) < counts[:, None]
+        rows = self.rows()
+        lengths = np.array([len(row) for row in rows], dtype=np.int64)
+        mask = np.arange(max(1, lengths.max(initial=0))) < lengths[:, None]
         ids = np.full(mask.shape, PAD, dtype=np.int64)
-        ids[mask] = self.flat[np.argsort(self.documents, kind="stable")]
+        ids[mask] = np.concatenate(rows) if rows else 0
         return ids, mask
 
 
@@ -98,7 +116,7 @@ class TableVocabulary:
     def __init__(self, tokens: Sequence[str]) -> None:
         self.tokens = list(tokens)
         self._ids = {token: position for position, token in enumerate(self.tokens, start=2)}
-        self._by_code: Ints | None = None
+        self._by_code: NDArray[np.int32] | None = None
 
     @classmethod
     def count(cls, documents: Iterable[Sequence[str]], *, min_count: int, max_size: int) -> TableVocabulary:
@@ -112,23 +130,22 @@ class TableVocabulary:
 
     def encode(self, tokens: Tokens) -> Ids:
         """Map each token to its id, or to `UNKNOWN`."""
-        documents = np.repeat(np.arange(len(tokens.starts) - 1), np.diff(tokens.starts))
         if isinstance(tokens.units, np.ndarray):
             table = self._characters()
             flat = table[np.minimum(tokens.units, len(table) - 1)]
         else:
-            flat = np.fromiter((self._ids.get(t, UNKNOWN) for t in tokens.units), np.int64, len(tokens.units))
-        return Ids(flat, documents, len(tokens.starts) - 1)
+            flat = np.fromiter((self._ids.get(t, UNKNOWN) for t in tokens.units), np.int32, len(tokens.units))
+        return Ids(flat[None, :], tokens.starts)
 
     def to_json(self) -> dict[str, Any]:
         """Everything needed to make an equal one."""
         return {"kind": self.kind, "tokens": self.tokens}
 
-    def _characters(self) -> Ints:
+    def _characters(self) -> NDArray[np.int32]:
         """Ids by code point, the last entry for all that lie beyond."""
         if self._by_code is None:
             known = {ord(token): i for token, i in self._ids.items() if len(token) == 1}
-            self._by_code = np.full(max(known, default=0) + 2, UNKNOWN, dtype=np.int64)
+            self._by_code = np.full(max(known, default=0) + 2, UNKNOWN, dtype=np.int32)
             self._by_code[list(known)] = list(known.values())
         return self._by_code
 
@@ -138,50 +155,53 @@ class HashVocabulary:
 
     The hashing trick (Weinberger et al. 2009, https://arxiv.org/abs/0902.2206). A token's hash is FNV-1a over its
     code points, an n-gram's a polynomial over its tokens' hashes; so characters are hashed without making strings.
+
+    :param marks: count the beginning and the end of a document as tokens, so that n-grams tell where they stand.
     """
 
     kind: ClassVar[str] = "hash"
 
-    def __init__(self, *, bits: int, low: int, high: int) -> None:
+    def __init__(self, *, bits: int, low: int, high: int, marks: bool = False) -> None:
         if not (1 <= low <= high <= 8 and 4 <= bits <= 26):
             raise ValueError(
                 f"n-grams of {low} to {high} in 2**{bits} buckets; wants 1 <= low <= high <= 8, 4 to 26 bits"
             )
-        self.bits, self.low, self.high = bits, low, high
+        self.bits, self.low, self.high, self.marks = bits, low, high, marks
 
     def __len__(self) -> int:
         return (1 << self.bits) + 1  # bucket b has id b + 1, as 0 is padding
 
     def encode(self, tokens: Tokens) -> Ids:
-        """Ids of all n-grams, the shorter ones first, within one n in the order of the text."""
-        hashes = self._hash(tokens.units)
-        ends = np.repeat(tokens.starts[1:], np.diff(tokens.starts))  # where each token's document ends
-        owner = np.repeat(np.arange(len(tokens.starts) - 1), np.diff(tokens.starts))
-        flat, documents = [], []
-        gram, total = np.zeros(len(hashes), dtype=np.uint64), len(hashes)
-        positions = np.arange(total)
-        for n in range(1, self.high + 1):
-            inside = max(0, total - n + 1)
-            gram = gram[:inside] * np.uint64(_STEP) + hashes[n - 1 :]
+        """Ids of all n-grams, none of which reaches into the next document."""
+        hashes, starts = self._hash(tokens.units), tokens.starts
+        if self.marks:
+            hashes, starts = _marked(hashes, starts)
+        total = len(hashes)
+        first = np.zeros(total + 1, dtype=np.bool_)
+        first[starts] = True
+        grid = np.zeros((self.high - self.low + 1, total), dtype=np.int32)
+        gram, within = hashes, np.ones(total, dtype=np.bool_)
+        for n in range(1, min(self.high, total) + 1):
+            if n > 1:
+                within = within[:-1] & ~first[n - 1 : total]
+                gram = gram[:-1] * _STEP + hashes[n - 1 :]
             if n >= self.low:
-                within = positions[:inside] + n <= ends[:inside]
-                flat.append(self._bucket(gram[within]))
-                documents.append(owner[:inside][within])
-        return Ids(np.concatenate(flat), np.concatenate(documents), len(tokens.starts) - 1)
+                grid[n - self.low, : total - n + 1] = self._bucket(gram) * within
+        return Ids(grid, starts)
 
     def to_json(self) -> dict[str, Any]:
         """Everything needed to make an equal one."""
-        return {"kind": self.kind, "bits": self.bits, "low": self.low, "high": self.high}
+        return {"kind": self.kind, "bits": self.bits, "low": self.low, "high": self.high, "marks": self.marks}
 
-    def _bucket(self, gram: NDArray[np.uint64]) -> Ints:
-        mixed = (gram ^ (gram >> np.uint64(29))) * np.uint64(_STEP)
-        return (mixed >> np.uint64(64 - self.bits)).astype(np.int64) + 1
+    def _bucket(self, gram: NDArray[np.uint32]) -> NDArray[np.int32]:
+        mixed = (gram ^ (gram >> np.uint32(15))) * _STEP
+        return (mixed >> np.uint32(32 - self.bits)).view(np.int32) + 1
 
     @staticmethod
-    def _hash(units: Sequence[str] | NDArray[np.uint32]) -> NDArray[np.uint64]:
+    def _hash(units: Sequence[str] | NDArray[np.uint32]) -> NDArray[np.uint32]:
         if isinstance(units, np.ndarray):
-            return (np.uint64(_OFFSET) ^ units.astype(np.uint64)) * np.uint64(_PRIME)
-        return np.fromiter(map(_fnv, units), np.uint64, len(units))
+            return (np.uint32(_OFFSET) ^ units) * np.uint32(_PRIME)
+        return np.fromiter(map(_fnv, units), np.uint32, len(units))
 
 
 Vocabulary: TypeAlias = TableVocabulary | HashVocabulary
@@ -195,6 +215,17 @@ def _fnv(token: str) -> int:
     return value
 
 
+def _marked(hashes: NDArray[np.uint32], starts: Ints) -> tuple[NDArray[np.uint32], Ints]:
+    """Put a mark before and after each document."""
+    shifted = starts + 2 * np.arange(len(starts))
+    result = np.empty(len(hashes) + 2 * (len(starts) - 1), dtype=np.uint32)
+    inside = np.ones(len(result), dtype=np.bool_)
+    inside[shifted[:-1]] = inside[shifted[1:] - 1] = False
+    result[inside] = hashes
+    result[shifted[:-1]], result[shifted[1:] - 1] = _BEGIN, _END
+    return result, shifted
+
+
 def dump_vocabulary(vocabulary: Vocabulary) -> bytes:
     """JSON in UTF-8: a token may be a newline."""
     return json.dumps(vocabulary.to_json(), ensure_ascii=False).encode("utf-8", "surrogatepass")
@@ -203,12 +234,9 @@ def dump_vocabulary(vocabulary: Vocabulary) -> bytes:
 def load_vocabulary(data: bytes) -> Vocabulary:
     """Read what `dump_vocabulary` wrote.
 
-    :raises BundleError: if the data is something else.
+    :raises ValueError: or KeyError or TypeError, if the data is something else.
     """
-    try:
-        found = json.loads(data.decode("utf-8", "surrogatepass"))
-        if found["kind"] == TableVocabulary.kind:
-            return TableVocabulary(found["tokens"])
-        return HashVocabulary(bits=found["bits"], low=found["low"], high=found["high"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise BundleError(f"a vocabulary cannot be read: {type(error).__name__}: {error}") from error
+    found = json.loads(data.decode("utf-8", "surrogatepass"))
+    if found["kind"] == TableVocabulary.kind:
+        return TableVocabulary(found["tokens"])
+    return HashVocabulary(bits=found["bits"], low=found["low"], high=found["high"], marks=found["marks"])

@@ -8,31 +8,42 @@ if TYPE_CHECKING:
     from nlpkit.protocols import Embedding
 
 
-def trainable(*, dim: int = 64, min_count: int = 2, max_size: int = 20_000, dropout: float = 0.0) -> Embedding:
-    """A vector for each token, learnt from nothing.
+def trainable(
+    *, dim: int = 64, min_count: int = 2, max_size: int = 20_000, start: str = "normal", dropout: float = 0.0
+) -> Embedding:
+    """A vector for each token.
 
     :param dim: numbers in a vector.
     :param min_count: a token seen less often is unknown.
     :param max_size: only the most frequent tokens are kept.
+    :param start: normal: random vectors; ppmi: vectors from what stands near each token in the training texts.
     :param dropout: probability that a whole token is blanked in training.
     """
     from nlpkit.builtin.layers import TrainableEmbedding  # torch
 
-    return TrainableEmbedding(dim=dim, min_count=min_count, max_size=max_size, dropout=dropout)
+    return TrainableEmbedding(dim=dim, min_count=min_count, max_size=max_size, start=start, dropout=dropout)
 
 
 def ngrams(
-    *, low: int = 1, high: int = 3, bits: int = 20, dim: int | None = None, floor: float = 0.3, dropout: float = 0.0
+    *,
+    low: int = 1,
+    high: int = 3,
+    bits: int = 20,
+    marks: bool = True,
+    dim: int | None = None,
+    floor: float = 0.3,
+    dropout: float = 0.0,
 ) -> Embedding:
     """A vector for each hashed n-gram of tokens, scaled by how much the n-gram says of the labels.
 
     :param low: tokens in the shortest n-gram.
     :param high: tokens in the longest.
     :param bits: there are ``2**bits`` buckets.
+    :param marks: count the beginning and the end of a text as tokens.
     :param dim: numbers in a vector; None makes one a label, which with `head.projection=false` is a linear model.
     :param floor: added to the naive-Bayes log-count ratio that scales a bucket.
     :param dropout: probability that a whole n-gram is blanked in training.
     """
     from nlpkit.builtin.layers import NgramEmbedding  # torch
 
-    return NgramEmbedding(low=low, high=high, bits=bits, dim=dim, floor=floor, dropout=dropout)
+    return NgramEmbedding(low=low, high=high, bits=bits, marks=marks, dim=dim, floor=floor, dropout=dropout)

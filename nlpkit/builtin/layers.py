@@ -9,25 +9,35 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nlpkit.builtin.ppmi import ppmi_vectors
 from nlpkit.vocabulary import PAD, HashVocabulary, TableVocabulary, Tokens, Vocabulary
 
 
 class TrainableEmbedding(nn.Module):
     """A table of vectors over a `TableVocabulary`; see `nlpkit.builtin.embeddings.trainable`."""
 
-    def __init__(self, *, dim: int, min_count: int, max_size: int, dropout: float) -> None:
+    def __init__(self, *, dim: int, min_count: int, max_size: int, start: str, dropout: float) -> None:
         super().__init__()
         _positive(dim=dim, min_count=min_count, max_size=max_size)
-        self.config = {"dim": dim, "min_count": min_count, "max_size": max_size, "dropout": dropout}
+        if start not in ("normal", "ppmi"):
+            raise ValueError(f"start must be normal or ppmi, was: {start!r}")
+        self.config: dict[str, Any] = {"dim": dim, "min_count": min_count, "max_size": max_size}
+        self.config |= {"start": start, "dropout": dropout}
         self.dim = dim
         self.token_dropout = TokenDropout(dropout)
         self.table: nn.Embedding
 
     def fit(self, documents: Iterable[Sequence[str]], labels: Sequence[int]) -> Vocabulary:  # noqa: ARG002
-        """Count the tokens and draw a vector for each from a normal distribution."""
-        wanted = {"min_count": self.config["min_count"], "max_size": self.config["max_size"]}
-        vocabulary = TableVocabulary.count(documents, **cast("dict[str, int]", wanted))
+        """Count the tokens and give each a vector: drawn from a normal distribution, or made from its neighbours."""
+        documents = list(documents)
+        limits = {"min_count": self.config["min_count"], "max_size": self.config["max_size"]}
+        vocabulary = TableVocabulary.count(documents, **limits)
         self.build(vocabulary)
+        if self.config["start"] == "ppmi" and documents:
+            ids = vocabulary.encode(Tokens.of(documents)).rows()
+            with torch.no_grad():
+                self.table.weight.copy_(ppmi_vectors(ids, len(vocabulary), self.dim))
+                self.table.weight[PAD] = 0
         return vocabulary
 
     def build(self, vocabulary: Vocabulary) -> None:
@@ -50,10 +60,12 @@ class NgramEmbedding(nn.Module):
     which lets an n-gram that tells labels apart learn faster than one that does not. Weights start at zero.
     """
 
-    def __init__(self, *, low: int, high: int, bits: int, dim: int | None, floor: float, dropout: float) -> None:
+    def __init__(
+        self, *, low: int, high: int, bits: int, marks: bool, dim: int | None, floor: float, dropout: float
+    ) -> None:
         super().__init__()
-        self._vocabulary = HashVocabulary(bits=bits, low=low, high=high)
-        self.config: dict[str, Any] = {"low": low, "high": high, "bits": bits, "dim": dim}
+        self._vocabulary = HashVocabulary(bits=bits, low=low, high=high, marks=marks)
+        self.config: dict[str, Any] = {"low": low, "high": high, "bits": bits, "marks": marks, "dim": dim}
         self.config |= {"floor": floor, "dropout": dropout}
         self.dim = dim or 0
         self.token_dropout = TokenDropout(dropout)
@@ -67,9 +79,8 @@ class NgramEmbedding(nn.Module):
         self.dim = self.config["dim"] = self.dim or classes
         present = np.zeros((classes, len(self._vocabulary)))
         for start, tokens in _chunks(documents):
-            ids = self._vocabulary.encode(tokens)
-            pairs = np.unique(np.stack([ids.documents, ids.flat]), axis=1)
-            np.add.at(present, (targets[start:][pairs[0]], pairs[1]), 1)
+            for row, ids in enumerate(self._vocabulary.encode(tokens).rows(), start=start):
+                present[targets[row], np.unique(ids)] += 1
         self.build(self._vocabulary)
         self.scale[:, 0] = torch.from_numpy(_log_count_ratio(present, targets) + self.config["floor"])
         return self._vocabulary
@@ -131,7 +142,7 @@ class CnnEncoder(nn.Module):
     def __init__(self, *, input_dim: int, widths: Sequence[int], filters: int, dropout: float) -> None:
         super().__init__()
         _positive(filters=filters, **{f"width_{i}": width for i, width in enumerate(widths)})
-        self.config = {"widths": list(widths), "filters": filters, "dropout": dropout}
+        self.config: dict[str, Any] = {"widths": list(widths), "filters": filters, "dropout": dropout}
         self.output_dim = filters * len(widths)
         self.dropout = nn.Dropout(dropout)
         self.convolutions = nn.ModuleList(nn.Conv1d(input_dim, filters, width) for width in widths)
@@ -141,7 +152,7 @@ class CnnEncoder(nn.Module):
         columns = (self.dropout(vectors) * mask[:, :, None]).transpose(1, 2)  # (batch, input_dim, time)
         states = [
             conv(nn.functional.pad(columns, ((width - 1) // 2, width // 2)))
-            for width, conv in zip(self.config["widths"], self.convolutions, strict=True)  # type: ignore[arg-type]
+            for width, conv in zip(self.config["widths"], self.convolutions, strict=True)
         ]
         return torch.relu(torch.cat(states, 1)).transpose(1, 2), state
 
@@ -157,6 +168,9 @@ class LstmEncoder(nn.Module):
         _positive(hidden=hidden, layers=layers)
         self.config = {"hidden": hidden, "layers": layers, "bidirectional": bidirectional, "dropout": dropout}
         self.causal = not bidirectional
+        self.one_way_halves = (
+            bidirectional and layers == 1
+        )  # half of a state has read what is before it, half what is after
         self.output_dim = hidden * (2 if bidirectional else 1)
         self.dropout = nn.Dropout(dropout)
         sizes = [input_dim] + [self.output_dim] * (layers - 1)

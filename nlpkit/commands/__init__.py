@@ -13,6 +13,10 @@ from nlpkit import __version__
 from nlpkit.errors import NlpkitError, SettingError
 
 
+class ClosedPipe(Exception):  # noqa: N818
+    """Whoever read our output has seen enough."""
+
+
 class PluginGroup(click.Group):
     """A group whose commands come from plugins, ours among them, when the first is asked for."""
 
@@ -27,6 +31,13 @@ class PluginGroup(click.Group):
         """Return a command by its name."""
         self._load()
         return super().get_command(ctx, cmd_name)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; a closed pipe is told apart before click makes an exit code of it."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise ClosedPipe from error
 
     def _load(self) -> None:
         if self._loaded:
@@ -55,6 +66,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line: faults of data or model exit with 1, of the command line with 2, in one sentence."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy starts a thread a core otherwise, and we never use them
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a console in GBK cannot show every character
@@ -69,7 +81,7 @@ def main() -> None:
     except NlpkitError as error:
         click.echo(f"Error: {error}", err=True)
         code = 2 if isinstance(error, SettingError) else 1
-    except BrokenPipeError:
+    except (ClosedPipe, BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it closes stdout
         code = 0
     except (click.Abort, KeyboardInterrupt):

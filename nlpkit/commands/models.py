@@ -23,13 +23,18 @@ def list_models(kind: str) -> None:
     import orjson
 
     from nlpkit.bundle import find
-    from nlpkit.commands import console, table
+    from nlpkit.commands import console, table, warn
+    from nlpkit.errors import BundleError
     from nlpkit.registry import registry
 
     found = []
     for name in registry().names("model"):
         component = registry().get("model", name)
-        config = find(name).config
+        try:
+            config = find(name).config
+        except BundleError as error:
+            warn(f"{name} from {component.distribution} {component.version}: {error}")
+            continue
         size = sum(f.stat().st_size for f in Path(component.factory).rglob("*") if f.is_file())
         entry = {"name": name, "task": config["task"], "labels": config["labels"], "bytes": size}
         found.append(entry | {"distribution": component.distribution, "version": component.version})
@@ -74,15 +79,16 @@ def check(chosen: tuple[str, ...]) -> None:
     nlpkit models check
     nlpkit models check ./mine
     """
+    from nlpkit.errors import NlpkitError
     from nlpkit.inference.sentiment import load
     from nlpkit.registry import registry
 
     failed = False
     for name in chosen or registry().names("model"):
-        model = load(name)
-        for position in range(len(model.bundle.config["members"])):
-            model.member(position).logits(["好"])
-        faults = model.check()
+        try:
+            faults = load(name).check()
+        except NlpkitError as error:
+            faults = [str(error)]
         failed |= bool(faults)
         click.echo(f"{name}: {'FAILED' if faults else 'ok'}")
         for fault in faults:

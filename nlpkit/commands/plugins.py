@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 
@@ -25,11 +27,11 @@ def list_plugins(kind: str) -> None:
     from nlpkit.registry import registry
 
     known = registry()
-    found = []
+    found: list[dict[str, Any]] = []
     for plugin in known.plugins:
         names: dict[str, list[str]] = {}
         for component in known.components.values():
-            if component.distribution == plugin.distribution and not plugin.error:
+            if (component.distribution, component.plugin) == (plugin.distribution, plugin.name):
                 names.setdefault(component.kind, []).append(component.name)
         entry = {"name": plugin.name, "distribution": plugin.distribution, "version": plugin.version}
         found.append(entry | {"registers": names, "error": plugin.error})
@@ -38,6 +40,6 @@ def list_plugins(kind: str) -> None:
         return
     shown = table("plugin", "from", "registers")
     for e in found:
-        lines = [f"{kind}: {', '.join(names)}" for kind, names in e["registers"].items()]  # type: ignore[attr-defined]
+        lines = [f"{kind}: {', '.join(names)}" for kind, names in e["registers"].items()]
         shown.add_row(str(e["name"]), f"{e['distribution']} {e['version']}", e["error"] or "\n".join(lines))
     console().print(shown)

@@ -100,23 +100,17 @@ class _Delimited:
         text = io.StringIO()
         out = csv.writer(text, delimiter=self._delimiter, lineterminator="\r\n" if source.bom else "\n")
         if self._header is None:
-            self._header = columns
+            text.write("\ufeff" if source.bom else "")
             out.writerow([*columns, *(f"predicted_{name}" if name in columns else name for name in ADDED)])
+            self._header = columns
         elif self._header != columns:
             raise DataError(
                 f"{source.name} has other columns than the first file: score them apart, or use --format jsonl"
             )
-        bom = "﻿" if source.bom and first == 1 and self._first_file(source) else ""
         for number, (row, score) in enumerate(zip(rows, scores, strict=True), start=first):
             cells = (source.name, number, row.text) if source.header is None else row.cells
             out.writerow([*cells, score.label, score.probability, score.reason])
-        return (bom + text.getvalue()).encode("utf-8", "replace")
-
-    _started: str | None = None
-
-    def _first_file(self, source: Source) -> bool:
-        self._started = self._started or source.name
-        return self._started == source.name
+        return text.getvalue().encode("utf-8", "replace")
 
 
 class _Table:
@@ -127,7 +121,7 @@ class _Table:
         self._label_width = max(8, *map(len, labels))
         self._width = width
 
-    def __call__(self, source: Source, first: int, rows: Sequence[Row], scores: Sequence[Score]) -> bytes:
+    def __call__(self, _source: Source, _first: int, rows: Sequence[Row], scores: Sequence[Score]) -> bytes:
         return "".join(map(self._line, rows, scores)).encode("utf-8", "replace")
 
     def _line(self, row: Row, score: Score) -> str:

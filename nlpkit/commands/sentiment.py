@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from nlpkit.errors import DataError, MissingExtra, NlpkitError, SettingError
+from nlpkit.errors import DataError, MissingExtra, SettingError
 
 if TYPE_CHECKING:
     from nlpkit.corpus import Example, Row, Source
@@ -54,8 +54,8 @@ def score(
 ) -> None:
     """Score reviews: a row for each row that goes in, in order.
 
-    FILES hold a review a line, or are CSV or TSV with a header; - is stdin, and so is nothing at all. A row that cannot be
-    scored (empty, without any known character, undecodable) has no label but a reason.
+    FILES hold a review a line, or are CSV or TSV with a header; - is stdin, and so is nothing at all. A row that cannot
+    be scored (empty, without any known character, undecodable) has no label but a reason.
 
     The format is a table on a terminal, else CSV for CSV and JSONL for lines, or what the name of --output says.
 
@@ -185,8 +185,8 @@ def train(
 ) -> None:
     """Train a model on labelled rows and save it as a folder.
 
-    CORPORA are CSV or TSV with a header, or lines TEXT,,LABEL. Copies are dropped before anything is split; early stopping
-    keeps the best epoch; the test rows are touched once, at the end.
+    CORPORA are CSV or TSV with a header, or lines TEXT,,LABEL. Copies are dropped before anything is split; early
+    stopping keeps the best epoch; the test rows are touched once, at the end.
 
     \b
     nlpkit sentiment train corpus.csv -o mine
@@ -194,8 +194,8 @@ def train(
     nlpkit sentiment train corpus.csv -o mine --encoder lstm --set encoder.hidden=128 --set training.epochs=10
     nlpkit sentiment train corpus.csv -o mine --recipe lstm
 
-    Recipes: ngrams (the default, linear, a minute), network (what --encoder and --embedding start from), lstm, reviews (the
-    shipped model).
+    Recipes: ngrams (the default: linear, a minute), network (what --encoder and --embedding start from), lstm, reviews
+    (the shipped model).
     """
     torch = _torch(threads)
     from nlpkit.corpus import open_rows, read_examples
@@ -287,14 +287,15 @@ def _blocks(
     files: Sequence[str], texts: Sequence[str], column: str | None, encoding: str | None
 ) -> Iterator[tuple[Source, int, Sequence[Row]]]:
     """Yield each source with blocks of its rows and the number of the first, from 1."""
-    from nlpkit.corpus import Row, Source, open_rows
+    from nlpkit.corpus import Source, decoded, open_rows
 
     if texts:
-        yield Source("--text", "utf-8", None, iter(())), 1, [Row(text) for text in texts]
+        yield Source("--text", "utf-8", None, iter(())), 1, [decoded(text) for text in texts]
         return
     for file in files or ("-",):
         stream: str | IO[bytes] = sys.stdin.buffer if file == "-" else file
         with open_rows(stream, column=column, encoding=encoding) as source:
+            yield source, 1, []  # a table without rows still has a header
             first = 1
             for block in source.blocks:
                 yield source, first, block

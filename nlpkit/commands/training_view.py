@@ -1,4 +1,4 @@
-"""Draws a training run: a live bar on a terminal, a row an epoch, the figures at the end; all on stderr but the figures."""
+"""Draws a training run: a live bar on a terminal, a row an epoch; on stdout nothing but the figures at its end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nlpkit.commands import console
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
     from nlpkit.training.sentiment import Event, MemberExported, MemberStarted, Prepared, Saved
 
@@ -19,7 +19,7 @@ def show(events: Iterable[Event]) -> None:
     """Draw events until the run ends."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from nlpkit.training import loop, sentiment
+    from nlpkit.training import loop, pretraining, sentiment
 
     screen = console(stderr=True)
     columns = (
@@ -37,9 +37,12 @@ def show(events: Iterable[Event]) -> None:
                 case loop.Epoch():
                     mark = "  best" if event.best else ""
                     screen.print(
-                        f"  epoch {event.epoch:>3}  train {event.train_loss:.4f}  validation {event.validation_loss:.4f}  "
-                        f"accuracy {event.validation_accuracy:.4f}  {event.seconds:.1f} s{mark}"
+                        f"  epoch {event.epoch:>3}  train {event.train_loss:.4f}  "
+                        f"validation {event.validation_loss:.4f}  accuracy {event.validation_accuracy:.4f}  "
+                        f"{event.seconds:.1f} s{mark}"
                     )
+                case pretraining.PretrainingEpoch():
+                    screen.print(f"  language model, epoch {event.epoch}  loss {event.loss:.4f}  {event.seconds:.1f} s")
                 case sentiment.Prepared():
                     screen.print(_prepared(event))
                 case sentiment.MemberStarted():
@@ -55,8 +58,10 @@ def show(events: Iterable[Event]) -> None:
 class _Bar:
     """The live line: epoch, loss and speed of the run at hand."""
 
+    _task: TaskID | None = None
+
     def __init__(self, progress: Progress) -> None:
-        self._progress, self._task = progress, None
+        self._progress = progress
         self._rows, self._since, self._loss = 0, time.monotonic(), 0.0
 
     def step(self, event: Any) -> None:
@@ -67,7 +72,9 @@ class _Bar:
         self._rows += event.rows
         self._loss += 0.05 * (event.loss - self._loss)
         speed = self._rows / max(time.monotonic() - self._since, 1e-9)
-        self._progress.update(self._task, completed=event.step, what=f"loss {self._loss:.4f}  {speed:,.0f} rows/s")
+        if self._task is not None:
+            what = f"loss {self._loss:.4f}  {speed:,.0f} rows/s"
+            self._progress.update(self._task, completed=event.step, what=what)
 
     def stop(self) -> None:
         if self._task is not None:
@@ -78,8 +85,8 @@ class _Bar:
 def _prepared(event: Prepared) -> str:
     labels = ", ".join(f"{label} {n:,}" for label, n in sorted(event.labels.items()))
     return (
-        f"{event.rows:,} rows; {event.duplicates:,} copies dropped, {event.conflicts:,} texts under several labels dropped, "
-        f"{event.empty:,} without letters dropped\n"
+        f"{event.rows:,} rows; dropped: {event.duplicates:,} copies, {event.conflicts:,} texts under several labels, "
+        f"{event.empty:,} without letters\n"
         f"train {event.train:,} ({labels}), validation {event.validation:,}, test {event.test:,}"
     )
 
@@ -103,6 +110,5 @@ def _saved(event: Saved) -> None:
         console(stderr=True).print(f"mixture {list(stage.weights)}, temperature {stage.temperature}{leave}")
     if event.metrics:
         show_metrics(dict(event.metrics))
-    console(stderr=True).print(
-        f"saved {event.folder} ({event.size / 1e6:.1f} MB): nlpkit sentiment score FILE --model {event.folder}"
-    )
+    use = f"nlpkit sentiment score FILE --model {event.folder}"
+    console(stderr=True).print(f"saved {event.folder} ({event.size / 1e6:.1f} MB): {use}")

@@ -9,14 +9,14 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from nlpkit.bundle import ARRAYS, GRAPH, TOKENIZER, VOCABULARY, Bundle, recorded
+from nlpkit.bundle import ARRAYS, CONFIG, GRAPH, TOKENIZER, VOCABULARY, Bundle, recorded
 from nlpkit.errors import BundleError
 from nlpkit.protocols import BatchTokenizer, Tokenizer
 from nlpkit.registry import registry
 from nlpkit.vocabulary import Ids, Tokens, Vocabulary, load_vocabulary
 
 Floats: TypeAlias = NDArray[np.float64]
-BATCH = 64  # rows that go through a graph together, sorted by length
+BATCH = 16  # rows that go through a graph together, sorted by length; more pad more than they save
 NORMS: dict[str, Callable[[Floats], Floats]] = {"sum": np.ones_like, "mean": lambda n: n, "sqrtn": np.sqrt}
 
 
@@ -59,6 +59,7 @@ class TableMember:
     def __init__(self, text_ids: TextIds, *, table: NDArray[Any], scale: Floats, bias: Floats, pooling: str) -> None:
         self._text_ids = text_ids
         self._columns = [np.ascontiguousarray(column) for column in table.T]
+        self._sum_type = np.int32 if table.dtype == np.int8 else np.float64
         self._scale, self._bias, self._norm = scale, bias, NORMS[pooling]
 
     def logits(self, texts: Sequence[str]) -> Floats:
@@ -67,20 +68,21 @@ class TableMember:
         norm = self._norm(np.maximum(ids.counts, 1).astype(np.float64))
         result = np.zeros((ids.size, len(self._columns) + 1))
         for position, column in enumerate(self._columns):
-            sums = np.bincount(ids.documents, weights=column[ids.flat], minlength=ids.size)
-            result[:, position + 1] = sums * self._scale[position] / norm + self._bias[position]
+            values = column[ids.grid].sum(0, dtype=self._sum_type)  # of all that begins at a token; padding is worth 0
+            result[:, position + 1] = ids.sums(values) * self._scale[position] / norm + self._bias[position]
         return result
 
 
 class GraphMember:
     """A composition with an encoder, executed by onnxruntime on one thread.
 
+    :param name: what to call it in errors.
     :param graph: ONNX with inputs ``ids`` (batch, time) and ``mask``, and output ``logits`` (batch, labels).
     """
 
-    def __init__(self, text_ids: TextIds, graph: bytes) -> None:
+    def __init__(self, text_ids: TextIds, graph: bytes, name: str) -> None:
         self._text_ids = text_ids
-        self._graph = graph
+        self._graph, self._name = graph, name
 
     def logits(self, texts: Sequence[str]) -> Floats:
         """Map normalised texts to logits ``(batch, labels)``; a row's logits do not depend on the others."""
@@ -96,7 +98,10 @@ class GraphMember:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1  # busy cores collapse with more
         options.log_severity_level = 3
-        return onnxruntime.InferenceSession(self._graph, options, providers=["CPUExecutionProvider"])
+        try:
+            return onnxruntime.InferenceSession(self._graph, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's own errors share no base but this
+            raise BundleError(f"{self._name} is damaged: {str(error).splitlines()[0]}") from error
 
 
 def run_sorted(ids: Ids, run: Callable[[NDArray[np.int64], NDArray[np.bool_]], NDArray[Any]]) -> Floats:
@@ -113,32 +118,34 @@ def run_sorted(ids: Ids, run: Callable[[NDArray[np.int64], NDArray[np.bool_]], N
     return result
 
 
-def open_member(bundle: Bundle, entry: dict[str, Any]) -> Member:
-    """Make the member that an entry of config.json describes.
+def open_member(bundle: Bundle, entry: dict[str, Any], labels: int) -> Member:
+    """Make the member that an entry of config.json describes, with logits for so many labels.
 
     :raises MissingPlugin: if its tokenizer is not installed.
     :raises BundleError: if its files are damaged.
     """
-    name = entry["name"]
-    component = registry().need("tokenizer", *recorded(entry["tokenizer"]))
-    files = bundle.under(f"{name}/{TOKENIZER}")
-    tokenizer = component.create(entry["tokenizer"]["config"], **({"files": files} if files else {}))
-    text_ids = TextIds(tokenizer, load_vocabulary(bundle.read(f"{name}/{VOCABULARY}")), entry.get("max_length"))
-    if entry["runtime"] == "graph":
-        return GraphMember(text_ids, bundle.read(f"{name}/{GRAPH}"))
-    return _open_table(bundle, entry, text_ids)
+    with bundle.reading(CONFIG):
+        name, runtime, pooling = entry["name"], entry["runtime"], entry["head"]["pooling"]
+        component = registry().need("tokenizer", *recorded(entry["tokenizer"]))
+        options, length = entry["tokenizer"]["config"], entry["max_length"]
+        files = bundle.under(f"{name}/{TOKENIZER}")
+        tokenizer = component.create(options, **({"files": files} if files else {}))
+    with bundle.reading(f"{name}/{VOCABULARY}"):
+        text_ids = TextIds(tokenizer, load_vocabulary(bundle.read(f"{name}/{VOCABULARY}")), length)
+    if runtime == "graph":
+        return GraphMember(text_ids, bundle.read(f"{name}/{GRAPH}"), f"{bundle.name}: {name}/{GRAPH}")
+    with bundle.reading(f"{name}/{ARRAYS}"):
+        return _open_table(bundle.read(f"{name}/{ARRAYS}"), text_ids, pooling, labels)
 
 
-def _open_table(bundle: Bundle, entry: dict[str, Any], text_ids: TextIds) -> TableMember:
+def _open_table(data: bytes, text_ids: TextIds, pooling: str, labels: int) -> TableMember:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    path = f"{entry['name']}/{ARRAYS}"
     try:
-        arrays = load(bundle.read(path))
-        if arrays["table"].shape[0] != len(text_ids.vocabulary):
-            raise BundleError(f"{bundle.name} is damaged: {path} does not fit its vocabulary")
-        pooling = entry["head"]["pooling"]
-        return TableMember(text_ids, table=arrays["table"], scale=arrays["scale"], bias=arrays["bias"], pooling=pooling)
-    except (SafetensorError, KeyError) as error:
-        raise BundleError(f"{bundle.name} is damaged: {path}: {error}") from error
+        arrays = load(data)
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error
+    if arrays["table"].shape != (len(text_ids.vocabulary), labels - 1):
+        raise ValueError("the table does not fit the vocabulary and the labels")
+    return TableMember(text_ids, table=arrays["table"], scale=arrays["scale"], bias=arrays["bias"], pooling=pooling)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nlpkit.bundle import EVIDENCE, SAMPLES, Bundle, find
+from nlpkit.bundle import CONFIG, EVIDENCE, SAMPLES, Bundle, find
 from nlpkit.errors import BundleError
 from nlpkit.evidence import Evidence
 from nlpkit.inference.members import Floats, Member, open_member
@@ -38,8 +38,8 @@ class Score(NamedTuple):
 class Stage:
     """A mixture of the first ``len(weights)`` members.
 
-    A row leaves at the first stage that is sure enough, so that later members cost only where there is doubt (a cascade:
-    Viola and Jones 2001).
+    A row leaves at the first stage that is sure enough, so that later members cost only where there is doubt: a cascade
+    (Viola and Jones 2001).
 
     :param weights: a weight for each member's logits.
     :param temperature: the mixture is divided by it (Guo et al. 2017, https://arxiv.org/abs/1706.04599).
@@ -71,11 +71,12 @@ class SentimentModel:
         if config["task"] != "sentiment":
             raise BundleError(f"{bundle.name} is a model for {config['task']}, not for sentiment")
         self.bundle = bundle
-        self.labels: list[str] = config["labels"]
-        self.normaliser = Normaliser(**config["normalisation"])
-        self.stages = [
-            Stage(tuple(stage["weights"]), stage["temperature"], stage["exit"]) for stage in config["stages"]
-        ]
+        with bundle.reading(CONFIG):
+            self.labels: list[str] = list(config["labels"])
+            self.normaliser = Normaliser(**config["normalisation"])
+            self.stages = [Stage(tuple(s["weights"]), float(s["temperature"]), s["exit"]) for s in config["stages"]]
+            if not self.labels or not self.stages or len(self.stages[-1].weights) > len(config["members"]):
+                raise ValueError("labels, members and stages do not fit each other")
         self._opened: dict[int, Member] = {}
 
     def score(self, texts: Iterable[str]) -> list[Score]:
@@ -91,11 +92,13 @@ class SentimentModel:
     def probabilities(self, normalised: Sequence[str]) -> Floats:
         """Map normalised texts to probabilities ``(batch, labels)``, whether or not they hold evidence."""
         result = np.zeros((len(normalised), len(self.labels)))
+        if not len(normalised):
+            return result
         rows = np.arange(len(normalised))
         logits: list[Floats] = []
         for position, stage in enumerate(self.stages):
-            for asked in range(len(logits), len(stage.weights)):
-                logits.append(self.member(asked).logits([normalised[row] for row in rows]))
+            asked = [normalised[row] for row in rows.tolist()]
+            logits += [self.member(i).logits(asked) for i in range(len(logits), len(stage.weights))]
             found = stage.probabilities(logits)
             result[rows] = found
             if stage.exit is None or position == len(self.stages) - 1:
@@ -109,11 +112,18 @@ class SentimentModel:
     def member(self, position: int) -> Member:
         """Return a member, opened when first asked: a sure answer of the first never loads the others."""
         if position not in self._opened:
-            self._opened[position] = open_member(self.bundle, self.bundle.config["members"][position])
+            self._opened[position] = open_member(self.bundle, self.bundle.config["members"][position], len(self.labels))
         return self._opened[position]
 
     def check(self) -> list[str]:
-        """Score the bundle's own samples again; return a sentence for each that comes out otherwise than recorded."""
+        """Open every member and score the bundle's own samples again.
+
+        :returns: a sentence for each sample that comes out otherwise than recorded.
+        :raises BundleError: if a file is damaged.
+        """
+        for position in range(len(self.bundle.config["members"])):
+            self.member(position).logits(["好"])
+        self._evidence.reasons(["好"])
         samples = self.bundle.json(SAMPLES)
         faults = []
         for sample, score in zip(samples, self.score([sample["text"] for sample in samples]), strict=True):
@@ -126,18 +136,22 @@ class SentimentModel:
     def _score_block(self, texts: Sequence[Any]) -> list[Score]:
         normalised = self.normaliser.batch([text if isinstance(text, str) else "" for text in texts])
         reasons = self._evidence.reasons(normalised)
-        known = [row for row, reason in enumerate(reasons) if reason is None]
-        scores = [_unscored(text, reason) for text, reason in zip(texts, reasons, strict=True)]
-        if known:
-            found = self.probabilities([normalised[row] for row in known])
-            best = found.argmax(1).tolist()
-            for row, at, values in zip(known, best, np.round(found, DECIMALS).tolist(), strict=True):
-                scores[row] = Score(self.labels[at], values[at], dict(zip(self.labels, values, strict=True)))
-        return scores
+        known = [text for text, reason in zip(normalised, reasons, strict=True) if reason is None]
+        found = self.probabilities(known)
+        best, values = found.argmax(1).tolist(), np.round(found, DECIMALS).tolist()
+        labels = self.labels
+        scored = [
+            Score(labels[i], row[i], dict(zip(labels, row, strict=True))) for i, row in zip(best, values, strict=True)
+        ]
+        if len(scored) == len(texts):
+            return scored
+        answers = iter(scored)
+        return [next(answers) if r is None else _unscored(t, r) for t, r in zip(texts, reasons, strict=True)]
 
     @cached_property
     def _evidence(self) -> Evidence:
-        return Evidence(**self.bundle.json(EVIDENCE))
+        with self.bundle.reading(EVIDENCE):
+            return Evidence(**self.bundle.json(EVIDENCE))
 
 
 def load(model: str | Path = "reviews") -> SentimentModel:
@@ -156,5 +170,5 @@ def softmax(logits: Floats) -> Floats:
     return np.asarray(raised / raised.sum(-1, keepdims=True))
 
 
-def _unscored(text: object, reason: str | None) -> Score:
+def _unscored(text: object, reason: str) -> Score:
     return Score(None, None, None, reason if isinstance(text, str) else f"not a text but {type(text).__name__}")

@@ -27,10 +27,11 @@ nlpkit sentiment score reviews.txt --model {name}
 |---|---|
 {corpora}
 
-Of these rows {data["duplicates"]:,} were copies of another (equal in letters) and went, {data["conflicts"]:,} texts stood
-under several labels and went with all their copies, {data["empty"]:,} held no letters. The rest was split by a hash of
-each text's letters: {data["train"]:,} for training, {data["validation"]:,} for early stopping, mixing and calibration,
-{data["test"]:,} for the figures below, on which nothing was tuned. SHA-256 of the training rows: `{data["fingerprint"]}`.
+Of these rows {data["duplicates"]:,} were copies of another (equal in letters) and went, {data["conflicts"]:,} texts
+stood under several labels and went with all their copies, {data["empty"]:,} held no letters. The rest was split by a
+hash of each text's letters: {data["train"]:,} for training, {data["validation"]:,} for early stopping, mixing and
+calibration, {data["test"]:,} for the figures below, on which nothing was tuned.
+SHA-256 of the training rows: `{data["fingerprint"]}`.
 
 ## How it was made
 
@@ -85,7 +86,8 @@ def _stages(config: Mapping[str, Any]) -> str:
 
 def _metrics(config: Mapping[str, Any]) -> str:
     return "\n".join(
-        f"| {name} | {m['rows']:,} | {m['accuracy']:.4f} | {m['macro_f1']:.4f} | {m['calibration_error']:.4f} | {m['unscored']} |"
+        f"| {name} | {m['rows']:,} | {m['accuracy']:.4f} | {m['macro_f1']:.4f} | {m['calibration_error']:.4f} "
+        f"| {m['unscored']} |"
         for name, m in config["metrics"].items()
     )
 

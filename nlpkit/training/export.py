@@ -31,7 +31,7 @@ def export(network: Network, weights: str) -> tuple[str, dict[str, bytes]]:
 
 
 def _linear(network: Network) -> torch.Tensor | None:
-    """The vector of every id ``(ids, dim)`` if logits are a sum over ids: then the whole composition folds into a table."""
+    """The vector of every id ``(ids, dim)`` if logits are a sum over ids, so that all folds into a table."""
     head = network.head.config
     if head["hidden"] or head["pooling"] not in NORMS or not getattr(network.encoder, "identity", False):
         return None
@@ -49,7 +49,7 @@ def _table(network: Network, vectors: torch.Tensor, weights: str) -> bytes:
         scale = _int8_scale(table)
         table = np.round(table / scale).astype(np.int8)
     arrays = {"table": np.ascontiguousarray(table), "scale": scale, "bias": bias.astype(np.float64)}
-    return cast(bytes, save(arrays))
+    return save(arrays)
 
 
 def _int8_scale(table: NDArray[Any]) -> NDArray[np.float64]:
@@ -87,7 +87,7 @@ def _graph(network: Network, weights: str) -> bytes:
 
 
 def _store_int8(model: Any, onnx: Any) -> None:
-    """Store large arrays as int8 and a scale along their first axis longer than one; the runtime multiplies on loading."""
+    """Store large arrays as int8 with a scale along their first axis longer than one; the runtime multiplies them."""
     graph = model.graph
     for initializer in list(graph.initializer):
         array = onnx.numpy_helper.to_array(initializer)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from nlpkit.errors import NlpkitError
 from nlpkit.training.settings import TrainingSettings
-from nlpkit.vocabulary import Ids, Ints
+from nlpkit.vocabulary import Ids
 
 POOL = 64  # batches drawn together and sorted by length before they are cut
 
@@ -26,7 +26,7 @@ POOL = 64  # batches drawn together and sorted by length before they are cut
 class Rows:
     """Encoded rows: ids of each, and the index of its label."""
 
-    ids: Sequence[Ints]
+    ids: Sequence[NDArray[np.int32]]
     labels: NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -85,6 +85,9 @@ def fit(
             ids, mask, labels = train.batch(rows)  # (batch, time), (batch, time), (batch,)
             logits = network(ids, mask)  # (batch, labels)
             loss = loss_of(logits, labels)
+            if settings.r_drop:
+                again = network(ids, mask)  # the same rows under another dropout
+                loss = (loss + loss_of(again, labels)) / 2 + settings.r_drop * divergence(logits, again)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             norm = nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
@@ -106,7 +109,13 @@ def fit(
     network.load_state_dict(best)
 
 
-def batches(ids: Sequence[Ints], size: int, shuffle: random.Random) -> Iterator[list[int]]:
+def divergence(logits: Tensor, others: Tensor) -> Tensor:
+    """Mean symmetric Kullback-Leibler divergence between two sets of logits ``(batch, labels)``, in nats."""
+    a, b = logits.log_softmax(1), others.log_softmax(1)
+    return ((a.exp() - b.exp()) * (a - b)).sum(1).mean() / 2
+
+
+def batches(ids: Sequence[NDArray[np.int32]], size: int, shuffle: random.Random) -> Iterator[list[int]]:
     """Rows of similar length together, in random order: shuffled, cut into pools, each pool sorted and cut."""
     order = list(range(len(ids)))
     shuffle.shuffle(order)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -68,7 +69,7 @@ class Head(nn.Module):
         self.bias = None if settings.projection else nn.Parameter(torch.zeros(labels))
         sizes = [input_dim, settings.hidden, labels] if settings.hidden else [input_dim, labels]
         layers: list[nn.Module] = []
-        for size, output in zip(sizes, sizes[1:], strict=False):
+        for size, output in itertools.pairwise(sizes):
             layers += [nn.Dropout(settings.dropout), nn.Linear(size, output), nn.ReLU()]
         self.layers = nn.Sequential(*layers[:-1]) if settings.projection else nn.Sequential()
 
@@ -78,7 +79,7 @@ class Head(nn.Module):
         return logits if self.bias is None else logits + self.bias  # type: ignore[no-any-return]
 
     def pool(self, states: Tensor, mask: Tensor) -> Tensor:
-        """States ``(batch, time, dim)`` to one vector a row ``(batch, dim * poolings)``; zero for a row without tokens."""
+        """States ``(batch, time, dim)`` to vectors ``(batch, dim * poolings)``; zero for a row without tokens."""
         return torch.cat([self._pool(pooling, states, mask) for pooling in self.poolings], 1)
 
     def _pool(self, pooling: str, states: Tensor, mask: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Training a sentiment bundle: corpora → deduplicated → split → each member trained → mixed → exported → tested → saved.
+"""Training a sentiment bundle: corpora → deduplicated → split → members trained, exported → mixed → tested → saved.
 
 A generator: it yields what happens, and the caller draws it.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import platform
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from nlpkit.corpus import Example, Split, deduplicate, fingerprint, split
 from nlpkit.errors import DataError, NlpkitError
 from nlpkit.evaluation import Metrics, measure
 from nlpkit.evidence import Evidence
-from nlpkit.inference.members import Floats, TextIds, open_member, tokenize
+from nlpkit.inference.members import Floats, open_member, tokenize
 from nlpkit.inference.sentiment import DECIMALS, SentimentModel, Stage
 from nlpkit.normalisation import Normaliser
 from nlpkit.registry import Component, registry
@@ -33,6 +33,7 @@ from nlpkit.training.card import card
 from nlpkit.training.export import export
 from nlpkit.training.loop import Epoch, Rows, Step, fit, logits_of
 from nlpkit.training.network import Head, HeadSettings, Network
+from nlpkit.training.pretraining import PretrainingEpoch, pretrain
 from nlpkit.training.settings import MemberSettings, Settings, fill
 from nlpkit.vocabulary import Tokens, Vocabulary, dump_vocabulary
 
@@ -87,7 +88,7 @@ class Saved:
     metrics: Mapping[str, Metrics]
 
 
-Event = Prepared | MemberStarted | Step | Epoch | MemberExported | Saved
+Event = Prepared | MemberStarted | PretrainingEpoch | Step | Epoch | MemberExported | Saved
 
 
 def train(
@@ -126,12 +127,11 @@ def train(
     entries: list[dict[str, Any]] = []
     logits: list[Floats] = []
     for position, member in enumerate(settings.members):
-        entry, written, found = yield from _train_member(member, texts, targets, labels, settings.seed + position)
-        entries.append(entry)
-        files |= {
-            f"{member.name}/{path}": data for path, data in written.items() if keep_weights or path != bundle.WEIGHTS
-        }
-        logits.append(found)
+        trained = yield from _train_member(member, texts, targets, labels, settings.seed + position)
+        entries.append(trained.entry)
+        kept = {path: data for path, data in trained.files.items() if keep_weights or path != bundle.WEIGHTS}
+        files |= {f"{member.name}/{path}": data for path, data in kept.items()}
+        logits.append(trained.logits)
 
     stages = tune_stages(logits, targets["validation"], settings.exits)
     corpora = Counter(Path(e.corpus).name for e in examples)
@@ -160,14 +160,22 @@ def train(
     yield Saved(folder, sum(map(len, files.values())), stages, metrics)
 
 
+@dataclass(frozen=True)
+class _Trained:
+    """A member's entry in config.json, its files, and its validation logits as inference computes them."""
+
+    entry: dict[str, Any]
+    files: dict[str, bytes]
+    logits: Floats
+
+
 def _train_member(
     member: MemberSettings,
     texts: Mapping[str, Sequence[str]],
     targets: Mapping[str, Any],
     labels: Sequence[str],
     seed: int,
-) -> Iterator[Any]:
-    """Yield events; return the entry for config.json, the files, and validation logits as inference computes them."""
+) -> Generator[Event, None, _Trained]:
     torch.manual_seed(seed)
     tokenizer, tokenizer_component = _create("tokenizer", member.tokenizer)
     embedding, embedding_component = _create("embedding", member.embedding)
@@ -181,6 +189,8 @@ def _train_member(
     parameters = sum(p.numel() for p in network.parameters())
     composition = " → ".join(component.name for component in used) + f" → {head.config['pooling']}"
     yield MemberStarted(member.name, composition, parameters, len(vocabulary), member.training.epochs)
+    if member.training.pretrain:
+        yield from pretrain(network, rows["train"], member.training, seed)
     history = []
     for event in fit(network, rows["train"], rows["validation"], member.training, seed):
         if isinstance(event, Epoch):
@@ -196,14 +206,14 @@ def _train_member(
         entry[component.kind] = _record(component, made.config)
     entry["head"] = head.config
     entry["history"] = [asdict(epoch) for epoch in history]
-    found = _exported_logits(entry, files, texts["validation"])
+    found = _exported_logits(entry, files, texts["validation"], len(labels))
     expected = logits_of(network, rows["validation"]).double().numpy()[:CHECKED]
     difference = _difference(expected, found[:CHECKED])
     if difference > AGREEMENT[member.weights]:
         raise NlpkitError(f"the export of {member.name} differs from torch by {difference:.3g} in a logit; not saved")
     size = sum(len(data) for path, data in files.items() if path != bundle.WEIGHTS)
     yield MemberExported(member.name, runtime, size, difference, len(expected))
-    return entry, files, found
+    return _Trained(entry, files, found)
 
 
 def _create(kind: str, chosen: Mapping[str, Any], **fixed: Any) -> tuple[Any, Component]:
@@ -226,10 +236,10 @@ def _record(component: Component, config: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": component.name, **origin, "config": dict(config)}
 
 
-def _exported_logits(entry: dict[str, Any], files: Mapping[str, bytes], texts: Sequence[str]) -> Floats:
+def _exported_logits(entry: dict[str, Any], files: Mapping[str, bytes], texts: Sequence[str], labels: int) -> Floats:
     """Logits ``(rows, labels)`` by the very files that are saved."""
     stored = Bundle(entry["name"], {f"{entry['name']}/{path}": data for path, data in files.items()})
-    member = open_member(stored, entry)
+    member = open_member(stored, entry, labels)
     return np.concatenate([member.logits(texts[at : at + 1024]) for at in range(0, len(texts), 1024)])
 
 

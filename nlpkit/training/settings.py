@@ -1,4 +1,4 @@
-"""What a training run is told: read from a recipe (TOML), from options, from ``--set``; checked before anything runs."""
+"""What a training run is told: by a recipe (TOML), by options, by ``--set``; checked before anything runs."""
 
 from __future__ import annotations
 
@@ -30,6 +30,10 @@ class TrainingSettings:
     :param warmup: share of all steps over which the rate rises from zero.
     :param clip: the greatest norm of a gradient.
     :param patience: epochs without a better validation loss before the run stops.
+    :param r_drop: weight of the difference between two passes under dropout (Liang et al. 2021,
+        https://arxiv.org/abs/2106.14448); doubles the time.
+    :param pretrain: epochs as a two-way language model before the first; for the encoder lstm with one layer.
+    :param pretrain_rate: its learning rate.
     """
 
     epochs: int = 20
@@ -42,6 +46,9 @@ class TrainingSettings:
     clip: float = 1.0
     patience: int = 3
     label_smoothing: float = 0.0
+    r_drop: float = 0.0
+    pretrain: int = 0
+    pretrain_rate: float = 4e-3
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,5 @@
+"""``python -m nlpkit`` is ``nlpkit``."""
+
+from nlpkit.commands import main
+
+main()

@@ -1,0 +1,69 @@
+import json
+
+import pytest
+
+from tests.commands.test_score import one_sentence
+
+CORPUS = "text,label,kind\n好,positive,a\n差,negative,a\n棒,negative,b\n👍,positive,b\n"
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    path = tmp_path / "corpus.csv"
+    path.write_text(CORPUS, encoding="utf-8")
+    return path
+
+
+def test_figures_as_json(run, tiny_model, corpus):
+    done = run("sentiment", "evaluate", corpus, "-m", tiny_model, "--by", "kind", "--format", "json")
+    found = json.loads(done.stdout)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert set(found) == {"all", "a", "b"}
+    assert (found["all"]["rows"], found["all"]["accuracy"], found["all"]["unscored"]) == (4, 0.5, 1)
+    assert found["all"]["confusion"] == [[1, 1, 0], [0, 1, 1]]
+    assert (found["a"]["accuracy"], found["b"]["accuracy"]) == (1.0, 0.0)
+
+
+def test_figures_as_a_table(run, tiny_model, corpus):
+    out = run("sentiment", "evaluate", corpus, "-m", tiny_model).stdout.decode()
+    for expected in ("macro F1", "calibration error", "0.5000", "negative", "positive", "none"):
+        assert expected in out
+
+
+def test_several_corpora_are_reported_each(run, tiny_model, corpus, tmp_path):
+    lines = tmp_path / "goods.txt"
+    lines.write_text("好，,,1\n差,,0\n", encoding="utf-8")
+    done = run("sentiment", "evaluate", corpus, lines, "-m", tiny_model, "--format", "json")
+    found = json.loads(done.stdout)
+    assert set(found) == {"all", str(corpus), str(lines)}
+    assert found[str(lines)]["accuracy"] == 1.0
+
+
+def test_labels_can_be_renamed(run, tiny_model, tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("text,label\n好,赞\n差,踩\n", encoding="utf-8")
+    assert "--label" in one_sentence(run("sentiment", "evaluate", path, "-m", tiny_model), 1)
+    done = run(
+        "sentiment", "evaluate", path, "-m", tiny_model, "--label", "赞=positive", "--label", "踩=negative", "-f", "json"
+    )
+    assert json.loads(done.stdout)["all"]["accuracy"] == 1.0
+
+
+def test_a_rename_that_is_none(run, tiny_model, corpus):
+    done = run("sentiment", "evaluate", corpus, "-m", tiny_model, "--label", "赞")
+    assert "FOUND=NAME" in one_sentence(done, 2)
+
+
+def test_a_corpus_without_labels(run, tiny_model, tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("text,stars\n好,5\n", encoding="utf-8")
+    assert "text, stars" in one_sentence(run("sentiment", "evaluate", path, "-m", tiny_model), 1)
+    path.write_text("text,label\n好,\n", encoding="utf-8")
+    assert "no labelled rows" in one_sentence(run("sentiment", "evaluate", path, "-m", tiny_model), 1)
+
+
+def test_the_shipped_model_on_the_samples(run, samples):
+    done = run("sentiment", "evaluate", samples / "minimal_pairs.csv", "--by", "category", "-f", "json")
+    found = json.loads(done.stdout)
+    assert found["all"]["rows"] == 400
+    assert sum(m["rows"] for name, m in found.items() if name != "all") == 400

@@ -1,0 +1,53 @@
+import json
+
+import pytest
+
+from nlpkit.bundle import save
+from tests.commands.test_score import one_sentence
+from tests.tiny import model_files
+
+
+def test_the_list(run):
+    (found,) = [m for m in json.loads(run("models", "list", "--format", "json").stdout) if m["name"] == "reviews"]
+    assert found["labels"] == ["negative", "positive"]
+    assert found["distribution"] == "nlpkit-zh"
+    assert 0 < found["bytes"] <= 5_000_000
+    assert "reviews" in run("models", "list").stdout.decode()
+
+
+def test_a_card_and_a_config(run, tiny_model):
+    assert run("models", "show", tiny_model).stdout == b"# tiny\n"
+    assert json.loads(run("models", "show", tiny_model, "--format", "json").stdout)["labels"] == ["negative", "positive"]
+    assert run("models", "show", "reviews").stdout.startswith(b"# reviews")
+
+
+def test_a_whole_model_checks(run, tiny_model):
+    done = run("models", "check", tiny_model)
+    assert (done.returncode, done.stdout.decode(), done.stderr) == (0, f"{tiny_model}: ok\n", b"")
+
+
+def test_the_installed_models_check(run):
+    done = run("models", "check")
+    assert done.returncode == 0
+    assert "reviews: ok" in done.stdout.decode()
+
+
+def test_a_model_that_answers_otherwise_fails(run, tmp_path):
+    wrong = {"text": "好", "label": "negative", "probabilities": {"negative": 0.9, "positive": 0.1}}
+    save(tmp_path / "m", model_files(samples=[wrong]))
+    done = run("models", "check", tmp_path / "m")
+    assert done.returncode == 1
+    assert "FAILED" in done.stdout.decode()
+    assert "0.9" in done.stderr.decode()
+
+
+@pytest.mark.parametrize("path", ["characters/arrays.safetensors", "samples.json", "evidence.json"])
+def test_a_damaged_model_is_one_sentence(run, tmp_path, path):
+    save(tmp_path / "m", model_files())
+    (tmp_path / "m" / path).unlink()
+    assert f"{path} is missing" in one_sentence(run("models", "check", tmp_path / "m"), 1)
+
+
+def test_a_model_of_a_newer_format_is_one_sentence(run, tmp_path):
+    save(tmp_path / "m", model_files(format=99, nlpkit="9.9"))
+    assert "format 99" in one_sentence(run("sentiment", "score", "-t", "好", "-m", tmp_path / "m"), 1)

@@ -1,0 +1,92 @@
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from nlpkit.bundle import save
+from tests.tiny import model_files, sample
+
+ROOT = Path(__file__).parent.parent
+Run = Callable[..., subprocess.CompletedProcess]
+
+settings.register_profile(
+    "quick",
+    max_examples=60,
+    deadline=None,  # no test measures time
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.register_profile("wild", settings.get_profile("quick"), max_examples=2000, derandomize=False)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """The sample texts that come with the repository."""
+    return ROOT / "corpora" / "samples"
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a linear model over eight characters."""
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    save(
+        folder, model_files(samples=[sample("好货"), sample("差"), {"text": "", "label": None, "probabilities": None}])
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def nlpkit_command() -> str:
+    """The console script of the environment that runs the tests."""
+    found = shutil.which("nlpkit", path=str(Path(sys.executable).parent))
+    assert found, "nlpkit is not installed beside this Python"
+    return found
+
+
+@pytest.fixture(scope="session")
+def clean_environment() -> dict[str, str]:
+    """This process's environment without what would change how the command behaves; Python's warnings are errors."""
+    dropped = ("PYTHONPATH", "PYTHONIOENCODING", "NO_COLOR", "COLUMNS", "FORCE_COLOR")
+    kept = {name: value for name, value in os.environ.items() if name not in dropped}
+    return kept | {"PYTHONUTF8": "1", "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture(scope="session")
+def run(nlpkit_command: str, clean_environment: dict[str, str]) -> Run:
+    """Run ``nlpkit`` as a shell would; ``stdin`` is bytes, and so is what comes back."""
+
+    def run_command(
+        *arguments: object, stdin: bytes = b"", environment: dict[str, str] | None = None, cwd: Path | None = None
+    ) -> subprocess.CompletedProcess:
+        command: Sequence[object] = [nlpkit_command, *(a if isinstance(a, bytes) else str(a) for a in arguments)]
+        return subprocess.run(
+            command, input=stdin, capture_output=True, env=clean_environment | (environment or {}), cwd=cwd, check=False
+        )
+
+    return run_command
+
+
+@pytest.fixture
+def stranger(tmp_path: Path) -> Callable[..., dict[str, str]]:
+    """Install a plugin as pip would leave it, a module and its metadata; return the environment that finds it."""
+    site = tmp_path / "site"
+    site.mkdir()
+
+    def install(source: str, *, name: str = "stranger", version: str = "1.2", **more: str) -> dict[str, str]:
+        points = {name: source, **more}
+        information = site / f"{name}-{version}.dist-info"
+        information.mkdir()
+        (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        lines = [f"{point} = {point}_plugin" for point in points]
+        (information / "entry_points.txt").write_text("[nlpkit]\n" + "\n".join(lines) + "\n")
+        for point, text in points.items():
+            (site / f"{point}_plugin.py").write_text(text, encoding="utf-8")
+        return {"PYTHONPATH": str(site)}
+
+    return install

@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nlpkit.bundle import Bundle
+from nlpkit.errors import SettingError
+from nlpkit.inference.members import BATCH, TextIds, open_member, run_sorted, tokenize
+from nlpkit.vocabulary import PAD, Ids, TableVocabulary
+from tests.tiny import component, model_files, table_member
+
+
+class Doubling:
+    """A stranger's tokenizer, without a vectorised path."""
+
+    config: dict = {}  # noqa: RUF012
+    files: dict = {}  # noqa: RUF012
+
+    def tokenize(self, text):
+        return [c + c for c in text]
+
+
+@given(st.lists(st.text("好差", max_size=4), max_size=5))
+def test_a_tokenizer_without_a_fast_path_will_do(texts):
+    assert tokenize(Doubling(), texts).lists() == [[c + c for c in text] for text in texts]
+
+
+def test_ids_are_cut_where_the_member_says_so():
+    tokens = TableVocabulary(["好好", "差差"])
+    rows = TextIds(Doubling(), tokens, 2)(["好差差差好", "好"]).rows()
+    assert [row.tolist() for row in rows] == [[2, 2], [2]]
+
+
+@given(st.lists(st.lists(st.integers(1, 9), max_size=7), min_size=1, max_size=3 * BATCH))
+def test_sorted_batches_come_back_in_order_and_within_size(batch):
+    def run(ids, mask):
+        assert len(ids) <= BATCH
+        assert (ids[~mask] == PAD).all()
+        return np.stack([ids.sum(1), mask.sum(1)], 1)
+
+    found = run_sorted(Ids.of([np.array(row, dtype=np.int64) for row in batch]), run)
+    assert found.tolist() == [[sum(row), len(row)] for row in batch]
+
+
+def test_options_that_a_tokenizer_lacks_are_named():
+    entry, files = table_member(tokenizer=component("char", colour="red"))
+    with pytest.raises(SettingError, match="no option 'colour'"):
+        open_member(Bundle("tiny", model_files((entry, files))), entry)
+
+
+def test_int8_tables_are_scaled():
+    from safetensors.numpy import save
+
+    entry, files = table_member(words={"好": 1.0})
+    arrays = {"table": np.array([[0], [0], [100]], dtype=np.int8), "scale": np.array([0.02]), "bias": np.array([0.5])}
+    files["characters/arrays.safetensors"] = save(arrays)
+    member = open_member(Bundle("tiny", files), entry)
+    assert member.logits(["好好", "", "x"]) == pytest.approx(np.array([[0, 4.5], [0, 0.5], [0, 0.5]]))

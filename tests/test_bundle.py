@@ -1,0 +1,310 @@
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nlpkit.bundle import Bundle, find, save, writable
+from nlpkit.errors import BundleError, MissingPlugin, SettingError
+from nlpkit.inference.sentiment import load
+from tests.tiny import component, model_files, stage, table_member
+
+OLD = model_files(table_member(words={"好": 1.0, "坏": -1.0}), origin="old")
+NEW = model_files(table_member(words={"好": 2.0, "坏": -2.0, "的": 0.0}), origin="new")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {f.relative_to(folder).as_posix(): f.read_bytes() for f in folder.rglob("*") if f.is_file()}
+
+
+@given(
+    st.dictionaries(
+        st.lists(st.text("abc.-", min_size=1, max_size=6), min_size=1, max_size=3).map(lambda parts: "m/" + "_/".join(parts) + "x"),
+        st.binary(max_size=50),
+        max_size=5,
+    )
+)
+def test_what_is_saved_is_what_is_opened(tmp_path_factory, extra):
+    folder = tmp_path_factory.mktemp("bundle") / "model"
+    files = {k: v for k, v in extra.items() if not any(o != k and o.startswith(k + "/") for o in extra)} | OLD
+    save(folder, files)
+    bundle = Bundle.open(folder)
+    assert {path: bundle.read(path) for path in bundle.files} == files
+    assert [f.name for f in folder.parent.iterdir()] == ["model"]
+
+
+def test_files_under_a_folder_come_by_their_own_names(tmp_path):
+    save(tmp_path / "m", OLD | {"a/tokenizer/words.txt": b"1", "a/tokenizer/deep/x": b"2", "ab/tokenizer/no": b"3"})
+    assert Bundle.open(tmp_path / "m").under("a/tokenizer") == {"words.txt": b"1", "deep/x": b"2"}
+
+
+def test_an_existing_model_is_replaced_only_by_force(tmp_path):
+    folder = tmp_path / "model"
+    save(folder, OLD | {"left/over": b"1"})
+    with pytest.raises(BundleError, match="holds a model already.*--force"):
+        save(folder, NEW)
+    assert contents(folder) == OLD | {"left/over": b"1"}
+    save(folder, NEW, force=True)
+    assert contents(folder) == NEW
+    assert [f.name for f in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_folder_of_other_things_is_never_touched(tmp_path, force):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "cat.jpg").write_bytes(b"cat")
+    with pytest.raises(BundleError, match="holds files but no model"):
+        save(folder, NEW, force=force)
+    assert contents(folder) == {"cat.jpg": b"cat"}
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_file_is_never_replaced_by_a_model(tmp_path, force):
+    (tmp_path / "notes").write_bytes(b"mine")
+    with pytest.raises(BundleError, match="is a file"):
+        writable(tmp_path / "notes", force=force)
+    with pytest.raises(BundleError, match="is a file"):
+        save(tmp_path / "notes", NEW, force=force)
+    assert (tmp_path / "notes").read_bytes() == b"mine"
+
+
+def test_an_empty_folder_and_missing_parents_will_do(tmp_path):
+    (tmp_path / "empty").mkdir()
+    save(tmp_path / "empty", NEW)
+    save(tmp_path / "a" / "b" / "c", NEW)
+    assert contents(tmp_path / "empty") == contents(tmp_path / "a" / "b" / "c") == NEW
+
+
+class FullDisk:
+    """Lets some calls through, then answers as a full disk does."""
+
+    def __init__(self, real, calls):
+        self.real, self.left = real, calls
+
+    def __get__(self, instance, owner):
+        return lambda *arguments: self(instance, *arguments)
+
+    def __call__(self, *arguments):
+        if self.left == 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.left -= 1
+        return self.real(*arguments)
+
+
+@pytest.mark.parametrize("calls", range(len(NEW)))
+def test_a_disk_that_fills_while_writing_leaves_the_old_model(tmp_path, monkeypatch, calls):
+    folder = tmp_path / "model"
+    save(folder, OLD)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", FullDisk(os.fsync, calls))
+        with pytest.raises(BundleError, match=r"model could not be saved: No space left"):
+            save(folder, NEW, force=True)
+    assert contents(folder) == OLD
+    assert [f.name for f in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize("calls", [0, 1])
+def test_a_disk_that_fails_while_moving_leaves_the_old_model(tmp_path, monkeypatch, calls):
+    folder = tmp_path / "model"
+    save(folder, OLD)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", FullDisk(Path.rename, calls))
+        with pytest.raises(BundleError, match="could not be saved"):
+            save(folder, NEW, force=True)
+    assert Bundle.open(folder).config["origin"] == "old"
+    assert contents(folder) == OLD
+    save(folder, NEW, force=True)
+    assert contents(folder) == NEW
+    assert [f.name for f in tmp_path.iterdir()] == ["model"]
+
+
+DYING = """
+import os, pickle, shutil, sys
+from pathlib import Path
+from nlpkit import bundle
+
+steps = int(sys.argv[2])
+def dying(real):
+    def call(*arguments, **options):
+        global steps
+        if steps == 0:
+            os._exit(9)
+        steps -= 1
+        return real(*arguments, **options)
+    return call
+os.fsync, Path.rename, shutil.rmtree = dying(os.fsync), dying(Path.rename), dying(shutil.rmtree)
+bundle.save(Path(sys.argv[1]), {path: Path(sys.argv[3], path).read_bytes() for path in %r}, force=True)
+"""
+
+
+def test_a_death_before_any_step_of_saving_leaves_one_whole_model(tmp_path):
+    save(tmp_path / "new", NEW)
+    seen = []
+    for steps in range(20):
+        folder = tmp_path / str(steps) / "model"
+        save(folder, OLD)
+        arguments = [str(folder), str(steps), str(tmp_path / "new")]
+        done = subprocess.run([sys.executable, "-c", DYING % list(NEW), *arguments], check=False)
+        origin = Bundle.open(folder).config["origin"]
+        assert contents(folder) == (OLD if origin == "old" else NEW)
+        seen.append(origin)
+        if done.returncode == 0:
+            break
+    assert seen == sorted(seen, reverse=True)
+    assert {"old", "new"} == set(seen)
+    assert done.returncode == 0
+
+
+def test_after_a_death_between_the_moves_the_old_model_still_needs_force(tmp_path):
+    save(tmp_path / "model", OLD)
+    (tmp_path / "model").rename(tmp_path / ".model.old")  # where a death between the two moves leaves it
+    with pytest.raises(BundleError, match="--force"):
+        save(tmp_path / "model", NEW)
+    assert contents(Bundle.open(tmp_path / "model").files._folder) == OLD
+
+
+SAVING = """
+import sys
+from pathlib import Path
+from nlpkit import bundle
+files = [{path: Path(source, path).read_bytes() for path in %r} for source in sys.argv[2:]]
+print("ready", flush=True)
+while True:
+    for each in files:
+        bundle.save(Path(sys.argv[1]), each, force=True)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
+def test_a_kill_at_any_moment_leaves_one_whole_model(tmp_path):
+    more = {f"characters/tokenizer/{i}": b"x" * 1000 for i in range(20)}
+    versions = [OLD | more, {**NEW, **{path: b"y" * 1000 for path in more}}]
+    for name, files in zip(("one", "two"), versions, strict=True):
+        save(tmp_path / name, files)
+    folder = tmp_path / "at" / "model"
+    save(folder, versions[0])
+    command = [sys.executable, "-c", SAVING % list(versions[0]), str(folder), str(tmp_path / "one"), str(tmp_path / "two")]
+    for pause in (0.0, 0.003, 0.007, 0.011, 0.016, 0.022):
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
+            assert child.stdout.readline().strip() == b"ready"
+            time.sleep(pause)
+            child.kill()
+        Bundle.open(folder)
+        assert contents(folder) in versions
+
+
+@pytest.mark.parametrize("name", ["missing", "folder"])
+def test_a_folder_that_is_no_model(tmp_path, name):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(BundleError, match=f"{name} is no model"):
+        Bundle.open(tmp_path / name)
+
+
+def test_a_file_in_place_of_a_folder_is_not_called_missing(tmp_path):
+    (tmp_path / "reviews.txt").write_text("好", encoding="utf-8")
+    with pytest.raises(BundleError, match="reviews.txt is no model") as caught:
+        Bundle.open(tmp_path / "reviews.txt")
+    assert "does not exist" not in str(caught.value)
+
+
+@pytest.mark.parametrize("config", [b"", b"{", b"[]", b"null", b'{"format": 1}', b"\xff\xfe\x00"])
+def test_a_folder_with_another_config(tmp_path, config):
+    (tmp_path / "config.json").write_bytes(config)
+    with pytest.raises(BundleError, match=r"is (no model|damaged)"):
+        Bundle.open(tmp_path)
+
+
+def test_a_newer_format_names_who_wrote_it_and_what_to_do(tmp_path):
+    save(tmp_path / "m", model_files(format=2, nlpkit="9.1"))
+    with pytest.raises(BundleError, match=r"format 2, written by nlpkit 9\.1.*format 1.*pip install --upgrade"):
+        Bundle.open(tmp_path / "m")
+
+
+def test_a_newer_format_is_told_whatever_else_it_holds(tmp_path):
+    (tmp_path / "config.json").write_text('{"format": 7, "nlpkit": "9.1"}')
+    with pytest.raises(BundleError, match=r"format 7, written by nlpkit 9\.1"):
+        Bundle.open(tmp_path)
+
+
+@pytest.mark.parametrize("path", ["evidence.json", "characters/vocabulary.json", "characters/arrays.safetensors"])
+@pytest.mark.parametrize("data", [None, b"", b"{}", b"\x00\x01", b"[1]"])
+def test_a_damaged_file_is_named(tmp_path, path, data):
+    save(tmp_path / "m", OLD)
+    if data is None:
+        (tmp_path / "m" / path).unlink()
+    else:
+        (tmp_path / "m" / path).write_bytes(data)
+    with pytest.raises(BundleError) as caught:
+        load(tmp_path / "m").score(["好"])
+    assert str(tmp_path / "m") in str(caught.value)
+    assert Path(path).stem in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_vocabulary_of_another_model_is_noticed(tmp_path):
+    save(tmp_path / "m", OLD | {"characters/vocabulary.json": NEW["characters/vocabulary.json"]})
+    with pytest.raises(BundleError, match="does not fit its vocabulary"):
+        load(tmp_path / "m").score(["好"])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"members": []},
+        {"stages": []},
+        {"stages": [stage(1.0, 1.0)]},
+        {"labels": ["one", "two", "three"]},
+        {"members": [{"name": "characters"}]},
+        {"normalisation": {"nfkd": True}},
+    ],
+)
+def test_a_config_that_does_not_hang_together_is_damage(tmp_path, damage):
+    save(tmp_path / "m", model_files(**damage))
+    with pytest.raises(BundleError, match="damaged"):
+        load(tmp_path / "m").score(["好"])
+
+
+def test_a_missing_plugin_is_named_with_distribution_and_version(tmp_path):
+    foreign = component("wordpiece", distribution="nlpkit-zh-bert", version="0.3")
+    save(tmp_path / "m", model_files(table_member(tokenizer=foreign)))
+    with pytest.raises(MissingPlugin, match=r"tokenizer 'wordpiece' from nlpkit-zh-bert 0\.3"):
+        load(tmp_path / "m").score(["好"])
+
+
+def test_a_model_for_another_task_is_refused(tmp_path):
+    save(tmp_path / "m", model_files(task="cloze"))
+    with pytest.raises(BundleError, match="for cloze, not for sentiment"):
+        load(tmp_path / "m")
+
+
+def test_a_name_that_is_nothing_says_what_there_is():
+    with pytest.raises(SettingError, match=r"no model 'review'.*did you mean 'reviews'"):
+        find("review")
+
+
+def test_a_folder_here_is_found_by_its_bare_name(tmp_path, monkeypatch):
+    save(tmp_path / "mine", OLD)
+    monkeypatch.chdir(tmp_path)
+    assert find("mine").config["origin"] == "old"
+
+
+def test_a_moved_folder_still_works(tmp_path):
+    save(tmp_path / "here", OLD)
+    shutil.move(tmp_path / "here", tmp_path / "there")
+    assert load(tmp_path / "there").score(["好"])[0].label == "positive"
+
+
+def test_no_file_of_the_shipped_model_is_a_pickle():
+    bundle = find("reviews")
+    for path in bundle.files:
+        assert not bundle.read(path).startswith(b"\x80")
+    assert json.loads(bundle.read("config.json"))["task"] == "sentiment"

@@ -1,0 +1,422 @@
+import csv
+import io
+import string
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from nlpkit.corpus import (
+    BLOCK,
+    Example,
+    deduplicate,
+    detect_encoding,
+    fingerprint,
+    letters,
+    open_rows,
+    read_examples,
+    split,
+)
+from nlpkit.errors import DataError
+
+REVIEWS = ["质量很好，下次还来。", "物流慢，服务态度差", "还行吧 OK", "", "👍", "屏幕大，颜色正"]
+PLAIN = [text for text in REVIEWS if text != "👍"]
+
+
+def rows_of(path, **options):
+    with open_rows(path, **options) as source:
+        return [row for block in source.blocks for row in block]
+
+
+def texts_of(path, **options):
+    return [row.text for row in rows_of(path, **options)]
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write_bytes(data: bytes, name: str = "reviews.txt") -> Path:
+        path = tmp_path / name
+        path.write_bytes(data)
+        return path
+
+    return write_bytes
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16", "utf-16-le", "utf-16-be", "bom+utf-16-be"]
+)
+@pytest.mark.parametrize("last", [True, False])
+def test_lines_in_every_encoding(write, encoding, end, last):
+    data = (end.join(REVIEWS) + end * last).encode(encoding.removeprefix("bom+"))
+    path = write(b"\xfe\xff" + data if encoding.startswith("bom") else data)
+    assert texts_of(path) == REVIEWS
+    assert all(row.fault is None for row in rows_of(path))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16", "utf-16-le", "utf-16-be"])
+def test_the_sample_reviews_read_the_same_in_every_encoding(samples, write, encoding):
+    expected = (samples / "reviews.txt").read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    path = write("\n".join([*expected, ""]).encode(encoding))
+    assert texts_of(path) == expected
+
+
+def test_an_encoding_that_was_said_is_used(write):
+    path = write("質量很好\n".encode("big5"))
+    assert texts_of(path, encoding="big5") == ["質量很好"]
+
+
+@pytest.mark.parametrize("encoding", ["klingon", "base64", "hex", "rot13", "zlib"])
+def test_an_encoding_that_is_none_is_refused(write, encoding):
+    with pytest.raises(DataError, match=f"{encoding}"):
+        rows_of(write(b"abc\n"), encoding=encoding)
+
+
+def test_one_bad_line_of_utf8_is_one_bad_row(write):
+    lines = [text.encode() for text in REVIEWS]
+    lines[2] = b"\xc4\xe3\xba\xc3"  # GB18030 in the midst of UTF-8
+    found = rows_of(write(b"\n".join(lines) + b"\n"))
+    assert [row.text for row in found if row.fault is None] == [t for i, t in enumerate(REVIEWS) if i != 2]
+    assert [row.fault for row in found] == [None, None, "undecodable bytes", None, None, None]
+    assert "�" in found[2].text
+
+
+def test_bytes_of_no_encoding_are_refused(write):
+    with pytest.raises(DataError, match=r"no encoding.*--encoding"):
+        rows_of(write(b"\xff\x80\xff\n" * 20))
+
+
+def test_a_nul_is_part_of_a_row(write):
+    assert texts_of(write("好\0用\n差\n".encode())) == ["好\0用", "差"]
+
+
+@pytest.mark.parametrize("shift", [0, 1, 2])
+def test_a_line_of_a_megabyte_is_one_row(write, shift):
+    line = "a" * shift + "好评" * 175_000
+    assert texts_of(write(line.encode())) == [line]
+    assert texts_of(write(f"差\n{line}\n棒".encode())) == ["差", line, "棒"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030", "utf-16"])
+def test_characters_across_blocks_stay_whole(write, encoding):
+    lines = [f"第{i}条：质量很好，下次还来" for i in range(2 * BLOCK // 25)]
+    data = "\n".join(lines).encode(encoding)
+    assert len(data) > 2 * BLOCK
+    assert texts_of(write(data)) == lines
+
+
+def test_blocks_come_as_they_are_asked_for(write):
+    path = write("好\n".encode() * BLOCK)
+    with open_rows(path) as source:
+        first = next(source.blocks)
+        assert 0 < len(first) < BLOCK
+        assert 0 < source.progress() < 1
+        assert len(first) + sum(map(len, source.blocks)) == BLOCK
+        assert source.progress() == 1
+
+
+lines = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\n\r")) | st.binary(max_size=9), max_size=8)
+
+
+def joined(parts):
+    return b"\n".join(part if isinstance(part, bytes) else part.encode() for part in parts)
+
+
+@given(lines.map(joined) | st.binary(max_size=200), st.sampled_from(["utf-8", "gb18030"]))
+@example(b"\x81\n\x81\x30\n\xe5\n\xe5\xa5\n", "utf-8")
+@example(b"\x81\n\x81\x30\n\xe5\n\xe5\xa5\n", "gb18030")
+@example(b"\r\n\r\r\n\n\r", "utf-8")
+def test_as_many_rows_come_out_as_lines_go_in(tmp_path, data, encoding):
+    path = tmp_path / "wild.txt"
+    path.write_bytes(data)
+    try:
+        found = rows_of(path, encoding=encoding)
+    except DataError:
+        assume(False)
+    assert len(found) == data.count(b"\n") + (not data.endswith(b"\n"))
+    for row, line in zip(found, data.split(b"\n"), strict=False):
+        assert "\n" not in row.text
+        row.text.encode()
+        if row.fault is None:
+            assert row.text == line.removesuffix(b"\r").decode(encoding)
+        else:
+            with pytest.raises(UnicodeDecodeError):
+                line.decode(encoding)
+
+
+@given(st.binary(max_size=300) | lines.map(joined))
+@example(b"\xef\xbb\xbf")
+@example(b"\xff\xfe\n")
+@example(b"\xfe\xff\x00")
+@example(b"\0")
+def test_any_bytes_are_rows_or_one_sentence(tmp_path, data):
+    path = tmp_path / "wild.txt"
+    path.write_bytes(data)
+    try:
+        found = rows_of(path)
+    except DataError as error:
+        assert str(path) in str(error)
+        assert "\n" not in str(error)
+    else:
+        assert found
+        assert all(row.fault in (None, "undecodable bytes") for row in found)
+        assert all("\n" not in row.text for row in found)
+
+
+def zipped() -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("reviews.txt", "好")
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "is empty"),
+        (b"\xef\xbb\xbf", "is empty"),
+        (zipped(), "zip file or an Excel workbook: save it as CSV"),
+        (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "a PDF"),
+        (b"\x1f\x8b\x08\x00" + bytes(20), "gzip: unpack it first"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(50), "a picture"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office file"),
+        (bytes(range(256)) * 8, "is binary"),
+        (bytes(1000), "is binary"),
+    ],
+)
+@pytest.mark.parametrize("name", ["reviews.txt", "reviews.csv"])
+def test_what_is_no_text_is_refused(write, data, reason, name):
+    path = write(data, name)
+    with pytest.raises(DataError, match=reason) as caught:
+        rows_of(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["missing.txt", "."])
+def test_what_cannot_be_read_is_named(tmp_path, path):
+    with pytest.raises(DataError, match="cannot be read"):
+        rows_of(tmp_path / path)
+
+
+def test_an_open_stream_is_read_too(write):
+    with write("好\n差\n".encode()).open("rb") as stream:
+        assert texts_of(stream) == ["好", "差"]
+    assert texts_of(io.BufferedReader(io.BytesIO("好\n差\n".encode()))) == ["好", "差"]
+    assert texts_of(io.BytesIO("好\n差\n".encode())) == ["好", "差"]
+
+
+CSV = 'id,review,label\r\n1,"好，用""得""很""舒服",positive\r\n2,"第一行\n第二行",negative\r\n3,,negative\r\n'
+CELLS = ['好，用"得"很"舒服', "第一行\n第二行", ""]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])
+def test_quotes_and_line_breaks_in_a_table(write, encoding):
+    path = write(CSV.encode(encoding), "reviews.csv")
+    found = rows_of(path)
+    assert [row.text for row in found] == CELLS
+    assert [list(row.cells) for row in found] == [
+        ["1", CELLS[0], "positive"],
+        ["2", CELLS[1], "negative"],
+        ["3", "", "negative"],
+    ]
+    with open_rows(path) as source:
+        assert source.header == ["id", "review", "label"]
+        assert source.bom == (encoding == "utf-8-sig")
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.tsv", "id\ttext\n1\t好,用\n"),
+        ("a.tsv", "id\ttext\tone;two\n1\t好,用\t;\n"),
+        ("a.tsv", "id\ttext\tone,two\n1\t好,用\t,\n"),
+        ("a.csv", "id;text\n1;好,用\n"),
+        ("a.csv", "id\ttext\n1\t好,用\n"),
+        ("a.csv", 'id,text\n1,"好,用"\n'),
+        ("a.csv", 'text\n"好,用"\n'),
+        ("a.csv", "评价 \n\"好,用\"\n"),
+        ("a.csv", "编号,评论\n1,\"好,用\"\n"),
+    ],
+)
+def test_delimiters_and_usual_columns(write, name, data):
+    assert texts_of(write(data.encode(), name)) == ["好,用"]
+
+
+def test_a_column_asked_for_makes_any_file_a_table(write):
+    path = write("号,说\n1,好\n".encode(), "export.dat")
+    assert texts_of(path, column="说") == ["好"]
+
+
+@pytest.mark.parametrize("column", ["revew", "nothing like it"])
+def test_a_missing_column_says_which_there_are(write, column):
+    with pytest.raises(DataError, match=f"no column '{column}'.*id, label, review"):
+        rows_of(write(CSV.encode(), "a.csv"), column=column)
+
+
+def test_no_usual_column_says_which_there_are(write):
+    with pytest.raises(DataError, match="a, b: say which one by --column"):
+        rows_of(write(b"a,b\n1,2\n", "a.csv"))
+
+
+def test_a_table_without_a_header_is_refused(write):
+    with pytest.raises(DataError, match="no header"):
+        rows_of(write(b"\n1,2\n", "a.csv"), column="a")
+
+
+def test_ragged_rows_stay_rows(write):
+    found = rows_of(write("id,text,label\n1\n2,好\n3,差,neg,more\n".encode(), "a.csv"))
+    assert [row.text for row in found] == ["", "好", "差"]
+    assert [row.fault for row in found] == ["only 1 of 3 columns", None, None]
+    assert [list(row.cells)[:3] for row in found] == [["1", "", ""], ["2", "好", ""], ["3", "差", "neg"]]
+
+
+def test_a_bad_cell_is_a_bad_row_only_where_the_text_is(write):
+    data = "id,text\n".encode() + b"\xff,\xe5\xa5\xbd\n1,\xff\xff\n2,\xe5\xa5\xbd\n" + "3,好\n4,好\n".encode()
+    found = rows_of(write(data, "a.csv"))
+    assert [row.fault for row in found] == [None, "undecodable bytes", None, None, None]
+    assert found[0].cells[0] == "�"
+
+
+cells = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=6)
+
+
+@given(st.lists(st.lists(cells, min_size=2, max_size=2), max_size=6), st.sampled_from([",", "\t", ";"]), st.booleans())
+def test_what_was_written_as_a_table_is_read_back(tmp_path, records, delimiter, bom):
+    stream = io.StringIO()
+    out = csv.writer(stream, delimiter=delimiter, quoting=csv.QUOTE_ALL)
+    out.writerows([["note", "text"], *records])
+    path = tmp_path / "a.csv"
+    path.write_bytes(stream.getvalue().encode("utf-8-sig" if bom else "utf-8"))
+    found = rows_of(path, encoding=None if bom else "utf-8")
+    assert [list(row.cells) for row in found] == records
+    assert [row.text for row in found] == [record[1] for record in records]
+
+
+def test_a_column_of_one_keeps_its_blank_rows(write):
+    assert texts_of(write("text\n好\n\n差\n".encode(), "a.csv")) == ["好", "", "差"]
+
+
+def test_detection_counts_lines_not_bytes():
+    assert detect_encoding("x", "好\n".encode() * 50 + b"\xff\n") == "utf-8"
+    assert detect_encoding("x", "好评\n".encode("gb18030") * 50) == "gb18030"
+    assert detect_encoding("x", b"plain\n") == "utf-8"
+
+
+def examples_of(path, **options):
+    return [(e.text, e.label, e.group) for e in read_examples(path, **options)]
+
+
+def test_examples_of_lines_take_the_last_comma(write):
+    path = write("质量好，便宜,,1\n一,二,三,,0\n好,1\n,,1\n差,,\n\xa0,,0\n".encode(), "goods.txt")
+    assert examples_of(path) == [("质量好，便宜", "1", ""), ("一,二,三", "0", ""), ("好", "1", "")]
+
+
+def test_a_line_without_a_label_is_named(write):
+    with pytest.raises(DataError, match=r"goods.txt, line 2: expected TEXT,,LABEL"):
+        examples_of(write("好,,1\n不好\n".encode(), "goods.txt"))
+
+
+def test_examples_of_a_table(write):
+    path = write(CSV.encode(), "a.csv")
+    expected = [(CELLS[0], "positive", ""), (CELLS[1], "negative", "")]
+    assert examples_of(path) == expected
+    assert examples_of(path, group_column="id") == [(t, la, g) for (t, la, _), g in zip(expected, "12", strict=True)]
+
+
+def test_columns_of_examples_may_be_named(write):
+    path = write("y,x\n1,好\n0,差\n".encode(), "a.csv")
+    assert examples_of(path, text_column="x", label_column="y") == [("好", "1", ""), ("差", "0", "")]
+    with pytest.raises(DataError, match="no column 'z'"):
+        examples_of(path, text_column="x", label_column="z")
+
+
+def test_a_label_column_alone_makes_any_file_a_table(write):
+    assert examples_of(write("text,y\n好,1\n".encode(), "a.dat"), label_column="y") == [("好", "1", "")]
+
+
+def test_undecodable_examples_are_left_out(write):
+    path = write("好,,1\n棒,,1\n".encode() + b"\xff\xff,,0\n" + "差,,0\n".encode(), "goods.txt")
+    assert [text for text, *_ in examples_of(path)] == ["好", "棒", "差"]
+
+
+def test_the_labelled_sample_is_whole(samples):
+    found = list(read_examples(samples / "labelled.csv"))
+    assert len(found) == 300
+    assert {e.label for e in found} == {"positive", "negative"}
+
+
+def test_copies_differ_in_punctuation_and_case_only():
+    found = deduplicate(
+        [
+            Example("很好，OK！", "1"),
+            Example("很好 ok", "1"),
+            Example("ＯＫ很好", "1"),
+            Example("差", "0"),
+            Example("差。", "1"),
+            Example("差!", "0"),
+            Example("！！", "1"),
+        ]
+    )
+    assert [e.text for e in found.examples] == ["很好，OK！", "ＯＫ很好"]
+    assert (found.duplicates, found.conflicts, found.empty) == (3, 1, 1)
+
+
+labelled = st.lists(st.builds(Example, st.text("好坏 ，!aA", max_size=3), st.sampled_from("01")), max_size=20)
+
+
+@given(labelled)
+def test_every_row_is_kept_or_counted(rows):
+    found = deduplicate(rows)
+    keys = [letters(e.text) for e in found.examples]
+    assert len(set(keys)) == len(keys)
+    assert len(rows) == len(found.examples) + found.duplicates + found.conflicts + found.empty
+    for example_ in found.examples:
+        assert {e.label for e in rows if letters(e.text) == letters(example_.text)} == {example_.label}
+    assert deduplicate(found.examples).examples == found.examples
+
+
+INVENTED = [Example(f"第{a}家{b}店", str((ord(a) + ord(b)) % 2)) for a in string.ascii_letters for b in string.digits]
+shares = st.tuples(st.integers(0, 60), st.integers(1, 39))
+
+
+@given(shares, st.randoms())
+def test_a_split_is_disjoint_whole_and_blind_to_order(share, random):
+    test, validation = share[0] / 100, share[1] / 100
+    parts = split(INVENTED, test=test, validation=validation)
+    assert sorted(e.text for e in parts.train + parts.validation + parts.test) == sorted(e.text for e in INVENTED)
+    shuffled = INVENTED[:]
+    random.shuffle(shuffled)
+    again = split(shuffled, test=test, validation=validation)
+    assert {e.text for e in again.test} == {e.text for e in parts.test}
+    assert {e.text for e in again.validation} == {e.text for e in parts.validation}
+
+
+@given(shares, st.integers(1, 39), st.integers(0, 39))
+def test_test_rows_depend_on_their_share_alone(share, validation, more):
+    first = split(INVENTED, test=share[0] / 100, validation=share[1] / 100)
+    second = split(INVENTED, test=share[0] / 100, validation=validation / 100)
+    larger = split(INVENTED, test=(share[0] + more) / 100, validation=0.01)
+    assert first.test == second.test
+    assert {e.text for e in first.test} <= {e.text for e in larger.test}
+
+
+def test_shares_come_out_about_right():
+    parts = split(INVENTED, test=0.2, validation=0.1)
+    assert len(parts.test) == pytest.approx(0.2 * len(INVENTED), rel=0.25)
+    assert len(parts.validation) == pytest.approx(0.1 * len(INVENTED), rel=0.25)
+
+
+def test_copies_fall_into_the_same_part():
+    one, other = split([Example("很好，OK！", "1")]), split([Example("很好ok", "0", "elsewhere")])
+    assert [len(p) for p in (one.train, one.validation, one.test)] == [
+        len(p) for p in (other.train, other.validation, other.test)
+    ]
+
+
+def test_a_fingerprint_tells_texts_labels_and_order_apart():
+    rows = [Example("好", "1"), Example("差", "0")]
+    prints = {fingerprint(rows), fingerprint(rows[::-1]), fingerprint(rows[:1]), fingerprint([Example("好", "0"), rows[1]])}
+    assert len(prints) == 4
+    assert fingerprint(rows) == fingerprint([Example("好", "1", "elsewhere"), rows[1]])

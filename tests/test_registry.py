@@ -1,0 +1,180 @@
+import types
+from pathlib import Path
+
+import click
+import pytest
+
+from nlpkit import builtin
+from nlpkit.errors import MissingPlugin, SettingError
+from nlpkit.hookspecs import hookimpl
+from nlpkit.registry import Registry, registry
+
+
+class Letters:
+    """A stranger's tokenizer: pairs of characters."""
+
+    def __init__(self, size: int = 2) -> None:
+        self.config, self.files = {"size": size}, {}
+
+    def tokenize(self, text):
+        return [text[i : i + self.config["size"]] for i in range(0, len(text), self.config["size"])]
+
+
+def letters(*, size: int = 2) -> Letters:
+    if size < 1:
+        raise ValueError(f"size must be at least 1, was: {size}")
+    return Letters(size)
+
+
+def plugin(**hooks):
+    """A module as a stranger would write it."""
+    module = types.ModuleType("stranger")
+    for name, hook in hooks.items():
+        setattr(module, name, hookimpl(hook))
+    return module
+
+
+def registering(*names, factory=letters):
+    def nlpkit_register_tokenizers(register):
+        for name in names:
+            register(name, factory)
+
+    return plugin(nlpkit_register_tokenizers=nlpkit_register_tokenizers)
+
+
+@pytest.fixture
+def ours() -> Registry:
+    found = Registry()
+    found.add(builtin, name="builtin", distribution="nlpkit-zh", version="0.1.0")
+    assert found.plugins[0].error is None
+    return found
+
+
+def test_builtins_come_through_the_entry_point_group():
+    found = registry()
+    assert {"char", "jieba", "rjieba", "whitespace"} <= set(found.names("tokenizer"))
+    assert "trainable" in found.names("embedding")
+    assert {"none", "lstm"} <= set(found.names("encoder"))
+    assert "reviews" in found.names("model")
+    (plugin,) = [p for p in found.plugins if p.name == "builtin"]
+    assert (plugin.distribution, plugin.error) == ("nlpkit-zh", None)
+
+
+def test_a_strangers_tokenizer_is_found_with_its_origin(ours):
+    ours.add(registering("letters"), name="stranger", distribution="zh-letters", version="1.2")
+    component = ours.get("tokenizer", "letters")
+    assert (component.distribution, component.version) == ("zh-letters", "1.2")
+    assert component.options() == {"size": 2}
+    assert component.create({"size": 3}).tokenize("质量很好") == ["质量很", "好"]
+
+
+def test_a_taken_name_is_refused_whole_and_names_both(ours):
+    ours.add(registering("letters", "char"), name="stranger", distribution="zh-letters", version="1.2")
+    failed = ours.plugins[-1]
+    assert failed.distribution == "zh-letters"
+    assert "'char'" in failed.error
+    assert "nlpkit-zh" in failed.error
+    assert ours.get("tokenizer", "char").distribution == "nlpkit-zh"
+    assert "letters" not in ours.names("tokenizer")
+
+
+def test_a_name_may_be_taken_by_another_kind(ours):
+    def nlpkit_register_encoders(register):
+        register("char", letters)
+
+    ours.add(plugin(nlpkit_register_encoders=nlpkit_register_encoders), name="p", distribution="d", version="1")
+    assert ours.plugins[-1].error is None
+    assert ours.get("encoder", "char").distribution == "d"
+
+
+def test_a_misspelled_hook_is_named(ours):
+    module = plugin(nlpkit_register_tokenisers=lambda register: register("letters", letters))
+    ours.add(module, name="stranger", distribution="zh-letters", version="1.2")
+    assert "nlpkit_register_tokenisers" in ours.plugins[-1].error
+
+
+def test_a_hook_with_a_wrong_argument_is_kept_apart(ours):
+    def nlpkit_register_tokenizers(registrar):
+        registrar("letters", letters)
+
+    module = plugin(nlpkit_register_tokenizers=nlpkit_register_tokenizers)
+    ours.add(module, name="stranger", distribution="zh-letters", version="1.2")
+    assert "registrar" in ours.plugins[-1].error
+    ours.add(registering("letters"), name="next", distribution="zh-next", version="1")
+    assert ours.plugins[-1].error is None
+
+
+def test_a_hook_that_raises_is_kept_apart_and_leaves_nothing(ours):
+    def nlpkit_register_tokenizers(register):
+        register("letters", letters)
+        raise RuntimeError("no\nluck")
+
+    module = plugin(nlpkit_register_tokenizers=nlpkit_register_tokenizers)
+    ours.add(module, name="stranger", distribution="zh-letters", version="1.2")
+    assert ours.plugins[-1].error == "RuntimeError: no luck"
+    assert "letters" not in ours.names("tokenizer")
+
+
+def test_one_module_under_two_distributions_keeps_the_first(ours):
+    module = registering("letters")
+    module.nlpkit_register_commands = hookimpl(lambda cli: cli.add_command(click.Command("hello")))
+    ours.add(module, name="stranger", distribution="zh-letters", version="1")
+    ours.add(module, name="stranger", distribution="zh-letters-fork", version="2")
+    assert [p.error is None for p in ours.plugins[-2:]] == [True, False]
+    assert ours.get("tokenizer", "letters").distribution == "zh-letters"
+    cli = click.Group("nlpkit")
+    ours.add_commands(cli)
+    assert "hello" in cli.commands
+
+
+def test_commands_of_a_plugin_join_and_a_failing_one_is_marked(ours):
+
+    def good(cli):
+        cli.add_command(click.Command("hello"))
+
+    def bad(cli):
+        raise RuntimeError("broken")
+
+    ours.add(plugin(nlpkit_register_commands=bad), name="bad", distribution="zh-bad", version="1")
+    ours.add(plugin(nlpkit_register_commands=good), name="good", distribution="zh-good", version="1")
+    cli = click.Group("nlpkit")
+    ours.add_commands(cli)
+    assert {"sentiment", "models", "plugins", "hello"} <= set(cli.commands)
+    assert [p.error for p in ours.plugins] == [None, "RuntimeError: broken", None]
+
+
+def test_an_unknown_name_says_the_nearest_and_all(ours):
+    with pytest.raises(SettingError, match="did you mean 'rjieba'.*char.*whitespace"):
+        ours.get("tokenizer", "rjeiba")
+
+
+def test_an_unknown_option_says_the_nearest(ours):
+    ours.add(registering("letters"), name="stranger", distribution="zh-letters", version="1")
+    with pytest.raises(SettingError, match="no option 'sise'; did you mean 'size'"):
+        ours.get("tokenizer", "letters").create({"sise": 3})
+
+
+def test_a_refused_value_says_why(ours):
+    ours.add(registering("letters"), name="stranger", distribution="zh-letters", version="1")
+    with pytest.raises(SettingError, match=r"letters.*size must be at least 1, was: 0"):
+        ours.get("tokenizer", "letters").create({"size": 0})
+
+
+def test_options_are_read_without_calling_the_factory(ours):
+    options = ours.get("encoder", "lstm").options()
+    assert options["hidden"] == 64
+    assert "input_dim" not in options
+
+
+def test_a_missing_plugin_is_named_with_distribution_and_version(ours):
+    with pytest.raises(MissingPlugin, match=r"tokenizer 'wordpiece' from nlpkit-zh-bert 0\.3.*pip install") as caught:
+        ours.need("tokenizer", "wordpiece", "nlpkit-zh-bert", "0.3")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_plugin_may_carry_a_model(ours, tmp_path):
+    def nlpkit_register_models(register):
+        register("mine", tmp_path)
+
+    ours.add(plugin(nlpkit_register_models=nlpkit_register_models), name="p", distribution="d", version="1")
+    assert ours.get("model", "mine").factory == Path(tmp_path)

@@ -1,0 +1,135 @@
+import pytest
+
+from nlpkit.errors import SettingError
+from nlpkit.training.settings import assign, compose, read_recipe, recipes, settings
+
+
+def member(**changes):
+    return {
+        "name": "one",
+        "tokenizer": {"name": "char"},
+        "embedding": {"name": "trainable", "dim": 4},
+        "encoder": {"name": "none"},
+        **changes,
+    }
+
+
+ONE = {"members": [member()]}
+TWO = {"members": [member(), member(name="two")]}
+
+
+@pytest.mark.parametrize("name", recipes())
+def test_every_recipe_parses(name):
+    made = settings(read_recipe(name))
+    assert made.members
+    assert made.task == "sentiment"
+    assert len(made.exits) < len(made.members)
+
+
+def test_the_promised_recipes_are_there():
+    assert {"lstm", "network", "ngrams"} <= set(recipes())
+
+
+def test_a_recipe_may_be_a_file(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('seed = 7\n[[members]]\ntokenizer={name="char"}\nembedding={name="trainable"}\nencoder={name="none"}\n')
+    made = settings(read_recipe(path))
+    assert made.seed == 7
+    assert [m.name for m in made.members] == ["member-0"]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "sentence"),
+    [("ngram", "no recipe 'ngram'; did you mean 'ngrams'"), ("nowhere.toml", "nowhere.toml cannot be read")],
+)
+def test_a_recipe_that_is_none(recipe, sentence):
+    with pytest.raises(SettingError, match=sentence):
+        read_recipe(recipe)
+
+
+def test_a_recipe_that_is_no_toml(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("seed = \n")
+    with pytest.raises(SettingError, match=r"mine\.toml is no TOML"):
+        read_recipe(path)
+
+
+def test_assignments_reach_their_places():
+    made = settings(
+        assign(ONE, ["embedding.dim=8", "training.epochs=3", "seed=5", "max_length=9", "head.pooling=max+mean", "test=0.1"])
+    )
+    (one,) = made.members
+    assert (one.embedding["dim"], one.training.epochs, one.max_length) == (8, 3, 9)
+    assert one.head == {"pooling": "max+mean"}
+    assert (made.seed, made.test) == (5, 0.1)
+    assert ONE["members"][0]["embedding"] == {"name": "trainable", "dim": 4}  # the tables given stay as they were
+
+
+def test_an_assignment_names_its_member_or_reaches_all():
+    made = settings(assign(TWO, ["two.embedding.dim=8", "training.epochs=3"]))
+    assert [m.embedding["dim"] for m in made.members] == [4, 8]
+    assert [m.training.epochs for m in made.members] == [3, 3]
+
+
+def test_an_assignment_without_a_value():
+    with pytest.raises(SettingError, match=r"NAME=VALUE such as encoder\.hidden=64, found 'encoder\.hidden'"):
+        assign(ONE, ["encoder.hidden"])
+
+
+@pytest.mark.parametrize(
+    ("assignment", "sentence"),
+    [
+        ("encoder.hiden=64", "encoder 'none' has no option 'hiden'"),
+        ("embedding.dims=8", "no option 'dims'; did you mean 'dim'"),
+        ("embedding.name=trainble", "no embedding 'trainble'; did you mean 'trainable'"),
+        ("training.epoch=3", "no setting 'epoch'; did you mean 'epochs'"),
+        ("training.epochs=0", "training.epochs must be above 0, was: 0"),
+        ("training.schedule=cosin", "no schedule 'cosin'.*cosine"),
+        ("weights=int4", "float32, int8.*int4"),
+        ("sed=1", "no setting 'sed'"),
+        ("name=a/b", "letters, digits"),
+        ("validation=0", "validation > 0"),
+        ("test=0.9", "must leave rows to train on"),
+        ("exits=[0.9]", "exits has 1 values, more than members - 1: 0"),
+        ("encoder=lstm", "encoder"),
+        ("training=5", "training"),
+        ("training.epochs=many", "epochs"),
+        ("training.epochs.deep=1", "epochs"),
+        ("test=some", "test"),
+        ("exits=0.9", "exits"),
+        ("normalisation.nfkd=true", "nfkd"),
+        ("head.poling=max", "poling"),
+        ("head.pooling=median", "median"),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence(assignment, sentence):
+    with pytest.raises(SettingError, match=sentence) as caught:
+        settings(assign(ONE, [assignment]))
+    assert "\n" not in str(caught.value)
+
+
+def test_two_members_of_one_name():
+    with pytest.raises(SettingError, match="one name"):
+        settings({"members": [member(), member()]})
+
+
+def test_no_members():
+    with pytest.raises(SettingError, match="members"):
+        settings({"seed": 1})
+
+
+def test_a_member_without_a_part():
+    with pytest.raises(SettingError, match=r"encoder has no name; there is: .*lstm"):
+        settings({"members": [member(encoder={})]})
+    whole = member()
+    del whole["encoder"]
+    with pytest.raises(SettingError, match="encoder"):
+        settings({"members": [whole]})
+
+
+def test_components_are_exchanged_with_their_options():
+    made = settings(compose(ONE, {"tokenizer": None, "embedding": None, "encoder": "lstm"}))
+    assert made.members[0].encoder == {"name": "lstm"}
+    assert made.members[0].embedding == {"name": "trainable", "dim": 4}
+    with pytest.raises(SettingError, match="one member"):
+        compose(TWO, {"encoder": "lstm"})
