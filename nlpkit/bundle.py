@@ -25,7 +25,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
-from nlpkit.errors import BundleError, NlpkitError, SettingError, nearest
+from nlpkit.errors import BundleError, NlpkitError, nearest
 from nlpkit.registry import registry
 
 FORMAT = 1
@@ -119,7 +119,7 @@ class Bundle:
 def find(model: str | Path) -> Bundle:
     """Open a model by its registered name or its folder; a folder is meant where the text has a slash or exists.
 
-    :raises SettingError: if there is neither.
+    :raises BundleError: if there is neither.
     """
     names = registry().names("model")
     if str(model) in names:
@@ -127,7 +127,7 @@ def find(model: str | Path) -> Bundle:
     folder = Path(model)
     if folder.exists() or _moved_aside(folder).exists() or len(folder.parts) > 1:
         return Bundle.open(folder)
-    raise SettingError(f"there is no model {str(model)!r}, by name or as a folder{nearest(str(model), names)}")
+    raise BundleError(f"there is no model {str(model)!r}, by name or as a folder{nearest(str(model), names)}")
 
 
 def writable(folder: Path, *, force: bool = False) -> None:

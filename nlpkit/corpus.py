@@ -9,13 +9,14 @@ import io
 import itertools
 import os
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeVar, cast
 
-from nlpkit.errors import DataError, nearest
+from nlpkit.errors import DataError, SettingError, nearest
 
 T = TypeVar("T")
 TEXT_COLUMNS = ("text", "review", "content", "comment", "sentence", "文本", "评论", "内容", "评价")
@@ -55,9 +56,9 @@ class Source:
     stream: io.BufferedReader | None = None
 
     @property
-    def bom(self) -> bool:
-        """Whether the file began with a UTF-8 byte order mark, as Excel wants it."""
-        return self.encoding == "utf-8-sig"
+    def windows(self) -> bool:
+        """Whether the file is encoded as Excel writes it, which reads UTF-8 only behind a byte order mark."""
+        return self.encoding in ("utf-8-sig", "gb18030")
 
     def progress(self) -> float | None:
         """The share of the file that was read; None where its size is unknown."""
@@ -74,6 +75,7 @@ def open_rows(
 
     :param path: a path, or an open binary stream.
     :raises DataError: if the file is missing, empty or binary, its encoding unknown, or the column absent.
+    :raises SettingError: if there is no ``encoding`` of that name.
     """
     name = decoded(str(path)).text if isinstance(path, str | Path) else "-"
     with _open(path) as stream:
@@ -130,10 +132,11 @@ def read_examples(
     label_column: str | None = None,
     group_column: str | None = None,
     encoding: str | None = None,
+    faults: Counter[str] | None = None,
 ) -> Iterator[Example]:
     """Read a labelled corpus: CSV or TSV with a header, or lines ``TEXT,,LABEL``, whose text may hold commas.
 
-    Rows without a text, without a label or with undecodable bytes are left out.
+    Rows without a text, without a label or with undecodable bytes are left out, and counted in ``faults`` by reason.
 
     :param group_column: a column whose value is kept as ``group``.
     :raises DataError: if the file cannot be read or holds no labels.
@@ -141,13 +144,16 @@ def read_examples(
     table = bool(text_column or label_column or group_column)
     with open_rows(path, column=text_column, encoding=encoding, table=table) as source:
         rows = itertools.chain.from_iterable(source.blocks)
+        faults = Counter() if faults is None else faults
         if source.header is None:
-            yield from _comma_labelled(source.name, rows)
+            yield from _comma_labelled(source.name, rows, faults)
             return
         label = _position(source.name, source.header, label_column, LABEL_COLUMNS, "--label-column")
         group = None if group_column is None else _position(source.name, source.header, group_column, (), "--by")
         for row in rows:
-            if row.fault is None and row.text.strip() and row.cells[label].strip():
+            if fault := row.fault or _lacks(row.text, row.cells[label]):
+                faults[fault] += 1
+            else:
                 yield Example(
                     row.text, row.cells[label].strip(), source.name, row.cells[group] if group is not None else ""
                 )
@@ -271,7 +277,7 @@ def _lookup(encoding: str) -> str:
         "".encode(encoding)  # refuses codecs that are not of text, such as base64
         return codecs.lookup(encoding).name
     except LookupError:
-        raise DataError(f"there is no encoding {encoding!r}; try utf-8, gb18030 or utf-16") from None
+        raise SettingError(f"there is no encoding {encoding!r}; try utf-8, gb18030 or utf-16") from None
 
 
 def _line_blocks(stream: io.BufferedReader, encoding: str) -> Iterator[list[Row]]:
@@ -356,11 +362,17 @@ def _position(name: str, header: Sequence[str], wanted: str | None, usual: Seque
     raise DataError(f"{name} has the columns {', '.join(header)}: say which one by {option}")
 
 
-def _comma_labelled(name: str, rows: Iterable[Row]) -> Iterator[Example]:
+def _lacks(text: str, label: str) -> str | None:
+    return "no text" if not text.strip() else "no label" if not label.strip() else None
+
+
+def _comma_labelled(name: str, rows: Iterable[Row], faults: Counter[str]) -> Iterator[Example]:
     for number, row in enumerate(rows, start=1):
         text, comma, label = row.text.rpartition(",")
         if not comma:
             raise DataError(f"{name}, line {number}: expected TEXT,,LABEL, found no comma")
         text = text.removesuffix(",")
-        if row.fault is None and text.strip() and label.strip():
+        if fault := row.fault or _lacks(text, label):
+            faults[fault] += 1
+        else:
             yield Example(text, label.strip(), name)

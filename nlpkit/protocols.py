@@ -36,7 +36,11 @@ class BatchTokenizer(Tokenizer, Protocol):
 
 
 class Embedding(Protocol):
-    """A torch module: token ids to vectors."""
+    """A torch module: token ids to vectors.
+
+    An embedding whose vectors do not stand in the order of the text says ``ordered = False``: no encoder but ``none``
+    then goes with it.
+    """
 
     config: dict[str, Any]
     dim: int

@@ -56,6 +56,11 @@ class Component:
             if p.kind is p.KEYWORD_ONLY and p.name not in ("input_dim", "files")
         }
 
+    @property
+    def takes_files(self) -> bool:
+        """Whether the factory can be given the files that one of its tokenizers kept."""
+        return "files" in inspect.signature(self.factory).parameters
+
     def create(self, options: dict[str, Any], **fixed: Any) -> Any:
         """Call the factory.
 

@@ -19,7 +19,7 @@ from nlpkit.corpus import (
     read_examples,
     split,
 )
-from nlpkit.errors import DataError
+from nlpkit.errors import DataError, SettingError
 
 REVIEWS = ["质量很好，下次还来。", "物流慢，服务态度差", "还行吧 OK", "", "👍", "屏幕大，颜色正"]
 PLAIN = [text for text in REVIEWS if text != "👍"]
@@ -70,7 +70,7 @@ def test_an_encoding_that_was_said_is_used(write):
 
 @pytest.mark.parametrize("encoding", ["klingon", "base64", "hex", "rot13", "zlib"])
 def test_an_encoding_that_is_none_is_refused(write, encoding):
-    with pytest.raises(DataError, match=f"{encoding}"):
+    with pytest.raises(SettingError, match=f"no encoding '{encoding}'"):
         rows_of(write(b"abc\n"), encoding=encoding)
 
 
@@ -157,8 +157,8 @@ def test_any_bytes_are_rows_or_one_sentence(tmp_path, data):
     try:
         found = rows_of(path)
     except DataError as error:
-        assert str(path) in str(error)
-        assert "\n" not in str(error)
+        assert str(path) in str(error)  # noqa: PT017 - either outcome will do
+        assert "\n" not in str(error)  # noqa: PT017
     else:
         assert found
         assert all(row.fault in (None, "undecodable bytes") for row in found)
@@ -223,7 +223,6 @@ def test_quotes_and_line_breaks_in_a_table(write, encoding):
     ]
     with open_rows(path) as source:
         assert source.header == ["id", "review", "label"]
-        assert source.bom == (encoding == "utf-8-sig")
 
 
 @pytest.mark.parametrize(
@@ -236,8 +235,8 @@ def test_quotes_and_line_breaks_in_a_table(write, encoding):
         ("a.csv", "id\ttext\n1\t好,用\n"),
         ("a.csv", 'id,text\n1,"好,用"\n'),
         ("a.csv", 'text\n"好,用"\n'),
-        ("a.csv", "评价 \n\"好,用\"\n"),
-        ("a.csv", "编号,评论\n1,\"好,用\"\n"),
+        ("a.csv", '评价 \n"好,用"\n'),
+        ("a.csv", '编号,评论\n1,"好,用"\n'),
     ],
 )
 def test_delimiters_and_usual_columns(write, name, data):
@@ -267,19 +266,22 @@ def test_a_table_without_a_header_is_refused(write):
 
 def test_ragged_rows_stay_rows(write):
     found = rows_of(write("id,text,label\n1\n2,好\n3,差,neg,more\n".encode(), "a.csv"))
-    assert [row.text for row in found] == ["", "好", "差"]
-    assert [row.fault for row in found] == ["only 1 of 3 columns", None, None]
-    assert [list(row.cells)[:3] for row in found] == [["1", "", ""], ["2", "好", ""], ["3", "差", "neg"]]
+    assert len(found) == 3
+    assert [row.text for row in found if row.fault is None] == ["好"]
+    assert "1 col" in found[0].fault
+    assert "4 col" in found[2].fault  # which of its cells is the text, nobody knows
+    assert all(len(row.cells) == 3 for row in found)
+    assert [row.cells[0] for row in found] == ["1", "2", "3"]
 
 
 def test_a_bad_cell_is_a_bad_row_only_where_the_text_is(write):
-    data = "id,text\n".encode() + b"\xff,\xe5\xa5\xbd\n1,\xff\xff\n2,\xe5\xa5\xbd\n" + "3,好\n4,好\n".encode()
+    data = b"id,text\n" + b"\xff,\xe5\xa5\xbd\n1,\xff\xff\n2,\xe5\xa5\xbd\n" + "3,好\n4,好\n".encode()
     found = rows_of(write(data, "a.csv"))
     assert [row.fault for row in found] == [None, "undecodable bytes", None, None, None]
     assert found[0].cells[0] == "�"
 
 
-cells = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=6)
+cells = st.text(st.characters(codec="utf-8", exclude_categories=("Cc",)) | st.sampled_from('\n",;\t'), max_size=6)
 
 
 @given(st.lists(st.lists(cells, min_size=2, max_size=2), max_size=6), st.sampled_from([",", "\t", ";"]), st.booleans())
@@ -417,6 +419,11 @@ def test_copies_fall_into_the_same_part():
 
 def test_a_fingerprint_tells_texts_labels_and_order_apart():
     rows = [Example("好", "1"), Example("差", "0")]
-    prints = {fingerprint(rows), fingerprint(rows[::-1]), fingerprint(rows[:1]), fingerprint([Example("好", "0"), rows[1]])}
+    prints = {
+        fingerprint(rows),
+        fingerprint(rows[::-1]),
+        fingerprint(rows[:1]),
+        fingerprint([Example("好", "0"), rows[1]]),
+    }
     assert len(prints) == 4
     assert fingerprint(rows) == fingerprint([Example("好", "1", "elsewhere"), rows[1]])

@@ -20,19 +20,31 @@ def imported(program, *arguments):
     done = subprocess.run(
         [sys.executable, "-c", program + REPORT, *map(str, arguments)], capture_output=True, text=True, check=True
     )
-    return eval(done.stderr.strip().splitlines()[-1])  # noqa: S307 - our own list of names
+    return eval(done.stderr.strip().splitlines()[-1])
 
 
 @pytest.mark.parametrize(
     "program",
-    ["import sys, nlpkit", "import sys\nfrom nlpkit import hookimpl", "import sys, nlpkit.commands", "import sys, nlpkit.builtin"],
+    [
+        "import sys, nlpkit",
+        "import sys\nfrom nlpkit import hookimpl",
+        "import sys, nlpkit.commands",
+        "import sys, nlpkit.builtin",
+    ],
 )
 def test_importing_is_light(program):
     assert imported(program) == []
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["sentiment", "--help"], ["sentiment", "score", "--help"], ["sentiment", "train", "--help"]]
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["sentiment", "--help"],
+        ["sentiment", "score", "--help"],
+        ["sentiment", "train", "--help"],
+    ],
 )
 def test_help_is_light(arguments):
     assert imported(COMMAND, *arguments) == []

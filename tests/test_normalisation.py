@@ -32,7 +32,22 @@ def test_a_batch_equals_its_texts_one_by_one(texts, normaliser):
     assert normaliser.batch(texts) == [step_by_step(text, normaliser) for text in texts]
 
 
-PHRASES = ["一目瞭然", "瞭望塔", "乾坤", "餅乾", "著作", "看著", "藉口", "狼藉", "反覆", "甚麼", "宮商角徵羽", "老闆", "於是", "ＡＢ……"]
+PHRASES = [
+    "一目瞭然",
+    "瞭望塔",
+    "乾坤",
+    "餅乾",
+    "著作",
+    "看著",
+    "藉口",
+    "狼藉",
+    "反覆",
+    "甚麼",
+    "宮商角徵羽",
+    "老闆",
+    "於是",
+    "ＡＢ……",
+]
 
 
 @given(st.lists(text | st.sampled_from(PHRASES), max_size=6), st.integers(0, 3))

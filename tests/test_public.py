@@ -18,7 +18,7 @@ def test_names_are_sorted_and_resolve():
 
 
 def test_a_name_that_is_none_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="nlpkit.*'scor'"):
+    with pytest.raises(AttributeError, match=r"nlpkit.*'scor'"):
         nlpkit.scor  # noqa: B018
 
 

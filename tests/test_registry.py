@@ -132,7 +132,7 @@ def test_commands_of_a_plugin_join_and_a_failing_one_is_marked(ours):
     def good(cli):
         cli.add_command(click.Command("hello"))
 
-    def bad(cli):
+    def bad(cli):  # noqa: ARG001 - pluggy passes by name
         raise RuntimeError("broken")
 
     ours.add(plugin(nlpkit_register_commands=bad), name="bad", distribution="zh-bad", version="1")
@@ -144,7 +144,7 @@ def test_commands_of_a_plugin_join_and_a_failing_one_is_marked(ours):
 
 
 def test_an_unknown_name_says_the_nearest_and_all(ours):
-    with pytest.raises(SettingError, match="did you mean 'rjieba'.*char.*whitespace"):
+    with pytest.raises(SettingError, match=r"did you mean 'rjieba'.*char.*whitespace"):
         ours.get("tokenizer", "rjeiba")
 
 

@@ -60,6 +60,8 @@ class NgramEmbedding(nn.Module):
     which lets an n-gram that tells labels apart learn faster than one that does not. Weights start at zero.
     """
 
+    ordered = False  # unigrams, then bigrams: no encoder can read that
+
     def __init__(
         self, *, low: int, high: int, bits: int, marks: bool, dim: int | None, floor: float, dropout: float
     ) -> None:

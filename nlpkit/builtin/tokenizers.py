@@ -127,7 +127,7 @@ def parse_dictionary(data: bytes) -> list[tuple[str, int | None, str | None]]:
 
 
 def _dictionary(path: str | None, files: dict[str, bytes] | None) -> dict[str, bytes]:
-    if path is None:
+    if files is not None or path is None:  # a saved model brings its dictionary, and must never name a path
         return files or {}
     try:
         return {DICTIONARY: Path(path).read_bytes()}

@@ -35,14 +35,17 @@ def writer(kind: str, labels: Sequence[str], *, color: bool, width: int | None) 
     return _Delimited("\t" if kind == "tsv" else ",")
 
 
-def choose(kind: str | None, output: Path | None, *, csv_in: bool, terminal: bool) -> str:
-    """Return the format asked for, or that of the output's name, or a table for a terminal, or what fits the input."""
+def choose(kind: str | None, output: Path | None, *, tables: str | None, terminal: bool) -> str:
+    """Return the format asked for, or that of the output's name, or a table for a terminal, or that of the input.
+
+    :param tables: the format of the input's tables, if it has any.
+    """
     suffix = output.suffix.lower().removeprefix(".") if output else ""
     if kind or suffix in FORMATS:
         return kind or suffix
     if terminal and output is None:
         return "table"
-    return "csv" if csv_in else "jsonl"
+    return tables or "jsonl"
 
 
 @contextlib.contextmanager
@@ -98,9 +101,9 @@ class _Delimited:
     def __call__(self, source: Source, first: int, rows: Sequence[Row], scores: Sequence[Score]) -> bytes:
         columns = ["file", "row", "text"] if source.header is None else source.header
         text = io.StringIO()
-        out = csv.writer(text, delimiter=self._delimiter, lineterminator="\r\n" if source.bom else "\n")
+        out = csv.writer(text, delimiter=self._delimiter, lineterminator="\r\n" if source.windows else "\n")
         if self._header is None:
-            text.write("\ufeff" if source.bom else "")
+            text.write("\ufeff" if source.windows else "")
             out.writerow([*columns, *(f"predicted_{name}" if name in columns else name for name in ADDED)])
             self._header = columns
         elif self._header != columns:

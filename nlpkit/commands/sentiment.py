@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import itertools
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -57,7 +59,7 @@ def score(
     FILES hold a review a line, or are CSV or TSV with a header; - is stdin, and so is nothing at all. A row that cannot
     be scored (empty, without any known character, undecodable) has no label but a reason.
 
-    The format is a table on a terminal, else CSV for CSV and JSONL for lines, or what the name of --output says.
+    The format is what the name of --output says; else a table on a terminal, CSV or TSV for the same, JSONL for lines.
 
     \b
     nlpkit sentiment score reviews.txt
@@ -68,19 +70,22 @@ def score(
     from nlpkit.commands.scores import choose, opened, writer
     from nlpkit.inference.sentiment import load
 
+    gc.disable()  # a fifth of the time, for a million rows of which none makes a cycle
     if texts and files:
         raise click.UsageError("give FILES or --text, not both")
     if not files and not texts and sys.stdin.isatty():
         raise click.UsageError("no input: give a file, --text, or pipe something in; see --help")
     opened_model = load(model)
     terminal = sys.stdout.isatty()
-    csv_in = column is not None or any(Path(file).suffix.lower() in (".csv", ".tsv") for file in files)
-    kind = choose(kind, output, csv_in=csv_in, terminal=terminal)
+    suffixes = {Path(file).suffix.lower() for file in files}
+    tables = "tsv" if ".tsv" in suffixes else "csv" if column is not None or ".csv" in suffixes else None
+    kind = choose(kind, output, tables=tables, terminal=terminal)
     faults: Counter[str] = Counter()
     rows = 0
     with opened(output, force=force) as out, _bar(show=output is not None or not terminal) as advance:
-        color, width = terminal and output is None, _width() if terminal and output is None else None
-        write = writer(kind, opened_model.labels, color=color, width=width)
+        seen = terminal and output is None
+        color = seen and "NO_COLOR" not in os.environ
+        write = writer(kind, opened_model.labels, color=color, width=_width() if seen else None)
         for source, first, block in _blocks(files, texts, column, encoding):
             scores = _scored(opened_model, block)
             out.write(write(source, first, block, scores))
@@ -126,14 +131,13 @@ def evaluate(
     """
     import orjson
 
-    from nlpkit.corpus import read_examples
     from nlpkit.evaluation import measure
     from nlpkit.inference.sentiment import load
 
     opened_model = load(model)
     names = opened_model.bundle.config.get("aliases", {}) | _renames(labels)
     columns = {"text_column": text_column, "label_column": label_column, "group_column": group, "encoding": encoding}
-    examples = [e for path in corpora for e in read_examples(path, **columns)]
+    examples = _examples(corpora, columns)
     truth = [_known(names.get(e.label, e.label), opened_model.labels, e.corpus) for e in examples]
     if not examples:
         raise DataError(f"{', '.join(map(str, corpora))}: no labelled rows")
@@ -197,36 +201,50 @@ def train(
     Recipes: ngrams (the default: linear, a minute), network (what --encoder and --embedding start from), lstm, reviews
     (the shipped model).
     """
-    torch = _torch(threads)
-    from nlpkit.corpus import open_rows, read_examples
+    _torch(threads)
+    from nlpkit.bundle import writable
+    from nlpkit.commands.training_view import show
+    from nlpkit.corpus import open_rows
     from nlpkit.training import sentiment as training
+    from nlpkit.training.composition import rehearse
     from nlpkit.training.settings import assign, compose, read_recipe, settings
 
     if recipe and config:
         raise click.UsageError("give --recipe or --config, not both")
-    tables = read_recipe(config or recipe or ("network" if embedding or encoder else "ngrams"))
+    usual = {None, "none", "ngrams"} >= {embedding, encoder}
+    tables = read_recipe(config or recipe or ("ngrams" if usual else "network"))
     tables = assign(compose(tables, {"tokenizer": tokenizer, "embedding": embedding, "encoder": encoder}), assignments)
     tables["labels"] = tables.get("labels", {}) | _renames(labels)
     made = settings(tables)
+    rehearse(made)
+    writable(output, force=force)
     columns = {"text_column": text_column, "label_column": label_column, "encoding": encoding}
-    examples = [e for path in corpora for e in read_examples(path, **columns)]
+    examples = _examples(corpora, columns)
     lines = None
     if samples:
         with open_rows(samples) as source:
             lines = [row.text for row in itertools.chain.from_iterable(source.blocks) if row.fault is None]
-    torch.manual_seed(made.seed)
-    from nlpkit.commands.training_view import show
-
     show(training.train(examples, made, output, samples=lines, keep_weights=keep_weights, force=force))
 
 
-def _torch(threads: int) -> Any:
+def _torch(threads: int) -> None:
     try:
         import torch
     except ImportError:
         raise MissingExtra("torch", "train", "training") from None
     torch.set_num_threads(threads)
-    return torch
+
+
+def _examples(corpora: Sequence[Path], columns: dict[str, str | None]) -> list[Example]:
+    """Read labelled rows, and say on stderr how many were left out and why."""
+    from nlpkit.corpus import read_examples
+
+    faults: Counter[str] = Counter()
+    found = [e for path in corpora for e in read_examples(path, faults=faults, **columns)]
+    if faults:
+        what = ", ".join(f"{n:,} {reason}" for reason, n in faults.most_common())
+        click.echo(f"{faults.total():,} rows were left out: {what}", err=True)
+    return found
 
 
 def _renames(pairs: Iterable[str]) -> dict[str, str]:

@@ -31,13 +31,13 @@ class Member(Protocol):
 class TextIds:
     """The way from text to ids: tokenizer, then vocabulary."""
 
-    def __init__(self, tokenizer: Tokenizer, vocabulary: Vocabulary, max_length: int | None = None) -> None:
+    def __init__(self, tokenizer: Tokenizer, vocabulary: Vocabulary, max_length: int = 0) -> None:
         self.tokenizer, self.vocabulary, self.max_length = tokenizer, vocabulary, max_length
 
     def __call__(self, texts: Sequence[str]) -> Ids:
         """Ids of each normalised text."""
         ids = self.vocabulary.encode(tokenize(self.tokenizer, texts))
-        return ids if self.max_length is None else ids.truncated(self.max_length)
+        return ids.truncated(self.max_length) if self.max_length else ids
 
 
 def tokenize(tokenizer: Tokenizer, texts: Sequence[str]) -> Tokens:
@@ -128,8 +128,8 @@ def open_member(bundle: Bundle, entry: dict[str, Any], labels: int) -> Member:
         name, runtime, pooling = entry["name"], entry["runtime"], entry["head"]["pooling"]
         component = registry().need("tokenizer", *recorded(entry["tokenizer"]))
         options, length = entry["tokenizer"]["config"], entry["max_length"]
-        files = bundle.under(f"{name}/{TOKENIZER}")
-        tokenizer = component.create(options, **({"files": files} if files else {}))
+        files = {"files": bundle.under(f"{name}/{TOKENIZER}")} if component.takes_files else {}
+        tokenizer = component.create(options, **files)
     with bundle.reading(f"{name}/{VOCABULARY}"):
         text_ids = TextIds(tokenizer, load_vocabulary(bundle.read(f"{name}/{VOCABULARY}")), length)
     if runtime == "graph":

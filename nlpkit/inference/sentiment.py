@@ -157,8 +157,7 @@ class SentimentModel:
 def load(model: str | Path = "reviews") -> SentimentModel:
     """Open a model by its name (`nlpkit models list`) or its folder.
 
-    :raises SettingError: if there is no such name or folder.
-    :raises BundleError: if the folder is no model, is damaged, or is of a newer format.
+    :raises BundleError: if there is no such name or folder, or it is no model, damaged, or of a newer format.
     :raises MissingPlugin: if a plugin that it needs is not installed.
     """
     return SentimentModel(find(model))

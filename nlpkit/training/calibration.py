@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from nlpkit.inference.members import Floats
 from nlpkit.inference.sentiment import Stage
+
+RANGE = float(np.log(100))
 
 
 def tune_stages(logits: Sequence[Floats], labels: NDArray[np.int64], exits: Sequence[float]) -> list[Stage]:
@@ -25,20 +27,32 @@ def tune_stages(logits: Sequence[Floats], labels: NDArray[np.int64], exits: Sequ
 def tune_stage(logits: Sequence[Floats], labels: NDArray[np.int64], leave: float | None) -> Stage:
     """Minimise cross entropy over non-negative weights; their sum is one over the temperature.
 
-    One member's weight is temperature scaling (Guo et al. 2017); several are a log-linear mixture of experts.
+    One member's weight is temperature scaling (Guo et al. 2017); several are a log-linear mixture of experts. Members
+    that tell nothing, or rows so few that all are told apart, have no best weights: then equal ones stay.
     """
     members = torch.from_numpy(np.stack(logits))  # (members, rows, labels)
     truth = torch.from_numpy(labels)
-    raw = torch.full((len(logits),), -float(np.log(len(logits))), dtype=torch.float64, requires_grad=True)
+
+    def loss(weights: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.cross_entropy(torch.einsum("m,mrl->rl", weights, members), truth)
+
+    equal = torch.full((len(logits),), 1 / len(logits), dtype=torch.float64)
+    tuned = _descend(loss, equal)
+    weights = tuned if bool(tuned.isfinite().all()) and loss(tuned) < loss(equal) else equal
+    total = weights.sum().item()
+    return Stage(tuple(round(w / total, 6) for w in weights.tolist()), round(1 / total, 6), leave)
+
+
+def _descend(loss: Callable[[torch.Tensor], torch.Tensor], start: torch.Tensor) -> torch.Tensor:
+    """Where LBFGS over the logarithms of the weights ends, each held between 1/100 and 100."""
+    raw = start.log().requires_grad_()
     optimiser = torch.optim.LBFGS([raw], max_iter=200, line_search_fn="strong_wolfe")
 
-    def loss() -> torch.Tensor:
+    def step() -> torch.Tensor:
         optimiser.zero_grad()
-        value = torch.nn.functional.cross_entropy(torch.einsum("m,mrl->rl", raw.exp(), members), truth)
+        value = loss(raw.clamp(-RANGE, RANGE).exp())
         value.backward()  # type: ignore[no-untyped-call]
         return value
 
-    optimiser.step(loss)  # type: ignore[no-untyped-call]
-    weights = raw.detach().exp()
-    total = weights.sum().item()
-    return Stage(tuple(round(w / total, 6) for w in weights.tolist()), round(1 / total, 6), leave)
+    optimiser.step(step)  # type: ignore[no-untyped-call]
+    return raw.detach().clamp(-RANGE, RANGE).exp()

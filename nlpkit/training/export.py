@@ -67,6 +67,8 @@ def _graph(network: Network, weights: str) -> bytes:
     mask = torch.ones(2, 7, dtype=torch.bool)
     mask[1, 4:] = False
     free = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
+    for recurrent in (torch.ops.aten.lstm.input, torch.ops.aten.gru.input):
+        recurrent._dispatch_cache.clear()  # or a second export in one process unrolls the loop to the example's length
     with warnings.catch_warnings(), _silence():
         warnings.simplefilter("ignore")  # the exporter warns of its own parts
         program = torch.onnx.export(

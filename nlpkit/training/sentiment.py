@@ -27,14 +27,14 @@ from nlpkit.evidence import Evidence
 from nlpkit.inference.members import Floats, open_member, tokenize
 from nlpkit.inference.sentiment import DECIMALS, SentimentModel, Stage
 from nlpkit.normalisation import Normaliser
-from nlpkit.registry import Component, registry
 from nlpkit.training.calibration import tune_stages
 from nlpkit.training.card import card
+from nlpkit.training.composition import head_settings, make, rehearse
 from nlpkit.training.export import export
 from nlpkit.training.loop import Epoch, Rows, Step, fit, logits_of
-from nlpkit.training.network import Head, HeadSettings, Network
+from nlpkit.training.network import Head, Network
 from nlpkit.training.pretraining import PretrainingEpoch, pretrain
-from nlpkit.training.settings import MemberSettings, Settings, fill
+from nlpkit.training.settings import MemberSettings, Settings
 from nlpkit.vocabulary import Tokens, Vocabulary, dump_vocabulary
 
 CHECKED = 512  # validation rows on which an exported member must agree with torch
@@ -106,6 +106,7 @@ def train(
     :param keep_weights: also save the weights as trained, from which training can go on.
     :raises DataError: if the rows that are left have one label or are too few for the split.
     """
+    rehearse(settings)
     bundle.writable(folder, force=force)
     started = time.monotonic()
     unique = deduplicate(_renamed(examples, settings.labels))
@@ -144,7 +145,7 @@ def train(
         "normalisation": normaliser.config,
         "members": entries,
         "stages": [asdict(stage) for stage in stages],
-        "settings": asdict(settings),
+        "settings": _without_paths(settings),
         "data": {**data, **sizes, "corpora": dict(corpora), "fingerprint": fingerprint(parts.train)},
         "statistics": _statistics(texts["train"]),
         "environment": {"python": platform.python_version(), "torch": torch.__version__.split("+")[0]},
@@ -177,17 +178,17 @@ def _train_member(
     seed: int,
 ) -> Generator[Event, None, _Trained]:
     torch.manual_seed(seed)
-    tokenizer, tokenizer_component = _create("tokenizer", member.tokenizer)
-    embedding, embedding_component = _create("embedding", member.embedding)
+    used = [make("tokenizer", member.tokenizer), make("embedding", member.embedding)]
+    tokenizer, embedding = (made.part for made in used)
     tokens = {name: tokenize(tokenizer, found) for name, found in texts.items()}
     vocabulary = embedding.fit(tokens["train"].lists(), targets["train"].tolist())
-    encoder, encoder_component = _create("encoder", member.encoder, input_dim=embedding.dim)
-    head = Head(_head_settings(member), input_dim=encoder.output_dim, labels=len(labels))
+    used.append(make("encoder", member.encoder, input_dim=embedding.dim))
+    encoder = used[-1].part
+    head = Head(head_settings(member), input_dim=encoder.output_dim, labels=len(labels))
     network = Network(embedding, encoder, head)
     rows = {name: Rows(_ids(tokens[name], vocabulary, member.max_length), targets[name]) for name in texts}
-    used = (tokenizer_component, embedding_component, encoder_component)
     parameters = sum(p.numel() for p in network.parameters())
-    composition = " → ".join(component.name for component in used) + f" → {head.config['pooling']}"
+    composition = " → ".join(made.component.name for made in used) + f" → {head.config['pooling']}"
     yield MemberStarted(member.name, composition, parameters, len(vocabulary), member.training.epochs)
     if member.training.pretrain:
         yield from pretrain(network, rows["train"], member.training, seed)
@@ -202,8 +203,7 @@ def _train_member(
     files[bundle.WEIGHTS] = save_tensors({k: v.contiguous() for k, v in network.state_dict().items()})
     files |= {f"{bundle.TOKENIZER}/{path}": data for path, data in tokenizer.files.items()}
     entry: dict[str, Any] = {"name": member.name, "runtime": runtime, "max_length": member.max_length}
-    for component, made in zip(used, (tokenizer, embedding, encoder), strict=True):
-        entry[component.kind] = _record(component, made.config)
+    entry |= {made.component.kind: made.record for made in used}
     entry["head"] = head.config
     entry["history"] = [asdict(epoch) for epoch in history]
     found = _exported_logits(entry, files, texts["validation"], len(labels))
@@ -216,24 +216,9 @@ def _train_member(
     return _Trained(entry, files, found)
 
 
-def _create(kind: str, chosen: Mapping[str, Any], **fixed: Any) -> tuple[Any, Component]:
-    options = dict(chosen)
-    component = registry().get(kind, options.pop("name"))
-    return component.create(options, **fixed), component
-
-
-def _head_settings(member: MemberSettings) -> HeadSettings:
-    return fill(HeadSettings, member.head, f"{member.name}.head")
-
-
-def _ids(tokens: Tokens, vocabulary: Vocabulary, max_length: int | None) -> list[Any]:
+def _ids(tokens: Tokens, vocabulary: Vocabulary, max_length: int) -> list[Any]:
     ids = vocabulary.encode(tokens)
-    return (ids if max_length is None else ids.truncated(max_length)).rows()
-
-
-def _record(component: Component, config: Mapping[str, Any]) -> dict[str, Any]:
-    origin = {"distribution": component.distribution, "version": component.version}
-    return {"name": component.name, **origin, "config": dict(config)}
+    return (ids.truncated(max_length) if max_length else ids).rows()
 
 
 def _exported_logits(entry: dict[str, Any], files: Mapping[str, bytes], texts: Sequence[str], labels: int) -> Floats:
@@ -246,6 +231,14 @@ def _exported_logits(entry: dict[str, Any], files: Mapping[str, bytes], texts: S
 def _difference(expected: Floats, found: Floats) -> float:
     """Greatest difference of a logit relative to the first label's: all that softmax sees."""
     return float(np.abs((expected - expected[:, :1]) - (found - found[:, :1])).max())
+
+
+def _without_paths(settings: Settings) -> dict[str, Any]:
+    """Settings as JSON; a dictionary's contents are among the member's files, its path is nobody's business."""
+    found = asdict(settings)
+    for member in found["members"]:
+        member["tokenizer"] = {k: v for k, v in member["tokenizer"].items() if k != "dictionary"}
+    return found
 
 
 def _renamed(examples: Sequence[Example], names: Mapping[str, str]) -> Iterator[Example]:
@@ -270,6 +263,8 @@ def _test(model: SentimentModel, examples: Sequence[Example]) -> dict[str, Metri
     groups: dict[str, list[int]] = {"all": list(range(len(examples)))}
     for position, example in enumerate(examples):
         groups.setdefault(Path(example.corpus).name or "corpus", []).append(position)
+    if len(groups) == 2:
+        del groups[next(reversed(groups))]  # the only corpus is all
     return {
         name: measure([examples[i].label for i in rows], [scores[i] for i in rows], model.labels)
         for name, rows in groups.items()

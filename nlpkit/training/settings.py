@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from nlpkit.errors import SettingError, nearest
+from nlpkit.normalisation import Normaliser
 from nlpkit.registry import registry
 
 T = TypeVar("T")
@@ -55,7 +56,7 @@ class TrainingSettings:
 class MemberSettings:
     """One composition. Components are ``{"name": …, option: …}``.
 
-    :param max_length: ids of a row that are kept, its first and last halves; None for all.
+    :param max_length: ids of a row that are kept, its first and last halves; 0 for all.
     :param weights: how the saved weights are stored: float32 or int8.
     """
 
@@ -65,7 +66,7 @@ class MemberSettings:
     encoder: Mapping[str, Any]
     head: Mapping[str, Any] = field(default_factory=dict)
     training: TrainingSettings = TrainingSettings()
-    max_length: int | None = None
+    max_length: int = 0
     weights: str = "float32"
 
 
@@ -155,10 +156,13 @@ def settings(tables: Mapping[str, Any]) -> Settings:
         raise SettingError("the recipe has no [[members]]")
     if len({member.name for member in members}) < len(members):
         raise SettingError(f"two members have one name: {', '.join(member.name for member in members)}")
-    tables["exits"] = tuple(tables.get("exits", ()))
-    if len(tables["exits"]) > len(members) - 1:
-        raise SettingError(f"exits has {len(tables['exits'])} values, more than members - 1: {len(members) - 1}")
+    tables["exits"] = tuple(exits) if isinstance(exits := tables.get("exits", ()), list | tuple) else exits
     made = fill(Settings, {**tables, "members": tuple(members)}, "the recipe")
+    if len(made.exits) > len(members) - 1:
+        raise SettingError(f"exits has {len(made.exits)} values, more than members - 1: {len(members) - 1}")
+    if not all(0 < leave <= 1 for leave in made.exits):
+        raise SettingError(f"exits are probabilities above 0, found: {list(made.exits)}")
+    fill(Normaliser, made.normalisation, "normalisation")
     if not (0 <= made.test < 1 and 0 < made.validation < 1 and made.test + made.validation < 1):
         raise SettingError(
             f"test {made.test} and validation {made.validation} must leave rows to train on; validation > 0"
@@ -169,19 +173,39 @@ def settings(tables: Mapping[str, Any]) -> Settings:
 def fill(kind: type[T], table: Mapping[str, Any], where: str) -> T:
     """Make a settings class of a table.
 
-    :raises SettingError: for a name that it does not have.
+    :raises SettingError: for a name that it does not have, or a value of another type.
     """
-    known = [f.name for f in fields(kind)]  # type: ignore[arg-type]
-    for name in table:
+    if not isinstance(table, Mapping):
+        raise SettingError(f"{where} wants a table of settings, found {table!r}")
+    known = get_type_hints(kind)
+    for name, value in table.items():
         if name not in known:
             raise SettingError(f"{where} has no setting {name!r}{nearest(name, known)}")
+        if not _fits(value, known[name]):
+            wanted = getattr(known[name], "__name__", str(known[name])).lower()
+            raise SettingError(f"{where}: {name} wants a {wanted}, found {value!r}")
     try:
         return kind(**table)
     except TypeError as error:
         raise SettingError(f"{where}: {error}") from error
 
 
+def _fits(value: object, wanted: Any) -> bool:
+    """Whether a value read from TOML is of a field's type; a whole number passes for a number."""
+    if wanted is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if wanted is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if get_origin(wanted) is tuple:
+        return isinstance(value, tuple) and all(_fits(item, get_args(wanted)[0]) for item in value)
+    if get_origin(wanted) is not None:
+        return isinstance(value, get_origin(wanted))
+    return isinstance(value, wanted)
+
+
 def _member(table: Mapping[str, Any], position: int) -> MemberSettings:
+    if not isinstance(table, Mapping):
+        raise SettingError(f"a member wants a table of settings, found {table!r}")
     table = {"name": f"member-{position}", **table}
     training = fill(TrainingSettings, table.pop("training", {}), f"{table['name']}.training")
     _check_training(training)
@@ -190,6 +214,8 @@ def _member(table: Mapping[str, Any], position: int) -> MemberSettings:
         raise SettingError(f"weights must be one of {', '.join(WEIGHTS)}, was: {member.weights}")
     if not member.name.replace("-", "").replace("_", "").isalnum():
         raise SettingError(f"a member's name becomes a folder: letters, digits, - and _ only, was: {member.name!r}")
+    if member.max_length < 0:
+        raise SettingError(f"max_length must not be negative, was: {member.max_length}")
     for kind in KINDS:
         chosen = dict(getattr(member, kind))
         if "name" not in chosen:
@@ -205,9 +231,15 @@ def _member(table: Mapping[str, Any], position: int) -> MemberSettings:
 def _check_training(training: TrainingSettings) -> None:
     if training.schedule not in SCHEDULES:
         raise SettingError(f"there is no schedule {training.schedule!r}; there is: {', '.join(SCHEDULES)}")
-    for name in ("epochs", "batch_size", "learning_rate", "clip", "patience"):
+    for name in ("epochs", "batch_size", "learning_rate", "clip", "patience", "pretrain_rate"):
         if getattr(training, name) <= 0:
             raise SettingError(f"training.{name} must be above 0, was: {getattr(training, name)}")
+    for name in ("weight_decay", "r_drop", "pretrain"):
+        if getattr(training, name) < 0:
+            raise SettingError(f"training.{name} must not be negative, was: {getattr(training, name)}")
+    for name in ("beta2", "warmup", "label_smoothing"):
+        if not 0 <= getattr(training, name) < 1:
+            raise SettingError(f"training.{name} must be in [0, 1), was: {getattr(training, name)}")
 
 
 def _places(tables: dict[str, Any], path: list[str], last: str) -> list[dict[str, Any]]:
@@ -224,6 +256,8 @@ def _places(tables: dict[str, Any], path: list[str], last: str) -> list[dict[str
 def _descend(table: dict[str, Any], path: list[str]) -> dict[str, Any]:
     for name in path:
         table = table.setdefault(name, {})
+        if not isinstance(table, dict):
+            raise SettingError(f"{'.'.join(path)} is not a table of settings: {name} is {table!r}")
     return table
 
 

@@ -119,11 +119,11 @@ def test_a_trainable_embedding_learns_its_vocabulary():
 
 
 def test_an_ngram_embedding_heeds_what_tells_labels_apart():
-    made = registry().get("embedding", "ngrams").create({"low": 1, "high": 1, "bits": 12})
+    made = registry().get("embedding", "ngrams").create({"low": 1, "high": 1, "bits": 12, "marks": False})
     assert isinstance(made, NgramEmbedding)
     vocabulary = made.fit([["好", "的"], ["差", "的"]] * 20, [1, 0] * 20)
     assert made.dim == made.config["dim"] == 2
-    good, of = vocabulary.encode(Tokens.of([["好"], ["的"]])).flat
+    good, of = (int(row[0]) for row in vocabulary.encode(Tokens.of([["好"], ["的"]])).rows())
     assert made.scale[good] > 3 * made.scale[of]
 
 
@@ -139,6 +139,6 @@ def test_token_dropout_blanks_whole_vectors_and_keeps_the_mean():
     dropout = TokenDropout(0.25).train()
     found = dropout(torch.ones(200, 50, 2), torch.ones(200, 50, dtype=torch.bool))
     assert torch.equal(found[:, :, 0], found[:, :, 1])
-    assert set(found.unique().tolist()) == {0.0, pytest.approx(4 / 3)}
+    assert found.unique().tolist() == pytest.approx([0, 4 / 3])
     assert found.mean().item() == pytest.approx(1, abs=0.05)
     assert torch.equal(dropout.eval()(torch.ones(2, 2, 2), torch.ones(2, 2)), torch.ones(2, 2, 2))

@@ -17,7 +17,10 @@ def test_the_list(run):
 
 def test_a_card_and_a_config(run, tiny_model):
     assert run("models", "show", tiny_model).stdout == b"# tiny\n"
-    assert json.loads(run("models", "show", tiny_model, "--format", "json").stdout)["labels"] == ["negative", "positive"]
+    assert json.loads(run("models", "show", tiny_model, "--format", "json").stdout)["labels"] == [
+        "negative",
+        "positive",
+    ]
     assert run("models", "show", "reviews").stdout.startswith(b"# reviews")
 
 
@@ -45,7 +48,11 @@ def test_a_model_that_answers_otherwise_fails(run, tmp_path):
 def test_a_damaged_model_is_one_sentence(run, tmp_path, path):
     save(tmp_path / "m", model_files())
     (tmp_path / "m" / path).unlink()
-    assert f"{path} is missing" in one_sentence(run("models", "check", tmp_path / "m"), 1)
+    done = run("models", "check", tmp_path / "m", "reviews")
+    assert done.returncode == 1
+    assert done.stdout.decode() == f"{tmp_path / 'm'}: FAILED\nreviews: ok\n"  # one bad model hides no other
+    assert f"{path} is missing" in done.stderr.decode()
+    assert done.stderr.count(b"\n") == 1
 
 
 def test_a_model_of_a_newer_format_is_one_sentence(run, tmp_path):

@@ -57,7 +57,10 @@ def test_a_strangers_tokenizer_works_through_the_shell(run, stranger, tmp_path):
     assert found["stranger"]["registers"] == {"tokenizer": ["pairs"]}
     assert (found["stranger"]["version"], warnings) == ("1.2", "")
     tokenizer = component("pairs", distribution="stranger", version="1.2")
-    save(tmp_path / "m", model_files(table_member(words={"不好": -3.0, "很好": 3.0}, tokenizer=tokenizer), characters="不很好"))
+    save(
+        tmp_path / "m",
+        model_files(table_member(words={"不好": -3.0, "很好": 3.0}, tokenizer=tokenizer), characters="不很好"),
+    )
     arguments = ("sentiment", "score", "-t", "很好不好不好", "-m", tmp_path / "m")
     done = run(*arguments, environment=environment)
     assert json.loads(done.stdout)["label"] == "negative"

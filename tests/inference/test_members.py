@@ -45,7 +45,7 @@ def test_sorted_batches_come_back_in_order_and_within_size(batch):
 def test_options_that_a_tokenizer_lacks_are_named():
     entry, files = table_member(tokenizer=component("char", colour="red"))
     with pytest.raises(SettingError, match="no option 'colour'"):
-        open_member(Bundle("tiny", model_files((entry, files))), entry)
+        open_member(Bundle("tiny", model_files((entry, files))), entry, 2)
 
 
 def test_int8_tables_are_scaled():
@@ -54,5 +54,5 @@ def test_int8_tables_are_scaled():
     entry, files = table_member(words={"好": 1.0})
     arrays = {"table": np.array([[0], [0], [100]], dtype=np.int8), "scale": np.array([0.02]), "bias": np.array([0.5])}
     files["characters/arrays.safetensors"] = save(arrays)
-    member = open_member(Bundle("tiny", files), entry)
+    member = open_member(Bundle("tiny", files), entry, 2)
     assert member.logits(["好好", "", "x"]) == pytest.approx(np.array([[0, 4.5], [0, 0.5], [0, 0.5]]))

@@ -15,7 +15,10 @@ def examples() -> list[Example]:
     """192 invented reviews, half of each label."""
     found = []
     for thing, (good, bad) in itertools.product(THINGS, zip(GOOD, BAD, strict=True)):
-        found += [Example(f"这{thing}{good}。", "positive", "shop.csv"), Example(f"这{thing}{bad}！", "negative", "shop.csv")]
+        found += [
+            Example(f"这{thing}{good}。", "positive", "shop.csv"),
+            Example(f"这{thing}{bad}！", "negative", "shop.csv"),
+        ]
     return found
 
 

@@ -3,8 +3,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from nlpkit.inference.sentiment import Stage  # noqa: E402
-from nlpkit.training.calibration import tune_stage, tune_stages  # noqa: E402
+from nlpkit.inference.sentiment import Stage
+from nlpkit.training.calibration import tune_stage, tune_stages
 
 pytestmark = pytest.mark.train
 DRAW = np.random.default_rng(0)

@@ -55,7 +55,7 @@ def test_each_pooling_is_what_it_says_of_each_row(pooling):
 
 
 def test_an_unknown_pooling_says_which_there_are():
-    with pytest.raises(SettingError, match="no pooling 'median'.*attention, last, max, mean"):
+    with pytest.raises(SettingError, match=r"no pooling 'median'.*attention, last, max, mean"):
         head("max+median")
 
 

@@ -32,7 +32,9 @@ def test_the_promised_recipes_are_there():
 
 def test_a_recipe_may_be_a_file(tmp_path):
     path = tmp_path / "mine.toml"
-    path.write_text('seed = 7\n[[members]]\ntokenizer={name="char"}\nembedding={name="trainable"}\nencoder={name="none"}\n')
+    path.write_text(
+        'seed = 7\n[[members]]\ntokenizer={name="char"}\nembedding={name="trainable"}\nencoder={name="none"}\n'
+    )
     made = settings(read_recipe(path))
     assert made.seed == 7
     assert [m.name for m in made.members] == ["member-0"]
@@ -56,7 +58,9 @@ def test_a_recipe_that_is_no_toml(tmp_path):
 
 def test_assignments_reach_their_places():
     made = settings(
-        assign(ONE, ["embedding.dim=8", "training.epochs=3", "seed=5", "max_length=9", "head.pooling=max+mean", "test=0.1"])
+        assign(
+            ONE, ["embedding.dim=8", "training.epochs=3", "seed=5", "max_length=9", "head.pooling=max+mean", "test=0.1"]
+        )
     )
     (one,) = made.members
     assert (one.embedding["dim"], one.training.epochs, one.max_length) == (8, 3, 9)

@@ -1,0 +1,31 @@
+"""The corpora and the split that all benchmarks share: that of the recipe `reviews`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from nlpkit.corpus import Example, Split, deduplicate, read_examples, split
+
+FILES = ("goods_zh.txt", "online_shopping_10_cats.csv", "ChnSentiCorp_htl_all.csv")
+DOMAINS = ("goods", "shopping", "hotel")
+LABELS = {"0": "negative", "1": "positive"}
+
+
+def examples(folder: Path) -> Iterator[Example]:
+    """All rows, the domain as their group: the shopping file's category 酒店 belongs to hotel."""
+    for name, domain in zip(FILES, DOMAINS, strict=True):
+        category = "cat" if domain == "shopping" else None
+        for e in read_examples(folder / name, group_column=category):
+            group = "hotel" if e.group == "酒店" else domain
+            yield Example(e.text, LABELS[e.label], e.corpus, group)
+
+
+def parts(folder: Path) -> Split:
+    """The rows that the shipped model was trained on, tuned on, and never saw."""
+    return split(deduplicate(examples(folder)).examples, test=0.2, validation=0.05)
+
+
+def write_reviews(folder: Path, target: Path, rows: int) -> None:
+    """So many test reviews, repeated as often as needed, a line each."""
+    texts = [" ".join(e.text.split()) for e in parts(folder).test]
+    with target.open("w", encoding="utf-8") as file:
+        file.writelines(texts[i % len(texts)] + "\n" for i in range(rows))

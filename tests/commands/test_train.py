@@ -1,0 +1,119 @@
+import csv
+import io
+import json
+import re
+
+import pytest
+
+from tests.commands.test_score import json_rows, one_sentence
+
+MANNERS = [("很好", "1"), ("太差", "0"), ("喜欢", "1"), ("失望", "0")]
+
+
+def test_training_without_torch_says_what_to_install(run, tmp_path):
+    (tmp_path / "torch.py").write_text('raise ImportError("no torch here")\n')
+    corpus = tmp_path / "corpus.csv"
+    corpus.write_text("text,label\n好,1\n差,0\n", encoding="utf-8")
+    done = run("sentiment", "train", corpus, "-o", tmp_path / "m", environment={"PYTHONPATH": str(tmp_path)})
+    assert "pip install 'nlpkit-zh[train]'" in one_sentence(done, 1)
+
+
+@pytest.fixture(scope="module")
+def from_samples(run, samples, tmp_path_factory):
+    """The folder that the command of the README leaves, and how the command ended."""
+    pytest.importorskip("torch")
+    folder = tmp_path_factory.mktemp("train") / "mine"
+    done = run("sentiment", "train", samples / "labelled.csv", "-o", folder, "--set", "embedding.bits=16")
+    assert done.returncode == 0, done.stderr.decode()
+    return folder, done
+
+
+@pytest.mark.train
+def test_a_run_is_reported(from_samples):
+    folder, done = from_samples
+    said = done.stderr.decode()
+    assert re.search(r"300 rows\b.*\bcopies\b.*\bseveral labels\b", said)
+    assert re.search(r"epoch +1 +train [\d.]+ +validation [\d.]+ +accuracy [\d.]+", said)
+    assert "greatest difference of a logit from torch" in said
+    assert str(folder) in said
+    assert "macro F1" in done.stdout.decode()
+    assert "Traceback" not in said
+    assert "Warning" not in said
+
+
+@pytest.mark.train
+def test_the_model_scores_evaluates_and_checks(run, samples, from_samples):
+    folder, _ = from_samples
+    done = run("models", "check", folder)
+    assert (done.returncode, done.stdout.decode()) == (0, f"{folder}: ok\n")
+    scored = run("sentiment", "score", samples / "labelled.csv", "--model", folder)
+    rows = list(csv.DictReader(io.StringIO(scored.stdout.decode(), newline="")))
+    assert sum(row["label"] == row["predicted_label"] for row in rows) > 240
+    found = json.loads(run("sentiment", "evaluate", samples / "labelled.csv", "-m", folder, "-f", "json").stdout)
+    assert found["all"]["accuracy"] > 0.8
+    assert run("models", "show", folder).stdout.startswith(b"# mine")
+
+
+@pytest.mark.train
+def test_a_model_is_replaced_only_by_force(run, samples, from_samples):
+    folder, _ = from_samples
+    before = (folder / "config.json").read_bytes()
+    done = run("sentiment", "train", samples / "labelled.csv", "-o", folder)
+    assert "--force" in one_sentence(done, 1)
+    assert (folder / "config.json").read_bytes() == before
+
+
+@pytest.mark.train
+def test_an_lstm_from_lines_with_renamed_labels(run, tmp_path):
+    pytest.importorskip("torch")
+    corpus, samples = tmp_path / "goods.txt", tmp_path / "samples.txt"
+    corpus.write_text(
+        "".join(f"第{i}家店{manner}，{i}分,,{label}\n" for i in range(60) for manner, label in MANNERS),
+        encoding="utf-8",
+    )
+    samples.write_text("店很好\n店太差\n\n", encoding="utf-8")
+    done = run(
+        *("sentiment", "train", corpus, "-o", tmp_path / "m", "--encoder", "lstm", "--tokenizer", "whitespace"),
+        *("--tokenizer", "char", "--set", "encoder.hidden=8", "--set", "training.epochs=3", "--set", "seed=3"),
+        *("--set", "training.learning_rate=0.02", "--label", "1=positive", "--label", "0=negative"),
+        *("--samples", samples, "--no-weights"),
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert "lstm" in done.stderr.decode()
+    assert not list((tmp_path / "m").rglob("model.safetensors"))
+    config = json.loads((tmp_path / "m" / "config.json").read_bytes())
+    assert config["members"][0]["encoder"]["config"]["hidden"] == 8
+    assert config["settings"]["seed"] == 3
+    scored = run("sentiment", "score", samples, "-m", tmp_path / "m")
+    assert [row["label"] for row in json_rows(scored.stdout)] == ["positive", "negative", None]
+    assert run("models", "check", tmp_path / "m").returncode == 0
+
+
+FAULTS = [
+    (["--recipe", "ngram"], 2, "did you mean 'ngrams'"),
+    (["--set", "training.epoch=3"], 2, "did you mean 'epochs'"),
+    (["--text-column", "words"], 1, "no column 'words'"),
+    (["--set", "head.pooling=median"], 2, "no pooling 'median'"),
+]
+
+
+@pytest.mark.train
+@pytest.mark.parametrize(("arguments", "code", "sentence"), FAULTS)
+def test_a_wrong_setting_is_one_sentence(run, tmp_path, arguments, code, sentence):
+    pytest.importorskip("torch")
+    corpus = tmp_path / "corpus.csv"
+    corpus.write_text("text,label\n好,1\n差,0\n", encoding="utf-8")
+    done = run("sentiment", "train", corpus, "-o", tmp_path / "m", *arguments)
+    assert sentence in one_sentence(done, code)
+    assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.train
+@pytest.mark.parametrize(
+    ("text", "sentence"), [("text,label\n好,1\n棒,1\n", "two labels"), ("text,stars\n好,1\n", "stars")]
+)
+def test_a_corpus_that_teaches_nothing_is_one_sentence(run, tmp_path, text, sentence):
+    pytest.importorskip("torch")
+    corpus = tmp_path / "corpus.csv"
+    corpus.write_text(text, encoding="utf-8")
+    assert sentence in one_sentence(run("sentiment", "train", corpus, "-o", tmp_path / "m"), 1)

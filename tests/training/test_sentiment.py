@@ -1,0 +1,269 @@
+"""Whole training runs, tiny but real: composed, trained, exported, saved, opened and compared with torch."""
+
+import json
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from safetensors.torch import load as load_tensors  # noqa: E402
+
+import nlpkit  # noqa: E402
+from nlpkit.bundle import Bundle  # noqa: E402
+from nlpkit.corpus import Example, fingerprint, split  # noqa: E402
+from nlpkit.errors import BundleError, DataError  # noqa: E402
+from nlpkit.inference.members import TextIds, open_member  # noqa: E402
+from nlpkit.registry import registry  # noqa: E402
+from nlpkit.training.loop import Epoch  # noqa: E402
+from nlpkit.training.network import Head, HeadSettings, Network  # noqa: E402
+from nlpkit.training.sentiment import MemberExported, MemberStarted, Prepared, Saved, train  # noqa: E402
+from nlpkit.training.settings import settings  # noqa: E402
+from nlpkit.vocabulary import load_vocabulary  # noqa: E402
+
+pytestmark = pytest.mark.train
+TRAINING = {"epochs": 2, "learning_rate": 0.02, "batch_size": 16}
+NGRAMS = {
+    "name": "ngrams",
+    "tokenizer": {"name": "char"},
+    "embedding": {"name": "ngrams", "low": 1, "high": 2, "bits": 14},
+    "encoder": {"name": "none"},
+    "head": {"pooling": "sqrtn", "projection": False},
+    "training": TRAINING | {"schedule": "linear"},
+}
+TABLE = NGRAMS | {
+    "name": "table",
+    "embedding": {"name": "trainable", "dim": 8, "min_count": 1},
+    "head": {"pooling": "mean"},
+}
+BAG = TABLE | {"name": "bag", "head": {"pooling": "max+mean", "hidden": 6, "dropout": 0.1}}
+CNN = BAG | {"name": "cnn", "encoder": {"name": "cnn", "filters": 8}, "head": {"pooling": "max"}, "weights": "int8"}
+LSTM = BAG | {
+    "name": "lstm",
+    "tokenizer": {"name": "rjieba"},
+    "embedding": {"name": "trainable", "dim": 32, "min_count": 1},
+    "encoder": {"name": "lstm", "hidden": 8},
+    "head": {"pooling": "max+attention", "dropout": 0.2},
+    "max_length": 20,
+    "training": TRAINING | {"pretrain": 1, "r_drop": 0.5},
+}
+ODD = ["", "好", "这" * 400, "这手机质量很好。", "abc 123", "不建议购买！" * 7]
+
+
+def run(folder, examples, *members, **changes):
+    made = settings({"members": list(members), **changes})
+    torch.manual_seed(made.seed)
+    return list(train(examples, made, folder))
+
+
+def the(kind, events):
+    return [event for event in events if isinstance(event, kind)]
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory, examples):
+    """A model of all kinds of members, trained once: its folder and the events of the run."""
+    folder = tmp_path_factory.mktemp("trained") / "model"
+    return folder, run(folder, examples, NGRAMS, TABLE, BAG, CNN, LSTM, exits=[0.9], validation=0.3)
+
+
+def network_of(bundle: Bundle, entry) -> tuple[Network, TextIds]:
+    """A member composed again from what was saved, without its graph or table."""
+    name = entry["name"]
+    vocabulary = load_vocabulary(bundle.read(f"{name}/vocabulary.json"))
+    made = {
+        kind: registry().get(kind, entry[kind]["name"]).create(entry[kind]["config"])
+        for kind in ("tokenizer", "embedding")
+    }
+    made["embedding"].build(vocabulary)
+    encoder = registry().get("encoder", entry["encoder"]["name"])
+    encoder = encoder.create(entry["encoder"]["config"], input_dim=made["embedding"].dim)
+    head = Head(HeadSettings(**entry["head"]), input_dim=encoder.output_dim, labels=len(bundle.config["labels"]))
+    network = Network(made["embedding"], encoder, head).eval()
+    network.load_state_dict(load_tensors(bundle.read(f"{name}/model.safetensors")))
+    return network, TextIds(made["tokenizer"], vocabulary, entry["max_length"])
+
+
+@pytest.mark.parametrize("position", range(5))
+def test_each_export_agrees_with_torch_on_each_row_alone(trained, examples, position):
+    bundle = Bundle.open(trained[0])
+    entry = bundle.config["members"][position]
+    network, text_ids = network_of(bundle, entry)
+    texts = [e.text for e in examples[:40]] + ODD
+    found = open_member(bundle, entry, 2).logits(texts)
+    tolerance = 0.1 if entry["name"] == "cnn" else 1e-4  # int8 rounds
+    for text, logits in zip(texts, found, strict=True):
+        ids, mask = text_ids([text]).padded()
+        with torch.no_grad():
+            expected = network(torch.from_numpy(ids), torch.from_numpy(mask))[0].double().numpy()
+        assert logits[1] - logits[0] == pytest.approx(expected[1] - expected[0], abs=tolerance)
+
+
+@pytest.mark.parametrize("position", range(5))
+def test_padding_and_batch_mates_change_nothing(trained, examples, position):
+    bundle = Bundle.open(trained[0])
+    member = open_member(bundle, bundle.config["members"][position], 2)
+    texts = [e.text for e in examples[:100]] + ODD
+    together = member.logits(texts)
+    np.testing.assert_allclose(together[::-1], member.logits(texts[::-1]), atol=1e-5)
+    np.testing.assert_allclose(together, np.concatenate([member.logits([text]) for text in texts]), atol=1e-5)
+
+
+def test_what_needs_no_graph_is_a_table(trained):
+    runtimes = {event.name: event.runtime for event in the(MemberExported, trained[1])}
+    assert runtimes == {"ngrams": "table", "table": "table", "bag": "graph", "cnn": "graph", "lstm": "graph"}
+    assert not (trained[0] / "ngrams" / "model.onnx").exists()
+    assert (trained[0] / "lstm" / "model.onnx").is_file()
+
+
+def test_no_path_of_the_machine_is_in_the_files(trained):
+    for path in trained[0].rglob("*"):
+        if path.is_file():
+            assert b"site-packages" not in path.read_bytes(), path
+            assert str(trained[0].parent).encode() not in path.read_bytes(), path
+
+
+def test_a_run_tells_what_it_does(trained, examples):
+    events = trained[1]
+    (prepared,) = the(Prepared, events)
+    parts = split(examples, test=0.2, validation=0.3)
+    assert (prepared.train, prepared.validation, prepared.test) == tuple(
+        len(part) for part in (parts.train, parts.validation, parts.test)
+    )
+    assert sum(prepared.labels.values()) == prepared.train
+    assert [e.name for e in the(MemberStarted, events)] == ["ngrams", "table", "bag", "cnn", "lstm"]
+    assert len(the(Epoch, events)) == 5 * 2
+    assert all(e.difference < (0.5 if e.name == "cnn" else 1e-4) for e in the(MemberExported, events))
+    (saved,) = the(Saved, events)
+    assert saved.metrics["all"].rows == prepared.test
+    assert saved.metrics["all"].accuracy > 0.9
+    assert [len(stage.weights) for stage in saved.stages] == [1, 5]
+
+
+def test_the_config_says_where_all_came_from(trained, examples):
+    config = Bundle.open(trained[0]).config
+    assert (config["format"], config["task"], config["labels"]) == (1, "sentiment", ["negative", "positive"])
+    assert config["data"]["fingerprint"] == fingerprint(split(examples, test=0.2, validation=0.3).train)
+    assert config["data"]["corpora"] == {"shop.csv": len(examples)}
+    assert config["settings"]["seed"] == 0
+    for member in config["members"]:
+        for kind in ("tokenizer", "embedding", "encoder"):
+            assert member[kind]["distribution"] == "nlpkit-zh"
+            assert member[kind]["version"]
+    assert config["statistics"]["length"]["q05"] <= config["statistics"]["length"]["q99"]
+
+
+def test_the_folder_tests_itself_and_carries_its_card(trained):
+    model = nlpkit.load(trained[0])
+    samples = json.loads((trained[0] / "samples.json").read_bytes())
+    assert len(samples) > 5
+    assert model.check() == []
+    card = (trained[0] / "README.md").read_text(encoding="utf-8")
+    for expected in ("## Data", "shop.csv", "macro F1", "## Limits", "lstm"):
+        assert expected in card
+
+
+def test_the_model_scores_what_it_never_saw(trained):
+    found = nlpkit.load(trained[0]).score(["这台灯真不错", "这台灯非常失望", "👍"])
+    assert [score.label for score in found] == ["positive", "negative", None]
+
+
+def files_of(folder):
+    return {f.relative_to(folder).as_posix(): f.read_bytes() for f in folder.rglob("*") if f.is_file()}
+
+
+def without_clock(files):
+    """What a run wrote but for how long it took."""
+    config = json.loads(files.pop("config.json"))
+    for member in config["members"]:
+        for epoch in member["history"]:
+            epoch.pop("seconds", None)
+    files.pop("README.md")
+    return config, files
+
+
+def test_the_same_seed_gives_the_same_files(tmp_path, examples):
+    for name, seed in (("one", 0), ("two", 0), ("three", 1)):
+        run(tmp_path / name, examples, NGRAMS, LSTM, seed=seed)
+    one, two, three = (without_clock(files_of(tmp_path / name)) for name in ("one", "two", "three"))
+    assert one == two
+    assert one[1]["lstm/model.onnx"] != three[1]["lstm/model.onnx"]
+
+
+def test_copies_and_conflicts_go_before_the_split_and_are_counted(tmp_path, examples):
+    copies = [Example(e.text.replace("。", "！"), e.label, "copies.csv") for e in examples[:20]]
+    conflict = Example(examples[30].text, "positive" if examples[30].label == "negative" else "negative", "other.csv")
+    events = run(tmp_path / "m", [*examples, *copies, conflict, Example("！！", "positive")], NGRAMS)
+    (prepared,) = the(Prepared, events)
+    assert prepared.rows == len(examples) + 22
+    assert (prepared.conflicts, prepared.empty) == (1, 1)
+    assert prepared.duplicates == 20 + 1
+    assert prepared.train + prepared.validation + prepared.test == len(examples) - 1
+
+
+def test_several_labels_and_renamed_ones(tmp_path, examples):
+    three = [Example(e.text, {"positive": "1", "negative": "0"}[e.label]) for e in examples]
+    three += [Example(f"第{i}次来，一般般", "mixed") for i in range(60)]
+    (saved,) = the(Saved, run(tmp_path / "m", three, NGRAMS, labels={"1": "好", "0": "坏"}))
+    model = nlpkit.load(tmp_path / "m")
+    assert model.labels == sorted(["mixed", "好", "坏"])
+    assert saved.metrics["all"].labels == tuple(model.labels)
+    assert model.score(["第八次来，一般般"])[0].label == "mixed"
+
+
+@pytest.mark.parametrize(
+    ("choose", "sentence"),
+    [
+        (lambda rows: rows[:0], "at least two labels, found: no labelled rows"),
+        (lambda rows: [e for e in rows if e.label == "positive"], "at least two labels, found: positive"),
+        (lambda rows: rows[:2], "two labels|too few|needs more rows"),
+    ],
+)
+def test_too_little_to_train_on_is_one_sentence(tmp_path, examples, choose, sentence):
+    with pytest.raises(DataError, match=sentence):
+        run(tmp_path / "m", choose(examples), NGRAMS)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_too_few_for_validation(tmp_path, examples):
+    rows = [e for e in examples if e in split(examples).train]
+    with pytest.raises(DataError, match="too few: none fell into validation"):
+        run(tmp_path / "m", rows, NGRAMS)
+
+
+def test_a_folder_that_is_taken_is_refused_before_anything_is_trained(tmp_path, examples):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").write_bytes(b"cat")
+    made = settings({"members": [NGRAMS]})
+    with pytest.raises(BundleError, match="no model"):
+        next(train(examples, made, tmp_path / "photos"))
+
+
+def test_weights_may_be_left_out(tmp_path, examples):
+    list(train(examples, settings({"members": [NGRAMS]}), tmp_path / "m", keep_weights=False, samples=["很好", ""]))
+    assert not (tmp_path / "m" / "ngrams" / "model.safetensors").exists()
+    model = nlpkit.load(tmp_path / "m")
+    assert model.check() == []
+    assert [s["text"] for s in json.loads((tmp_path / "m" / "samples.json").read_bytes())] == ["很好", ""]
+
+
+@pytest.mark.parametrize("pooling", ["sum", "mean", "sqrtn"])
+def test_int8_tables_stay_close(tmp_path, examples, pooling):
+    member = NGRAMS | {"head": {"pooling": pooling}, "embedding": NGRAMS["embedding"] | {"dim": 3}, "weights": "int8"}
+    (exported,) = the(MemberExported, run(tmp_path / "m", examples, member))
+    assert exported.runtime == "table"
+    assert 0 < exported.difference < 0.2
+
+
+def test_a_user_dictionary_goes_with_the_model(tmp_path, examples):
+    words = tmp_path / "words.txt"
+    words.write_text("云端小铺\n", encoding="utf-8")
+    member = TABLE | {"tokenizer": {"name": "rjieba", "dictionary": str(words)}}
+    named = [Example(e.text.replace("手机", "云端小铺"), e.label) for e in examples]
+    run(tmp_path / "m", named, member)
+    words.unlink()
+    bundle = Bundle.open(tmp_path / "m")
+    assert bundle.read("table/tokenizer/dictionary.txt") == "云端小铺\n".encode()
+    assert "云端小铺" in load_vocabulary(bundle.read("table/vocabulary.json")).tokens
+    assert str(words).encode() not in (tmp_path / "m" / "config.json").read_bytes()
+    assert nlpkit.load(tmp_path / "m").check() == []
