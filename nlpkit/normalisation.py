@@ -9,7 +9,6 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -18,7 +17,7 @@ class Normaliser:
 
     :param nfkc: Unicode's compatibility composition: ``Ａ！`` becomes ``A!`` (https://unicode.org/reports/tr15/).
     :param lower: lower case.
-    :param simplify: traditional to simplified characters, each by itself, as OpenCC's ``t2s`` has them.
+    :param simplify: traditional to simplified characters, by OpenCC's ``t2s``.
     """
 
     nfkc: bool = True
@@ -49,7 +48,7 @@ class Normaliser:
         if self.lower:
             joined = joined.lower()
         if self.simplify:
-            joined = _simplify(joined)
+            joined = _opencc().convert(joined)
         return joined.split("\n")
 
 
@@ -79,25 +78,6 @@ def _nfkc(joined: str) -> str:
         line if line.isascii() or unicodedata.is_normalized("NFKC", line) else unicodedata.normalize("NFKC", line)
         for line in joined.split("\n")
     )
-
-
-def _simplify(joined: str) -> str:
-    codes = np.frombuffer(joined.encode("utf-32-le"), dtype=np.uint32)
-    table = _simplified()
-    known = codes < len(table)
-    return np.where(known, table[codes * known], codes).astype("<u4").tobytes().decode("utf-32-le")
-
-
-@cache
-def _simplified() -> NDArray[np.uint32]:
-    """The simplified form of each code point of the Basic Multilingual Plane, up to the last Han character."""
-    table = np.arange(0xFB00, dtype=np.uint32)
-    han = np.concatenate([np.arange(0x3400, 0xA000), np.arange(0xF900, 0xFB00)])
-    apart = "\n".join(map(chr, han.tolist()))  # so that no phrase is found
-    for code, simple in zip(han.tolist(), _opencc().convert(apart).split("\n"), strict=True):
-        if len(simple) == 1:
-            table[code] = ord(simple)
-    return table
 
 
 @cache

@@ -23,13 +23,13 @@ def table_member(
     *,
     tokenizer: dict | None = None,
     pooling: str = "sum",
-    max_length: int | None = None,
+    max_length: int = 0,
 ) -> tuple[dict, dict[str, bytes]]:
     """A member whose logits, relative to the first label, are sums over known tokens; its entry and its files."""
     rows = [np.atleast_1d(np.asarray(value, dtype=np.float32)) for value in words.values()]
     special = [np.zeros_like(rows[0])] * 2  # padding and unknown
     columns = len(rows[0])
-    arrays = {"table": np.stack(special + rows), "scale": np.ones(columns), "bias": np.zeros(columns)}
+    arrays = {"table": np.stack(special + rows), "bias": np.zeros(columns)}
     entry = {
         "name": name,
         "runtime": "table",
@@ -68,7 +68,7 @@ def model_files(
         "aliases": {"1": "positive", "0": "negative"},
         "normalisation": {"nfkc": True, "lower": True, "simplify": True},
         "members": entries,
-        "stages": list(stages or [stage(*[1.0] * len(entries))]),
+        "stages": list([stage(*[1.0] * len(entries))] if stages is None else stages),
         "metrics": {},
         **config,
     }

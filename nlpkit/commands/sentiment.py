@@ -18,7 +18,6 @@ from nlpkit.errors import DataError, MissingExtra, SettingError
 
 if TYPE_CHECKING:
     from nlpkit.corpus import Example, Row, Source
-    from nlpkit.inference.sentiment import Score, SentimentModel
 
 MODEL = click.option("--model", "-m", default="reviews", show_default=True, help="A model's name or folder.")
 ENCODING = click.option("--encoding", help="Of the input; found out unless said: UTF-8, GB18030, UTF-16.")
@@ -87,7 +86,7 @@ def score(
         color = seen and "NO_COLOR" not in os.environ
         write = writer(kind, opened_model.labels, color=color, width=_width() if seen else None)
         for source, first, block in _blocks(files, texts, column, encoding):
-            scores = _scored(opened_model, block)
+            scores = opened_model.score_rows(block)
             out.write(write(source, first, block, scores))
             if terminal or source.name == "-":
                 out.flush()
@@ -318,13 +317,6 @@ def _blocks(
             for block in source.blocks:
                 yield source, first, block
                 first += len(block)
-
-
-def _scored(model: SentimentModel, rows: Sequence[Row]) -> list[Score]:
-    from nlpkit.inference.sentiment import Score
-
-    scores = model.score("" if row.fault else row.text for row in rows)
-    return [s if row.fault is None else Score(None, None, None, row.fault) for row, s in zip(rows, scores, strict=True)]
 
 
 def _width() -> int:

@@ -50,17 +50,19 @@ def tokenize(tokenizer: Tokenizer, texts: Sequence[str]) -> Tokens:
 class TableMember:
     """A composition without an encoder, folded into a logit for each id: a gather and a sum.
 
-    :param table: ``(ids, labels - 1)``, int8 or float, relative to the first label, whose logit is 0.
-    :param scale: what one step of each column is worth ``(labels - 1,)``.
+    :param table: ``(ids, labels - 1)`` relative to the first label, whose logit is 0; or codes of one byte for that.
+    :param levels: what each code stands for ``(256, labels - 1)``; None where the table holds the numbers themselves.
     :param bias: ``(labels - 1,)``.
     :param pooling: sum, mean or sqrtn.
     """
 
-    def __init__(self, text_ids: TextIds, *, table: NDArray[Any], scale: Floats, bias: Floats, pooling: str) -> None:
+    def __init__(
+        self, text_ids: TextIds, *, table: NDArray[Any], levels: NDArray[Any] | None, bias: Floats, pooling: str
+    ) -> None:
         self._text_ids = text_ids
         self._columns = [np.ascontiguousarray(column) for column in table.T]
-        self._sum_type = np.int32 if table.dtype == np.int8 else np.float64
-        self._scale, self._bias, self._norm = scale, bias, NORMS[pooling]
+        self._levels = None if levels is None else [np.ascontiguousarray(column) for column in levels.T]
+        self._bias, self._norm = bias, NORMS[pooling]
 
     def logits(self, texts: Sequence[str]) -> Floats:
         """Map normalised texts to logits ``(batch, labels)``."""
@@ -68,8 +70,11 @@ class TableMember:
         norm = self._norm(np.maximum(ids.counts, 1).astype(np.float64))
         result = np.zeros((ids.size, len(self._columns) + 1))
         for position, column in enumerate(self._columns):
-            values = column[ids.grid].sum(0, dtype=self._sum_type)  # of all that begins at a token; padding is worth 0
-            result[:, position + 1] = ids.sums(values) * self._scale[position] / norm + self._bias[position]
+            values = column[ids.grid]  # (kinds, total); padding is worth 0
+            if self._levels is not None:
+                values = self._levels[position][values]
+            sums = ids.sums(values.sum(0, dtype=np.float64))
+            result[:, position + 1] = sums / norm + self._bias[position]
         return result
 
 
@@ -146,6 +151,10 @@ def _open_table(data: bytes, text_ids: TextIds, pooling: str, labels: int) -> Ta
         arrays = load(data)
     except SafetensorError as error:
         raise ValueError(str(error)) from error
-    if arrays["table"].shape != (len(text_ids.vocabulary), labels - 1):
+    table, levels = arrays["table"], arrays.get("levels")
+    if table.shape != (len(text_ids.vocabulary), labels - 1) or arrays["bias"].shape != (labels - 1,):
         raise ValueError("the table does not fit the vocabulary and the labels")
-    return TableMember(text_ids, table=arrays["table"], scale=arrays["scale"], bias=arrays["bias"], pooling=pooling)
+    fits = table.dtype.kind == "f" if levels is None else table.dtype == np.uint8 and levels.shape == (256, labels - 1)
+    if not fits:
+        raise ValueError("the levels do not fit the table")
+    return TableMember(text_ids, table=table, levels=levels, bias=arrays["bias"], pooling=pooling)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nlpkit.bundle import CONFIG, EVIDENCE, SAMPLES, Bundle, find
+from nlpkit.corpus import Row
 from nlpkit.errors import BundleError
 from nlpkit.evidence import Evidence
 from nlpkit.inference.members import Floats, Member, open_member
@@ -88,6 +89,12 @@ class SentimentModel:
         remaining = iter(texts)
         while block := list(itertools.islice(remaining, BLOCK)):
             yield from self._score_block(block)
+
+    def score_rows(self, rows: Sequence[Row]) -> list[Score]:
+        """Score rows of a file; a row that could not be read has no label, and its fault as the reason."""
+        scores = self.score("" if row.fault else row.text for row in rows)
+        pairs = zip(rows, scores, strict=True)
+        return [score if row.fault is None else Score(None, None, None, row.fault) for row, score in pairs]
 
     def probabilities(self, normalised: Sequence[str]) -> Floats:
         """Map normalised texts to probabilities ``(batch, labels)``, whether or not they hold evidence."""

@@ -9,8 +9,7 @@ from typing import Any
 from nlpkit.errors import SettingError
 from nlpkit.protocols import Embedding, Encoder, Tokenizer
 from nlpkit.registry import Component, registry
-from nlpkit.training.network import Head, HeadSettings
-from nlpkit.training.settings import MemberSettings, Settings, fill
+from nlpkit.training.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -37,11 +36,6 @@ def make(kind: str, chosen: Mapping[str, Any], **fixed: Any) -> Made:
     return Made(component, component.create(options, **fixed))
 
 
-def head_settings(member: MemberSettings) -> HeadSettings:
-    """The settings of a member's head."""
-    return fill(HeadSettings, member.head, f"{member.name}.head")
-
-
 def rehearse(settings: Settings) -> None:
     """Make every part once, before any corpus is read.
 
@@ -52,8 +46,6 @@ def rehearse(settings: Settings) -> None:
         _: Tokenizer = make("tokenizer", member.tokenizer).part
         embedding: Embedding = make("embedding", member.embedding).part
         encoder: Encoder = make("encoder", member.encoder, input_dim=embedding.dim or 2).part
-        head = head_settings(member)
-        Head(head, input_dim=encoder.output_dim, labels=2 if head.projection else encoder.output_dim)
         ordered, identity = getattr(embedding, "ordered", True), getattr(encoder, "identity", False)
         if not ordered and (not identity or member.max_length):
             raise SettingError(

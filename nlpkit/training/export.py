@@ -44,17 +44,23 @@ def _table(network: Network, vectors: torch.Tensor, weights: str) -> bytes:
     bias = network.head.layers(zeros) if network.head.bias is None else network.head.bias[None]
     table = network.head.layers(vectors) - network.head.layers(zeros)
     table, bias = (table[:, 1:] - table[:, :1]).detach().numpy(), (bias[0, 1:] - bias[0, 0]).detach().numpy()
-    scale = np.ones(table.shape[1])
+    arrays = {"table": np.ascontiguousarray(table), "bias": bias.astype(np.float64)}
     if weights == "int8":
-        scale = _int8_scale(table)
-        table = np.round(table / scale).astype(np.int8)
-    arrays = {"table": np.ascontiguousarray(table), "scale": scale, "bias": bias.astype(np.float64)}
+        arrays["table"], arrays["levels"] = _codes(table)
     return save(arrays)
 
 
-def _int8_scale(table: NDArray[Any]) -> NDArray[np.float64]:
-    """What one of 127 steps is worth in each column."""
-    return np.asarray(np.maximum(np.abs(table).max(0), 1e-12) / 127, dtype=np.float64)
+def _codes(table: NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """One byte a number, and what each byte stands for ``(256, columns)``.
+
+    Levels lie as the squares of even steps: most n-grams weigh little, a few a hundred times as much, and even steps
+    wide enough for these would turn the others to nothing.
+    """
+    greatest = np.maximum(np.abs(table).max(0), 1e-12)
+    steps = np.arange(-128, 128)[:, None] / 127
+    levels = np.sign(steps) * steps**2 * greatest  # (256, columns)
+    codes = np.round(np.sign(table) * np.sqrt(np.abs(table) / greatest) * 127) + 128
+    return codes.astype(np.uint8), levels.astype(np.float32)
 
 
 def _graph(network: Network, weights: str) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from nlpkit.errors import SettingError
 from nlpkit.protocols import Embedding, Encoder
+from nlpkit.training.settings import HeadSettings
 
-POOLINGS = ("attention", "last", "max", "mean", "sqrtn", "sum")
 _LOW = -1e9
 
 
@@ -33,32 +33,12 @@ class Network(nn.Module):
         return self.head(states, mask)  # type: ignore[no-any-return]
 
 
-@dataclass(frozen=True)
-class HeadSettings:
-    """How states become logits.
-
-    :param pooling: attention, last, max, mean, sum, or sqrtn (the sum over the square root of the length); or several
-        side by side: ``max+attention``.
-    :param hidden: units of a layer with ReLU between; 0 for none.
-    :param dropout: on what goes into each layer.
-    :param projection: false: the pooled states are the logits but for a bias, one a label.
-    """
-
-    pooling: str = "max"
-    hidden: int = 0
-    dropout: float = 0.0
-    projection: bool = True
-
-
 class Head(nn.Module):
     """Pooling over the states under the mask, then one or two linear layers."""
 
     def __init__(self, settings: HeadSettings, *, input_dim: int, labels: int) -> None:
         super().__init__()
         self.poolings = settings.pooling.split("+")
-        for pooling in self.poolings:
-            if pooling not in POOLINGS:
-                raise SettingError(f"there is no pooling {pooling!r}; there is: {', '.join(POOLINGS)}, or several by +")
         if not settings.projection and (settings.hidden or input_dim != labels):
             raise SettingError(
                 f"head.projection=false wants hidden 0 and states of {labels} (labels), was: {input_dim}"

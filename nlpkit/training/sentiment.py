@@ -29,7 +29,7 @@ from nlpkit.inference.sentiment import DECIMALS, SentimentModel, Stage
 from nlpkit.normalisation import Normaliser
 from nlpkit.training.calibration import tune_stages
 from nlpkit.training.card import card
-from nlpkit.training.composition import head_settings, make, rehearse
+from nlpkit.training.composition import make, rehearse
 from nlpkit.training.export import export
 from nlpkit.training.loop import Epoch, Rows, Step, fit, logits_of
 from nlpkit.training.network import Head, Network
@@ -184,7 +184,7 @@ def _train_member(
     vocabulary = embedding.fit(tokens["train"].lists(), targets["train"].tolist())
     used.append(make("encoder", member.encoder, input_dim=embedding.dim))
     encoder = used[-1].part
-    head = Head(head_settings(member), input_dim=encoder.output_dim, labels=len(labels))
+    head = Head(member.head, input_dim=encoder.output_dim, labels=len(labels))
     network = Network(embedding, encoder, head)
     rows = {name: Rows(_ids(tokens[name], vocabulary, member.max_length), targets[name]) for name in texts}
     parameters = sum(p.numel() for p in network.parameters())

@@ -17,6 +17,7 @@ from nlpkit.registry import registry
 T = TypeVar("T")
 SCHEDULES = ("constant", "linear", "cosine")
 WEIGHTS = ("float32", "int8")
+POOLINGS = ("attention", "last", "max", "mean", "sqrtn", "sum")
 KINDS = ("tokenizer", "embedding", "encoder")
 DEFAULT_RECIPE = "ngrams"
 
@@ -53,6 +54,23 @@ class TrainingSettings:
 
 
 @dataclass(frozen=True)
+class HeadSettings:
+    """How states become logits.
+
+    :param pooling: attention, last, max, mean, sum, or sqrtn (the sum over the square root of the length); or several
+        side by side: ``max+attention``.
+    :param hidden: units of a layer with ReLU between; 0 for none.
+    :param dropout: on what goes into each layer.
+    :param projection: false: the pooled states are the logits but for a bias, one a label.
+    """
+
+    pooling: str = "max"
+    hidden: int = 0
+    dropout: float = 0.0
+    projection: bool = True
+
+
+@dataclass(frozen=True)
 class MemberSettings:
     """One composition. Components are ``{"name": …, option: …}``.
 
@@ -64,7 +82,7 @@ class MemberSettings:
     tokenizer: Mapping[str, Any]
     embedding: Mapping[str, Any]
     encoder: Mapping[str, Any]
-    head: Mapping[str, Any] = field(default_factory=dict)
+    head: HeadSettings = HeadSettings()
     training: TrainingSettings = TrainingSettings()
     max_length: int = 0
     weights: str = "float32"
@@ -208,8 +226,10 @@ def _member(table: Mapping[str, Any], position: int) -> MemberSettings:
         raise SettingError(f"a member wants a table of settings, found {table!r}")
     table = {"name": f"member-{position}", **table}
     training = fill(TrainingSettings, table.pop("training", {}), f"{table['name']}.training")
+    head = fill(HeadSettings, table.pop("head", {}), f"{table['name']}.head")
     _check_training(training)
-    member = fill(MemberSettings, {**table, "training": training}, table["name"])
+    _check_head(head)
+    member = fill(MemberSettings, {**table, "training": training, "head": head}, table["name"])
     if member.weights not in WEIGHTS:
         raise SettingError(f"weights must be one of {', '.join(WEIGHTS)}, was: {member.weights}")
     if not member.name.replace("-", "").replace("_", "").isalnum():
@@ -226,6 +246,14 @@ def _member(table: Mapping[str, Any], position: int) -> MemberSettings:
                 known = component.options()
                 raise SettingError(f"the {kind} {component.name!r} has no option {option!r}{nearest(option, known)}")
     return member
+
+
+def _check_head(head: HeadSettings) -> None:
+    for pooling in head.pooling.split("+"):
+        if pooling not in POOLINGS:
+            raise SettingError(f"there is no pooling {pooling!r}{nearest(pooling, POOLINGS)}, or several joined by +")
+    if head.hidden < 0 or not 0 <= head.dropout < 1:
+        raise SettingError(f"head.hidden must not be negative and head.dropout be in [0, 1), was: {head}")
 
 
 def _check_training(training: TrainingSettings) -> None:

@@ -48,11 +48,12 @@ def test_options_that_a_tokenizer_lacks_are_named():
         open_member(Bundle("tiny", model_files((entry, files))), entry, 2)
 
 
-def test_int8_tables_are_scaled():
+def test_codes_of_one_byte_stand_for_their_levels():
     from safetensors.numpy import save
 
     entry, files = table_member(words={"好": 1.0})
-    arrays = {"table": np.array([[0], [0], [100]], dtype=np.int8), "scale": np.array([0.02]), "bias": np.array([0.5])}
+    levels = np.linspace(-1.28, 1.27, 256, dtype=np.float32)[:, None]
+    arrays = {"table": np.array([[128], [128], [228]], dtype=np.uint8), "levels": levels, "bias": np.array([0.5])}
     files["characters/arrays.safetensors"] = save(arrays)
     member = open_member(Bundle("tiny", files), entry, 2)
-    assert member.logits(["好好", "", "x"]) == pytest.approx(np.array([[0, 4.5], [0, 0.5], [0, 0.5]]))
+    assert member.logits(["好好", "", "x"]) == pytest.approx(np.array([[0, 2.5], [0, 0.5], [0, 0.5]]), abs=1e-5)

@@ -64,7 +64,7 @@ def test_assignments_reach_their_places():
     )
     (one,) = made.members
     assert (one.embedding["dim"], one.training.epochs, one.max_length) == (8, 3, 9)
-    assert one.head == {"pooling": "max+mean"}
+    assert one.head.pooling == "max+mean"
     assert (made.seed, made.test) == (5, 0.1)
     assert ONE["members"][0]["embedding"] == {"name": "trainable", "dim": 4}  # the tables given stay as they were
 
