@@ -23,7 +23,7 @@ TEXT_COLUMNS = ("text", "review", "content", "comment", "sentence", "文本", "�
 LABEL_COLUMNS = ("label", "sentiment", "class", "标签", "情感", "类别")
 UNDECODABLE = "\udcff"  # stands for bytes that the encoding does not know; no file can hold it
 HEAD = 1 << 16  # bytes from which the encoding is found out
-BLOCK = 1 << 17  # bytes read at a time
+BLOCK = 1 << 19  # bytes read at a time
 _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _FORMATS = {b"PK\x03\x04": "a zip file or an Excel workbook: save it as CSV", b"\x1f\x8b": "gzip: unpack it first"}
 _FORMATS |= {b"%PDF": "a PDF", b"\xd0\xcf\x11\xe0": "an old Office file: save it as CSV", b"\x89PNG": "a picture"}
@@ -336,7 +336,7 @@ def _record_blocks(name: str, records: Iterator[list[str]], width: int, position
 
     meant = (cells for cells in records if cells or width == 1)  # a blank line is a row only where a row has one cell
     try:
-        for block in _blocks((cells or [""] for cells in meant), 1024):
+        for block in _blocks((cells or [""] for cells in meant), 4096):
             yield [row(cells) for cells in block]
     except csv.Error as error:
         raise DataError(f"{name} is no CSV: {error}") from error

@@ -9,6 +9,9 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+HAN = (*range(0x3400, 0xA000), *range(0xF900, 0xFB00))  # of the Basic Multilingual Plane
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,7 @@ class Normaliser:
 
     :param nfkc: Unicode's compatibility composition: ``Ａ！`` becomes ``A!`` (https://unicode.org/reports/tr15/).
     :param lower: lower case.
-    :param simplify: traditional to simplified characters, by OpenCC's ``t2s``.
+    :param simplify: a text that holds a traditional character is converted by OpenCC's ``t2s``.
     """
 
     nfkc: bool = True
@@ -47,9 +50,8 @@ class Normaliser:
             joined = _nfkc(joined)
         if self.lower:
             joined = joined.lower()
-        if self.simplify:
-            joined = _opencc().convert(joined)
-        return joined.split("\n")
+        lines = joined.split("\n")
+        return _simplified(joined, lines) if self.simplify else lines
 
 
 def _without_surrogates(joined: str) -> str:
@@ -78,6 +80,27 @@ def _nfkc(joined: str) -> str:
         line if line.isascii() or unicodedata.is_normalized("NFKC", line) else unicodedata.normalize("NFKC", line)
         for line in joined.split("\n")
     )
+
+
+def _simplified(joined: str, lines: list[str]) -> list[str]:
+    codes = np.frombuffer(joined.encode("utf-32-le"), dtype=np.uint32)
+    table = _traditional()
+    traditional = table[np.minimum(codes, len(table) - 1)]
+    if traditional.any():
+        owner = np.cumsum(codes == ord("\n"))
+        for row in np.unique(owner[traditional]).tolist():
+            lines[row] = _opencc().convert(lines[row])
+    return lines
+
+
+@cache
+def _traditional() -> NDArray[np.bool_]:
+    """True at the code points of the Basic Multilingual Plane that OpenCC changes where they stand alone."""
+    apart = "\n".join(map(chr, HAN))
+    before, after = apart.split("\n"), _opencc().convert(apart).split("\n")
+    table = np.zeros(HAN[-1] + 2, dtype=np.bool_)
+    table[list(HAN)] = [a != b for a, b in zip(before, after, strict=True)]
+    return table
 
 
 @cache

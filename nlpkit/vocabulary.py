@@ -97,11 +97,11 @@ class Ids:
 
     def padded(self) -> tuple[Ints, NDArray[np.bool_]]:
         """Ids ``(size, longest)`` padded on the right with `PAD`, and the mask, true at ids. At least one column."""
-        rows = self.rows()
-        lengths = np.array([len(row) for row in rows], dtype=np.int64)
+        dense = self if len(self.grid) == 1 and self.grid.all() else Ids.of(self.rows())
+        lengths = np.diff(dense.starts)
         mask = np.arange(max(1, lengths.max(initial=0))) < lengths[:, None]
         ids = np.full(mask.shape, PAD, dtype=np.int64)
-        ids[mask] = np.concatenate(rows) if rows else 0
+        ids[mask] = dense.grid[0]
         return ids, mask
 
 
@@ -134,7 +134,8 @@ class TableVocabulary:
             table = self._characters()
             flat = table[np.minimum(tokens.units, len(table) - 1)]
         else:
-            flat = np.fromiter((self._ids.get(t, UNKNOWN) for t in tokens.units), np.int32, len(tokens.units))
+            found = map(self._ids.get, tokens.units, itertools.repeat(UNKNOWN))
+            flat = np.fromiter(found, np.int32, len(tokens.units))
         return Ids(flat[None, :], tokens.starts)
 
     def to_json(self) -> dict[str, Any]:

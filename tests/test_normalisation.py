@@ -20,7 +20,8 @@ def step_by_step(text: str, normaliser: Normaliser) -> str:
         text = unicodedata.normalize("NFKC", text)
     if normaliser.lower:
         text = text.lower()
-    return SIMPLIFY.convert(text) if normaliser.simplify else text
+    traditional = any(SIMPLIFY.convert(c) != c for c in text if c < "\U00010000")
+    return SIMPLIFY.convert(text) if normaliser.simplify and traditional else text
 
 
 @given(st.lists(text, max_size=6), st.builds(Normaliser, st.booleans(), st.booleans(), st.booleans()))

@@ -183,6 +183,11 @@ class LstmEncoder(nn.Module):
         """Vectors ``(batch, time, input_dim)`` to states ``(batch, time, output_dim)``."""
         states, final = vectors, []
         for depth, layer in enumerate(self.forwards):
+            if torch.onnx.is_in_onnx_export():
+                states = _onnx_lstm(
+                    states, mask, [layers[depth] for layers in (self.forwards, self.backwards) if layers]
+                )
+                continue
             states = self.dropout(states)
             ahead, last = layer(states, state[depth]) if state else layer(states)
             if self.backwards:
@@ -191,6 +196,29 @@ class LstmEncoder(nn.Module):
             states = ahead
             final.append(last)
         return states, final
+
+
+def _onnx_lstm(vectors: Tensor, mask: Tensor, directions: Sequence[nn.Module]) -> Tensor:
+    """One layer as ONNX's own operator, which turns each row round by its length in a third of the time of our steps.
+
+    https://onnx.ai/onnx/operators/onnx__LSTM.html; its gates stand in another order than torch's.
+    """
+
+    def reordered(name: str) -> Tensor:
+        gates = [getattr(direction, name).chunk(4) for direction in directions]  # input, forget, cell, output
+        return torch.stack([torch.cat([i, o, f, c]) for i, f, c, o in gates])
+
+    hidden = int(cast(Any, directions[0]).hidden_size)
+    weights = reordered("weight_ih_l0"), reordered("weight_hh_l0")
+    biases = torch.cat([reordered("bias_ih_l0"), reordered("bias_hh_l0")], 1)
+    inputs = (vectors.transpose(0, 1), *weights, biases, mask.sum(1, dtype=torch.int32))
+    options: dict[str, Any] = {
+        "hidden_size": hidden,
+        "direction": "bidirectional" if len(directions) == 2 else "forward",
+    }
+    shape = (vectors.shape[1], len(directions), vectors.shape[0], hidden)
+    states = torch.onnx.ops.symbolic("LSTM", inputs, options, dtype=vectors.dtype, shape=shape)
+    return states.permute(2, 0, 1, 3).flatten(2)  # (batch, time, directions * hidden)
 
 
 def reverse(vectors: Tensor, mask: Tensor) -> Tensor:

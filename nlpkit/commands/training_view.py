@@ -98,7 +98,7 @@ def _started(event: MemberStarted) -> str:
 def _exported(event: MemberExported) -> str:
     return (
         f"{event.name}: exported as a {event.runtime}, {event.size / 1e6:.2f} MB; "
-        f"greatest difference of a logit from torch on {event.checked} rows: {event.difference:.2g}"
+        f"greatest difference of a probability from torch on {event.checked} rows: {event.difference:.2g}"
     )
 
 

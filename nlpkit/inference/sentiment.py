@@ -18,7 +18,7 @@ from nlpkit.evidence import Evidence
 from nlpkit.inference.members import Floats, Member, open_member
 from nlpkit.normalisation import Normaliser
 
-BLOCK = 1024  # texts scored together
+BLOCK = 4096  # texts scored together, so that the unsure ones among them fill batches of similar length
 TOLERANCE = 1e-3  # between a sample's recorded and its present probability
 DECIMALS = 6
 

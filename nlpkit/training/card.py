@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def card(name: str, config: Mapping[str, Any], files: Mapping[str, bytes], seconds: float) -> str:
+def card(name: str, config: Mapping[str, Any], files: Mapping[str, bytes]) -> str:
     """Markdown: what the model is, on what data, how it was made, how good it is, how it is used."""
     data = config["data"]
     size = sum(map(len, files.values())) / 1e6
@@ -37,8 +37,8 @@ SHA-256 of the training rows: `{data["fingerprint"]}`.
 
 {_members(config)}
 {_stages(config)}
-Seed {config["settings"]["seed"]}; {seconds:.0f} s in all; Python {config["environment"]["python"]},
-torch {config["environment"]["torch"]}. All settings are in config.json.
+Seed {config["settings"]["seed"]}; Python {config["environment"]["python"]}, torch {config["environment"]["torch"]},
+threads {config["environment"]["threads"]}. All settings are in config.json.
 
 ## How good it is
 

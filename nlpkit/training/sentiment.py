@@ -6,7 +6,6 @@ A generator: it yields what happens, and the caller draws it.
 from __future__ import annotations
 
 import platform
-import time
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -27,7 +26,7 @@ from nlpkit.evidence import Evidence
 from nlpkit.inference.members import Floats, open_member, tokenize
 from nlpkit.inference.sentiment import DECIMALS, SentimentModel, Stage
 from nlpkit.normalisation import Normaliser
-from nlpkit.training.calibration import tune_stages
+from nlpkit.training.calibration import tune_stage, tune_stages
 from nlpkit.training.card import card
 from nlpkit.training.composition import make, rehearse
 from nlpkit.training.export import export
@@ -38,7 +37,7 @@ from nlpkit.training.settings import MemberSettings, Settings
 from nlpkit.vocabulary import Tokens, Vocabulary, dump_vocabulary
 
 CHECKED = 512  # validation rows on which an exported member must agree with torch
-AGREEMENT = {"float32": 1e-4, "int8": 0.5}  # greatest difference of a logit; int8 rounds
+AGREEMENT = {"float32": 1e-4, "int8": 0.05}  # greatest difference of a calibrated probability; int8 rounds
 SAMPLES = 12
 
 
@@ -69,7 +68,10 @@ class MemberStarted:
 
 @dataclass(frozen=True)
 class MemberExported:
-    """A member is trained and exported; ``difference`` is the greatest from torch's logits over ``checked`` rows."""
+    """A member is trained and exported.
+
+    ``difference`` is the greatest from torch's calibrated probabilities over ``checked`` validation rows.
+    """
 
     name: str
     runtime: str
@@ -108,7 +110,6 @@ def train(
     """
     rehearse(settings)
     bundle.writable(folder, force=force)
-    started = time.monotonic()
     unique = deduplicate(_renamed(examples, settings.labels))
     parts = split(unique.examples, test=settings.test, validation=settings.validation)
     labels = _labels(parts)
@@ -139,7 +140,7 @@ def train(
     config = {
         "format": bundle.FORMAT,
         "nlpkit": nlpkit.__version__,
-        "task": settings.task,
+        "task": "sentiment",
         "labels": labels,
         "aliases": dict(settings.labels),
         "normalisation": normaliser.config,
@@ -148,7 +149,11 @@ def train(
         "settings": _without_paths(settings),
         "data": {**data, **sizes, "corpora": dict(corpora), "fingerprint": fingerprint(parts.train)},
         "statistics": _statistics(texts["train"]),
-        "environment": {"python": platform.python_version(), "torch": torch.__version__.split("+")[0]},
+        "environment": {
+            "python": platform.python_version(),
+            "torch": torch.__version__.split("+")[0],
+            "threads": torch.get_num_threads(),
+        },
     }
     files[bundle.CONFIG] = bundle.dump_json(config)
     model = SentimentModel(Bundle(str(folder), files))
@@ -156,7 +161,7 @@ def train(
     config["metrics"] = {name: found.to_json() for name, found in metrics.items()}
     files[bundle.CONFIG] = bundle.dump_json(config)
     files[bundle.SAMPLES] = bundle.dump_json(_samples(model, samples or [e.text for e in parts.validation[:SAMPLES]]))
-    files[bundle.CARD] = card(folder.name, config, files, time.monotonic() - started).encode()
+    files[bundle.CARD] = card(folder.name, config, files).encode()
     bundle.save(folder, files, force=force)
     yield Saved(folder, sum(map(len, files.values())), stages, metrics)
 
@@ -205,14 +210,16 @@ def _train_member(
     entry: dict[str, Any] = {"name": member.name, "runtime": runtime, "max_length": member.max_length}
     entry |= {made.component.kind: made.record for made in used}
     entry["head"] = head.config
-    entry["history"] = [asdict(epoch) for epoch in history]
+    entry["history"] = [{k: v for k, v in asdict(epoch).items() if k != "seconds"} for epoch in history]
     found = _exported_logits(entry, files, texts["validation"], len(labels))
-    expected = logits_of(network, rows["validation"]).double().numpy()[:CHECKED]
-    difference = _difference(expected, found[:CHECKED])
+    expected = logits_of(network, rows["validation"]).double().numpy()
+    difference = _difference(expected, found, targets["validation"])
     if difference > AGREEMENT[member.weights]:
-        raise NlpkitError(f"the export of {member.name} differs from torch by {difference:.3g} in a logit; not saved")
+        raise NlpkitError(
+            f"the export of {member.name} differs from torch by {difference:.3g} in a probability; not saved"
+        )
     size = sum(len(data) for path, data in files.items() if path != bundle.WEIGHTS)
-    yield MemberExported(member.name, runtime, size, difference, len(expected))
+    yield MemberExported(member.name, runtime, size, difference, min(CHECKED, len(expected)))
     return _Trained(entry, files, found)
 
 
@@ -228,9 +235,11 @@ def _exported_logits(entry: dict[str, Any], files: Mapping[str, bytes], texts: S
     return np.concatenate([member.logits(texts[at : at + 1024]) for at in range(0, len(texts), 1024)])
 
 
-def _difference(expected: Floats, found: Floats) -> float:
-    """Greatest difference of a logit relative to the first label's: all that softmax sees."""
-    return float(np.abs((expected - expected[:, :1]) - (found - found[:, :1])).max())
+def _difference(expected: Floats, found: Floats, labels: Any) -> float:
+    """Greatest difference of a probability, both calibrated as the expected logits want it."""
+    calibrated = tune_stage([expected], labels, None)
+    pair = (calibrated.probabilities([logits[:CHECKED]]) for logits in (expected, found))
+    return float(np.abs(np.subtract(*pair)).max())
 
 
 def _without_paths(settings: Settings) -> dict[str, Any]:

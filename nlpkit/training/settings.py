@@ -19,7 +19,6 @@ SCHEDULES = ("constant", "linear", "cosine")
 WEIGHTS = ("float32", "int8")
 POOLINGS = ("attention", "last", "max", "mean", "sqrtn", "sum")
 KINDS = ("tokenizer", "embedding", "encoder")
-DEFAULT_RECIPE = "ngrams"
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,6 @@ class Settings:
     """
 
     members: tuple[MemberSettings, ...]
-    task: str = "sentiment"
     seed: int = 0
     test: float = 0.2
     validation: float = 0.2
@@ -176,6 +174,8 @@ def settings(tables: Mapping[str, Any]) -> Settings:
         raise SettingError(f"two members have one name: {', '.join(member.name for member in members)}")
     tables["exits"] = tuple(exits) if isinstance(exits := tables.get("exits", ()), list | tuple) else exits
     made = fill(Settings, {**tables, "members": tuple(members)}, "the recipe")
+    if not 0 <= made.seed < 1 << 32:
+        raise SettingError(f"seed must be at least 0 and below 2**32, was: {made.seed}")
     if len(made.exits) > len(members) - 1:
         raise SettingError(f"exits has {len(made.exits)} values, more than members - 1: {len(members) - 1}")
     if not all(0 < leave <= 1 for leave in made.exits):
