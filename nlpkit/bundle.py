@@ -22,7 +22,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 from nlpkit.errors import BundleError, NlpkitError, nearest
@@ -52,7 +52,8 @@ class Bundle:
         :raises BundleError: if it is no model, or of a newer format.
         """
         folder = Path(folder)
-        _recover(folder)
+        if not folder.exists() and (_moved_aside(folder) / CONFIG).is_file():
+            folder = _moved_aside(folder)  # a save is between its two moves, or was cut off there
         if not (folder / CONFIG).is_file():
             what = "has no config.json" if folder.is_dir() else "is a file" if folder.exists() else "does not exist"
             raise BundleError(f"{folder} is no model: it {what}")
@@ -70,9 +71,10 @@ class Bundle:
         if not isinstance(config, dict) or "format" not in config:
             raise BundleError(f"{self.name} is no model: its config.json names no format")
         if config["format"] != FORMAT:
+            older = isinstance(config["format"], int) and config["format"] < FORMAT
             raise BundleError(
                 f"{self.name} has format {config['format']}, written by nlpkit {config.get('nlpkit', 'unknown')}; this "
-                f"version reads format {FORMAT}: pip install --upgrade nlpkit-zh"
+                f"version reads format {FORMAT}: {'train it again' if older else 'pip install --upgrade nlpkit-zh'}"
             )
         if lacking := sorted({"task", "labels", "members", "stages"} - config.keys()):
             raise BundleError(f"{self.name} is damaged: its config.json lacks {', '.join(lacking)}")
@@ -133,13 +135,15 @@ def find(model: str | Path) -> Bundle:
 def writable(folder: Path, *, force: bool = False) -> None:
     """Make sure, before long work begins, that `save` may write there.
 
-    :raises BundleError: if something is there that is no model, or a model and not ``force``.
+    :raises BundleError: if something is there that is no model, or a model and not ``force``, or the disk refuses.
     """
+    folder = folder.resolve()
     _recover(folder)
     if folder.is_dir() and not (folder / CONFIG).is_file() and any(folder.iterdir()):
         raise BundleError(f"{folder} holds files but no model; nothing was touched: choose another folder")
     if folder.exists() and not folder.is_dir():
         raise BundleError(f"{folder} is a file: choose a folder")
+    _try_writing(folder)
     if (folder / CONFIG).is_file() and not force:
         raise BundleError(f"{folder} holds a model already: choose another folder, or say --force to replace it")
 
@@ -152,15 +156,21 @@ def save(folder: Path, files: Mapping[str, bytes], *, force: bool = False) -> No
     :raises BundleError: if the folder may not be replaced, or the disk refuses.
     """
     writable(folder, force=force)
+    folder = folder.resolve()
     new = folder.parent / f".{folder.name}.new-{uuid.uuid4().hex[:8]}"
     try:
         for path, data in files.items():
             _write(new / path, data)
+    except OSError as error:
+        shutil.rmtree(new, ignore_errors=True)
+        raise BundleError(f"{folder} could not be saved: {error.strerror or error}") from error
+    try:
         _swap(new, folder)
     except OSError as error:
-        raise BundleError(f"{folder} could not be saved: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
+        _recover(folder)
+        raise BundleError(
+            f"{folder} could not be moved in: {error.strerror or error}; the model is in {new}"
+        ) from error
 
 
 def dump_json(value: Any) -> bytes:
@@ -173,6 +183,8 @@ class _Folder(Mapping[str, bytes]):
         self._folder = folder
 
     def __getitem__(self, path: str) -> bytes:
+        if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+            raise KeyError(path)  # a model must not reach beyond its folder
         try:
             return (self._folder / path).read_bytes()
         except (FileNotFoundError, NotADirectoryError):
@@ -191,6 +203,16 @@ def _write(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _try_writing(folder: Path) -> None:
+    probe = folder.parent / f".{folder.name}.new-{uuid.uuid4().hex[:8]}"
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        probe.mkdir()
+        probe.rmdir()
+    except OSError as error:
+        raise BundleError(f"{folder} cannot be written: {(error.strerror or str(error)).lower()}") from error
 
 
 def _swap(new: Path, folder: Path) -> None:

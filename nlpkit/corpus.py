@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import hashlib
-import io
 import itertools
-import os
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TypeVar, cast
+from typing import IO
 
-from nlpkit.errors import DataError, SettingError, nearest
+from nlpkit.decoding import BLOCK, UNDECODABLE, WINDOWS, Decoded
+from nlpkit.errors import DataError, nearest
 
-T = TypeVar("T")
 TEXT_COLUMNS = ("text", "review", "content", "comment", "sentence", "文本", "评论", "内容", "评价")
 LABEL_COLUMNS = ("label", "sentiment", "class", "标签", "情感", "类别")
-UNDECODABLE = "\udcff"  # stands for bytes that the encoding does not know; no file can hold it
-HEAD = 1 << 16  # bytes from which the encoding is found out
-BLOCK = 1 << 19  # bytes read at a time
-_BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
-_FORMATS = {b"PK\x03\x04": "a zip file or an Excel workbook: save it as CSV", b"\x1f\x8b": "gzip: unpack it first"}
-_FORMATS |= {b"%PDF": "a PDF", b"\xd0\xcf\x11\xe0": "an old Office file: save it as CSV", b"\x89PNG": "a picture"}
-
-codecs.register_error("nlpkit", lambda e: (UNDECODABLE, e.end) if isinstance(e, UnicodeDecodeError) else ("", 0))
+RECORDS = 4096  # rows of a table read together, fewer where they are long
 
 
 @dataclass(slots=True)
@@ -47,24 +37,21 @@ class Row:
 
 @dataclass(frozen=True)
 class Source:
-    """An open file: its encoding, its header if it is a table, and its rows in blocks, read as they are asked for."""
+    """An open file: its header if it is a table, and its rows in blocks, read as they are asked for."""
 
     name: str
-    encoding: str
     header: list[str] | None
     blocks: Iterator[list[Row]]
-    stream: io.BufferedReader | None = None
+    decoded: Decoded | None = None
 
     @property
     def windows(self) -> bool:
         """Whether the file is encoded as Excel writes it, which reads UTF-8 only behind a byte order mark."""
-        return self.encoding in ("utf-8-sig", "gb18030")
+        return self.decoded is not None and self.decoded.encoding in WINDOWS
 
     def progress(self) -> float | None:
         """The share of the file that was read; None where its size is unknown."""
-        if self.stream is None or not self.stream.seekable():
-            return None
-        return self.stream.raw.tell() / max(1, os.fstat(self.stream.fileno()).st_size)
+        return None if self.decoded is None else self.decoded.progress()
 
 
 @contextmanager
@@ -73,46 +60,20 @@ def open_rows(
 ) -> Iterator[Source]:
     """Open a text file (a row a line) or, with ``column``, ``table`` or a name in .csv or .tsv, a table.
 
-    :param path: a path, or an open binary stream.
+    :param path: a path, or an open binary stream, which stays open.
     :raises DataError: if the file is missing, empty or binary, its encoding unknown, or the column absent.
     :raises SettingError: if there is no ``encoding`` of that name.
     """
-    name = decoded(str(path)).text if isinstance(path, str | Path) else "-"
-    with _open(path) as stream:
-        head = stream.peek(HEAD)
-        _refuse_binary(name, head)
-        encoding = encoding or detect_encoding(name, head)
-        file = stream if isinstance(path, str | Path) else None
-        suffix = Path(name).suffix.lower()
+    name = argument_row(str(path)).text if isinstance(path, str | Path) else "-"
+    suffix = Path(name).suffix.lower()
+    with _open(path, name) as stream:
+        decoded = Decoded(name, stream, encoding)
         if column is None and not table and suffix not in (".csv", ".tsv"):
-            yield Source(name, encoding, None, _line_blocks(stream, _lookup(encoding)), file)
+            yield Source(name, None, map(_rows, decoded.line_blocks()), decoded)
             return
-        lines = io.TextIOWrapper(stream, _lookup(encoding), errors="nlpkit", newline="")
-        header, records = _table(name, lines, suffix)
-        position = _position(name, header, column, TEXT_COLUMNS, "--column")
-        yield Source(name, encoding, header, _record_blocks(name, records, len(header), position), file)
-
-
-def detect_encoding(name: str, head: bytes) -> str:
-    """Return utf-8, utf-8-sig, gb18030, utf-16, utf-16-le or utf-16-be for a file's first bytes.
-
-    Counted by lines, so that one bad line does not turn a file of UTF-8 into one of GB18030.
-
-    :raises DataError: if most lines fit none.
-    """
-    for bom, encoding in _BOMS.items():
-        if head.startswith(bom):
-            return encoding
-    if b"\0" in head and (wide := max(("utf-16-le", "utf-16-be"), key=lambda e: _plausible(head, e))):
-        return wide if _plausible(head, wide) > 0.9 else "utf-8"
-    lines = [line for line in head.splitlines(keepends=True) if not line.isascii()]
-    good = {encoding: sum(_decodes(line, encoding) for line in lines) for encoding in ("utf-8", "gb18030")}
-    best = "utf-8" if good["utf-8"] * 2 >= len(lines) else max(good, key=lambda encoding: good[encoding])
-    if lines and not good[best]:
-        raise DataError(
-            f"{name} is in no encoding that could be found out (UTF-8, GB18030, UTF-16): say it by --encoding"
-        )
-    return best
+        records = _Records(decoded, suffix)
+        position = _position(name, records.header, column, TEXT_COLUMNS, "--column")
+        yield Source(name, records.header, records.blocks(position), decoded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,69 +190,16 @@ def fingerprint(examples: Iterable[Example]) -> str:
 
 
 @contextmanager
-def _open(path: str | Path | IO[bytes]) -> Iterator[io.BufferedReader]:
+def _open(path: str | Path | IO[bytes], name: str) -> Iterator[IO[bytes]]:
     if not isinstance(path, str | Path):
-        yield path if isinstance(path, io.BufferedReader) else io.BufferedReader(cast(io.RawIOBase, path))
+        yield path
         return
     try:
-        with io.FileIO(str(path)) as file:
-            yield io.BufferedReader(file, HEAD)
-    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-        raise DataError(f"{path} cannot be read: {(error.strerror or '').lower()}") from error
-
-
-def _refuse_binary(name: str, head: bytes) -> None:
-    if not head or head in _BOMS:
-        raise DataError(f"{name} is empty: expected a review a line, or a CSV with a header")
-    for start, what in _FORMATS.items():
-        if head.startswith(start):
-            raise DataError(f"{name} is {what}")
-    wide = b"\0" in head and max(_plausible(head, "utf-16-le"), _plausible(head, "utf-16-be")) > 0.9
-    if wide or head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return
-    control = sum(head.count(code) for code in range(32) if code not in b"\0\t\n\r\x0b\x0c\x1b")
-    if control > 0.05 * len(head) or head.count(0) > 0.2 * len(head):
-        raise DataError(f"{name} is binary: expected text, a review a line, or a CSV with a header")
-
-
-def _plausible(head: bytes, encoding: str) -> float:
-    """Share of characters that Chinese text is made of, if the bytes are read so."""
-    text = head[: len(head) // 2 * 2].decode(encoding, "replace")
-    usual = sum(
-        "一" <= c <= "鿿" or " " <= c <= "~" or c in "\r\n\t" or "　" <= c <= "〕" or "！" <= c <= "～" for c in text
-    )
-    return usual / max(1, len(text))
-
-
-def _decodes(line: bytes, encoding: str) -> bool:
-    """Whether a line fits an encoding; one without its end, the last of a head, may end inside a character."""
-    try:
-        codecs.getincrementaldecoder(encoding)().decode(line, final=line.endswith(b"\n"))
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _lookup(encoding: str) -> str:
-    try:
-        "".encode(encoding)  # refuses codecs that are not of text, such as base64
-        return codecs.lookup(encoding).name
-    except LookupError:
-        raise SettingError(f"there is no encoding {encoding!r}; try utf-8, gb18030 or utf-16") from None
-
-
-def _line_blocks(stream: io.BufferedReader, encoding: str) -> Iterator[list[Row]]:
-    """Lines end in LF or CRLF; a lone CR, as any other character, is part of a line. A pipe is read as it fills."""
-    decoder = codecs.getincrementaldecoder(encoding)(errors="nlpkit")
-    rest: list[str] = []
-    while data := stream.read1(BLOCK):
-        first, *more = decoder.decode(data).split("\n")
-        rest.append(first)
-        if more:
-            yield _rows(["".join(rest), *more[:-1]])
-            rest = more[-1:]
-    if last := "".join(rest) + decoder.decode(b"", final=True):
-        yield _rows([last])
+        stream = Path(path).open("rb", buffering=0)  # noqa: SIM115 - its errors are told apart from those of its reader
+    except OSError as error:
+        raise DataError(f"{name} cannot be read: {(error.strerror or str(error)).lower()}") from error
+    with stream:
+        yield stream
 
 
 def _rows(lines: list[str]) -> list[Row]:
@@ -309,43 +217,77 @@ def _checked(text: str, cells: Sequence[str] = ()) -> Row:
     return Row(text, None, cells)
 
 
-def decoded(argument: str) -> Row:
+def argument_row(argument: str) -> Row:
     """A row from the command line, where undecodable bytes come as lone surrogates."""
     return _checked("".join(UNDECODABLE if "\ud800" <= c <= "\udfff" else c for c in argument))
 
 
-def _table(name: str, lines: io.TextIOWrapper, suffix: str) -> tuple[list[str], Iterator[list[str]]]:
-    csv.field_size_limit(1 << 30)
-    first = lines.readline()
-    usual = "\t" if suffix == ".tsv" else ","
-    delimiter = usual if usual in first else next((d for d in "\t;" if d in first), usual)
-    records = csv.reader(itertools.chain([first], lines), delimiter=delimiter)
-    header = next(records, [])
-    if not any(header):
-        raise DataError(f"{name} has no header: expected a first line that names the columns")
-    return header, records
+class _Records:
+    """The records of a CSV or TSV file, and its header.
 
+    A quote that never closes would swallow all that follows, so the lines of the record at hand are kept until it ends.
+    """
 
-def _record_blocks(name: str, records: Iterator[list[str]], width: int, position: int) -> Iterator[list[Row]]:
-    def row(cells: list[str]) -> Row:
+    def __init__(self, decoded: Decoded, suffix: str) -> None:
+        self._name = decoded.name
+        self._lines = decoded.lines()
+        self._held: list[str] = []
+        csv.field_size_limit(1 << 26)
+        first = next(self._lines, "")
+        usual = "\t" if suffix == ".tsv" else ","
+        self._delimiter = usual if usual in first else next((d for d in "\t;" if d in first), usual)
+        self._lines = itertools.chain([first], self._lines)
+        self._reader = csv.reader(self._kept(), delimiter=self._delimiter)
+        self.header = next(self._records(), [])
+        if not any(self.header):
+            raise DataError(f"{self._name} has no header: expected a first line that names the columns")
+
+    def blocks(self, position: int) -> Iterator[list[Row]]:
+        """Rows whose text stands in the column at ``position``."""
+        width, block, size = len(self.header), [], 0
+        for cells in self._records():
+            if not cells and width > 1:
+                continue  # a blank line is a row only where a row has one cell
+            block.append(self._row(cells or [""], position))
+            size += len(block[-1].text)
+            if len(block) == RECORDS or size > BLOCK:
+                yield block
+                block, size = [], 0
+        if block:
+            yield block
+
+    def _row(self, cells: list[str], position: int) -> Row:
+        width = len(self.header)
+        if len(cells) == width:
+            return _checked(cells[position], cells)
         last = cells[width - 1 :] if any(cells[width:]) else cells[width - 1 : width]
         fitted = [*cells[: width - 1], ",".join(last)] + [""] * (width - len(cells) - (not last))
         if any(cells[width:]) or len(cells) <= position:
             return Row("", f"{len(cells)} columns where the header has {width}", _checked("", fitted).cells)
         return _checked(cells[position], fitted)
 
-    meant = (cells for cells in records if cells or width == 1)  # a blank line is a row only where a row has one cell
-    try:
-        for block in _blocks((cells or [""] for cells in meant), 4096):
-            yield [row(cells) for cells in block]
-    except csv.Error as error:
-        raise DataError(f"{name} is no CSV: {error}") from error
+    def _records(self) -> Iterator[list[str]]:
+        try:
+            for record in self._reader:
+                if len(self._held) > 1:
+                    self._check_closed()
+                self._held.clear()
+                yield record
+        except csv.Error as error:
+            raise DataError(f"{self._name}, line {self._reader.line_num}: no CSV: {error}") from error
 
+    def _check_closed(self) -> None:
+        try:
+            list(csv.reader(self._held, delimiter=self._delimiter, strict=True))
+        except csv.Error as error:
+            if "end of data" in str(error):
+                line = self._reader.line_num - len(self._held) + 1
+                raise DataError(f"{self._name}, line {line}: a quote opens that never closes") from None
 
-def _blocks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    remaining = iter(items)
-    while block := list(itertools.islice(remaining, size)):
-        yield block
+    def _kept(self) -> Iterator[str]:
+        for line in self._lines:
+            self._held.append(line)
+            yield line
 
 
 def _position(name: str, header: Sequence[str], wanted: str | None, usual: Sequence[str], option: str) -> int:
@@ -367,12 +309,14 @@ def _lacks(text: str, label: str) -> str | None:
 
 
 def _comma_labelled(name: str, rows: Iterable[Row], faults: Counter[str]) -> Iterator[Example]:
-    for number, row in enumerate(rows, start=1):
+    found = False
+    for row in rows:
         text, comma, label = row.text.rpartition(",")
-        if not comma:
-            raise DataError(f"{name}, line {number}: expected TEXT,,LABEL, found no comma")
         text = text.removesuffix(",")
-        if fault := row.fault or _lacks(text, label):
+        if fault := row.fault or (_lacks(text, label) if comma or not row.text.strip() else "no comma"):
             faults[fault] += 1
         else:
+            found = True
             yield Example(text, label.strip(), name)
+    if not found:
+        raise DataError(f"{name} has no labelled rows: expected lines TEXT,,LABEL, or a CSV with a header")

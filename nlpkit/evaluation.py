@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from nlpkit.corpus import Example
 from nlpkit.inference.sentiment import Score
 
 BINS = 10
@@ -55,6 +58,27 @@ def measure(truth: Sequence[str], scores: Sequence[Score], labels: Sequence[str]
         labels=tuple(labels),
         confusion=tuple(tuple(row) for row in confusion.tolist()),
     )
+
+
+def groups(examples: Sequence[Example]) -> dict[str, list[int]]:
+    """Rows by name: "all", each corpus if there are several, each group; a name taken twice gets its kind before it."""
+    corpora = list(dict.fromkeys(e.corpus for e in examples))
+    found = {"all": list(range(len(examples)))}
+    names = _names(corpora) if len(corpora) > 1 else {}
+    for position, example in enumerate(examples):
+        if example.corpus in names:
+            found.setdefault(names[example.corpus], []).append(position)
+        if example.group:
+            taken = example.group == "all" or example.group in names.values()
+            found.setdefault(f"group {example.group}" if taken else example.group, []).append(position)
+    return found
+
+
+def _names(corpora: Sequence[str]) -> dict[str, str]:
+    """Each path's last part, or the whole path where two would be called the same or "all"."""
+    short = {corpus: Path(corpus).name for corpus in corpora}
+    counts = Counter([*short.values(), "all"])
+    return {corpus: name if counts[name] == 1 else corpus for corpus, name in short.items()}
 
 
 def _calibration_error(truth: Sequence[str], scores: Sequence[Score]) -> float:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from nlpkit import hookspecs
-from nlpkit.errors import MissingPlugin, PluginError, SettingError, nearest
+from nlpkit.errors import MissingPlugin, NlpkitError, PluginError, SettingError, nearest
 
 if TYPE_CHECKING:
     import click
@@ -65,15 +67,22 @@ class Component:
         """Call the factory.
 
         :raises SettingError: for an option that it does not have, or a value that it refuses.
+        :raises PluginError: for any other fault of the factory.
         """
         known = self.options()
         for name in options:
             if name not in known:
                 raise SettingError(f"the {self.kind} {self.name!r} has no option {name!r}{nearest(name, known)}")
         try:
+            inspect.signature(self.factory).bind(**options, **fixed)
             return self.factory(**options, **fixed)
+        except NlpkitError:
+            raise
         except (TypeError, ValueError) as error:
             raise SettingError(f"the {self.kind} {self.name!r} refuses its options: {error}") from error
+        except Exception as error:  # a stranger's code
+            whose = f"{self.kind} {self.name!r} of {self.distribution} {self.version}"
+            raise PluginError(f"the {whose} cannot be made: {_sentence(error)}") from error
 
 
 @dataclass
@@ -97,7 +106,7 @@ class Registry:
             self._manager.check_pending()
             for kind, hook in HOOKS.items():
                 self._call(hook, module, register=self._registrar(kind, distribution, version, name))
-        except Exception as fault:  # a stranger's code: whatever it raises must not stop the others
+        except (Exception, SystemExit) as fault:  # a stranger's code: whatever it raises must not stop the others
             self.components = before
             if self._manager.get_plugin(own) is module:
                 self._manager.unregister(name=own)
@@ -108,11 +117,17 @@ class Registry:
         """Let every plugin add its commands to ``cli``; one that fails is marked in `plugins`."""
         for position, plugin in enumerate(self.plugins):
             module = self._manager.get_plugin(f"{plugin.distribution}:{plugin.name}")
+            before = dict(cli.commands)
             try:
                 self._call("nlpkit_register_commands", module, cli=cli)
-            except Exception as fault:  # as in `add`
-                failed = Plugin(plugin.name, plugin.distribution, plugin.version, _sentence(fault))
-                self.plugins[position] = failed
+                for name, command in before.items():
+                    if cli.commands.get(name) is not command:
+                        raise PluginError(f"the command {name!r} is already there")
+            except (Exception, SystemExit) as fault:  # as in `add`
+                cli.commands = before
+                own = (plugin.distribution, plugin.name)
+                self.components = {k: c for k, c in self.components.items() if (c.distribution, c.plugin) != own}
+                self.plugins[position] = replace(plugin, error=_sentence(fault))
 
     def get(self, kind: str, name: str) -> Component:
         """Return the component.
@@ -146,6 +161,11 @@ class Registry:
 
     def _registrar(self, kind: str, distribution: str, version: str, plugin: str) -> Callable[[str, Any], None]:
         def register(name: str, factory: Callable[..., Any] | Path) -> None:
+            if not isinstance(name, str) or not name:
+                raise PluginError(f"a {kind} needs a name, was: {name!r}")
+            if not (isinstance(factory, str | Path) if kind == "model" else callable(factory)):
+                wanted = "the path of a folder" if kind == "model" else "a function that makes it"
+                raise PluginError(f"the {kind} {name!r} needs {wanted}, was: {factory!r}")
             if taken := self.components.get((kind, name)):
                 raise PluginError(f"the {kind} {name!r} is already registered by {taken.distribution}")
             self.components[kind, name] = Component(kind, name, factory, distribution, version, plugin)
@@ -160,8 +180,9 @@ def registry() -> Registry:
     for point in _sorted_entry_points():
         distribution, version = (point.dist.name, point.dist.version) if point.dist else ("unknown", "0")
         try:
-            module = point.load()
-        except Exception as fault:  # an import runs a stranger's code: any fault is the plugin's alone
+            with redirect_stdout(sys.stderr):  # what it prints must not stand among results
+                module = point.load()
+        except (Exception, SystemExit) as fault:  # an import runs a stranger's code: any fault is the plugin's alone
             found.plugins.append(Plugin(point.name, distribution, version, _sentence(fault)))
         else:
             found.add(module, name=point.name, distribution=distribution, version=version)

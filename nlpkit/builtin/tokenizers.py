@@ -91,7 +91,11 @@ def jieba(*, hmm: bool = True, dictionary: str | None = None, files: dict[str, b
 
     setLogLevel(60)  # it reports loading on stderr
     segmenter = Tokenizer()
-    segmenter.initialize()
+    frequencies = segmenter.gen_pfdict(
+        segmenter.get_dict_file()
+    )  # its own way loads a cache that anyone may have planted
+    segmenter.FREQ, segmenter.total = frequencies
+    segmenter.initialized = True
     kept = _dictionary(dictionary, files)
     for word, frequency, tag in _entries(kept):
         segmenter.add_word(word, frequency, tag)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
-from typing import Any
+from pathlib import Path
+from typing import Any, TextIO, cast
 
 import click
 
@@ -67,6 +69,9 @@ def cli() -> None:
 def main() -> None:
     """Run the command line: faults of data or model exit with 1, of the command line with 2, in one sentence."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy starts a thread a core otherwise, and we never use them
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what is half-written is cleared away
+    sys.stdin, sys.stdout = sys.stdin or _nothing("r"), sys.stdout or _nothing("w")
+    sys.stderr = sys.stderr or _nothing("w")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a console in GBK cannot show every character
@@ -94,6 +99,11 @@ def main() -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
+def _nothing(mode: str) -> TextIO:
+    """A stream in place of one that was closed before we were started."""
+    return cast(TextIO, Path(os.devnull).open(mode, encoding="utf-8"))
+
+
 def warn(sentence: str) -> None:
     """Print one line on stderr."""
     click.echo(f"Warning: {sentence}", err=True)
@@ -105,7 +115,11 @@ def console(*, stderr: bool = False) -> Any:
 
     stream = sys.stderr if stderr else sys.stdout
     return Console(
-        stderr=stderr, width=None if stream.isatty() else 200, highlight=False, soft_wrap=not stream.isatty()
+        stderr=stderr,
+        width=None if stream.isatty() else 200,
+        highlight=False,
+        markup=False,
+        soft_wrap=not stream.isatty(),
     )
 
 

@@ -65,7 +65,7 @@ def show(model: str, kind: str) -> None:
     """
     from nlpkit.bundle import CARD, CONFIG, find
 
-    click.echo(find(model).read(CARD if kind == "card" else CONFIG).decode(), nl=False)
+    click.echo(find(model).read(CARD if kind == "card" else CONFIG).decode(errors="replace"), nl=False)
 
 
 @models.command()

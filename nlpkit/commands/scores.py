@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import itertools
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -19,6 +21,7 @@ from nlpkit.inference.sentiment import Score
 
 FORMATS = ("table", "jsonl", "csv", "tsv")
 ADDED = ("label", "probability", "reason")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # a review must not be able to steer the terminal
 _COLOURS = ("red", "green", "yellow", "cyan", "magenta")
 Write: TypeAlias = Callable[[Source, int, Sequence[Row], Sequence[Score]], bytes]  # the number is that of the first row
 
@@ -58,13 +61,18 @@ def opened(output: Path | None, *, force: bool) -> Iterator[IO[bytes]]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
+    if output.exists() and not output.is_file():  # a device or a pipe is written to, never replaced
+        with output.open("wb") as stream:
+            yield stream
+        return
     if output.exists() and not force:
         raise DataError(f"{output} exists: choose another name, or say --force to replace it")
-    part = output.with_name(f".{output.name}.{os.getpid()}.part")
+    target = output.resolve()
+    part = target.with_name(f".nlpkit-{os.getpid()}.part")
     try:
         with part.open("wb") as stream:
             yield stream
-        part.replace(output)
+        part.replace(target)
     except OSError as error:
         raise DataError(f"{output} cannot be written: {(error.strerror or str(error)).lower()}") from error
     finally:
@@ -104,7 +112,7 @@ class _Delimited:
         out = csv.writer(text, delimiter=self._delimiter, lineterminator="\r\n" if source.windows else "\n")
         if self._header is None:
             text.write("\ufeff" if source.windows else "")
-            out.writerow([*columns, *(f"predicted_{name}" if name in columns else name for name in ADDED)])
+            out.writerow([*columns, *(_free(name, columns) for name in ADDED)])
             self._header = columns
         elif self._header != columns:
             raise DataError(
@@ -114,6 +122,12 @@ class _Delimited:
             cells = (source.name, number, row.text) if source.header is None else row.cells
             out.writerow([*cells, score.label, score.probability, score.reason])
         return text.getvalue().encode("utf-8", "replace")
+
+
+def _free(name: str, columns: Sequence[str]) -> str:
+    """A name for a new column: itself, or one that no column has yet."""
+    tries = itertools.chain([name, f"predicted_{name}"], (f"predicted_{name}_{n}" for n in itertools.count(2)))
+    return next(name for name in tries if name not in columns)
 
 
 class _Table:
@@ -130,7 +144,7 @@ class _Table:
     def _line(self, row: Row, score: Score) -> str:
         label = (score.label or "-").ljust(self._label_width)
         sure = "     -" if score.probability is None else f"{score.probability:6.3f}"
-        text = " ".join(row.text.replace("\0", "�").split())
+        text = _CONTROL.sub("�", " ".join(row.text.split()))
         if score.reason:
             text = f"{text}  ({score.reason})" if text else f"({score.reason})"
         if self._width:

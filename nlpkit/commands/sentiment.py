@@ -75,10 +75,10 @@ def score(
     if not files and not texts and sys.stdin.isatty():
         raise click.UsageError("no input: give a file, --text, or pipe something in; see --help")
     opened_model = load(model)
+    if str(output) == "-":
+        output = None
     terminal = sys.stdout.isatty()
-    suffixes = {Path(file).suffix.lower() for file in files}
-    tables = "tsv" if ".tsv" in suffixes else "csv" if column is not None or ".csv" in suffixes else None
-    kind = choose(kind, output, tables=tables, terminal=terminal)
+    kind = choose(kind, output, tables=_tables(files, column, encoding), terminal=terminal)
     faults: Counter[str] = Counter()
     rows = 0
     with opened(output, force=force) as out, _bar(show=output is not None or not terminal) as advance:
@@ -130,7 +130,7 @@ def evaluate(
     """
     import orjson
 
-    from nlpkit.evaluation import measure
+    from nlpkit.evaluation import groups, measure
     from nlpkit.inference.sentiment import load
 
     opened_model = load(model)
@@ -143,7 +143,7 @@ def evaluate(
     scores = opened_model.score(e.text for e in examples)
     metrics = {
         name: measure([truth[i] for i in rows], [scores[i] for i in rows], opened_model.labels)
-        for name, rows in _groups(examples).items()
+        for name, rows in groups(examples).items()
     }
     if kind == "json":
         click.echo(orjson.dumps({name: found.to_json() for name, found in metrics.items()}, option=orjson.OPT_INDENT_2))
@@ -265,18 +265,6 @@ def _known(label: str, labels: Sequence[str], corpus: str) -> str:
     return label
 
 
-def _groups(examples: Sequence[Example]) -> dict[str, list[int]]:
-    """Rows of all, of each corpus if there are several, and of each group."""
-    groups: dict[str, list[int]] = {"all": list(range(len(examples)))}
-    several = len({e.corpus for e in examples}) > 1
-    for position, example in enumerate(examples):
-        if several:
-            groups.setdefault(example.corpus, []).append(position)
-        if example.group:
-            groups.setdefault(example.group, []).append(position)
-    return groups
-
-
 def show_metrics(metrics: dict[str, Any]) -> None:
     """Print figures by group, and the confusion over all rows."""
     from nlpkit.commands import console, table
@@ -300,14 +288,30 @@ def show_metrics(metrics: dict[str, Any]) -> None:
     screen.print(confusion)
 
 
+def _tables(files: Sequence[str], column: str | None, encoding: str | None) -> str | None:
+    """The format of the input if all of it are tables of one shape; every file is opened once, before work begins."""
+    from nlpkit.corpus import open_rows
+
+    headers = []
+    for file in files:
+        if file != "-":
+            with open_rows(file, column=column, encoding=encoding) as source:
+                headers.append(source.header)
+    if files.count("-") > 1:
+        raise click.UsageError("- stands for stdin, which can be read once")
+    if any(header is None or header != headers[0] for header in headers):
+        return None
+    return "tsv" if any(Path(file).suffix.lower() == ".tsv" for file in files) else "csv" if headers or column else None
+
+
 def _blocks(
     files: Sequence[str], texts: Sequence[str], column: str | None, encoding: str | None
 ) -> Iterator[tuple[Source, int, Sequence[Row]]]:
     """Yield each source with blocks of its rows and the number of the first, from 1."""
-    from nlpkit.corpus import Source, decoded, open_rows
+    from nlpkit.corpus import Source, argument_row, open_rows
 
     if texts:
-        yield Source("--text", "utf-8", None, iter(())), 1, [decoded(text) for text in texts]
+        yield Source("--text", None, iter(())), 1, [argument_row(text) for text in texts]
         return
     for file in files or ("-",):
         stream: str | IO[bytes] = sys.stdin.buffer if file == "-" else file

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlpkit.bundle import ARRAYS, CONFIG, GRAPH, TOKENIZER, VOCABULARY, Bundle, recorded
-from nlpkit.errors import BundleError
+from nlpkit.errors import BundleError, MissingExtra
 from nlpkit.protocols import BatchTokenizer, Tokenizer
 from nlpkit.registry import registry
 from nlpkit.vocabulary import Ids, Tokens, Vocabulary, load_vocabulary
@@ -150,10 +150,23 @@ def open_member(bundle: Bundle, entry: dict[str, Any], labels: int) -> Member:
         tokenizer = component.create(options, **files)
     with bundle.reading(f"{name}/{VOCABULARY}"):
         text_ids = TextIds(tokenizer, load_vocabulary(bundle.read(f"{name}/{VOCABULARY}")), length)
+    if runtime == "torch":
+        return _torch_member(bundle, entry, text_ids, labels)
     if runtime == "graph":
         return GraphMember(text_ids, bundle.read(f"{name}/{GRAPH}"), f"{bundle.name}: {name}/{GRAPH}")
     with bundle.reading(f"{name}/{ARRAYS}"):
         return _open_table(bundle.read(f"{name}/{ARRAYS}"), text_ids, pooling, labels)
+
+
+def _torch_member(bundle: Bundle, entry: dict[str, Any], text_ids: TextIds, labels: int) -> Member:
+    """The one way by which inference needs torch: a composition that could not be exported."""
+    try:
+        import torch  # noqa: F401
+    except ImportError:
+        raise MissingExtra("torch", "train", f"the member {entry['name']} of {bundle.name}") from None
+    from nlpkit.training.composition import TorchMember
+
+    return TorchMember(bundle, entry, text_ids, labels)
 
 
 def _open_table(data: bytes, text_ids: TextIds, pooling: str, labels: int) -> TableMember:

@@ -131,13 +131,13 @@ class SentimentModel:
         for position in range(len(self.bundle.config["members"])):
             self.member(position).logits(["好"])
         self._evidence.reasons(["好"])
-        samples = self.bundle.json(SAMPLES)
         faults = []
-        for sample, score in zip(samples, self.score([sample["text"] for sample in samples]), strict=True):
-            expected = sample["probabilities"] or {}
-            found = score.probabilities or {}
-            if expected.keys() != found.keys() or any(abs(expected[k] - found[k]) > TOLERANCE for k in expected):
-                faults.append(f"{sample['text']!r}: expected {expected or None}, found {found or None}")
+        with self.bundle.reading(SAMPLES):
+            samples = [(sample["text"], sample["probabilities"] or {}) for sample in self.bundle.json(SAMPLES)]
+            for (text, expected), score in zip(samples, self.score(text for text, _ in samples), strict=True):
+                found = score.probabilities or {}
+                if expected.keys() != found.keys() or any(abs(expected[k] - found[k]) > TOLERANCE for k in expected):
+                    faults.append(f"{text!r}: expected {expected or None}, found {found or None}")
         return faults
 
     def _score_block(self, texts: Sequence[Any]) -> list[Score]:

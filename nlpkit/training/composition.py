@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nlpkit.errors import SettingError
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+
+from nlpkit.bundle import WEIGHTS, Bundle, recorded
+from nlpkit.errors import PluginError, SettingError
+from nlpkit.inference.members import Floats, TextIds, run_sorted
 from nlpkit.protocols import Embedding, Encoder, Tokenizer
 from nlpkit.registry import Component, registry
-from nlpkit.training.settings import Settings
+from nlpkit.training.network import Head, Network
+from nlpkit.training.settings import HeadSettings, Settings
+from nlpkit.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
@@ -36,6 +46,43 @@ def make(kind: str, chosen: Mapping[str, Any], **fixed: Any) -> Made:
     return Made(component, component.create(options, **fixed))
 
 
+class TorchMember:
+    """A member that could not be exported, restored from a bundle and run by torch."""
+
+    def __init__(self, bundle: Bundle, entry: Mapping[str, Any], text_ids: TextIds, labels: int) -> None:
+        self._text_ids = text_ids
+        self._network = restore(bundle, entry, text_ids.vocabulary, labels)
+
+    def logits(self, texts: Sequence[str]) -> Floats:
+        """Map normalised texts to logits ``(batch, labels)``."""
+        return run_sorted(self._text_ids(texts), self._run)
+
+    def _run(self, ids: NDArray[Any], mask: NDArray[Any]) -> NDArray[Any]:
+        with torch.inference_mode():
+            return np.asarray(self._network(torch.from_numpy(ids), torch.from_numpy(mask)))
+
+
+def restore(bundle: Bundle, entry: Mapping[str, Any], vocabulary: Vocabulary, labels: int) -> Network:
+    """Make a saved member's network again, with the weights as trained.
+
+    :raises MissingPlugin: if a component is not installed.
+    :raises BundleError: if the weights are missing or do not fit.
+    """
+    path = f"{entry['name']}/{WEIGHTS}"
+    with bundle.reading(path):
+        embedding = registry().need("embedding", *recorded(entry["embedding"])).create(entry["embedding"]["config"])
+        embedding.build(vocabulary)
+        encoder = registry().need("encoder", *recorded(entry["encoder"]))
+        encoder = encoder.create(entry["encoder"]["config"], input_dim=embedding.dim)
+        head = Head(HeadSettings(**entry["head"]), input_dim=encoder.output_dim, labels=labels)
+        network = Network(embedding, encoder, head)
+        try:
+            network.load_state_dict(load_tensors(bundle.read(path)))
+        except (RuntimeError, SafetensorError) as error:
+            raise ValueError(" ".join(str(error).split())) from error
+    return network.eval()
+
+
 def rehearse(settings: Settings) -> None:
     """Make every part once, before any corpus is read.
 
@@ -43,7 +90,10 @@ def rehearse(settings: Settings) -> None:
     :raises DataError: for a file that a part needs and cannot read.
     """
     for member in settings.members:
-        _: Tokenizer = make("tokenizer", member.tokenizer).part
+        tokenizer = make("tokenizer", member.tokenizer)
+        if not isinstance(tokenizer.part, Tokenizer):
+            whose = f"{tokenizer.component.name!r} of {tokenizer.component.distribution}"
+            raise PluginError(f"the tokenizer {whose} lacks config, files or tokenize: {type(tokenizer.part).__name__}")
         embedding: Embedding = make("embedding", member.embedding).part
         encoder: Encoder = make("encoder", member.encoder, input_dim=embedding.dim or 2).part
         ordered, identity = getattr(embedding, "ordered", True), getattr(encoder, "identity", False)

@@ -23,11 +23,20 @@ SMALL = 1024  # arrays of fewer numbers stay float32
 
 
 def export(network: Network, weights: str) -> tuple[str, dict[str, bytes]]:
-    """Return the runtime, ``table`` or ``graph``, and the member's files."""
+    """Return the runtime and the member's files.
+
+    The runtime is ``table`` for a composition that folds, ``graph`` for one that torch can export, and ``torch`` for
+    the rest, of which nothing but the weights as trained is there to be executed.
+
+    :raises MissingExtra: if onnx or onnxscript is not installed.
+    """
     network.eval()
     if (vectors := _linear(network)) is not None:
         return "table", {ARRAYS: _table(network, vectors, weights)}
-    return "graph", {GRAPH: _graph(network, weights)}
+    try:
+        return "graph", {GRAPH: _graph(network, weights)}
+    except torch.onnx.errors.OnnxExporterError:
+        return "torch", {}
 
 
 def _linear(network: Network) -> torch.Tensor | None:

@@ -21,7 +21,7 @@ from nlpkit import bundle
 from nlpkit.bundle import Bundle
 from nlpkit.corpus import Example, Split, deduplicate, fingerprint, split
 from nlpkit.errors import DataError, NlpkitError
-from nlpkit.evaluation import Metrics, measure
+from nlpkit.evaluation import Metrics, groups, measure
 from nlpkit.evidence import Evidence
 from nlpkit.inference.members import Floats, open_member, tokenize
 from nlpkit.inference.sentiment import DECIMALS, SentimentModel, Stage
@@ -131,7 +131,8 @@ def train(
     for position, member in enumerate(settings.members):
         trained = yield from _train_member(member, texts, targets, labels, settings.seed + position)
         entries.append(trained.entry)
-        kept = {path: data for path, data in trained.files.items() if keep_weights or path != bundle.WEIGHTS}
+        needed = keep_weights or trained.entry["runtime"] == "torch"
+        kept = {path: data for path, data in trained.files.items() if needed or path != bundle.WEIGHTS}
         files |= {f"{member.name}/{path}": data for path, data in kept.items()}
         logits.append(trained.logits)
 
@@ -269,14 +270,9 @@ def _labels(parts: Split) -> list[str]:
 
 def _test(model: SentimentModel, examples: Sequence[Example]) -> dict[str, Metrics]:
     scores = model.score(e.text for e in examples)
-    groups: dict[str, list[int]] = {"all": list(range(len(examples)))}
-    for position, example in enumerate(examples):
-        groups.setdefault(Path(example.corpus).name or "corpus", []).append(position)
-    if len(groups) == 2:
-        del groups[next(reversed(groups))]  # the only corpus is all
     return {
         name: measure([examples[i].label for i in rows], [scores[i] for i in rows], model.labels)
-        for name, rows in groups.items()
+        for name, rows in groups(examples).items()
         if rows
     }
 
