@@ -39,8 +39,7 @@ class Decoded:
         self._known = None if encoding is None else _named(encoding)
         if self._known == "utf-8" and self._first.startswith(codecs.BOM_UTF8):
             self._known = "utf-8-sig"
-        if self._known is None and not _plain(self._first):
-            self._known = detect_encoding(name, self._first[:HEAD])
+        self._first = self._settled(self._first)
 
     @property
     def encoding(self) -> str:
@@ -55,8 +54,7 @@ class Decoded:
         """Text as it comes, undecodable bytes as `UNDECODABLE`."""
         data, decoder = self._first, None
         while data:
-            if self._known is None and not _plain(data):
-                self._known = detect_encoding(self.name, data[:HEAD])
+            data = self._settled(data)
             if decoder is None and self._known is not None:
                 decoder = codecs.getincrementaldecoder(self._known)(errors="nlpkit")
             yield decoder.decode(data) if decoder else data.decode("ascii")
@@ -81,6 +79,14 @@ class Decoded:
         for block in self.line_blocks():
             for line in block:
                 yield line + "\n"
+
+    def _settled(self, data: bytes) -> bytes:
+        """Find out the encoding at the first bytes that tell; they may end within a character, so read on to a line's end."""
+        if self._known is None and not _plain(data):
+            while len(data) < HEAD and not data.endswith(b"\n") and (more := self._next()):
+                data += more
+            self._known = detect_encoding(self.name, data[:HEAD])
+        return data
 
     def _enough(self) -> bytes:
         """The first bytes, at least as many as a byte order mark may have."""

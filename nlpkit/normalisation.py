@@ -66,30 +66,31 @@ def _without_surrogates(joined: str) -> str:
 def _nfkc(joined: str) -> str:
     """Equal to ``unicodedata.normalize``, which is slow on any text with a full-width sign: nearly all of ours.
 
-    Full-width ASCII is mapped first, a character to a character with the same decomposition, which leaves most lines
-    in the form that the quick check accepts.
+    Full-width ASCII is mapped first, a character to a character with the same decomposition; then only lines that hold
+    anything but plain characters can change.
     """
-    codes = np.frombuffer(joined.encode("utf-32-le"), dtype=np.uint32)
+    codes = _codes(joined)
     wide = (codes >= 0xFF01) & (codes <= 0xFF5E)
-    if wide.any():
-        joined = np.where(wide, codes - 0xFEE0, codes).astype("<u4").tobytes().decode("utf-32-le")
-    joined = joined.replace("…", "...")  # the one other sign in every second line
-    if unicodedata.is_normalized("NFKC", joined):
-        return joined
-    return "\n".join(
-        line if line.isascii() or unicodedata.is_normalized("NFKC", line) else unicodedata.normalize("NFKC", line)
-        for line in joined.split("\n")
-    )
+    codes = np.where(wide, codes - 0xFEE0, codes)
+    lines = codes.astype("<u4").tobytes().decode("utf-32-le").split("\n")
+    for row in _rows_with(codes, _not_plain()):
+        lines[row] = unicodedata.normalize("NFKC", lines[row])
+    return "\n".join(lines)
+
+
+@cache
+def _not_plain() -> NDArray[np.bool_]:
+    """False at characters that neither decompose nor compose with what follows: most of what a review is made of."""
+    table = np.ones(0xA001, dtype=np.bool_)
+    for first, last in ((0, 0x7F), (0x2010, 0x2010), (0x2012, 0x2016), (0x2018, 0x2023), (0x3001, 0x3020)):
+        table[first : last + 1] = False
+    table[0x3400:0x4DC0] = table[0x4E00:0xA000] = False  # Han
+    return table
 
 
 def _simplified(joined: str, lines: list[str]) -> list[str]:
-    codes = np.frombuffer(joined.encode("utf-32-le"), dtype=np.uint32)
-    table = _traditional()
-    traditional = table[np.minimum(codes, len(table) - 1)]
-    if traditional.any():
-        owner = np.cumsum(codes == ord("\n"))
-        for row in np.unique(owner[traditional]).tolist():
-            lines[row] = _opencc().convert(lines[row])
+    for row in _rows_with(_codes(joined), _traditional()):
+        lines[row] = _opencc().convert(lines[row])
     return lines
 
 
@@ -101,6 +102,19 @@ def _traditional() -> NDArray[np.bool_]:
     table = np.zeros(HAN[-1] + 2, dtype=np.bool_)
     table[list(HAN)] = [a != b for a, b in zip(before, after, strict=True)]
     return table
+
+
+def _codes(joined: str) -> NDArray[np.uint32]:
+    return np.frombuffer(joined.encode("utf-32-le"), dtype=np.uint32)
+
+
+def _rows_with(codes: NDArray[np.uint32], table: NDArray[np.bool_]) -> list[int]:
+    """Numbers of the lines with a character that is true in a table by code point; its last entry is for all beyond."""
+    found = np.flatnonzero(table[np.minimum(codes, len(table) - 1)])
+    if not len(found):
+        return []
+    breaks = np.flatnonzero(codes == ord("\n"))
+    return [int(row) for row in np.unique(np.searchsorted(breaks, found))]
 
 
 @cache

@@ -1,7 +1,7 @@
 import csv
 import io
 import string
-import zipfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -9,17 +9,17 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from nlpkit.corpus import (
-    BLOCK,
     Example,
+    argument_row,
     deduplicate,
-    detect_encoding,
     fingerprint,
     letters,
     open_rows,
     read_examples,
     split,
 )
-from nlpkit.errors import DataError, SettingError
+from nlpkit.decoding import BLOCK
+from nlpkit.errors import DataError
 
 REVIEWS = ["质量很好，下次还来。", "物流慢，服务态度差", "还行吧 OK", "", "👍", "屏幕大，颜色正"]
 PLAIN = [text for text in REVIEWS if text != "👍"]
@@ -63,17 +63,6 @@ def test_the_sample_reviews_read_the_same_in_every_encoding(samples, write, enco
     assert texts_of(path) == expected
 
 
-def test_an_encoding_that_was_said_is_used(write):
-    path = write("質量很好\n".encode("big5"))
-    assert texts_of(path, encoding="big5") == ["質量很好"]
-
-
-@pytest.mark.parametrize("encoding", ["klingon", "base64", "hex", "rot13", "zlib"])
-def test_an_encoding_that_is_none_is_refused(write, encoding):
-    with pytest.raises(SettingError, match=f"no encoding '{encoding}'"):
-        rows_of(write(b"abc\n"), encoding=encoding)
-
-
 def test_one_bad_line_of_utf8_is_one_bad_row(write):
     lines = [text.encode() for text in REVIEWS]
     lines[2] = b"\xc4\xe3\xba\xc3"  # GB18030 in the midst of UTF-8
@@ -83,28 +72,8 @@ def test_one_bad_line_of_utf8_is_one_bad_row(write):
     assert "�" in found[2].text
 
 
-def test_bytes_of_no_encoding_are_refused(write):
-    with pytest.raises(DataError, match=r"no encoding.*--encoding"):
-        rows_of(write(b"\xff\x80\xff\n" * 20))
-
-
 def test_a_nul_is_part_of_a_row(write):
     assert texts_of(write("好\0用\n差\n".encode())) == ["好\0用", "差"]
-
-
-@pytest.mark.parametrize("shift", [0, 1, 2])
-def test_a_line_of_a_megabyte_is_one_row(write, shift):
-    line = "a" * shift + "好评" * 175_000
-    assert texts_of(write(line.encode())) == [line]
-    assert texts_of(write(f"差\n{line}\n棒".encode())) == ["差", line, "棒"]
-
-
-@pytest.mark.parametrize("encoding", ["utf-8", "gb18030", "utf-16"])
-def test_characters_across_blocks_stay_whole(write, encoding):
-    lines = [f"第{i}条：质量很好，下次还来" for i in range(2 * BLOCK // 25)]
-    data = "\n".join(lines).encode(encoding)
-    assert len(data) > 2 * BLOCK
-    assert texts_of(write(data)) == lines
 
 
 def test_blocks_come_as_they_are_asked_for(write):
@@ -165,46 +134,66 @@ def test_any_bytes_are_rows_or_one_sentence(tmp_path, data):
         assert all("\n" not in row.text for row in found)
 
 
-def zipped() -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        archive.writestr("reviews.txt", "好")
-    return stream.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("data", "reason"),
-    [
-        (b"", "is empty"),
-        (b"\xef\xbb\xbf", "is empty"),
-        (zipped(), "zip file or an Excel workbook: save it as CSV"),
-        (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "a PDF"),
-        (b"\x1f\x8b\x08\x00" + bytes(20), "gzip: unpack it first"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(50), "a picture"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office file"),
-        (bytes(range(256)) * 8, "is binary"),
-        (bytes(1000), "is binary"),
-    ],
-)
-@pytest.mark.parametrize("name", ["reviews.txt", "reviews.csv"])
-def test_what_is_no_text_is_refused(write, data, reason, name):
-    path = write(data, name)
-    with pytest.raises(DataError, match=reason) as caught:
-        rows_of(path)
-    assert str(path) in str(caught.value)
-
-
 @pytest.mark.parametrize("path", ["missing.txt", "."])
 def test_what_cannot_be_read_is_named(tmp_path, path):
     with pytest.raises(DataError, match="cannot be read"):
         rows_of(tmp_path / path)
 
 
-def test_an_open_stream_is_read_too(write):
+def test_an_open_stream_is_read_and_stays_open(write):
     with write("好\n差\n".encode()).open("rb") as stream:
         assert texts_of(stream) == ["好", "差"]
-    assert texts_of(io.BufferedReader(io.BytesIO("好\n差\n".encode()))) == ["好", "差"]
-    assert texts_of(io.BytesIO("好\n差\n".encode())) == ["好", "差"]
+        assert not stream.closed
+    for stream in (io.BytesIO("好\n差\n".encode()), io.BufferedReader(io.BytesIO("好\n差\n".encode()))):
+        assert texts_of(stream) == ["好", "差"]
+        assert stream.tell() == 8
+    table = io.BytesIO("text,n\n好,1\n".encode())
+    assert texts_of(table, table=True) == ["好"]
+    assert not table.closed
+
+
+def test_a_source_says_what_it_is(write):
+    with open_rows(write("text,n\r\n好,1\r\n".encode("utf-8-sig"), "a.csv")) as source:
+        assert (source.name.endswith("a.csv"), source.header, source.windows) == (True, ["text", "n"], True)
+        assert (source.decoded.encoding, source.progress()) == ("utf-8-sig", 1)
+    with open_rows(write("好\n".encode())) as source:
+        assert (source.header, source.windows) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("argument", "row"),
+    [("好", ("好", None)), ("\udcff好", ("�好", "undecodable bytes")), ("\ud800", ("�", "undecodable bytes"))],
+)
+def test_an_argument_is_a_row(argument, row):
+    found = argument_row(argument)
+    assert (found.text, found.fault) == row
+
+
+@pytest.mark.parametrize("column", ["text", "note"])
+def test_long_cells_make_short_blocks(column):
+    """Memory is bounded by what a block holds, whichever column is long."""
+    long = "好" * (BLOCK // 4)
+    cells = {"text": "好", "note": "x"} | {column: long}
+    data = "text,note\n" + f"{cells['text']},{cells['note']}\n" * 24
+    with open_rows(io.BytesIO(data.encode()), column="text") as source:
+        sizes = [sum(len(cell) for row in block for cell in row.cells) for block in source.blocks]
+    assert sum(sizes) == 24 * (len(long) + 1)
+    assert max(sizes) < 2 * BLOCK
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('id,text\n1,"好\n2,差\n3,棒\n', 2),
+        ('id,text\n1,好\n2,"差，\n坏"\n3,"棒\n4,好', 5),
+        ('id,"text\n1,好\n', 1),
+        ('id,text\n1,好\n2,"差\n', 3),
+        ('id,text\n1,好\n2,"差', 3),
+    ],
+)
+def test_a_quote_that_never_closes_is_named_by_its_line(write, text, line):
+    with pytest.raises(DataError, match=rf"a\.csv, line {line}: a quote opens that never closes"):
+        rows_of(write(text.encode(), "a.csv"), column="text")
 
 
 CSV = 'id,review,label\r\n1,"好，用""得""很""舒服",positive\r\n2,"第一行\n第二行",negative\r\n3,,negative\r\n'
@@ -300,12 +289,6 @@ def test_a_column_of_one_keeps_its_blank_rows(write):
     assert texts_of(write("text\n好\n\n差\n".encode(), "a.csv")) == ["好", "", "差"]
 
 
-def test_detection_counts_lines_not_bytes():
-    assert detect_encoding("x", "好\n".encode() * 50 + b"\xff\n") == "utf-8"
-    assert detect_encoding("x", "好评\n".encode("gb18030") * 50) == "gb18030"
-    assert detect_encoding("x", b"plain\n") == "utf-8"
-
-
 def examples_of(path, **options):
     return [(e.text, e.label, e.group) for e in read_examples(path, **options)]
 
@@ -313,11 +296,6 @@ def examples_of(path, **options):
 def test_examples_of_lines_take_the_last_comma(write):
     path = write("质量好，便宜,,1\n一,二,三,,0\n好,1\n,,1\n差,,\n\xa0,,0\n".encode(), "goods.txt")
     assert examples_of(path) == [("质量好，便宜", "1", ""), ("一,二,三", "0", ""), ("好", "1", "")]
-
-
-def test_a_line_without_a_label_is_named(write):
-    with pytest.raises(DataError, match=r"goods.txt, line 2: expected TEXT,,LABEL"):
-        examples_of(write("好,,1\n不好\n".encode(), "goods.txt"))
 
 
 def test_examples_of_a_table(write):
@@ -336,6 +314,18 @@ def test_columns_of_examples_may_be_named(write):
 
 def test_a_label_column_alone_makes_any_file_a_table(write):
     assert examples_of(write("text,y\n好,1\n".encode(), "a.dat"), label_column="y") == [("好", "1", "")]
+
+
+def test_lines_without_text_or_label_are_counted(write):
+    path = write("好,,1\n\n  \n不好\n,,0\n差,,\n坏,,0\n".encode() + b"\xff\xff,,0\n", "goods.txt")
+    faults = Counter()
+    assert examples_of(path, faults=faults) == [("好", "1", ""), ("坏", "0", "")]
+    assert faults == {"no text": 3, "no comma": 1, "no label": 1, "undecodable bytes": 1}
+
+
+def test_lines_of_which_none_is_labelled_are_an_error(write):
+    with pytest.raises(DataError, match=r"goods.txt has no labelled rows: expected lines TEXT,,LABEL"):
+        examples_of(write("不好\n\n差\n".encode(), "goods.txt"))
 
 
 def test_undecodable_examples_are_left_out(write):

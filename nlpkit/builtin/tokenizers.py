@@ -108,10 +108,12 @@ def rjieba(*, hmm: bool = True, dictionary: str | None = None, files: dict[str, 
     :param hmm: guess words that the dictionary does not hold.
     :param dictionary: path of a user dictionary: a word a line, then an optional frequency and an optional tag.
     """
-    from rjieba import Jieba  # reads 5 MB
+    import rjieba  # reads 5 MB, and as much again for a segmenter of one's own
 
-    segmenter = Jieba()
     kept = _dictionary(dictionary, files)
+    if not kept:
+        return WordTokenizer(rjieba.cut, hmm=hmm, files=kept)
+    segmenter = rjieba.Jieba()
     for word, frequency, tag in _entries(kept):
         segmenter.add_word(word, frequency, tag)
     return WordTokenizer(segmenter.cut, hmm=hmm, files=kept)

@@ -294,7 +294,7 @@ def _tables(files: Sequence[str], column: str | None, encoding: str | None) -> s
 
     headers = []
     for file in files:
-        if file != "-":
+        if file != "-" and not (Path(file).exists() and not Path(file).is_file()):  # a pipe can be read once
             with open_rows(file, column=column, encoding=encoding) as source:
                 headers.append(source.header)
     if files.count("-") > 1:

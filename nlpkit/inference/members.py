@@ -79,7 +79,7 @@ class TableMember:
             values = column[ids.grid]  # (kinds, total); padding is worth 0
             if self._levels is not None:
                 values = self._levels[position][values]
-            sums = ids.sums(values.sum(0, dtype=np.float64))
+            sums = ids.sums(values.sum(0).astype(np.float64))
             result[:, position + 1] = sums / norm + self._bias[position]
         return result
 
