@@ -97,13 +97,14 @@ def read_examples(
 ) -> Iterator[Example]:
     """Read a labelled corpus: CSV or TSV with a header, or lines ``TEXT,,LABEL``, whose text may hold commas.
 
+    A file is a table if it is named .csv or .tsv, or if its first line holds all columns that are named.
     Rows without a text, without a label or with undecodable bytes are left out, and counted in ``faults`` by reason.
 
     :param group_column: a column whose value is kept as ``group``.
     :raises DataError: if the file cannot be read or holds no labels.
     """
-    table = bool(text_column or label_column or group_column)
-    with open_rows(path, column=text_column, encoding=encoding, table=table) as source:
+    table = _holds(path, encoding, [name for name in (text_column, label_column, group_column) if name])
+    with open_rows(path, column=text_column if table else None, encoding=encoding, table=table) as source:
         rows = itertools.chain.from_iterable(source.blocks)
         faults = Counter() if faults is None else faults
         if source.header is None:
@@ -302,6 +303,15 @@ def _position(name: str, header: Sequence[str], wanted: str | None, usual: Seque
     if len(header) == 1:
         return 0
     raise DataError(f"{name} has the columns {', '.join(header)}: say which one by {option}")
+
+
+def _holds(path: str | Path, encoding: str | None, columns: Sequence[str]) -> bool:
+    """Whether a file is a table: by its name, or because its first line holds the columns asked for."""
+    if not columns or Path(path).suffix.lower() in (".csv", ".tsv"):
+        return Path(path).suffix.lower() in (".csv", ".tsv")
+    with open_rows(path, encoding=encoding) as source:
+        first = next(source.blocks)[0].text
+    return all(column in first for column in columns)
 
 
 def _lacks(text: str, label: str) -> str | None:

@@ -120,13 +120,13 @@ def test_a_disk_that_fails_while_moving_leaves_the_old_model(tmp_path, monkeypat
     save(folder, OLD)
     with monkeypatch.context() as patch:
         patch.setattr(Path, "rename", FullDisk(Path.rename, calls))
-        with pytest.raises(BundleError, match="could not be saved"):
+        with pytest.raises(BundleError, match="could not be moved in: No space left.*; the model is in ") as caught:
             save(folder, NEW, force=True)
-    assert Bundle.open(folder).config["origin"] == "old"
-    assert contents(folder) == OLD
+    assert contents(Path(str(caught.value).rpartition("the model is in ")[2])) == NEW
+    found = Bundle.open(folder)
+    assert {path: found.read(path) for path in found.files} == OLD
     save(folder, NEW, force=True)
     assert contents(folder) == NEW
-    assert [f.name for f in tmp_path.iterdir()] == ["model"]
 
 
 DYING = """
@@ -156,8 +156,9 @@ def test_a_death_before_any_step_of_saving_leaves_one_whole_model(tmp_path):
         save(folder, OLD)
         arguments = [str(folder), str(steps), str(tmp_path / "new")]
         done = subprocess.run([sys.executable, "-c", DYING % list(NEW), *arguments], check=False)
-        origin = Bundle.open(folder).config["origin"]
-        assert contents(folder) == (OLD if origin == "old" else NEW)
+        found = Bundle.open(folder)
+        origin = found.config["origin"]
+        assert {path: found.read(path) for path in found.files} == (OLD if origin == "old" else NEW)
         seen.append(origin)
         if done.returncode == 0:
             break
@@ -171,7 +172,20 @@ def test_after_a_death_between_the_moves_the_old_model_still_needs_force(tmp_pat
     (tmp_path / "model").rename(tmp_path / ".model.old")  # where a death between the two moves leaves it
     with pytest.raises(BundleError, match="--force"):
         save(tmp_path / "model", NEW)
-    assert contents(Bundle.open(tmp_path / "model").files._folder) == OLD
+    found = Bundle.open(tmp_path / "model")
+    assert {path: found.read(path) for path in found.files} == OLD
+
+
+def test_a_model_moved_aside_is_read_where_it_is(tmp_path):
+    """Reading moves nothing: another process may be between the two moves."""
+    save(tmp_path / "model", OLD)
+    (tmp_path / "model").rename(tmp_path / ".model.old")
+    assert find(tmp_path / "model").config["origin"] == "old"
+    assert load(tmp_path / "model").score(["好"])[0].label == "positive"
+    assert [f.name for f in tmp_path.iterdir()] == [".model.old"]
+    save(tmp_path / "model", NEW, force=True)
+    assert [f.name for f in tmp_path.iterdir()] == ["model"]
+    assert contents(tmp_path / "model") == NEW
 
 
 SAVING = """
@@ -207,8 +221,8 @@ def test_a_kill_at_any_moment_leaves_one_whole_model(tmp_path):
             assert child.stdout.readline().strip() == b"ready"
             time.sleep(pause)
             child.kill()
-        Bundle.open(folder)
-        assert contents(folder) in versions
+        found = Bundle.open(folder)
+        assert {path: found.read(path) for path in found.files} in versions
 
 
 @pytest.mark.parametrize("name", ["missing", "folder"])
@@ -236,6 +250,13 @@ def test_a_newer_format_names_who_wrote_it_and_what_to_do(tmp_path):
     save(tmp_path / "m", model_files(format=2, nlpkit="9.1"))
     with pytest.raises(BundleError, match=r"format 2, written by nlpkit 9\.1.*format 1.*pip install --upgrade"):
         Bundle.open(tmp_path / "m")
+
+
+def test_an_older_format_is_to_be_trained_again(tmp_path):
+    save(tmp_path / "m", model_files(format=0, nlpkit="0.0.1"))
+    with pytest.raises(BundleError, match=r"format 0, written by nlpkit 0\.0\.1.*format 1: train it again") as caught:
+        Bundle.open(tmp_path / "m")
+    assert "pip install" not in str(caught.value)
 
 
 def test_a_newer_format_is_told_whatever_else_it_holds(tmp_path):
@@ -317,3 +338,60 @@ def test_no_file_of_the_shipped_model_is_a_pickle():
     for path in bundle.files:
         assert not bundle.read(path).startswith(b"\x80")
     assert json.loads(bundle.read("config.json"))["task"] == "sentiment"
+
+
+@pytest.mark.parametrize("path", ["../secret.json", "characters/../../secret.json", "/secret.json", "{0}/secret.json"])
+def test_files_outside_the_folder_are_refused(tmp_path, path):
+    save(tmp_path / "m", OLD)
+    (tmp_path / "secret.json").write_bytes(b"{}")
+    with pytest.raises(BundleError, match=r"secret\.json is missing"):
+        Bundle.open(tmp_path / "m").read(path.format(tmp_path))
+
+
+@pytest.mark.parametrize("outside", ["../other/characters", "{0}/other/characters"])
+def test_a_member_outside_the_folder_is_refused(tmp_path, outside):
+    save(tmp_path / "other", OLD)
+    entry, _ = table_member()
+    save(tmp_path / "m", model_files(members=[entry | {"name": outside.format(tmp_path)}]))
+    with pytest.raises(BundleError, match=r"vocabulary\.json is missing"):
+        load(tmp_path / "m").score(["好"])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(b"", b"{", b"null", b"[1]", b"[[]]", b'[{"text": "x"}]', b'[{"probabilities": null}]'),
+        '[{"text": "好", "probabilities": [0.5, 0.5]}]'.encode(),
+        '[{"text": "好", "probabilities": {"negative": "low", "positive": "high"}}]'.encode(),
+    ],
+)
+def test_damaged_samples_are_damage(tmp_path, data):
+    save(tmp_path / "m", OLD | {"samples.json": data})
+    with pytest.raises(BundleError, match=r"damaged: samples\.json"):
+        load(tmp_path / "m").check()
+
+
+@pytest.mark.parametrize("data", [b"", b"no graph at all"])
+def test_a_damaged_graph_is_damage(tmp_path, data):
+    entry, files = table_member()
+    made = model_files((entry | {"runtime": "graph"}, files | {"characters/model.onnx": data}))
+    save(tmp_path / "m", made)
+    with pytest.raises(BundleError, match=r"characters/model\.onnx is damaged") as caught:
+        load(tmp_path / "m").score(["好"])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("act", [writable, lambda folder: save(folder, NEW)])
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a place that nobody may write to")
+def test_a_place_that_refuses_is_told_before_any_work(act):
+    with pytest.raises(BundleError, match=r"/proc/model cannot be written: \w+"):
+        act(Path("/proc/model"))
+
+
+def test_a_probe_leaves_nothing_and_makes_parents(tmp_path):
+    writable(tmp_path / "a" / "b" / "model")
+    assert list((tmp_path / "a" / "b").iterdir()) == []
+    (tmp_path / "file").write_bytes(b"mine")
+    with pytest.raises(BundleError, match="cannot be written"):
+        writable(tmp_path / "file" / "model")
+    assert (tmp_path / "file").read_bytes() == b"mine"

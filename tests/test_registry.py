@@ -5,7 +5,7 @@ import click
 import pytest
 
 from nlpkit import builtin
-from nlpkit.errors import MissingPlugin, SettingError
+from nlpkit.errors import DataError, MissingPlugin, PluginError, SettingError
 from nlpkit.hookspecs import hookimpl
 from nlpkit.registry import Registry, registry
 
@@ -178,3 +178,85 @@ def test_a_plugin_may_carry_a_model(ours, tmp_path):
 
     ours.add(plugin(nlpkit_register_models=nlpkit_register_models), name="p", distribution="d", version="1")
     assert ours.get("model", "mine").factory == Path(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "factory", "sentence"),
+    [
+        ("", letters, "a tokenizer needs a name, was: ''"),
+        (None, letters, "a tokenizer needs a name, was: None"),
+        (7, letters, "a tokenizer needs a name, was: 7"),
+        ("letters", None, "the tokenizer 'letters' needs a function that makes it, was: None"),
+        ("letters", Path("words"), "the tokenizer 'letters' needs a function that makes it"),
+        ("letters", dict, "'letters'"),  # callable, but nobody can tell its options
+    ],
+)
+def test_a_name_or_factory_that_is_none_is_refused(ours, name, factory, sentence):
+    ours.add(registering("before", name, factory=factory), name="stranger", distribution="zh-letters", version="1")
+    ours.add(registering("before", factory=letters), name="next", distribution="zh-next", version="1")
+    assert ours.plugins[-1].error is None
+    found = Registry()
+    found.add(registering(name, factory=factory), name="stranger", distribution="zh-letters", version="1")
+    assert sentence in found.plugins[0].error
+    assert found.names("tokenizer") == []
+
+
+def test_a_model_that_is_no_path_is_refused(ours):
+    module = plugin(nlpkit_register_models=lambda register: register("mine", letters))
+    ours.add(module, name="p", distribution="d", version="1")
+    assert "the model 'mine' needs the path of a folder" in ours.plugins[-1].error
+    assert "mine" not in ours.names("model")
+
+
+def test_a_hook_that_exits_is_kept_apart(ours):
+    def nlpkit_register_tokenizers(register):
+        register("letters", letters)
+        raise SystemExit("not on this machine")
+
+    module = plugin(nlpkit_register_tokenizers=nlpkit_register_tokenizers)
+    ours.add(module, name="stranger", distribution="zh-letters", version="1.2")
+    assert ours.plugins[-1].error == "SystemExit: not on this machine"
+    assert "letters" not in ours.names("tokenizer")
+
+
+def test_a_taken_command_is_refused_and_its_plugin_left_out_whole(ours):
+    def nlpkit_register_commands(cli):
+        cli.add_command(click.Command("hello"))
+        cli.add_command(click.Command("models"))
+
+    module = registering("letters")
+    module.nlpkit_register_commands = hookimpl(nlpkit_register_commands)
+    ours.add(module, name="stranger", distribution="zh-letters", version="1")
+    ours.add(registering("others"), name="next", distribution="zh-next", version="1")
+    cli = click.Group("nlpkit")
+    ours.add_commands(cli)
+    assert ours.plugins[1].error == "the command 'models' is already there"
+    assert isinstance(cli.commands["models"], click.Group)
+    assert "hello" not in cli.commands
+    assert "letters" not in ours.names("tokenizer")
+    assert {"char", "others"} <= set(ours.names("tokenizer"))
+
+
+@pytest.mark.parametrize(
+    "fault", [RuntimeError("no\nluck"), KeyError("words"), OSError("no such file"), ImportError("x")]
+)
+def test_another_fault_of_a_factory_names_whose_it_is(ours, fault):
+    def factory():
+        raise fault
+
+    ours.add(registering("letters", factory=factory), name="stranger", distribution="zh-letters", version="1.2")
+    with pytest.raises(
+        PluginError, match=r"the tokenizer 'letters' of zh-letters 1\.2 cannot be made: \w+Error: "
+    ) as caught:
+        ours.get("tokenizer", "letters").create({})
+    assert "\n" not in str(caught.value)
+    assert caught.value.__cause__ is fault
+
+
+def test_a_factorys_own_sentence_is_left_as_it_is(ours):
+    def factory():
+        raise DataError("words.txt cannot be read")
+
+    ours.add(registering("letters", factory=factory), name="stranger", distribution="zh-letters", version="1.2")
+    with pytest.raises(DataError, match=r"^words\.txt cannot be read$"):
+        ours.get("tokenizer", "letters").create({})

@@ -1,3 +1,6 @@
+import marshal
+import tempfile
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -123,3 +126,13 @@ def test_a_dictionary_that_is_no_text_or_missing_is_named(tmp_path):
         tokenizers.rjieba(files={DICTIONARY: b"\xff"})
     with pytest.raises(DataError, match=r"nowhere.txt cannot be read"):
         tokenizers.jieba(dictionary=str(tmp_path / "nowhere.txt"))
+
+
+@pytest.mark.parametrize("planted", [{}, {"jieba.cache": marshal.dumps(({"衣服质量不错": 10**9}, 10**9))}])
+def test_jieba_neither_reads_nor_writes_a_cache(tmp_path, monkeypatch, planted):
+    """Anyone may have put a file into the temporary folder."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for name, data in planted.items():
+        (tmp_path / name).write_bytes(data)
+    assert tokenizers.jieba().tokenize("衣服质量不错") == ["衣服", "质量", "不错"]
+    assert {f.name: f.read_bytes() for f in tmp_path.iterdir()} == planted

@@ -2,7 +2,9 @@ import json
 
 import pytest
 
+from nlpkit.bundle import save
 from tests.commands.test_score import one_sentence
+from tests.tiny import model_files
 
 CORPUS = "text,label,kind\n好,positive,a\n差,negative,a\n棒,negative,b\n👍,positive,b\n"
 
@@ -35,8 +37,8 @@ def test_several_corpora_are_reported_each(run, tiny_model, corpus, tmp_path):
     lines.write_text("好，,,1\n差,,0\n", encoding="utf-8")
     done = run("sentiment", "evaluate", corpus, lines, "-m", tiny_model, "--format", "json")
     found = json.loads(done.stdout)
-    assert set(found) == {"all", str(corpus), str(lines)}
-    assert found[str(lines)]["accuracy"] == 1.0
+    assert set(found) == {"all", "corpus.csv", "goods.txt"}
+    assert found["goods.txt"]["accuracy"] == 1.0
 
 
 def test_labels_can_be_renamed(run, tiny_model, tmp_path):
@@ -81,3 +83,22 @@ def test_the_shipped_model_on_the_samples(run, samples):
     found = json.loads(done.stdout)
     assert found["all"]["rows"] == 400
     assert sum(m["rows"] for name, m in found.items() if name != "all") == 400
+
+
+def test_markup_in_labels_and_groups_is_printed_as_it_is(run, tmp_path):
+    labels = ["[/x]", "[bold]good[/bold]"]
+    save(tmp_path / "m", model_files(labels=labels))
+    corpus = tmp_path / "corpus.csv"
+    corpus.write_text("text,label,kind\n好,[bold]good[/bold],[red]\n差,[/x],[/y]\n", encoding="utf-8")
+    done = run("sentiment", "evaluate", corpus, "-m", tmp_path / "m", "--by", "kind")
+    assert (done.returncode, done.stderr) == (0, b"")
+    for expected in (*labels, "[red]", "[/y]"):
+        assert expected in done.stdout.decode()
+
+
+def test_lines_that_are_no_rows_are_counted_on_stderr(run, tiny_model, tmp_path):
+    path = tmp_path / "goods.txt"
+    path.write_text("好,,1\n\n不好\n差,,0\n", encoding="utf-8")
+    done = run("sentiment", "evaluate", path, "-m", tiny_model, "-f", "json")
+    assert json.loads(done.stdout)["all"]["rows"] == 2
+    assert done.stderr.decode() == "2 rows were left out: 1 no text, 1 no comma\n"

@@ -1,5 +1,7 @@
 import json
 
+import pytest
+
 from nlpkit.bundle import save
 from tests.commands.test_score import one_sentence
 from tests.tiny import component, model_files, table_member
@@ -111,3 +113,42 @@ def test_a_lost_model_of_a_plugin_hides_no_other(run, stranger):
     done = run("models", "list", environment=environment)
     assert done.returncode == 0
     assert "reviews" in done.stdout.decode()
+
+
+@pytest.mark.parametrize("source", ["raise SystemExit(3)\n", "import sys\nsys.exit('not here')\n"])
+def test_a_plugin_that_exits_at_import_is_kept_apart(run, stranger, tiny_model, source):
+    done = run("sentiment", "score", "-t", "好", "-m", tiny_model, environment=stranger(source))
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["label"] == "positive"
+    assert done.stderr.startswith(b"Warning: the plugin stranger 1.2 does not work: SystemExit")
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_what_a_plugin_prints_at_import_is_not_among_results(run, stranger, tiny_model):
+    done = run(
+        "sentiment", "score", "-t", "好", "-m", tiny_model, environment=stranger('print("hello there")\n' + LETTERS)
+    )
+    assert json.loads(done.stdout)["label"] == "positive"
+    assert done.stderr == b"hello there\n"
+
+
+def test_what_a_hook_prints_is_not_among_results(run, stranger, tiny_model):
+    loud = LETTERS.replace('    register("pairs"', '    print("hello there")\n    register("pairs"')
+    done = run("sentiment", "score", "-t", "好", "-m", tiny_model, environment=stranger(loud))
+    assert json.loads(done.stdout)["label"] == "positive"
+
+
+def test_a_taken_command_leaves_its_plugin_out_whole(run, stranger, tiny_model):
+    source = LETTERS + COMMAND.replace("def hello", "def models")
+    environment = stranger(source)
+    found, warnings = listed(run, environment)
+    assert found["stranger"]["registers"] == {}
+    assert found["stranger"]["error"] == "the command 'models' is already there"
+    assert warnings.count("\n") == 1
+    assert run("models", "check", tiny_model, environment=environment).stdout.decode() == f"{tiny_model}: ok\n"
+
+
+def test_markup_in_a_fault_is_printed_as_it_is(run, stranger):
+    done = run("plugins", "list", environment=stranger("raise RuntimeError('[/x] [bold]')\n"))
+    assert done.returncode == 0
+    assert "RuntimeError: [/x] [bold]" in done.stdout.decode()

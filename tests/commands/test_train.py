@@ -34,7 +34,7 @@ def test_a_run_is_reported(from_samples):
     said = done.stderr.decode()
     assert re.search(r"300 rows\b.*\bcopies\b.*\bseveral labels\b", said)
     assert re.search(r"epoch +1 +train [\d.]+ +validation [\d.]+ +accuracy [\d.]+", said)
-    assert "greatest difference of a logit from torch" in said
+    assert "greatest difference of a probability from torch" in said
     assert str(folder) in said
     assert "macro F1" in done.stdout.decode()
     assert "Traceback" not in said

@@ -1,10 +1,14 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.numpy import save as save_arrays
 
-from nlpkit.bundle import Bundle
-from nlpkit.errors import SettingError
+from nlpkit.bundle import Bundle, save
+from nlpkit.errors import BundleError, SettingError
 from nlpkit.inference.members import BATCH, TextIds, open_member, run_sorted, tokenize
 from nlpkit.vocabulary import PAD, Ids, TableVocabulary
 from tests.tiny import component, model_files, table_member
@@ -49,11 +53,60 @@ def test_options_that_a_tokenizer_lacks_are_named():
 
 
 def test_codes_of_one_byte_stand_for_their_levels():
-    from safetensors.numpy import save
-
     entry, files = table_member(words={"好": 1.0})
     levels = np.linspace(-1.28, 1.27, 256, dtype=np.float32)[:, None]
     arrays = {"table": np.array([[128], [128], [228]], dtype=np.uint8), "levels": levels, "bias": np.array([0.5])}
-    files["characters/arrays.safetensors"] = save(arrays)
+    files["characters/arrays.safetensors"] = save_arrays(arrays)
     member = open_member(Bundle("tiny", files), entry, 2)
     assert member.logits(["好好", "", "x"]) == pytest.approx(np.array([[0, 2.5], [0, 0.5], [0, 0.5]]), abs=1e-5)
+
+
+CODES, LEVELS, BIAS = np.zeros((3, 1), np.uint8), np.zeros((256, 1), np.float32), np.zeros(1)
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"table": CODES, "bias": BIAS},
+        {"table": CODES, "bias": BIAS, "levels": LEVELS[:255]},
+        {"table": CODES, "bias": BIAS, "levels": np.zeros((256, 2), np.float32)},
+        {"table": CODES.astype(np.float32), "bias": BIAS, "levels": LEVELS},
+        {"table": CODES.astype(np.int64), "bias": BIAS},
+        {"table": CODES.astype(np.float32)[:2], "bias": BIAS},
+        {"table": np.zeros((3, 2), np.float32), "bias": BIAS},
+        {"table": CODES.astype(np.float32), "bias": np.zeros(2)},
+        {"table": CODES.astype(np.float32)},
+        {"levels": LEVELS, "bias": BIAS},
+    ],
+    ids=str,
+)
+def test_arrays_that_do_not_fit_are_damage(arrays):
+    entry, files = table_member(words={"好": 1.0})
+    files["characters/arrays.safetensors"] = save_arrays(arrays)
+    with pytest.raises(BundleError, match=r"tiny is damaged: characters/arrays\.safetensors"):
+        open_member(Bundle("tiny", files), entry, 2)
+
+
+WITHOUT_TORCH = """
+import sys
+sys.modules["torch"] = None
+import nlpkit
+try:
+    nlpkit.load(sys.argv[1]).score(["好"])
+except nlpkit.MissingExtra as error:
+    print(error)
+"""
+
+
+def test_what_runs_through_torch_says_what_to_install(tmp_path):
+    entry, files = table_member()
+    save(tmp_path / "m", model_files((entry | {"runtime": "torch"}, files)))
+    done = subprocess.run(
+        [sys.executable, "-X", "utf8", "-c", WITHOUT_TORCH, str(tmp_path / "m")],
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    assert "pip install 'nlpkit-zh[train]'" in done.stdout
+    assert f"the member characters of {tmp_path / 'm'}" in done.stdout
+    assert done.stdout.count("\n") == 1

@@ -103,6 +103,11 @@ def test_an_assignment_without_a_value():
         ("normalisation.nfkd=true", "nfkd"),
         ("head.poling=max", "poling"),
         ("head.pooling=median", "median"),
+        ("head.dropout=1", "head.dropout"),
+        ("seed=-1", r"seed must be at least 0 and below 2\*\*32, was: -1"),
+        ("seed=4294967296", r"seed must be at least 0 and below 2\*\*32, was: 4294967296"),
+        ("seed=0.5", "seed wants a int, found 0.5"),
+        ("exits=[0]", "exits"),
     ],
 )
 def test_a_wrong_setting_is_one_sentence(assignment, sentence):
@@ -136,3 +141,13 @@ def test_components_are_exchanged_with_their_options():
     assert made.members[0].embedding == {"name": "trainable", "dim": 4}
     with pytest.raises(SettingError, match="one member"):
         compose(TWO, {"encoder": "lstm"})
+
+
+def test_a_task_is_no_setting():
+    with pytest.raises(SettingError, match="no setting 'task'"):
+        settings(ONE | {"task": "sentiment"})
+
+
+@pytest.mark.parametrize("seed", [0, 2**32 - 1])
+def test_the_least_and_the_greatest_seed(seed):
+    assert settings(assign(ONE, [f"seed={seed}"])).seed == seed
