@@ -20,7 +20,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
@@ -138,7 +138,10 @@ def writable(folder: Path, *, force: bool = False) -> None:
     :raises BundleError: if something is there that is no model, or a model and not ``force``, or the disk refuses.
     """
     folder = folder.resolve()
-    _recover(folder)
+    try:
+        _recover(folder)
+    except OSError as error:
+        raise BundleError(f"{folder} cannot be written: {(error.strerror or str(error)).lower()}") from error
     if folder.is_dir() and not (folder / CONFIG).is_file() and any(folder.iterdir()):
         raise BundleError(f"{folder} holds files but no model; nothing was touched: choose another folder")
     if folder.exists() and not folder.is_dir():
@@ -167,10 +170,10 @@ def save(folder: Path, files: Mapping[str, bytes], *, force: bool = False) -> No
     try:
         _swap(new, folder)
     except OSError as error:
-        _recover(folder)
-        raise BundleError(
-            f"{folder} could not be moved in: {error.strerror or error}; the model is in {new}"
-        ) from error
+        with suppress(OSError):  # if not even that works, `Bundle.open` finds the old model where it is
+            _recover(folder)
+        where = f"the model is in {new}"
+        raise BundleError(f"{folder} could not be moved in: {error.strerror or error}; {where}") from error
 
 
 def dump_json(value: Any) -> bytes:

@@ -250,7 +250,7 @@ class _Records:
             if not cells and width > 1:
                 continue  # a blank line is a row only where a row has one cell
             block.append(self._row(cells or [""], position))
-            size += len(block[-1].text)
+            size += sum(map(len, cells))
             if len(block) == RECORDS or size > BLOCK:
                 yield block
                 block, size = [], 0
@@ -270,7 +270,7 @@ class _Records:
     def _records(self) -> Iterator[list[str]]:
         try:
             for record in self._reader:
-                if len(self._held) > 1:
+                if len(self._held) > 1 or (record and record[-1].endswith("\n")):
                     self._check_closed()
                 self._held.clear()
                 yield record

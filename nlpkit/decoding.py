@@ -14,6 +14,7 @@ BLOCK = 1 << 19  # bytes read at a time
 HEAD = 1 << 16  # bytes from which the encoding is found out
 WINDOWS = ("utf-8-sig", "gb18030", "gbk", "gb2312", "utf-16", "utf-16-le", "utf-16-be")
 _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_WIDE_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 _FORMATS = {b"PK\x03\x04": "a zip file or an Excel workbook: save it as CSV", b"\x1f\x8b": "gzip: unpack it first"}
 _FORMATS |= {b"%PDF": "a PDF", b"\xd0\xcf\x11\xe0": "an old Office file: save it as CSV", b"\x89PNG": "a picture"}
 
@@ -37,6 +38,8 @@ class Decoded:
         self._first = self._enough()
         _refuse_binary(name, self._first[:HEAD])
         self._known = None if encoding is None else _named(encoding)
+        if self._known in ("utf-16", "utf-32") and not self._first.startswith(_WIDE_BOMS):
+            self._known += "-le"  # as Windows writes it; the codec wants a mark
         if self._known == "utf-8" and self._first.startswith(codecs.BOM_UTF8):
             self._known = "utf-8-sig"
         self._first = self._settled(self._first)
@@ -172,8 +175,9 @@ def _decodes(line: bytes, encoding: str) -> bool:
 def _named(encoding: str) -> str:
     """The usual name of an encoding of text that works on any bytes."""
     try:
-        "".encode(encoding)  # refuses codecs that are not of text, such as base64
-        if "\ud800" not in codecs.getincrementaldecoder(encoding)(errors="nlpkit").decode(b"a\\ud800\xff", final=True):
+        mark = "".encode(encoding)  # UTF-16's byte order mark; codecs that are not of text, such as base64, are refused
+        trial = mark + b"a\\ud800\xff"
+        if "\ud800" not in codecs.getincrementaldecoder(encoding)(errors="nlpkit").decode(trial, final=True):
             return codecs.lookup(encoding).name
     except (LookupError, UnicodeError, ValueError, TypeError):
         pass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -61,17 +61,29 @@ def measure(truth: Sequence[str], scores: Sequence[Score], labels: Sequence[str]
 
 
 def groups(examples: Sequence[Example]) -> dict[str, list[int]]:
-    """Rows by name: "all", each corpus if there are several, each group; a name taken twice gets its kind before it."""
+    """Rows by name: "all", each corpus if there are several, each group; one that is called as another is told apart."""
     corpora = list(dict.fromkeys(e.corpus for e in examples))
-    found = {"all": list(range(len(examples)))}
     names = _names(corpora) if len(corpora) > 1 else {}
+    called = _apart(dict.fromkeys(e.group for e in examples if e.group), {"all", *names.values()})
+    found = {"all": list(range(len(examples)))}
     for position, example in enumerate(examples):
         if example.corpus in names:
             found.setdefault(names[example.corpus], []).append(position)
         if example.group:
-            taken = example.group == "all" or example.group in names.values()
-            found.setdefault(f"group {example.group}" if taken else example.group, []).append(position)
+            found.setdefault(called[example.group], []).append(position)
     return found
+
+
+def _apart(found: Iterable[str], taken: set[str]) -> dict[str, str]:
+    """A name for each group that is neither taken nor another group's."""
+    ordered = sorted(found, key=taken.__contains__)  # those that may keep their own first
+    called: dict[str, str] = {}
+    for group in ordered:
+        name = group
+        while name in taken or name in called.values():
+            name = f"group {name}"
+        called[group] = name
+    return called
 
 
 def _names(corpora: Sequence[str]) -> dict[str, str]:

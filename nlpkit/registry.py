@@ -157,7 +157,8 @@ class Registry:
     def _call(self, hook: str, module: object, **arguments: Any) -> None:
         for implementation in getattr(self._manager.hook, hook).get_hookimpls():
             if implementation.plugin is module:
-                implementation.function(*(arguments[name] for name in implementation.argnames))
+                with redirect_stdout(sys.stderr):  # what a plugin prints must not stand among results
+                    implementation.function(*(arguments[name] for name in implementation.argnames))
 
     def _registrar(self, kind: str, distribution: str, version: str, plugin: str) -> Callable[[str, Any], None]:
         def register(name: str, factory: Callable[..., Any] | Path) -> None:
@@ -166,6 +167,8 @@ class Registry:
             if not (isinstance(factory, str | Path) if kind == "model" else callable(factory)):
                 wanted = "the path of a folder" if kind == "model" else "a function that makes it"
                 raise PluginError(f"the {kind} {name!r} needs {wanted}, was: {factory!r}")
+            if kind != "model":
+                _signature(name, factory)
             if taken := self.components.get((kind, name)):
                 raise PluginError(f"the {kind} {name!r} is already registered by {taken.distribution}")
             self.components[kind, name] = Component(kind, name, factory, distribution, version, plugin)
@@ -180,7 +183,7 @@ def registry() -> Registry:
     for point in _sorted_entry_points():
         distribution, version = (point.dist.name, point.dist.version) if point.dist else ("unknown", "0")
         try:
-            with redirect_stdout(sys.stderr):  # what it prints must not stand among results
+            with redirect_stdout(sys.stderr):
                 module = point.load()
         except (Exception, SystemExit) as fault:  # an import runs a stranger's code: any fault is the plugin's alone
             found.plugins.append(Plugin(point.name, distribution, version, _sentence(fault)))
@@ -193,6 +196,13 @@ def _sorted_entry_points() -> Iterator[EntryPoint]:
     """Ours first, so that a stranger who takes one of our names is the one refused."""
     points = entry_points(group=hookspecs.PROJECT)
     yield from sorted(points, key=lambda p: (p.module != "nlpkit.builtin", p.dist.name if p.dist else "", p.name))
+
+
+def _signature(name: str, factory: Any) -> inspect.Signature:
+    try:
+        return inspect.signature(factory)
+    except ValueError:
+        raise PluginError(f"{name!r} needs a function whose options can be read, was: {factory!r}") from None
 
 
 def _sentence(fault: BaseException) -> str:

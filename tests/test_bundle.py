@@ -120,7 +120,7 @@ def test_a_disk_that_fails_while_moving_leaves_the_old_model(tmp_path, monkeypat
     save(folder, OLD)
     with monkeypatch.context() as patch:
         patch.setattr(Path, "rename", FullDisk(Path.rename, calls))
-        with pytest.raises(BundleError, match="could not be moved in: No space left.*; the model is in ") as caught:
+        with pytest.raises(BundleError, match=r"could not be moved in: No space left.*; the model is in ") as caught:
             save(folder, NEW, force=True)
     assert contents(Path(str(caught.value).rpartition("the model is in ")[2])) == NEW
     found = Bundle.open(folder)

@@ -86,7 +86,7 @@ def test_utf8_that_was_said_drops_the_mark(name):
     ],
 )
 def test_an_encoding_that_is_none_of_text_is_refused(encoding):
-    with pytest.raises(SettingError, match="there is no encoding .* for text; try utf-8, gb18030 or utf-16"):
+    with pytest.raises(SettingError, match=r"there is no encoding .* for text; try utf-8, gb18030 or utf-16"):
         lines_of(b"abc\n", encoding=encoding)
 
 

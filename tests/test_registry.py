@@ -192,13 +192,16 @@ def test_a_plugin_may_carry_a_model(ours, tmp_path):
     ],
 )
 def test_a_name_or_factory_that_is_none_is_refused(ours, name, factory, sentence):
-    ours.add(registering("before", name, factory=factory), name="stranger", distribution="zh-letters", version="1")
-    ours.add(registering("before", factory=letters), name="next", distribution="zh-next", version="1")
+    def nlpkit_register_tokenizers(register):
+        register("before", letters)
+        register(name, factory)
+
+    module = plugin(nlpkit_register_tokenizers=nlpkit_register_tokenizers)
+    ours.add(module, name="stranger", distribution="zh-letters", version="1")
+    assert sentence in (ours.plugins[-1].error or "")
+    assert "before" not in ours.names("tokenizer")
+    ours.add(registering("before"), name="next", distribution="zh-next", version="1")
     assert ours.plugins[-1].error is None
-    found = Registry()
-    found.add(registering(name, factory=factory), name="stranger", distribution="zh-letters", version="1")
-    assert sentence in found.plugins[0].error
-    assert found.names("tokenizer") == []
 
 
 def test_a_model_that_is_no_path_is_refused(ours):

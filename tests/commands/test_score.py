@@ -1,9 +1,11 @@
+import contextlib
 import csv
 import io
 import json
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -270,7 +272,7 @@ def test_an_unknown_encoding(score, write, encoding):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--format", "xml"], ["--nothing"], ["--text", "好", "file.txt"]],
+    [["--format", "xml"], ["--nothing"], ["--text", "好", "file.txt"], ["-", "-"]],
 )
 def test_a_wrong_command_line_exits_with_two(score, arguments):
     done = score(*arguments)
@@ -344,3 +346,170 @@ def test_a_full_disk_is_one_sentence(nlpkit_command, clean_environment, tiny_mod
     assert done.returncode == 1
     assert done.stderr.startswith(b"Error: ")
     assert done.stderr.count(b"\n") == 1
+
+
+def test_a_dash_is_stdout(score, write, tmp_path):
+    path = write("好\n")
+    done = score(path, "-o", "-", cwd=tmp_path)
+    assert json_rows(done.stdout)[0]["label"] == "positive"
+    assert [f.name for f in tmp_path.iterdir()] == ["reviews.txt"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs FIFOs")
+def test_a_fifo_is_written_into(score, write, tmp_path):
+    fifo, found = tmp_path / "fifo", []
+    os.mkfifo(fifo)
+    reader = threading.Thread(target=lambda: found.append(fifo.read_bytes()), daemon=True)
+    reader.start()
+    done = score(write("好\n差\n"), "-o", fifo)
+    reader.join(10)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert [row["label"] for row in json_rows(*found)] == ["positive", "negative"]
+    assert fifo.is_fifo()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs FIFOs")
+def test_a_fifo_is_read_once_and_whole(score, tmp_path):
+    fifo, count = tmp_path / "fifo", 30_000
+    os.mkfifo(fifo)
+
+    def feed():
+        with contextlib.suppress(BrokenPipeError):
+            fifo.write_bytes("好用\n".encode() * count)
+
+    threading.Thread(target=feed, daemon=True).start()
+    done = score(fifo, "-f", "jsonl")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.count(b"\n") == count
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/stdin"), reason="no /dev/stdin")  # noqa: PTH110
+def test_stdin_by_its_path_is_read_whole(score):
+    done = score("/dev/stdin", "-f", "jsonl", stdin="好用\n".encode() * 30_000)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.count(b"\n") == 30_000
+
+
+@pytest.mark.skipif(os.name == "nt", reason="devices are files here only")
+def test_a_device_is_written_into(score, write):
+    done = score(write("好\n"), "-o", "/dev/stdout", "-f", "csv")
+    assert done.returncode == 0
+    assert csv_rows(done.stdout)[0]["label"] == "positive"
+    assert score(write("好\n"), "-o", os.devnull).returncode == 0
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_is_followed(score, write, tmp_path, there):
+    (tmp_path / "deep").mkdir()
+    target, link = tmp_path / "deep" / "target.jsonl", tmp_path / "link.jsonl"
+    link.symlink_to(target)
+    if there:
+        target.write_bytes(b"precious")
+        one_sentence(score(write("好\n"), "-o", link), 1)
+        assert target.read_bytes() == b"precious"
+    assert score(write("好\n"), "-o", link, "--force").returncode == 0
+    assert link.is_symlink()
+    assert json_rows(target.read_bytes())[0]["label"] == "positive"
+    assert [f.name for f in (tmp_path / "deep").iterdir()] == ["target.jsonl"]
+
+
+def test_an_output_can_be_scored_again_and_again(score, write, tmp_path):
+    path = write("text,n\n好,1\n", "0.csv")
+    for turn in range(1, 4):
+        out = tmp_path / f"{turn}.csv"
+        assert score(path, "-o", out).returncode == 0
+        path = out
+    header, row = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"))))
+    assert len(set(header)) == len(header) == 2 + 3 * 3
+    assert header[:6] == ["text", "n", "label", "probability", "reason", "predicted_label"]
+    assert [cell for name, cell in zip(header, row, strict=True) if "label" in name] == ["positive"] * 3
+
+
+def test_control_characters_cannot_steer_a_terminal(score, write):
+    done = score(write("好\x1b[31m红\x07\x00\x7f\x9b2J\n"), "-f", "table")
+    (line,) = done.stdout.decode().splitlines()
+    assert "好�[31m红���" in line
+    assert all(c.isprintable() for c in line)
+    kept = score(write("好\x1b[31m\n"), "-f", "jsonl").stdout
+    assert json_rows(kept)[0]["text"] == "好\x1b[31m"
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"a.csv": "text,n\n好,1\n", "b.txt": "好\n"},
+        {"b.txt": "好\n", "a.csv": "text,n\n好,1\n"},
+        {"a.csv": "text,n\n好,1\n", "b.csv": "text,m\n好,1\n"},
+    ],
+)
+def test_files_of_several_shapes_become_jsonl(score, write, files):
+    done = score(*[write(text, name) for name, text in files.items()])
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert [row["label"] for row in json_rows(done.stdout)] == ["positive", "positive"]
+
+
+def test_tables_of_one_shape_become_one(score, write):
+    paths = [write(f"text,n\n好,{name}\n", name) for name in ("a.csv", "b.csv")]
+    assert [row["n"] for row in csv_rows(score(*paths).stdout)] == ["a.csv", "b.csv"]
+
+
+@pytest.mark.parametrize("output", [["-o", "out.jsonl"], []])
+@pytest.mark.parametrize("bad", ["missing.txt", "book.xlsx", "columns.csv"])
+def test_a_bad_file_among_good_ones_is_told_before_any_work(score, write, tmp_path, bad, output):
+    path = write("好\n", "a.txt")
+    if FAULTS[bad][0] is not None:
+        write(FAULTS[bad][0], bad)
+    before = {f.name for f in tmp_path.iterdir()}
+    assert bad in one_sentence(score(path, bad, *output, cwd=tmp_path), 1)
+    assert {f.name for f in tmp_path.iterdir()} == before
+
+
+def test_stdin_twice_says_why_not(score):
+    assert b"read once" in score("-", "-", stdin="好\n".encode()).stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX shells")
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("arguments", [["sentiment", "score", "-t", "好"], ["sentiment", "score"], ["models", "list"]])
+def test_closed_streams_are_no_traceback(nlpkit_command, clean_environment, closed, arguments):
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {closed}', "sh", nlpkit_command, *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        env=clean_environment,
+        check=False,
+    )
+    assert done.returncode == (1 if arguments == ["sentiment", "score"] else 0)  # an empty stdin is a fault
+    assert b"Traceback" not in done.stderr
+    assert done.stderr.count(b"\n") <= 1
+
+
+def on_a_terminal(command, environment) -> bytes:
+    """What a command writes to a terminal."""
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, env=environment) as child:
+        os.close(theirs)
+        parts = []
+        while True:
+            try:
+                part = os.read(ours, 4096)
+            except OSError:  # Linux says so that the other end is closed
+                break
+            if not part:
+                break
+            parts.append(part)
+    os.close(ours)
+    assert child.returncode == 0
+    return b"".join(parts)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs pseudo-terminals")
+def test_colours_are_for_terminals_that_want_them(nlpkit_command, clean_environment, tiny_model):
+    command = [nlpkit_command, "sentiment", "score", "-t", "好", "-m", str(tiny_model)]
+    environment = clean_environment | {"TERM": "xterm-256color", "COLUMNS": "60"}
+    coloured = on_a_terminal(command, environment)
+    plain = on_a_terminal(command, environment | {"NO_COLOR": "1"})
+    assert b"\x1b[3" in coloured
+    assert b"\x1b" not in plain
+    assert plain.decode().split() == ["positive", "0.881", "好"]

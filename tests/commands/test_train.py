@@ -2,6 +2,7 @@ import csv
 import io
 import json
 import re
+import sys
 
 import pytest
 
@@ -117,3 +118,88 @@ def test_a_corpus_that_teaches_nothing_is_one_sentence(run, tmp_path, text, sent
     corpus = tmp_path / "corpus.csv"
     corpus.write_text(text, encoding="utf-8")
     assert sentence in one_sentence(run("sentiment", "train", corpus, "-o", tmp_path / "m"), 1)
+
+
+STRANGE = """
+import torch
+from torch import nn
+from nlpkit import hookimpl
+
+class Packed(nn.Module):
+    causal = True
+    config = {}
+    def __init__(self, input_dim):
+        super().__init__()
+        self.output_dim, self.layer = 6, nn.GRU(input_dim, 6, batch_first=True)
+    def forward(self, vectors, mask, state=None):
+        lengths = mask.sum(1).clamp(min=1).cpu()
+        packed = nn.utils.rnn.pack_padded_sequence(vectors, lengths, batch_first=True, enforce_sorted=False)
+        states, state = self.layer(packed)
+        states, _ = nn.utils.rnn.pad_packed_sequence(states, batch_first=True, total_length=vectors.shape[1])
+        return states, state
+
+class Deciding(nn.Module):
+    causal = True
+    config = {}
+    def __init__(self, input_dim):
+        super().__init__()
+        self.output_dim, self.layer = 6, nn.Linear(input_dim, 6)
+    def forward(self, vectors, mask, state=None):
+        states = self.layer(vectors)
+        if float(states.detach().abs().max()) > 1e6:
+            states = states.clamp(-1e6, 1e6)
+        return states, state
+
+@hookimpl
+def nlpkit_register_encoders(register):
+    register("packed", lambda *, input_dim: Packed(input_dim))
+    register("deciding", lambda *, input_dim: Deciding(input_dim))
+"""
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("encoder", ["packed", "deciding"])
+def test_what_torch_cannot_export_runs_through_torch(run, stranger, tmp_path, encoder):
+    pytest.importorskip("torch")
+    corpus, folder = tmp_path / "goods.txt", tmp_path / "m"
+    corpus.write_text(
+        "".join(f"第{i}家店{manner}，{i}分,,{label}\n" for i in range(40) for manner, label in MANNERS),
+        encoding="utf-8",
+    )
+    environment = stranger(STRANGE)
+    done = run(
+        *("sentiment", "train", corpus, "-o", folder, "--encoder", encoder, "--tokenizer", "char", "--no-weights"),
+        *("--set", "training.epochs=6", "--set", "training.learning_rate=0.02", "--set", "embedding.dim=8"),
+        *("--label", "1=positive", "--label", "0=negative"),
+        environment=environment,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert "Traceback" not in done.stderr.decode()
+    (member,) = json.loads((folder / "config.json").read_bytes())["members"]
+    assert member["runtime"] == "torch"
+    assert (folder / member["name"] / "model.safetensors").is_file()
+    assert not (folder / member["name"] / "model.onnx").exists()
+    score = ("sentiment", "score", "-t", "店很好", "-t", "店太差", "-m", folder)
+    scored = run(*score, environment=environment)
+    assert [row["label"] for row in json_rows(scored.stdout)] == ["positive", "negative"]
+    assert run("models", "check", folder, environment=environment).returncode == 0
+    (tmp_path / "site" / "torch.py").write_text('raise ImportError("no torch here")\n')
+    assert "pip install 'nlpkit-zh[train]'" in one_sentence(run(*score, environment=environment), 1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a place that nobody may write to")
+@pytest.mark.train
+def test_a_place_that_refuses_is_told_before_the_corpus_is_read(run, tmp_path):
+    pytest.importorskip("torch")
+    done = run("sentiment", "train", tmp_path / "missing.csv", "-o", "/proc/x")
+    assert "/proc/x cannot be written" in one_sentence(done, 1)
+
+
+@pytest.mark.train
+def test_missing_parents_of_a_model_are_made(run, samples, tmp_path):
+    pytest.importorskip("torch")
+    folder = tmp_path / "a" / "b" / "mine"
+    corpus = samples / "labelled.csv"
+    done = run("sentiment", "train", corpus, "-o", folder, "--set", "embedding.bits=12", "--set", "training.epochs=1")
+    assert done.returncode == 0, done.stderr.decode()
+    assert run("models", "check", folder).returncode == 0

@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from safetensors.torch import load as load_tensors  # noqa: E402
+from safetensors.numpy import load as load_arrays  # noqa: E402
 
 import nlpkit  # noqa: E402
 from nlpkit.bundle import Bundle  # noqa: E402
@@ -15,11 +15,12 @@ from nlpkit.corpus import Example, fingerprint, split  # noqa: E402
 from nlpkit.errors import BundleError, DataError  # noqa: E402
 from nlpkit.inference.members import TextIds, open_member  # noqa: E402
 from nlpkit.registry import registry  # noqa: E402
+from nlpkit.training.composition import restore  # noqa: E402
 from nlpkit.training.loop import Epoch  # noqa: E402
-from nlpkit.training.network import Head, HeadSettings, Network  # noqa: E402
+from nlpkit.training.network import Network  # noqa: E402
 from nlpkit.training.sentiment import MemberExported, MemberStarted, Prepared, Saved, train  # noqa: E402
 from nlpkit.training.settings import settings  # noqa: E402
-from nlpkit.vocabulary import load_vocabulary  # noqa: E402
+from nlpkit.vocabulary import TableVocabulary, dump_vocabulary, load_vocabulary  # noqa: E402
 
 pytestmark = pytest.mark.train
 TRAINING = {"epochs": 2, "learning_rate": 0.02, "batch_size": 16}
@@ -69,19 +70,10 @@ def trained(tmp_path_factory, examples):
 
 def network_of(bundle: Bundle, entry) -> tuple[Network, TextIds]:
     """A member composed again from what was saved, without its graph or table."""
-    name = entry["name"]
-    vocabulary = load_vocabulary(bundle.read(f"{name}/vocabulary.json"))
-    made = {
-        kind: registry().get(kind, entry[kind]["name"]).create(entry[kind]["config"])
-        for kind in ("tokenizer", "embedding")
-    }
-    made["embedding"].build(vocabulary)
-    encoder = registry().get("encoder", entry["encoder"]["name"])
-    encoder = encoder.create(entry["encoder"]["config"], input_dim=made["embedding"].dim)
-    head = Head(HeadSettings(**entry["head"]), input_dim=encoder.output_dim, labels=len(bundle.config["labels"]))
-    network = Network(made["embedding"], encoder, head).eval()
-    network.load_state_dict(load_tensors(bundle.read(f"{name}/model.safetensors")))
-    return network, TextIds(made["tokenizer"], vocabulary, entry["max_length"])
+    vocabulary = load_vocabulary(bundle.read(f"{entry['name']}/vocabulary.json"))
+    tokenizer = registry().get("tokenizer", entry["tokenizer"]["name"]).create(entry["tokenizer"]["config"])
+    network = restore(bundle, entry, vocabulary, len(bundle.config["labels"]))
+    return network, TextIds(tokenizer, vocabulary, entry["max_length"])
 
 
 @pytest.mark.parametrize("position", range(5))
@@ -133,7 +125,7 @@ def test_a_run_tells_what_it_does(trained, examples):
     assert sum(prepared.labels.values()) == prepared.train
     assert [e.name for e in the(MemberStarted, events)] == ["ngrams", "table", "bag", "cnn", "lstm"]
     assert len(the(Epoch, events)) == 5 * 2
-    assert all(e.difference < (0.5 if e.name == "cnn" else 1e-4) for e in the(MemberExported, events))
+    assert all(e.difference < (0.05 if e.name == "cnn" else 1e-4) for e in the(MemberExported, events))
     (saved,) = the(Saved, events)
     assert saved.metrics["all"].rows == prepared.test
     assert saved.metrics["all"].accuracy > 0.9
@@ -146,6 +138,7 @@ def test_the_config_says_where_all_came_from(trained, examples):
     assert config["data"]["fingerprint"] == fingerprint(split(examples, test=0.2, validation=0.3).train)
     assert config["data"]["corpora"] == {"shop.csv": len(examples)}
     assert config["settings"]["seed"] == 0
+    assert all("seconds" not in epoch for member in config["members"] for epoch in member["history"])
     for member in config["members"]:
         for kind in ("tokenizer", "embedding", "encoder"):
             assert member[kind]["distribution"] == "nlpkit-zh"
@@ -172,22 +165,13 @@ def files_of(folder):
     return {f.relative_to(folder).as_posix(): f.read_bytes() for f in folder.rglob("*") if f.is_file()}
 
 
-def without_clock(files):
-    """What a run wrote but for how long it took."""
-    config = json.loads(files.pop("config.json"))
-    for member in config["members"]:
-        for epoch in member["history"]:
-            epoch.pop("seconds", None)
-    files.pop("README.md")
-    return config, files
-
-
 def test_the_same_seed_gives_the_same_files(tmp_path, examples):
     for name, seed in (("one", 0), ("two", 0), ("three", 1)):
-        run(tmp_path / name, examples, NGRAMS, LSTM, seed=seed)
-    one, two, three = (without_clock(files_of(tmp_path / name)) for name in ("one", "two", "three"))
-    assert one == two
-    assert one[1]["lstm/model.onnx"] != three[1]["lstm/model.onnx"]
+        run(tmp_path / name / "m", examples, NGRAMS, LSTM, seed=seed)
+    one, two, three = (files_of(tmp_path / name / "m") for name in ("one", "two", "three"))
+    assert {"config.json", "README.md", "samples.json", "lstm/model.safetensors"} <= one.keys() == two.keys()
+    assert [path for path in one if one[path] != two[path]] == []
+    assert one["lstm/model.onnx"] != three["lstm/model.onnx"]
 
 
 def test_copies_and_conflicts_go_before_the_split_and_are_counted(tmp_path, examples):
@@ -252,7 +236,9 @@ def test_int8_tables_stay_close(tmp_path, examples, pooling):
     member = NGRAMS | {"head": {"pooling": pooling}, "embedding": NGRAMS["embedding"] | {"dim": 3}, "weights": "int8"}
     (exported,) = the(MemberExported, run(tmp_path / "m", examples, member))
     assert exported.runtime == "table"
-    assert 0 < exported.difference < 0.2
+    assert 0 < exported.difference < 0.05
+    arrays = load_arrays((tmp_path / "m" / "ngrams" / "arrays.safetensors").read_bytes())
+    assert (arrays["table"].dtype, arrays["levels"].shape, arrays["bias"].shape) == (np.uint8, (256, 1), (1,))
 
 
 def test_a_user_dictionary_goes_with_the_model(tmp_path, examples):
@@ -267,3 +253,30 @@ def test_a_user_dictionary_goes_with_the_model(tmp_path, examples):
     assert "云端小铺" in load_vocabulary(bundle.read("table/vocabulary.json")).tokens
     assert str(words).encode() not in (tmp_path / "m" / "config.json").read_bytes()
     assert nlpkit.load(tmp_path / "m").check() == []
+
+
+def test_ids_that_a_graph_does_not_know_are_damage(trained):
+    """A vocabulary of another model: onnxruntime refuses it when it runs, and says so in words of its own."""
+    files = files_of(trained[0])
+    entry = Bundle("trained", files).config["members"][2]
+    tokens = [chr(code) for code in range(0x4E00, 0x5200)]
+    files["bag/vocabulary.json"] = dump_vocabulary(TableVocabulary(tokens))
+    member = open_member(Bundle("trained", files), entry, 2)
+    with pytest.raises(BundleError, match=r"trained: bag/model\.onnx is damaged") as caught:
+        member.logits([tokens[-1]])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("data", [None, b"", b"junk", "other"])
+def test_weights_that_do_not_fit_are_damage(trained, data):
+    files = files_of(trained[0])
+    bundle = Bundle("trained", files)
+    entry = bundle.config["members"][2]
+    vocabulary = load_vocabulary(bundle.read("bag/vocabulary.json"))
+    if data is None:
+        del files["bag/model.safetensors"]
+    else:
+        files["bag/model.safetensors"] = files["cnn/model.safetensors"] if data == "other" else data
+    with pytest.raises(BundleError, match=r"trained is damaged: bag/model\.safetensors") as caught:
+        restore(bundle, entry, vocabulary, 2)
+    assert "\n" not in str(caught.value)
