@@ -4,7 +4,7 @@ import sys
 
 from processes import in_turn
 
-SURE, UNSURE = "质量很好，下次还来", "还行吧，就那样"
+SURE, UNSURE = "质量很好，下次还来", "凑合用吧"  # the second is passed on to the network
 
 
 def main() -> None:

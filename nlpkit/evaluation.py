@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -61,10 +61,12 @@ def measure(truth: Sequence[str], scores: Sequence[Score], labels: Sequence[str]
 
 
 def groups(examples: Sequence[Example]) -> dict[str, list[int]]:
-    """Rows by name: "all", each corpus if there are several, each group; one that is called as another is told apart."""
-    corpora = list(dict.fromkeys(e.corpus for e in examples))
-    names = _names(corpora) if len(corpora) > 1 else {}
-    called = _apart(dict.fromkeys(e.group for e in examples if e.group), {"all", *names.values()})
+    """Rows by name: "all", each corpus if there are several, each group; what is called like another says what it is."""
+    corpora = dict.fromkeys(e.corpus for e in examples)
+    short = Counter(Path(corpus).name for corpus in corpora)
+    by_path = {corpus: name if short[name := Path(corpus).name] == 1 else corpus for corpus in corpora}
+    names = _apart("corpus", by_path, {"all"}) if len(corpora) > 1 else {}
+    called = _apart("group", {e.group: e.group for e in examples if e.group}, {"all", *names.values()})
     found = {"all": list(range(len(examples)))}
     for position, example in enumerate(examples):
         if example.corpus in names:
@@ -74,23 +76,15 @@ def groups(examples: Sequence[Example]) -> dict[str, list[int]]:
     return found
 
 
-def _apart(found: Iterable[str], taken: set[str]) -> dict[str, str]:
-    """A name for each group that is neither taken nor another group's."""
-    ordered = sorted(found, key=taken.__contains__)  # those that may keep their own first
+def _apart(kind: str, wanted: Mapping[str, str], taken: set[str]) -> dict[str, str]:
+    """The name that each key wants or, where that is taken, the same behind what kind of thing it is."""
     called: dict[str, str] = {}
-    for group in ordered:
-        name = group
+    for key in sorted(wanted, key=lambda key: wanted[key] in taken):  # those that may keep theirs come first
+        name = wanted[key]
         while name in taken or name in called.values():
-            name = f"group {name}"
-        called[group] = name
+            name = f"{kind} {name}"
+        called[key] = name
     return called
-
-
-def _names(corpora: Sequence[str]) -> dict[str, str]:
-    """Each path's last part, or the whole path where two would be called the same or "all"."""
-    short = {corpus: Path(corpus).name for corpus in corpora}
-    counts = Counter([*short.values(), "all"])
-    return {corpus: name if counts[name] == 1 else corpus for corpus, name in short.items()}
 
 
 def _calibration_error(truth: Sequence[str], scores: Sequence[Score]) -> float:

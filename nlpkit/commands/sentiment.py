@@ -83,7 +83,7 @@ def score(
     rows = 0
     with opened(output, force=force) as out, _bar(show=output is not None or not terminal) as advance:
         seen = terminal and output is None
-        color = seen and "NO_COLOR" not in os.environ
+        color = seen and not os.environ.get("NO_COLOR")
         write = writer(kind, opened_model.labels, color=color, width=_width() if seen else None)
         for source, first, block in _blocks(files, texts, column, encoding):
             scores = opened_model.score_rows(block)

@@ -169,7 +169,16 @@ def test_what_torch_cannot_export_runs_through_torch(run, stranger, tmp_path, en
     environment = stranger(STRANGE)
     done = run(
         *("sentiment", "train", corpus, "-o", folder, "--encoder", encoder, "--tokenizer", "char", "--no-weights"),
-        *("--set", "training.epochs=6", "--set", "training.learning_rate=0.02", "--set", "embedding.dim=8"),
+        *(
+            "--set",
+            "training.epochs=6",
+            "--set",
+            "training.learning_rate=0.02",
+            "--set",
+            "embedding.dim=8",
+            "--set",
+            "head.pooling=mean",
+        ),
         *("--label", "1=positive", "--label", "0=negative"),
         environment=environment,
     )
@@ -179,12 +188,17 @@ def test_what_torch_cannot_export_runs_through_torch(run, stranger, tmp_path, en
     assert member["runtime"] == "torch"
     assert (folder / member["name"] / "model.safetensors").is_file()
     assert not (folder / member["name"] / "model.onnx").exists()
-    score = ("sentiment", "score", "-t", "店很好", "-t", "店太差", "-m", folder)
+    score = ("sentiment", "score", "-t", "第3家店很好，3分", "-t", "第3家店太差，3分", "-m", folder)
     scored = run(*score, environment=environment)
     assert [row["label"] for row in json_rows(scored.stdout)] == ["positive", "negative"]
     assert run("models", "check", folder, environment=environment).returncode == 0
     (tmp_path / "site" / "torch.py").write_text('raise ImportError("no torch here")\n')
-    assert "pip install 'nlpkit-zh[train]'" in one_sentence(run(*score, environment=environment), 1)
+    done = run(*score, environment=environment)
+    assert (done.returncode, done.stdout) == (1, b"")
+    warning, error = done.stderr.decode().splitlines()
+    assert "the plugin stranger 1.2 does not work" in warning  # it imports torch too
+    assert error.startswith("Error: ")
+    assert "pip install 'nlpkit-zh[train]'" in error
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a place that nobody may write to")
