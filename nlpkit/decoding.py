@@ -84,7 +84,7 @@ class Decoded:
                 yield line + "\n"
 
     def _settled(self, data: bytes) -> bytes:
-        """Find out the encoding at the first bytes that tell; read on to a line's end, as they may end in a character."""
+        """Find out the encoding at the first bytes that tell, read on to a line's end: they may end in a character."""
         if self._known is None and not _plain(data):
             while len(data) < HEAD and not data.endswith(b"\n") and (more := self._next()):
                 data += more

@@ -61,9 +61,9 @@ def measure(truth: Sequence[str], scores: Sequence[Score], labels: Sequence[str]
 
 
 def groups(examples: Sequence[Example]) -> dict[str, list[int]]:
-    """Rows by name: "all", each corpus if there are several, each group; what is called like another says what it is."""
+    """Rows by name: "all", each corpus if there are several, each group; no two are called the same."""
     corpora = dict.fromkeys(e.corpus for e in examples)
-    short = Counter(Path(corpus).name for corpus in corpora)
+    short = Counter(["all", *(Path(corpus).name for corpus in corpora)])
     by_path = {corpus: name if short[name := Path(corpus).name] == 1 else corpus for corpus in corpora}
     names = _apart("corpus", by_path, {"all"}) if len(corpora) > 1 else {}
     called = _apart("group", {e.group: e.group for e in examples if e.group}, {"all", *names.values()})
