@@ -19,7 +19,7 @@ from safetensors.torch import save as save_tensors
 import nlpkit
 from nlpkit import bundle
 from nlpkit.bundle import Bundle
-from nlpkit.corpus import Example, Split, deduplicate, fingerprint, split
+from nlpkit.corpus import Deduplicated, Example, Split, deduplicate, fingerprint, split
 from nlpkit.errors import DataError, NlpkitError
 from nlpkit.evaluation import Metrics, groups, measure
 from nlpkit.evidence import Evidence
@@ -113,51 +113,28 @@ def train(
     unique = deduplicate(_renamed(examples, settings.labels))
     parts = split(unique.examples, test=settings.test, validation=settings.validation)
     labels = _labels(parts)
-    data = {
-        "rows": len(examples),
-        "duplicates": unique.duplicates,
-        "conflicts": unique.conflicts,
-        "empty": unique.empty,
-    }
-    sizes = {"train": len(parts.train), "validation": len(parts.validation), "test": len(parts.test)}
-    yield Prepared(**data, **sizes, labels=Counter(e.label for e in parts.train))
+    prepared = _prepared(examples, unique, parts)
+    yield prepared
 
     normaliser = Normaliser(**settings.normalisation)
     texts = {name: normaliser.batch([e.text for e in getattr(parts, name)]) for name in ("train", "validation")}
     targets = {name: np.array([labels.index(e.label) for e in getattr(parts, name)]) for name in texts}
-    files: dict[str, bytes] = {bundle.EVIDENCE: bundle.dump_json(Evidence.fit(texts["train"]).to_json())}
-    entries: list[dict[str, Any]] = []
-    logits: list[Floats] = []
+    trained: list[_Trained] = []
     for position, member in enumerate(settings.members):
-        trained = yield from _train_member(member, texts, targets, labels, settings.seed + position)
-        entries.append(trained.entry)
-        needed = keep_weights or trained.entry["runtime"] == "torch"
-        kept = {path: data for path, data in trained.files.items() if needed or path != bundle.WEIGHTS}
-        files |= {f"{member.name}/{path}": data for path, data in kept.items()}
-        logits.append(trained.logits)
+        trained.append((yield from _train_member(member, texts, targets, labels, settings.seed + position)))
+    stages = tune_stages([made.logits for made in trained], targets["validation"], settings.exits)
 
-    stages = tune_stages(logits, targets["validation"], settings.exits)
-    corpora = Counter(Path(e.corpus).name for e in examples)
-    config = {
-        "format": bundle.FORMAT,
-        "nlpkit": nlpkit.__version__,
-        "task": "sentiment",
-        "labels": labels,
-        "aliases": dict(settings.labels),
-        "normalisation": normaliser.config,
-        "members": entries,
-        "stages": [asdict(stage) for stage in stages],
-        "settings": _without_paths(settings),
-        "data": {**data, **sizes, "corpora": dict(corpora), "fingerprint": fingerprint(parts.train)},
-        "statistics": _statistics(texts["train"]),
-        "environment": {
-            "python": platform.python_version(),
-            "torch": torch.__version__.split("+")[0],
-            "threads": torch.get_num_threads(),
-        },
+    config = _config(settings, labels, trained, stages)
+    config["data"] = {k: v for k, v in asdict(prepared).items() if k != "labels"}
+    config["data"] |= {
+        "corpora": Counter(Path(e.corpus).name for e in examples),
+        "fingerprint": fingerprint(parts.train),
     }
-    files[bundle.CONFIG] = bundle.dump_json(config)
-    model = SentimentModel(Bundle(str(folder), files))
+    config["statistics"] = _statistics(texts["train"])
+    files = {bundle.EVIDENCE: bundle.dump_json(Evidence.fit(texts["train"]).to_json())}
+    for made in trained:
+        files |= made.stored(keep_weights=keep_weights)
+    model = SentimentModel(Bundle(str(folder), {**files, bundle.CONFIG: bundle.dump_json(config)}))
     metrics = _test(model, parts.test)
     config["metrics"] = {name: found.to_json() for name, found in metrics.items()}
     files[bundle.CONFIG] = bundle.dump_json(config)
@@ -174,6 +151,47 @@ class _Trained:
     entry: dict[str, Any]
     files: dict[str, bytes]
     logits: Floats
+
+    def stored(self, *, keep_weights: bool) -> dict[str, bytes]:
+        """The files by their paths in the bundle, without the weights as trained where nothing needs them."""
+        keep = keep_weights or self.entry["runtime"] == "torch"
+        kept = {path: data for path, data in self.files.items() if keep or path != bundle.WEIGHTS}
+        return {f"{self.entry['name']}/{path}": data for path, data in kept.items()}
+
+
+def _prepared(examples: Sequence[Example], unique: Deduplicated, parts: Split) -> Prepared:
+    return Prepared(
+        rows=len(examples),
+        duplicates=unique.duplicates,
+        conflicts=unique.conflicts,
+        empty=unique.empty,
+        train=len(parts.train),
+        validation=len(parts.validation),
+        test=len(parts.test),
+        labels=Counter(e.label for e in parts.train),
+    )
+
+
+def _config(
+    settings: Settings, labels: Sequence[str], members: Sequence[_Trained], stages: Sequence[Stage]
+) -> dict[str, Any]:
+    """What config.json says of the model, but for its data and figures."""
+    return {
+        "format": bundle.FORMAT,
+        "nlpkit": nlpkit.__version__,
+        "task": "sentiment",
+        "labels": list(labels),
+        "aliases": dict(settings.labels),
+        "normalisation": Normaliser(**settings.normalisation).config,
+        "members": [member.entry for member in members],
+        "stages": [asdict(stage) for stage in stages],
+        "settings": _without_paths(settings),
+        "environment": {
+            "python": platform.python_version(),
+            "torch": torch.__version__.split("+")[0],
+            "threads": torch.get_num_threads(),
+        },
+    }
 
 
 def _train_member(
