@@ -16,8 +16,15 @@ from typing import IO
 from nlpkit.decoding import BLOCK, UNDECODABLE, WINDOWS, Decoded
 from nlpkit.errors import DataError, nearest
 
-TEXT_COLUMNS = ("text", "review", "content", "comment", "sentence", "文本", "评论", "内容", "评价")
-LABEL_COLUMNS = ("label", "sentiment", "class", "标签", "情感", "类别")
+TEXT_COLUMNS = (
+    "text",
+    "review",
+    "content",
+    "comment",
+    "sentence",
+    *["文本", "评论", "内容", "评价", "评论内容", "评价内容", "評論", "內容", "評價"],
+)
+LABEL_COLUMNS = ("label", "sentiment", "class", "标签", "情感", "类别", "標籤")
 RECORDS = 4096  # rows of a table read together, fewer where they are long
 
 
@@ -72,7 +79,7 @@ def open_rows(
             yield Source(name, None, map(_rows, decoded.line_blocks()), decoded)
             return
         records = _Records(decoded, suffix)
-        position = _position(name, records.header, column, TEXT_COLUMNS, "--column")
+        position = _position(name, records.header, column, TEXT_COLUMNS, "--text-column" if table else "--column")
         yield Source(name, records.header, records.blocks(position), decoded)
 
 
@@ -235,8 +242,12 @@ class _Records:
         self._held: list[str] = []
         csv.field_size_limit(1 << 26)
         first = next(self._lines, "")
+        said = first.strip().lower().removeprefix("sep=") if first.lower().startswith("sep=") else ""
+        first = next(self._lines, "") if said else first  # Excel's own way to name the delimiter
         usual = "\t" if suffix == ".tsv" else ","
-        self._delimiter = usual if usual in first else next((d for d in "\t;" if d in first), usual)
+        self._delimiter = (
+            said[:1] if said else usual if usual in first else next((d for d in "\t;" if d in first), usual)
+        )
         self._lines = itertools.chain([first], self._lines)
         self._reader = csv.reader(self._kept(), delimiter=self._delimiter)
         self.header = next(self._records(), [])
@@ -296,13 +307,14 @@ def _position(name: str, header: Sequence[str], wanted: str | None, usual: Seque
     if wanted is not None:
         if wanted not in header:
             raise DataError(f"{name} has no column {wanted!r}{nearest(wanted, header)}")
+        if list(header).count(wanted) > 1:
+            raise DataError(f"{name} has {list(header).count(wanted)} columns {wanted!r}: rename all but one")
         return list(header).index(wanted)
     found = [i for i, column in enumerate(header) if column.strip().lower() in usual]
     if len(found) == 1:
         return found[0]
-    if len(header) == 1:
-        return 0
-    raise DataError(f"{name} has the columns {', '.join(header)}: say which one by {option}")
+    hint = "" if len(header) > 1 else "; if it has no header but a review a line, name it .txt"
+    raise DataError(f"{name} has the columns {', '.join(header)}: say which one by {option}{hint}")
 
 
 def _holds(path: str | Path, encoding: str | None, columns: Sequence[str]) -> bool:

@@ -55,12 +55,14 @@ class Decoded:
 
     def chunks(self) -> Iterator[str]:
         """Text as it comes, undecodable bytes as `UNDECODABLE`."""
-        data, decoder = self._first, None
+        data, decoder, first = self._first, None, True
         while data:
             data = self._settled(data)
             if decoder is None and self._known is not None:
                 decoder = codecs.getincrementaldecoder(self._known)(errors="nlpkit")
-            yield decoder.decode(data) if decoder else data.decode("ascii")
+            text = decoder.decode(data) if decoder else data.decode("ascii")
+            yield text.removeprefix("\ufeff") if first else text  # GB18030 may have the mark, too
+            first = False
             data = self._next()
         if decoder:
             yield decoder.decode(b"", final=True)

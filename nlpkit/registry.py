@@ -104,6 +104,8 @@ class Registry:
         try:
             self._manager.register(module, name=own)
             self._manager.check_pending()
+            if not self._manager.get_hookcallers(module):
+                raise PluginError("it implements no hook: each function wants @nlpkit.hookimpl above it")
             for kind, hook in HOOKS.items():
                 self._call(hook, module, register=self._registrar(kind, distribution, version, name))
         except (Exception, SystemExit) as fault:  # a stranger's code: whatever it raises must not stop the others

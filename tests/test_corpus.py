@@ -239,7 +239,7 @@ def test_a_column_asked_for_makes_any_file_a_table(write):
 
 @pytest.mark.parametrize("column", ["revew", "nothing like it"])
 def test_a_missing_column_says_which_there_are(write, column):
-    with pytest.raises(DataError, match=f"no column '{column}'.*id, label, review"):
+    with pytest.raises(DataError, match=f"no column '{column}'.*id, review, label"):
         rows_of(write(CSV.encode(), "a.csv"), column=column)
 
 
@@ -417,3 +417,25 @@ def test_a_fingerprint_tells_texts_labels_and_order_apart():
     }
     assert len(prints) == 4
     assert fingerprint(rows) == fingerprint([Example("好", "1", "elsewhere"), rows[1]])
+
+
+def test_one_column_without_a_usual_name_is_not_guessed_to_be_a_header(write):
+    with (
+        pytest.raises(DataError, match=r"say which one by --column; .* name it \.txt"),
+        open_rows(write("好用\n差\n".encode(), "a.csv")),
+    ):
+        pass
+
+
+def test_excel_names_its_delimiter(write):
+    with open_rows(write("sep=;\nid;评价\n1;好, 很好\n".encode(), "a.csv")) as source:
+        assert source.header == ["id", "评价"]
+        assert [row.text for block in source.blocks for row in block] == ["好, 很好"]
+
+
+def test_two_columns_of_one_name_are_refused(write):
+    with (
+        pytest.raises(DataError, match="2 columns '评价'"),
+        open_rows(write("评价,评价\n好,差\n".encode(), "a.csv"), column="评价"),
+    ):
+        pass

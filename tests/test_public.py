@@ -45,7 +45,7 @@ def test_a_missing_extra_says_how_to_get_it():
 def test_the_nearest_name_is_guessed():
     assert "did you mean 'lstm'" in nearest("lstn", ["none", "lstm"])
     assert "did you mean" not in nearest("xyz", ["none", "lstm"])
-    assert "lstm, none" in nearest("xyz", ["none", "lstm"])
+    assert "none, lstm" in nearest("xyz", ["none", "lstm"])  # in the order given, as columns stand
 
 
 def test_the_library_scores():

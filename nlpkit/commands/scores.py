@@ -16,9 +16,10 @@ from typing import IO, TypeAlias
 import click
 
 from nlpkit.corpus import Row, Source
-from nlpkit.errors import DataError
+from nlpkit.errors import DataError, SettingError
 from nlpkit.inference.sentiment import Score
 
+OTHERS = ("json", "xls", "xlsx", "parquet")  # what people ask for, and must not get under a false name
 FORMATS = ("table", "jsonl", "csv", "tsv")
 ADDED = ("label", "probability", "reason")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # a review must not be able to steer the terminal
@@ -44,6 +45,8 @@ def choose(kind: str | None, output: Path | None, *, tables: str | None, termina
     :param tables: the format of the input's tables, if it has any.
     """
     suffix = output.suffix.lower().removeprefix(".") if output else ""
+    if kind is None and suffix in OTHERS:
+        raise SettingError(f"{output} would hold no {suffix}: name it .csv, .tsv or .jsonl, or say --format")
     if kind or suffix in FORMATS:
         return kind or suffix
     if terminal and output is None:
@@ -146,7 +149,7 @@ class _Table:
         sure = "     -" if score.probability is None else f"{score.probability:6.3f}"
         text = _CONTROL.sub("�", " ".join(row.text.split()))
         if score.reason:
-            text = f"{text}  ({score.reason})" if text else f"({score.reason})"
+            text = f"({score.reason})  {text}"  # first, lest a narrow terminal cut it off
         if self._width:
             from rich.cells import set_cell_size
 

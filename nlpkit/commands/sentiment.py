@@ -8,7 +8,7 @@ import itertools
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 MODEL = click.option("--model", "-m", default="reviews", show_default=True, help="A model's name or folder.")
 ENCODING = click.option("--encoding", help="Of the input; found out unless said: UTF-8, GB18030, UTF-16.")
 LABEL = click.option(
-    "--label", "labels", multiple=True, metavar="FOUND=NAME", help="Rename a label of the corpus: 1=positive."
+    "--label",
+    "labels",
+    multiple=True,
+    metavar="FOUND=NAME",
+    help="Rename a label of the corpus: 1=positive; 3= leaves its rows out.",
 )
 FILE = click.Path(path_type=Path)
 
@@ -137,7 +141,8 @@ def evaluate(
     names = opened_model.bundle.config.get("aliases", {}) | _renames(labels)
     columns = {"text_column": text_column, "label_column": label_column, "group_column": group, "encoding": encoding}
     examples = _examples(corpora, columns)
-    truth = [_known(names.get(e.label, e.label), opened_model.labels, e.corpus) for e in examples]
+    examples = [e for e in examples if names.get(e.label, e.label)]
+    truth = _known([names.get(e.label, e.label) for e in examples], opened_model.labels, names)
     if not examples:
         raise DataError(f"{', '.join(map(str, corpora))}: no labelled rows")
     scores = opened_model.score(e.text for e in examples)
@@ -250,19 +255,21 @@ def _renames(pairs: Iterable[str]) -> dict[str, str]:
     found = {}
     for pair in pairs:
         old, equals, new = pair.partition("=")
-        if not equals or not new:
+        if not equals or not old:
             raise SettingError(f"--label expects FOUND=NAME such as 1=positive, found {pair!r}")
         found[old] = new
     return found
 
 
-def _known(label: str, labels: Sequence[str], corpus: str) -> str:
-    if label not in labels:
-        known = ", ".join(labels)
+def _known(found: list[str], labels: Sequence[str], names: Mapping[str, str]) -> list[str]:
+    if unknown := sorted(set(found) - set(labels)):
+        example = f"--label {unknown[0]}={labels[-1]}, --label {unknown[0]}= to leave its rows out"
         raise DataError(
-            f"{corpus} has the label {label!r}, the model knows {known}: rename it by --label {label}={labels[0]}"
+            f"the rows have labels that the model does not know: {', '.join(unknown)}; it knows "
+            f"{', '.join([*labels, *(f'{old} as {new}' for old, new in names.items() if new)])}: "
+            f"say what each means, such as {example}"
         )
-    return label
+    return found
 
 
 def show_metrics(metrics: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from nlpkit.bundle import CONFIG, EVIDENCE, SAMPLES, Bundle, find
 from nlpkit.corpus import Row
-from nlpkit.errors import BundleError
+from nlpkit.errors import BundleError, SettingError
 from nlpkit.evidence import Evidence
 from nlpkit.inference.members import Floats, Member, open_member
 from nlpkit.normalisation import Normaliser
@@ -81,11 +81,16 @@ class SentimentModel:
         self._opened: dict[int, Member] = {}
 
     def score(self, texts: Iterable[str]) -> list[Score]:
-        """Score each text, in order."""
+        """Score each text, in order.
+
+        :raises SettingError: if it is given one text, or nothing that holds texts.
+        """
         return list(self.stream(texts))
 
     def stream(self, texts: Iterable[str]) -> Iterator[Score]:
         """Score texts as they come, a block at a time, so that memory does not grow with their number."""
+        if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
+            raise SettingError(f"texts to score come in a list or another iterable, found one {type(texts).__name__}")
         remaining = iter(texts)
         while block := list(itertools.islice(remaining, BLOCK)):
             yield from self._score_block(block)

@@ -271,7 +271,8 @@ def _without_paths(settings: Settings) -> dict[str, Any]:
 
 def _renamed(examples: Sequence[Example], names: Mapping[str, str]) -> Iterator[Example]:
     for e in examples:
-        yield Example(e.text, names.get(e.label, e.label), e.corpus, e.group)
+        if label := names.get(e.label, e.label):  # a label renamed to nothing is left out
+            yield Example(e.text, label, e.corpus, e.group)
 
 
 def _labels(parts: Split) -> list[str]:

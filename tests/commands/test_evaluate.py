@@ -102,3 +102,15 @@ def test_lines_that_are_no_rows_are_counted_on_stderr(run, tiny_model, tmp_path)
     done = run("sentiment", "evaluate", path, "-m", tiny_model, "-f", "json")
     assert json.loads(done.stdout)["all"]["rows"] == 2
     assert done.stderr.decode() == "2 rows were left out: 1 no text, 1 no comma\n"
+
+
+def test_unknown_labels_are_all_named_and_may_be_left_out(run, tmp_path):
+    stars = tmp_path / "stars.csv"
+    stars.write_text("review,label\n质量很好,5\n还行,3\n太差了,1\n", encoding="utf-8")
+    done = run("sentiment", "evaluate", stars)
+    assert done.returncode == 1
+    assert "does not know: 3, 5;" in done.stderr.decode()
+    assert "1 as positive" in done.stderr.decode()  # the shipped model's own corpora call it so; stars would not
+    names = ("--label", "5=positive", "--label", "3=", "--label", "1=negative")
+    done = run("sentiment", "evaluate", stars, *names, "--format", "json")
+    assert json.loads(done.stdout)["all"]["rows"] == 2

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import nlpkit
 from nlpkit.bundle import Bundle
-from nlpkit.errors import BundleError
+from nlpkit.errors import BundleError, SettingError
 from nlpkit.inference.sentiment import BLOCK, Score, SentimentModel, Stage, softmax
 from tests.tiny import component, model_files, sample, stage, table_member
 
@@ -236,3 +236,9 @@ def test_long_texts_are_cut_to_their_ends():
 def test_a_dictionary_of_scores_is_json(reviews):
     (found,) = reviews.score(["质量很好"])
     assert json.loads(json.dumps(found._asdict()))["label"] == found.label
+
+
+@pytest.mark.parametrize("one", ["质量很好", b"abc", None, 3])
+def test_one_text_is_not_taken_for_many(reviews, one):
+    with pytest.raises(SettingError, match="in a list"):
+        reviews.score(one)
