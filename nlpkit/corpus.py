@@ -7,7 +7,7 @@ import hashlib
 import itertools
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,6 +126,13 @@ def read_examples(
                 yield Example(
                     row.text, row.cells[label].strip(), source.name, row.cells[group] if group is not None else ""
                 )
+
+
+def renamed(examples: Iterable[Example], names: Mapping[str, str]) -> Iterator[Example]:
+    """Examples under the labels that ``names`` gives theirs; one renamed to nothing is left out, others keep theirs."""
+    for e in examples:
+        if label := names.get(e.label, e.label):
+            yield Example(e.text, label, e.corpus, e.group)
 
 
 def letters(text: str) -> str:

@@ -98,8 +98,7 @@ def score(
             rows += len(block)
             advance(rows, source.progress())
     if faults:
-        what = ", ".join(f"{n:,} {reason}" for reason, n in faults.most_common())
-        click.echo(f"{faults.total():,} of {rows:,} rows could not be scored: {what}", err=True)
+        click.echo(f"{faults.total():,} of {rows:,} rows could not be scored: {_counted(faults)}", err=True)
         if strict:
             raise click.exceptions.Exit(1)
 
@@ -134,15 +133,15 @@ def evaluate(
     """
     import orjson
 
+    from nlpkit.corpus import renamed
     from nlpkit.evaluation import groups, measure
     from nlpkit.inference.sentiment import load
 
     opened_model = load(model)
     names = opened_model.bundle.config.get("aliases", {}) | _renames(labels)
     columns = {"text_column": text_column, "label_column": label_column, "group_column": group, "encoding": encoding}
-    examples = _examples(corpora, columns)
-    examples = [e for e in examples if names.get(e.label, e.label)]
-    truth = _known([names.get(e.label, e.label) for e in examples], opened_model.labels, names)
+    examples = list(renamed(_examples(corpora, columns), names))
+    truth = _known([e.label for e in examples], opened_model.labels, names)
     if not examples:
         raise DataError(f"{', '.join(map(str, corpora))}: no labelled rows")
     scores = opened_model.score(e.text for e in examples)
@@ -246,9 +245,12 @@ def _examples(corpora: Sequence[Path], columns: dict[str, str | None]) -> list[E
     faults: Counter[str] = Counter()
     found = [e for path in corpora for e in read_examples(path, faults=faults, **columns)]
     if faults:
-        what = ", ".join(f"{n:,} {reason}" for reason, n in faults.most_common())
-        click.echo(f"{faults.total():,} rows were left out: {what}", err=True)
+        click.echo(f"{faults.total():,} rows were left out: {_counted(faults)}", err=True)
     return found
+
+
+def _counted(faults: Counter[str]) -> str:
+    return ", ".join(f"{n:,} {reason}" for reason, n in faults.most_common())
 
 
 def _renames(pairs: Iterable[str]) -> dict[str, str]:

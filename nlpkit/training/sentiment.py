@@ -19,7 +19,7 @@ from safetensors.torch import save as save_tensors
 import nlpkit
 from nlpkit import bundle
 from nlpkit.bundle import Bundle
-from nlpkit.corpus import Deduplicated, Example, Split, deduplicate, fingerprint, split
+from nlpkit.corpus import Deduplicated, Example, Split, deduplicate, fingerprint, renamed, split
 from nlpkit.errors import DataError, NlpkitError
 from nlpkit.evaluation import Metrics, groups, measure
 from nlpkit.evidence import Evidence
@@ -110,7 +110,7 @@ def train(
     """
     rehearse(settings)
     bundle.writable(folder, force=force)
-    unique = deduplicate(_renamed(examples, settings.labels))
+    unique = deduplicate(renamed(examples, settings.labels))
     parts = split(unique.examples, test=settings.test, validation=settings.validation)
     labels = _labels(parts)
     prepared = _prepared(examples, unique, parts)
@@ -267,12 +267,6 @@ def _without_paths(settings: Settings) -> dict[str, Any]:
     for member in found["members"]:
         member["tokenizer"] = {k: v for k, v in member["tokenizer"].items() if k != "dictionary"}
     return found
-
-
-def _renamed(examples: Sequence[Example], names: Mapping[str, str]) -> Iterator[Example]:
-    for e in examples:
-        if label := names.get(e.label, e.label):  # a label renamed to nothing is left out
-            yield Example(e.text, label, e.corpus, e.group)
 
 
 def _labels(parts: Split) -> list[str]:
