@@ -14,7 +14,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.svm import LinearSVC
 
 import nlpkit
-from nlpkit.corpus import Example, deduplicate, split
+from nlpkit.corpus import Example
+from nlpkit.split import deduplicate, split
 
 ROUNDS = 2000
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from nlpkit.corpus import Example, Split, deduplicate, read_examples, split
+from nlpkit.corpus import Example, read_examples
+from nlpkit.split import Split, deduplicate, split
 
 FILES = ("goods_zh.txt", "online_shopping_10_cats.csv", "ChnSentiCorp_htl_all.csv")
 DOMAINS = ("goods", "shopping", "hotel")

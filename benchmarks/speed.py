@@ -53,7 +53,7 @@ def run_nlpkit(folder: Path) -> None:
     """The command's own way, with both members loaded before the clock starts."""
     import nlpkit
     from nlpkit.commands.scores import opened, writer
-    from nlpkit.corpus import open_rows
+    from nlpkit.rows import open_rows
 
     model = nlpkit.load()
     model.check()

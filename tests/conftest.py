@@ -31,6 +31,18 @@ def samples() -> Path:
     return ROOT / "corpora" / "samples"
 
 
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    """Write bytes to a file of the test's own."""
+
+    def write_bytes(data: bytes, name: str = "reviews.txt") -> Path:
+        path = tmp_path / name
+        path.write_bytes(data)
+        return path
+
+    return write_bytes
+
+
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a linear model over eight characters."""

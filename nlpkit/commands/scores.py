@@ -15,9 +15,9 @@ from typing import IO, TypeAlias
 
 import click
 
-from nlpkit.corpus import Row, Source
 from nlpkit.errors import DataError, SettingError
 from nlpkit.inference.sentiment import Score
+from nlpkit.rows import Row, Source
 
 OTHERS = ("json", "xls", "xlsx", "parquet")  # what people ask for, and must not get under a false name
 FORMATS = ("table", "jsonl", "csv", "tsv")

@@ -17,7 +17,8 @@ import click
 from nlpkit.errors import DataError, MissingExtra, SettingError
 
 if TYPE_CHECKING:
-    from nlpkit.corpus import Example, Row, Source
+    from nlpkit.corpus import Example
+    from nlpkit.rows import Row, Source
 
 MODEL = click.option("--model", "-m", default="reviews", show_default=True, help="A model's name or folder.")
 ENCODING = click.option("--encoding", help="Of the input; found out unless said: UTF-8, GB18030, UTF-16.")
@@ -207,7 +208,7 @@ def train(
     _torch(threads)
     from nlpkit.bundle import writable
     from nlpkit.commands.training_view import show
-    from nlpkit.corpus import open_rows
+    from nlpkit.rows import open_rows
     from nlpkit.training import sentiment as training
     from nlpkit.training.composition import rehearse
     from nlpkit.training.settings import assign, compose, read_recipe, settings
@@ -299,7 +300,7 @@ def show_metrics(metrics: dict[str, Any]) -> None:
 
 def _tables(files: Sequence[str], column: str | None, encoding: str | None) -> str | None:
     """The format of the input if all of it are tables of one shape; every file is opened once, before work begins."""
-    from nlpkit.corpus import open_rows
+    from nlpkit.rows import open_rows
 
     headers = []
     for file in files:
@@ -317,7 +318,7 @@ def _blocks(
     files: Sequence[str], texts: Sequence[str], column: str | None, encoding: str | None
 ) -> Iterator[tuple[Source, int, Sequence[Row]]]:
     """Yield each source with blocks of its rows and the number of the first, from 1."""
-    from nlpkit.corpus import Source, argument_row, open_rows
+    from nlpkit.rows import Source, argument_row, open_rows
 
     if texts:
         yield Source("--text", None, iter(())), 1, [argument_row(text) for text in texts]

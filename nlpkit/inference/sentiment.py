@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nlpkit.bundle import CONFIG, EVIDENCE, SAMPLES, Bundle, find
-from nlpkit.corpus import Row
 from nlpkit.errors import BundleError, SettingError
 from nlpkit.evidence import Evidence
 from nlpkit.inference.members import Floats, Member, open_member
 from nlpkit.normalisation import Normaliser
+from nlpkit.rows import Row
 
 BLOCK = 4096  # texts scored together, so that the unsure ones among them fill batches of similar length
 TOLERANCE = 1e-3  # between a sample's recorded and its present probability

@@ -19,13 +19,14 @@ from safetensors.torch import save as save_tensors
 import nlpkit
 from nlpkit import bundle
 from nlpkit.bundle import Bundle
-from nlpkit.corpus import Deduplicated, Example, Split, deduplicate, fingerprint, renamed, split
+from nlpkit.corpus import Example, renamed
 from nlpkit.errors import DataError, NlpkitError
 from nlpkit.evaluation import Metrics, groups, measure
 from nlpkit.evidence import Evidence
 from nlpkit.inference.members import Floats, open_member, tokenize
 from nlpkit.inference.sentiment import DECIMALS, SentimentModel, Stage
 from nlpkit.normalisation import Normaliser
+from nlpkit.split import Deduplicated, Split, deduplicate, fingerprint, split
 from nlpkit.training.calibration import tune_stage, tune_stages
 from nlpkit.training.card import card
 from nlpkit.training.composition import make, rehearse

@@ -11,10 +11,11 @@ from safetensors.numpy import load as load_arrays  # noqa: E402
 
 import nlpkit  # noqa: E402
 from nlpkit.bundle import Bundle  # noqa: E402
-from nlpkit.corpus import Example, fingerprint, split  # noqa: E402
+from nlpkit.corpus import Example  # noqa: E402
 from nlpkit.errors import BundleError, DataError  # noqa: E402
 from nlpkit.inference.members import TextIds, open_member  # noqa: E402
 from nlpkit.registry import registry  # noqa: E402
+from nlpkit.split import fingerprint, split  # noqa: E402
 from nlpkit.training.composition import restore  # noqa: E402
 from nlpkit.training.loop import Epoch  # noqa: E402
 from nlpkit.training.network import Network  # noqa: E402
