@@ -61,6 +61,11 @@ class Bundle:
         bundle.config  # noqa: B018 - reading it is the check
         return bundle
 
+    @classmethod
+    def part(cls, folder: Path) -> Bundle:
+        """Open a folder that holds members' files, and is no model yet."""
+        return cls(str(folder), _Folder(folder))
+
     @cached_property
     def config(self) -> dict[str, Any]:
         """The contents of config.json.

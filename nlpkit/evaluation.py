@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nlpkit.corpus import Example
 from nlpkit.inference.sentiment import Score
@@ -40,12 +41,45 @@ class Metrics:
         return {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(self).items()}
 
 
+@dataclass(frozen=True)
+class Answers:
+    """What a model made of labelled rows, as arrays ``(rows,)``.
+
+    :param truth: the position of each row's label.
+    :param found: that of the answer, -1 for none.
+    :param probability: that of the answer; anything where there is none.
+    """
+
+    truth: NDArray[np.integer[Any]]
+    found: NDArray[np.integer[Any]]
+    probability: NDArray[np.floating[Any]]
+
+    @classmethod
+    def of(cls, truth: Sequence[str], scores: Sequence[Score], labels: Sequence[str]) -> Answers:
+        """Arrays of true labels and scores, whose labels all stand in ``labels``."""
+        position = {label: i for i, label in enumerate(labels)}
+        pairs = list(zip(truth, scores, strict=True))
+        return cls(
+            np.array([position[true] for true, _ in pairs], dtype=np.int32),
+            np.array([-1 if s.label is None else position[s.label] for _, s in pairs], dtype=np.int32),
+            np.array([s.probability or 0.0 for _, s in pairs], dtype=np.float64),
+        )
+
+    def __getitem__(self, rows: Any) -> Answers:
+        return Answers(self.truth[rows], self.found[rows], self.probability[rows])
+
+
 def measure(truth: Sequence[str], scores: Sequence[Score], labels: Sequence[str]) -> Metrics:
     """Compare answers with true labels, all of which stand in ``labels``."""
-    position = {label: i for i, label in enumerate(labels)}
-    confusion = np.zeros((len(labels), len(labels) + 1), dtype=int)
-    for true, score in zip(truth, scores, strict=True):
-        confusion[position[true], len(labels) if score.label is None else position[score.label]] += 1
+    return metrics(Answers.of(truth, scores, labels), labels)
+
+
+def metrics(answers: Answers, labels: Sequence[str]) -> Metrics:
+    """Figures over all rows of ``answers``."""
+    size = len(labels)
+    columns = np.where(answers.found < 0, size, answers.found)
+    places = answers.truth.astype(np.int64) * (size + 1) + columns
+    confusion = np.bincount(places, minlength=size * (size + 1)).reshape(size, size + 1)
     rows, hits = int(confusion.sum()), np.diag(confusion)
     present = confusion.sum(1) > 0
     f1 = 2 * hits / np.maximum(confusion.sum(1) + confusion[:, :-1].sum(0), 1)
@@ -53,7 +87,7 @@ def measure(truth: Sequence[str], scores: Sequence[Score], labels: Sequence[str]
         rows=rows,
         accuracy=float(hits.sum() / max(rows, 1)),
         macro_f1=float(f1[present].mean()) if present.any() else 0.0,
-        calibration_error=_calibration_error(truth, scores),
+        calibration_error=_calibration_error(answers),
         unscored=int(confusion[:, -1].sum()),
         labels=tuple(labels),
         confusion=tuple(tuple(row) for row in confusion.tolist()),
@@ -62,10 +96,7 @@ def measure(truth: Sequence[str], scores: Sequence[Score], labels: Sequence[str]
 
 def groups(examples: Sequence[Example]) -> dict[str, list[int]]:
     """Rows by name: "all", each corpus if there are several, each group; no two are called the same."""
-    corpora = dict.fromkeys(e.corpus for e in examples)
-    short = Counter(["all", *(Path(corpus).name for corpus in corpora)])
-    by_path = {corpus: name if short[name := Path(corpus).name] == 1 else corpus for corpus in corpora}
-    names = _apart("corpus", by_path, {"all"}) if len(corpora) > 1 else {}
+    names = corpus_names(e.corpus for e in examples)
     called = _apart("group", {e.group: e.group for e in examples if e.group}, {"all", *names.values()})
     found = {"all": list(range(len(examples)))}
     for position, example in enumerate(examples):
@@ -74,6 +105,14 @@ def groups(examples: Sequence[Example]) -> dict[str, list[int]]:
         if example.group:
             found.setdefault(called[example.group], []).append(position)
     return found
+
+
+def corpus_names(corpora: Iterable[str]) -> dict[str, str]:
+    """What to call the rows of each corpus, by its last part where that is enough; nothing for one corpus alone."""
+    paths = dict.fromkeys(corpora)
+    short = Counter(["all", *(Path(corpus).name for corpus in paths)])
+    names = {corpus: name if short[name := Path(corpus).name] == 1 else corpus for corpus in paths}
+    return _apart("corpus", names, {"all"}) if len(paths) > 1 else {}
 
 
 def _apart(kind: str, wanted: Mapping[str, str], taken: set[str]) -> dict[str, str]:
@@ -87,13 +126,12 @@ def _apart(kind: str, wanted: Mapping[str, str], taken: set[str]) -> dict[str, s
     return called
 
 
-def _calibration_error(truth: Sequence[str], scores: Sequence[Score]) -> float:
-    pairs = [
-        (s.probability, s.label == true) for true, s in zip(truth, scores, strict=True) if s.probability is not None
-    ]
-    if not pairs:
+def _calibration_error(answers: Answers) -> float:
+    scored = answers.found >= 0
+    if not scored.any():
         return 0.0
-    sure, right = np.array([p for p, _ in pairs]), np.array([r for _, r in pairs], dtype=float)
+    sure = answers.probability[scored]
+    right = (answers.found == answers.truth)[scored].astype(float)
     bins = np.minimum((sure * BINS).astype(int), BINS - 1)
     gaps = np.abs(np.bincount(bins, right, BINS) - np.bincount(bins, sure, BINS))
-    return float(gaps.sum() / len(pairs))
+    return float(gaps.sum() / len(sure))

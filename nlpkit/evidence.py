@@ -30,21 +30,10 @@ class Evidence:
 
     @classmethod
     def fit(cls, texts: Iterable[str]) -> Evidence:
-        """Read normalised training texts.
-
-        Words count only where at least a fifth of the texts hold no Han character: a model of Chinese has seen "ok" and
-        "good" in passing, and knows nothing of English. Then a word counts from three texts on, or from one in 5,000.
-        """
-        characters: set[str] = set()
-        words: Counter[str] = Counter()
-        rows = without = 0
-        for text in texts:
-            found = _CHARACTER.findall(text)
-            rows, without = rows + 1, without + (not found)
-            characters.update(found)
-            words.update(set(_WORD.findall(text)))
-        kept = (word for word, n in words.items() if n >= max(3, rows // 5000)) if without * 5 >= rows else ()
-        return cls(characters, kept)
+        """Read normalised training texts: see `EvidenceCount`."""
+        count = EvidenceCount()
+        count.add(texts)
+        return count.evidence()
 
     def reasons(self, texts: Sequence[str]) -> list[str | None]:
         """For each normalised text None, or why it holds no evidence."""
@@ -68,3 +57,30 @@ class Evidence:
         if self.words.isdisjoint(_WORD.findall(text)):
             return "no evidence: no known character or word"
         return None
+
+
+class EvidenceCount:
+    """Reads normalised training texts, some after the other.
+
+    Words count only where at least a fifth of the texts hold no Han character: a model of Chinese has seen "ok" and
+    "good" in passing, and knows nothing of English. Then a word counts from three texts on, or from one in 5,000.
+    """
+
+    def __init__(self) -> None:
+        self._characters: set[str] = set()
+        self._words: Counter[str] = Counter()
+        self._rows = self._without = 0
+
+    def add(self, texts: Iterable[str]) -> None:
+        """Take some texts."""
+        for text in texts:
+            found = _CHARACTER.findall(text)
+            self._rows, self._without = self._rows + 1, self._without + (not found)
+            self._characters.update(found)
+            self._words.update(set(_WORD.findall(text)))
+
+    def evidence(self) -> Evidence:
+        """What the texts so far hold."""
+        enough = max(3, self._rows // 5000)
+        kept = (word for word, n in self._words.items() if n >= enough) if self._without * 5 >= self._rows else ()
+        return Evidence(self._characters, kept)

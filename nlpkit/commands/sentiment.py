@@ -4,31 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import itertools
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from nlpkit.errors import DataError, MissingExtra, SettingError
+from nlpkit.commands.labelled import ENCODING, LABEL, LABEL_COLUMN, TEXT_COLUMN, counted, labelled_rows, renames
+from nlpkit.commands.training import train
+from nlpkit.errors import DataError
 
 if TYPE_CHECKING:
-    from nlpkit.corpus import Example
     from nlpkit.rows import Row, Source
 
 MODEL = click.option("--model", "-m", default="reviews", show_default=True, help="A model's name or folder.")
-ENCODING = click.option("--encoding", help="Of the input; found out unless said: UTF-8, GB18030, UTF-16.")
-LABEL = click.option(
-    "--label",
-    "labels",
-    multiple=True,
-    metavar="FOUND=NAME",
-    help="Rename a label of the corpus: 1=positive; 3= leaves its rows out.",
-)
 FILE = click.Path(path_type=Path)
 
 
@@ -99,22 +91,22 @@ def score(
             rows += len(block)
             advance(rows, source.progress())
     if faults:
-        click.echo(f"{faults.total():,} of {rows:,} rows could not be scored: {_counted(faults)}", err=True)
+        click.echo(f"{faults.total():,} of {rows:,} rows could not be scored: {counted(faults)}", err=True)
         if strict:
             raise click.exceptions.Exit(1)
 
 
 @sentiment.command()
-@click.argument("corpora", nargs=-1, required=True, type=FILE)
+@click.argument("corpora", nargs=-1, required=True, metavar="CORPUS...")
 @MODEL
 @click.option("--by", "group", metavar="COLUMN", help="Also report each value of this column.")
-@click.option("--text-column", help="Column of the text.")
-@click.option("--label-column", help="Column of the label.")
+@TEXT_COLUMN
+@LABEL_COLUMN
 @LABEL
 @click.option("--format", "-f", "kind", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @ENCODING
 def evaluate(
-    corpora: tuple[Path, ...],
+    corpora: tuple[str, ...],
     model: str,
     group: str | None,
     text_column: str | None,
@@ -125,7 +117,7 @@ def evaluate(
 ) -> None:
     """Measure a model on labelled rows: accuracy, macro F1, calibration error, confusion.
 
-    CORPORA are CSV or TSV with a header, or lines TEXT,,LABEL. Rows that could not be scored count as wrong.
+    A CORPUS is what `train` takes. Rows that could not be scored count as wrong.
 
     \b
     nlpkit sentiment evaluate labelled.csv
@@ -139,12 +131,12 @@ def evaluate(
     from nlpkit.inference.sentiment import load
 
     opened_model = load(model)
-    names = opened_model.bundle.config.get("aliases", {}) | _renames(labels)
+    names = opened_model.bundle.config.get("aliases", {}) | renames(labels)
     columns = {"text_column": text_column, "label_column": label_column, "group_column": group, "encoding": encoding}
-    examples = list(renamed(_examples(corpora, columns), names))
+    examples = list(renamed(labelled_rows(corpora, **columns), names))
     truth = _known([e.label for e in examples], opened_model.labels, names)
     if not examples:
-        raise DataError(f"{', '.join(map(str, corpora))}: no labelled rows")
+        raise DataError(f"{', '.join(corpora)}: no labelled rows")
     scores = opened_model.score(e.text for e in examples)
     metrics = {
         name: measure([truth[i] for i in rows], [scores[i] for i in rows], opened_model.labels)
@@ -156,112 +148,7 @@ def evaluate(
         show_metrics(metrics)
 
 
-@sentiment.command()
-@click.argument("corpora", nargs=-1, required=True, type=FILE)
-@click.option("--output", "-o", type=FILE, required=True, help="The folder of the model.")
-@click.option("--recipe", help="A recipe that comes with nlpkit: see below.")
-@click.option("--config", type=FILE, help="A recipe of your own, in TOML.")
-@click.option("--tokenizer", help="Use this tokenizer.")
-@click.option("--embedding", help="Use this embedding.")
-@click.option("--encoder", help="Use this encoder.")
-@click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Change a setting: encoder.hidden=64.")
-@click.option("--text-column", help="Column of the text.")
-@click.option("--label-column", help="Column of the label.")
-@LABEL
-@click.option("--samples", type=FILE, help="Texts, a line each, by which the folder tests itself.")
-@click.option("--keep-weights/--no-weights", default=True, help="Also save the weights as trained.  [default: keep]")
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="For torch.")
-@click.option("--force", is_flag=True, help="Replace a model in the folder.")
-@ENCODING
-def train(
-    corpora: tuple[Path, ...],
-    output: Path,
-    recipe: str | None,
-    config: Path | None,
-    tokenizer: str | None,
-    embedding: str | None,
-    encoder: str | None,
-    assignments: tuple[str, ...],
-    text_column: str | None,
-    label_column: str | None,
-    labels: tuple[str, ...],
-    samples: Path | None,
-    keep_weights: bool,
-    threads: int,
-    force: bool,
-    encoding: str | None,
-) -> None:
-    """Train a model on labelled rows and save it as a folder.
-
-    CORPORA are CSV or TSV with a header, or lines TEXT,,LABEL. Copies are dropped before anything is split; early
-    stopping keeps the best epoch; the test rows are touched once, at the end.
-
-    \b
-    nlpkit sentiment train corpus.csv -o mine
-    nlpkit sentiment train goods.txt hotels.csv -o mine --label 1=positive --label 0=negative
-    nlpkit sentiment train corpus.csv -o mine --encoder lstm --set encoder.hidden=128 --set training.epochs=10
-    nlpkit sentiment train corpus.csv -o mine --recipe lstm
-
-    Recipes: ngrams (the default: linear, a minute), network (what --encoder and --embedding start from), lstm, reviews
-    (the shipped model).
-    """
-    _torch(threads)
-    from nlpkit.bundle import writable
-    from nlpkit.commands.training_view import show
-    from nlpkit.rows import open_rows
-    from nlpkit.training import sentiment as training
-    from nlpkit.training.composition import rehearse
-    from nlpkit.training.settings import assign, compose, read_recipe, settings
-
-    if recipe and config:
-        raise click.UsageError("give --recipe or --config, not both")
-    usual = {None, "none", "ngrams"} >= {embedding, encoder}
-    tables = read_recipe(config or recipe or ("ngrams" if usual else "network"))
-    tables = assign(compose(tables, {"tokenizer": tokenizer, "embedding": embedding, "encoder": encoder}), assignments)
-    tables["labels"] = tables.get("labels", {}) | _renames(labels)
-    made = settings(tables)
-    rehearse(made)
-    writable(output, force=force)
-    columns = {"text_column": text_column, "label_column": label_column, "encoding": encoding}
-    examples = _examples(corpora, columns)
-    lines = None
-    if samples:
-        with open_rows(samples) as source:
-            lines = [row.text for row in itertools.chain.from_iterable(source.blocks) if row.fault is None]
-    show(training.train(examples, made, output, samples=lines, keep_weights=keep_weights, force=force))
-
-
-def _torch(threads: int) -> None:
-    try:
-        import torch
-    except ImportError:
-        raise MissingExtra("torch", "train", "training") from None
-    torch.set_num_threads(threads)
-
-
-def _examples(corpora: Sequence[Path], columns: dict[str, str | None]) -> list[Example]:
-    """Read labelled rows, and say on stderr how many were left out and why."""
-    from nlpkit.corpus import read_examples
-
-    faults: Counter[str] = Counter()
-    found = [e for path in corpora for e in read_examples(path, faults=faults, **columns)]
-    if faults:
-        click.echo(f"{faults.total():,} rows were left out: {_counted(faults)}", err=True)
-    return found
-
-
-def _counted(faults: Counter[str]) -> str:
-    return ", ".join(f"{n:,} {reason}" for reason, n in faults.most_common())
-
-
-def _renames(pairs: Iterable[str]) -> dict[str, str]:
-    found = {}
-    for pair in pairs:
-        old, equals, new = pair.partition("=")
-        if not equals or not old:
-            raise SettingError(f"--label expects FOUND=NAME such as 1=positive, found {pair!r}")
-        found[old] = new
-    return found
+sentiment.add_command(train)
 
 
 def _known(found: list[str], labels: Sequence[str], names: Mapping[str, str]) -> list[str]:

@@ -2,93 +2,193 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from nlpkit.commands import console
+import click
+
+from nlpkit.commands import console, table, warn
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from nlpkit.training.sentiment import Event, MemberExported, MemberStarted, Prepared, Saved
+    from nlpkit.training.events import Event, MemberExported, MemberStarted, Prepared, Saved
+    from nlpkit.training.loop import Diverged, Epoch, Resumed, Step
+    from nlpkit.training.plan import MemberPlan, Plan
+
+PER_SECOND = 10  # times that the bar is told something new
 
 
-def show(events: Iterable[Event]) -> None:
-    """Draw events until the run ends."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from nlpkit.training import loop, pretraining, sentiment
+def show(events: Generator[Event, None, None]) -> None:
+    """Draw events until the run ends, or is interrupted: then its state is saved, and how to go on is said."""
+    from rich.progress import BarColumn, Progress, TextColumn
 
     screen = console(stderr=True)
-    columns = (
-        TextColumn("epoch {task.fields[epoch]}"),
-        BarColumn(),
-        TextColumn("{task.fields[what]}"),
-        TimeRemainingColumn(),
-    )
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[what]}"))
     with Progress(*columns, console=screen, transient=True, disable=not sys.stderr.isatty()) as progress:
         bar = _Bar(progress)
-        for event in events:
-            match event:
-                case loop.Step():
-                    bar.step(event)
-                case loop.Epoch():
-                    mark = "  best" if event.best else ""
-                    screen.print(
-                        f"  epoch {event.epoch:>3}  train {event.train_loss:.4f}  "
-                        f"validation {event.validation_loss:.4f}  accuracy {event.validation_accuracy:.4f}  "
-                        f"{event.seconds:.1f} s{mark}"
-                    )
-                case pretraining.PretrainingEpoch():
-                    screen.print(f"  language model, epoch {event.epoch}  loss {event.loss:.4f}  {event.seconds:.1f} s")
-                case sentiment.Prepared():
-                    screen.print(_prepared(event))
-                case sentiment.MemberStarted():
-                    screen.print(_started(event))
-                case sentiment.MemberExported():
-                    screen.print(_exported(event))
-                    bar.stop()
-                case sentiment.Saved():
-                    saved = event
-    _saved(saved)
+        draw = _Drawing(screen.print, bar)
+        with _interruptible() as interrupted:
+            for event in events:
+                draw(event)
+                if interrupted():
+                    events.close()
+                    break
+    if draw.saved is None:
+        click.echo("Interrupted; the state is saved: the same command with --resume goes on.", err=True)
+        raise click.exceptions.Exit(130)
+    _saved(draw.saved)
+
+
+class _Drawing:
+    """Says what happened, an event at a time."""
+
+    saved: Saved | None = None
+
+    def __init__(self, say: Callable[[str], None], bar: _Bar) -> None:
+        self._say, self._bar = say, bar
+
+    def __call__(self, event: Event) -> None:
+        from nlpkit.training import events, loop
+
+        match event:
+            case loop.Step():
+                self._bar.step(event)
+            case events.Working():
+                self._bar.work(event.what, event.done, event.total)
+            case events.Fitting():
+                self._bar.fitting(event.name)
+            case loop.Epoch():
+                self._say(_epoch(event))
+            case loop.Resumed():
+                self._say(_resumed(event))
+            case loop.Diverged():
+                warn(_diverged(event))
+            case events.Prepared():
+                self._say(_prepared(event))
+            case events.MemberStarted():
+                self._say(_started(event))
+            case events.MemberExported():
+                self._say(_exported(event))
+            case events.Saved():
+                self.saved = event
+
+
+@contextmanager
+def _interruptible() -> Iterator[Callable[[], bool]]:
+    """The first Ctrl-C (or SIGTERM) lets the step at hand end, and the state be saved; the second stops at once."""
+    asked = False
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            signal.default_int_handler(number, frame)
+        asked = True
+        click.echo("Stopping after this step; press Ctrl-C again to stop at once.", err=True)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _Bar:
-    """The live line: epoch, loss and speed of the run at hand."""
+    """The live line: what is done, and how much of it."""
 
     _task: TaskID | None = None
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._rows, self._since, self._loss = 0, time.monotonic(), 0.0
+        self._name, self._drawn = "", 0.0
+        self._rows, self._since = 0, 0.0
+        self._loss, self._right = 0.0, 0.0
 
-    def step(self, event: Any) -> None:
-        if self._task is None or event.step == 1:
-            self.stop()
-            self._task = self._progress.add_task("", total=event.steps, epoch=event.epoch, what="")
-            self._rows, self._since, self._loss = 0, time.monotonic(), event.loss
+    def work(self, what: str, done: int, total: int | None) -> None:
+        """Something without a loss."""
+        self._name = ""
+        if self._due() or not done:
+            self._update(what, done, total, f"{done:,} rows" if done else "")
+
+    def fitting(self, name: str) -> None:
+        """A loop begins."""
+        self._name, self._rows, self._since = name, 0, time.monotonic()
+
+    def step(self, event: Step) -> None:
+        """One update: the loss and the accuracy of the last twenty or so, the speed, and the time left at most."""
+        share = 1 / 20 if self._rows else 1
         self._rows += event.rows
-        self._loss += 0.05 * (event.loss - self._loss)
+        self._loss += share * (event.loss - self._loss)
+        if event.right is not None:
+            self._right += share * (event.right / event.rows - self._right)
+        if not self._due():
+            return
         speed = self._rows / max(time.monotonic() - self._since, 1e-9)
-        if self._task is not None:
-            what = f"loss {self._loss:.4f}  {speed:,.0f} rows/s"
-            self._progress.update(self._task, completed=event.step, what=what)
+        left = (event.epochs - event.epoch + 1) * event.steps - event.step
+        seconds = left * event.rows / max(speed, 1e-9)
+        accuracy = "" if event.right is None else f"  accuracy {self._right:.4f}"
+        what = f"loss {self._loss:.4f}{accuracy}  {speed:,.0f} rows/s  {_clock(seconds)} left at most"
+        name = f"{self._name}  epoch {event.epoch}/{event.epochs}"
+        self._update(name, event.step, event.steps, what)
 
-    def stop(self) -> None:
-        if self._task is not None:
-            self._progress.remove_task(self._task)
-            self._task = None
+    def _due(self) -> bool:
+        now = time.monotonic()
+        if now - self._drawn < 1 / PER_SECOND:
+            return False
+        self._drawn = now
+        return True
+
+    def _update(self, name: str, done: int, total: int | None, what: str) -> None:
+        if self._task is None:
+            self._task = self._progress.add_task(name, total=total, what=what)
+        self._progress.update(self._task, description=name, completed=done, total=total, what=what)
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
+
+
+def _epoch(event: Epoch) -> str:
+    parts = [f"train {event.train_loss:.4f}"]
+    if event.train_accuracy is not None:
+        parts.append(f"accuracy {event.train_accuracy:.4f}")
+    if event.validation_loss is not None:
+        parts += [f"validation {event.validation_loss:.4f}", f"accuracy {event.validation_accuracy:.4f}"]
+    parts += [f"norm {event.norm:.2f}", f"{event.seconds:.1f} s"]
+    if event.best and event.validation_loss is not None:
+        parts.append("best")
+    return f"  epoch {event.epoch:>3}  {'  '.join(parts)}"
+
+
+def _resumed(event: Resumed) -> str:
+    lines = [_epoch(epoch) for epoch in event.history]
+    return "\n".join([*lines, f"  resumed at epoch {event.epoch}, behind step {event.step}"])
+
+
+def _diverged(event: Diverged) -> str:
+    return (
+        f"the loss is {event.loss}, the norm of its gradient {event.norm}, at epoch {event.epoch}, step {event.step}: "
+        f"kept epoch {event.best}; a lower training.learning_rate may help"
+    )
 
 
 def _prepared(event: Prepared) -> str:
-    labels = ", ".join(f"{label} {n:,}" for label, n in sorted(event.labels.items()))
     return (
         f"{event.rows:,} rows; dropped: {event.duplicates:,} copies, {event.conflicts:,} texts under several labels, "
         f"{event.empty:,} without letters\n"
-        f"train {event.train:,} ({labels}), validation {event.validation:,}, test {event.test:,}"
+        f"train {event.train:,} ({_by_label(event.labels)}), validation {event.validation:,}, test {event.test:,}"
     )
+
+
+def _by_label(labels: Mapping[str, int]) -> str:
+    return ", ".join(f"{label} {n:,}" for label, n in sorted(labels.items()))
 
 
 def _started(event: MemberStarted) -> str:
@@ -105,10 +205,52 @@ def _exported(event: MemberExported) -> str:
 def _saved(event: Saved) -> None:
     from nlpkit.commands.sentiment import show_metrics
 
+    screen = console(stderr=True)
     for stage in event.stages:
         leave = "" if stage.exit is None else f", leaves at {stage.exit}"
-        console(stderr=True).print(f"mixture {list(stage.weights)}, temperature {stage.temperature}{leave}")
+        screen.print(f"mixture {list(stage.weights)}, temperature {stage.temperature}{leave}")
+    screen.print(_summary(event))
     if event.metrics:
         show_metrics(dict(event.metrics))
+    if not event.curve:
+        warn("there is no curve.png, as matplotlib is not installed: pip install 'nlpkit-zh[train]'")
     use = f"nlpkit sentiment score FILE --model {event.folder}"
-    console(stderr=True).print(f"saved {event.folder} ({event.size / 1e6:.1f} MB): {use}")
+    screen.print(f"saved {event.folder} ({event.size / 1e6:.1f} MB): {use}")
+
+
+def _summary(event: Saved) -> Any:
+    """A row for each loop: how long it went on, and its best epoch."""
+    shown = table("run", ">epochs", ">best", ">train loss", ">validation loss", ">accuracy", ">norm", ">seconds")
+    for name, epochs in event.history.items():
+        best = [epoch for epoch in epochs if epoch.best][-1:] or epochs[-1:]
+        seconds = sum(epoch.seconds for epoch in epochs)
+        for e in best:
+            figures = (e.train_loss, e.validation_loss, e.validation_accuracy)
+            shown.add_row(
+                *(name, f"{len(epochs)}", f"{e.epoch}"),
+                *("-" if figure is None else f"{figure:.4f}" for figure in figures),
+                *(f"{e.norm:.2f}", f"{seconds:.1f}"),
+            )
+    return shown
+
+
+def show_plan(plan: Plan) -> None:
+    """Print what a run would be."""
+    screen = console()
+    read = f"{plan.rows:,} rows, all" if plan.whole else f"the first {plan.rows:,} rows"
+    screen.print(f"judged by {read} of the corpus: train {plan.train:,} ({_by_label(plan.labels)})")
+    for member in plan.members:
+        screen.print(_plan_table(member))
+        screen.print(
+            f"{member.name}: {member.vocabulary:,} ids, {member.parameters:,} parameters; saved as a {member.runtime} "
+            f"{member.size / 1e6:.1f} MB, weights as trained {member.weights / 1e6:.1f} MB; "
+            f"{member.speed:,.0f} training rows a second"
+        )
+
+
+def _plan_table(member: MemberPlan) -> Any:
+    shown = table(member.name, "", "options", "returns", ">parameters")
+    for part in member.parts:
+        options = ", ".join(f"{name}={value}" for name, value in part.options.items())
+        shown.add_row(part.kind, part.name, options, str(part.shape), f"{part.parameters:,}")
+    return shown

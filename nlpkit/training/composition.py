@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,15 +13,17 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
 
-from nlpkit.bundle import WEIGHTS, Bundle, recorded
+from nlpkit import bundle
+from nlpkit.bundle import Bundle, recorded
 from nlpkit.errors import PluginError, SettingError
 from nlpkit.inference.members import Floats, TextIds, run_sorted
 from nlpkit.protocols import Embedding, Encoder, Tokenizer
 from nlpkit.registry import Component, registry
 from nlpkit.training.network import Head, Network
-from nlpkit.training.settings import HeadSettings, Settings
-from nlpkit.vocabulary import Vocabulary
+from nlpkit.training.settings import HeadSettings, MemberSettings, Settings
+from nlpkit.vocabulary import Vocabulary, dump_vocabulary, load_vocabulary
 
 
 @dataclass(frozen=True)
@@ -46,12 +50,60 @@ def make(kind: str, chosen: Mapping[str, Any], **fixed: Any) -> Made:
     return Made(component, component.create(options, **fixed))
 
 
+@dataclass(frozen=True)
+class Composition:
+    """One member's network, and all that a bundle keeps of it.
+
+    :param entry: what config.json says of it: its name, components, head, greatest length.
+    """
+
+    entry: dict[str, Any]
+    network: Network
+    vocabulary: Vocabulary
+    tokenizer_files: Mapping[str, bytes]
+
+    def files(self, *, weights: bool) -> dict[str, bytes]:
+        """The files of its folder, its weights as they are now among them if they are asked for."""
+        files = {bundle.VOCABULARY: dump_vocabulary(self.vocabulary)}
+        files |= {f"{bundle.TOKENIZER}/{path}": data for path, data in self.tokenizer_files.items()}
+        if weights:
+            files[bundle.WEIGHTS] = save_tensors({k: v.contiguous() for k, v in self.network.state_dict().items()})
+        return files
+
+
+def compose(
+    member: MemberSettings, tokenizer: Made, documents: Iterable[Sequence[str]], targets: Sequence[int], labels: int
+) -> Composition:
+    """Make a member's parts and fit its embedding.
+
+    :param documents: the tokens of each training row; may be read several times.
+    :param targets: the index of each row's label.
+    """
+    embedding = make("embedding", member.embedding)
+    vocabulary = embedding.part.fit(documents, targets)
+    encoder = make("encoder", member.encoder, input_dim=embedding.part.dim)
+    head = Head(member.head, input_dim=encoder.part.output_dim, labels=labels)
+    entry = {"name": member.name, "max_length": member.max_length}
+    entry |= {made.component.kind: made.record for made in (tokenizer, embedding, encoder)} | {"head": head.config}
+    network = Network(embedding.part, encoder.part, head)
+    return Composition(entry, network, vocabulary, tokenizer.part.files)
+
+
+def reopen(folder: Path, labels: int) -> Composition:
+    """A composition as it was written down: its files, and entry.json."""
+    entry = json.loads((folder / "entry.json").read_text("utf-8"))
+    stored = Bundle.part(folder.parent)
+    vocabulary = load_vocabulary(stored.read(f"{entry['name']}/{bundle.VOCABULARY}"))
+    tokenizer_files = stored.under(f"{entry['name']}/{bundle.TOKENIZER}")
+    return Composition(entry, restore(stored, entry, vocabulary, labels), vocabulary, tokenizer_files)
+
+
 class TorchMember:
     """A member that could not be exported, restored from a bundle and run by torch."""
 
-    def __init__(self, bundle: Bundle, entry: Mapping[str, Any], text_ids: TextIds, labels: int) -> None:
+    def __init__(self, stored: Bundle, entry: Mapping[str, Any], text_ids: TextIds, labels: int) -> None:
         self._text_ids = text_ids
-        self._network = restore(bundle, entry, text_ids.vocabulary, labels)
+        self._network = restore(stored, entry, text_ids.vocabulary, labels)
 
     def logits(self, texts: Sequence[str]) -> Floats:
         """Map normalised texts to logits ``(batch, labels)``."""
@@ -62,14 +114,14 @@ class TorchMember:
             return np.asarray(self._network(torch.from_numpy(ids), torch.from_numpy(mask)))
 
 
-def restore(bundle: Bundle, entry: Mapping[str, Any], vocabulary: Vocabulary, labels: int) -> Network:
-    """Make a saved member's network again, with the weights as trained.
+def restore(stored: Bundle, entry: Mapping[str, Any], vocabulary: Vocabulary, labels: int) -> Network:
+    """Make a saved member's network again, with the weights as saved.
 
     :raises MissingPlugin: if a component is not installed.
     :raises BundleError: if the weights are missing or do not fit.
     """
-    path = f"{entry['name']}/{WEIGHTS}"
-    with bundle.reading(path):
+    path = f"{entry['name']}/{bundle.WEIGHTS}"
+    with stored.reading(path):
         embedding = registry().need("embedding", *recorded(entry["embedding"])).create(entry["embedding"]["config"])
         embedding.build(vocabulary)
         encoder = registry().need("encoder", *recorded(entry["encoder"]))
@@ -77,7 +129,7 @@ def restore(bundle: Bundle, entry: Mapping[str, Any], vocabulary: Vocabulary, la
         head = Head(HeadSettings(**entry["head"]), input_dim=encoder.output_dim, labels=labels)
         network = Network(embedding, encoder, head)
         try:
-            network.load_state_dict(load_tensors(bundle.read(path)))
+            network.load_state_dict(load_tensors(stored.read(path)))
         except (RuntimeError, SafetensorError) as error:
             raise ValueError(" ".join(str(error).split())) from error
     return network.eval()

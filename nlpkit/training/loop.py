@@ -4,148 +4,249 @@ from __future__ import annotations
 
 import copy
 import math
-import random
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nlpkit.errors import NlpkitError
+from nlpkit.training.batching import Chosen
+from nlpkit.training.checkpoint import Checkpoint, State
 from nlpkit.training.settings import TrainingSettings
-from nlpkit.vocabulary import Ids
 
-POOL = 64  # batches drawn together and sorted by length before they are cut
+
+class Objective(Protocol):
+    """What a run minimises over its training rows, and by what an epoch is judged."""
+
+    module: nn.Module  # holds all that is trained
+
+    def batches(self, draw: np.random.Generator) -> Sequence[Chosen]:
+        """Return the rows of each step of one epoch."""
+        ...
+
+    def loss(self, rows: Chosen) -> tuple[Tensor, int | None]:
+        """Return the mean loss of some rows, and how many of them the module got right, if it can be said."""
+        ...
+
+    def validate(self) -> Validation | None:
+        """Judge the module as it is; None where there is nothing to judge by."""
+        ...
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Encoded rows: ids of each, and the index of its label."""
+class Validation:
+    """Figures on the validation rows: mean loss in nats (or squared error) a row, share of rows that are right."""
 
-    ids: Sequence[NDArray[np.int32]]
-    labels: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def batch(self, rows: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
-        """Ids ``(batch, time)``, mask ``(batch, time)`` and labels ``(batch,)`` of some rows."""
-        ids, mask = Ids.of([self.ids[row] for row in rows]).padded()
-        return torch.from_numpy(ids), torch.from_numpy(mask), torch.from_numpy(self.labels[list(rows)])
+    loss: float
+    accuracy: float
 
 
 @dataclass(frozen=True)
 class Step:
-    """One update. ``loss`` is the batch's, ``norm`` that of its gradient before clipping."""
+    """One update: the batch's loss, the norm of its gradient before clipping, the learning rate."""
 
     epoch: int
+    epochs: int
     step: int
     steps: int
     rows: int
+    right: int | None
     loss: float
     norm: float
+    rate: float
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass over the training rows; losses in nats a row, ``seconds`` of wall time."""
+    """One pass over the training rows.
+
+    ``norm`` is the mean and ``greatest_norm`` the greatest norm of a gradient before clipping, ``clipped`` the share of
+    steps in which it was shortened, ``seconds`` wall time, validation included.
+    """
 
     epoch: int
     train_loss: float
-    validation_loss: float
-    validation_accuracy: float
+    train_accuracy: float | None
+    validation_loss: float | None
+    validation_accuracy: float | None
+    learning_rate: float
+    norm: float
+    greatest_norm: float
+    clipped: float
+    rows: int
     seconds: float
     best: bool
 
 
-def fit(
-    network: nn.Module, train: Rows, validation: Rows, settings: TrainingSettings, seed: int
-) -> Iterator[Step | Epoch]:
-    """Train in place; when the generator ends, the network has the weights of its best epoch.
+@dataclass(frozen=True)
+class Resumed:
+    """A saved state was found; the run goes on behind this step of this epoch."""
 
-    :raises NlpkitError: if the loss is no longer a number; the best weights so far are in place then.
+    epoch: int
+    step: int
+    history: Sequence[Epoch]
+
+
+@dataclass(frozen=True)
+class Diverged:
+    """The loss or its gradient is no number; the run ends with the weights of its best epoch."""
+
+    epoch: int
+    step: int
+    loss: float
+    norm: float
+    best: int
+
+
+@dataclass
+class _Progress:
+    """Where a run is; all of it JSON."""
+
+    epoch: int = 1
+    step: int = 0
+    rows: int = 0
+    loss: float = 0.0
+    right: int | None = 0
+    norm: float = 0.0
+    greatest_norm: float = 0.0
+    clipped: int = 0
+    seconds: float = 0.0
+    best: float = math.inf
+    since: int = 0
+    finished: bool = False
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, step: Step, *, clipped: bool, seconds: float) -> None:
+        """Count one step."""
+        self.step = step.step
+        self.rows += step.rows
+        self.loss += step.loss * step.rows
+        self.right = None if self.right is None or step.right is None else self.right + step.right
+        self.norm += step.norm
+        self.greatest_norm = max(self.greatest_norm, step.norm)
+        self.clipped += clipped
+        self.seconds += seconds
+
+    def close(self, validation: Validation | None, settings: TrainingSettings, rate: float) -> Epoch:
+        """End the epoch at hand."""
+        value = -1.0 * self.epoch if validation is None else validation.loss
+        if validation and settings.monitor == "accuracy":
+            value = -validation.accuracy
+        best = value < self.best
+        self.best, self.since = (value, 0) if best else (self.best, self.since + 1)
+        epoch = Epoch(
+            epoch=self.epoch,
+            train_loss=self.loss / self.rows,
+            train_accuracy=None if self.right is None else self.right / self.rows,
+            validation_loss=validation.loss if validation else None,
+            validation_accuracy=validation.accuracy if validation else None,
+            learning_rate=rate,
+            norm=self.norm / self.step,
+            greatest_norm=self.greatest_norm,
+            clipped=self.clipped / self.step,
+            rows=self.rows,
+            seconds=self.seconds,
+            best=best,
+        )
+        self.history.append(asdict(epoch))
+        self.epoch, self.step, self.rows, self.loss, self.right = self.epoch + 1, 0, 0, 0.0, 0
+        self.norm, self.greatest_norm, self.clipped, self.seconds = 0.0, 0.0, 0, 0.0
+        self.finished = self.epoch > settings.epochs or self.since >= settings.patience
+        return epoch
+
+
+def fit(
+    objective: Objective, settings: TrainingSettings, seed: int, checkpoint: Checkpoint | None = None
+) -> Generator[Step | Epoch | Resumed | Diverged, None, None]:
+    """Train in place; when the generator ends, the module has the weights of its best epoch.
+
+    A generator that is closed before saves its state, and so does a running one every now and then: another, called
+    with the same arguments, goes on from there and comes to the same weights, bit for bit on the same machine with the
+    same number of threads.
+
+    :raises NlpkitError: if the loss is no number before any epoch has ended, or the state cannot be saved.
     """
     torch.manual_seed(seed)
-    shuffle = random.Random(seed)
-    optimiser = torch.optim.AdamW(
-        network.parameters(), settings.learning_rate, betas=(0.9, settings.beta2), weight_decay=settings.weight_decay
-    )
-    per_epoch = math.ceil(len(train) / settings.batch_size)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, rate(settings, per_epoch * settings.epochs))
-    loss_of = nn.CrossEntropyLoss(label_smoothing=settings.label_smoothing)
-    best, best_loss, since = copy.deepcopy(network.state_dict()), math.inf, 0
-    for epoch in range(1, settings.epochs + 1):
-        started, total = time.monotonic(), 0.0
-        network.train()
-        for step, rows in enumerate(batches(train.ids, settings.batch_size, shuffle), start=1):
-            ids, mask, labels = train.batch(rows)  # (batch, time), (batch, time), (batch,)
-            logits = network(ids, mask)  # (batch, labels)
-            loss = loss_of(logits, labels)
-            if settings.r_drop:
-                again = network(ids, mask)  # the same rows under another dropout
-                loss = (loss + loss_of(again, labels)) / 2 + settings.r_drop * divergence(logits, again)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            norm = nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
-            optimiser.step()
-            schedule.step()
-            total += (value := loss.item()) * len(rows)
-            if not math.isfinite(value):
-                network.load_state_dict(best)
-                raise NlpkitError(f"the loss is {value} at epoch {epoch}, step {step}: lower training.learning_rate")
-            yield Step(epoch, step, per_epoch, len(rows), value, float(norm))
-        found_loss, accuracy = evaluate(network, validation, settings.batch_size)
-        is_best = found_loss < best_loss
-        if is_best:
-            best, best_loss, since = copy.deepcopy(network.state_dict()), found_loss, 0
-        yield Epoch(epoch, total / len(train), found_loss, accuracy, time.monotonic() - started, is_best)
-        since += not is_best
-        if since >= settings.patience:
-            break
-    network.load_state_dict(best)
+    checkpoint = checkpoint or Checkpoint()
+    module = objective.module
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    optimizer = optimizer_of(parameters, settings)
+    best, progress = copy.deepcopy(module.state_dict()), _Progress()
+    if saved := checkpoint.load():
+        progress = _restore(saved, module, optimizer, best)
+        yield Resumed(progress.epoch, progress.step, [Epoch(**epoch) for epoch in progress.history])
+    try:
+        while not progress.finished:
+            order = objective.batches(np.random.default_rng((seed, progress.epoch)))
+            rate_at = rate(settings, len(order) * settings.epochs)
+            module.train()
+            while progress.step < len(order):
+                began = time.monotonic()
+                rows = order[progress.step]
+                done = (progress.epoch - 1) * len(order) + progress.step
+                for group in optimizer.param_groups:
+                    group["lr"] = settings.learning_rate * rate_at(done)
+                loss, right = objective.loss(rows)
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()  # type: ignore[no-untyped-call]
+                norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None]).item()
+                step = Step(
+                    *(progress.epoch, settings.epochs, progress.step + 1, len(order), len(rows), right),
+                    *(loss.item(), norm, optimizer.param_groups[0]["lr"]),
+                )
+                if not math.isfinite(step.loss + norm):
+                    progress.finished = True
+                    yield _diverged(step, progress)
+                    break
+                if clipped := 0 < settings.clip < norm:
+                    nn.utils.clip_grads_with_norm_(parameters, settings.clip, torch.tensor(norm))
+                optimizer.step()
+                progress.add(step, clipped=clipped, seconds=time.monotonic() - began)
+                if checkpoint.due():
+                    checkpoint.save(_state(module, optimizer, best, progress))
+                yield step
+            else:
+                began = time.monotonic()
+                validation = objective.validate()
+                progress.seconds += time.monotonic() - began
+                epoch = progress.close(validation, settings, optimizer.param_groups[0]["lr"])
+                if epoch.best:
+                    best = copy.deepcopy(module.state_dict())
+                yield epoch
+    except GeneratorExit:
+        checkpoint.save(_state(module, optimizer, best, progress))
+        raise
+    module.load_state_dict(best)
+    checkpoint.save(_state(module, optimizer, best, progress))
 
 
-def divergence(logits: Tensor, others: Tensor) -> Tensor:
-    """Mean symmetric Kullback-Leibler divergence between two sets of logits ``(batch, labels)``, in nats."""
-    a, b = logits.log_softmax(1), others.log_softmax(1)
-    return ((a.exp() - b.exp()) * (a - b)).sum(1).mean() / 2
+def _diverged(step: Step, progress: _Progress) -> Diverged:
+    best = [epoch["epoch"] for epoch in progress.history if epoch["best"]]
+    where = f"the loss is {step.loss}, the norm of its gradient {step.norm}, at epoch {step.epoch}, step {step.step}"
+    if not best:
+        raise NlpkitError(f"{where}: lower training.learning_rate")
+    return Diverged(step.epoch, step.step, step.loss, step.norm, best[-1])
 
 
-def batches(ids: Sequence[NDArray[np.int32]], size: int, shuffle: random.Random) -> Iterator[list[int]]:
-    """Rows of similar length together, in random order: shuffled, cut into pools, each pool sorted and cut."""
-    order = list(range(len(ids)))
-    shuffle.shuffle(order)
-    found = []
-    for start in range(0, len(order), size * POOL):
-        pool = sorted(order[start : start + size * POOL], key=lambda row: len(ids[row]))
-        found += [pool[at : at + size] for at in range(0, len(pool), size)]
-    shuffle.shuffle(found)
-    yield from found
+def optimizer_of(parameters: Iterable[nn.Parameter], settings: TrainingSettings) -> torch.optim.Optimizer:
+    """The optimizer that settings name, in torch's fused form where there is one for the CPU."""
+    common: dict[str, Any] = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
+    match settings.optimizer:
+        case "adamw":
+            return torch.optim.AdamW(parameters, betas=(0.9, settings.beta2), fused=True, **common)
+        case "adam":
+            return torch.optim.Adam(parameters, betas=(0.9, settings.beta2), fused=True, **common)
+        case "adadelta":
+            return torch.optim.Adadelta(parameters, **common)
+        case _:
+            return torch.optim.SGD(parameters, momentum=settings.momentum, fused=True, **common)
 
 
-def logits_of(network: nn.Module, rows: Rows, size: int = 64) -> Tensor:
-    """Logits ``(rows, labels)`` of all rows in their order, without gradients or dropout."""
-    network.eval()
-    order = sorted(range(len(rows)), key=lambda row: len(rows.ids[row]))
-    found = []
-    with torch.no_grad():
-        for start in range(0, len(order), size):
-            ids, mask, _ = rows.batch(order[start : start + size])
-            found.append(network(ids, mask))
-    return torch.cat(found)[torch.argsort(torch.tensor(order))]
-
-
-def evaluate(network: nn.Module, rows: Rows, size: int) -> tuple[float, float]:
-    """Mean cross entropy in nats, and accuracy."""
-    logits, labels = logits_of(network, rows, size), torch.from_numpy(rows.labels)
-    return nn.functional.cross_entropy(logits, labels).item(), (logits.argmax(1) == labels).float().mean().item()
-
-
-def rate(settings: TrainingSettings, steps: int) -> Any:
+def rate(settings: TrainingSettings, steps: int) -> Callable[[int], float]:
     """Step to factor of the learning rate: a linear rise, then the schedule."""
     warmup = int(settings.warmup * steps)
 
@@ -162,3 +263,24 @@ def rate(settings: TrainingSettings, steps: int) -> Any:
                 return 1.0
 
     return factor
+
+
+def _state(module: nn.Module, optimizer: torch.optim.Optimizer, best: dict[str, Tensor], progress: _Progress) -> State:
+    """Weights, the best so far, what the optimizer remembers, torch's random numbers, and where the run is."""
+    tensors = {f"module.{name}": tensor for name, tensor in module.state_dict().items()}
+    tensors |= {f"best.{name}": tensor for name, tensor in best.items()}
+    for position, memory in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{position}.{name}": value for name, value in memory.items() if value is not None}
+    return State({**tensors, "random": torch.get_rng_state()}, asdict(progress))
+
+
+def _restore(saved: State, module: nn.Module, optimizer: torch.optim.Optimizer, best: dict[str, Tensor]) -> _Progress:
+    module.load_state_dict(saved.under("module."))
+    best.update(saved.under("best."))
+    memory: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in saved.under("optimizer.").items():
+        position, key = name.split(".", 1)
+        memory.setdefault(int(position), {})[key] = tensor
+    optimizer.load_state_dict({"state": memory, "param_groups": optimizer.state_dict()["param_groups"]})
+    torch.set_rng_state(saved.tensors["random"])
+    return _Progress(**saved.values)

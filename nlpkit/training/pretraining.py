@@ -6,10 +6,8 @@ et al. 2018, https://aclanthology.org/N18-1202). No labels and no other texts ar
 
 from __future__ import annotations
 
-import random
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -18,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nlpkit.errors import SettingError
-from nlpkit.training.loop import Rows, Step, batches, rate
+from nlpkit.training.batching import Chosen, Rows, batches
 from nlpkit.training.network import Network
 from nlpkit.training.settings import TrainingSettings
 from nlpkit.vocabulary import PAD, UNKNOWN
@@ -28,59 +26,58 @@ SKEW = 0.75  # exponent on token counts by which they are drawn
 DROPOUT = 0.1
 
 
-@dataclass(frozen=True)
-class PretrainingEpoch:
-    """One pass; ``loss`` is the mean of both directions' sampled cross entropy in nats a token."""
-
-    epoch: int
-    loss: float
-    seconds: float
+def pretraining_settings(settings: TrainingSettings) -> TrainingSettings:
+    """How the language model is trained; its epochs are all run, as nothing judges them."""
+    return replace(
+        settings, epochs=settings.pretrain, learning_rate=settings.pretrain_rate, weight_decay=0.001, optimizer="adamw"
+    )
 
 
-def pretrain(network: Network, rows: Rows, settings: TrainingSettings, seed: int) -> Iterator[Step | PretrainingEpoch]:
-    """Train embedding and encoder in place to tell each token from what stands before it, and from what stands after.
+class LanguageModel:
+    """The `Objective` that tells each token from what stands before it, and from what stands after.
 
     Sampled softmax with the log of the expected count subtracted (Jean et al. 2015, https://arxiv.org/abs/1412.2007);
-    the output table is the embedding's own.
+    the output table is the embedding's own. Embedding and encoder are the network's, and are trained in place.
 
     :raises SettingError: if the encoder mixes directions, or the embedding has no vector of its own for each id.
     """
-    encoder: Any = network.encoder
-    embedding: Any = network.embedding
-    table = getattr(embedding, "table", None)
-    if not getattr(encoder, "one_way_halves", False) or not isinstance(table, nn.Embedding):
-        raise SettingError("training.pretrain wants the encoder lstm with layers=1 and the embedding trainable")
-    torch.manual_seed(seed)
-    shuffle, draw = random.Random(seed), np.random.default_rng(seed)
-    counts = np.bincount(np.concatenate(rows.ids), minlength=table.num_embeddings) + 0.1
-    counts[[PAD, UNKNOWN]] = 0
-    chances = counts**SKEW / (counts**SKEW).sum()
-    cumulative = np.cumsum(chances)
-    head = _TokenHead(encoder.output_dim // 2, table, counts, chances)
-    parameters = [p for part in (table, encoder, head) for p in part.parameters()]
-    optimiser = torch.optim.AdamW(parameters, settings.pretrain_rate, betas=(0.9, settings.beta2), weight_decay=0.001)
-    per_epoch = -(-len(rows) // settings.batch_size)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, rate(settings, per_epoch * settings.pretrain))
-    network.train()
-    for epoch in range(1, settings.pretrain + 1):
-        started, total = time.monotonic(), 0.0
-        for step, chosen in enumerate(batches(rows.ids, settings.batch_size, shuffle), start=1):
-            ids, mask, _ = rows.batch(chosen)  # (batch, time), (batch, time)
-            states, _ = encoder(embedding(ids, mask), mask)  # (batch, time, 2 * half)
-            before, after = states.chunk(2, 2)
-            known = mask & (ids != UNKNOWN)
-            negatives = torch.from_numpy(np.searchsorted(cumulative, draw.random(NEGATIVES)).clip(max=len(counts) - 1))
-            ahead = head(0, before[:, :-1][known[:, 1:]], ids[:, 1:][known[:, 1:]], negatives)
-            behind = head(1, after[:, 1:][known[:, :-1]], ids[:, :-1][known[:, :-1]], negatives)
-            loss = (ahead + behind) / 2
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            norm = nn.utils.clip_grad_norm_(parameters, settings.clip)
-            optimiser.step()
-            schedule.step()
-            total += loss.item() * len(chosen)
-            yield Step(epoch, step, per_epoch, len(chosen), loss.item(), float(norm))
-        yield PretrainingEpoch(epoch, total / len(rows), time.monotonic() - started)
+
+    def __init__(self, network: Network, rows: Rows, batch_size: int) -> None:
+        encoder: Any = network.encoder
+        embedding: Any = network.embedding
+        table = getattr(embedding, "table", None)
+        if not getattr(encoder, "one_way_halves", False) or not isinstance(table, nn.Embedding):
+            raise SettingError(
+                "training.pretrain wants a recurrent encoder with layers=1 that is bidirectional, and the embedding "
+                "trainable"
+            )
+        counts = rows.counts(table.num_embeddings) + 0.1
+        counts[[PAD, UNKNOWN]] = 0
+        chances = counts**SKEW / (counts**SKEW).sum()
+        self._cumulative = torch.from_numpy(np.cumsum(chances))
+        self._rows, self._batch_size = rows, batch_size
+        self._embedding, self._encoder = embedding, encoder
+        self._head = _TokenHead(encoder.output_dim // 2, table, counts, chances)
+        self.module: nn.Module = nn.ModuleDict({"embedding": embedding, "encoder": encoder, "head": self._head})
+
+    def batches(self, draw: np.random.Generator) -> Sequence[Chosen]:
+        """Rows of similar length together."""
+        return batches(self._rows.lengths, self._batch_size, draw)
+
+    def loss(self, rows: Chosen) -> tuple[Tensor, None]:
+        """Mean over both directions of the sampled cross entropy, in nats a token."""
+        ids, mask, _ = self._rows.batch(rows)  # (batch, time), (batch, time)
+        states, _ = self._encoder(self._embedding(ids, mask), mask)  # (batch, time, 2 * half)
+        before, after = states.chunk(2, 2)
+        known = mask & (ids != UNKNOWN)
+        drawn = torch.searchsorted(self._cumulative, torch.rand(NEGATIVES, dtype=torch.float64))
+        negatives = drawn.clamp(max=len(self._cumulative) - 1)
+        ahead = self._head(0, before[:, :-1][known[:, 1:]], ids[:, 1:][known[:, 1:]], negatives)
+        behind = self._head(1, after[:, 1:][known[:, :-1]], ids[:, :-1][known[:, :-1]], negatives)
+        return (ahead + behind) / 2, None
+
+    def validate(self) -> None:
+        """Nothing judges a language model here: what counts is the classifier that starts from it."""
 
 
 class _TokenHead(nn.Module):

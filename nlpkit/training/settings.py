@@ -15,7 +15,13 @@ from nlpkit.normalisation import Normaliser
 from nlpkit.registry import registry
 
 T = TypeVar("T")
-SCHEDULES = ("constant", "linear", "cosine")
+CHOICES = {
+    "loss": ("cross_entropy", "bce", "mse"),
+    "class_weights": ("none", "balanced"),
+    "optimizer": ("adamw", "adam", "adadelta", "sgd"),
+    "schedule": ("constant", "linear", "cosine"),
+    "monitor": ("loss", "accuracy"),
+}
 WEIGHTS = ("float32", "int8")
 POOLINGS = ("attention", "last", "max", "mean", "sqrtn", "sum")
 KINDS = ("tokenizer", "embedding", "encoder")
@@ -23,30 +29,42 @@ KINDS = ("tokenizer", "embedding", "encoder")
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """The loop: AdamW, gradient clipping, early stopping on validation loss.
+    """The loop: what is minimised, how, and when it stops.
 
+    :param loss: cross_entropy; bce, binary cross entropy of each label against the others; or mse, the squared error of
+        the probabilities (Brier 1950).
+    :param label_smoothing: share of each target that is spread over all labels.
+    :param class_weights: none; or balanced, where each label counts as much as any other, however rare.
+    :param optimizer: adamw, adam, adadelta or sgd.
     :param learning_rate: its highest value.
-    :param beta2: AdamW's second decay (https://arxiv.org/abs/1711.05101).
+    :param momentum: of sgd.
+    :param beta2: the second decay of adam and adamw (https://arxiv.org/abs/1711.05101).
     :param schedule: constant, linear or cosine, the latter two down to zero over all epochs.
     :param warmup: share of all steps over which the rate rises from zero.
-    :param clip: the greatest norm of a gradient.
-    :param patience: epochs without a better validation loss before the run stops.
+    :param clip: the greatest norm of a gradient; 0 clips nothing. Norms are recorded either way.
+    :param monitor: loss or accuracy: by which the validation rows judge an epoch.
+    :param patience: epochs without a better one before the run stops.
     :param r_drop: weight of the difference between two passes under dropout (Liang et al. 2021,
         https://arxiv.org/abs/2106.14448); doubles the time.
-    :param pretrain: epochs as a two-way language model before the first; for the encoder lstm with one layer.
+    :param pretrain: epochs as a two-way language model before the first; for a recurrent encoder with one layer.
     :param pretrain_rate: its learning rate.
     """
 
     epochs: int = 20
     batch_size: int = 64
+    loss: str = "cross_entropy"
+    label_smoothing: float = 0.0
+    class_weights: str = "none"
+    optimizer: str = "adamw"
     learning_rate: float = 2e-3
+    momentum: float = 0.9
     beta2: float = 0.99
     weight_decay: float = 0.01
     schedule: str = "cosine"
     warmup: float = 0.05
     clip: float = 1.0
+    monitor: str = "loss"
     patience: int = 3
-    label_smoothing: float = 0.0
     r_drop: float = 0.0
     pretrain: int = 0
     pretrain_rate: float = 4e-3
@@ -257,15 +275,16 @@ def _check_head(head: HeadSettings) -> None:
 
 
 def _check_training(training: TrainingSettings) -> None:
-    if training.schedule not in SCHEDULES:
-        raise SettingError(f"there is no schedule {training.schedule!r}; there is: {', '.join(SCHEDULES)}")
-    for name in ("epochs", "batch_size", "learning_rate", "clip", "patience", "pretrain_rate"):
+    for name, known in CHOICES.items():
+        if (value := getattr(training, name)) not in known:
+            raise SettingError(f"training.{name} cannot be {value!r}{nearest(value, known)}")
+    for name in ("epochs", "batch_size", "learning_rate", "patience", "pretrain_rate"):
         if getattr(training, name) <= 0:
             raise SettingError(f"training.{name} must be above 0, was: {getattr(training, name)}")
-    for name in ("weight_decay", "r_drop", "pretrain"):
+    for name in ("weight_decay", "r_drop", "pretrain", "clip"):
         if getattr(training, name) < 0:
             raise SettingError(f"training.{name} must not be negative, was: {getattr(training, name)}")
-    for name in ("beta2", "warmup", "label_smoothing"):
+    for name in ("momentum", "beta2", "warmup", "label_smoothing"):
         if not 0 <= getattr(training, name) < 1:
             raise SettingError(f"training.{name} must be in [0, 1), was: {getattr(training, name)}")
 

@@ -1,0 +1,55 @@
+"""What the commands that read labelled rows have in common."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from nlpkit.errors import SettingError
+
+if TYPE_CHECKING:
+    from nlpkit.corpus import Example
+
+TEXT_COLUMN = click.option("--text-column", help="Column of the text.")
+LABEL_COLUMN = click.option("--label-column", help="Column of the label.")
+ENCODING = click.option("--encoding", help="Of the input; found out unless said: UTF-8, GB18030, UTF-16.")
+LABEL = click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    metavar="FOUND=NAME",
+    help="Rename a label of the corpus: 1=positive; 3= leaves its rows out.",
+)
+
+
+def labelled_rows(corpora: Sequence[str], **columns: str | None) -> Iterator[Example]:
+    """Read labelled rows as they are asked for; at the end say on stderr how many were left out and why."""
+    from nlpkit.corpus import Faults, read_examples
+
+    faults = Faults()
+    for corpus in corpora:
+        yield from read_examples(corpus, faults=faults, **columns)
+    if faults:
+        click.echo(f"{faults.total():,} rows were left out: {faults}", err=True)
+
+
+def counted(faults: Counter[str]) -> str:
+    """``3 empty, 1 no label``."""
+    return ", ".join(f"{n:,} {reason}" for reason, n in faults.most_common())
+
+
+def renames(pairs: Iterable[str]) -> dict[str, str]:
+    """What the values of ``--label`` say.
+
+    :raises SettingError: for one that is no FOUND=NAME.
+    """
+    found = {}
+    for pair in pairs:
+        old, equals, new = pair.partition("=")
+        if not equals or not old:
+            raise SettingError(f"--label expects FOUND=NAME such as 1=positive, found {pair!r}")
+        found[old] = new
+    return found

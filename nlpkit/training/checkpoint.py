@@ -1,0 +1,99 @@
+"""The state of a run on disk: one file, replaced whole, of tensors and JSON; never pickle."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from nlpkit.errors import NlpkitError
+
+SHARE = 20  # a save may take one part in so many of the time
+
+
+@dataclass(frozen=True)
+class State:
+    """What a run needs to go on as if nothing had happened."""
+
+    tensors: Mapping[str, Tensor]
+    values: dict[str, Any]
+
+    def under(self, prefix: str) -> dict[str, Tensor]:
+        """The tensors whose names begin so, without that beginning."""
+        return {name.removeprefix(prefix): t for name, t in self.tensors.items() if name.startswith(prefix)}
+
+
+class Checkpoint:
+    """Where a state is saved, and when.
+
+    :param path: the file; None saves nothing.
+    :param every: seconds between saves; 0 saves after every step.
+    """
+
+    def __init__(self, path: Path | None = None, every: float = 30.0) -> None:
+        self._path, self._every = path, every
+        self._next = time.monotonic() + every
+
+    def due(self) -> bool:
+        """Whether it is time to save."""
+        return self._path is not None and time.monotonic() >= self._next
+
+    def save(self, state: State) -> None:
+        """Replace the file by a new state; whatever fails, the old or the new one is whole.
+
+        :raises NlpkitError: if the disk refuses.
+        """
+        if self._path is None:
+            return
+        began = time.monotonic()
+        data = save(
+            {name: tensor.detach().contiguous().clone() for name, tensor in state.tensors.items()},
+            {"state": json.dumps(state.values)},
+        )
+        try:
+            replace_file(self._path, data)
+        except OSError as error:
+            why = (error.strerror or str(error)).lower()
+            raise NlpkitError(
+                f"{self._path} cannot be written: {why}; the state saved before it is whole: make room, and go on by "
+                "--resume"
+            ) from error
+        now = time.monotonic()
+        self._next = now + (max(self._every, SHARE * (now - began)) if self._every else 0)
+
+    def load(self) -> State | None:
+        """Return the saved state; None if there is none.
+
+        :raises NlpkitError: if the file is damaged.
+        """
+        if self._path is None or not self._path.exists():
+            return None
+        try:
+            with safe_open(self._path, "pt") as file:
+                tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 - no mapping
+                return State(tensors, json.loads(file.metadata()["state"]))
+        except (SafetensorError, ValueError, KeyError, TypeError, OSError) as error:
+            raise NlpkitError(f"{self._path} is damaged ({error}): begin anew by --force") from error
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write beside, then move over: a reader sees the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.new")
+    try:
+        with new.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,92 @@
+"""What training a classifier minimises: the loss of its logits against one label a row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from nlpkit.training.batching import Chosen, Rows, batches, in_order
+from nlpkit.training.loop import Validation
+from nlpkit.training.settings import TrainingSettings
+
+
+class Classification:
+    """The `Objective` of a network that maps ids and mask to logits.
+
+    :param labels: how many there are.
+    """
+
+    def __init__(
+        self, network: nn.Module, train: Rows, validation: Rows, settings: TrainingSettings, labels: int
+    ) -> None:
+        self.module = network
+        self._train, self._validation, self._settings, self._labels = train, validation, settings, labels
+        self._weights = balanced(train.labels, labels) if settings.class_weights == "balanced" else None
+
+    def batches(self, draw: np.random.Generator) -> Sequence[Chosen]:
+        """Rows of similar length together."""
+        return batches(self._train.lengths, self._settings.batch_size, draw)
+
+    def loss(self, rows: Chosen) -> tuple[Tensor, int]:
+        """Mean loss, and how many rows got their label."""
+        ids, mask, labels = self._train.batch(rows)  # (batch, time), (batch, time), (batch,)
+        logits = self.module(ids, mask)  # (batch, labels)
+        loss = self._mean(logits, labels)
+        if self._settings.r_drop:
+            again = self.module(ids, mask)  # the same rows under another dropout
+            loss = (loss + self._mean(again, labels)) / 2 + self._settings.r_drop * divergence(logits, again)
+        return loss, int((logits.detach().argmax(1) == labels).sum())
+
+    def validate(self) -> Validation:
+        """Mean loss without smoothing or weights, and accuracy."""
+        logits = logits_of(self.module, self._validation, self._settings.batch_size)
+        labels = torch.from_numpy(self._validation.labels)
+        losses = row_losses(self._settings.loss, logits, labels)
+        return Validation(losses.mean().item(), (logits.argmax(1) == labels).double().mean().item())
+
+    def _mean(self, logits: Tensor, labels: Tensor) -> Tensor:
+        losses = row_losses(self._settings.loss, logits, labels, self._settings.label_smoothing)
+        if self._weights is None:
+            return losses.mean()
+        weights = self._weights[labels]
+        return (losses * weights).sum() / weights.sum()
+
+
+def row_losses(name: str, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Loss of each row ``(batch,)`` of logits ``(batch, labels)`` against labels ``(batch,)``.
+
+    Smoothed targets are spread evenly over all labels (Szegedy et al. 2016, https://arxiv.org/abs/1512.00567).
+    """
+    if name == "cross_entropy":
+        return functional.cross_entropy(logits, labels, reduction="none", label_smoothing=smoothing)
+    size = logits.shape[1]
+    targets = functional.one_hot(labels, size).to(logits.dtype) * (1 - smoothing) + smoothing / size
+    if name == "bce":
+        return functional.binary_cross_entropy_with_logits(logits, targets, reduction="none").mean(1)
+    return (logits.softmax(1) - targets).square().mean(1)
+
+
+def balanced(labels: np.ndarray[Any, Any], size: int) -> Tensor:
+    """A weight for each of ``size`` labels, inverse to how often it stands in ``labels``; 1 on average over rows."""
+    counts = np.bincount(labels, minlength=size)
+    return torch.from_numpy(len(labels) / (size * np.maximum(counts, 1))).float()
+
+
+def divergence(logits: Tensor, others: Tensor) -> Tensor:
+    """Mean symmetric Kullback-Leibler divergence between two sets of logits ``(batch, labels)``, in nats."""
+    a, b = logits.log_softmax(1), others.log_softmax(1)
+    return ((a.exp() - b.exp()) * (a - b)).sum(1).mean() / 2
+
+
+def logits_of(network: nn.Module, rows: Rows, size: int = 64) -> Tensor:
+    """Logits ``(rows, labels)`` of all rows in their order, without gradients or dropout."""
+    network.eval()
+    chosen = in_order(rows.lengths, size)
+    with torch.inference_mode():
+        found = torch.cat([network(*rows.batch(batch)[:2]) for batch in chosen])
+        return torch.empty_like(found).index_copy_(0, torch.from_numpy(np.concatenate(chosen)), found)

@@ -1,0 +1,86 @@
+"""What a training run yields besides the steps and epochs of its loop; whoever calls it draws them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from nlpkit.evaluation import Metrics
+from nlpkit.inference.sentiment import Stage
+from nlpkit.training.loop import Diverged, Epoch, Resumed, Step
+
+
+@dataclass(frozen=True)
+class Working:
+    """Something long without a loss goes on: ``done`` of ``total`` rows, of which None is not known."""
+
+    what: str
+    done: int
+    total: int | None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The corpora are read. Counts of rows; ``labels`` maps each label to its training rows."""
+
+    rows: int
+    duplicates: int
+    conflicts: int
+    empty: int
+    train: int
+    validation: int
+    test: int
+    labels: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class MemberStarted:
+    """A member is composed and about to train."""
+
+    name: str
+    composition: str
+    parameters: int
+    vocabulary: int
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """A loop begins. ``name`` is that of its rows in the history: the member's, or "member: language model"."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class MemberExported:
+    """A member is trained and exported.
+
+    ``difference`` is the greatest from torch's calibrated probabilities over ``checked`` validation rows.
+    """
+
+    name: str
+    runtime: str
+    size: int
+    difference: float
+    checked: int
+
+
+@dataclass(frozen=True)
+class Saved:
+    """The model is saved. ``metrics`` are on the test rows, by corpus, "all" among them.
+
+    ``history`` holds the epochs of every loop by its name; ``curve`` is false where matplotlib is missing.
+    """
+
+    folder: Path
+    size: int
+    stages: Sequence[Stage]
+    metrics: Mapping[str, Metrics]
+    history: Mapping[str, Sequence[Epoch]]
+    curve: bool
+
+
+Event: TypeAlias = (
+    Working | Prepared | MemberStarted | Fitting | Resumed | Step | Epoch | Diverged | MemberExported | Saved
+)

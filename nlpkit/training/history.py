@@ -1,0 +1,97 @@
+"""A run's epochs as a CSV and as a picture."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from nlpkit.errors import MissingExtra
+from nlpkit.training.checkpoint import replace_file
+from nlpkit.training.loop import Epoch
+
+HISTORY, CURVE = "history.csv", "curve.png"
+
+
+class History:
+    """The epochs of every loop of a run by the loop's name; history.csv holds them at any moment.
+
+    :param folder: where the files are.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.epochs: dict[str, list[Epoch]] = {}
+
+    def set(self, name: str, epochs: Sequence[Epoch]) -> None:
+        """A loop goes on behind these epochs."""
+        self.epochs[name] = list(epochs)
+
+    def add(self, name: str, epoch: Epoch) -> None:
+        """An epoch has ended."""
+        self.epochs.setdefault(name, []).append(epoch)
+        replace_file(self._folder / HISTORY, table_of(self.epochs).encode())
+
+    def draw(self) -> bool:
+        """Draw curve.png, if there is anything to draw; false where matplotlib is missing."""
+        try:
+            if any(self.epochs.values()):
+                replace_file(self._folder / CURVE, picture_of(self.epochs))
+        except MissingExtra:
+            return False
+        return True
+
+    def files(self) -> dict[str, bytes]:
+        """What there is, by name."""
+        paths = (self._folder / HISTORY, self._folder / CURVE)
+        return {path.name: path.read_bytes() for path in paths if path.exists()}
+
+
+def table_of(histories: Mapping[str, Sequence[Epoch]]) -> str:
+    """A row an epoch as CSV, the name of its loop first."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["run", *(field.name for field in fields(Epoch))])
+    for name, epochs in histories.items():
+        writer.writerows([name, *map(_cell, asdict(epoch).values())] for epoch in epochs)
+    return text.getvalue()
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, bool):
+        return int(value)
+    return f"{value:.6g}" if isinstance(value, float) else "" if value is None else value
+
+
+def picture_of(histories: Mapping[str, Sequence[Epoch]]) -> bytes:
+    """Loss and accuracy by epoch as PNG, training and validation, the best epoch marked; a row of two for each loop.
+
+    :raises MissingExtra: if matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure  # a second to import, once a run
+    except ImportError:
+        raise MissingExtra("matplotlib", "train", "drawing the curve") from None
+    figure = Figure(figsize=(9, 3.2 * len(histories)), layout="constrained")
+    axes = figure.subplots(len(histories), 2, squeeze=False)
+    for (name, epochs), (losses, accuracies) in zip(histories.items(), axes, strict=True):
+        for axis, kind in ((losses, "loss"), (accuracies, "accuracy")):
+            _draw(axis, f"{name}: {kind}", epochs, kind)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=120)
+    return picture.getvalue()
+
+
+def _draw(axis: Any, title: str, epochs: Sequence[Epoch], kind: str) -> None:
+    for part, style in (("train", "--"), ("validation", "-")):
+        points = [(e.epoch, y) for e in epochs if (y := getattr(e, f"{part}_{kind}")) is not None]
+        if points:
+            axis.plot(*zip(*points, strict=True), style, marker=".", label=part)
+    if best := [e.epoch for e in epochs if e.best]:
+        axis.axvline(best[-1], color="grey", linewidth=0.8, label="best")
+    axis.set(title=title, xlabel="epoch")
+    axis.legend()
+    axis.xaxis.get_major_locator().set_params(integer=True)

@@ -1,0 +1,220 @@
+"""Training one member: tokens → ids on disk → composed → fitted → exported, each part kept where it is done."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from nlpkit import bundle
+from nlpkit.bundle import Bundle
+from nlpkit.errors import NlpkitError
+from nlpkit.inference.members import Floats, open_member, tokenize
+from nlpkit.normalisation import Normaliser
+from nlpkit.training.batching import Rows
+from nlpkit.training.calibration import tune_stage
+from nlpkit.training.checkpoint import Checkpoint
+from nlpkit.training.classification import Classification, logits_of
+from nlpkit.training.composition import Composition, compose, make, reopen
+from nlpkit.training.events import Event, Fitting, MemberExported, MemberStarted, Working
+from nlpkit.training.export import export
+from nlpkit.training.history import History
+from nlpkit.training.loop import Diverged, Epoch, Resumed, fit
+from nlpkit.training.pretraining import LanguageModel, pretraining_settings
+from nlpkit.training.settings import MemberSettings
+from nlpkit.training.storage import StoredCorpus, StoredTokens, completed, map_rows, store_ids, store_tokens
+from nlpkit.vocabulary import Tokens
+
+CALIBRATED = 50_000  # validation rows that are enough to tune weights and temperature on
+CHECKED = 512  # validation rows on which an exported member must agree with torch
+AGREEMENT = {"float32": 1e-4, "int8": 0.05}  # greatest difference of a calibrated probability; int8 rounds
+ENTRY, LOGITS = "entry.json", "logits.npy"
+UNTOLD = ("seconds",)  # of an epoch: what differs between two runs that are otherwise the same
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A member's entry in config.json, its files, its validation logits as inference computes them, and how it went."""
+
+    entry: dict[str, Any]
+    files: dict[str, bytes]
+    logits: Floats
+    report: MemberExported
+
+    def stored(self, *, keep_weights: bool) -> dict[str, bytes]:
+        """The files by their paths in the bundle, without the weights as trained where nothing needs them."""
+        keep = keep_weights or self.entry["runtime"] == "torch"
+        kept = {path: data for path, data in self.files.items() if keep or path != bundle.WEIGHTS}
+        return {f"{self.entry['name']}/{path}": data for path, data in kept.items()}
+
+
+def train_member(
+    run: Path,
+    member: MemberSettings,
+    corpus: StoredCorpus,
+    normaliser: Normaliser,
+    history: History,
+    *,
+    seed: int,
+    every: float,
+) -> Generator[Event, None, Trained]:
+    """Train in the folder of a run; what an earlier attempt finished there is not done again.
+
+    :param every: seconds between saves of the loop's state.
+    """
+    done = run / "trained" / member.name
+    composition, rows = yield from composed(run, member, corpus, normaliser, seed)
+    yield _started(composition)
+    network, training = composition.network, member.training
+    if training.pretrain:
+        model = LanguageModel(network, rows["train"], training.batch_size)
+        checkpoint = Checkpoint(run / f"{member.name}.pretraining.safetensors", every)
+        fitting = fit(model, pretraining_settings(training), seed, checkpoint)
+        yield from _recorded(f"{member.name}: language model", fitting, history)
+    classification = Classification(network, rows["train"], rows["validation"], training, len(corpus.labels))
+    fitting = fit(classification, training, seed, Checkpoint(run / f"{member.name}.safetensors", every))
+    diverged = yield from _recorded(member.name, fitting, history)
+    if not done.exists():
+        yield Working(f"{member.name}: exporting", 0, None)
+        tested = rows["validation"].first(CALIBRATED)
+        logits = logits_of(network, tested).double().numpy()
+        texts = [t for block in corpus.texts("validation", CALIBRATED) for t in normaliser.batch(block)]
+        trained = _export(composition, member.weights, logits, texts, tested.labels)
+        with completed(done) as new:
+            _write(new, trained, _outcome(history.epochs[member.name], diverged))
+    trained = _read(done)
+    yield trained.report
+    return trained
+
+
+def composed(
+    run: Path, member: MemberSettings, corpus: StoredCorpus, normaliser: Normaliser, seed: int
+) -> Generator[Event, None, tuple[Composition, dict[str, Rows]]]:
+    """A member with the weights at its start, and the encoded rows of training and validation."""
+    folder = run / "members" / member.name
+    if not folder.exists():
+        yield from _prepare(folder, member, corpus, normaliser, seed)
+    rows = {place: map_rows(folder / place, corpus.targets(place)) for place in ("train", "validation")}
+    return reopen(folder, len(corpus.labels)), rows
+
+
+def _prepare(
+    folder: Path, member: MemberSettings, corpus: StoredCorpus, normaliser: Normaliser, seed: int
+) -> Iterator[Event]:
+    """Tokenise, choose the vocabulary, make the weights at the start, and write all of it down."""
+    torch.manual_seed(seed)
+    tokenizer = make("tokenizer", member.tokenizer)
+    total = {place: len(corpus.rows(place)) for place in ("train", "validation")}
+
+    def tokens(place: str) -> Iterator[Tokens]:
+        return (tokenize(tokenizer.part, normaliser.batch(texts)) for texts in corpus.texts(place))
+
+    with completed(folder) as new:
+        scratch = new / "tokens"
+        scratch.mkdir()
+        for count in store_tokens(tokens("train"), scratch):
+            yield Working(f"{member.name}: tokens", count, total["train"])
+        documents = StoredTokens(scratch)
+        yield Working(f"{member.name}: vocabulary", 0, None)
+        composition = compose(member, tokenizer, documents, corpus.targets("train").tolist(), len(corpus.labels))
+        for place, blocks in (("train", documents.blocks()), ("validation", tokens("validation"))):
+            for count in store_ids(blocks, composition.vocabulary, member.max_length, new / place):
+                yield Working(f"{member.name}: {place} ids", count, total[place])
+        del documents, blocks  # or their maps keep the files open
+        shutil.rmtree(scratch, ignore_errors=True)
+        for path, data in composition.files(weights=True).items():
+            (new / path).parent.mkdir(parents=True, exist_ok=True)
+            (new / path).write_bytes(data)
+        (new / ENTRY).write_bytes(bundle.dump_json(composition.entry))
+
+
+def _started(composition: Composition) -> MemberStarted:
+    entry = composition.entry
+    names = [entry[kind]["name"] for kind in ("tokenizer", "embedding", "encoder")]
+    parameters = sum(p.numel() for p in composition.network.parameters())
+    shown = " → ".join([*names, entry["head"]["pooling"]])
+    return MemberStarted(entry["name"], shown, parameters, len(composition.vocabulary))
+
+
+def _recorded(
+    name: str, fitting: Generator[Any, None, None], history: History
+) -> Generator[Event, None, Diverged | None]:
+    """Pass a loop's events on, and write its epochs down."""
+    yield Fitting(name)
+    diverged = None
+    with closing(fitting):  # so that it saves its state when we are closed
+        for event in fitting:
+            match event:
+                case Resumed():
+                    history.set(name, event.history)
+                case Epoch():
+                    history.add(name, event)
+                case Diverged():
+                    diverged = event
+            yield event
+    return diverged
+
+
+def _outcome(epochs: Sequence[Epoch], diverged: Diverged | None) -> dict[str, Any]:
+    """What config.json says of a loop."""
+    told = [{k: v for k, v in asdict(epoch).items() if k not in UNTOLD} for epoch in epochs]
+    where = {"diverged": {"epoch": diverged.epoch, "step": diverged.step}} if diverged else {}
+    return {"history": told, **where}
+
+
+def _export(composition: Composition, weights: str, expected: Floats, texts: Sequence[str], labels: Any) -> Trained:
+    """Export, and compare with torch on validation rows.
+
+    :raises NlpkitError: if they differ by more than rounding explains.
+    """
+    network = composition.network
+    runtime, files = export(network, weights)
+    files |= composition.files(weights=True)
+    size = sum(len(data) for path, data in files.items() if path != bundle.WEIGHTS)
+    entry = {"name": composition.entry["name"], "runtime": runtime, **composition.entry}
+    found = _exported_logits(entry, files, texts, expected.shape[1])
+    difference = _difference(expected, found, labels)
+    if difference > AGREEMENT[weights]:
+        raise NlpkitError(
+            f"the export of {entry['name']} differs from torch by {difference:.3g} in a probability; not saved"
+        )
+    report = MemberExported(entry["name"], runtime, size, difference, min(CHECKED, len(expected)))
+    return Trained(entry, files, found, report)
+
+
+def _exported_logits(entry: dict[str, Any], files: Mapping[str, bytes], texts: Sequence[str], labels: int) -> Floats:
+    """Logits ``(rows, labels)`` by the very files that are saved."""
+    stored = Bundle(entry["name"], {f"{entry['name']}/{path}": data for path, data in files.items()})
+    member = open_member(stored, entry, labels)
+    return np.concatenate([member.logits(texts[at : at + 1024]) for at in range(0, len(texts), 1024)])
+
+
+def _difference(expected: Floats, found: Floats, labels: Any) -> float:
+    """Greatest difference of a probability, both calibrated as the expected logits want it."""
+    calibrated = tune_stage([expected], labels, None)
+    pair = (calibrated.probabilities([logits[:CHECKED]]) for logits in (expected, found))
+    return float(np.abs(np.subtract(*pair)).max())
+
+
+def _write(folder: Path, trained: Trained, outcome: Mapping[str, Any]) -> None:
+    for path, data in trained.files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(data)
+    facts = {"entry": {**trained.entry, **outcome}, "report": asdict(trained.report)}
+    (folder / ENTRY).write_bytes(bundle.dump_json(facts))
+    np.save(folder / LOGITS, trained.logits)
+
+
+def _read(folder: Path) -> Trained:
+    facts = json.loads((folder / ENTRY).read_text("utf-8"))
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in (ENTRY, LOGITS)]
+    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+    logits = np.load(folder / LOGITS, allow_pickle=False)
+    return Trained(facts["entry"], files, logits, MemberExported(**facts["report"]))

@@ -1,0 +1,154 @@
+"""A dry run: what a training run would compose, how large it would be and how fast, from the first rows of a corpus."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+import time
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nlpkit import bundle
+from nlpkit.corpus import Example, renamed
+from nlpkit.normalisation import Normaliser
+from nlpkit.training.classification import Classification
+from nlpkit.training.composition import Composition, rehearse
+from nlpkit.training.export import export
+from nlpkit.training.loop import Step, fit
+from nlpkit.training.member import composed
+from nlpkit.training.settings import MemberSettings, Settings
+from nlpkit.training.storage import StoredCorpus, store_corpus
+
+T = TypeVar("T")
+ROWS = 20_000  # of the corpus are read
+SECONDS = 3.0  # of training show the speed
+WARM = 3  # steps that are left out: a network warms up
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a composition: its name and options, the shape of what it returns, its parameters."""
+
+    kind: str
+    name: str
+    options: Mapping[str, Any]
+    shape: tuple[int, ...]
+    parameters: int
+
+
+@dataclass(frozen=True)
+class MemberPlan:
+    """One member as it would be.
+
+    :param size: bytes in the model, without the weights as trained.
+    :param weights: bytes of these.
+    :param speed: training rows a second, on this machine as busy as it is now.
+    """
+
+    name: str
+    parts: Sequence[Part]
+    vocabulary: int
+    parameters: int
+    runtime: str
+    size: int
+    weights: int
+    speed: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A whole run, judged by its first rows.
+
+    :param rows: read; ``whole`` says whether these were all.
+    :param labels: training rows by label.
+    """
+
+    rows: int
+    whole: bool
+    train: int
+    labels: Mapping[str, int]
+    members: Sequence[MemberPlan]
+
+
+def plan(examples: Iterable[Example], settings: Settings) -> Plan:
+    """Compose every member on the first rows, train each for a moment, and keep nothing.
+
+    :raises DataError: if these rows could not be trained on.
+    """
+    rehearse(settings)
+    with tempfile.TemporaryDirectory() as folder:
+        found = renamed(examples, settings.labels)
+        stored = itertools.islice(found, ROWS)
+        for _ in store_corpus(stored, Path(folder) / "corpus", test=settings.test, validation=settings.validation):
+            pass
+        corpus = StoredCorpus(Path(folder) / "corpus")
+        normaliser = Normaliser(**settings.normalisation)
+        members = [_member(Path(folder), m, corpus, normaliser, settings.seed) for m in settings.members]
+        counted = np.bincount(corpus.targets("train"), minlength=len(corpus.labels)).tolist()
+        labels = dict(zip(corpus.labels, counted, strict=True))
+        return Plan(corpus.counts.rows, next(found, None) is None, sum(counted), labels, members)
+
+
+def _member(run: Path, member: MemberSettings, corpus: StoredCorpus, normaliser: Normaliser, seed: int) -> MemberPlan:
+    composition, rows = _result(composed(run, member, corpus, normaliser, seed))
+    network, labels = composition.network, len(corpus.labels)
+    training = Classification(network, rows["train"], rows["validation"], member.training, labels)
+    batch = rows["train"].batch(training.batches(np.random.default_rng(seed))[0])
+    parts = list(_parts(composition, *batch[:2]))
+    runtime, files = export(network, member.weights)
+    weights = composition.files(weights=True)
+    saved = len(weights.pop(bundle.WEIGHTS))
+    size = sum(map(len, (files | weights).values()))
+    total = sum(p.numel() for p in network.parameters())
+    speed = _speed(fit(training, member.training, seed))
+    return MemberPlan(member.name, parts, len(composition.vocabulary), total, runtime, size, saved, speed)
+
+
+def _parts(composition: Composition, ids: Tensor, mask: Tensor) -> Iterator[Part]:
+    """Each part with the shape of what it makes of one batch."""
+    network, entry = composition.network, composition.entry
+    with torch.inference_mode():
+        vectors = network.embedding(ids, mask)
+        states, _ = network.encoder(vectors, mask)
+        logits = network.head(states, mask)
+    yield _part("tokenizer", entry, tuple(ids.shape), None)
+    yield _part("embedding", entry, tuple(vectors.shape), network.embedding)
+    yield _part("encoder", entry, tuple(states.shape), network.encoder)
+    head = {k: v for k, v in entry["head"].items() if k != "pooling"}
+    yield Part("head", entry["head"]["pooling"], head, tuple(logits.shape), _count(network.head))
+
+
+def _part(kind: str, entry: Mapping[str, Any], shape: tuple[int, ...], part: Any) -> Part:
+    return Part(kind, entry[kind]["name"], entry[kind]["config"], shape, _count(part))
+
+
+def _count(part: nn.Module | None) -> int:
+    return 0 if part is None else sum(p.numel() for p in part.parameters())
+
+
+def _speed(events: Iterator[Any]) -> float:
+    """Training rows a second, of a run that is given up after a moment."""
+    rows, began = 0, time.monotonic()
+    for count, event in enumerate((e for e in events if isinstance(e, Step)), start=1):
+        if count <= WARM:
+            rows, began = 0, time.monotonic()
+            continue
+        rows += event.rows
+        if time.monotonic() - began > SECONDS:
+            break
+    return rows / max(time.monotonic() - began, 1e-9)
+
+
+def _result(steps: Generator[Any, None, T]) -> T:
+    """What a generator returns at its end."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]

@@ -1,0 +1,110 @@
+"""The folder of a run beside that of its model: all that an interrupted run goes on from.
+
+my-model.training/
+  run.json         what was asked for: settings, corpora, threads
+  corpus/          the texts, without copies, in their places
+  members/NAME/    tokens as ids, vocabulary, the weights at the start
+  NAME.safetensors, NAME.pretraining.safetensors   the state of the loop
+  trained/NAME/    a member that is done, as it will stand in the model
+  history.csv, curve.png
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from nlpkit.errors import BundleError, SettingError
+from nlpkit.training.checkpoint import replace_file
+
+REQUEST = "run.json"
+MISSING = object()
+
+
+def run_folder(model: Path) -> Path:
+    """Where the run of a model has its folder."""
+    model = model.resolve()
+    return model.with_name(f"{model.name}.training")
+
+
+@contextmanager
+def open_run(model: Path, request: Mapping[str, Any], *, resume: bool, force: bool) -> Iterator[Path]:
+    """Take the folder of a model's run for oneself, begun anew or as it was left.
+
+    It stays where the run breaks off, and goes once `finish_run` was called.
+
+    :param request: JSON that says what is asked for; a resumed run must have been asked for the same.
+    :raises BundleError: if another run is in it, if an unfinished one is and it shall neither be resumed nor forced
+        away, if there is none to resume, or the disk refuses.
+    :raises SettingError: if the run to resume was asked for something else, naming it.
+    """
+    folder = run_folder(model)
+    lock = FileLock(folder / "lock")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise BundleError(f"another run is training {model}: wait for it, or choose another folder") from None
+    except OSError as error:
+        raise BundleError(f"{folder} cannot be written: {(error.strerror or str(error)).lower()}") from error
+    try:
+        _enter(model, folder, json.loads(json.dumps(request)), resume=resume, force=force)
+        yield folder
+    finally:
+        lock.release()
+        if not (folder / REQUEST).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def finish_run(folder: Path) -> None:
+    """The model is saved: there is nothing left to resume."""
+    (folder / REQUEST).unlink()
+
+
+def read_request(model: Path) -> dict[str, Any]:
+    """What the unfinished run of a model was asked for.
+
+    :raises BundleError: if there is none.
+    """
+    path = run_folder(model) / REQUEST
+    try:
+        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        raise BundleError(f"there is no unfinished run of {model}: begin one without --resume") from None
+    return found
+
+
+def _enter(model: Path, folder: Path, request: dict[str, Any], *, resume: bool, force: bool) -> None:
+    if resume:
+        if differences := list(_differences(read_request(model), request)):
+            raise SettingError(f"the run of {model} was begun with other settings: {'; '.join(differences)}")
+        return
+    if (folder / REQUEST).exists() and not force:
+        raise BundleError(f"{folder} holds an unfinished run: go on by --resume, or begin anew by --force")
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != "lock":
+            path.unlink()
+    replace_file(folder / REQUEST, json.dumps(request, ensure_ascii=False, indent=2).encode())
+
+
+def _differences(then: Any, now: Any, place: str = "") -> Iterator[str]:
+    """``encoder.hidden was 64, is 32`` for every leaf in which two JSON values differ."""
+    if isinstance(then, list) and isinstance(now, list) and any(isinstance(v, dict) for v in then + now):
+        then, now = ({str(v.get("name", i)): v for i, v in enumerate(values)} for values in (then, now))
+    if isinstance(then, dict) and isinstance(now, dict):
+        for name in then | now:
+            inner = f"{place}.{name}" if place else str(name)
+            yield from _differences(then.get(name, MISSING), now.get(name, MISSING), inner)
+    elif then != now:
+        was, is_now = (
+            "not there" if value is MISSING else json.dumps(value, ensure_ascii=False) for value in (then, now)
+        )
+        yield f"{place} was {was}, is {is_now}"

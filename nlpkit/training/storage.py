@@ -1,0 +1,324 @@
+"""A corpus on disk: texts, tokens and ids in flat arrays that are read through memory maps.
+
+What is written goes through plain writes, which a full disk answers by an error; what is complete is moved into place,
+so that a folder that is there is whole.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nlpkit.corpus import Example
+from nlpkit.errors import DataError
+from nlpkit.split import PLACES, Key, fingerprint, first_copies, places
+from nlpkit.training.batching import Rows
+from nlpkit.vocabulary import Tokens, Vocabulary
+
+BLOCK = 4096  # texts that are handled together
+
+
+class ArrayFile:
+    """An array that grows at its end, in a file."""
+
+    def __init__(self, path: Path, dtype: Any) -> None:
+        self._file = path.open("wb")
+        self._dtype = np.dtype(dtype)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Wait until all of it is on the disk."""
+        close_synced(self._file)
+
+    def append(self, values: Any) -> None:
+        """Write numbers at the end."""
+        self._file.write(np.ascontiguousarray(values, dtype=self._dtype).data)
+
+
+def close_synced(file: IO[bytes]) -> None:
+    """Close a file when all of it is on the disk."""
+    with file:
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def map_array(path: Path, dtype: Any) -> NDArray[Any]:
+    """An array file as it lies on disk; what is not looked at takes no memory."""
+    if not path.stat().st_size:
+        return np.zeros(0, dtype=dtype)  # nothing cannot be mapped
+    return np.memmap(path, dtype=dtype, mode="r")
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Rows read, and what became of them.
+
+    ``duplicates`` were copies of another row, ``conflicts`` texts under several labels, ``empty`` rows without letters.
+    """
+
+    rows: int
+    duplicates: int
+    conflicts: int
+    empty: int
+
+
+class StoredCorpus:
+    """Labelled texts on disk, without copies, each in its place.
+
+    :param folder: made by `store_corpus`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        facts = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
+        self.counts = Counts(**facts["counts"])
+        self.labels: list[str] = facts["labels"]
+        self.corpora: dict[str, int] = facts["corpora"]  # rows that each held
+        self._starts = map_array(folder / "starts", np.int64)
+
+    def rows(self, place: str) -> NDArray[np.int64]:
+        """Numbers of the rows in a place, in the order in which they were read."""
+        return map_array(self._folder / place, np.int64)
+
+    def targets(self, place: str) -> NDArray[np.int64]:
+        """Position of each row's label ``(rows,)``."""
+        return map_array(self._folder / "labels", np.int32)[self.rows(place)].astype(np.int64)
+
+    def corpus_of(self, place: str) -> NDArray[np.int32]:
+        """Position in ``corpora`` of where each row came from ``(rows,)``."""
+        return np.asarray(map_array(self._folder / "corpora", np.int32)[self.rows(place)])
+
+    def texts(self, place: str, limit: int | None = None) -> Iterator[list[str]]:
+        """Texts of a place, in blocks; at most ``limit``."""
+        rows = self.rows(place)[:limit]
+        with (self._folder / "texts").open("rb") as file:
+            for at in range(0, len(rows), BLOCK):
+                block = rows[at : at + BLOCK]
+                begin = int(self._starts[block[0]])
+                file.seek(begin)
+                data = file.read(int(self._starts[block[-1] + 1]) - begin)
+                bounds = zip(
+                    (self._starts[block] - begin).tolist(), (self._starts[block + 1] - begin).tolist(), strict=True
+                )
+                yield [data[a:b].decode("utf-8", "surrogatepass") for a, b in bounds]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the training rows: see `nlpkit.split.fingerprint`."""
+        labels = iter(self.targets("train").tolist())
+        return fingerprint((text, self.labels[next(labels)]) for block in self.texts("train") for text in block)
+
+
+def store_corpus(examples: Iterable[Example], folder: Path, *, test: float, validation: float) -> Iterator[int]:
+    """Read examples once, to the end; drop copies, deal out places, leave a folder for `StoredCorpus`.
+
+    :returns: an iterator that does it, and yields how many rows were read so far.
+    :raises DataError: if fewer than two labels are left, or a place lacks rows.
+    """
+    with completed(folder) as new:
+        with _CorpusWriter(new) as writer:
+            for rows, example in enumerate(examples, start=1):
+                writer.add(example)
+                if rows % BLOCK == 0:
+                    writer.flush()
+                    yield rows
+            writer.flush()
+        facts = writer.finish(test=test, validation=validation)
+        (new / "corpus.json").write_text(json.dumps(facts, ensure_ascii=False), "utf-8")
+
+
+class _CorpusWriter:
+    """Texts go to disk as they come; of each row some twenty bytes are kept until copies can be told."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._bits, self._residues = array("Q"), array("B")
+        self._labels, self._corpora = array("i"), array("i")
+        self._label_names: dict[str, int] = {}
+        self._corpus_names: dict[str, int] = {}
+        self._rows_of: Counter[str] = Counter()
+        self._texts = (folder / "texts").open("wb")
+        self._starts = ArrayFile(folder / "starts", np.int64)
+        self._starts.append([0])
+        self._ends: list[int] = []
+        self._size = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        close_synced(self._texts)
+        self._starts.close()
+
+    def add(self, example: Example) -> None:
+        """Take one row; one without letters is only counted."""
+        self._rows_of[example.corpus] += 1
+        if key := Key.of(example.text):
+            self._size += self._texts.write(example.text.encode("utf-8", "surrogatepass"))
+            self._ends.append(self._size)
+            self._bits.append(key.bits)
+            self._residues.append(key.residue)
+            self._labels.append(self._label_names.setdefault(example.label, len(self._label_names)))
+            self._corpora.append(self._corpus_names.setdefault(example.corpus, len(self._corpus_names)))
+
+    def flush(self) -> None:
+        """Write the ends of the texts so far."""
+        self._starts.append(self._ends)
+        self._ends.clear()
+
+    def finish(self, *, test: float, validation: float) -> dict[str, Any]:
+        """Write which rows stay and where; return the facts of corpus.json."""
+        labels = np.frombuffer(self._labels, np.int32)
+        kept = first_copies(np.frombuffer(self._bits, np.uint64), labels)
+        placed = places(np.frombuffer(self._residues, np.uint8), test=test, validation=validation)
+        rows = {place: np.flatnonzero(kept.mask & (placed == position)) for position, place in enumerate(PLACES)}
+        names = list(self._label_names)
+        found = {place: {names[i] for i in np.unique(labels[numbers])} for place, numbers in rows.items()}
+        _check_labels(found, names, {place: len(numbers) for place, numbers in rows.items()}, kept.conflicts)
+        order = sorted(found["train"])
+        position = np.array([order.index(name) if name in order else -1 for name in names], dtype=np.int32)
+        arrays = {"labels": position[labels], "corpora": np.frombuffer(self._corpora, np.int32)}
+        for name, values in (arrays | rows).items():
+            with ArrayFile(self._folder / name, np.int64 if name in rows else np.int32) as file:
+                file.append(values)
+        total = self._rows_of.total()
+        counts = Counts(total, kept.duplicates, kept.conflicts, total - len(labels))
+        corpora = {name: self._rows_of[name] for name in self._corpus_names}
+        return {"counts": asdict(counts), "labels": order, "corpora": corpora}
+
+
+def _check_labels(found: Mapping[str, set[str]], names: Sequence[str], rows: Mapping[str, int], conflicts: int) -> None:
+    """Refuse a split from which nothing can be learnt or told."""
+    if len(names) < 2:
+        what = f"only the label {names[0]!r}" if names else "no labelled rows"
+        raise DataError(f"training needs rows of at least two labels, found: {what}")
+    if len(found["train"]) < 2:
+        lost = f"; {conflicts:,} texts stood under several labels and went" if conflicts else ""
+        raise DataError(
+            f"the split left {rows['train']:,} rows to train on, of {len(found['train'])} labels; at least two are "
+            f"needed: give more rows, or smaller shares by --set test=0.1 --set validation=0.1{lost}"
+        )
+    for place in ("validation", "test"):
+        if unknown := sorted(found[place] - found["train"]):
+            raise DataError(
+                f"the label {unknown[0]!r} stands in the {place} rows only: it needs more rows, or "
+                f"--label {unknown[0]}= leaves it out"
+            )
+    if not rows["validation"]:
+        raise DataError(
+            f"{rows['train']:,} rows are too few: none fell into validation; give more, or a larger share by "
+            "--set validation=0.3"
+        )
+
+
+class StoredTokens:
+    """The tokens of documents on disk, to be read as often as an embedding likes: each time lists of strings.
+
+    A token is a number on disk: its code point where all tokens are characters, else its place in a list.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._units = map_array(folder / "units", np.uint32)
+        self._starts = map_array(folder / "starts", np.int64)
+        names = folder / "tokens.json"
+        self._names: list[str] | None = json.loads(names.read_text("utf-8")) if names.exists() else None
+
+    def __len__(self) -> int:
+        return len(self._starts) - 1
+
+    def __iter__(self) -> Iterator[list[str]]:
+        for block in self.blocks():
+            yield from block.lists()
+
+    def blocks(self) -> Iterator[Tokens]:
+        """The tokens of some documents after the other."""
+        for at in range(0, len(self), BLOCK):
+            starts = np.asarray(self._starts[at : at + BLOCK + 1])
+            units = np.asarray(self._units[starts[0] : starts[-1]])
+            yield Tokens(units if self._names is None else [self._names[i] for i in units.tolist()], starts - starts[0])
+
+    def counts(self) -> dict[str, int]:
+        """How often each token stands in the documents."""
+        size = 0x110000 if self._names is None else len(self._names)
+        total = np.zeros(size, dtype=np.int64)
+        for at in range(0, len(self._units), BLOCK * 256):
+            total += np.bincount(self._units[at : at + BLOCK * 256], minlength=size)
+        there = np.flatnonzero(total).tolist()
+        names = map(chr, there) if self._names is None else (self._names[i] for i in there)
+        return dict(zip(names, total[there].tolist(), strict=True))
+
+
+def store_tokens(blocks: Iterable[Tokens], folder: Path) -> Iterator[int]:
+    """Write tokens for `StoredTokens`; the iterator does it, and yields how many documents it wrote so far."""
+    names: dict[str, int] = {}
+    done = total = 0
+    with ArrayFile(folder / "units", np.uint32) as units, ArrayFile(folder / "starts", np.int64) as starts:
+        starts.append([0])
+        for block in blocks:
+            units.append(block.units if isinstance(block.units, np.ndarray) else _interned(block.units, names))
+            starts.append(block.starts[1:] + total)
+            total += len(block.units)
+            done += len(block.starts) - 1
+            yield done
+    if names:
+        (folder / "tokens.json").write_text(json.dumps(list(names)), "utf-8")
+
+
+def _interned(tokens: Sequence[str], names: dict[str, int]) -> list[int]:
+    return [names.setdefault(token, len(names)) for token in tokens]
+
+
+def store_ids(blocks: Iterable[Tokens], vocabulary: Vocabulary, max_length: int, path: Path) -> Iterator[int]:
+    """Write the ids of documents for `map_rows`; the iterator does it, and yields how many it wrote so far."""
+    done = total = 0
+    with (
+        ArrayFile(path.with_suffix(".ids"), np.int32) as file,
+        ArrayFile(path.with_suffix(".starts"), np.int64) as starts,
+    ):
+        starts.append([0])
+        for block in blocks:
+            ids = vocabulary.encode(block)
+            rows = (ids.truncated(max_length) if max_length else ids).rows()
+            ends = np.cumsum([len(row) for row in rows], dtype=np.int64)
+            file.append(np.concatenate(rows))
+            starts.append(ends + total)
+            total += int(ends[-1])
+            done += len(rows)
+            yield done
+
+
+def map_rows(path: Path, labels: NDArray[np.int64]) -> Rows:
+    """Rows as `store_ids` left them."""
+    return Rows(
+        map_array(path.with_suffix(".ids"), np.int32),
+        np.asarray(map_array(path.with_suffix(".starts"), np.int64)),
+        labels,
+    )
+
+
+@contextmanager
+def completed(folder: Path) -> Iterator[Path]:
+    """A new folder to write into, which is moved to ``folder`` when all went well: what is there is whole."""
+    new = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    yield new
+    new.replace(folder)
