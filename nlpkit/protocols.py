@@ -48,7 +48,9 @@ class Embedding(Protocol):
     def fit(self, documents: Iterable[Sequence[str]], labels: Sequence[int]) -> Vocabulary:
         """Training begins: read the documents' tokens, choose the vocabulary, fill the weights.
 
-        ``labels`` holds a label's index for each document; most embeddings have no use for it.
+        ``documents`` may be larger than memory: iterate over it, as often as need be, and make no list of it. Where it
+        has ``counts()``, that says how often each token stands in it. ``labels`` holds a label's index for each
+        document; most embeddings have no use for it.
         """
         ...
 

@@ -38,7 +38,7 @@ SHA-256 of the training rows: `{data["fingerprint"]}`.
 {_members(config)}
 {_stages(config)}
 Seed {config["settings"]["seed"]}; Python {config["environment"]["python"]}, torch {config["environment"]["torch"]},
-threads {config["environment"]["threads"]}. All settings are in config.json.
+threads {config["environment"]["threads"]}. All settings are in config.json{_pictures(files)}.
 
 ## How good it is
 
@@ -71,6 +71,10 @@ def _members(config: Mapping[str, Any]) -> str:
         )
         accuracy = f", validation accuracy {best[0]['validation_accuracy']:.4f} alone" if best else ""
         lines.append(f"- **{member['name']}**: {'; '.join(parts)}; head {member['head']}; {when}{accuracy}.")
+        if at := member.get("diverged"):
+            lines.append(
+                f"  The loss or its gradient was no number at epoch {at['epoch']}, step {at['step']}: training ended there."
+            )
     return "\n".join(lines) + "\n"
 
 
@@ -103,3 +107,8 @@ def _confusion(config: Mapping[str, Any]) -> str:
         for label, row in zip(found["labels"], found["confusion"], strict=True)
     )
     return f"{header}\n{rows}"
+
+
+def _pictures(files: Mapping[str, bytes]) -> str:
+    there = [name for name in ("history.csv", "curve.png") if name in files]
+    return f", all epochs in {' and '.join(there)}" if there else ""

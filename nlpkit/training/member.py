@@ -127,8 +127,7 @@ def _prepare(
         for place, blocks in (("train", documents.blocks()), ("validation", tokens("validation"))):
             for count in store_ids(blocks, composition.vocabulary, member.max_length, new / place):
                 yield Working(f"{member.name}: {place} ids", count, total[place])
-        del documents, blocks  # or their maps keep the files open
-        shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(scratch)
         for path, data in composition.files(weights=True).items():
             (new / path).parent.mkdir(parents=True, exist_ok=True)
             (new / path).write_bytes(data)

@@ -96,7 +96,7 @@ def plan(examples: Iterable[Example], settings: Settings) -> Plan:
 
 
 def _member(run: Path, member: MemberSettings, corpus: StoredCorpus, normaliser: Normaliser, seed: int) -> MemberPlan:
-    composition, rows = _result(composed(run, member, corpus, normaliser, seed))
+    composition, rows = result(composed(run, member, corpus, normaliser, seed))
     network, labels = composition.network, len(corpus.labels)
     training = Classification(network, rows["train"], rows["validation"], member.training, labels)
     batch = rows["train"].batch(training.batches(np.random.default_rng(seed))[0])
@@ -145,7 +145,7 @@ def _speed(events: Iterator[Any]) -> float:
     return rows / max(time.monotonic() - began, 1e-9)
 
 
-def _result(steps: Generator[Any, None, T]) -> T:
+def result(steps: Generator[Any, None, T]) -> T:
     """What a generator returns at its end."""
     while True:
         try:

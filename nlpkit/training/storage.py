@@ -29,6 +29,7 @@ from nlpkit.training.batching import Rows
 from nlpkit.vocabulary import Tokens, Vocabulary
 
 BLOCK = 4096  # texts that are handled together
+COUNTED = 1 << 22  # tokens that are counted together
 
 
 class ArrayFile:
@@ -236,8 +237,8 @@ class StoredTokens:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._units = map_array(folder / "units", np.uint32)
-        self._starts = map_array(folder / "starts", np.int64)
+        self._units = folder / "units"
+        self._starts = np.asarray(map_array(folder / "starts", np.int64))
         names = folder / "tokens.json"
         self._names: list[str] | None = json.loads(names.read_text("utf-8")) if names.exists() else None
 
@@ -251,19 +252,23 @@ class StoredTokens:
     def blocks(self) -> Iterator[Tokens]:
         """The tokens of some documents after the other."""
         for at in range(0, len(self), BLOCK):
-            starts = np.asarray(self._starts[at : at + BLOCK + 1])
-            units = np.asarray(self._units[starts[0] : starts[-1]])
+            starts = self._starts[at : at + BLOCK + 1]
+            units = self._read(int(starts[0]), int(starts[-1]))
             yield Tokens(units if self._names is None else [self._names[i] for i in units.tolist()], starts - starts[0])
 
     def counts(self) -> dict[str, int]:
         """How often each token stands in the documents."""
         size = 0x110000 if self._names is None else len(self._names)
         total = np.zeros(size, dtype=np.int64)
-        for at in range(0, len(self._units), BLOCK * 256):
-            total += np.bincount(self._units[at : at + BLOCK * 256], minlength=size)
+        for at in range(0, int(self._starts[-1]), COUNTED):
+            total += np.bincount(self._read(at, min(at + COUNTED, int(self._starts[-1]))), minlength=size)
         there = np.flatnonzero(total).tolist()
         names = map(chr, there) if self._names is None else (self._names[i] for i in there)
         return dict(zip(names, total[there].tolist(), strict=True))
+
+    def _read(self, begin: int, end: int) -> NDArray[np.uint32]:
+        """Some numbers, read: what is mapped and looked at would stay in memory."""
+        return np.fromfile(self._units, np.uint32, end - begin, offset=begin * 4)
 
 
 def store_tokens(blocks: Iterable[Tokens], folder: Path) -> Iterator[int]:

@@ -1,0 +1,83 @@
+"""What the training loop costs beyond forward, backward and step, by recipe, on one thread.
+
+`loop.py CORPUS [--recipes tutorial lstm stacked]`. The bare loop has its batches ready as tensors, and does nothing but
+the loss, its gradient and the optimizer's step. Both go over the same batches in turn; the medians of the ratios.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from nlpkit.corpus import read_examples
+from nlpkit.normalisation import Normaliser
+from nlpkit.training.batching import Rows
+from nlpkit.training.classification import Classification, row_losses
+from nlpkit.training.loop import Step, fit, optimizer_of
+from nlpkit.training.member import composed
+from nlpkit.training.plan import result
+from nlpkit.training.settings import MemberSettings, read_recipe, settings
+from nlpkit.training.storage import StoredCorpus, store_corpus
+
+STEPS = 60
+
+
+def ours(network: torch.nn.Module, rows: Rows, member: MemberSettings) -> float:
+    """CPU seconds of the first steps of a run."""
+    training = replace(member.training, r_drop=0.0)
+    began = 0.0
+    for event in fit(Classification(network, rows, rows.first(8), training, 2), training, seed=0):
+        if isinstance(event, Step) and event.step == 5:
+            began = time.process_time()
+        if isinstance(event, Step) and event.step == STEPS + 5:
+            break
+    return time.process_time() - began
+
+
+def bare(network: torch.nn.Module, rows: Rows, member: MemberSettings) -> float:
+    """CPU seconds of the same steps without a loop of ours."""
+    training = member.training
+    order = Classification(network, rows, rows, training, 2).batches(np.random.default_rng((0, 1)))
+    batches = [rows.batch(chosen) for chosen in order[: STEPS + 5]]
+    optimizer = optimizer_of(network.parameters(), training)
+    network.train()
+    began = 0.0
+    for number, (ids, mask, labels) in enumerate(batches):
+        if number == 5:
+            began = time.process_time()
+        loss = row_losses(training.loss, network(ids, mask), labels).mean()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+    return time.process_time() - began
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("corpus")
+    parser.add_argument("--recipes", nargs="+", default=["tutorial", "network", "ngrams", "lstm", "stacked"])
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    for recipe in arguments.recipes:
+        (member,) = settings(read_recipe(recipe)).members
+        with tempfile.TemporaryDirectory() as folder:
+            for _ in store_corpus(read_examples(arguments.corpus), Path(folder) / "corpus", test=0.2, validation=0.2):
+                pass
+            corpus = StoredCorpus(Path(folder) / "corpus")
+            composition, rows = result(composed(Path(folder), member, corpus, Normaliser(), 0))
+            kinds: tuple[Callable[..., float], ...] = (bare, ours)
+            pairs = [[kind(composition.network, rows["train"], member) for kind in kinds] for _ in range(arguments.rounds)]
+            ratio = statistics.median(b / a for a, b in pairs)
+            per_step = statistics.median(a for a, _ in pairs) / STEPS * 1e3
+            print(f"{recipe:<10} {ratio:.3f} of the bare loop, which takes {per_step:.2f} ms a step", flush=True)
+
+
+if __name__ == "__main__":
+    main()
