@@ -13,7 +13,9 @@ import tempfile
 import time
 from pathlib import Path
 
-USUAL = "--encoder lstm --set encoder.layers=2 --set encoder.dropout=0.3 --set encoder.hidden=24 --set training.epochs=4"
+USUAL = (
+    "--encoder lstm --set encoder.layers=2 --set encoder.dropout=0.3 --set encoder.hidden=24 --set training.epochs=4"
+)
 
 
 def command(corpus: str, folder: Path, options: list[str], *more: str) -> list[str]:

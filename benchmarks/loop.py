@@ -73,7 +73,9 @@ def main() -> None:
             corpus = StoredCorpus(Path(folder) / "corpus")
             composition, rows = result(composed(Path(folder), member, corpus, Normaliser(), 0))
             kinds: tuple[Callable[..., float], ...] = (bare, ours)
-            pairs = [[kind(composition.network, rows["train"], member) for kind in kinds] for _ in range(arguments.rounds)]
+            pairs = [
+                [kind(composition.network, rows["train"], member) for kind in kinds] for _ in range(arguments.rounds)
+            ]
             ratio = statistics.median(b / a for a, b in pairs)
             per_step = statistics.median(a for a, _ in pairs) / STEPS * 1e3
             print(f"{recipe:<10} {ratio:.3f} of the bare loop, which takes {per_step:.2f} ms a step", flush=True)

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from nlpkit.decoding import UNDECODABLE, Decoded
 from nlpkit.errors import DataError
-from nlpkit.rows import Row, column_position, open_rows
+from nlpkit.rows import TABLES, TEXT_COLUMNS, Records, Row, column_position, open_rows, open_text, suffix_of
 
 LABEL_COLUMNS = ("label", "sentiment", "class", "标签", "情感", "类别", "標籤")
+JSON_LINES = (".jsonl", ".ndjson", ".json")
+SUFFIXES = (".txt", *TABLES, *JSON_LINES)  # of the files that are read in a folder
+HEAD = 1000  # rows by which a shape is found out, and by which texts are told from numbers
+MANY = 100  # more different numbers than this are no labels
+PLACES = 3  # of each fault that are remembered
+FASTTEXT = re.compile(r"(?<!\S)__label__(\S+)")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that would make a million of them take three times as long
 class Example:
     """A labelled text and the file that it came from."""
 
@@ -24,6 +33,54 @@ class Example:
     group: str = ""
 
 
+class Faults(Counter[str]):
+    """How many rows were left out for each reason, and where the first of them stand.
+
+    >>> faults = Faults()
+    >>> faults.add("no label", "a.csv", 3)
+    >>> faults.add("no label", "a.csv", 17)
+    >>> str(faults)
+    '2 no label (a.csv, lines 3 and 17)'
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.places: dict[str, list[tuple[str, int]]] = {}
+
+    def add(self, reason: str, file: str, line: int = 0) -> None:
+        """Count a row; line 0 means the whole file."""
+        self[reason] += 1
+        places = self.places.setdefault(reason, [])
+        if len(places) < PLACES:
+            places.append((file, line))
+
+    def __str__(self) -> str:
+        return ", ".join(f"{count:,} {reason}{self._where(reason)}" for reason, count in self.most_common())
+
+    def _where(self, reason: str) -> str:
+        places = self.places.get(reason, [])
+        files: dict[str, list[str]] = {}
+        for file, line in places:
+            files.setdefault(file, []).extend([f"{line:,}"] if line else [])
+        found = [file + _lines(lines) for file, lines in files.items()]
+        more = ["and more"] if self[reason] > len(places) else []
+        return f" ({'; '.join(found + more)})" if found else ""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a table that hold text, label and group; None where the usual name will do."""
+
+    text: str | None = None
+    label: str | None = None
+    group: str | None = None
+
+    @property
+    def named(self) -> list[str]:
+        """Those that were asked for."""
+        return [name for name in (self.text, self.label, self.group) if name]
+
+
 def read_examples(
     path: str | Path,
     *,
@@ -31,32 +88,57 @@ def read_examples(
     label_column: str | None = None,
     group_column: str | None = None,
     encoding: str | None = None,
-    faults: Counter[str] | None = None,
+    faults: Faults | None = None,
 ) -> Iterator[Example]:
-    """Read a labelled corpus: CSV or TSV with a header, or lines ``TEXT,,LABEL``, whose text may hold commas.
+    """Read a labelled corpus row by row; its shape is found out by its name and its first lines.
 
-    A file is a table if it is named .csv or .tsv, or if its first line holds all columns that are named.
-    Rows without a text, without a label or with undecodable bytes are left out, and counted in ``faults`` by reason.
+    A file is a table (.csv, .tsv, or a first line that names the columns), JSON objects a line, fastText's
+    ``__label__LABEL TEXT``, or lines ``TEXT,,LABEL`` or with a tab between text and label. A folder holds such files,
+    or a folder of .txt documents for each label. ``LABEL=FILE`` is a file of unlabelled texts that share a label.
+    All files may be packed by gzip. Rows that cannot be used are left out, and counted in ``faults``.
 
     :param group_column: a column whose value is kept as ``group``.
-    :raises DataError: if the file cannot be read or holds no labels.
+    :raises DataError: if a file cannot be read, holds no labels, or holds numbers where text or labels should be.
     """
-    table = _holds(path, encoding, [name for name in (text_column, label_column, group_column) if name])
-    with open_rows(path, column=text_column if table else None, encoding=encoding, table=table) as source:
+    columns, faults = Columns(text_column, label_column, group_column), Faults() if faults is None else faults
+    label, file = label_and_file(path)
+    if label is not None:
+        yield from read_texts(file, label, column=text_column, encoding=encoding, faults=faults)
+    elif file.is_dir():
+        yield from _of_folder(file, columns, encoding, faults)
+    else:
+        yield from _of_file(file, columns, encoding, faults)
+
+
+def read_texts(
+    path: str | Path, label: str, *, column: str | None = None, encoding: str | None = None, faults: Faults
+) -> Iterator[Example]:
+    """Read texts that share a label, a line each, or a column of a .csv or .tsv."""
+    table = suffix_of(str(path)) in TABLES
+    with open_rows(path, column=column if table else None, encoding=encoding, table=table) as source:
         rows = itertools.chain.from_iterable(source.blocks)
-        faults = Counter() if faults is None else faults
-        if source.header is None:
-            yield from _comma_labelled(source.name, rows, faults)
-            return
-        label = column_position(source.name, source.header, label_column, LABEL_COLUMNS, "--label-column")
-        group = None if group_column is None else column_position(source.name, source.header, group_column, (), "--by")
-        for row in rows:
-            if fault := row.fault or _lacks(row.text, row.cells[label]):
-                faults[fault] += 1
+        for number, row in enumerate(rows, 1):
+            if fault := row.fault or _lacks(row.text, label):
+                faults.add(fault, source.name, row.line or number)
             else:
-                yield Example(
-                    row.text, row.cells[label].strip(), source.name, row.cells[group] if group is not None else ""
-                )
+                yield Example(row.text, label, source.name)
+
+
+def label_and_file(argument: str | Path) -> tuple[str | None, Path]:
+    """What ``LABEL=FILE`` says; a path that exists is one, whatever its name."""
+    label, equals, file = str(argument).partition("=")
+    if not equals or not label.strip() or not file or Path(argument).exists():
+        return None, Path(argument)
+    return label.strip(), Path(file).expanduser()
+
+
+def files_of(argument: str | Path) -> list[Path]:
+    """Every file that `read_examples` reads, in its order."""
+    _, path = label_and_file(argument)
+    if not path.is_dir():
+        return [path]
+    folders, files = _contents(path)
+    return files or [document for folder in folders for document in _documents(folder)]
 
 
 def renamed(examples: Iterable[Example], names: Mapping[str, str]) -> Iterator[Example]:
@@ -66,28 +148,244 @@ def renamed(examples: Iterable[Example], names: Mapping[str, str]) -> Iterator[E
             yield Example(e.text, label, e.corpus, e.group)
 
 
-def _holds(path: str | Path, encoding: str | None, columns: Sequence[str]) -> bool:
-    """Whether a file is a table: by its name, or because its first line holds the columns asked for."""
-    if not columns or Path(path).suffix.lower() in (".csv", ".tsv"):
-        return Path(path).suffix.lower() in (".csv", ".tsv")
-    with open_rows(path, encoding=encoding) as source:
-        first = next(source.blocks)[0].text
-    return all(column in first for column in columns)
+def _of_file(path: Path, columns: Columns, encoding: str | None, faults: Faults) -> Iterator[Example]:
+    with open_text(path, encoding=encoding) as decoded:
+        yield from _reader(decoded, columns)(decoded, columns, faults)
+
+
+def _reader(decoded: Decoded, columns: Columns) -> Callable[[Decoded, Columns, Faults], Iterator[Example]]:
+    """How to read a file: its name tells, or else its first lines."""
+    suffix = suffix_of(decoded.name)
+    head = [line.rstrip("\r") for line in itertools.islice(filter(str.strip, decoded.head()), HEAD)]
+    if suffix in JSON_LINES or (suffix not in TABLES and head and head[0].startswith("{") and head[0].endswith("}")):
+        return _of_json_lines
+    if suffix in TABLES or _names_columns(head[:1], columns):
+        return _of_table
+    if 2 * sum(FASTTEXT.search(line) is not None for line in head) > len(head):
+        return _of_fasttext
+    return _of_lines(decoded.name, head)
+
+
+def _names_columns(first: Sequence[str], columns: Columns) -> bool:
+    """Whether a first line is a header: it holds the columns asked for, or usual names of both text and label."""
+    if not first or columns.named:
+        return bool(first) and all(column in first[0] for column in columns.named)
+    cells = {cell.strip(' "').lower() for cell in re.split(r"[,;\t]", first[0])}
+    return not cells.isdisjoint(TEXT_COLUMNS) and not cells.isdisjoint(LABEL_COLUMNS)
+
+
+def _of_table(decoded: Decoded, columns: Columns, faults: Faults) -> Iterator[Example]:
+    records, name = Records(decoded), decoded.name
+    text, label, group = _positions(name, records.header, columns)
+    rows = itertools.chain.from_iterable(records.blocks(text))
+    examples = _of_rows(name, rows, label, group, faults)
+    yield from _plausible(examples, name, records.header[text], records.header[label])
+
+
+def _positions(name: str, header: Sequence[str], columns: Columns) -> tuple[int, int, int | None]:
+    text = column_position(name, header, columns.text, TEXT_COLUMNS, "--text-column")
+    label = column_position(name, header, columns.label, LABEL_COLUMNS, "--label-column")
+    group = None if columns.group is None else column_position(name, header, columns.group, (), "--by")
+    return text, label, group
+
+
+def _of_rows(name: str, rows: Iterable[Row], label: int, group: int | None, faults: Faults) -> Iterator[Example]:
+    for row in rows:
+        found = row.cells[label].strip()
+        if fault := row.fault or _lacks(row.text, found):
+            faults.add(fault, name, row.line)
+        else:
+            yield Example(row.text, found, name, "" if group is None else row.cells[group])
+
+
+def _of_json_lines(decoded: Decoded, columns: Columns, faults: Faults) -> Iterator[Example]:
+    name = decoded.name
+    objects = [found for line in decoded.head()[:HEAD] if isinstance(found := _json(line), dict)]
+    if not objects:
+        raise DataError(
+            f"{name} holds no JSON object a line: expected lines such as "
+            '{"text": "好用", "label": "positive"}'
+            "; jq -c '.[]' makes them of an array"
+        )
+    keys = list(dict.fromkeys(key for found in objects for key in found))
+    text, label, group = _positions(name, keys, columns)
+    of_keys = keys[text], keys[label], None if group is None else keys[group]
+    yield from _plausible(_of_objects(decoded, *of_keys, faults), name, *of_keys[:2])
+
+
+def _of_objects(decoded: Decoded, text: str, label: str, group: str | None, faults: Faults) -> Iterator[Example]:
+    for number, line in _numbered(decoded):
+        found = _json(line)
+        if not isinstance(found, dict):
+            if line.strip():  # a blank line, such as the last, is no row
+                faults.add("undecodable bytes" if UNDECODABLE in line else "no JSON object", decoded.name, number)
+            continue
+        of_text, of_label = _shown(found.get(text)), _shown(found.get(label))
+        if of_text is None or of_label is None:
+            faults.add("nested text" if of_text is None else "nested label", decoded.name, number)
+        elif fault := _lacks(of_text, of_label):
+            faults.add(fault, decoded.name, number)
+        else:
+            yield Example(of_text, of_label.strip(), decoded.name, (group and _shown(found.get(group))) or "")
+
+
+def _json(line: str) -> Any:
+    import orjson  # only those who read JSON need it
+
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _shown(value: Any) -> str | None:
+    """A value of JSON as it is written there, without quotes; None for one that holds others."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | float) else None
+
+
+def _of_fasttext(decoded: Decoded, columns: Columns, faults: Faults) -> Iterator[Example]:  # noqa: ARG001
+    yield from _plausible(_of_prefixed(decoded, faults), decoded.name)
+
+
+def _of_prefixed(decoded: Decoded, faults: Faults) -> Iterator[Example]:
+    name = decoded.name
+    for number, line in _numbered(decoded):
+        labels = FASTTEXT.findall(line)
+        text = FASTTEXT.sub("", line).strip() if labels else line
+        if fault := _unreadable(line) or ("several labels" if len(labels) > 1 else _lacks(text, "".join(labels))):
+            faults.add(fault, name, number)
+        else:
+            yield Example(text, labels[0], name)
+
+
+def _of_lines(name: str, head: Sequence[str]) -> Callable[[Decoded, Columns, Faults], Iterator[Example]]:
+    """Lines whose label stands behind the last comma, or beside a tab."""
+    for separator in ("\t", ","):
+        if (last := _label_is_last(head, separator)) is not None:
+            return lambda decoded, _, faults: _plausible(_separated(decoded, separator, last, faults), decoded.name)
+    raise DataError(
+        f"{name} has no labels that can be found: expected a table or JSON lines with a column of texts and one of "
+        f"labels, lines TEXT,,LABEL or __label__LABEL TEXT, or a folder for each label; if all its texts have one "
+        f"label, say LABEL={name}"
+    )
+
+
+def _label_is_last(head: Sequence[str], separator: str) -> bool | None:
+    """On which side of a separator the labels stand; None if on neither: there, few values come again and again."""
+    parted = [line for line in head if separator in line]
+    if not parted or 2 * len(parted) < len(head):
+        return None
+    sides = {True: [line.rpartition(separator)[2].strip() for line in parted]}
+    if separator == "\t":
+        sides[False] = [line.partition(separator)[0].strip() for line in parted]
+    last = min(sides, key=lambda side: (len(set(sides[side])), sum(map(len, sides[side])), not side))
+    doubled = 2 * sum(",," in line for line in parted) >= len(parted)  # nobody writes so by chance
+    few = len(set(sides[last])) <= max(2, len(parted) // 2)
+    return last if few or (doubled and separator == ",") else None
+
+
+def _separated(decoded: Decoded, separator: str, last: bool, faults: Faults) -> Iterator[Example]:
+    name, missing = decoded.name, "no comma" if separator == "," else "no tab"
+    for number, line in _numbered(decoded):
+        if last:
+            text, found, label = line.rpartition(separator)
+            text = text.removesuffix(",") if separator == "," else text
+        else:
+            label, found, text = line.partition(separator)
+        label = label.strip()
+        if found and label and text.strip() and not (decoded.undecodable and UNDECODABLE in line):
+            yield Example(text.removesuffix("\r"), label, name)
+        else:
+            fault = _lacks(text, label) if found or not line.strip() else missing
+            faults.add(_unreadable(line) or fault or "no label", name, number)
+
+
+def _numbered(decoded: Decoded) -> Iterator[tuple[int, str]]:
+    return enumerate(itertools.chain.from_iterable(decoded.line_blocks()), 1)
+
+
+def _of_folder(path: Path, columns: Columns, encoding: str | None, faults: Faults) -> Iterator[Example]:
+    folders, files = _contents(path)
+    for file in files:
+        yield from _of_file(file, columns, encoding, faults)
+    for folder in folders:
+        for document in _documents(folder):
+            yield from _of_document(document, folder.name, encoding, faults)
+
+
+def _contents(path: Path) -> tuple[list[Path], list[Path]]:
+    """The folders of a folder that hold documents, or else its files; what is hidden counts for nothing."""
+    entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
+    folders = [entry for entry in entries if entry.is_dir() and any(_documents(entry))]
+    files = [entry for entry in entries if entry.is_file() and suffix_of(entry.name) in SUFFIXES]
+    if bool(folders) != bool(files):
+        return folders, files
+    found = f"both the folder {folders[0].name} and the file {files[0].name}" if folders else "nothing to read"
+    expected = f"expected a folder of .txt documents for each label, or files named {', '.join(SUFFIXES)}"
+    raise DataError(f"{path} holds {found}: {expected}")
+
+
+def _documents(folder: Path) -> list[Path]:
+    return sorted(f for f in folder.iterdir() if not f.name.startswith(".") and suffix_of(f.name) == ".txt")
+
+
+def _of_document(path: Path, label: str, encoding: str | None, faults: Faults) -> Iterator[Example]:
+    """A whole file as one text; one of thousands that cannot be read is a fault, not the end."""
+    try:
+        with open_text(path, encoding=encoding) as decoded:
+            text = "\n".join(line.removesuffix("\r") for _, line in _numbered(decoded)).strip()
+    except DataError:
+        faults.add("no text" if path.stat().st_size == 0 else "unreadable", str(path))
+        return
+    if fault := _unreadable(text) or _lacks(text, label):
+        faults.add(fault, str(path))
+    else:
+        yield Example(text, label, str(path.parent.parent))
+
+
+def _plausible(
+    examples: Iterator[Example], name: str, text: str | None = None, label: str | None = None
+) -> Iterator[Example]:
+    """The same examples, unless texts or labels turn out to be numbers: a wrong column, as a rule."""
+    head = list(itertools.islice(examples, HEAD))
+    if head and not any(character.isalpha() for e in head for character in e.text):
+        where = f"the column {text!r} of {name}" if text else name
+        raise DataError(f"{where} holds numbers or signs, no text: {'say --text-column' if text else 'expected text'}")
+    labels: set[str] = set()
+    for e in itertools.chain(head, examples):
+        if len(labels) <= MANY:
+            labels.add(e.label)
+            if len(labels) > MANY and all(map(_is_number, labels)):
+                where = f"the label column {label!r} of {name} holds" if label else f"the labels of {name} are"
+                raise DataError(f"{where} more than {MANY} different numbers: expected a few labels")
+        yield e
+
+
+def _is_number(label: str) -> bool:
+    try:
+        float(label)
+    except ValueError:
+        return False
+    return True
 
 
 def _lacks(text: str, label: str) -> str | None:
     return "no text" if not text.strip() else "no label" if not label.strip() else None
 
 
-def _comma_labelled(name: str, rows: Iterable[Row], faults: Counter[str]) -> Iterator[Example]:
-    found = False
-    for row in rows:
-        text, comma, label = row.text.rpartition(",")
-        text = text.removesuffix(",")
-        if fault := row.fault or (_lacks(text, label) if comma or not row.text.strip() else "no comma"):
-            faults[fault] += 1
-        else:
-            found = True
-            yield Example(text, label.strip(), name)
-    if not found:
-        raise DataError(f"{name} has no labelled rows: expected lines TEXT,,LABEL, or a CSV with a header")
+def _unreadable(text: str) -> str | None:
+    return "undecodable bytes" if UNDECODABLE in text else None
+
+
+def _lines(numbers: Sequence[str]) -> str:
+    """``, lines 3, 17 and 20``."""
+    if not numbers:
+        return ""
+    *most, last = numbers
+    return f", line {last}" if not most else f", lines {', '.join(most)} and {last}"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import codecs
+import gzip
 import os
+import zlib
 from collections.abc import Callable, Iterator
-from typing import IO
+from typing import IO, Any
 
 from nlpkit.errors import DataError, SettingError
 
@@ -15,14 +17,34 @@ HEAD = 1 << 16  # bytes from which the encoding is found out
 WINDOWS = ("utf-8-sig", "gb18030", "gbk", "gb2312", "utf-16", "utf-16-le", "utf-16-be")
 _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _WIDE_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
-_FORMATS = {b"PK\x03\x04": "a zip file or an Excel workbook: save it as CSV", b"\x1f\x8b": "gzip: unpack it first"}
+_GZIP = b"\x1f\x8b"
+_FORMATS = {b"PK\x03\x04": "a zip file or an Excel workbook: save it as CSV", _GZIP: "gzip inside gzip: unpack it once"}
 _FORMATS |= {b"%PDF": "a PDF", b"\xd0\xcf\x11\xe0": "an old Office file: save it as CSV", b"\x89PNG": "a picture"}
 
 codecs.register_error("nlpkit", lambda e: (UNDECODABLE, e.end) if isinstance(e, UnicodeDecodeError) else ("", 0))
 
 
+class _Counted:
+    """The bytes of a stream as they come, counted; those given back come again."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._next: Callable[[int], bytes] = getattr(stream, "read1", stream.read)
+        self._kept = b""
+        self.count = 0
+
+    def read(self, size: int) -> bytes:
+        if not self._kept:
+            self._kept = self._next(BLOCK)
+            self.count += len(self._kept)
+        data, self._kept = self._kept[:size], self._kept[size:]
+        return data
+
+    def give_back(self, data: bytes) -> None:
+        self._kept = data + self._kept
+
+
 class Decoded:
-    """An open binary stream read as text.
+    """An open binary stream read as text; one packed by gzip is unpacked.
 
     :param name: what to call it in errors.
     :param encoding: None finds it out from the first bytes that are not ASCII.
@@ -33,9 +55,12 @@ class Decoded:
     def __init__(self, name: str, stream: IO[bytes], encoding: str | None = None) -> None:
         self.name = name
         self.size = _size(stream)
-        self.read = 0  # bytes so far
-        self._read: Callable[[int], bytes] = getattr(stream, "read1", stream.read)
+        self.undecodable = False  # whether any bytes so far fitted no character
+        self._bytes = _Counted(stream)
+        self._read = self._bytes.read
         self._first = self._enough()
+        if self._first.startswith(_GZIP):
+            self._first = self._unpacked()
         _refuse_binary(name, self._first[:HEAD])
         self._known = None if encoding is None else _named(encoding)
         if self._known in ("utf-16", "utf-32") and not self._first.startswith(_WIDE_BOMS):
@@ -43,6 +68,8 @@ class Decoded:
         if self._known == "utf-8" and self._first.startswith(codecs.BOM_UTF8):
             self._known = "utf-8-sig"
         self._first = self._settled(self._first)
+        self._blocks = self._split()
+        self._head: list[str] | None = None
 
     @property
     def encoding(self) -> str:
@@ -51,7 +78,7 @@ class Decoded:
 
     def progress(self) -> float | None:
         """The share of the file that was read; None where its size is unknown."""
-        return self.read / self.size if self.size else None
+        return self._bytes.count / self.size if self.size else None
 
     def chunks(self) -> Iterator[str]:
         """Text as it comes, undecodable bytes as `UNDECODABLE`."""
@@ -61,14 +88,27 @@ class Decoded:
             if decoder is None and self._known is not None:
                 decoder = codecs.getincrementaldecoder(self._known)(errors="nlpkit")
             text = decoder.decode(data) if decoder else data.decode("ascii")
+            self.undecodable = self.undecodable or UNDECODABLE in text
             yield text.removeprefix("\ufeff") if first else text  # GB18030 may have the mark, too
             first = False
             data = self._next()
-        if decoder:
-            yield decoder.decode(b"", final=True)
+        if decoder and (text := decoder.decode(b"", final=True)):
+            self.undecodable = True  # a character was cut off
+            yield text
+
+    def head(self) -> list[str]:
+        """The first lines, as many as come together; `line_blocks` gives them again."""
+        if self._head is None:
+            self._head = next(self._blocks, [])
+        return self._head
 
     def line_blocks(self) -> Iterator[list[str]]:
         """Lists of whole lines without their LF; the last may lack one."""
+        if head := self.head():
+            yield head
+        yield from self._blocks
+
+    def _split(self) -> Iterator[list[str]]:
         rest: list[str] = []
         for chunk in self.chunks():
             first, *more = chunk.split("\n")
@@ -102,11 +142,18 @@ class Decoded:
 
     def _next(self) -> bytes:
         try:
-            data = self._read(BLOCK)
+            return self._read(BLOCK)
+        except (EOFError, gzip.BadGzipFile, zlib.error):
+            raise DataError(f"{self.name} is gzip that is damaged or cut off: fetch or pack it again") from None
         except OSError as error:
             raise DataError(f"{self.name} cannot be read: {(error.strerror or str(error)).lower()}") from error
-        self.read += len(data)
-        return data
+
+    def _unpacked(self) -> bytes:
+        """The first bytes of what gzip packed; all that follow are unpacked, too."""
+        self._bytes.give_back(self._first)
+        packed: Any = self._bytes  # gzip asks for no more than `read`
+        self._read = gzip.GzipFile(fileobj=packed, mode="rb").read1
+        return self._enough()
 
 
 def detect_encoding(name: str, head: bytes) -> str:

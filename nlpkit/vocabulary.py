@@ -120,10 +120,16 @@ class TableVocabulary:
 
     @classmethod
     def count(cls, documents: Iterable[Sequence[str]], *, min_count: int, max_size: int) -> TableVocabulary:
-        """Keep the most frequent tokens, at most ``max_size``, each seen ``min_count`` times; ties by the token."""
-        seen = Counter(token for document in documents for token in document)
-        ranked = sorted(seen.items(), key=lambda item: (-item[1], item[0]))
-        return cls([token for token, n in ranked[:max_size] if n >= min_count])
+        """Keep the most frequent tokens, at most ``max_size``, each seen ``min_count`` times; ties by the token.
+
+        Documents that know how often each token stands in them may say so by ``counts()``, a mapping; others are gone
+        through once, and never held.
+        """
+        seen = documents.counts() if hasattr(documents, "counts") else Counter(itertools.chain.from_iterable(documents))
+        ranked = sorted(
+            ((token, n) for token, n in seen.items() if n >= min_count), key=lambda item: (-item[1], item[0])
+        )
+        return cls([token for token, _ in ranked[:max_size]])
 
     def __len__(self) -> int:
         return len(self.tokens) + 2

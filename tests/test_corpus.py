@@ -1,14 +1,68 @@
-from collections import Counter
+import gzip
+import json
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from nlpkit.corpus import read_examples
+from nlpkit.corpus import Example, Faults, files_of, label_and_file, read_examples, renamed
 from nlpkit.errors import DataError
 from tests.test_rows import CELLS, CSV
+
+ENCODINGS = ["utf-8", "utf-8-sig", "gb18030", "utf-16", "utf-16-be"]
+PAIRS = [("质量很好，下次还来", "好"), ("物流慢，差评", "坏"), ("屏幕大，颜色正", "好"), ("坏了", "坏")]
+SHAPES = {
+    "a.csv": "text,label\n" + "".join(f"{text},{label}\n" for text, label in PAIRS),
+    "b.tsv": "编号\t评论\t标签\n" + "".join(f"1\t{text}\t{label}\n" for text, label in PAIRS),
+    "c.jsonl": "".join(json.dumps({"label": la, "text": t}, ensure_ascii=False) + "\n" for t, la in PAIRS),
+    "d.txt": "".join(f"__label__{label} {text}\n" for text, label in PAIRS),
+    "e.txt": "".join(f"{text},,{label}\n" for text, label in PAIRS),
+    "f.txt": "".join(f"{text}\t{label}\n" for text, label in PAIRS),
+    "g.txt": "".join(f"{label}\t{text}\n" for text, label in PAIRS),
+    "h.txt": "label\treview\n" + "".join(f"{label}\t{text}\n" for text, label in PAIRS),
+}
 
 
 def examples_of(path, **options):
     return [(e.text, e.label, e.group) for e in read_examples(path, **options)]
+
+
+def pairs_of(path, **options):
+    return [(e.text, e.label) for e in read_examples(path, **options)]
+
+
+def faults_of(path, **options):
+    faults = Faults()
+    list(read_examples(path, faults=faults, **options))
+    return faults
+
+
+@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_every_shape_in_every_encoding(write, name, encoding, end):
+    data = SHAPES[name].replace("\n", end).encode(encoding)
+    assert pairs_of(write(data, name)) == PAIRS
+    path = write(gzip.compress(data), f"{name}.gz")
+    assert pairs_of(path) == PAIRS
+    assert {e.corpus for e in read_examples(path)} == {str(path)}
+
+
+@given(data=st.data())
+def test_any_cut_of_any_shape_is_rows_or_one_sentence(tmp_path, data):
+    name = data.draw(st.sampled_from(sorted(SHAPES)))
+    whole = SHAPES[name].encode()
+    junk = data.draw(st.binary(max_size=20))
+    at = data.draw(st.integers(0, len(whole)))
+    path = tmp_path / name
+    path.write_bytes(whole[:at] + junk + whole[at + data.draw(st.integers(0, 9)) :])
+    try:
+        found = list(read_examples(path, faults=Faults()))
+    except DataError as error:
+        assert "\n" not in str(error)  # noqa: PT017 - either outcome will do
+    else:
+        assert all(e.text.strip() and e.label.strip() and "\udcff" not in e.text + e.label for e in found)
 
 
 def test_examples_of_lines_take_the_last_comma(write):
@@ -34,21 +88,202 @@ def test_a_label_column_alone_makes_any_file_a_table(write):
     assert examples_of(write("text,y\n好,1\n".encode(), "a.dat"), label_column="y") == [("好", "1", "")]
 
 
+def test_keys_of_json_are_columns(write):
+    rows = [{"内容": "好", "stars": 5, "kind": {"a": 1}}, {"内容": "差", "stars": 1.5, "kind": "书"}]
+    path = write("\n".join(json.dumps(row, ensure_ascii=False) for row in rows).encode(), "a.ndjson")
+    assert examples_of(path, label_column="stars", group_column="kind") == [("好", "5", ""), ("差", "1.5", "书")]
+    with pytest.raises(DataError, match="has the columns 内容, stars, kind: say which one by --label-column"):
+        examples_of(path)
+
+
+def test_labels_of_json_may_be_anything_but_nested(write):
+    labels = ["好", 1, -0.5, True, False, None, "", ["好"], {"a": 1}]
+    lines = [json.dumps({"text": "好", "label": label}) for label in labels]
+    path = write("\n".join([*lines, '{"text": "好"}', '{"label": 1}', '{"text": 7, "label": 1}']).encode(), "a.jsonl")
+    assert pairs_of(path) == [*(("好", label) for label in ["好", "1", "-0.5", "true", "false"]), ("7", "1")]
+    assert faults_of(path) == {"no label": 3, "nested label": 2, "no text": 1}
+
+
+def test_lines_that_are_no_json_are_named(write):
+    good = '{"text": "好", "label": 1}'
+    path = write(f'{good}\n{{"text": "好"\n\n[1]\n{good}\n'.encode() + b'{"text": "\xff\xff", "label": 1}\n', "a.jsonl")
+    faults = faults_of(path)
+    assert faults == {"no JSON object": 2, "undecodable bytes": 1}
+    assert str(faults) == f"2 no JSON object ({path}, lines 2 and 4), 1 undecodable bytes ({path}, line 6)"
+
+
+@pytest.mark.parametrize("text", ["[\n", '[{"text": "好", "label": 1}]\n', '{\n"text":\n', "好,1\n"])
+def test_json_that_is_no_object_a_line_is_refused(write, text):
+    with pytest.raises(DataError, match=r"a.json holds no JSON object a line: expected lines such as \{"):
+        pairs_of(write(text.encode(), "a.json"))
+
+
+def test_labels_of_fasttext_stand_anywhere_but_once(write):
+    path = write("__label__1 好 用\n差 __label__0\n__label__1 __label__0 还行\n__label__1\n__label__ 好\n好\n".encode())
+    assert pairs_of(path) == [("好 用", "1"), ("差", "0")]
+    assert faults_of(path) == {"several labels": 1, "no text": 1, "no label": 2}
+
+
 def test_lines_without_text_or_label_are_counted(write):
     path = write("好,,1\n\n  \n不好\n,,0\n差,,\n坏,,0\n".encode() + b"\xff\xff,,0\n", "goods.txt")
-    faults = Counter()
+    faults = Faults()
     assert examples_of(path, faults=faults) == [("好", "1", ""), ("坏", "0", "")]
     assert faults == {"no text": 3, "no comma": 1, "no label": 1, "undecodable bytes": 1}
+    assert faults.total() == 6
 
 
-def test_lines_of_which_none_is_labelled_are_an_error(write):
-    with pytest.raises(DataError, match=r"goods.txt has no labelled rows: expected lines TEXT,,LABEL"):
-        examples_of(write("不好\n\n差\n".encode(), "goods.txt"))
+def test_ragged_records_are_counted_with_their_lines(write):
+    path = write('text,label\n"好\n用",1\n差\n一,二,0\n坏,0\n,1\n'.encode(), "a.csv")
+    assert pairs_of(path) == [("好\n用", "1"), ("坏", "0")]
+    assert faults_of(path).places == {
+        "no label": [(str(path), 4)],
+        "3 columns where the header has 2": [(str(path), 5)],
+        "no text": [(str(path), 7)],
+    }
 
 
 def test_undecodable_examples_are_left_out(write):
     path = write("好,,1\n棒,,1\n".encode() + b"\xff\xff,,0\n" + "差,,0\n".encode(), "goods.txt")
     assert [text for text, *_ in examples_of(path)] == ["好", "棒", "差"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "不好\n\n差\n",
+        "质量好,便宜\n物流慢,不推荐\n屏幕大,颜色正\n",
+        "质量好\n物流慢\n屏幕大,颜色正\n",
+        "一\t二\t三\n四\t五\t六\n七\t八\t九\n",
+        " \n",
+    ],
+)
+def test_lines_without_labels_are_an_error_that_names_the_shapes(write, text):
+    with pytest.raises(DataError, match=r"goods.txt has no labels .*table.*JSON.*TEXT,,LABEL.*say LABEL=.*goods.txt"):
+        pairs_of(write(text.encode(), "goods.txt"))
+
+
+def test_a_file_of_one_label(write):
+    path = write("好\n\n用,得,久\n".encode(), "pos.txt")
+    assert examples_of(f"positive={path}") == [("好", "positive", ""), ("用,得,久", "positive", "")]
+    assert [e.corpus for e in read_examples(f"positive={path}")] == [str(path)] * 2
+    assert faults_of(Path(f"positive={path}")).places == {"no text": [(str(path), 2)]}
+    table = write("n,text\n1,棒\n".encode(), "pos.csv")
+    assert pairs_of(f"好={table}") == [("棒", "好")]
+    assert pairs_of(f"好={path}", text_column="n") == [("好", "好"), ("用,得,久", "好")]
+
+
+def test_a_path_that_exists_is_no_label(write, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    write("好,,1\n差,,0\n".encode(), "a=b.txt")
+    assert pairs_of("a=b.txt") == [("好", "1"), ("差", "0")]
+    assert label_and_file("a=c.txt") == ("a", Path("c.txt"))
+    assert label_and_file("c.txt") == (None, Path("c.txt"))
+    assert label_and_file("=c.txt") == (None, Path("=c.txt"))
+    with pytest.raises(DataError, match=r"^c.txt cannot be read"):
+        pairs_of("a=c.txt")
+
+
+def documents(folder: Path, **labels: list[bytes]) -> Path:
+    for label, texts in labels.items():
+        (folder / label).mkdir(parents=True)
+        for number, text in enumerate(texts):
+            (folder / label / f"{number}.txt").write_bytes(text)
+    return folder
+
+
+def test_a_folder_for_each_label(tmp_path):
+    root = documents(tmp_path / "films", 坏=["差\r\n真差\n".encode()], 好=["好\n".encode("gb18030"), b"", b" \n"])
+    (root / "好" / "9.txt.gz").write_bytes(gzip.compress("棒".encode()))
+    (root / "好" / "notes.md").write_text("none", encoding="utf-8")
+    (root / ".hidden").mkdir()
+    (root / "README.md").write_text("none", encoding="utf-8")
+    assert pairs_of(root) == [("差\n真差", "坏"), ("好", "好"), ("棒", "好")]
+    assert {e.corpus for e in read_examples(root)} == {str(root)}
+    assert faults_of(root).places == {"no text": [(str(root / "好" / "1.txt"), 0), (str(root / "好" / "2.txt"), 0)]}
+    assert [path.name for path in files_of(root)] == ["0.txt", "0.txt", "1.txt", "2.txt", "9.txt.gz"]
+
+
+def test_one_document_that_cannot_be_read_is_a_fault(tmp_path):
+    root = documents(tmp_path / "films", a=["好".encode(), b"%PDF-1.7\n"], b=["差".encode()])
+    assert pairs_of(root) == [("好", "a"), ("差", "b")]
+    assert str(faults_of(root)) == f"1 unreadable ({root / 'a' / '1.txt'})"
+
+
+def test_a_folder_of_files_is_read_by_name(tmp_path):
+    for name, text in SHAPES.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / "notes.md").write_text("none", encoding="utf-8")
+    assert pairs_of(tmp_path) == PAIRS * len(SHAPES)
+    assert list(dict.fromkeys(e.corpus for e in read_examples(tmp_path))) == [str(tmp_path / name) for name in SHAPES]
+    assert files_of(tmp_path) == [tmp_path / name for name in SHAPES]
+
+
+def test_a_folder_that_is_empty_or_mixed_is_refused(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=r"holds nothing to read: expected a folder of .txt documents for each label"):
+        pairs_of(tmp_path)
+    documents(tmp_path, good=["好".encode()])
+    (tmp_path / "a.csv").write_text("text,label\n好,1\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"holds both the folder good and the file a.csv: expected"):
+        pairs_of(tmp_path)
+
+
+def test_files_of_what_is_no_folder():
+    assert files_of("a.csv") == [Path("a.csv")]
+    assert files_of("good=a.txt") == [Path("a.txt")]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+def test_a_text_column_of_numbers_is_refused(write, name):
+    rows = [{"id": i, "review": "好", "label": i % 2} for i in range(30)]
+    lines = (
+        [json.dumps(row) for row in rows] if name.endswith("l") else ["id,review,label", *(f"{i},好,1" for i in "12")]
+    )
+    with pytest.raises(DataError, match=r"the column 'id' of .*a.* holds numbers or signs, no text: say --text-column"):
+        pairs_of(write("\n".join(lines).encode(), name), text_column="id")
+
+
+def test_lines_of_numbers_are_refused(write):
+    with pytest.raises(DataError, match=r"a.txt holds numbers or signs, no text"):
+        pairs_of(write(b"1.5,,0\n2.5,,1\n", "a.txt"))
+
+
+def test_a_label_column_of_prices_is_refused(write):
+    table = "text,price,code\n" + "".join(f"好{i},{i}.5,{'a' if i == 50 else i}\n" for i in range(101))
+    path = write(table.encode(), "a.csv")
+    with pytest.raises(
+        DataError, match=r"'price' of .*a.csv holds more than 100 different numbers: expected a few labels"
+    ):
+        pairs_of(path, label_column="price")
+    assert len(pairs_of(path, label_column="code")) == 101
+
+
+def test_rows_come_before_the_file_is_read(tmp_path):
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(gzip.compress(("text,label\n" + "好,1\n差,0\n" * 300_000).encode())[:-20])
+    examples = read_examples(path)
+    assert next(examples) == Example("好", "1", str(path))
+    with pytest.raises(DataError, match="damaged or cut off"):
+        list(examples)
+
+
+def test_faults_name_the_first_places():
+    faults = Faults()
+    assert (str(faults), bool(faults)) == ("", False)
+    for line in (3, 1700, 20, 21):
+        faults.add("no JSON", "a.jsonl", line)
+    faults.add("no label", "a.jsonl", 9)
+    faults.add("no label", "b.txt", 2)
+    faults.add("no text", "c.txt")
+    assert str(faults) == (
+        "4 no JSON (a.jsonl, lines 3, 1,700 and 20; and more), 2 no label (a.jsonl, line 9; b.txt, line 2), "
+        "1 no text (c.txt)"
+    )
+
+
+def test_labels_are_renamed_or_left_out():
+    rows = [Example("好", "1", "a", "x"), Example("还行", "3"), Example("差", "0")]
+    assert list(renamed(rows, {"1": "good", "3": ""})) == [Example("好", "good", "a", "x"), Example("差", "0")]
 
 
 def test_the_labelled_sample_is_whole(samples):

@@ -1,4 +1,5 @@
 import codecs
+import gzip
 import io
 import zipfile
 
@@ -152,6 +153,64 @@ def test_the_share_that_was_read_is_known_of_a_file_alone(tmp_path):
     assert decoded(b"plain\n").progress() is None
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])
+@pytest.mark.parametrize("step", [1, 7, BLOCK])
+def test_gzip_is_unpacked_as_it_comes(encoding, step):
+    lines = ["质量很好", "差", "物流慢"]
+    packed = gzip.compress("\n".join([*lines, ""]).encode(encoding))
+    assert lines_of(*[packed[at : at + step] for at in range(0, len(packed), step)]) == lines
+
+
+def test_gzip_in_several_members_is_one_text():
+    assert lines_of(gzip.compress("好\n".encode()) + gzip.compress("差\n".encode())) == ["好", "差"]
+
+
+def test_the_share_of_a_packed_file_is_that_of_its_packed_bytes(tmp_path):
+    path = tmp_path / "a.gz"
+    path.write_bytes(gzip.compress(b"".join(b"%d plain\n" % i for i in range(BLOCK)), 1))
+    with path.open("rb", buffering=0) as stream:
+        found = Decoded("a.gz", stream)
+        assert 0 < found.progress() < 1
+        assert sum(1 for _ in found.lines()) == BLOCK
+        assert found.progress() == 1
+
+
+@pytest.mark.parametrize("cut", [3, 12, 400, -9, -1])
+def test_gzip_that_is_cut_off_is_told(cut):
+    packed = gzip.compress(b"".join(b"%d plain\n" % (i * i) for i in range(500)))
+    with pytest.raises(DataError, match="x is gzip that is damaged or cut off"):
+        lines_of(packed[:cut])
+
+
+@given(st.integers(10, 900), st.integers(1, 255))
+def test_gzip_that_is_damaged_is_told_or_reads_the_same(at, change):
+    lines = [f"{i * i} plain" for i in range(500)]
+    packed = bytearray(gzip.compress("\n".join([*lines, ""]).encode()))
+    packed[at] ^= change
+    try:
+        assert lines_of(bytes(packed)) == lines
+    except DataError as error:
+        assert str(error).startswith("x is gzip that is damaged")  # noqa: PT017 - either outcome will do
+
+
+def test_an_empty_file_in_gzip_is_empty():
+    with pytest.raises(DataError, match="x is empty"):
+        lines_of(gzip.compress(b""))
+
+
+def test_the_first_lines_come_again():
+    found = decoded("好\n差\n".encode(), "棒\n".encode())
+    assert found.head() == found.head() == ["好", "差"]
+    assert [line for block in found.line_blocks() for line in block] == ["好", "差", "棒"]
+
+
+def test_whether_any_byte_was_undecodable_is_known():
+    found = decoded("好\n".encode(), b"\xff\n", encoding="utf-8")
+    lines = found.lines()
+    assert (next(lines), found.undecodable) == ("好\n", False)
+    assert (next(lines), found.undecodable) == (f"{UNDECODABLE}\n", True)
+
+
 def zipped() -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
@@ -167,7 +226,7 @@ def zipped() -> bytes:
         (b"\xff\xfe", "x is empty"),
         (zipped(), "x is a zip file or an Excel workbook: save it as CSV"),
         (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "x is a PDF"),
-        (b"\x1f\x8b\x08\x00" + bytes(20), "x is gzip: unpack it first"),
+        (gzip.compress(gzip.compress("好".encode())), "x is gzip inside gzip: unpack it once"),
         (b"\x89PNG\r\n\x1a\n" + bytes(50), "x is a picture"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "x is an old Office file"),
         (bytes(range(256)) * 8, "x is binary"),

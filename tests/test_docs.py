@@ -13,8 +13,10 @@ from nlpkit import hookspecs
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+WALK = re.compile(r"^```sh walk\n(.*?)^```", re.MULTILINE | re.DOTALL)  # run one after the other, in one folder
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)(?:#[^)\s]*)?\)")
 WITH_PYTHON = [path for path in DOCUMENTS if BLOCK.search(path.read_text(encoding="utf-8"))]
+WITH_A_WALK = [path for path in DOCUMENTS if WALK.search(path.read_text(encoding="utf-8"))]
 
 
 @pytest.mark.parametrize("path", WITH_PYTHON, ids=lambda path: path.name)
@@ -29,6 +31,28 @@ def test_the_python_of_a_document_runs(path, tmp_path):
 
 def test_some_documents_hold_python():
     assert {"README.md", "library.md", "plugins.md"} <= {path.name for path in WITH_PYTHON}
+    assert "training.md" in {path.name for path in WITH_A_WALK}
+
+
+@pytest.mark.train
+@pytest.mark.skipif(sys.platform == "win32", reason="the commands are written for a Unix shell")
+@pytest.mark.parametrize("path", WITH_A_WALK, ids=lambda path: path.name)
+def test_a_walk_can_be_walked(path, tmp_path, nlpkit_command, clean_environment):
+    pytest.importorskip("torch")
+    commands = "set -e\n" + "\n".join(WALK.findall(path.read_text(encoding="utf-8")))
+    (tmp_path / "corpora").symlink_to(ROOT / "corpora")
+    found = f"{Path(nlpkit_command).parent}:{clean_environment['PATH']}"
+    done = subprocess.run(
+        ["sh", "-c", commands],
+        cwd=tmp_path,
+        env=clean_environment | {"PATH": found},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        timeout=600,  # a run that does not begin would be waited for without end
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def hooks():

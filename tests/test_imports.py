@@ -44,6 +44,7 @@ def test_importing_is_light(program):
         ["sentiment", "--help"],
         ["sentiment", "score", "--help"],
         ["sentiment", "train", "--help"],
+        ["corpus", "fetch", "--help"],
     ],
 )
 def test_help_is_light(arguments):

@@ -1,4 +1,5 @@
 import csv
+import gzip
 import io
 
 import pytest
@@ -287,3 +288,15 @@ def test_two_columns_of_one_name_are_refused(write):
         open_rows(write("评价,评价\n好,差\n".encode(), "a.csv"), column="评价"),
     ):
         pass
+
+
+def test_packed_files_keep_their_shape(write):
+    assert texts_of(write(gzip.compress("好\n差\n".encode()), "a.txt.gz")) == ["好", "差"]
+    assert texts_of(write(gzip.compress("id\t评价\n1\t好, 很好\n".encode("gb18030")), "A.TSV.GZ")) == ["好, 很好"]
+    assert texts_of(io.BytesIO(gzip.compress("text,n\n好,1\n".encode())), table=True) == ["好"]
+
+
+def test_a_record_knows_the_line_on_which_it_begins(write):
+    data = 'sep=;\ntext;n\n"一\n二";1\n\n三;2\n四\n'
+    found = rows_of(write(data.encode(), "a.csv"))
+    assert [(row.text, row.line) for row in found] == [("一\n二", 3), ("三", 6), ("四", 7)]

@@ -86,6 +86,19 @@ def test_a_counted_table_keeps_the_frequent_tokens(batch, min_count, max_size):
         assert all(flat.count(token) >= flat.count(other) for other in dropped)
 
 
+def test_documents_that_were_counted_before_are_not_gone_through():
+    class Counted:
+        def counts(self):
+            return {"差": 2, "好": 5, "的": 2, "外": 1}
+
+    assert TableVocabulary.count(Counted(), min_count=2, max_size=9).tokens == ["好", "差", "的"]
+
+
+def test_a_table_is_counted_from_documents_that_come_one_by_one():
+    documents = (["好", "差"][: n % 3] for n in range(9))
+    assert TableVocabulary.count(documents, min_count=1, max_size=9).tokens == ["好", "差"]
+
+
 def test_unknown_tokens_share_one_id():
     found = TableVocabulary(["好"]).encode(Tokens.of([["好", "坏", "棒"]]))
     assert rows(found) == [[2, UNKNOWN, UNKNOWN]]

@@ -37,7 +37,9 @@ def nlpkit_register_encoders(register: RegisterComponent) -> None:
     """From no encoder at all to recurrence."""
     register("none", encoders.none)
     register("cnn", encoders.cnn)
+    register("rnn", encoders.rnn)
     register("lstm", encoders.lstm)
+    register("gru", encoders.gru)
 
 
 @hookimpl
@@ -50,8 +52,9 @@ def nlpkit_register_models(register: RegisterModel) -> None:
 @hookimpl
 def nlpkit_register_commands(cli: click.Group) -> None:
     """The command groups of the core."""
-    from nlpkit.commands import models, plugins, sentiment  # only the shell needs click
+    from nlpkit.commands import corpus, models, plugins, sentiment  # only the shell needs click
 
     cli.add_command(sentiment.sentiment)
+    cli.add_command(corpus.corpus)
     cli.add_command(models.models)
     cli.add_command(plugins.plugins)

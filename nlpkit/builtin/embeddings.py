@@ -1,4 +1,4 @@
-"""Factories of the built-in embeddings; the modules themselves are in `nlpkit.builtin.layers`."""
+"""Factories of the built-in embeddings; the modules themselves are in `nlpkit.builtin.embedding_layers`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ if TYPE_CHECKING:
 
 
 def trainable(
-    *, dim: int = 64, min_count: int = 2, max_size: int = 20_000, start: str = "normal", dropout: float = 0.0
+    *,
+    dim: int = 64,
+    min_count: int = 2,
+    max_size: int = 20_000,
+    start: str = "normal",
+    dropout: float = 0.0,
+    vectors: str | None = None,
+    frozen: bool = False,
 ) -> Embedding:
     """A vector for each token.
 
@@ -18,10 +25,15 @@ def trainable(
     :param max_size: only the most frequent tokens are kept.
     :param start: normal: random vectors; ppmi: vectors from what stands near each token in the training texts.
     :param dropout: probability that a whole token is blanked in training.
+    :param vectors: path of a text file of vectors (word2vec, GloVe, fastText; may be packed by gzip): a token that it
+        has starts with that vector, the others as ``start`` says.
+    :param frozen: leave the vectors as they start.
     """
-    from nlpkit.builtin.layers import TrainableEmbedding  # torch
+    from nlpkit.builtin.embedding_layers import TrainableEmbedding  # torch
 
-    return TrainableEmbedding(dim=dim, min_count=min_count, max_size=max_size, start=start, dropout=dropout)
+    return TrainableEmbedding(
+        dim=dim, min_count=min_count, max_size=max_size, start=start, dropout=dropout, vectors=vectors, frozen=frozen
+    )
 
 
 def ngrams(
@@ -44,6 +56,6 @@ def ngrams(
     :param floor: added to the naive-Bayes log-count ratio that scales a bucket.
     :param dropout: probability that a whole n-gram is blanked in training.
     """
-    from nlpkit.builtin.layers import NgramEmbedding  # torch
+    from nlpkit.builtin.embedding_layers import NgramEmbedding  # torch
 
     return NgramEmbedding(low=low, high=high, bits=bits, marks=marks, dim=dim, floor=floor, dropout=dropout)

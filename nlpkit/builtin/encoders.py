@@ -1,4 +1,4 @@
-"""Factories of the built-in encoders; the modules themselves are in `nlpkit.builtin.layers`."""
+"""Factories of the built-in encoders; the modules are in `nlpkit.builtin.encoder_layers` and `.recurrent`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def none(*, input_dim: int) -> Encoder:
     """States are the vectors themselves: a bag of tokens."""
-    from nlpkit.builtin.layers import NoEncoder  # torch
+    from nlpkit.builtin.encoder_layers import NoEncoder  # torch
 
     return NoEncoder(input_dim=input_dim)
 
@@ -23,21 +23,99 @@ def cnn(*, input_dim: int, widths: Sequence[int] = (1, 2, 3), filters: int = 64,
     :param filters: filters of each width.
     :param dropout: on the vectors that go in.
     """
-    from nlpkit.builtin.layers import CnnEncoder  # torch
+    from nlpkit.builtin.encoder_layers import CnnEncoder  # torch
 
     return CnnEncoder(input_dim=input_dim, widths=widths, filters=filters, dropout=dropout)
 
 
-def lstm(
-    *, input_dim: int, hidden: int = 64, layers: int = 1, bidirectional: bool = True, dropout: float = 0.0
+def rnn(
+    *,
+    input_dim: int,
+    hidden: int = 64,
+    layers: int = 1,
+    bidirectional: bool = True,
+    dropout: float = 0.0,
+    norm: str = "none",
+    nonlinearity: str = "tanh",
 ) -> Encoder:
-    """Long short-term memory (Hochreiter and Schmidhuber 1997).
+    """Plain recurrence (Elman 1990, https://doi.org/10.1207/s15516709cog1402_1): a state is one layer over the last.
 
     :param hidden: units of each layer and direction.
     :param layers: layers on top of each other.
     :param bidirectional: read from the end as well.
     :param dropout: on what goes into each layer.
+    :param norm: none, layer or batch: how the states of each layer are normalised.
+    :param nonlinearity: tanh or relu.
     """
-    from nlpkit.builtin.layers import LstmEncoder  # torch
+    from nlpkit.builtin.recurrent import RecurrentEncoder  # torch
 
-    return LstmEncoder(input_dim=input_dim, hidden=hidden, layers=layers, bidirectional=bidirectional, dropout=dropout)
+    return RecurrentEncoder(
+        "rnn",
+        input_dim=input_dim,
+        hidden=hidden,
+        layers=layers,
+        bidirectional=bidirectional,
+        dropout=dropout,
+        norm=norm,
+        nonlinearity=nonlinearity,
+    )
+
+
+def lstm(
+    *,
+    input_dim: int,
+    hidden: int = 64,
+    layers: int = 1,
+    bidirectional: bool = True,
+    dropout: float = 0.0,
+    norm: str = "none",
+) -> Encoder:
+    """Long short-term memory (Hochreiter and Schmidhuber 1997, https://doi.org/10.1162/neco.1997.9.8.1735).
+
+    :param hidden: units of each layer and direction.
+    :param layers: layers on top of each other.
+    :param bidirectional: read from the end as well.
+    :param dropout: on what goes into each layer.
+    :param norm: none, layer or batch: how the states of each layer are normalised.
+    """
+    from nlpkit.builtin.recurrent import RecurrentEncoder  # torch
+
+    return RecurrentEncoder(
+        "lstm",
+        input_dim=input_dim,
+        hidden=hidden,
+        layers=layers,
+        bidirectional=bidirectional,
+        dropout=dropout,
+        norm=norm,
+    )
+
+
+def gru(
+    *,
+    input_dim: int,
+    hidden: int = 64,
+    layers: int = 1,
+    bidirectional: bool = True,
+    dropout: float = 0.0,
+    norm: str = "none",
+) -> Encoder:
+    """Gated recurrent units (Cho et al. 2014, https://aclanthology.org/D14-1179): three quarters of an LSTM's weights.
+
+    :param hidden: units of each layer and direction.
+    :param layers: layers on top of each other.
+    :param bidirectional: read from the end as well.
+    :param dropout: on what goes into each layer.
+    :param norm: none, layer or batch: how the states of each layer are normalised.
+    """
+    from nlpkit.builtin.recurrent import RecurrentEncoder  # torch
+
+    return RecurrentEncoder(
+        "gru",
+        input_dim=input_dim,
+        hidden=hidden,
+        layers=layers,
+        bidirectional=bidirectional,
+        dropout=dropout,
+        norm=norm,
+    )

@@ -27,11 +27,12 @@ LABEL = click.option(
 
 def labelled_rows(corpora: Sequence[str], **columns: str | None) -> Iterator[Example]:
     """Read labelled rows as they are asked for; at the end say on stderr how many were left out and why."""
-    from nlpkit.corpus import Faults, read_examples
+    from nlpkit.catalogue import examples_of
+    from nlpkit.corpus import Faults
 
     faults = Faults()
     for corpus in corpora:
-        yield from read_examples(corpus, faults=faults, **columns)
+        yield from examples_of(corpus, faults=faults, **columns)
     if faults:
         click.echo(f"{faults.total():,} rows were left out: {faults}", err=True)
 

@@ -187,7 +187,7 @@ def show_metrics(metrics: dict[str, Any]) -> None:
 
 def _tables(files: Sequence[str], column: str | None, encoding: str | None) -> str | None:
     """The format of the input if all of it are tables of one shape; every file is opened once, before work begins."""
-    from nlpkit.rows import open_rows
+    from nlpkit.rows import open_rows, suffix_of
 
     headers = []
     for file in files:
@@ -198,7 +198,7 @@ def _tables(files: Sequence[str], column: str | None, encoding: str | None) -> s
         raise click.UsageError("- stands for stdin, which can be read once")
     if any(header is None or header != headers[0] for header in headers):
         return None
-    return "tsv" if any(Path(file).suffix.lower() == ".tsv" for file in files) else "csv" if headers or column else None
+    return "tsv" if any(suffix_of(file) == ".tsv" for file in files) else "csv" if headers or column else None
 
 
 def _blocks(

@@ -152,7 +152,10 @@ def _settings(
 
 def _origin(corpora: Sequence[str], columns: Mapping[str, str | None]) -> dict[str, Any]:
     """Which rows a run is of: what was said, and the SHA-256 of every file."""
-    return {"corpora": list(corpora), "columns": dict(columns), "files": {c: _sha256(Path(c)) for c in corpora}}
+    from nlpkit.catalogue import files_of
+
+    files = {str(path): _sha256(path) for corpus in corpora for path in files_of(corpus)}
+    return {"corpora": list(corpora), "columns": dict(columns), "files": files}
 
 
 def _unchanged(origin: dict[str, Any]) -> dict[str, Any]:

@@ -168,15 +168,13 @@ def _epoch(event: Epoch) -> str:
 
 
 def _resumed(event: Resumed) -> str:
-    lines = [_epoch(epoch) for epoch in event.history]
-    return "\n".join([*lines, f"  resumed at epoch {event.epoch}, behind step {event.step}"])
+    best = [epoch for epoch in event.history if epoch.best][-1:]
+    lines = [f"  resumed at epoch {event.epoch}, behind step {event.step}" + ("; the best so far:" if best else "")]
+    return "\n".join([*lines, *map(_epoch, best)])
 
 
 def _diverged(event: Diverged) -> str:
-    return (
-        f"the loss is {event.loss}, the norm of its gradient {event.norm}, at epoch {event.epoch}, step {event.step}: "
-        f"kept epoch {event.best}; a lower training.learning_rate may help"
-    )
+    return f"{event.what} at epoch {event.epoch}, step {event.step}: ended there, and kept epoch {event.best}"
 
 
 def _prepared(event: Prepared) -> str:

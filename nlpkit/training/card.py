@@ -73,7 +73,7 @@ def _members(config: Mapping[str, Any]) -> str:
         lines.append(f"- **{member['name']}**: {'; '.join(parts)}; head {member['head']}; {when}{accuracy}.")
         if at := member.get("diverged"):
             lines.append(
-                f"  The loss or its gradient was no number at epoch {at['epoch']}, step {at['step']}: training ended there."
+                f"  The loss or its gradient was no number at epoch {at['epoch']}, step {at['step']}, where it ended."
             )
     return "\n".join(lines) + "\n"
 

@@ -21,6 +21,8 @@ class Classification:
     :param labels: how many there are.
     """
 
+    rate_setting = "training.learning_rate"
+
     def __init__(
         self, network: nn.Module, train: Rows, validation: Rows, settings: TrainingSettings, labels: int
     ) -> None:

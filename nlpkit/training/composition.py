@@ -156,6 +156,6 @@ def rehearse(settings: Settings) -> None:
             )
         if member.training.pretrain and not getattr(encoder, "one_way_halves", False):
             raise SettingError(
-                f"{member.name}: training.pretrain goes with the encoder lstm, one layer, bidirectional; "
-                f"was: {dict(member.encoder)}"
+                f"{member.name}: training.pretrain goes with rnn, lstm or gru, one layer, bidirectional, norm not "
+                f"batch; was: {dict(member.encoder)}"
             )

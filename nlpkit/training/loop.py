@@ -23,6 +23,7 @@ class Objective(Protocol):
     """What a run minimises over its training rows, and by what an epoch is judged."""
 
     module: nn.Module  # holds all that is trained
+    rate_setting: str  # the setting to lower where the loss turns into no number
 
     def batches(self, draw: np.random.Generator) -> Sequence[Chosen]:
         """Return the rows of each step of one epoch."""
@@ -93,12 +94,11 @@ class Resumed:
 
 @dataclass(frozen=True)
 class Diverged:
-    """The loss or its gradient is no number; the run ends with the weights of its best epoch."""
+    """The loss, its gradient or a weight is no number; the run ends with the weights of its best epoch."""
 
     epoch: int
     step: int
-    loss: float
-    norm: float
+    what: str
     best: int
 
 
@@ -114,11 +114,13 @@ class _Progress:
     norm: float = 0.0
     greatest_norm: float = 0.0
     clipped: int = 0
+    rate: float = 0.0
     seconds: float = 0.0
     best: float = math.inf
     since: int = 0
     finished: bool = False
     history: list[dict[str, Any]] = field(default_factory=list)
+    diverged: dict[str, Any] | None = None
 
     def add(self, step: Step, *, clipped: bool, seconds: float) -> None:
         """Count one step."""
@@ -129,9 +131,10 @@ class _Progress:
         self.norm += step.norm
         self.greatest_norm = max(self.greatest_norm, step.norm)
         self.clipped += clipped
+        self.rate = step.rate
         self.seconds += seconds
 
-    def close(self, validation: Validation | None, settings: TrainingSettings, rate: float) -> Epoch:
+    def close(self, validation: Validation | None, settings: TrainingSettings) -> Epoch:
         """End the epoch at hand."""
         value = -1.0 * self.epoch if validation is None else validation.loss
         if validation and settings.monitor == "accuracy":
@@ -144,7 +147,7 @@ class _Progress:
             train_accuracy=None if self.right is None else self.right / self.rows,
             validation_loss=validation.loss if validation else None,
             validation_accuracy=validation.accuracy if validation else None,
-            learning_rate=rate,
+            learning_rate=self.rate,
             norm=self.norm / self.step,
             greatest_norm=self.greatest_norm,
             clipped=self.clipped / self.step,
@@ -157,6 +160,15 @@ class _Progress:
         self.norm, self.greatest_norm, self.clipped, self.seconds = 0.0, 0.0, 0, 0.0
         self.finished = self.epoch > settings.epochs or self.since >= settings.patience
         return epoch
+
+    def diverge(self, what: str, objective: Objective) -> Diverged:
+        """End the run; there must be an epoch to keep."""
+        best = [epoch["epoch"] for epoch in self.history if epoch["best"]]
+        if not best:
+            raise NlpkitError(f"{what} at epoch {self.epoch}, step {self.step}: lower {objective.rate_setting}")
+        found = Diverged(self.epoch, self.step, what, best[-1])
+        self.finished, self.diverged = True, asdict(found)
+        return found
 
 
 def fit(
@@ -177,8 +189,10 @@ def fit(
     optimizer = optimizer_of(parameters, settings)
     best, progress = copy.deepcopy(module.state_dict()), _Progress()
     if saved := checkpoint.load():
-        progress = _restore(saved, module, optimizer, best)
+        progress = _restored(saved, module, optimizer, best)
         yield Resumed(progress.epoch, progress.step, [Epoch(**epoch) for epoch in progress.history])
+        if progress.diverged:
+            yield Diverged(**progress.diverged)
     try:
         while not progress.finished:
             order = objective.batches(np.random.default_rng((seed, progress.epoch)))
@@ -199,8 +213,8 @@ def fit(
                     *(loss.item(), norm, optimizer.param_groups[0]["lr"]),
                 )
                 if not math.isfinite(step.loss + norm):
-                    progress.finished = True
-                    yield _diverged(step, progress)
+                    progress.step += 1
+                    yield progress.diverge(f"the loss is {step.loss}, the norm of its gradient {norm}", objective)
                     break
                 if clipped := 0 < settings.clip < norm:
                     nn.utils.clip_grads_with_norm_(parameters, settings.clip, torch.tensor(norm))
@@ -213,7 +227,10 @@ def fit(
                 began = time.monotonic()
                 validation = objective.validate()
                 progress.seconds += time.monotonic() - began
-                epoch = progress.close(validation, settings, optimizer.param_groups[0]["lr"])
+                if what := _not_finite(module, validation):
+                    yield progress.diverge(what, objective)
+                    break
+                epoch = progress.close(validation, settings)
                 if epoch.best:
                     best = copy.deepcopy(module.state_dict())
                 yield epoch
@@ -224,12 +241,12 @@ def fit(
     checkpoint.save(_state(module, optimizer, best, progress))
 
 
-def _diverged(step: Step, progress: _Progress) -> Diverged:
-    best = [epoch["epoch"] for epoch in progress.history if epoch["best"]]
-    where = f"the loss is {step.loss}, the norm of its gradient {step.norm}, at epoch {step.epoch}, step {step.step}"
-    if not best:
-        raise NlpkitError(f"{where}: lower training.learning_rate")
-    return Diverged(step.epoch, step.step, step.loss, step.norm, best[-1])
+def _not_finite(module: nn.Module, validation: Validation | None) -> str | None:
+    """What is no number at the end of an epoch: no loss follows its last step."""
+    if validation and not math.isfinite(validation.loss):
+        return f"the validation loss is {validation.loss}"
+    broken = [name for name, p in module.named_parameters() if not bool(p.detach().isfinite().all())]
+    return f"the weights {broken[0]} hold what is no number" if broken else None
 
 
 def optimizer_of(parameters: Iterable[nn.Parameter], settings: TrainingSettings) -> torch.optim.Optimizer:
@@ -274,13 +291,17 @@ def _state(module: nn.Module, optimizer: torch.optim.Optimizer, best: dict[str, 
     return State({**tensors, "random": torch.get_rng_state()}, asdict(progress))
 
 
-def _restore(saved: State, module: nn.Module, optimizer: torch.optim.Optimizer, best: dict[str, Tensor]) -> _Progress:
-    module.load_state_dict(saved.under("module."))
-    best.update(saved.under("best."))
-    memory: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in saved.under("optimizer.").items():
-        position, key = name.split(".", 1)
-        memory.setdefault(int(position), {})[key] = tensor
-    optimizer.load_state_dict({"state": memory, "param_groups": optimizer.state_dict()["param_groups"]})
-    torch.set_rng_state(saved.tensors["random"])
-    return _Progress(**saved.values)
+def _restored(saved: State, module: nn.Module, optimizer: torch.optim.Optimizer, best: dict[str, Tensor]) -> _Progress:
+    try:
+        module.load_state_dict(saved.under("module."))
+        best.update(saved.under("best."))
+        memory: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in saved.under("optimizer.").items():
+            position, key = name.split(".", 1)
+            memory.setdefault(int(position), {})[key] = tensor
+        optimizer.load_state_dict({"state": memory, "param_groups": optimizer.state_dict()["param_groups"]})
+        torch.set_rng_state(saved.tensors["random"])
+        return _Progress(**saved.values)
+    except (RuntimeError, KeyError, TypeError, ValueError) as error:
+        why = " ".join(str(error).split())
+        raise NlpkitError(f"the saved state does not fit this network ({why}): begin anew by --force") from error

@@ -42,6 +42,8 @@ class LanguageModel:
     :raises SettingError: if the encoder mixes directions, or the embedding has no vector of its own for each id.
     """
 
+    rate_setting = "training.pretrain_rate"
+
     def __init__(self, network: Network, rows: Rows, batch_size: int) -> None:
         encoder: Any = network.encoder
         embedding: Any = network.embedding

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
@@ -229,7 +230,7 @@ def fill(kind: type[T], table: Mapping[str, Any], where: str) -> T:
 def _fits(value: object, wanted: Any) -> bool:
     """Whether a value read from TOML is of a field's type; a whole number passes for a number."""
     if wanted is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if wanted is int:
         return isinstance(value, int) and not isinstance(value, bool)
     if get_origin(wanted) is tuple:

@@ -325,5 +325,9 @@ def completed(folder: Path) -> Iterator[Path]:
     new = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
-    yield new
+    try:
+        yield new
+    except BaseException:
+        shutil.rmtree(new, ignore_errors=True)  # a full disk should not stay full
+        raise
     new.replace(folder)

@@ -3,6 +3,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from nlpkit.builtin import ppmi  # noqa: E402
 from nlpkit.builtin.ppmi import ppmi_vectors  # noqa: E402
 
 pytestmark = pytest.mark.train
@@ -32,3 +33,35 @@ def test_every_id_has_a_vector_of_the_size_asked_for(size, dim):
 def test_tokens_without_neighbours_are_no_error(documents):
     torch.manual_seed(0)
     assert ppmi_vectors(documents, 5, 3).isfinite().all()
+
+
+def counted(documents, size):
+    """The weighted counts of pairs ``(size, size)``, one after another."""
+    found = np.zeros((size, size))
+    for document in documents:
+        for at, left in enumerate(document):
+            for distance, right in enumerate(document[at + 1 : at + 1 + ppmi.WINDOW], start=1):
+                found[left, right] += 1 / distance
+                found[right, left] += 1 / distance
+    return found
+
+
+def drawn(number=300, size=12):
+    random = np.random.default_rng(0)
+    return [random.integers(2, size, random.integers(0, 15)).astype(np.int32) for _ in range(number)]
+
+
+def test_neighbours_count_by_one_over_their_distance():
+    rows, columns, counts = ppmi._neighbours(drawn(), 12)
+    found = np.zeros((12, 12))
+    found[rows, columns] = counts
+    np.testing.assert_allclose(found, counted(drawn(), 12))
+    assert (np.diff(rows * 12 + columns) > 0).all()
+
+
+def test_the_size_of_a_block_changes_no_bit(monkeypatch):
+    whole = ppmi._neighbours(drawn(), 12)
+    for block in (1, 7, 100):
+        monkeypatch.setattr(ppmi, "BLOCK", block)
+        for found, expected in zip(ppmi._neighbours(drawn(), 12), whole, strict=True):
+            np.testing.assert_array_equal(found, expected)

@@ -101,7 +101,8 @@ def test_lines_that_are_no_rows_are_counted_on_stderr(run, tiny_model, tmp_path)
     path.write_text("好,,1\n\n不好\n差,,0\n", encoding="utf-8")
     done = run("sentiment", "evaluate", path, "-m", tiny_model, "-f", "json")
     assert json.loads(done.stdout)["all"]["rows"] == 2
-    assert done.stderr.decode() == "2 rows were left out: 1 no text, 1 no comma\n"
+    said = f"2 rows were left out: 1 no text ({path}, line 2), 1 no comma ({path}, line 3)\n"
+    assert done.stderr.decode() == said
 
 
 def test_unknown_labels_are_all_named_and_may_be_left_out(run, tmp_path):

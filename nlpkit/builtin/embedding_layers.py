@@ -1,0 +1,200 @@
+"""The built-in embeddings as torch modules; imported only where something is trained."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from nlpkit.builtin.options import one_of, positive, probability, switch
+from nlpkit.builtin.ppmi import distinct, ppmi_vectors
+from nlpkit.builtin.vectors import VectorFile
+from nlpkit.vocabulary import PAD, UNKNOWN, HashVocabulary, TableVocabulary, Tokens, Vocabulary
+
+STARTS = ("normal", "ppmi")
+BLOCK = 2048  # documents that are in memory at once
+PPMI_TOKENS = 10_000_000  # more would change the vectors little, and fill the memory with rare pairs
+
+
+class TrainableEmbedding(nn.Module):
+    """A table of vectors over a `TableVocabulary`; see `nlpkit.builtin.embeddings.trainable`.
+
+    ``found`` is known after `fit` where vectors came from a file: how many tokens they are of, and of how many.
+    """
+
+    def __init__(
+        self,
+        *,
+        dim: int,
+        min_count: int,
+        max_size: int,
+        start: str,
+        dropout: float,
+        vectors: str | None = None,
+        frozen: bool = False,
+    ) -> None:
+        super().__init__()
+        positive(dim=dim, min_count=min_count, max_size=max_size)
+        one_of(STARTS, start=start)
+        switch(frozen=frozen)
+        self.config: dict[str, Any] = {"dim": dim, "min_count": min_count, "max_size": max_size}
+        self.config |= {"start": start, "dropout": dropout, "frozen": frozen}
+        self.dim = dim
+        self.found: tuple[int, int] | None = None
+        self.token_dropout = TokenDropout(dropout)
+        self.table: nn.Embedding
+        self._file = None if vectors is None else VectorFile(vectors, dim)  # a saved model must never name a path
+
+    def fit(self, documents: Iterable[Sequence[str]], labels: Sequence[int]) -> Vocabulary:  # noqa: ARG002
+        """Count the tokens and give each a vector: from a file, from its neighbours, or drawn at random.
+
+        The documents are gone through as often as that needs, and never held.
+        """
+        limits = {"min_count": self.config["min_count"], "max_size": self.config["max_size"]}
+        vocabulary = TableVocabulary.count(documents, **limits)
+        self.build(vocabulary)
+        if self.config["start"] == "ppmi" and (ids := evenly_drawn(documents, vocabulary, PPMI_TOKENS)):
+            self._start(ppmi_vectors(ids, len(vocabulary), self.dim))
+        if self._file is not None:
+            self.found = self._fill(self._file, vocabulary)
+        return vocabulary
+
+    def build(self, vocabulary: Vocabulary) -> None:
+        """Make a table with a row for each id; that of padding stays zero."""
+        self.table = nn.Embedding(len(vocabulary), self.dim, padding_idx=PAD)
+        self.table.weight.requires_grad_(not self.config["frozen"])
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Ids and mask ``(batch, time)`` to vectors ``(batch, time, dim)``."""
+        return self.token_dropout(self.table(ids), mask)  # type: ignore[no-any-return]
+
+    def vectors(self) -> Tensor:
+        """The vector of every id ``(ids, dim)``."""
+        return self.table.weight
+
+    def _start(self, vectors: Tensor) -> None:
+        with torch.no_grad():
+            self.table.weight.copy_(vectors)
+            self.table.weight[PAD] = 0
+
+    def _fill(self, file: VectorFile, vocabulary: TableVocabulary) -> tuple[int, int]:
+        """Put in what the file has of the vocabulary; return of how many tokens, and of how many there are."""
+        vectors, ids = self.table.weight.detach().clone(), []
+        for position, vector in file.read(vocabulary.tokens):
+            ids.append(position + UNKNOWN + 1)
+            vectors[ids[-1]] = torch.from_numpy(vector)
+        self._start(vectors)
+        return len(ids), len(vocabulary.tokens)
+
+
+class NgramEmbedding(nn.Module):
+    """Vectors of hashed n-grams, each times a fixed scale; see `nlpkit.builtin.embeddings.ngrams`.
+
+    The scale is ``floor + max over labels of |log-count ratio|`` (Wang and Manning 2012, https://aclanthology.org/P12-2018),
+    which lets an n-gram that tells labels apart learn faster than one that does not. Weights start at zero.
+    """
+
+    ordered = False  # unigrams, then bigrams: no encoder can read that
+
+    def __init__(
+        self, *, low: int, high: int, bits: int, marks: bool, dim: int | None, floor: float, dropout: float
+    ) -> None:
+        super().__init__()
+        self._vocabulary = HashVocabulary(bits=bits, low=low, high=high, marks=marks)
+        self.config: dict[str, Any] = {"low": low, "high": high, "bits": bits, "marks": marks, "dim": dim}
+        self.config |= {"floor": floor, "dropout": dropout}
+        self.dim = dim or 0
+        self.token_dropout = TokenDropout(dropout)
+        self.table: nn.Embedding
+        self.scale: Tensor
+
+    def fit(self, documents: Iterable[Sequence[str]], labels: Sequence[int]) -> Vocabulary:
+        """Count in how many documents of each label every bucket stands."""
+        targets = np.asarray(labels)
+        classes = int(targets.max()) + 1
+        self.dim = self.config["dim"] = self.dim or classes
+        size, done = len(self._vocabulary), 0
+        present = np.zeros(classes * size, dtype=np.int64)
+        for block in blocks(documents):
+            rows, ids = _distinct(self._vocabulary, Tokens.of(block))
+            np.add.at(present, targets[done + rows] * size + ids, 1)
+            done += len(block)
+        self.build(self._vocabulary)
+        ratio = _log_count_ratio(present.reshape(classes, size), targets)
+        self.scale[:, 0] = torch.from_numpy(ratio + self.config["floor"])
+        return self._vocabulary
+
+    def build(self, vocabulary: Vocabulary) -> None:
+        """Zero weights for every bucket, scale one."""
+        self.table = nn.Embedding(
+            len(vocabulary), self.dim, padding_idx=PAD, _weight=torch.zeros(len(vocabulary), self.dim)
+        )
+        self.register_buffer("scale", torch.ones(len(vocabulary), 1))
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Ids and mask ``(batch, time)`` to vectors ``(batch, time, dim)``."""
+        return self.token_dropout(self.table(ids) * self.scale[ids], mask)  # type: ignore[no-any-return]
+
+    def vectors(self) -> Tensor:
+        """The vector of every id ``(ids, dim)``."""
+        return self.table.weight * self.scale
+
+
+class TokenDropout(nn.Module):
+    """Blanks whole vectors in training, so that no single token is relied upon; those kept are scaled up."""
+
+    def __init__(self, dropout: float) -> None:
+        super().__init__()
+        probability(dropout=dropout)
+        self.probability = dropout
+
+    def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        """Vectors ``(batch, time, dim)`` to the same shape."""
+        if not self.training or not self.probability:
+            return vectors
+        kept = torch.rand(mask.shape, device=mask.device) >= self.probability
+        return vectors * (kept / (1 - self.probability))[:, :, None]
+
+
+def blocks(documents: Iterable[Sequence[str]], size: int = BLOCK) -> Iterator[list[Sequence[str]]]:
+    """The documents, some at a time."""
+    source = iter(documents)
+    while block := list(itertools.islice(source, size)):
+        yield block
+
+
+def evenly_drawn(
+    documents: Iterable[Sequence[str]], vocabulary: TableVocabulary, limit: int
+) -> list[NDArray[np.int32]]:
+    """Ids of every document, or of every second, fourth, eighth …, so that there are at most ``limit`` tokens."""
+    drawn: list[NDArray[np.int32]] = []
+    stride, done, total = 1, 0, 0
+    for block in blocks(documents):
+        rows = vocabulary.encode(Tokens.of(block[-done % stride :: stride])).rows()
+        drawn += rows
+        done, total = done + len(block), total + sum(map(len, rows))
+        while total > limit and len(drawn) > 1:
+            drawn, stride = drawn[::2], 2 * stride
+            total = sum(map(len, drawn))
+    return drawn
+
+
+def _distinct(vocabulary: HashVocabulary, tokens: Tokens) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Each document's different ids: the documents' positions, and the ids."""
+    ids = vocabulary.encode(tokens)
+    owner = np.repeat(np.arange(ids.size), np.diff(ids.starts))
+    keys = distinct((owner * len(vocabulary) + ids.grid)[ids.grid != PAD])
+    return keys // len(vocabulary), keys % len(vocabulary)
+
+
+def _log_count_ratio(present: np.ndarray[Any, Any], targets: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """``max over labels |log p(bucket | label) - log p(bucket | other labels)|``, add-one; counts ``(labels, ids)``."""
+    sizes = np.bincount(targets, minlength=len(present))[:, None]
+    with_label = (present + 1) / (sizes + 2)
+    without = (present.sum(0) - present + 1) / (sizes.sum() - sizes + 2)
+    return cast("np.ndarray[Any, Any]", np.abs(np.log(with_label / without)).max(0))

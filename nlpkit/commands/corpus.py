@@ -1,0 +1,167 @@
+"""``nlpkit corpus``: list, show, fetch."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from nlpkit.catalogue import Entry
+    from nlpkit.corpus import Faults
+
+
+@click.group()
+def corpus() -> None:
+    """Public corpora: what there is, under what licence, and how to get it."""
+
+
+@corpus.command("list")
+@click.option("--format", "-f", "kind", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def list_corpora(kind: str) -> None:
+    """List the corpora that are known by name. Train on one by its name.
+
+    \b
+    nlpkit corpus list
+    nlpkit corpus list --format json | jq '.[].name'
+    """
+    import orjson
+
+    from nlpkit.catalogue import find, names
+    from nlpkit.commands import console, table
+
+    entries = [find(name) for name in names()]
+    if kind == "json":
+        click.echo(orjson.dumps([_facts(entry) for entry in entries], option=orjson.OPT_INDENT_2))
+        return
+    shown = table("name", "what", ">rows", "labels", "licence", "where")
+    for e in entries:
+        rows = "" if e.rows is None else f"{e.rows:,}"
+        shown.add_row(e.name, e.title, rows, _few(e.label_names), e.licence, e.state)
+    console().print(shown)
+
+
+@corpus.command()
+@click.argument("name")
+@click.option("--format", "-f", "kind", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def show(name: str, kind: str) -> None:
+    """Print all that is known of a corpus, and the rows of each label if it is there.
+
+    NAME is one that `nlpkit corpus list` shows, or a TOML file of your own.
+
+    \b
+    nlpkit corpus show waimai_10k
+    nlpkit corpus show ./ours.toml --format json
+    """
+    import orjson
+
+    from nlpkit.catalogue import find, open_corpus
+    from nlpkit.corpus import Faults
+
+    entry, faults = find(name), Faults()
+    facts = _facts(entry)
+    if entry.present:
+        counts = Counter(e.label for e in open_corpus(name).examples(faults=faults))
+        facts["found"] = dict(counts.most_common())
+        facts["left_out"] = dict(faults)
+    if kind == "json":
+        click.echo(orjson.dumps(facts, option=orjson.OPT_INDENT_2))
+        return
+    for line in _card(entry, facts, faults):
+        click.echo(line)
+
+
+@corpus.command()
+@click.argument("chosen", metavar="NAMES...", nargs=-1, required=True)
+@click.option("--force", is_flag=True, help="Fetch again what is there already.")
+def fetch(chosen: tuple[str, ...], force: bool) -> None:
+    """Download corpora, check them, and keep them for all who train on this account.
+
+    NAMES are such as `nlpkit corpus list` shows, or TOML files of your own. A download that was interrupted goes on
+    where it ended. NLPKIT_CACHE names another folder for them. Read the licence first: `nlpkit corpus show`.
+
+    \b
+    nlpkit corpus fetch waimai_10k tnews
+    nlpkit corpus fetch ./ours.toml
+    """
+    from nlpkit.catalogue import find
+    from nlpkit.errors import NlpkitError
+    from nlpkit.fetching import fetch_corpus
+
+    entries = [find(name) for name in chosen]
+    failed = False
+    for entry in entries:
+        try:
+            with _bar(entry.name) as progress:
+                sentences = fetch_corpus(entry, force=force, progress=progress)
+        except NlpkitError as error:  # one that cannot be had keeps no other back
+            click.echo(f"Error: {error}", err=True)
+            failed = True
+        else:
+            click.echo("\n".join(sentences))
+    if failed:
+        raise click.exceptions.Exit(1)
+
+
+def _facts(entry: Entry) -> dict[str, Any]:
+    found = {
+        name: getattr(entry, name)
+        for name in ("name", "title", "rows", "licence", "homepage", "citation", "note", "package", "version")
+    }
+    found |= {"labels": entry.label_names, "state": entry.state}
+    return found | {
+        "files": [str(path) for path, _ in entry.sources],
+        "from": [file.url or file.page or file.path for file in entry.files],
+        "sha256": [file.sha256 for file in entry.files],
+        "bytes": sum(path.stat().st_size for path, _ in entry.sources) if entry.present else None,
+    }
+
+
+def _card(entry: Entry, facts: dict[str, Any], faults: Faults) -> Iterator[str]:
+    rows = "unknown" if entry.rows is None else f"{entry.rows:,}"
+    shown = {
+        "what": entry.title,
+        "rows": rows,
+        "labels": ", ".join(entry.label_names) or "as they stand in the files",
+        "licence": entry.licence,
+        "homepage": entry.homepage,
+        "citation": entry.citation,
+        "note": " ".join(entry.note.split()),
+        "where": entry.state,
+    }
+    yield entry.name
+    for name, value in shown.items():
+        if value:
+            yield f"  {name:9} {value}"
+    for source, checksum in zip(facts["from"], facts["sha256"], strict=True):
+        yield f"  {'from':9} {source}{f' (SHA-256 {checksum})' if checksum else ''}"
+    for path in facts["files"]:
+        yield f"  {'file':9} {path}"
+    for label, count in facts.get("found", {}).items():
+        yield f"  {'found':9} {count:,} {label}"
+    if faults:
+        yield f"  {'left out':9} {faults}"
+
+
+def _few(labels: list[str]) -> str:
+    return ", ".join(labels) if len(labels) <= 4 else f"{', '.join(labels[:2])} and {len(labels) - 2} more"
+
+
+@contextlib.contextmanager
+def _bar(name: str) -> Iterator[Callable[[int, int | None], None] | None]:
+    """A bar on stderr where that is a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    from nlpkit.commands import console
+
+    columns = (TextColumn(name), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=None)
+        yield lambda so_far, in_all: progress.update(task, completed=so_far, total=in_all)
