@@ -92,7 +92,7 @@ def _enter(model: Path, folder: Path, request: dict[str, Any], *, resume: bool, 
             shutil.rmtree(path)
         elif path.name != "lock":
             path.unlink()
-    replace_file(folder / REQUEST, json.dumps(request, ensure_ascii=False, indent=2).encode())
+    replace_file(folder / REQUEST, json.dumps(request, indent=2).encode())
 
 
 def _differences(then: Any, now: Any, place: str = "") -> Iterator[str]:

@@ -143,7 +143,7 @@ def store_corpus(examples: Iterable[Example], folder: Path, *, test: float, vali
                     yield rows
             writer.flush()
         facts = writer.finish(test=test, validation=validation)
-        (new / "corpus.json").write_text(json.dumps(facts, ensure_ascii=False), "utf-8")
+        (new / "corpus.json").write_text(json.dumps(facts), "utf-8")  # in ASCII: a name may hold lone surrogates
 
 
 class _CorpusWriter:
@@ -171,6 +171,7 @@ class _CorpusWriter:
 
     def add(self, example: Example) -> None:
         """Take one row; one without letters is only counted."""
+        corpus = self._corpus_names.setdefault(example.corpus, len(self._corpus_names))
         self._rows_of[example.corpus] += 1
         if key := Key.of(example.text):
             self._size += self._texts.write(example.text.encode("utf-8", "surrogatepass"))
@@ -178,7 +179,7 @@ class _CorpusWriter:
             self._bits.append(key.bits)
             self._residues.append(key.residue)
             self._labels.append(self._label_names.setdefault(example.label, len(self._label_names)))
-            self._corpora.append(self._corpus_names.setdefault(example.corpus, len(self._corpus_names)))
+            self._corpora.append(corpus)
 
     def flush(self) -> None:
         """Write the ends of the texts so far."""
