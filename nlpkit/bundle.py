@@ -15,6 +15,7 @@ my-model/
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
@@ -179,6 +180,13 @@ def save(folder: Path, files: Mapping[str, bytes], *, force: bool = False) -> No
             _recover(folder)
         where = f"the model is in {new}"
         raise BundleError(f"{folder} could not be moved in: {error.strerror or error}; {where}") from error
+
+
+def clear_unfinished(folder: Path) -> None:
+    """Remove what saves of a model left beside it when they were killed; nobody may be saving it now."""
+    folder = folder.resolve()
+    for left in folder.parent.glob(f".{glob.escape(folder.name)}.new-*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def dump_json(value: Any) -> bytes:

@@ -101,7 +101,7 @@ def train(
         show_plan(plan(labelled_rows(corpora, **columns), made))
         return
     assert output is not None
-    writable(output, force=force)
+    writable(output, force=force or asked.get("force", False))
     origin = _origin(corpora, columns) if corpora else _unchanged(asked["origin"])
     show(
         training.train(

@@ -107,8 +107,8 @@ class _Bar:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._name, self._drawn = "", 0.0
-        self._rows, self._since = 0, 0.0
-        self._loss, self._right = 0.0, 0.0
+        self._steps, self._since = 0, 0.0
+        self._rows, self._loss, self._right = 0, 0.0, 0.0
 
     def work(self, what: str, done: int, total: int | None) -> None:
         """Something without a loss."""
@@ -118,22 +118,24 @@ class _Bar:
 
     def fitting(self, name: str) -> None:
         """A loop begins."""
-        self._name, self._rows, self._since = name, 0, time.monotonic()
+        self._name, self._since = name, time.monotonic()
+        self._steps = self._rows = 0
 
     def step(self, event: Step) -> None:
         """One update: the loss and the accuracy of the last twenty or so, the speed, and the time left at most."""
-        share = 1 / 20 if self._rows else 1
+        share = 1 / 20 if self._steps else 1
+        self._steps += 1
         self._rows += event.rows
         self._loss += share * (event.loss - self._loss)
         if event.right is not None:
             self._right += share * (event.right / event.rows - self._right)
         if not self._due():
             return
-        speed = self._rows / max(time.monotonic() - self._since, 1e-9)
+        elapsed = max(time.monotonic() - self._since, 1e-9)
         left = (event.epochs - event.epoch + 1) * event.steps - event.step
-        seconds = left * event.rows / max(speed, 1e-9)
         accuracy = "" if event.right is None else f"  accuracy {self._right:.4f}"
-        what = f"loss {self._loss:.4f}{accuracy}  {speed:,.0f} rows/s  {_clock(seconds)} left at most"
+        speed, rest = self._rows / elapsed, _clock(left * elapsed / self._steps)
+        what = f"loss {self._loss:.4f}{accuracy}  {speed:,.0f} rows/s  {rest} left at most"
         name = f"{self._name}  epoch {event.epoch}/{event.epochs}"
         self._update(name, event.step, event.steps, what)
 

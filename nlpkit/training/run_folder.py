@@ -20,10 +20,12 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from nlpkit.bundle import clear_unfinished
 from nlpkit.errors import BundleError, SettingError
 from nlpkit.training.checkpoint import replace_file
 
 REQUEST = "run.json"
+FORCE = "force"  # whether the model may be replaced: a resumed run need not say it again
 MISSING = object()
 
 
@@ -54,12 +56,19 @@ def open_run(model: Path, request: Mapping[str, Any], *, resume: bool, force: bo
     except OSError as error:
         raise BundleError(f"{folder} cannot be written: {(error.strerror or str(error)).lower()}") from error
     try:
-        _enter(model, folder, json.loads(json.dumps(request)), resume=resume, force=force)
+        _enter(model, folder, json.loads(json.dumps({**request, FORCE: force})), resume=resume, force=force)
+        clear_unfinished(model)
         yield folder
     finally:
         lock.release()
         if not (folder / REQUEST).exists():
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def may_replace(folder: Path) -> None:
+    """From here on a model in the place of the run's own is the run's own: it may be resumed, and replace it."""
+    path = folder / REQUEST
+    replace_file(path, json.dumps({**json.loads(path.read_text("utf-8")), FORCE: True}, indent=2).encode())
 
 
 def finish_run(folder: Path) -> None:
@@ -82,7 +91,8 @@ def read_request(model: Path) -> dict[str, Any]:
 
 def _enter(model: Path, folder: Path, request: dict[str, Any], *, resume: bool, force: bool) -> None:
     if resume:
-        if differences := list(_differences(read_request(model), request)):
+        then = {**read_request(model), FORCE: request[FORCE]}
+        if differences := list(_differences(then, request)):
             raise SettingError(f"the run of {model} was begun with other settings: {'; '.join(differences)}")
         return
     if (folder / REQUEST).exists() and not force:

@@ -11,6 +11,7 @@ import platform
 from array import array
 from collections import Counter
 from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ import nlpkit
 from nlpkit import bundle
 from nlpkit.bundle import Bundle
 from nlpkit.corpus import Example, renamed
+from nlpkit.errors import NlpkitError
 from nlpkit.evaluation import Answers, Metrics, corpus_names, metrics
 from nlpkit.evidence import Evidence, EvidenceCount
 from nlpkit.inference.sentiment import DECIMALS, SentimentModel, Stage
@@ -32,7 +34,7 @@ from nlpkit.training.composition import rehearse
 from nlpkit.training.events import Event, Prepared, Saved, Working
 from nlpkit.training.history import History
 from nlpkit.training.member import CALIBRATED, Trained, train_member
-from nlpkit.training.run_folder import REQUEST, finish_run, open_run
+from nlpkit.training.run_folder import FORCE, REQUEST, finish_run, may_replace, open_run, read_request
 from nlpkit.training.settings import Settings
 from nlpkit.training.storage import StoredCorpus, store_corpus
 
@@ -65,6 +67,7 @@ def train(
     :raises BundleError: if the folder may not be replaced, or a run is in it.
     """
     rehearse(settings)
+    force = force or (resume and bool(read_request(folder).get(FORCE)))
     bundle.writable(folder, force=force)
     request: dict[str, Any] = {"settings": asdict(settings), "samples": samples, "keep_weights": keep_weights}
     request |= {"threads": torch.get_num_threads(), "origin": origin}
@@ -76,12 +79,19 @@ def train(
             curve = history.draw()
             files |= history.files()
             files[bundle.CARD] = card(folder.name, json.loads(files[bundle.CONFIG]), files).encode()
+            may_replace(run)
             bundle.save(folder, files, force=force)
             finish_run(run)
-            yield Saved(folder, sum(map(len, files.values())), learnt.stages, measured, history.epochs, curve)
+            saved = Saved(folder, sum(map(len, files.values())), learnt.stages, measured, history.epochs, curve)
+            del learnt  # its maps keep the run's files open, which Windows would not let go
+            yield saved
+        except OSError as error:
+            why = f"{error.filename or run}: {(error.strerror or str(error)).lower()}"
+            raise NlpkitError(f"the run cannot go on: {why}: mend that, and go on by --resume") from error
         finally:
             if (run / REQUEST).exists():  # it broke off: what there is can be seen
-                history.draw()
+                with suppress(OSError):
+                    history.draw()
 
 
 @dataclass(frozen=True)
