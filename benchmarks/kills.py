@@ -7,15 +7,15 @@ the whole length of an undisturbed run; then one `--resume` goes on to the end.
 import argparse
 import hashlib
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-USUAL = (
-    "--encoder lstm --set encoder.layers=2 --set encoder.dropout=0.3 --set encoder.hidden=24 --set training.epochs=4"
-)
+SET = ["encoder.layers=2", "encoder.dropout=0.3", "encoder.hidden=24", "training.epochs=4"]
+USUAL = ["--encoder", "lstm", *(f"--set={setting}" for setting in SET)]
 
 
 def command(corpus: str, folder: Path, options: list[str], *more: str) -> list[str]:
@@ -32,14 +32,22 @@ def weights(folder: Path) -> str:
     return digest.hexdigest()
 
 
+def kill(run: list[str], moment: float, folder: Path) -> bool:
+    """Start a run and kill it at a moment; whether it had begun by then, and had not ended."""
+    process = subprocess.Popen(run, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(moment)
+    process.kill()
+    process.wait()
+    return (folder.parent / "model.training" / "run.json").exists()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("corpus")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("options", nargs="*", help="of train, after --")
-    arguments = parser.parse_args()
-    options = arguments.options or USUAL.split()
+    end = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
+    arguments, options = parser.parse_args(sys.argv[1:end]), sys.argv[end + 1 :] or USUAL
     draw = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory() as scratch:
         whole = Path(scratch) / "model"
@@ -47,30 +55,20 @@ def main() -> None:
         subprocess.run(command(arguments.corpus, whole, options), check=True, capture_output=True)
         length, expected = time.monotonic() - began, weights(whole)
         print(f"undisturbed: {length:.1f} s, {expected[:16]}")
-        same = 0
-        for number in range(arguments.kills):
-            folder = Path(scratch) / str(number) / "model"
+        same = killed = 0
+        while killed < arguments.kills:
+            folder = Path(scratch) / str(killed) / "model"
             moment = draw.uniform(0, length)
-            run = subprocess.Popen(
-                command(arguments.corpus, folder, options), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-            )
-            time.sleep(moment)
-            ended = run.poll() is not None
-            run.kill()
-            run.wait()
-            begun = (folder.parent / "model.training" / "run.json").exists()
-            if not ended:
-                more = ["--resume"] if begun else []
-                done = subprocess.run(
-                    command(arguments.corpus, folder, options, *more), check=False, capture_output=True, text=True
-                )
-                if done.returncode:
-                    print(done.stderr)
-            found = weights(folder) if folder.exists() else "nothing"
+            if not kill(command(arguments.corpus, folder, options), moment, folder):
+                shutil.rmtree(folder.parent, ignore_errors=True)
+                continue
+            killed += 1
+            resume = command(arguments.corpus, folder, options, "--resume")
+            done = subprocess.run(resume, check=True, capture_output=True, text=True)
+            found = weights(folder)
             same += found == expected
-            state = "had ended" if ended else "resumed" if begun else "had not begun"
-            resumed = [line.strip() for line in done.stderr.splitlines() if "resumed" in line] if not ended else []
-            print(f"kill {number + 1:>2} at {moment:5.1f} s ({state}; {', '.join(resumed)}): {found[:16]}", flush=True)
+            where = [line.strip().rstrip(":") for line in done.stderr.splitlines() if "resumed" in line]
+            print(f"kill {killed:>2} at {moment:5.1f} s: {', '.join(where) or 'begun anew'}: {found[:16]}", flush=True)
         print(f"{same} of {arguments.kills} identical")
 
 

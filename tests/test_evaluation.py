@@ -1,11 +1,12 @@
 import json
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nlpkit.corpus import Example
-from nlpkit.evaluation import groups, measure
+from nlpkit.evaluation import Answers, corpus_names, groups, measure, metrics
 from nlpkit.inference.sentiment import Score
 
 
@@ -49,6 +50,57 @@ def test_figures_agree_with_the_confusion(rows):
     assert found.unscored == sum(a is None for _, a, _ in rows)
     assert 0 <= found.calibration_error <= 1
     json.dumps(found.to_json())
+
+
+@given(pairs)
+def test_arrays_of_answers_say_what_rows_of_scores_say(rows):
+    truth, scores = [t for t, *_ in rows], [score(a, p) for _, a, p in rows]
+    answers = Answers.of(truth, scores, list("abc"))
+    assert metrics(answers, list("abc")) == measure(truth, scores, list("abc"))
+    assert ["abc"[i] for i in answers.truth] == truth
+    assert [None if i < 0 else "abc"[i] for i in answers.found] == [a for _, a, _ in rows]
+    anything = answers.probability.copy()
+    anything[answers.found < 0] = 0.9  # where there is no answer its probability says nothing
+    assert metrics(Answers(answers.truth, answers.found, anything), list("abc")) == metrics(answers, list("abc"))
+
+
+@given(pairs, st.data())
+def test_some_rows_of_the_answers_are_those_rows(rows, data):
+    chosen = np.array(data.draw(st.lists(st.booleans(), min_size=len(rows), max_size=len(rows))), dtype=bool)
+    some = [row for row, there in zip(rows, chosen, strict=True) if there]
+    whole, part = (
+        Answers.of([t for t, *_ in which], [score(a, p) for _, a, p in which], list("abc")) for which in (rows, some)
+    )
+    assert metrics(whole[chosen], list("abc")) == metrics(part, list("abc"))
+
+
+def test_small_integers_of_many_rows_do_not_overflow():
+    size = 200
+    labels = [str(i) for i in range(size)]
+    truth = np.arange(size, dtype=np.uint8)
+    found = metrics(Answers(truth, truth.astype(np.int16), np.ones(size)), labels)
+    assert (found.accuracy, found.macro_f1, found.calibration_error) == (1, 1, 0)
+
+
+def test_calibration_by_hand():
+    truth = np.zeros(5, dtype=np.int64)
+    found, sure = np.array([0, 0, 1, 0, -1]), np.array([0.95, 1.0, 0.95, 0.55, 0.0])
+    gap = abs(2 - (0.95 + 1 + 0.95)) + abs(1 - 0.55)  # two bins; 1.0 is in the last
+    assert metrics(Answers(truth, found, sure), ["a", "b"]).calibration_error == pytest.approx(gap / 4)
+
+
+def test_corpora_are_called_by_their_last_part_where_that_is_enough():
+    assert corpus_names(["d/a.csv"]) == corpus_names([]) == {}
+    assert corpus_names(["d/a.csv", "b.csv", "d/a.csv"]) == {"d/a.csv": "a.csv", "b.csv": "b.csv"}
+    assert corpus_names(["d/a.csv", "e/a.csv"]) == {"d/a.csv": "d/a.csv", "e/a.csv": "e/a.csv"}
+    assert corpus_names(["all", "b"]) == {"all": "corpus all", "b": "b"}
+
+
+@given(st.lists(st.sampled_from(["all", "a", "d/a", "d/all", "corpus all", "d/corpus all", "b"]), max_size=7))
+def test_no_two_corpora_are_called_the_same(corpora):
+    found = corpus_names(corpora)
+    assert found.keys() == (set(corpora) if len(set(corpora)) > 1 else set())
+    assert len({*found.values(), "all"}) == len(found) + 1
 
 
 def grouped(*rows):

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlpkit.evidence import Evidence
+from nlpkit.evidence import Evidence, EvidenceCount
 
 normalised = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\n"), max_size=8)
 
@@ -62,3 +62,24 @@ def test_json_makes_an_equal_one():
     again = Evidence(**made.to_json())
     assert (again.characters, again.words) == (made.characters, made.words)
     assert again.reasons(["𠀀", "𠀁"]) == [None, "no evidence: no known character or word"]
+
+
+mixed = st.lists(st.sampled_from(["好", "good stuff", "good 坏", "ok", "", "good", "差 ok ok", "123"]), max_size=12)
+
+
+@given(st.lists(mixed, max_size=5))
+def test_texts_counted_in_blocks_are_the_evidence_of_all(blocks):
+    count = EvidenceCount()
+    for block in blocks:
+        count.add(block)
+    whole = Evidence.fit(text for block in blocks for text in block)
+    assert count.evidence().to_json() == whole.to_json()
+
+
+def test_a_count_may_go_on_after_it_was_asked():
+    count = EvidenceCount()
+    count.add(["good"] * 2)
+    assert count.evidence().words == frozenset()
+    count.add(["good", "好"])
+    assert count.evidence().words == frozenset({"good"})
+    assert count.evidence().characters == frozenset("好")

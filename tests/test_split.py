@@ -1,11 +1,13 @@
+import hashlib
 import string
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nlpkit.corpus import Example
-from nlpkit.split import deduplicate, fingerprint, letters, split
+from nlpkit.split import PLACES, Key, deduplicate, fingerprint, first_copies, letters, places, split
 
 
 def test_copies_differ_in_punctuation_and_case_only():
@@ -86,3 +88,39 @@ def test_a_fingerprint_tells_texts_labels_and_order_apart():
     }
     assert len(prints) == 4
     assert fingerprint(rows) == fingerprint([Example("好", "1", "elsewhere"), rows[1]])
+
+
+def test_a_fingerprint_of_pairs_is_that_of_rows():
+    rows = [Example("好\n", "1", "a.csv"), Example("差\ud800", "0")]
+    assert fingerprint((e.text, e.label) for e in rows) == fingerprint(rows)
+
+
+@given(st.text(st.characters(exclude_categories=()), max_size=6))
+def test_a_key_hangs_on_the_letters_alone(text):
+    key = Key.of(text)
+    assert (key is None) == (not letters(text))
+    if key:
+        value = int(hashlib.sha1(letters(text).encode()).hexdigest(), 16)
+        assert (key.bits, key.residue) == (value >> 96, value % 100)
+        assert Key.of(f"，{text}！") == key
+
+
+keyed = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2)), max_size=20)
+
+
+@given(keyed)
+def test_of_rows_with_one_key_the_first_stays(rows):
+    bits, labels = (np.array([row[i] for row in rows], dtype=np.uint64) for i in range(2))
+    found = first_copies(bits, labels)
+    by_key = {key: [label for k, label in rows if k == key] for key, _ in rows}
+    torn = {key for key, its in by_key.items() if len(set(its)) > 1}
+    first = {key: [k for k, _ in rows].index(key) for key in by_key}
+    assert np.flatnonzero(found.mask).tolist() == sorted(at for key, at in first.items() if key not in torn)
+    assert (found.duplicates, found.conflicts) == (len(rows) - len(by_key), len(torn))
+
+
+@given(shares)
+def test_every_residue_has_one_place(share):
+    placed = places(np.arange(100), test=share[0] / 100, validation=share[1] / 100)
+    counts = dict(zip(PLACES, np.bincount(placed, minlength=3).tolist(), strict=True))
+    assert counts == {"train": 100 - sum(share), "validation": share[1], "test": share[0]}

@@ -76,15 +76,17 @@ def train(
     nlpkit sentiment train corpus.csv --recipe stacked --dry-run
     nlpkit sentiment train -o mine --resume
 
-    Recipes: ngrams (the default: linear, a minute), network (what --encoder and --embedding start from), lstm,
+    Recipes: ngrams (the default: linear, seconds), network (what --encoder and --embedding start from), lstm,
     tutorial, stacked, reviews (the shipped model).
     """
-    if output is None and not dry_run:
-        raise click.UsageError("say by --output where the model shall go")
+    if output is None and (resume or not dry_run):
+        raise click.UsageError("say by --output where the model shall go, or where the run to resume was going")
     if recipe and config:
         raise click.UsageError("give --recipe or --config, not both")
     if not corpora and not resume:
         raise click.UsageError("give a CORPUS: a file, a folder, or a name that `nlpkit corpus list` shows")
+    if not corpora and (text_column or label_column or encoding):
+        raise click.UsageError("say the CORPUS too, or nothing of its columns and encoding: --resume knows them")
     _need_torch()
     from nlpkit.bundle import writable
     from nlpkit.commands.training_view import show, show_plan
@@ -98,7 +100,8 @@ def train(
     columns = {"text_column": text_column, "label_column": label_column, "encoding": encoding}
     _set_threads(threads or asked.get("threads", 1))
     if dry_run:
-        show_plan(plan(labelled_rows(corpora, **columns), made))
+        rows: dict[str, Any] = {"corpora": corpora, "columns": columns} if corpora else _unchanged(asked["origin"])
+        show_plan(plan(labelled_rows(rows["corpora"], **rows["columns"]), made))
         return
     assert output is not None
     writable(output, force=force or asked.get("force", False))
@@ -139,27 +142,28 @@ def _settings(
     labels: Mapping[str, str],
 ) -> Settings:
     """What the options say; a run that is resumed without any is the one that was asked for."""
-    from nlpkit.training.settings import assign, compose, read_recipe, settings
+    from nlpkit.training.settings import assign, compose, read_recipe, settings, with_labels
 
     if asked and not (recipe or any(components.values()) or assignments or labels):
         return settings(asked["settings"])
     usual = {None, "none", "ngrams"} >= {components["embedding"], components["encoder"]}
     tables = read_recipe(recipe or ("ngrams" if usual else "network"))
     tables = assign(compose(tables, components), assignments)
-    tables["labels"] = tables.get("labels", {}) | labels
-    return settings(tables)
+    return settings(with_labels(tables, labels))
 
 
 def _origin(corpora: Sequence[str], columns: Mapping[str, str | None]) -> dict[str, Any]:
     """Which rows a run is of: what was said, and the SHA-256 of every file."""
     from nlpkit.catalogue import files_of
 
-    files = {str(path): _sha256(path) for corpus in corpora for path in files_of(corpus)}
+    files = {str(path): _sha256(path) for corpus in corpora for path in files_of(corpus) if path.is_file()}
     return {"corpora": list(corpora), "columns": dict(columns), "files": files}
 
 
-def _unchanged(origin: dict[str, Any]) -> dict[str, Any]:
+def _unchanged(origin: dict[str, Any] | None) -> dict[str, Any]:
     """The rows that a run was begun with; a file that is gone may be, as long as its rows were stored."""
+    if origin is None or "files" not in origin:
+        raise DataError("the run was begun by a program, not by this command: resume it there")
     for name, digest in origin["files"].items():
         if Path(name).exists() and _sha256(Path(name)) != digest:
             raise DataError(f"{name} has changed since the run began: put it back, or begin anew by --force")

@@ -237,14 +237,18 @@ def _summary(event: Saved) -> Any:
 def show_plan(plan: Plan) -> None:
     """Print what a run would be."""
     screen = console()
-    read = f"{plan.rows:,} rows, all" if plan.whole else f"the first {plan.rows:,} rows"
-    screen.print(f"judged by {read} of the corpus: train {plan.train:,} ({_by_label(plan.labels)})")
+    read = f"all {plan.rows:,} rows" if plan.whole else f"the first {plan.rows:,} rows"
+    screen.print(f"judged by {plan.sample:,} of {read}: {plan.train:,} to train on ({_by_label(plan.labels)})")
     for member in plan.members:
         screen.print(_plan_table(member))
         screen.print(
             f"{member.name}: {member.vocabulary:,} ids, {member.parameters:,} parameters; saved as a {member.runtime} "
             f"{member.size / 1e6:.1f} MB, weights as trained {member.weights / 1e6:.1f} MB; "
-            f"{member.speed:,.0f} training rows a second"
+            + (
+                "too few rows to tell the speed"
+                if member.speed is None
+                else f"{member.speed:,.0f} training rows a second"
+            )
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -81,7 +82,9 @@ def picture_of(histories: Mapping[str, Sequence[Epoch]]) -> bytes:
         for axis, kind in ((losses, "loss"), (accuracies, "accuracy")):
             _draw(axis, f"{name}: {kind}", epochs, kind)
     picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=120)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a name may hold characters that the font lacks: boxes stand for them
+        figure.savefig(picture, format="png", dpi=120)
     return picture.getvalue()
 
 
@@ -90,6 +93,9 @@ def _draw(axis: Any, title: str, epochs: Sequence[Epoch], kind: str) -> None:
         points = [(e.epoch, y) for e in epochs if (y := getattr(e, f"{part}_{kind}")) is not None]
         if points:
             axis.plot(*zip(*points, strict=True), style, marker=".", label=part)
+    if not axis.lines:
+        axis.set_visible(False)  # a language model has no accuracy
+        return
     if best := [e.epoch for e in epochs if e.best]:
         axis.axvline(best[-1], color="grey", linewidth=0.8, label="best")
     axis.set(title=title, xlabel="epoch")

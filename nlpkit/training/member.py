@@ -74,6 +74,7 @@ def train_member(
     yield _started(composition)
     network, training = composition.network, member.training
     if training.pretrain:
+        torch.manual_seed(seed)  # for the model's own weights, which no earlier attempt wrote down
         model = LanguageModel(network, rows["train"], training.batch_size)
         checkpoint = Checkpoint(run / f"{member.name}.pretraining.safetensors", every)
         fitting = fit(model, pretraining_settings(training), seed, checkpoint)

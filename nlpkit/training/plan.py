@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 import tempfile
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
@@ -26,7 +27,8 @@ from nlpkit.training.settings import MemberSettings, Settings
 from nlpkit.training.storage import StoredCorpus, store_corpus
 
 T = TypeVar("T")
-ROWS = 20_000  # of the corpus are read
+READ = 1_000_000  # rows of the corpus that are read at most
+ROWS = 20_000  # of them by which the run is judged
 SECONDS = 3.0  # of training show the speed
 WARM = 3  # steps that are left out: a network warms up
 
@@ -48,7 +50,7 @@ class MemberPlan:
 
     :param size: bytes in the model, without the weights as trained.
     :param weights: bytes of these.
-    :param speed: training rows a second, on this machine as busy as it is now.
+    :param speed: training rows a second, on this machine as busy as it is now; None for too few rows to tell.
     """
 
     name: str
@@ -58,7 +60,7 @@ class MemberPlan:
     runtime: str
     size: int
     weights: int
-    speed: float
+    speed: float | None
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,13 @@ class Plan:
     """A whole run, judged by its first rows.
 
     :param rows: read; ``whole`` says whether these were all.
-    :param labels: training rows by label.
+    :param sample: of these, by which it was judged.
+    :param labels: training rows among the sample, by label; ``train`` of them in all.
     """
 
     rows: int
     whole: bool
+    sample: int
     train: int
     labels: Mapping[str, int]
     members: Sequence[MemberPlan]
@@ -82,17 +86,27 @@ def plan(examples: Iterable[Example], settings: Settings) -> Plan:
     :raises DataError: if these rows could not be trained on.
     """
     rehearse(settings)
-    with tempfile.TemporaryDirectory() as folder:
-        found = renamed(examples, settings.labels)
-        stored = itertools.islice(found, ROWS)
-        for _ in store_corpus(stored, Path(folder) / "corpus", test=settings.test, validation=settings.validation):
+    sample, read, whole = _sample(renamed(examples, settings.labels), settings.seed)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # Windows holds on to files that are mapped
+        for _ in store_corpus(sample, Path(folder) / "corpus", test=settings.test, validation=settings.validation):
             pass
         corpus = StoredCorpus(Path(folder) / "corpus")
         normaliser = Normaliser(**settings.normalisation)
         members = [_member(Path(folder), m, corpus, normaliser, settings.seed) for m in settings.members]
         counted = np.bincount(corpus.targets("train"), minlength=len(corpus.labels)).tolist()
-        labels = dict(zip(corpus.labels, counted, strict=True))
-        return Plan(corpus.counts.rows, next(found, None) is None, sum(counted), labels, members)
+        return Plan(read, whole, len(sample), sum(counted), dict(zip(corpus.labels, counted, strict=True)), members)
+
+
+def _sample(examples: Iterator[Example], seed: int) -> tuple[list[Example], int, bool]:
+    """Rows drawn evenly from the first (Vitter 1985, algorithm R), how many were read, and whether these are all."""
+    draw, read = random.Random(seed), 0
+    kept: list[Example] = []
+    for read, example in enumerate(itertools.islice(examples, READ), start=1):
+        if len(kept) < ROWS:
+            kept.append(example)
+        elif (place := draw.randrange(read)) < ROWS:
+            kept[place] = example
+    return kept, read, next(examples, None) is None
 
 
 def _member(run: Path, member: MemberSettings, corpus: StoredCorpus, normaliser: Normaliser, seed: int) -> MemberPlan:
@@ -132,17 +146,17 @@ def _count(part: nn.Module | None) -> int:
     return 0 if part is None else sum(p.numel() for p in part.parameters())
 
 
-def _speed(events: Iterator[Any]) -> float:
+def _speed(events: Iterator[Any]) -> float | None:
     """Training rows a second, of a run that is given up after a moment."""
-    rows, began = 0, time.monotonic()
+    rows, began = 0, 0.0
     for count, event in enumerate((e for e in events if isinstance(e, Step)), start=1):
         if count <= WARM:
-            rows, began = 0, time.monotonic()
+            began = time.monotonic()
             continue
         rows += event.rows
         if time.monotonic() - began > SECONDS:
             break
-    return rows / max(time.monotonic() - began, 1e-9)
+    return rows / max(time.monotonic() - began, 1e-9) if rows else None
 
 
 def result(steps: Generator[Any, None, T]) -> T:

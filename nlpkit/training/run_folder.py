@@ -21,10 +21,10 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from nlpkit.bundle import clear_unfinished
-from nlpkit.errors import BundleError, SettingError
+from nlpkit.errors import BundleError, NlpkitError, SettingError
 from nlpkit.training.checkpoint import replace_file
 
-REQUEST = "run.json"
+REQUEST, CORPUS, LOCK = "run.json", "corpus", ".nlpkit.lock"
 FORCE = "force"  # whether the model may be replaced: a resumed run need not say it again
 MISSING = object()
 
@@ -47,8 +47,10 @@ def open_run(model: Path, request: Mapping[str, Any], *, resume: bool, force: bo
     :raises SettingError: if the run to resume was asked for something else, naming it.
     """
     folder = run_folder(model)
-    lock = FileLock(folder / "lock")
+    lock = FileLock(folder / LOCK)
     try:
+        if folder.exists() and not (folder / LOCK).exists() and any(folder.iterdir()):
+            raise BundleError(f"{folder} is no run of nlpkit's, and is left alone: choose another --output")
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
@@ -58,11 +60,29 @@ def open_run(model: Path, request: Mapping[str, Any], *, resume: bool, force: bo
     try:
         _enter(model, folder, json.loads(json.dumps({**request, FORCE: force})), resume=resume, force=force)
         clear_unfinished(model)
-        yield folder
+        with _kept_if_begun(folder):
+            yield folder
+    except OSError as error:
+        why = f"{error.filename or folder}: {(error.strerror or str(error)).lower()}"
+        raise NlpkitError(f"the run cannot go on: {why}: mend that, and go on by --resume") from error
     finally:
+        begun = (folder / REQUEST).exists()
+        if not begun:
+            _clear(folder)
         lock.release()
-        if not (folder / REQUEST).exists():
+        if not begun:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _kept_if_begun(folder: Path) -> Iterator[None]:
+    """A run whose corpus could not even be read has nothing to resume."""
+    try:
+        yield
+    except Exception:
+        if not (folder / CORPUS).exists():
+            (folder / REQUEST).unlink(missing_ok=True)
+        raise
 
 
 def may_replace(folder: Path) -> None:
@@ -83,9 +103,11 @@ def read_request(model: Path) -> dict[str, Any]:
     """
     path = run_folder(model) / REQUEST
     try:
-        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        found = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         raise BundleError(f"there is no unfinished run of {model}: begin one without --resume") from None
+    if not isinstance(found, dict):
+        raise BundleError(f"{path} is damaged: begin anew by --force")
     return found
 
 
@@ -97,12 +119,17 @@ def _enter(model: Path, folder: Path, request: dict[str, Any], *, resume: bool, 
         return
     if (folder / REQUEST).exists() and not force:
         raise BundleError(f"{folder} holds an unfinished run: go on by --resume, or begin anew by --force")
+    _clear(folder)
+    replace_file(folder / REQUEST, json.dumps(request, indent=2).encode())
+
+
+def _clear(folder: Path) -> None:
+    """Remove all of a run but its lock, by which it is known to be ours."""
     for path in folder.iterdir():
         if path.is_dir():
-            shutil.rmtree(path)
-        elif path.name != "lock":
-            path.unlink()
-    replace_file(folder / REQUEST, json.dumps(request, indent=2).encode())
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name != LOCK:
+            path.unlink(missing_ok=True)
 
 
 def _differences(then: Any, now: Any, place: str = "") -> Iterator[str]:

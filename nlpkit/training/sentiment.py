@@ -23,7 +23,6 @@ import nlpkit
 from nlpkit import bundle
 from nlpkit.bundle import Bundle
 from nlpkit.corpus import Example, renamed
-from nlpkit.errors import NlpkitError
 from nlpkit.evaluation import Answers, Metrics, corpus_names, metrics
 from nlpkit.evidence import Evidence, EvidenceCount
 from nlpkit.inference.sentiment import DECIMALS, SentimentModel, Stage
@@ -34,7 +33,7 @@ from nlpkit.training.composition import rehearse
 from nlpkit.training.events import Event, Prepared, Saved, Working
 from nlpkit.training.history import History
 from nlpkit.training.member import CALIBRATED, Trained, train_member
-from nlpkit.training.run_folder import FORCE, REQUEST, finish_run, may_replace, open_run, read_request
+from nlpkit.training.run_folder import CORPUS, FORCE, REQUEST, finish_run, may_replace, open_run, read_request
 from nlpkit.training.settings import Settings
 from nlpkit.training.storage import StoredCorpus, store_corpus
 
@@ -85,9 +84,6 @@ def train(
             saved = Saved(folder, sum(map(len, files.values())), learnt.stages, measured, history.epochs, curve)
             del learnt  # its maps keep the run's files open, which Windows would not let go
             yield saved
-        except OSError as error:
-            why = f"{error.filename or run}: {(error.strerror or str(error)).lower()}"
-            raise NlpkitError(f"the run cannot go on: {why}: mend that, and go on by --resume") from error
         finally:
             if (run / REQUEST).exists():  # it broke off: what there is can be seen
                 with suppress(OSError):
@@ -110,7 +106,7 @@ def _learnt(
     examples: Iterable[Example], settings: Settings, run: Path, history: History, every: float
 ) -> Generator[Event, None, _Learnt]:
     """Read, train every member, mix them."""
-    corpus = yield from _stored(run / "corpus", examples, settings)
+    corpus = yield from _stored(run / CORPUS, examples, settings)
     prepared = _prepared(corpus)
     yield prepared
     normaliser = Normaliser(**settings.normalisation)
@@ -146,6 +142,7 @@ def _files(
 
 def _stored(folder: Path, examples: Iterable[Example], settings: Settings) -> Generator[Event, None, StoredCorpus]:
     if not folder.exists():
+        yield Working("reading", 0, None)
         found = renamed(examples, settings.labels)
         for rows in store_corpus(found, folder, test=settings.test, validation=settings.validation):
             yield Working("reading", rows, None)
@@ -227,9 +224,10 @@ def _test(model: SentimentModel, corpus: StoredCorpus) -> Generator[Event, None,
         yield Working("testing", done, len(truth))
     answers = Answers(truth, found, probabilities)
     measured = {"all": metrics(answers, corpus.labels)}
-    for position, name in enumerate(corpus_names(corpus.corpora).values()):
-        if (rows := of == position).any():
-            measured[name] = metrics(answers[rows], corpus.labels)
+    names = corpus_names(corpus.corpora)
+    for position, path in enumerate(corpus.corpora):
+        if path in names and (rows := of == position).any():
+            measured[names[path]] = metrics(answers[rows], corpus.labels)
     return measured
 
 

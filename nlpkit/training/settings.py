@@ -172,12 +172,17 @@ def compose(tables: dict[str, Any], components: Mapping[str, str | None]) -> dic
     tables = copy.deepcopy(tables)
     for kind, name in components.items():
         if name is not None:
-            if len(tables["members"]) != 1:
-                raise SettingError(
-                    f"--{kind} needs a recipe with one member; this one has {len(tables['members'])}: use --set"
-                )
-            tables["members"][0][kind] = {"name": name}
+            members = _tables(tables.get("members"))
+            if len(members) != 1:
+                raise SettingError(f"--{kind} needs a recipe with one member; this one has {len(members)}: use --set")
+            members[0][kind] = {"name": name}
     return tables
+
+
+def with_labels(tables: dict[str, Any], labels: Mapping[str, str]) -> dict[str, Any]:
+    """Return tables with more names for labels."""
+    said = tables.get("labels", {})
+    return {**tables, "labels": {**said, **labels}} if isinstance(said, dict) else tables
 
 
 def settings(tables: Mapping[str, Any]) -> Settings:
@@ -186,9 +191,7 @@ def settings(tables: Mapping[str, Any]) -> Settings:
     :raises SettingError: for a name or value that is wrong, saying what there is.
     """
     tables = dict(tables)
-    members = [_member(member, position) for position, member in enumerate(tables.pop("members", []))]
-    if not members:
-        raise SettingError("the recipe has no [[members]]")
+    members = [_member(member, position) for position, member in enumerate(_tables(tables.pop("members", [])))]
     if len({member.name for member in members}) < len(members):
         raise SettingError(f"two members have one name: {', '.join(member.name for member in members)}")
     tables["exits"] = tuple(exits) if isinstance(exits := tables.get("exits", ()), list | tuple) else exits
@@ -236,8 +239,17 @@ def _fits(value: object, wanted: Any) -> bool:
     if get_origin(wanted) is tuple:
         return isinstance(value, tuple) and all(_fits(item, get_args(wanted)[0]) for item in value)
     if get_origin(wanted) is not None:
-        return isinstance(value, get_origin(wanted))
+        inside = get_args(wanted)[1]
+        return isinstance(value, get_origin(wanted)) and all(_fits(item, inside) for item in value.values())
+    if wanted is Any:
+        return True
     return isinstance(value, wanted)
+
+
+def _tables(members: object) -> list[Any]:
+    if not isinstance(members, list | tuple) or not members:
+        raise SettingError(f"the recipe wants at least one table [[members]], found: {members!r}")
+    return list(members)
 
 
 def _member(table: Mapping[str, Any], position: int) -> MemberSettings:
@@ -259,7 +271,10 @@ def _member(table: Mapping[str, Any], position: int) -> MemberSettings:
         chosen = dict(getattr(member, kind))
         if "name" not in chosen:
             raise SettingError(f"{member.name}.{kind} has no name; there is: {', '.join(registry().names(kind))}")
-        component = registry().get(kind, chosen.pop("name"))
+        name = chosen.pop("name")
+        if not isinstance(name, str):
+            raise SettingError(f"{member.name}.{kind}: name wants a text, found {name!r}")
+        component = registry().get(kind, name)
         for option in chosen:
             if option not in component.options():
                 known = component.options()

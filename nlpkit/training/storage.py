@@ -239,7 +239,7 @@ class StoredTokens:
 
     def __init__(self, folder: Path) -> None:
         self._units = folder / "units"
-        self._starts = np.asarray(map_array(folder / "starts", np.int64))
+        self._starts = np.fromfile(folder / "starts", np.int64)
         names = folder / "tokens.json"
         self._names: list[str] | None = json.loads(names.read_text("utf-8")) if names.exists() else None
 
