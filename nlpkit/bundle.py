@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import glob
 import json
-import os
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
@@ -28,6 +27,7 @@ from typing import Any, cast
 
 from nlpkit.errors import BundleError, NlpkitError, nearest
 from nlpkit.registry import registry
+from nlpkit.writing import write_synced
 
 FORMAT = 1
 CONFIG, EVIDENCE, SAMPLES, CARD = "config.json", "evidence.json", "samples.json", "README.md"
@@ -169,7 +169,7 @@ def save(folder: Path, files: Mapping[str, bytes], *, force: bool = False) -> No
     new = folder.parent / f".{folder.name}.new-{uuid.uuid4().hex[:8]}"
     try:
         for path, data in files.items():
-            _write(new / path, data)
+            write_synced(new / path, data)
     except OSError as error:
         shutil.rmtree(new, ignore_errors=True)
         raise BundleError(f"{folder} could not be saved: {error.strerror or error}") from error
@@ -211,14 +211,6 @@ class _Folder(Mapping[str, bytes]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _try_writing(folder: Path) -> None:

@@ -104,6 +104,8 @@ class Entry:
         found = self.distribution
         if found:  # looked into, never imported
             return [(Path(str(found.locate_file(file.path))), file.label) for file in self.files]
+        if self.package:
+            return []
         return [(self.folder / name, file.label) for file in self.files for name in file.kept]
 
     @property

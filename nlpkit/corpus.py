@@ -163,7 +163,7 @@ def _reader(decoded: Decoded, columns: Columns) -> Callable[[Decoded, Columns, F
         return _of_table
     if 2 * sum(FASTTEXT.search(line) is not None for line in head) > len(head):
         return _of_fasttext
-    return _of_lines(decoded.name, head)
+    return _of_lines(decoded.name, head, columns)
 
 
 def _names_columns(first: Sequence[str], columns: Columns) -> bool:
@@ -264,8 +264,14 @@ def _of_prefixed(decoded: Decoded, faults: Faults) -> Iterator[Example]:
             yield Example(text, labels[0], name)
 
 
-def _of_lines(name: str, head: Sequence[str]) -> Callable[[Decoded, Columns, Faults], Iterator[Example]]:
+def _of_lines(
+    name: str, head: Sequence[str], columns: Columns
+) -> Callable[[Decoded, Columns, Faults], Iterator[Example]]:
     """Lines whose label stands behind the last comma, or beside a tab."""
+    if 2 * sum(line.count("\t") > 1 for line in head) > len(head):
+        raise DataError(f"{name} has several tabs a line: expected a header above them that names text and label")
+    if columns.named and head and 2 * sum(",," in line for line in head) < len(head):
+        raise DataError(f"{name} has no column {columns.named[0]!r}: its first line is {head[0][:60]!r}")
     for separator in ("\t", ","):
         if (last := _label_is_last(head, separator)) is not None:
             return lambda decoded, _, faults: _plausible(_separated(decoded, separator, last, faults), decoded.name)

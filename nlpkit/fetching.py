@@ -26,6 +26,7 @@ from typing import IO, Any
 from nlpkit import __version__
 from nlpkit.catalogue import SEEN, Entry, File, require
 from nlpkit.errors import DataError
+from nlpkit.writing import replace_file
 
 Progress = Callable[[int, int | None], None]  # bytes so far, and in all if the server says
 BLOCK = 1 << 18
@@ -117,21 +118,26 @@ def _kept(entry: Entry, file: File, force: bool, progress: Progress | None) -> s
     target = entry.folder / file.called
     expected = file.sha256 or _seen(entry).get(file.called)
     new = bool(file.url) and (force or not target.is_file())
+    for member in file.members if new else ():
+        (entry.folder / PurePosixPath(member).name).unlink(missing_ok=True)  # or they would outlive their archive
     found = _downloaded(entry, file, expected, progress) if new else _there(entry, file, expected)
     for member in file.members:
         _unpack(target, member, again=new)
     if expected is None:
-        (entry.folder / SEEN).write_text(json.dumps(_seen(entry) | {file.called: found}, indent=2), encoding="utf-8")
+        replace_file(entry.folder / SEEN, json.dumps(_seen(entry) | {file.called: found}, indent=2).encode())
     trust = "the expected checksum" if expected else f"checksum {found}, which is expected from now on"
     return f"{target}: {'fetched' if new else 'there already'}, {target.stat().st_size / 1e6:,.1f} MB, {trust}"
 
 
 def _seen(entry: Entry) -> dict[str, str]:
+    path = entry.folder / SEEN
     try:
-        found = json.loads((entry.folder / SEEN).read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+        found = json.loads(path.read_bytes()) if path.exists() else {}
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise DataError(f"{path} is damaged, and says no longer what is expected: remove it, and fetch by --force")
+    return found
 
 
 def _downloaded(entry: Entry, file: File, expected: str | None, progress: Progress | None) -> str:

@@ -153,13 +153,23 @@ def test_undecodable_examples_are_left_out(write):
         "不好\n\n差\n",
         "质量好,便宜\n物流慢,不推荐\n屏幕大,颜色正\n",
         "质量好\n物流慢\n屏幕大,颜色正\n",
-        "一\t二\t三\n四\t五\t六\n七\t八\t九\n",
         " \n",
     ],
 )
 def test_lines_without_labels_are_an_error_that_names_the_shapes(write, text):
     with pytest.raises(DataError, match=r"goods.txt has no labels .*table.*JSON.*TEXT,,LABEL.*say LABEL=.*goods.txt"):
         pairs_of(write(text.encode(), "goods.txt"))
+
+
+def test_several_tabs_a_line_want_a_header(write):
+    with pytest.raises(DataError, match=r"a.txt has several tabs a line: expected a header"):
+        pairs_of(write("A1\t好用\t1\nA2\t难用\t0\n".encode(), "a.txt"))
+
+
+def test_a_column_that_is_asked_for_must_be_there(write):
+    path = write("review,label\n好用,1\n难用,0\n".encode(), "data")
+    with pytest.raises(DataError, match=r"data has no column 'text': its first line is 'review,label'"):
+        pairs_of(path, text_column="text")
 
 
 def test_a_file_of_one_label(write):

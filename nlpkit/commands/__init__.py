@@ -106,7 +106,12 @@ def _nothing(mode: str) -> TextIO:
 
 def warn(sentence: str) -> None:
     """Print one line on stderr."""
-    click.echo(f"Warning: {sentence}", err=True)
+    say(f"Warning: {sentence}")
+
+
+def say(sentence: str) -> None:
+    """Print on stderr; where a live line is drawn, above it."""
+    print(sentence, file=sys.stderr)  # click.echo would go past what rich put in its place
 
 
 def console(*, stderr: bool = False) -> Any:

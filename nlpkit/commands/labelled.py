@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nlpkit.commands import say
 from nlpkit.errors import SettingError
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def labelled_rows(corpora: Sequence[str], **columns: str | None) -> Iterator[Exa
     for corpus in corpora:
         yield from examples_of(corpus, faults=faults, **columns)
     if faults:
-        click.echo(f"{faults.total():,} rows were left out: {faults}", err=True)
+        say(f"{faults.total():,} rows were left out: {faults}")
 
 
 def counted(faults: Counter[str]) -> str:

@@ -36,7 +36,7 @@ FILE = click.Path(path_type=Path)
 @click.option("--threads", type=click.IntRange(1), help="For torch.  [default: 1]")
 @click.option("--dry-run", is_flag=True, help="Show composition, shapes, parameters, size and speed; train nothing.")
 @click.option("--resume", is_flag=True, help="Go on with the run that was interrupted in this folder.")
-@click.option("--save-every", type=click.FloatRange(0), default=30, show_default=True, help="Seconds between states.")
+@click.option("--save-every", type=click.FloatRange(0), default=30, show_default=True, help="Seconds, at least.")
 @click.option("--force", is_flag=True, help="Replace a model, or an unfinished run, in the folder.")
 @ENCODING
 def train(
@@ -105,7 +105,7 @@ def train(
         return
     assert output is not None
     writable(output, force=force or asked.get("force", False))
-    origin = _origin(corpora, columns) if corpora else _unchanged(asked["origin"])
+    origin = _origin(corpora, columns, made) if corpora else _unchanged(asked["origin"])
     show(
         training.train(
             labelled_rows(origin["corpora"], **origin["columns"]),
@@ -152,11 +152,15 @@ def _settings(
     return settings(with_labels(tables, labels))
 
 
-def _origin(corpora: Sequence[str], columns: Mapping[str, str | None]) -> dict[str, Any]:
-    """Which rows a run is of: what was said, and the SHA-256 of every file."""
+def _origin(corpora: Sequence[str], columns: Mapping[str, str | None], settings: Settings) -> dict[str, Any]:
+    """What a run is of: the corpora as they were said, and the SHA-256 of every file, those that options name too."""
     from nlpkit.catalogue import files_of
+    from nlpkit.training.settings import KINDS
 
-    files = {str(path): _sha256(path) for corpus in corpora for path in files_of(corpus) if path.is_file()}
+    options = [value for m in settings.members for kind in KINDS for value in getattr(m, kind).values()]
+    paths = [path for corpus in corpora for path in files_of(corpus)]
+    paths += [Path(value) for value in options if isinstance(value, str)]
+    files = {str(path): _sha256(path) for path in paths if path.is_file()}
     return {"corpora": list(corpora), "columns": dict(columns), "files": files}
 
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nlpkit.commands import console, table, warn
+from nlpkit.commands import console, say, table, warn
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from nlpkit.training.events import Event, MemberExported, MemberStarted, Prepared, Saved
+    from nlpkit.training.events import Event, MemberExported, MemberStarted, Prepared, Saved, UnknownLabels
     from nlpkit.training.loop import Diverged, Epoch, Resumed, Step
     from nlpkit.training.plan import MemberPlan, Plan
 
@@ -29,18 +29,21 @@ def show(events: Generator[Event, None, None]) -> None:
     from rich.progress import BarColumn, Progress, TextColumn
 
     screen = console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[what]}"))
-    with Progress(*columns, console=screen, transient=True, disable=not sys.stderr.isatty()) as progress:
-        bar = _Bar(progress)
-        draw = _Drawing(screen.print, bar)
-        with _interruptible() as interrupted:
-            for event in events:
-                draw(event)
-                if interrupted():
-                    events.close()
-                    break
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=12), TextColumn("{task.fields[what]}"))
+    try:
+        with Progress(*columns, console=screen, transient=True, disable=not sys.stderr.isatty()) as progress:
+            draw = _Drawing(screen.print, _Bar(progress))
+            with _interruptible() as interrupted:
+                for event in events:
+                    draw(event)
+                    if interrupted():
+                        events.close()
+                        break
+    except KeyboardInterrupt:
+        say("Interrupted at once: the same command with --resume goes on from the state that was saved last.")
+        raise click.exceptions.Exit(130) from None
     if draw.saved is None:
-        click.echo("Interrupted; the state is saved: the same command with --resume goes on.", err=True)
+        say("Interrupted; the state is saved: the same command with --resume goes on.")
         raise click.exceptions.Exit(130)
     _saved(draw.saved)
 
@@ -71,6 +74,8 @@ class _Drawing:
                 warn(_diverged(event))
             case events.Prepared():
                 self._say(_prepared(event))
+            case events.UnknownLabels():
+                warn(_unknown(event))
             case events.MemberStarted():
                 self._say(_started(event))
             case events.MemberExported():
@@ -89,7 +94,7 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
         if asked:
             signal.default_int_handler(number, frame)
         asked = True
-        click.echo("Stopping after this step; press Ctrl-C again to stop at once.", err=True)
+        say("Stopping after this step; press Ctrl-C again to stop at once.")
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -122,7 +127,7 @@ class _Bar:
         self._steps = self._rows = 0
 
     def step(self, event: Step) -> None:
-        """One update: the loss and the accuracy of the last twenty or so, the speed, and the time left at most."""
+        """One update: loss and accuracy of the last twenty or so, the speed, and the time left at most."""
         share = 1 / 20 if self._steps else 1
         self._steps += 1
         self._rows += event.rows
@@ -133,9 +138,9 @@ class _Bar:
             return
         elapsed = max(time.monotonic() - self._since, 1e-9)
         left = (event.epochs - event.epoch + 1) * event.steps - event.step
-        accuracy = "" if event.right is None else f"  accuracy {self._right:.4f}"
+        accuracy = "" if event.right is None else f"  {self._right:.1%}"
         speed, rest = self._rows / elapsed, _clock(left * elapsed / self._steps)
-        what = f"loss {self._loss:.4f}{accuracy}  {speed:,.0f} rows/s  {rest} left at most"
+        what = f"loss {self._loss:.4f}{accuracy}  {speed:,.0f} rows/s  {rest} left"
         name = f"{self._name}  epoch {event.epoch}/{event.epochs}"
         self._update(name, event.step, event.steps, what)
 
@@ -158,15 +163,18 @@ def _clock(seconds: float) -> str:
 
 
 def _epoch(event: Epoch) -> str:
-    parts = [f"train {event.train_loss:.4f}"]
-    if event.train_accuracy is not None:
-        parts.append(f"accuracy {event.train_accuracy:.4f}")
+    """One row that fits eighty columns; norms and rates are in history.csv."""
+    parts = [f"train {event.train_loss:.4f}{_share(event.train_accuracy)}"]
     if event.validation_loss is not None:
-        parts += [f"validation {event.validation_loss:.4f}", f"accuracy {event.validation_accuracy:.4f}"]
-    parts += [f"norm {event.norm:.2f}", f"{event.seconds:.1f} s"]
+        parts.append(f"validation {event.validation_loss:.4f}{_share(event.validation_accuracy)}")
+    parts.append(f"{event.seconds:.1f} s")
     if event.best and event.validation_loss is not None:
         parts.append("best")
     return f"  epoch {event.epoch:>3}  {'  '.join(parts)}"
+
+
+def _share(accuracy: float | None) -> str:
+    return "" if accuracy is None else f" {accuracy:6.2%}"
 
 
 def _resumed(event: Resumed) -> str:
@@ -185,6 +193,12 @@ def _prepared(event: Prepared) -> str:
         f"{event.empty:,} without letters\n"
         f"train {event.train:,} ({_by_label(event.labels)}), validation {event.validation:,}, test {event.test:,}"
     )
+
+
+def _unknown(event: UnknownLabels) -> str:
+    from nlpkit.errors import nearest
+
+    return f"no row has the label {', '.join(map(repr, event.unknown))}{nearest(event.unknown[0], event.found)}"
 
 
 def _by_label(labels: Mapping[str, int]) -> str:

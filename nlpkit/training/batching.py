@@ -80,6 +80,6 @@ def batches(lengths: NDArray[np.integer[Any]], size: int, draw: np.random.Genera
 
 
 def in_order(lengths: NDArray[np.integer[Any]], size: int) -> list[Chosen]:
-    """Batches of all rows by length: the fastest way through rows of which nothing is learnt."""
-    order = np.argsort(lengths, kind="stable")
+    """Batches of all rows, the longest first: the fastest way through rows of which nothing is learnt."""
+    order = np.argsort(-lengths, kind="stable")
     return [order[at : at + size] for at in range(0, len(order), size)]

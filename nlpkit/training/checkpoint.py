@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from nlpkit.errors import NlpkitError
+from nlpkit.writing import replace_file
 
 SHARE = 20  # a save may take one part in so many of the time
 
@@ -82,18 +82,3 @@ class Checkpoint:
                 return State(tensors, json.loads(file.metadata()["state"]))
         except (SafetensorError, ValueError, KeyError, TypeError, OSError) as error:
             raise NlpkitError(f"{self._path} is damaged ({error}): begin anew by --force") from error
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """Write beside, then move over: a reader sees the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.new")
-    try:
-        with new.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
-    except BaseException:
-        new.unlink(missing_ok=True)
-        raise

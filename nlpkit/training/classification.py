@@ -55,8 +55,7 @@ class Classification:
         losses = row_losses(self._settings.loss, logits, labels, self._settings.label_smoothing)
         if self._weights is None:
             return losses.mean()
-        weights = self._weights[labels]
-        return (losses * weights).sum() / weights.sum()
+        return (losses * self._weights[labels]).mean()
 
 
 def row_losses(name: str, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
@@ -88,7 +87,11 @@ def divergence(logits: Tensor, others: Tensor) -> Tensor:
 def logits_of(network: nn.Module, rows: Rows, size: int = 64) -> Tensor:
     """Logits ``(rows, labels)`` of all rows in their order, without gradients or dropout."""
     network.eval()
-    chosen = in_order(rows.lengths, size)
+    found = torch.empty(0)
     with torch.inference_mode():
-        found = torch.cat([network(*rows.batch(batch)[:2]) for batch in chosen])
-        return torch.empty_like(found).index_copy_(0, torch.from_numpy(np.concatenate(chosen)), found)
+        for batch in in_order(rows.lengths, size):
+            logits = network(*rows.batch(batch)[:2])
+            if not len(found):  # one array for all: results kept one by one would hold on to the memory between them
+                found = logits.new_empty(len(rows), logits.shape[1])
+            found[torch.from_numpy(batch)] = logits
+    return found

@@ -36,6 +36,14 @@ class Prepared:
 
 
 @dataclass(frozen=True)
+class UnknownLabels:
+    """Labels that are renamed and that no row has; ``found`` are those that rows do have, before they are renamed."""
+
+    unknown: Sequence[str]
+    found: Sequence[str]
+
+
+@dataclass(frozen=True)
 class MemberStarted:
     """A member is composed and about to train."""
 
@@ -82,5 +90,15 @@ class Saved:
 
 
 Event: TypeAlias = (
-    Working | Prepared | MemberStarted | Fitting | Resumed | Step | Epoch | Diverged | MemberExported | Saved
+    Working
+    | Prepared
+    | UnknownLabels
+    | MemberStarted
+    | Fitting
+    | Resumed
+    | Step
+    | Epoch
+    | Diverged
+    | MemberExported
+    | Saved
 )

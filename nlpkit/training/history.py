@@ -6,13 +6,14 @@ import csv
 import io
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from nlpkit.errors import MissingExtra
-from nlpkit.training.checkpoint import replace_file
 from nlpkit.training.loop import Epoch
+from nlpkit.writing import replace_file
 
 HISTORY, CURVE = "history.csv", "curve.png"
 
@@ -34,21 +35,26 @@ class History:
     def add(self, name: str, epoch: Epoch) -> None:
         """An epoch has ended."""
         self.epochs.setdefault(name, []).append(epoch)
-        replace_file(self._folder / HISTORY, table_of(self.epochs).encode())
+        with suppress(OSError):  # a spreadsheet may hold the file; the next epoch writes all of them again
+            replace_file(self._folder / HISTORY, self._table())
 
-    def draw(self) -> bool:
-        """Draw curve.png, if there is anything to draw; false where matplotlib is missing."""
-        try:
-            if any(self.epochs.values()):
-                replace_file(self._folder / CURVE, picture_of(self.epochs))
-        except MissingExtra:
-            return False
-        return True
+    def draw(self) -> None:
+        """Draw curve.png, if there is anything to draw and to draw with."""
+        for name, data in self.files().items():
+            with suppress(OSError):  # a viewer may hold the file
+                replace_file(self._folder / name, data)
 
     def files(self) -> dict[str, bytes]:
-        """What there is, by name."""
-        paths = (self._folder / HISTORY, self._folder / CURVE)
-        return {path.name: path.read_bytes() for path in paths if path.exists()}
+        """The table and the picture of what there is by their names; no picture where matplotlib is missing."""
+        if not any(self.epochs.values()):
+            return {}
+        try:
+            return {HISTORY: self._table(), CURVE: picture_of(self.epochs)}
+        except MissingExtra:
+            return {HISTORY: self._table()}
+
+    def _table(self) -> bytes:
+        return table_of(self.epochs).encode()
 
 
 def table_of(histories: Mapping[str, Sequence[Epoch]]) -> str:

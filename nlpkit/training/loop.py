@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nlpkit.errors import NlpkitError
+from nlpkit.errors import NlpkitError, SettingError
 from nlpkit.training.batching import Chosen
 from nlpkit.training.checkpoint import Checkpoint, State
 from nlpkit.training.settings import TrainingSettings
@@ -165,7 +165,7 @@ class _Progress:
         """End the run; there must be an epoch to keep."""
         best = [epoch["epoch"] for epoch in self.history if epoch["best"]]
         if not best:
-            raise NlpkitError(f"{what} at epoch {self.epoch}, step {self.step}: lower {objective.rate_setting}")
+            raise SettingError(f"{what} at epoch {self.epoch}, step {self.step}: lower {objective.rate_setting}")
         found = Diverged(self.epoch, self.step, what, best[-1])
         self.finished, self.diverged = True, asdict(found)
         return found

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 
 from nlpkit.bundle import clear_unfinished
 from nlpkit.errors import BundleError, NlpkitError, SettingError
-from nlpkit.training.checkpoint import replace_file
+from nlpkit.writing import replace_file
 
 REQUEST, CORPUS, LOCK = "run.json", "corpus", ".nlpkit.lock"
 FORCE = "force"  # whether the model may be replaced: a resumed run need not say it again
@@ -64,23 +64,21 @@ def open_run(model: Path, request: Mapping[str, Any], *, resume: bool, force: bo
             yield folder
     except OSError as error:
         why = f"{error.filename or folder}: {(error.strerror or str(error)).lower()}"
-        raise NlpkitError(f"the run cannot go on: {why}: mend that, and go on by --resume") from error
+        remedy = "go on by --resume" if begun(folder) else "begin again"
+        raise NlpkitError(f"the run cannot go on: {why}: mend that, and {remedy}") from error
     finally:
-        begun = (folder / REQUEST).exists()
-        if not begun:
-            _clear(folder)
+        if not begun(folder):
+            _leave(folder, lock)
         lock.release()
-        if not begun:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
 def _kept_if_begun(folder: Path) -> Iterator[None]:
-    """A run whose corpus could not even be read has nothing to resume."""
+    """A run whose corpus could not even be read, or whose settings cannot work, has nothing to resume."""
     try:
         yield
-    except Exception:
-        if not (folder / CORPUS).exists():
+    except Exception as error:
+        if isinstance(error, SettingError) or not (folder / CORPUS).exists():
             (folder / REQUEST).unlink(missing_ok=True)
         raise
 
@@ -89,6 +87,11 @@ def may_replace(folder: Path) -> None:
     """From here on a model in the place of the run's own is the run's own: it may be resumed, and replace it."""
     path = folder / REQUEST
     replace_file(path, json.dumps({**json.loads(path.read_text("utf-8")), FORCE: True}, indent=2).encode())
+
+
+def begun(folder: Path) -> bool:
+    """Whether there is a run that can be resumed."""
+    return (folder / REQUEST).exists()
 
 
 def finish_run(folder: Path) -> None:
@@ -117,19 +120,29 @@ def _enter(model: Path, folder: Path, request: dict[str, Any], *, resume: bool, 
         if differences := list(_differences(then, request)):
             raise SettingError(f"the run of {model} was begun with other settings: {'; '.join(differences)}")
         return
-    if (folder / REQUEST).exists() and not force:
+    if begun(folder) and not force:
         raise BundleError(f"{folder} holds an unfinished run: go on by --resume, or begin anew by --force")
     _clear(folder)
     replace_file(folder / REQUEST, json.dumps(request, indent=2).encode())
 
 
 def _clear(folder: Path) -> None:
-    """Remove all of a run but its lock, by which it is known to be ours."""
+    """Remove all of a run but its lock, by which it is known to be ours; what stayed would pass for the next run's."""
     for path in folder.iterdir():
         if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
+            shutil.rmtree(path)
         elif path.name != LOCK:
-            path.unlink(missing_ok=True)
+            path.unlink()
+
+
+def _leave(folder: Path, lock: FileLock) -> None:
+    """Remove a folder in which nothing is to be resumed, as far as the system lets us."""
+    with suppress(OSError):
+        _clear(folder)
+        (folder / LOCK).unlink()  # while it is ours; Windows keeps it, and a folder with nothing else in it
+    with suppress(OSError):
+        folder.rmdir()  # unless somebody has begun there
+    lock.release()
 
 
 def _differences(then: Any, now: Any, place: str = "") -> Iterator[str]:

@@ -10,8 +10,7 @@ import json
 import platform
 from array import array
 from collections import Counter
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -30,11 +29,11 @@ from nlpkit.normalisation import Normaliser
 from nlpkit.training.calibration import tune_stages
 from nlpkit.training.card import card
 from nlpkit.training.composition import rehearse
-from nlpkit.training.events import Event, Prepared, Saved, Working
-from nlpkit.training.history import History
+from nlpkit.training.events import Event, Prepared, Saved, UnknownLabels, Working
+from nlpkit.training.history import CURVE, History
 from nlpkit.training.member import CALIBRATED, Trained, train_member
-from nlpkit.training.run_folder import CORPUS, FORCE, REQUEST, finish_run, may_replace, open_run, read_request
-from nlpkit.training.settings import Settings
+from nlpkit.training.run_folder import CORPUS, FORCE, begun, finish_run, may_replace, open_run, read_request
+from nlpkit.training.settings import KINDS, Settings
 from nlpkit.training.storage import StoredCorpus, store_corpus
 
 SAMPLES = 12
@@ -65,7 +64,8 @@ def train(
     :raises DataError: if the rows that are left have one label or are too few for the split.
     :raises BundleError: if the folder may not be replaced, or a run is in it.
     """
-    rehearse(settings)
+    if not resume:
+        rehearse(settings)  # what an earlier attempt composed needs no file of the user's again
     force = force or (resume and bool(read_request(folder).get(FORCE)))
     bundle.writable(folder, force=force)
     request: dict[str, Any] = {"settings": asdict(settings), "samples": samples, "keep_weights": keep_weights}
@@ -75,19 +75,18 @@ def train(
         try:
             learnt = yield from _learnt(examples, settings, run, history, every)
             files, measured = yield from _files(learnt, settings, folder, samples, keep_weights=keep_weights)
-            curve = history.draw()
             files |= history.files()
             files[bundle.CARD] = card(folder.name, json.loads(files[bundle.CONFIG]), files).encode()
             may_replace(run)
             bundle.save(folder, files, force=force)
             finish_run(run)
-            saved = Saved(folder, sum(map(len, files.values())), learnt.stages, measured, history.epochs, curve)
+            size = sum(map(len, files.values()))
+            saved = Saved(folder, size, learnt.stages, measured, history.epochs, CURVE in files)
             del learnt  # its maps keep the run's files open, which Windows would not let go
             yield saved
         finally:
-            if (run / REQUEST).exists():  # it broke off: what there is can be seen
-                with suppress(OSError):
-                    history.draw()
+            if begun(run):  # it broke off: what there is can be seen
+                history.draw()
 
 
 @dataclass(frozen=True)
@@ -143,10 +142,20 @@ def _files(
 def _stored(folder: Path, examples: Iterable[Example], settings: Settings) -> Generator[Event, None, StoredCorpus]:
     if not folder.exists():
         yield Working("reading", 0, None)
-        found = renamed(examples, settings.labels)
-        for rows in store_corpus(found, folder, test=settings.test, validation=settings.validation):
-            yield Working("reading", rows, None)
+        found: dict[str, None] = {}
+        rows = renamed(_watched(examples, found), settings.labels)
+        for count in store_corpus(rows, folder, test=settings.test, validation=settings.validation):
+            yield Working("reading", count, None)
+        if unknown := [label for label in settings.labels if label not in found]:
+            yield UnknownLabels(unknown, list(found))
     return StoredCorpus(folder)
+
+
+def _watched(examples: Iterable[Example], found: dict[str, None]) -> Iterator[Example]:
+    """The same examples; their labels are kept."""
+    for example in examples:
+        found[example.label] = None
+        yield example
 
 
 def _prepared(corpus: StoredCorpus) -> Prepared:
@@ -185,7 +194,7 @@ def _config(
         "normalisation": Normaliser(**settings.normalisation).config,
         "members": [member.entry for member in members],
         "stages": [asdict(stage) for stage in stages],
-        "settings": _without_paths(settings),
+        "settings": _without_paths(settings, members),
         "environment": {
             "python": platform.python_version(),
             "torch": torch.__version__.split("+")[0],
@@ -194,12 +203,13 @@ def _config(
     }
 
 
-def _without_paths(settings: Settings) -> dict[str, Any]:
-    """Settings as JSON; what a file held is among the member's files, its path is nobody's business."""
+def _without_paths(settings: Settings, members: Sequence[Trained]) -> dict[str, Any]:
+    """Settings as JSON; an option that a component does not keep in its config is a path, and nobody's business."""
     found = asdict(settings)
-    for member in found["members"]:
-        for kind, option in (("tokenizer", "dictionary"), ("embedding", "vectors")):
-            member[kind] = {k: v for k, v in member[kind].items() if k != option}
+    for member, trained in zip(found["members"], members, strict=True):
+        for kind in KINDS:
+            config = trained.entry[kind]["config"]
+            member[kind] = {k: v for k, v in member[kind].items() if k == "name" or k in config}
     return found
 
 

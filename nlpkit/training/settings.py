@@ -192,7 +192,7 @@ def settings(tables: Mapping[str, Any]) -> Settings:
     """
     tables = dict(tables)
     members = [_member(member, position) for position, member in enumerate(_tables(tables.pop("members", [])))]
-    if len({member.name for member in members}) < len(members):
+    if len({member.name.casefold() for member in members}) < len(members):  # one folder on Windows
         raise SettingError(f"two members have one name: {', '.join(member.name for member in members)}")
     tables["exits"] = tuple(exits) if isinstance(exits := tables.get("exits", ()), list | tuple) else exits
     made = fill(Settings, {**tables, "members": tuple(members)}, "the recipe")
@@ -203,7 +203,10 @@ def settings(tables: Mapping[str, Any]) -> Settings:
     if not all(0 < leave <= 1 for leave in made.exits):
         raise SettingError(f"exits are probabilities above 0, found: {list(made.exits)}")
     fill(Normaliser, made.normalisation, "normalisation")
-    if not (0 <= made.test < 1 and 0 < made.validation < 1 and made.test + made.validation < 1):
+    test, validation = made.test * 100, made.validation * 100
+    if not all(abs(share - round(share)) < 1e-6 for share in (test, validation)):
+        raise SettingError(f"test and validation are whole percentages, 0.15 say, was: {made.test}, {made.validation}")
+    if not (round(test) >= 0 and round(validation) > 0 and round(test + validation) < 100):
         raise SettingError(
             f"test {made.test} and validation {made.validation} must leave rows to train on; validation > 0"
         )
@@ -222,12 +225,22 @@ def fill(kind: type[T], table: Mapping[str, Any], where: str) -> T:
         if name not in known:
             raise SettingError(f"{where} has no setting {name!r}{nearest(name, known)}")
         if not _fits(value, known[name]):
-            wanted = getattr(known[name], "__name__", str(known[name])).lower()
-            raise SettingError(f"{where}: {name} wants a {wanted}, found {value!r}")
+            raise SettingError(f"{where}: {name} wants {_wanted(known[name])}, found {value!r}")
     try:
         return kind(**table)
     except TypeError as error:
         raise SettingError(f"{where}: {error}") from error
+
+
+def _wanted(kind: Any) -> str:
+    """A type as TOML calls it."""
+    if get_origin(kind) is tuple:
+        return "a list of numbers"
+    if get_origin(kind) is not None:
+        return (
+            "a table" if get_args(kind)[1] is Any else f"a table in which every value is {_wanted(get_args(kind)[1])}"
+        )
+    return {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}.get(kind, "a table")
 
 
 def _fits(value: object, wanted: Any) -> bool:
@@ -249,6 +262,8 @@ def _fits(value: object, wanted: Any) -> bool:
 def _tables(members: object) -> list[Any]:
     if not isinstance(members, list | tuple) or not members:
         raise SettingError(f"the recipe wants at least one table [[members]], found: {members!r}")
+    if wrong := [member for member in members if not isinstance(member, dict)]:
+        raise SettingError(f"a member wants a table of settings, found {wrong[0]!r}")
     return list(members)
 
 
@@ -307,7 +322,7 @@ def _check_training(training: TrainingSettings) -> None:
 
 def _places(tables: dict[str, Any], path: list[str], last: str) -> list[dict[str, Any]]:
     """The tables that an assignment changes: the run's own, one member's, or that of every member."""
-    members = {member.get("name", f"member-{i}"): member for i, member in enumerate(tables.get("members", []))}
+    members = {member.get("name", f"member-{i}"): member for i, member in enumerate(_tables(tables.get("members")))}
     run = {f.name for f in fields(Settings)} - {"members"}
     if path and path[0] in members:
         return [_descend(members[path[0]], path[1:])]

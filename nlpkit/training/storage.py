@@ -7,7 +7,6 @@ so that a folder that is there is whole.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from array import array
 from collections import Counter
@@ -27,8 +26,10 @@ from nlpkit.errors import DataError
 from nlpkit.split import PLACES, Key, fingerprint, first_copies, places
 from nlpkit.training.batching import Rows
 from nlpkit.vocabulary import Tokens, Vocabulary
+from nlpkit.writing import sync, write_synced
 
 BLOCK = 4096  # texts that are handled together
+SPAN = 1 << 24  # bytes that are read together, where chosen texts lie far apart
 COUNTED = 1 << 22  # tokens that are counted together
 
 
@@ -57,8 +58,7 @@ class ArrayFile:
 def close_synced(file: IO[bytes]) -> None:
     """Close a file when all of it is on the disk."""
     with file:
-        file.flush()
-        os.fsync(file.fileno())
+        sync(file)
 
 
 def map_array(path: Path, dtype: Any) -> NDArray[Any]:
@@ -93,7 +93,6 @@ class StoredCorpus:
         self.counts = Counts(**facts["counts"])
         self.labels: list[str] = facts["labels"]
         self.corpora: dict[str, int] = facts["corpora"]  # rows that each held
-        self._starts = map_array(folder / "starts", np.int64)
 
     def rows(self, place: str) -> NDArray[np.int64]:
         """Numbers of the rows in a place, in the order in which they were read."""
@@ -109,17 +108,16 @@ class StoredCorpus:
 
     def texts(self, place: str, limit: int | None = None) -> Iterator[list[str]]:
         """Texts of a place, in blocks; at most ``limit``."""
-        rows = self.rows(place)[:limit]
+        rows, bounds = self.rows(place)[:limit], map_array(self._folder / "starts", np.int64)
         with (self._folder / "texts").open("rb") as file:
-            for at in range(0, len(rows), BLOCK):
-                block = rows[at : at + BLOCK]
-                begin = int(self._starts[block[0]])
+            while len(rows):
+                begin = int(bounds[rows[0]])
+                near = int(np.searchsorted(bounds[rows[:BLOCK] + 1], begin + SPAN, "right"))
+                block, rows = rows[: max(1, near)], rows[max(1, near) :]
                 file.seek(begin)
-                data = file.read(int(self._starts[block[-1] + 1]) - begin)
-                bounds = zip(
-                    (self._starts[block] - begin).tolist(), (self._starts[block + 1] - begin).tolist(), strict=True
-                )
-                yield [data[a:b].decode("utf-8", "surrogatepass") for a, b in bounds]
+                data = file.read(int(bounds[block[-1] + 1]) - begin)
+                starts, ends = ((bounds[numbers] - begin).tolist() for numbers in (block, block + 1))
+                yield [data[a:b].decode("utf-8", "surrogatepass") for a, b in zip(starts, ends, strict=True)]
 
     @cached_property
     def fingerprint(self) -> str:
@@ -143,7 +141,7 @@ def store_corpus(examples: Iterable[Example], folder: Path, *, test: float, vali
                     yield rows
             writer.flush()
         facts = writer.finish(test=test, validation=validation)
-        (new / "corpus.json").write_text(json.dumps(facts), "utf-8")  # in ASCII: a name may hold lone surrogates
+        write_synced(new / "corpus.json", json.dumps(facts).encode())  # in ASCII: a name may hold lone surrogates
 
 
 class _CorpusWriter:
@@ -285,7 +283,7 @@ def store_tokens(blocks: Iterable[Tokens], folder: Path) -> Iterator[int]:
             done += len(block.starts) - 1
             yield done
     if names:
-        (folder / "tokens.json").write_text(json.dumps(list(names)), "utf-8")
+        write_synced(folder / "tokens.json", json.dumps(list(names)).encode())
 
 
 def _interned(tokens: Sequence[str], names: dict[str, int]) -> list[int]:

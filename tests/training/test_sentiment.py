@@ -1,9 +1,15 @@
 """Whole training runs, tiny but real: composed, trained, exported, saved, opened and compared with torch."""
 
+import csv
+import io
 import json
+import sys
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
@@ -12,16 +18,18 @@ from safetensors.numpy import load as load_arrays  # noqa: E402
 import nlpkit  # noqa: E402
 from nlpkit.bundle import Bundle  # noqa: E402
 from nlpkit.corpus import Example  # noqa: E402
-from nlpkit.errors import BundleError, DataError  # noqa: E402
+from nlpkit.errors import BundleError, DataError, NlpkitError, SettingError  # noqa: E402
 from nlpkit.inference.members import TextIds, open_member  # noqa: E402
 from nlpkit.registry import registry  # noqa: E402
 from nlpkit.split import fingerprint, split  # noqa: E402
 from nlpkit.training.composition import restore  # noqa: E402
-from nlpkit.training.loop import Epoch  # noqa: E402
+from nlpkit.training.events import Fitting, MemberExported, MemberStarted, Prepared, Saved, Working  # noqa: E402
+from nlpkit.training.loop import Epoch, Resumed, Step  # noqa: E402
 from nlpkit.training.network import Network  # noqa: E402
-from nlpkit.training.sentiment import MemberExported, MemberStarted, Prepared, Saved, train  # noqa: E402
+from nlpkit.training.sentiment import train  # noqa: E402
 from nlpkit.training.settings import settings  # noqa: E402
 from nlpkit.vocabulary import TableVocabulary, dump_vocabulary, load_vocabulary  # noqa: E402
+from tests.training.test_checkpoint import files_no_larger_than  # noqa: E402
 
 pytestmark = pytest.mark.train
 TRAINING = {"epochs": 2, "learning_rate": 0.02, "batch_size": 16}
@@ -125,7 +133,9 @@ def test_a_run_tells_what_it_does(trained, examples):
     )
     assert sum(prepared.labels.values()) == prepared.train
     assert [e.name for e in the(MemberStarted, events)] == ["ngrams", "table", "bag", "cnn", "lstm"]
-    assert len(the(Epoch, events)) == 5 * 2
+    assert [e.name for e in the(Fitting, events)] == ["ngrams", "table", "bag", "cnn", "lstm: language model", "lstm"]
+    assert len(the(Epoch, events)) == 5 * 2 + 1
+    assert {(e.what.partition(": ")[2] or e.what) for e in the(Working, events)} >= {"tokens", "train ids", "testing"}
     assert all(e.difference < (0.05 if e.name == "cnn" else 1e-4) for e in the(MemberExported, events))
     (saved,) = the(Saved, events)
     assert saved.metrics["all"].rows == prepared.test
@@ -163,16 +173,20 @@ def test_the_model_scores_what_it_never_saw(trained):
 
 
 def files_of(folder):
-    return {f.relative_to(folder).as_posix(): f.read_bytes() for f in folder.rglob("*") if f.is_file()}
+    """All files but the picture, the history without what differs between two runs that are otherwise the same."""
+    paths = (path for path in folder.rglob("*") if path.is_file() and path.name != "curve.png")
+    found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+    table = csv.DictReader(io.StringIO(found["history.csv"].decode(), newline=""))
+    return found | {"history.csv": [{**row, "seconds": ""} for row in table]}
 
 
 def test_the_same_seed_gives_the_same_files(tmp_path, examples):
-    for name, seed in (("one", 0), ("two", 0), ("three", 1)):
-        run(tmp_path / name / "m", examples, NGRAMS, LSTM, seed=seed)
+    for name, seed, chosen in (("one", 0, [TABLE, LSTM]), ("two", 0, [TABLE, LSTM]), ("three", 1, [TABLE])):
+        run(tmp_path / name / "m", examples, *chosen, seed=seed)
     one, two, three = (files_of(tmp_path / name / "m") for name in ("one", "two", "three"))
     assert {"config.json", "README.md", "samples.json", "lstm/model.safetensors"} <= one.keys() == two.keys()
     assert [path for path in one if one[path] != two[path]] == []
-    assert one["lstm/model.onnx"] != three["lstm/model.onnx"]
+    assert one["table/model.safetensors"] != three["table/model.safetensors"]
 
 
 def test_copies_and_conflicts_go_before_the_split_and_are_counted(tmp_path, examples):
@@ -184,6 +198,16 @@ def test_copies_and_conflicts_go_before_the_split_and_are_counted(tmp_path, exam
     assert (prepared.conflicts, prepared.empty) == (1, 1)
     assert prepared.duplicates == 20 + 1
     assert prepared.train + prepared.validation + prepared.test == len(examples) - 1
+
+
+@pytest.mark.parametrize("names", [{"d/a.csv": "a.csv", "b.csv": "b.csv"}, {"all": "corpus all", "b.csv": "b.csv"}])
+def test_figures_stand_under_their_own_corpus(tmp_path, examples, names):
+    first, second = names
+    named = [Example(e.text, e.label, first if i % 4 else second) for i, e in enumerate(examples)]
+    (saved,) = the(Saved, run(tmp_path / "m", named, NGRAMS))
+    test = split(named).test
+    expected = {names[corpus]: sum(e.corpus == corpus for e in test) for corpus in names}
+    assert {name: found.rows for name, found in saved.metrics.items()} == {"all": len(test), **expected}
 
 
 def test_several_labels_and_renamed_ones(tmp_path, examples):
@@ -200,7 +224,10 @@ def test_several_labels_and_renamed_ones(tmp_path, examples):
     ("choose", "sentence"),
     [
         (lambda rows: rows[:0], "at least two labels, found: no labelled rows"),
-        (lambda rows: [e for e in rows if e.label == "positive"], "at least two labels, found: positive"),
+        (
+            lambda rows: [e for e in rows if e.label == "positive"],
+            "at least two labels, found: only the label 'positive'",
+        ),
         (lambda rows: rows[:2], "two labels|too few|needs more rows"),
     ],
 )
@@ -281,3 +308,97 @@ def test_weights_that_do_not_fit_are_damage(trained, data):
     with pytest.raises(BundleError, match=r"trained is damaged: bag/model\.safetensors") as caught:
         restore(bundle, entry, vocabulary, 2)
     assert "\n" not in str(caught.value)
+
+
+# Broken off and gone on with
+
+
+def members():
+    """Two members whose weights hang on random numbers, and that need no graph."""
+    embedding = TABLE["embedding"] | {"dropout": 0.3}
+    ngrams = NGRAMS | {"embedding": NGRAMS["embedding"] | {"bits": 10, "dropout": 0.2}}
+    return [ngrams, TABLE | {"embedding": embedding}]
+
+
+def test_a_run_that_is_closed_at_any_event_comes_to_the_same_files(tmp_path_factory, examples, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)  # a picture takes longer than all the rest
+    made = settings({"members": members()})
+    whole = tmp_path_factory.mktemp("whole") / "m"
+    events = list(train(examples, made, whole))
+    expected = files_of(whole)
+
+    @hypothesis_settings(max_examples=6)
+    @given(st.lists(st.integers(0, len(events) - 2), min_size=1, max_size=2))
+    def closed_and_resumed(moments):
+        folder = tmp_path_factory.mktemp("closed") / "m"
+        for number, moment in enumerate(moments):
+            running = train(examples, made, folder, resume=number > 0, every=1e9)
+            for _ in zip(range(moment + 1), running, strict=False):
+                pass
+            running.close()
+            if folder.exists():  # it ended before that moment: the first had brought it near its end
+                break
+        else:
+            list(train(examples, made, folder, resume=True))
+        assert files_of(folder) == expected
+        assert [path.name for path in folder.parent.iterdir()] == ["m"]
+
+    closed_and_resumed()
+
+
+def test_what_is_done_is_not_done_again(tmp_path, examples):
+    made, folder = settings({"members": members()}), tmp_path / "m"
+    running = train(examples, made, folder)
+    for event in running:
+        if isinstance(event, MemberExported):
+            break
+    running.close()
+    events = list(train(iter(()), made, folder, resume=True))  # the examples are stored
+    assert [e.name for e in the(MemberExported, events)] == ["ngrams", "table"]
+    assert [len(e.history) for e in the(Resumed, events)] == [2]
+    assert {e.what for e in the(Working, events)} >= {"table: tokens", "testing"}
+    assert not {e.what for e in the(Working, events)} & {"ngrams: tokens", "ngrams: exporting"}
+    assert len(the(Step, events)) == 2 * len([s for s in the(Step, events) if s.epoch == 1])
+    (saved,) = the(Saved, events)
+    assert {name: len(epochs) for name, epochs in saved.history.items()} == {"ngrams": 2, "table": 2}
+
+
+def test_a_resumed_run_must_be_the_one_that_was_begun(tmp_path, examples):
+    folder, begun = tmp_path / "m", settings({"members": [NGRAMS]})
+    running = train(examples, begun, folder, origin={"files": {"a.csv": "12"}})
+    next(running)
+    running.close()
+    changes = {
+        "settings.members.ngrams.embedding.high was 2, is 3": {"embedding": NGRAMS["embedding"] | {"high": 3}},
+        "settings.members.ngrams.encoder.name": {"embedding": TABLE["embedding"], "encoder": {"name": "cnn"}},
+        "settings.members.ngrams.training.epochs was 2, is 9": {"training": TRAINING | {"epochs": 9}},
+        r"settings.members.ngrams was .*, is not there; settings.members.other was not there": {"name": "other"},
+    }
+    for sentence, change in changes.items():
+        other = settings({"members": [NGRAMS | change]})
+        with pytest.raises(SettingError, match=sentence):
+            next(train(examples, other, folder, resume=True, origin={"files": {"a.csv": "12"}}))
+    with pytest.raises(SettingError, match=r'origin.files.a.csv was "12", is "13"'):
+        next(train(examples, begun, folder, resume=True, origin={"files": {"a.csv": "13"}}))
+    with pytest.raises(BundleError, match="unfinished run"):
+        next(train(examples, begun, folder))
+    assert the(Saved, train(examples, begun, folder, resume=True, origin={"files": {"a.csv": "12"}}))
+
+
+def test_a_full_disk_is_told_by_the_sentence_that_says_how_to_go_on(tmp_path, examples):
+    running = train(examples, settings({"members": [TABLE]}), tmp_path / "m", every=0)
+    next(event for event in running if isinstance(event, Epoch))
+    with files_no_larger_than(2000), pytest.raises(NlpkitError, match=r"cannot be written.*--resume"):
+        list(running)
+    assert the(Saved, train(examples, settings({"members": [TABLE]}), tmp_path / "m", resume=True))
+
+
+@pytest.mark.parametrize("where", [Working, Prepared, Fitting, Step, Epoch, MemberExported])
+def test_what_fails_beside_a_run_breaks_nothing_off_for_good(tmp_path, examples, monkeypatch, where):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    made, folder = settings({"members": members()[1:]}), tmp_path / "m"
+    running = train(examples, made, folder)
+    next(event for event in running if isinstance(event, where))
+    with pytest.raises(KeyboardInterrupt):
+        running.throw(KeyboardInterrupt)
+    assert the(Saved, train(examples, made, folder, resume=True))

@@ -1,7 +1,7 @@
 import pytest
 
 from nlpkit.errors import SettingError
-from nlpkit.training.settings import assign, compose, read_recipe, recipes, settings
+from nlpkit.training.settings import CHOICES, assign, compose, read_recipe, recipes, settings
 
 
 def member(**changes):
@@ -25,8 +25,17 @@ def test_every_recipe_parses(name):
     assert len(made.exits) < len(made.members)
 
 
+@pytest.mark.train
+@pytest.mark.parametrize("name", recipes())
+def test_the_parts_of_every_recipe_go_together(name):
+    pytest.importorskip("torch")
+    from nlpkit.training.composition import rehearse  # torch
+
+    rehearse(settings(read_recipe(name)))
+
+
 def test_the_promised_recipes_are_there():
-    assert {"lstm", "network", "ngrams"} <= set(recipes())
+    assert {"lstm", "network", "ngrams", "reviews", "stacked", "tutorial"} <= set(recipes())
 
 
 def test_a_recipe_may_be_a_file(tmp_path):
@@ -87,7 +96,25 @@ def test_an_assignment_without_a_value():
         ("embedding.name=trainble", "no embedding 'trainble'; did you mean 'trainable'"),
         ("training.epoch=3", "no setting 'epoch'; did you mean 'epochs'"),
         ("training.epochs=0", "training.epochs must be above 0, was: 0"),
-        ("training.schedule=cosin", "no schedule 'cosin'.*cosine"),
+        ("training.schedule=cosin", r"training\.schedule cannot be 'cosin'; did you mean 'cosine'"),
+        ("training.optimizer=adamx", r"training\.optimizer cannot be 'adamx'; did you mean 'adam"),
+        ("training.loss=msee", r"training\.loss cannot be 'msee'; did you mean 'mse'"),
+        ("training.class_weights=even", r"training\.class_weights cannot be 'even'; there is: none, balanced"),
+        ("training.monitor=f1", r"training\.monitor cannot be 'f1'; there is: loss, accuracy"),
+        ("training.momentum=1", r"training\.momentum must be in \[0, 1\), was: 1"),
+        ("training.label_smoothing=1.5", r"training\.label_smoothing must be in \[0, 1\)"),
+        ("training.clip=-1", r"training\.clip must not be negative"),
+        ("training.pretrain=-1", r"training\.pretrain must not be negative"),
+        ("training.pretrain_rate=0", r"training\.pretrain_rate must be above 0"),
+        ("training.patience=0", r"training\.patience must be above 0"),
+        ("training.batch_size=1.5", "batch_size wants a whole number, found 1.5"),
+        ("training.learning_rate=nan", "learning_rate.*nan"),
+        ("training.learning_rate=inf", "learning_rate.*inf"),
+        ("training.weight_decay=nan", "weight_decay.*nan"),
+        ("training.clip=nan", "clip.*nan"),
+        ("training.r_drop=inf", "r_drop.*inf"),
+        ("test=0.155", r"whole percentages.* was: 0\.155"),
+        ("max_length=-1", "max_length must not be negative"),
         ("weights=int4", "float32, int8.*int4"),
         ("sed=1", "no setting 'sed'"),
         ("name=a/b", "letters, digits"),
@@ -106,7 +133,7 @@ def test_an_assignment_without_a_value():
         ("head.dropout=1", "head.dropout"),
         ("seed=-1", r"seed must be at least 0 and below 2\*\*32, was: -1"),
         ("seed=4294967296", r"seed must be at least 0 and below 2\*\*32, was: 4294967296"),
-        ("seed=0.5", "seed wants a int, found 0.5"),
+        ("seed=0.5", "seed wants a whole number, found 0.5"),
         ("exits=[0]", "exits"),
     ],
 )
@@ -151,3 +178,9 @@ def test_a_task_is_no_setting():
 @pytest.mark.parametrize("seed", [0, 2**32 - 1])
 def test_the_least_and_the_greatest_seed(seed):
     assert settings(assign(ONE, [f"seed={seed}"])).seed == seed
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, known in CHOICES.items() for value in known])
+def test_every_name_that_may_be_chosen_is_taken(name, value):
+    (made,) = settings(assign(ONE, [f"training.{name}={value}"])).members
+    assert getattr(made.training, name) == value

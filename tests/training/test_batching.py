@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+torch = pytest.importorskip("torch")
+
+from nlpkit.training.batching import BLOCK, POOL, Rows, batches, in_order  # noqa: E402
+
+pytestmark = pytest.mark.train
+lengths = st.lists(st.integers(0, 30), max_size=200).map(np.array)
+documents = st.lists(st.lists(st.integers(1, 99), max_size=9), min_size=1, max_size=12)
+
+
+def drawn(seed):
+    return np.random.default_rng(seed)
+
+
+@given(lengths, st.integers(1, 17), st.integers(0, 1 << 32))
+def test_each_row_is_in_one_batch(found, size, seed):
+    for made in (batches(found, size, drawn(seed)), in_order(found, size)):
+        assert sorted(row for batch in made for row in batch.tolist()) == list(range(len(found)))
+        assert all(0 < len(batch) <= size for batch in made)
+
+
+@given(lengths, st.integers(1, 17), st.integers(0, 1 << 32))
+def test_one_seed_gives_one_order(found, size, seed):
+    first, second = batches(found, size, drawn(seed)), batches(found, size, drawn(seed))
+    assert [batch.tolist() for batch in first] == [batch.tolist() for batch in second]
+
+
+def test_rows_of_a_batch_are_alike_in_length_and_epochs_differ():
+    found = np.arange(500) % 50
+    first, second = batches(found, 10, drawn((7, 1))), batches(found, 10, drawn((7, 2)))
+    assert [batch.tolist() for batch in first] != [batch.tolist() for batch in second]
+    assert np.mean([np.ptp(found[batch]) for batch in first]) < 5
+    longest = [found[batch].max() for batch in first]
+    assert longest != sorted(longest)  # long rows do not come at the end of every epoch
+
+
+def test_beyond_a_pool_rows_are_still_mixed():
+    found = np.arange(4 * POOL) % 50
+    made = batches(found, 2, drawn(0))
+    assert sorted(np.concatenate(made).tolist()) == list(range(4 * POOL))
+    assert {found[batch].max() for batch in made[:POOL]} >= {10, 20, 30, 40}
+
+
+def test_batches_in_order_begin_with_the_longest_rows():
+    found = np.array([3, 0, 7, 3, 1])
+    assert [batch.tolist() for batch in in_order(found, 2)] == [[2, 0], [3, 4], [1]]
+
+
+def rows_of(found):
+    return Rows.of([np.array(row, dtype=np.int32) for row in found], np.arange(len(found)) % 3)
+
+
+@given(documents, st.data())
+def test_a_batch_is_its_rows_padded(found, data):
+    chosen = data.draw(st.lists(st.integers(0, len(found) - 1), min_size=1, max_size=6))
+    ids, mask, labels = rows_of(found).batch(np.array(chosen))
+    width = max(1, *(len(found[row]) for row in chosen))
+    assert ids.dtype == labels.dtype == torch.int64
+    assert ids.tolist() == [found[row] + [0] * (width - len(found[row])) for row in chosen]
+    assert mask.tolist() == [[True] * len(found[row]) + [False] * (width - len(found[row])) for row in chosen]
+    assert labels.tolist() == [row % 3 for row in chosen]
+
+
+@given(documents, st.integers(0, 15))
+def test_the_first_rows_are_rows_of_their_own(found, count):
+    first, again = rows_of(found).first(count), rows_of(found[:count])
+    assert len(first) == len(again) == min(count, len(found))
+    assert first.lengths.tolist() == again.lengths.tolist()
+    assert first.counts(100).tolist() == again.counts(100).tolist()
+    for row in range(len(first)):
+        assert [part.tolist() for part in first.batch(np.array([row]))] == [
+            part.tolist() for part in again.batch(np.array([row]))
+        ]
+
+
+@given(documents)
+def test_ids_are_counted(found):
+    expected = np.bincount([i for row in found for i in row], minlength=100)
+    assert rows_of(found).counts(100).tolist() == expected.tolist()
+
+
+def test_ids_are_counted_over_blocks():
+    ids = np.arange(BLOCK + 5, dtype=np.int32) % 7
+    rows = Rows(ids, np.array([0, 3, BLOCK + 5]), np.zeros(2, dtype=np.int64))
+    assert rows.counts(8).tolist() == np.bincount(ids, minlength=8).tolist()

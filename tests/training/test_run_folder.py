@@ -1,0 +1,118 @@
+import os
+
+import pytest
+
+pytest.importorskip("torch")
+
+from nlpkit.errors import BundleError, SettingError
+from nlpkit.training.run_folder import finish_run, open_run, read_request, run_folder
+
+pytestmark = pytest.mark.train
+REQUEST = {
+    "settings": {"seed": 0, "members": [{"name": "a", "encoder": {"hidden": 64}}]},
+    "origin": ["好.csv", "\udcff"],
+}
+
+
+def enter(model, request=REQUEST, *, resume=False, force=False, finish=False):
+    """Open a run, leave a file in it, and leave."""
+    with open_run(model, request, resume=resume, force=force) as run:
+        before = {path.name for path in run.iterdir()}
+        (run / "state").write_bytes(b"1")
+        if finish:
+            finish_run(run)
+    return before
+
+
+@pytest.fixture
+def model(tmp_path):
+    return tmp_path / "deep" / "m"
+
+
+def test_a_run_that_broke_off_stays_and_is_resumed(model):
+    enter(model)
+    assert read_request(model).items() >= REQUEST.items()
+    assert run_folder(model) == model.parent / "m.training"
+    assert "state" in enter(model, resume=True)
+
+
+def test_a_run_that_has_ended_leaves_nothing(model):
+    enter(model, finish=True)
+    assert list(model.parent.iterdir()) == []
+    with pytest.raises(BundleError, match="no unfinished run"):
+        read_request(model)
+
+
+def test_an_unfinished_run_is_in_the_way_unless_forced_away(model):
+    enter(model)
+    with pytest.raises(BundleError, match=r"unfinished run: go on by --resume, or begin anew by --force"):
+        enter(model)
+    assert "state" not in enter(model, {"settings": {}}, force=True)
+    assert read_request(model)["settings"] == {}
+
+
+def test_there_may_be_nothing_to_resume(model):
+    with pytest.raises(BundleError, match="begin one without --resume"):
+        enter(model, resume=True)
+    assert list(model.parent.iterdir()) == []
+
+
+def test_what_differs_is_named(model):
+    enter(model)
+    other = {"settings": {"seed": 1, "members": [{"name": "a", "encoder": {"hidden": 32, "norm": "好"}}]}, "origin": []}
+    with pytest.raises(SettingError) as caught:
+        enter(model, other, resume=True)
+    for expected in (
+        "settings.seed was 0, is 1",
+        "settings.members.a.encoder.hidden was 64, is 32",
+        'settings.members.a.encoder.norm was not there, is "好"',
+        "origin was [",
+    ):
+        assert expected in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "state" in enter(model, resume=True)
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"\xff", b"[]", b"null", b"{}"])
+def test_a_damaged_request_is_one_sentence(model, data):
+    enter(model)
+    (run_folder(model) / "run.json").write_bytes(data)
+    with pytest.raises((BundleError, SettingError)) as caught:
+        enter(model, resume=True)
+    assert "\n" not in str(caught.value)
+    enter(model, force=True, finish=True)
+
+
+def _hold(model, entered, leave):
+    with open_run(model, REQUEST, resume=False, force=False):
+        entered.set()
+        leave.wait(60)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="processes are forked")
+def test_one_process_at_a_time(model):
+    from tests.training.processes import context
+
+    entered, leave = context.Event(), context.Event()
+    holder = context.Process(target=_hold, args=(model, entered, leave))
+    holder.start()
+    assert entered.wait(60)
+    for options in ({}, {"force": True}, {"resume": True}):
+        with pytest.raises(BundleError, match="another run is training"):
+            enter(model, **options)
+    holder.kill()
+    holder.join()
+    enter(model, resume=True, finish=True)  # who was killed holds nothing
+
+
+def test_a_place_that_is_a_file_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(BundleError, match="cannot be written"):
+        enter(tmp_path / "file" / "m")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are not bytes there")
+def test_a_model_whose_name_is_no_utf8(tmp_path):
+    model = tmp_path / os.fsdecode(b"m\xff")
+    enter(model)
+    assert "state" in enter(model, resume=True, finish=True)
