@@ -19,8 +19,9 @@ from nlpkit.corpus import read_examples
 from nlpkit.normalisation import Normaliser
 from nlpkit.training.batching import Rows
 from nlpkit.training.classification import Classification, row_losses
-from nlpkit.training.loop import Step, fit, optimizer_of
+from nlpkit.training.loop import Step, fit
 from nlpkit.training.member import composed
+from nlpkit.training.optimizer import optimizer_of
 from nlpkit.training.plan import result
 from nlpkit.training.settings import MemberSettings, read_recipe, settings
 from nlpkit.training.storage import StoredCorpus, store_corpus

@@ -52,6 +52,7 @@ class _Drawing:
     """Says what happened, an event at a time."""
 
     saved: Saved | None = None
+    _member = ""
 
     def __init__(self, say: Callable[[str], None], bar: _Bar) -> None:
         self._say, self._bar = say, bar
@@ -66,6 +67,8 @@ class _Drawing:
                 self._bar.work(event.what, event.done, event.total)
             case events.Fitting():
                 self._bar.fitting(event.name)
+                if event.name != self._member:
+                    self._say(f"  {event.name}")
             case loop.Epoch():
                 self._say(_epoch(event))
             case loop.Resumed():
@@ -77,6 +80,7 @@ class _Drawing:
             case events.UnknownLabels():
                 warn(_unknown(event))
             case events.MemberStarted():
+                self._member = event.name
                 self._say(_started(event))
             case events.MemberExported():
                 self._say(_exported(event))

@@ -24,6 +24,9 @@ from nlpkit.registry import Component, registry
 from nlpkit.training.network import Head, Network
 from nlpkit.training.settings import HeadSettings, MemberSettings, Settings
 from nlpkit.vocabulary import Vocabulary, dump_vocabulary, load_vocabulary
+from nlpkit.writing import write_synced
+
+ENTRY = "entry.json"
 
 
 @dataclass(frozen=True)
@@ -89,9 +92,16 @@ def compose(
     return Composition(entry, network, vocabulary, tokenizer.part.files)
 
 
+def write_down(composition: Composition, folder: Path) -> None:
+    """Write a composition for `reopen`: its files, its weights as they are now, its entry."""
+    for path, data in composition.files(weights=True).items():
+        write_synced(folder / path, data)
+    write_synced(folder / ENTRY, bundle.dump_json(composition.entry))
+
+
 def reopen(folder: Path, labels: int) -> Composition:
-    """A composition as it was written down: its files, and entry.json."""
-    entry = json.loads((folder / "entry.json").read_text("utf-8"))
+    """A composition as it was written down in a folder of its own name."""
+    entry = json.loads((folder / ENTRY).read_text("utf-8"))
     stored = Bundle.part(folder.parent)
     vocabulary = load_vocabulary(stored.read(f"{entry['name']}/{bundle.VOCABULARY}"))
     tokenizer_files = stored.under(f"{entry['name']}/{bundle.TOKENIZER}")

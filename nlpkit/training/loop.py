@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from nlpkit.errors import NlpkitError, SettingError
 from nlpkit.training.batching import Chosen
 from nlpkit.training.checkpoint import Checkpoint, State
+from nlpkit.training.optimizer import optimizer_of, rate
 from nlpkit.training.settings import TrainingSettings
 
 
@@ -247,39 +248,6 @@ def _not_finite(module: nn.Module, validation: Validation | None) -> str | None:
         return f"the validation loss is {validation.loss}"
     broken = [name for name, p in module.named_parameters() if not bool(p.detach().isfinite().all())]
     return f"the weights {broken[0]} hold what is no number" if broken else None
-
-
-def optimizer_of(parameters: Iterable[nn.Parameter], settings: TrainingSettings) -> torch.optim.Optimizer:
-    """The optimizer that settings name, in torch's fused form where there is one for the CPU."""
-    common: dict[str, Any] = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
-    match settings.optimizer:
-        case "adamw":
-            return torch.optim.AdamW(parameters, betas=(0.9, settings.beta2), fused=True, **common)
-        case "adam":
-            return torch.optim.Adam(parameters, betas=(0.9, settings.beta2), fused=True, **common)
-        case "adadelta":
-            return torch.optim.Adadelta(parameters, **common)
-        case _:
-            return torch.optim.SGD(parameters, momentum=settings.momentum, fused=True, **common)
-
-
-def rate(settings: TrainingSettings, steps: int) -> Callable[[int], float]:
-    """Step to factor of the learning rate: a linear rise, then the schedule."""
-    warmup = int(settings.warmup * steps)
-
-    def factor(step: int) -> float:
-        if step < warmup:
-            return (step + 1) / warmup
-        done = min(1.0, (step - warmup) / max(1, steps - warmup))
-        match settings.schedule:
-            case "linear":
-                return 1 - done
-            case "cosine":
-                return (1 + math.cos(math.pi * done)) / 2
-            case _:
-                return 1.0
-
-    return factor
 
 
 def _state(module: nn.Module, optimizer: torch.optim.Optimizer, best: dict[str, Tensor], progress: _Progress) -> State:

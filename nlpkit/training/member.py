@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -22,7 +23,7 @@ from nlpkit.training.batching import Rows
 from nlpkit.training.calibration import tune_stage
 from nlpkit.training.checkpoint import Checkpoint
 from nlpkit.training.classification import Classification, logits_of
-from nlpkit.training.composition import Composition, compose, make, reopen
+from nlpkit.training.composition import Composition, compose, make, reopen, write_down
 from nlpkit.training.events import Event, Fitting, MemberExported, MemberStarted, Working
 from nlpkit.training.export import export
 from nlpkit.training.history import History
@@ -31,11 +32,12 @@ from nlpkit.training.pretraining import LanguageModel, pretraining_settings
 from nlpkit.training.settings import MemberSettings
 from nlpkit.training.storage import StoredCorpus, StoredTokens, completed, map_rows, store_ids, store_tokens
 from nlpkit.vocabulary import Tokens
+from nlpkit.writing import write_synced
 
 CALIBRATED = 50_000  # validation rows that are enough to tune weights and temperature on
 CHECKED = 512  # validation rows on which an exported member must agree with torch
 AGREEMENT = {"float32": 1e-4, "int8": 0.05}  # greatest difference of a calibrated probability; int8 rounds
-ENTRY, LOGITS = "entry.json", "logits.npy"
+FACTS, LOGITS = "trained.json", "logits.npy"
 UNTOLD = ("seconds",)  # of an epoch: what differs between two runs that are otherwise the same
 
 
@@ -129,10 +131,7 @@ def _prepare(
             for count in store_ids(blocks, composition.vocabulary, member.max_length, new / place):
                 yield Working(f"{member.name}: {place} ids", count, total[place])
         shutil.rmtree(scratch)
-        for path, data in composition.files(weights=True).items():
-            (new / path).parent.mkdir(parents=True, exist_ok=True)
-            (new / path).write_bytes(data)
-        (new / ENTRY).write_bytes(bundle.dump_json(composition.entry))
+        write_down(composition, new)
 
 
 def _started(composition: Composition) -> MemberStarted:
@@ -205,16 +204,17 @@ def _difference(expected: Floats, found: Floats, labels: Any) -> float:
 
 def _write(folder: Path, trained: Trained, outcome: Mapping[str, Any]) -> None:
     for path, data in trained.files.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_bytes(data)
+        write_synced(folder / path, data)
     facts = {"entry": {**trained.entry, **outcome}, "report": asdict(trained.report)}
-    (folder / ENTRY).write_bytes(bundle.dump_json(facts))
-    np.save(folder / LOGITS, trained.logits)
+    write_synced(folder / FACTS, bundle.dump_json(facts))
+    logits = io.BytesIO()
+    np.save(logits, trained.logits)
+    write_synced(folder / LOGITS, logits.getvalue())
 
 
 def _read(folder: Path) -> Trained:
-    facts = json.loads((folder / ENTRY).read_text("utf-8"))
-    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in (ENTRY, LOGITS)]
+    facts = json.loads((folder / FACTS).read_text("utf-8"))
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in (FACTS, LOGITS)]
     files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
     logits = np.load(folder / LOGITS, allow_pickle=False)
     return Trained(facts["entry"], files, logits, MemberExported(**facts["report"]))

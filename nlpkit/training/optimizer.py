@@ -1,0 +1,45 @@
+"""The optimizer and the learning rate of a run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import nn
+
+from nlpkit.training.settings import TrainingSettings
+
+
+def optimizer_of(parameters: Iterable[nn.Parameter], settings: TrainingSettings) -> torch.optim.Optimizer:
+    """The optimizer that settings name, in torch's fused form where there is one for the CPU."""
+    common: dict[str, Any] = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
+    match settings.optimizer:
+        case "adamw":
+            return torch.optim.AdamW(parameters, betas=(0.9, settings.beta2), fused=True, **common)
+        case "adam":
+            return torch.optim.Adam(parameters, betas=(0.9, settings.beta2), fused=True, **common)
+        case "adadelta":
+            return torch.optim.Adadelta(parameters, **common)
+        case _:
+            return torch.optim.SGD(parameters, momentum=settings.momentum, fused=True, **common)
+
+
+def rate(settings: TrainingSettings, steps: int) -> Callable[[int], float]:
+    """Step to factor of the learning rate: a linear rise, then the schedule."""
+    warmup = int(settings.warmup * steps)
+
+    def factor(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / warmup
+        done = min(1.0, (step - warmup) / max(1, steps - warmup))
+        match settings.schedule:
+            case "linear":
+                return 1 - done
+            case "cosine":
+                return (1 + math.cos(math.pi * done)) / 2
+            case _:
+                return 1.0
+
+    return factor
