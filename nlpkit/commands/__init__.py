@@ -63,6 +63,7 @@ def cli() -> None:
     nlpkit sentiment score reviews.txt          is each review good or bad, and how sure are we
     nlpkit sentiment train corpus.csv -o mine   a model of your own
     nlpkit models list                          models that are there
+    nlpkit corpus list                          public corpora to train on
     """
 
 
