@@ -1,5 +1,6 @@
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -12,6 +13,10 @@ from nlpkit.bundle import save
 from tests.tiny import model_files, sample
 
 ROOT = Path(__file__).parent.parent
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):  # as in a shell's background: what the tests start would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 Run = Callable[..., subprocess.CompletedProcess]
 
 settings.register_profile(
