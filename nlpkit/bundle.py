@@ -5,6 +5,7 @@ my-model/
   evidence.json    the characters and words that count as evidence
   samples.json     inputs with the outputs expected of them: the folder tests itself
   README.md        the model card
+  history.csv      the epochs of the run that made it, and curve.png, their picture
   MEMBER/          one folder a member
     vocabulary.json
     model.onnx            what inference executes, or
@@ -33,6 +34,8 @@ FORMAT = 1
 CONFIG, EVIDENCE, SAMPLES, CARD = "config.json", "evidence.json", "samples.json", "README.md"
 VOCABULARY, GRAPH, ARRAYS, WEIGHTS = "vocabulary.json", "model.onnx", "arrays.safetensors", "model.safetensors"
 TOKENIZER = "tokenizer"
+HISTORY, CURVE = "history.csv", "curve.png"  # of the run that made it
+OWN = (CONFIG, EVIDENCE, SAMPLES, CARD, HISTORY, CURVE)
 
 
 class Bundle:
@@ -153,8 +156,24 @@ def writable(folder: Path, *, force: bool = False) -> None:
     if folder.exists() and not folder.is_dir():
         raise BundleError(f"{folder} is a file: choose a folder")
     _try_writing(folder)
-    if (folder / CONFIG).is_file() and not force:
-        raise BundleError(f"{folder} holds a model already: choose another folder, or say --force to replace it")
+    if (folder / CONFIG).is_file():
+        if not force:
+            raise BundleError(f"{folder} holds a model already: choose another folder, or say --force to replace it")
+        _only_a_model(folder)
+
+
+def _only_a_model(folder: Path) -> None:
+    """Refuse to replace a folder in which somebody keeps other things beside the model."""
+    try:
+        members = {member["name"] for member in json.loads((folder / CONFIG).read_bytes())["members"]}
+    except (ValueError, KeyError, TypeError):
+        members = {path.name for path in folder.iterdir() if (path / VOCABULARY).is_file()}  # a damaged model
+    strange = sorted(path.name for path in folder.iterdir() if path.name not in {*OWN, *members})
+    if strange:
+        raise BundleError(
+            f"{folder} holds more than a model, which would be lost ({', '.join(strange[:3])}): move that away, or "
+            "choose another folder"
+        )
 
 
 def save(folder: Path, files: Mapping[str, bytes], *, force: bool = False) -> None:

@@ -47,6 +47,7 @@ class MissingExtra(NlpkitError):  # noqa: N818
 def nearest(wrong: str, known: Iterable[str]) -> str:
     """``; did you mean 'lstm'? There is: lstm, none`` for a wrong name, ready to append to a sentence."""
     names = list(known)
-    close = get_close_matches(wrong, names, n=1)
-    guess = f"; did you mean {close[0]!r}? There is" if close else "; there is"
+    lower = {name.lower(): name for name in reversed(names)}
+    close = get_close_matches(wrong.lower(), lower, n=1)
+    guess = f"; did you mean {lower[close[0]]!r}? There is" if close else "; there is"
     return f"{guess}: {', '.join(names) or 'nothing'}"

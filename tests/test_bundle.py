@@ -54,6 +54,10 @@ def test_an_existing_model_is_replaced_only_by_force(tmp_path):
     with pytest.raises(BundleError, match=r"holds a model already.*--force"):
         save(folder, NEW)
     assert contents(folder) == OLD | {"left/over": b"1"}
+    with pytest.raises(BundleError, match=r"holds more than a model, which would be lost \(left\)"):
+        save(folder, NEW, force=True)
+    (folder / "left" / "over").unlink()
+    (folder / "left").rmdir()
     save(folder, NEW, force=True)
     assert contents(folder) == NEW
     assert [f.name for f in tmp_path.iterdir()] == ["model"]

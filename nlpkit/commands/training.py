@@ -36,7 +36,7 @@ FILE = click.Path(path_type=Path)
 @click.option("--threads", type=click.IntRange(1), help="For torch.  [default: 1]")
 @click.option("--dry-run", is_flag=True, help="Show composition, shapes, parameters, size and speed; train nothing.")
 @click.option("--resume", is_flag=True, help="Go on with the run that was interrupted in this folder.")
-@click.option("--save-every", type=click.FloatRange(0), default=30, show_default=True, help="Seconds, at least.")
+@click.option("--save-every", type=click.FloatRange(0), default=30, show_default=True, help="Seconds between states.")
 @click.option("--force", is_flag=True, help="Replace a model, or an unfinished run, in the folder.")
 @ENCODING
 def train(
@@ -144,10 +144,9 @@ def _settings(
     """What the options say; a run that is resumed without any is the one that was asked for."""
     from nlpkit.training.settings import assign, compose, read_recipe, settings, with_labels
 
-    if asked and not (recipe or any(components.values()) or assignments or labels):
-        return settings(asked["settings"])
-    usual = {None, "none", "ngrams"} >= {components["embedding"], components["encoder"]}
-    tables = read_recipe(recipe or ("ngrams" if usual else "network"))
+    linear = components["embedding"] == "ngrams" or not (components["embedding"] or components["encoder"])
+    own = asked and not recipe and not any(components.values())
+    tables = asked["settings"] if own else read_recipe(recipe or ("ngrams" if linear else "network"))
     tables = assign(compose(tables, components), assignments)
     return settings(with_labels(tables, labels))
 

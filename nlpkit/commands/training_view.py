@@ -17,7 +17,8 @@ from nlpkit.commands import console, say, table, warn
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from nlpkit.training.events import Event, MemberExported, MemberStarted, Prepared, Saved, UnknownLabels
+    from nlpkit.evaluation import Metrics
+    from nlpkit.training.events import Event, MemberExported, MemberStarted, OwnLabels, Prepared, Saved, UnknownLabels
     from nlpkit.training.loop import Diverged, Epoch, Resumed, Step
     from nlpkit.training.plan import MemberPlan, Plan
 
@@ -68,7 +69,7 @@ class _Drawing:
             case events.Fitting():
                 self._bar.fitting(event.name)
                 if event.name != self._member:
-                    self._say(f"  {event.name}")
+                    self._say(event.name)
             case loop.Epoch():
                 self._say(_epoch(event))
             case loop.Resumed():
@@ -79,6 +80,8 @@ class _Drawing:
                 self._say(_prepared(event))
             case events.UnknownLabels():
                 warn(_unknown(event))
+            case events.OwnLabels():
+                warn(_own(event))
             case events.MemberStarted():
                 self._member = event.name
                 self._say(_started(event))
@@ -145,9 +148,9 @@ class _Bar:
             return
         elapsed = max(time.monotonic() - self._since, 1e-9)
         left = (event.epochs - event.epoch + 1) * event.steps - event.step
-        accuracy = "" if event.right is None else f"  {self._right:.1%}"
-        speed, rest = self._rows / elapsed, _clock(left * elapsed / self._steps)
-        what = f"loss {self._loss:.4f}{accuracy}  {speed:,.0f} rows/s  {rest} left"
+        accuracy = _accuracy(None if event.right is None else self._right)
+        rest = f"  {_clock(left * elapsed / self._steps)} left" if elapsed > 1 else ""  # the first steps warm up
+        what = f"loss {self._loss:.4f}{accuracy}  {self._rows / elapsed:,.0f} rows/s{rest}"
         name = f"{self._name}  epoch {event.epoch}/{event.epochs}"
         self._update(name, event.step, event.steps, what)
 
@@ -171,22 +174,22 @@ def _clock(seconds: float) -> str:
 
 def _epoch(event: Epoch) -> str:
     """One row that fits eighty columns; norms and rates are in history.csv."""
-    parts = [f"train {event.train_loss:.4f}{_share(event.train_accuracy)}"]
+    parts = [f"train loss {event.train_loss:.4f}{_accuracy(event.train_accuracy)}"]
     if event.validation_loss is not None:
-        parts.append(f"validation {event.validation_loss:.4f}{_share(event.validation_accuracy)}")
+        parts.append(f"val loss {event.validation_loss:.4f}{_accuracy(event.validation_accuracy)}")
     parts.append(f"{event.seconds:.1f} s")
     if event.best and event.validation_loss is not None:
         parts.append("best")
-    return f"  epoch {event.epoch:>3}  {'  '.join(parts)}"
+    return f"epoch {event.epoch:>3}  {'  '.join(parts)}"
 
 
-def _share(accuracy: float | None) -> str:
-    return "" if accuracy is None else f" {accuracy:6.2%}"
+def _accuracy(share: float | None) -> str:
+    return "" if share is None else f" acc {share:.4f}"
 
 
 def _resumed(event: Resumed) -> str:
     best = [epoch for epoch in event.history if epoch.best][-1:]
-    lines = [f"  resumed at epoch {event.epoch}, behind step {event.step}" + ("; the best so far:" if best else "")]
+    lines = [f"resumed at epoch {event.epoch}, behind step {event.step}" + ("; the best so far:" if best else "")]
     return "\n".join([*lines, *map(_epoch, best)])
 
 
@@ -208,12 +211,20 @@ def _unknown(event: UnknownLabels) -> str:
     return f"no row has the label {', '.join(map(repr, event.unknown))}{nearest(event.unknown[0], event.found)}"
 
 
+def _own(event: OwnLabels) -> str:
+    found = ", ".join(event.labels[:4])
+    return f"{event.corpus} shares no label ({found}) with the others: if they mean the same, say --label OLD=NEW"
+
+
 def _by_label(labels: Mapping[str, int]) -> str:
     return ", ".join(f"{label} {n:,}" for label, n in sorted(labels.items()))
 
 
 def _started(event: MemberStarted) -> str:
-    return f"{event.name}: {event.composition}; {event.parameters:,} parameters, {event.vocabulary:,} ids"
+    said = f"{event.name}: {event.composition}; {event.parameters:,} parameters, {event.vocabulary:,} ids"
+    if event.vectors is None:
+        return said
+    return f"{said}; {event.vectors['found']:,} of {event.vectors['of']:,} tokens start from the file of vectors"
 
 
 def _exported(event: MemberExported) -> str:
@@ -233,10 +244,25 @@ def _saved(event: Saved) -> None:
     screen.print(_summary(event))
     if event.metrics:
         show_metrics(dict(event.metrics))
+        for sentence in _doubts(event.metrics["all"]):
+            warn(sentence)
+    else:
+        warn("no row fell into test, so there are no figures: give more rows, or a larger share by --set test=0.3")
     if not event.curve:
         warn("there is no curve.png, as matplotlib is not installed: pip install 'nlpkit-zh[train]'")
     use = f"nlpkit sentiment score FILE --model {event.folder}"
     screen.print(f"saved {event.folder} ({event.size / 1e6:.1f} MB): {use}")
+
+
+def _doubts(found: Metrics) -> Iterator[str]:
+    """What figures say of a model that has learnt nothing."""
+    of_label = [sum(row) for row in found.confusion]
+    answers = [sum(column) for column in zip(*found.confusion, strict=True)]
+    common = found.labels[of_label.index(max(of_label))]
+    if found.accuracy <= max(of_label) / max(found.rows, 1):
+        yield f"always answering {common!r} would be right as often: more rows, or other settings, are needed"
+    if never := [label for label, count in zip(found.labels, answers, strict=False) if not count]:
+        yield f"no test row was answered by {', '.join(map(repr, never))}"
 
 
 def _summary(event: Saved) -> Any:
@@ -264,13 +290,19 @@ def show_plan(plan: Plan) -> None:
         screen.print(_plan_table(member))
         screen.print(
             f"{member.name}: {member.vocabulary:,} ids, {member.parameters:,} parameters; saved as a {member.runtime} "
-            f"{member.size / 1e6:.1f} MB, weights as trained {member.weights / 1e6:.1f} MB; "
-            + (
-                "too few rows to tell the speed"
-                if member.speed is None
-                else f"{member.speed:,.0f} training rows a second"
-            )
+            f"{member.size / 1e6:.1f} MB, and the weights as trained {member.weights / 1e6:.1f} MB (--no-weights)"
         )
+        screen.print(_duration(member, plan))
+
+
+def _duration(member: MemberPlan, plan: Plan) -> str:
+    """How long the epochs take, if the rest of the corpus is as what was read; pretraining has an own speed."""
+    if not member.speed:
+        return "too few rows to tell the speed"
+    rows = plan.train * plan.rows / plan.sample
+    epochs = f"at most {member.epochs} epochs" + (", after pretraining" if member.pretrain else "")
+    more = "" if plan.whole else " of the rows that were read"
+    return f"{member.speed:,.0f} training rows a second: an epoch{more} takes {_clock(rows / member.speed)}, {epochs}"
 
 
 def _plan_table(member: MemberPlan) -> Any:
@@ -278,4 +310,5 @@ def _plan_table(member: MemberPlan) -> Any:
     for part in member.parts:
         options = ", ".join(f"{name}={value}" for name, value in part.options.items())
         shown.add_row(part.kind, part.name, options, str(part.shape), f"{part.parameters:,}")
+    shown.add_row("training", "", ", ".join(f"{name}={value}" for name, value in member.training.items()), "", "")
     return shown

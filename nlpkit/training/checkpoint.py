@@ -40,11 +40,16 @@ class Checkpoint:
 
     def __init__(self, path: Path | None = None, every: float = 30.0) -> None:
         self._path, self._every = path, every
-        self._next = time.monotonic() + every
+        self._last, self._took = time.monotonic(), 0.0
+        self._next = self._last + every
 
     def due(self) -> bool:
         """Whether it is time to save."""
         return self._path is not None and time.monotonic() >= self._next
+
+    def cheap(self) -> bool:
+        """Whether a save would take little of the time since the last, however short that is."""
+        return self._path is not None and time.monotonic() - self._last > max(1.0, SHARE * self._took)
 
     def save(self, state: State) -> None:
         """Replace the file by a new state; whatever fails, the old or the new one is whole.
@@ -66,8 +71,9 @@ class Checkpoint:
                 f"{self._path} cannot be written: {why}; the state saved before it is whole: make room, and go on by "
                 "--resume"
             ) from error
-        now = time.monotonic()
-        self._next = now + (max(self._every, SHARE * (now - began)) if self._every else 0)
+        self._last = time.monotonic()
+        self._took = self._last - began
+        self._next = self._last + (max(self._every, SHARE * self._took) if self._every else 0)
 
     def load(self) -> State | None:
         """Return the saved state; None if there is none.

@@ -88,6 +88,8 @@ def compose(
     head = Head(member.head, input_dim=encoder.part.output_dim, labels=labels)
     entry = {"name": member.name, "max_length": member.max_length}
     entry |= {made.component.kind: made.record for made in (tokenizer, embedding, encoder)} | {"head": head.config}
+    if found := getattr(embedding.part, "found", None):
+        entry["vectors"] = {"found": found[0], "of": found[1]}
     network = Network(embedding.part, encoder.part, head)
     return Composition(entry, network, vocabulary, tokenizer.part.files)
 

@@ -44,13 +44,22 @@ class UnknownLabels:
 
 
 @dataclass(frozen=True)
+class OwnLabels:
+    """A corpus shares none of its labels with the others."""
+
+    corpus: str
+    labels: Sequence[str]
+
+
+@dataclass(frozen=True)
 class MemberStarted:
-    """A member is composed and about to train."""
+    """A member is composed and about to train; ``vectors`` says how many tokens ("found", "of") start from a file."""
 
     name: str
     composition: str
     parameters: int
     vocabulary: int
+    vectors: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -93,6 +102,7 @@ Event: TypeAlias = (
     Working
     | Prepared
     | UnknownLabels
+    | OwnLabels
     | MemberStarted
     | Fitting
     | Resumed

@@ -11,11 +11,10 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from nlpkit.bundle import CURVE, HISTORY
 from nlpkit.errors import MissingExtra
 from nlpkit.training.loop import Epoch
 from nlpkit.writing import replace_file
-
-HISTORY, CURVE = "history.csv", "curve.png"
 
 
 class History:

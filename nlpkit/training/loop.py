@@ -234,6 +234,8 @@ def fit(
                 epoch = progress.close(validation, settings)
                 if epoch.best:
                     best = copy.deepcopy(module.state_dict())
+                if checkpoint.cheap():
+                    checkpoint.save(_state(module, optimizer, best, progress))
                 yield epoch
     except GeneratorExit:
         checkpoint.save(_state(module, optimizer, best, progress))

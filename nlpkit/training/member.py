@@ -139,7 +139,8 @@ def _started(composition: Composition) -> MemberStarted:
     names = [entry[kind]["name"] for kind in ("tokenizer", "embedding", "encoder")]
     parameters = sum(p.numel() for p in composition.network.parameters())
     shown = " → ".join([*names, entry["head"]["pooling"]])
-    return MemberStarted(entry["name"], shown, parameters, len(composition.vocabulary))
+    vectors = entry.get("vectors")
+    return MemberStarted(entry["name"], shown, parameters, len(composition.vocabulary), vectors)
 
 
 def _recorded(

@@ -7,7 +7,7 @@ import random
 import tempfile
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,13 +23,14 @@ from nlpkit.training.composition import Composition, rehearse
 from nlpkit.training.export import export
 from nlpkit.training.loop import Step, fit
 from nlpkit.training.member import composed
-from nlpkit.training.settings import MemberSettings, Settings
+from nlpkit.training.settings import MemberSettings, Settings, TrainingSettings
 from nlpkit.training.storage import StoredCorpus, store_corpus
 
 T = TypeVar("T")
 READ = 1_000_000  # rows of the corpus that are read at most
 ROWS = 20_000  # of them by which the run is judged
 SECONDS = 3.0  # of training show the speed
+TOLD = ("epochs", "batch_size", "loss", "optimizer", "learning_rate", "patience")
 WARM = 3  # steps that are left out: a network warms up
 
 
@@ -51,6 +52,7 @@ class MemberPlan:
     :param size: bytes in the model, without the weights as trained.
     :param weights: bytes of these.
     :param speed: training rows a second, on this machine as busy as it is now; None for too few rows to tell.
+    :param training: settings of the loop that are not the defaults, and those that say how long it lasts.
     """
 
     name: str
@@ -61,6 +63,9 @@ class MemberPlan:
     size: int
     weights: int
     speed: float | None
+    epochs: int
+    pretrain: int
+    training: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -121,7 +126,12 @@ def _member(run: Path, member: MemberSettings, corpus: StoredCorpus, normaliser:
     size = sum(map(len, (files | weights).values()))
     total = sum(p.numel() for p in network.parameters())
     speed = _speed(fit(training, member.training, seed))
-    return MemberPlan(member.name, parts, len(composition.vocabulary), total, runtime, size, saved, speed)
+    told = asdict(member.training)
+    told = {k: v for k, v in told.items() if k in TOLD or v != getattr(TrainingSettings(), k)}
+    vocabulary, epochs = len(composition.vocabulary), member.training.epochs
+    return MemberPlan(
+        *(member.name, parts, vocabulary, total, runtime, size, saved, speed), epochs, member.training.pretrain, told
+    )
 
 
 def _parts(composition: Composition, ids: Tensor, mask: Tensor) -> Iterator[Part]:

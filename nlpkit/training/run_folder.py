@@ -26,6 +26,7 @@ from nlpkit.writing import replace_file
 
 REQUEST, CORPUS, LOCK = "run.json", "corpus", ".nlpkit.lock"
 FORCE = "force"  # whether the model may be replaced: a resumed run need not say it again
+FILES = "origin.files."  # of a request: checksums
 MISSING = object()
 
 
@@ -120,10 +121,15 @@ def _enter(model: Path, folder: Path, request: dict[str, Any], *, resume: bool, 
         if differences := list(_differences(then, request)):
             raise SettingError(f"the run of {model} was begun with other settings: {'; '.join(differences)}")
         return
-    if begun(folder) and not force:
+    if begun(folder) and _learnt(folder) and not force:
         raise BundleError(f"{folder} holds an unfinished run: go on by --resume, or begin anew by --force")
     _clear(folder)
     replace_file(folder / REQUEST, json.dumps(request, indent=2).encode())
+
+
+def _learnt(folder: Path) -> bool:
+    """Whether anything was learnt that beginning anew would lose."""
+    return any(folder.glob("*.safetensors")) or (folder / "trained").exists()
 
 
 def _clear(folder: Path) -> None:
@@ -153,8 +159,12 @@ def _differences(then: Any, now: Any, place: str = "") -> Iterator[str]:
         for name in then | now:
             inner = f"{place}.{name}" if place else str(name)
             yield from _differences(then.get(name, MISSING), now.get(name, MISSING), inner)
+    elif then != now and place.startswith(FILES):
+        yield f"{place.removeprefix(FILES)} has changed or is another"
     elif then != now:
-        was, is_now = (
-            "not there" if value is MISSING else json.dumps(value, ensure_ascii=False) for value in (then, now)
-        )
-        yield f"{place} was {was}, is {is_now}"
+        yield f"{place} was {_shown(then)}, is {_shown(now)}"
+
+
+def _shown(value: Any) -> str:
+    text = "not there" if value is MISSING else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:60]}…"

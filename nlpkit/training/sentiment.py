@@ -22,6 +22,7 @@ import nlpkit
 from nlpkit import bundle
 from nlpkit.bundle import Bundle
 from nlpkit.corpus import Example, renamed
+from nlpkit.errors import DataError, nearest
 from nlpkit.evaluation import Answers, Metrics, corpus_names, metrics
 from nlpkit.evidence import Evidence, EvidenceCount
 from nlpkit.inference.sentiment import DECIMALS, SentimentModel, Stage
@@ -29,8 +30,8 @@ from nlpkit.normalisation import Normaliser
 from nlpkit.training.calibration import tune_stages
 from nlpkit.training.card import card
 from nlpkit.training.composition import rehearse
-from nlpkit.training.events import Event, Prepared, Saved, UnknownLabels, Working
-from nlpkit.training.history import CURVE, History
+from nlpkit.training.events import Event, OwnLabels, Prepared, Saved, UnknownLabels, Working
+from nlpkit.training.history import History
 from nlpkit.training.member import CALIBRATED, Trained, train_member
 from nlpkit.training.run_folder import CORPUS, FORCE, begun, finish_run, may_replace, open_run, read_request
 from nlpkit.training.settings import KINDS, Settings
@@ -57,7 +58,7 @@ def train(
 
     :param examples: read once, to the end; not at all where an earlier attempt has stored them.
     :param samples: texts for the folder's test of itself; None takes some validation rows.
-    :param keep_weights: also save the weights as trained, from which training can go on.
+    :param keep_weights: also save the weights as trained, which inference does not need.
     :param force: replace a model, or an unfinished run, that is there.
     :param every: seconds between saves of the state from which a killed run goes on.
     :param origin: JSON that says which examples these are; a resumed run must be of the same.
@@ -81,7 +82,7 @@ def train(
             bundle.save(folder, files, force=force)
             finish_run(run)
             size = sum(map(len, files.values()))
-            saved = Saved(folder, size, learnt.stages, measured, history.epochs, CURVE in files)
+            saved = Saved(folder, size, learnt.stages, measured, history.epochs, bundle.CURVE in files)
             del learnt  # its maps keep the run's files open, which Windows would not let go
             yield saved
         finally:
@@ -142,20 +143,45 @@ def _files(
 def _stored(folder: Path, examples: Iterable[Example], settings: Settings) -> Generator[Event, None, StoredCorpus]:
     if not folder.exists():
         yield Working("reading", 0, None)
-        found: dict[str, None] = {}
-        rows = renamed(_watched(examples, found), settings.labels)
+        found: dict[str, dict[str, None]] = {}
+        rows = _renamed(_watched(examples, found), found, settings.labels)
         for count in store_corpus(rows, folder, test=settings.test, validation=settings.validation):
             yield Working("reading", count, None)
-        if unknown := [label for label in settings.labels if label not in found]:
-            yield UnknownLabels(unknown, list(found))
+        labels = {label for of_corpus in found.values() for label in of_corpus}
+        if unknown := [label for label in settings.labels if label not in labels]:
+            yield UnknownLabels(unknown, sorted(labels))
+        yield from _disjoint(found, settings.labels)
     return StoredCorpus(folder)
 
 
-def _watched(examples: Iterable[Example], found: dict[str, None]) -> Iterator[Example]:
-    """The same examples; their labels are kept."""
+def _watched(examples: Iterable[Example], found: dict[str, dict[str, None]]) -> Iterator[Example]:
+    """The same examples; the labels of each corpus are kept."""
     for example in examples:
-        found[example.label] = None
+        found.setdefault(example.corpus, {})[example.label] = None
         yield example
+
+
+def _renamed(
+    examples: Iterable[Example], found: Mapping[str, Mapping[str, None]], names: Mapping[str, str]
+) -> Iterator[Example]:
+    """Examples under their new labels.
+
+    :raises DataError: at their end, if neither an old nor a new name stands anywhere: nobody meant that.
+    """
+    yield from renamed(examples, names)
+    labels = {label for of_corpus in found.values() for label in of_corpus}
+    if names and labels and labels.isdisjoint({*names, *names.values()}):
+        first = next(iter(names))
+        raise DataError(f"no row has any of the labels {', '.join(names)}{nearest(first, sorted(labels))}")
+
+
+def _disjoint(found: Mapping[str, Mapping[str, None]], names: Mapping[str, str]) -> Iterator[Event]:
+    """Corpora that share no label with any other are likely to call the same things by other names."""
+    under = {corpus: {names.get(label, label) for label in labels} - {""} for corpus, labels in found.items()}
+    for corpus, labels in under.items():
+        others = [other for name, other in under.items() if name != corpus]
+        if len(labels) > 1 and others and all(labels.isdisjoint(other) for other in others):
+            yield OwnLabels(corpus, sorted(labels))
 
 
 def _prepared(corpus: StoredCorpus) -> Prepared:

@@ -137,7 +137,7 @@ def test_a_run_is_reported(from_samples):
     folder, done = from_samples
     said = done.stderr.decode()
     assert re.search(r"300 rows\b.*\bcopies\b.*\bseveral labels\b", said)
-    assert re.search(r"epoch +1 +train [\d.]+ +[\d.]+% +validation [\d.]+ +[\d.]+% +[\d.]+ s +best", said)
+    assert re.search(r"epoch +1 +train loss [\d.]+ acc [\d.]+ +val loss [\d.]+ acc [\d.]+ +[\d.]+ s +best", said)
     assert "greatest difference of a probability from torch" in said
     assert str(folder) in said
     assert "macro F1" in done.stdout.decode()
@@ -283,7 +283,7 @@ def test_a_label_that_no_row_has_is_warned_of(train, corpus, tmp_path):
     named = ("--label", "1=positive", "--label", "9=negative")
     done = train(corpus, "-o", tmp_path / "m", "--set", "embedding.bits=10", *named)
     check_finished(done, tmp_path / "m")
-    (warning,) = [line for line in done.stderr.decode().splitlines() if line.startswith("Warning: ")]
+    warning, *_ = [line for line in done.stderr.decode().splitlines() if line.startswith("Warning: ")]
     assert "no row has the label '9'" in warning
 
 
@@ -392,7 +392,7 @@ def test_a_run_that_diverges_keeps_its_best_epoch_and_says_so(train, stranger, c
     arguments = (*BAG, "--set", "training.epochs=5", "--set", "training.batch_size=16", "--encoder", "breaking")
     done = train(corpus, "-o", folder, *arguments, "--set", "encoder.steps=25", environment=stranger(BREAKING))
     check_finished(done, folder)  # of about ten steps an epoch the sixth of the third broke
-    (warning,) = [line for line in done.stderr.decode().splitlines() if line.startswith("Warning: ")]
+    warning, *_ = [line for line in done.stderr.decode().splitlines() if line.startswith("Warning: ")]
     assert re.search(r"loss is nan.*epoch 3, step \d+.*kept epoch 2", warning)
     (member,) = json.loads((folder / "config.json").read_bytes())["members"]
     assert member["diverged"]["epoch"] == 3
@@ -448,8 +448,8 @@ def test_without_matplotlib_there_is_no_picture_and_one_warning(run, corpus, tmp
         environment={"PYTHONPATH": str(tmp_path / "site")},
     )
     check_finished(done, tmp_path / "m")
-    (warning,) = [line for line in done.stderr.decode().splitlines() if line.startswith("Warning: ")]
-    assert "curve.png" in warning
+    (warning,) = [line for line in done.stderr.decode().splitlines() if "curve.png" in line]
+    assert warning.startswith("Warning: ")
     assert "pip install 'nlpkit-zh[train]'" in warning
     assert not (tmp_path / "m" / "curve.png").exists()
     assert rows_in(tmp_path / "m" / "history.csv") == 4
@@ -623,7 +623,7 @@ def test_a_corpus_that_has_changed_is_not_resumed(begin, train, corpus, tmp_path
     whole = corpus.read_bytes()
     corpus.write_bytes(whole.replace("很好".encode(), "还好".encode()))
     assert re.search("goods.csv has changed", one_sentence(train("-o", folder, "--resume"), 1))
-    assert "goods.csv was" in one_sentence(train(corpus, "-o", folder, *QUICK, "--resume"), 2)
+    assert "goods.csv has changed or is another" in one_sentence(train(corpus, "-o", folder, *QUICK, "--resume"), 2)
     corpus.unlink()  # its rows are stored: it is no longer needed
     check_finished(train("-o", folder, "--resume"), folder)
 
@@ -711,3 +711,34 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(begin, train, corpus, und
     assert ("--resume" in last) == bool(more)
     check_finished(train(corpus, "-o", folder, *QUICK, "--force", *more), folder)
     check_same(folder, undisturbed)
+
+
+@pytest.mark.train
+def test_a_model_that_has_learnt_nothing_is_doubted(train, corpus, tmp_path):
+    settings = ("--set", "training.learning_rate=1e-9", "--set", "training.epochs=1")
+    done = train(corpus, "-o", tmp_path / "m", *QUICK, *settings)
+    check_finished(done, tmp_path / "m")
+    assert re.search(r"Warning: always answering '.*' would be right as often", done.stderr.decode())
+
+
+@pytest.mark.train
+def test_labels_that_do_not_agree_are_told(train, tmp_path):
+    for name, labels in (("a.csv", ("好评", "差评")), ("b.csv", ("1", "0"))):
+        rows = [f"{name}第{i}家店{manner},{labels[i % 2]}\n" for i in range(60) for manner in ("很好", "太差")]
+        (tmp_path / name).write_text("text,label\n" + "".join(rows), encoding="utf-8")
+    corpora = (tmp_path / "a.csv", tmp_path / "b.csv")
+    done = train(*corpora, "-o", tmp_path / "m", *QUICK)
+    assert re.search(r"b.csv shares no label \(0, 1\) with the others", done.stderr.decode())
+    done = train(*corpora, "-o", tmp_path / "n", *QUICK, "--label", "1.0=好评", "--label", "0.0=bad")
+    assert "shares no label" in done.stderr.decode()
+    refused = train(corpora[1], "-o", tmp_path / "o", *QUICK, "--label", "1.0=good", "--label", "0.0=bad")
+    assert "no row has any of the labels 1.0, 0.0" in one_sentence(refused, 1)
+
+
+@pytest.mark.train
+def test_force_spares_what_is_no_model(train, corpus, tmp_path):
+    check_finished(train(corpus, "-o", tmp_path / "m", *QUICK), tmp_path / "m")
+    (tmp_path / "m" / "notes.txt").write_text("mine")
+    refused = train(corpus, "-o", tmp_path / "m", *QUICK, "--force")
+    assert "holds more than a model, which would be lost (notes.txt)" in one_sentence(refused, 1)
+    assert (tmp_path / "m" / "notes.txt").read_text() == "mine"

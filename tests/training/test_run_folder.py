@@ -14,11 +14,14 @@ REQUEST = {
 }
 
 
+STATE = "a.safetensors"
+
+
 def enter(model, request=REQUEST, *, resume=False, force=False, finish=False):
     """Open a run, leave a file in it, and leave."""
     with open_run(model, request, resume=resume, force=force) as run:
         before = {path.name for path in run.iterdir()}
-        (run / "state").write_bytes(b"1")
+        (run / STATE).write_bytes(b"1")
         if finish:
             finish_run(run)
     return before
@@ -33,7 +36,7 @@ def test_a_run_that_broke_off_stays_and_is_resumed(model):
     enter(model)
     assert read_request(model).items() >= REQUEST.items()
     assert run_folder(model) == model.parent / "m.training"
-    assert "state" in enter(model, resume=True)
+    assert STATE in enter(model, resume=True)
 
 
 def test_a_run_that_has_ended_leaves_nothing(model):
@@ -47,8 +50,17 @@ def test_an_unfinished_run_is_in_the_way_unless_forced_away(model):
     enter(model)
     with pytest.raises(BundleError, match=r"unfinished run: go on by --resume, or begin anew by --force"):
         enter(model)
-    assert "state" not in enter(model, {"settings": {}}, force=True)
+    assert STATE not in enter(model, {"settings": {}}, force=True)
     assert read_request(model)["settings"] == {}
+
+
+def test_a_run_that_has_learnt_nothing_is_begun_anew_without_more_words(model):
+    with open_run(model, REQUEST, resume=False, force=False) as run:
+        (run / "corpus").mkdir()
+    with open_run(model, REQUEST, resume=True, force=False) as run:
+        assert (run / "corpus").exists()
+    with open_run(model, {"settings": {}}, resume=False, force=False) as run:
+        assert not (run / "corpus").exists()
 
 
 def test_there_may_be_nothing_to_resume(model):
@@ -70,7 +82,7 @@ def test_what_differs_is_named(model):
     ):
         assert expected in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert "state" in enter(model, resume=True)
+    assert STATE in enter(model, resume=True)
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"\xff", b"[]", b"null", b"{}"])
@@ -115,4 +127,4 @@ def test_a_place_that_is_a_file_is_one_sentence(tmp_path):
 def test_a_model_whose_name_is_no_utf8(tmp_path):
     model = tmp_path / os.fsdecode(b"m\xff")
     enter(model)
-    assert "state" in enter(model, resume=True, finish=True)
+    assert STATE in enter(model, resume=True, finish=True)

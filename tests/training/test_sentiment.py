@@ -366,7 +366,7 @@ def test_what_is_done_is_not_done_again(tmp_path, examples):
 def test_a_resumed_run_must_be_the_one_that_was_begun(tmp_path, examples):
     folder, begun = tmp_path / "m", settings({"members": [NGRAMS]})
     running = train(examples, begun, folder, origin={"files": {"a.csv": "12"}})
-    next(running)
+    next(event for event in running if isinstance(event, Step))
     running.close()
     changes = {
         "settings.members.ngrams.embedding.high was 2, is 3": {"embedding": NGRAMS["embedding"] | {"high": 3}},
@@ -378,7 +378,7 @@ def test_a_resumed_run_must_be_the_one_that_was_begun(tmp_path, examples):
         other = settings({"members": [NGRAMS | change]})
         with pytest.raises(SettingError, match=sentence):
             next(train(examples, other, folder, resume=True, origin={"files": {"a.csv": "12"}}))
-    with pytest.raises(SettingError, match=r'origin.files.a.csv was "12", is "13"'):
+    with pytest.raises(SettingError, match=r"a\.csv has changed or is another"):
         next(train(examples, begun, folder, resume=True, origin={"files": {"a.csv": "13"}}))
     with pytest.raises(BundleError, match="unfinished run"):
         next(train(examples, begun, folder))
