@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -141,7 +140,7 @@ def _settings(
     assignments: Sequence[str],
     labels: Mapping[str, str],
 ) -> Settings:
-    """What the options say; a run that is resumed without any is the one that was asked for."""
+    """What the options say: they change a recipe or, where a run is resumed and none is named, what that was asked."""
     from nlpkit.training.settings import assign, compose, read_recipe, settings, with_labels
 
     linear = components["embedding"] == "ngrams" or not (components["embedding"] or components["encoder"])
@@ -154,31 +153,26 @@ def _settings(
 def _origin(corpora: Sequence[str], columns: Mapping[str, str | None], settings: Settings) -> dict[str, Any]:
     """What a run is of: the corpora as they were said, and the SHA-256 of every file, those that options name too."""
     from nlpkit.catalogue import files_of
+    from nlpkit.fetching import sha256_of
     from nlpkit.training.settings import KINDS
 
     options = [value for m in settings.members for kind in KINDS for value in getattr(m, kind).values()]
     paths = [path for corpus in corpora for path in files_of(corpus)]
     paths += [Path(value) for value in options if isinstance(value, str)]
-    files = {str(path): _sha256(path) for path in paths if path.is_file()}
+    files = {str(path): sha256_of(path) for path in paths if path.is_file()}
     return {"corpora": list(corpora), "columns": dict(columns), "files": files}
 
 
 def _unchanged(origin: dict[str, Any] | None) -> dict[str, Any]:
     """The rows that a run was begun with; a file that is gone may be, as long as its rows were stored."""
+    from nlpkit.fetching import sha256_of
+
     if origin is None or "files" not in origin:
         raise DataError("the run was begun by a program, not by this command: resume it there")
     for name, digest in origin["files"].items():
-        if Path(name).exists() and _sha256(Path(name)) != digest:
+        if Path(name).exists() and sha256_of(Path(name)) != digest:
             raise DataError(f"{name} has changed since the run began: put it back, or begin anew by --force")
     return origin
-
-
-def _sha256(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
 
 
 def _lines(path: Path) -> list[str]:

@@ -69,7 +69,7 @@ def open_run(model: Path, request: Mapping[str, Any], *, resume: bool, force: bo
         raise NlpkitError(f"the run cannot go on: {why}: mend that, and {remedy}") from error
     finally:
         if not begun(folder):
-            _leave(folder, lock)
+            _leave(folder)
         lock.release()
 
 
@@ -141,14 +141,13 @@ def _clear(folder: Path) -> None:
             path.unlink()
 
 
-def _leave(folder: Path, lock: FileLock) -> None:
-    """Remove a folder in which nothing is to be resumed, as far as the system lets us."""
+def _leave(folder: Path) -> None:
+    """Remove a folder in which nothing is to be resumed, while its lock is ours and as far as the system lets us."""
     with suppress(OSError):
         _clear(folder)
-        (folder / LOCK).unlink()  # while it is ours; Windows keeps it, and a folder with nothing else in it
+        (folder / LOCK).unlink()  # Windows keeps it, and a folder with nothing else in it
     with suppress(OSError):
         folder.rmdir()  # unless somebody has begun there
-    lock.release()
 
 
 def _differences(then: Any, now: Any, place: str = "") -> Iterator[str]:
