@@ -44,7 +44,7 @@ def ours(network: torch.nn.Module, rows: Rows, member: MemberSettings) -> float:
 def bare(network: torch.nn.Module, rows: Rows, member: MemberSettings) -> float:
     """CPU seconds of the same steps without a loop of ours."""
     training = member.training
-    order = Classification(network, rows, rows, training, 2).batches(np.random.default_rng((0, 1)))
+    order = Classification(network, rows, rows, training, 2).batches(1, np.random.default_rng((0, 1)))
     batches = [rows.batch(chosen) for chosen in order[: STEPS + 5]]
     optimizer = optimizer_of(network.parameters(), training)
     network.train()

@@ -1,7 +1,7 @@
 """nlpkit: text analysis for Chinese.
 
 >>> import nlpkit
->>> nlpkit.load("reviews").score(["质量很好，下次还来"])[0].label
+>>> nlpkit.SentimentModel.load("reviews").score(["质量很好，下次还来"])[0].label
 'positive'
 """
 
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
         SettingError,
     )
     from nlpkit.hookspecs import hookimpl
-    from nlpkit.inference.sentiment import Score, SentimentModel, load
-    from nlpkit.protocols import BatchTokenizer, Embedding, Encoder, Tokenizer
+    from nlpkit.inference.cloze import ClozeModel, Filled, Filling
+    from nlpkit.inference.opening import load
+    from nlpkit.inference.sentiment import Score, SentimentModel
+    from nlpkit.protocols import BatchTokenizer, Decoder, Embedding, Encoder, OutputEmbedding, OutputLayer, Tokenizer
 
 __version__ = "0.1.0"
 _HOMES = {
@@ -36,18 +38,34 @@ _HOMES = {
         "SettingError",
     ),
     "nlpkit.hookspecs": ("hookimpl",),
-    "nlpkit.inference.sentiment": ("Score", "SentimentModel", "load"),
-    "nlpkit.protocols": ("BatchTokenizer", "Embedding", "Encoder", "Tokenizer"),
+    "nlpkit.inference.cloze": ("ClozeModel", "Filled", "Filling"),
+    "nlpkit.inference.opening": ("load",),
+    "nlpkit.inference.sentiment": ("Score", "SentimentModel"),
+    "nlpkit.protocols": (
+        "BatchTokenizer",
+        "Decoder",
+        "Embedding",
+        "Encoder",
+        "OutputEmbedding",
+        "OutputLayer",
+        "Tokenizer",
+    ),
 }
 __all__ = [
     "BatchTokenizer",
     "BundleError",
+    "ClozeModel",
     "DataError",
+    "Decoder",
     "Embedding",
     "Encoder",
+    "Filled",
+    "Filling",
     "MissingExtra",
     "MissingPlugin",
     "NlpkitError",
+    "OutputEmbedding",
+    "OutputLayer",
     "PluginError",
     "Score",
     "SentimentModel",

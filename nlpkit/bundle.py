@@ -2,14 +2,16 @@
 
 my-model/
   config.json      format, task, labels, normalisation, members and how they are mixed, where it all came from
-  evidence.json    the characters and words that count as evidence
+  evidence.json    sentiment: the characters and words that count as evidence
+  answers.json     cloze: the words that it can say, most frequent first, and how often each was seen
+  tokenizer/...    cloze: the files of the tokenizer that all members share
   samples.json     inputs with the outputs expected of them: the folder tests itself
   README.md        the model card
   history.csv      the epochs of the run that made it, and curve.png, their picture
   MEMBER/          one folder a member
     vocabulary.json
     model.onnx            what inference executes, or
-    arrays.safetensors    the same for a member that is linear in its tokens
+    arrays.safetensors    the same for a member that is linear in its tokens; tables of counts; codes of words
     model.safetensors     the weights as trained; may be left out
     tokenizer/...         the tokenizer's files
 """
@@ -33,9 +35,9 @@ from nlpkit.writing import write_synced
 FORMAT = 1
 CONFIG, EVIDENCE, SAMPLES, CARD = "config.json", "evidence.json", "samples.json", "README.md"
 VOCABULARY, GRAPH, ARRAYS, WEIGHTS = "vocabulary.json", "model.onnx", "arrays.safetensors", "model.safetensors"
-TOKENIZER = "tokenizer"
+ANSWERS, TOKENIZER = "answers.json", "tokenizer"
 HISTORY, CURVE = "history.csv", "curve.png"  # of the run that made it
-OWN = (CONFIG, EVIDENCE, SAMPLES, CARD, HISTORY, CURVE)
+OWN = (CONFIG, EVIDENCE, ANSWERS, SAMPLES, CARD, HISTORY, CURVE)
 
 
 class Bundle:
@@ -85,9 +87,18 @@ class Bundle:
                 f"{self.name} has format {config['format']}, written by nlpkit {config.get('nlpkit', 'unknown')}; this "
                 f"version reads format {FORMAT}: {'train it again' if older else 'pip install --upgrade nlpkit-zh'}"
             )
-        if lacking := sorted({"task", "labels", "members", "stages"} - config.keys()):
+        of_task = {"labels"} if config.get("task") == "sentiment" else set()
+        if lacking := sorted(({"task", "members", "stages"} | of_task) - config.keys()):
             raise BundleError(f"{self.name} is damaged: its config.json lacks {', '.join(lacking)}")
         return config
+
+    def require_task(self, task: str) -> None:
+        """Refuse a model of another task.
+
+        :raises BundleError: naming the command that it is for.
+        """
+        if (found := self.config["task"]) != task:
+            raise BundleError(f"{self.name} is a model for {found}, not for {task}: use it with nlpkit {found}")
 
     def read(self, path: str) -> bytes:
         """Return one file.
@@ -165,7 +176,8 @@ def writable(folder: Path, *, force: bool = False) -> None:
 def _only_a_model(folder: Path) -> None:
     """Refuse to replace a folder in which somebody keeps other things beside the model."""
     try:
-        members = {member["name"] for member in json.loads((folder / CONFIG).read_bytes())["members"]}
+        config = json.loads((folder / CONFIG).read_bytes())
+        members = {member["name"] for member in config["members"]} | ({TOKENIZER} & config.keys())
     except (ValueError, KeyError, TypeError):
         members = {path.name for path in folder.iterdir() if (path / VOCABULARY).is_file()}  # a damaged model
     strange = sorted(path.name for path in folder.iterdir() if path.name not in {*OWN, *members})

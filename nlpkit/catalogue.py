@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from nlpkit import corpus
-from nlpkit.corpus import Example, Faults, label_and_file, read_examples, read_texts, renamed
+from nlpkit.corpus import Example, Faults, label_and_file, read_examples, read_texts, read_unlabelled, renamed
 from nlpkit.errors import DataError, SettingError, nearest
 
 SEEN = "seen.json"  # in the folder of a corpus: the SHA-256 of each file when it first came
@@ -206,6 +206,18 @@ class Corpus:
                 found = read_texts(path, shared, column=text, encoding=encoding, faults=faults)
             yield from self._named(found)
 
+    def texts(
+        self, *, text_column: str | None = None, encoding: str | None = None, faults: Faults | None = None
+    ) -> Iterator[Example]:
+        """Its rows without labels, of whatever shape they are."""
+        text, encoding = text_column or self.text_column, encoding or self.encoding
+        for path, shared in self.sources:
+            if shared is None:
+                found = read_unlabelled(path, text_column=text, encoding=encoding, faults=faults)
+            else:
+                found = read_texts(path, shared, column=text, encoding=encoding, faults=faults or Faults())
+            yield from (Example(e.text, "", self.name or e.corpus) for e in found)
+
     def _named(self, examples: Iterator[Example]) -> Iterator[Example]:
         if not self.name:
             return examples
@@ -260,6 +272,17 @@ def examples_of(
         encoding=encoding,
         faults=faults,
     )
+
+
+def texts_of(
+    argument: str | Path,
+    *,
+    text_column: str | None = None,
+    encoding: str | None = None,
+    faults: Faults | None = None,
+) -> Iterator[Example]:
+    """The rows behind an argument of the shell for their texts alone, labelled or not; see `open_corpus`."""
+    return open_corpus(argument).texts(text_column=text_column, encoding=encoding, faults=faults)
 
 
 def files_of(argument: str | Path) -> list[Path]:

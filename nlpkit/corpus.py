@@ -69,11 +69,15 @@ class Faults(Counter[str]):
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns of a table that hold text, label and group; None where the usual name will do."""
+    """The columns of a table that hold text, label and group; None where the usual name will do.
+
+    ``labelled`` is false where only the texts are asked for: their label is then empty.
+    """
 
     text: str | None = None
     label: str | None = None
     group: str | None = None
+    labelled: bool = True
 
     @property
     def named(self) -> list[str]:
@@ -108,6 +112,25 @@ def read_examples(
         yield from _of_folder(file, columns, encoding, faults)
     else:
         yield from _of_file(file, columns, encoding, faults)
+
+
+def read_unlabelled(
+    path: str | Path, *, text_column: str | None = None, encoding: str | None = None, faults: Faults | None = None
+) -> Iterator[Example]:
+    """Read the texts of a corpus: of every shape that `read_examples` reads, and of lines that are nothing but text.
+
+    :raises DataError: if a file cannot be read, or holds numbers where texts should be.
+    """
+    columns, faults = Columns(text_column, labelled=False), Faults() if faults is None else faults
+    label, file = label_and_file(path)
+    if label is not None:
+        found = read_texts(file, label, column=text_column, encoding=encoding, faults=faults)
+    elif file.is_dir():
+        found = _of_folder(file, columns, encoding, faults)
+    else:
+        found = _of_file(file, columns, encoding, faults)
+    for example in found:
+        yield Example(example.text, "", example.corpus)
 
 
 def read_texts(
@@ -179,23 +202,25 @@ def _of_table(decoded: Decoded, columns: Columns, faults: Faults) -> Iterator[Ex
     text, label, group = _positions(name, records.header, columns)
     rows = itertools.chain.from_iterable(records.blocks(text))
     examples = _of_rows(name, rows, label, group, faults)
-    yield from _plausible(examples, name, records.header[text], records.header[label])
+    yield from _plausible(examples, name, records.header[text], None if label is None else records.header[label])
 
 
-def _positions(name: str, header: Sequence[str], columns: Columns) -> tuple[int, int, int | None]:
+def _positions(name: str, header: Sequence[str], columns: Columns) -> tuple[int, int | None, int | None]:
     text = column_position(name, header, columns.text, TEXT_COLUMNS, "--text-column")
-    label = column_position(name, header, columns.label, LABEL_COLUMNS, "--label-column")
+    label = None
+    if columns.labelled:
+        label = column_position(name, header, columns.label, LABEL_COLUMNS, "--label-column")
     group = None if columns.group is None else column_position(name, header, columns.group, (), "--by")
     return text, label, group
 
 
-def _of_rows(name: str, rows: Iterable[Row], label: int, group: int | None, faults: Faults) -> Iterator[Example]:
+def _of_rows(name: str, rows: Iterable[Row], label: int | None, group: int | None, faults: Faults) -> Iterator[Example]:
     for row in rows:
-        found = row.cells[label].strip()
+        found = None if label is None else row.cells[label].strip()
         if fault := row.fault or _lacks(row.text, found):
             faults.add(fault, name, row.line)
         else:
-            yield Example(row.text, found, name, "" if group is None else row.cells[group])
+            yield Example(row.text, found or "", name, "" if group is None else row.cells[group])
 
 
 def _of_json_lines(decoded: Decoded, columns: Columns, faults: Faults) -> Iterator[Example]:
@@ -209,24 +234,24 @@ def _of_json_lines(decoded: Decoded, columns: Columns, faults: Faults) -> Iterat
         )
     keys = list(dict.fromkeys(key for found in objects for key in found))
     text, label, group = _positions(name, keys, columns)
-    of_keys = keys[text], keys[label], None if group is None else keys[group]
+    of_keys = keys[text], None if label is None else keys[label], None if group is None else keys[group]
     yield from _plausible(_of_objects(decoded, *of_keys, faults), name, *of_keys[:2])
 
 
-def _of_objects(decoded: Decoded, text: str, label: str, group: str | None, faults: Faults) -> Iterator[Example]:
+def _of_objects(decoded: Decoded, text: str, label: str | None, group: str | None, faults: Faults) -> Iterator[Example]:
     for number, line in _numbered(decoded):
         found = _json(line)
         if not isinstance(found, dict):
             if line.strip():  # a blank line, such as the last, is no row
                 faults.add("undecodable bytes" if UNDECODABLE in line else "no JSON object", decoded.name, number)
             continue
-        of_text, of_label = _shown(found.get(text)), _shown(found.get(label))
-        if of_text is None or of_label is None:
+        of_text, of_label = _shown(found.get(text)), _shown(found.get(label)) if label else None
+        if of_text is None or (label and of_label is None):
             faults.add("nested text" if of_text is None else "nested label", decoded.name, number)
         elif fault := _lacks(of_text, of_label):
             faults.add(fault, decoded.name, number)
         else:
-            yield Example(of_text, of_label.strip(), decoded.name, (group and _shown(found.get(group))) or "")
+            yield Example(of_text, (of_label or "").strip(), decoded.name, (group and _shown(found.get(group))) or "")
 
 
 def _json(line: str) -> Any:
@@ -273,8 +298,10 @@ def _of_lines(
     if columns.named and head and 2 * sum(",," in line for line in head) < len(head):
         raise DataError(f"{name} has no column {columns.named[0]!r}: its first line is {head[0][:60]!r}")
     for separator in ("\t", ","):
-        if (last := _label_is_last(head, separator)) is not None:
+        if (last := _label_is_last(head, separator, sure=columns.labelled)) is not None:
             return lambda decoded, _, faults: _plausible(_separated(decoded, separator, last, faults), decoded.name)
+    if not columns.labelled:
+        return lambda decoded, _, faults: _plausible(_plain(decoded, faults), decoded.name)
     raise DataError(
         f"{name} has no labels that can be found: expected a table or JSON lines with a column of texts and one of "
         f"labels, lines TEXT,,LABEL or __label__LABEL TEXT, or a folder for each label; if all its texts have one "
@@ -282,8 +309,11 @@ def _of_lines(
     )
 
 
-def _label_is_last(head: Sequence[str], separator: str) -> bool | None:
-    """On which side of a separator the labels stand; None if on neither: there, few values come again and again."""
+def _label_is_last(head: Sequence[str], separator: str, *, sure: bool) -> bool | None:
+    """On which side of a separator the labels stand; None if on neither: there, few values come again and again.
+
+    :param sure: that there are labels; otherwise a comma is likely to be one of the text.
+    """
     parted = [line for line in head if separator in line]
     if not parted or 2 * len(parted) < len(head):
         return None
@@ -292,8 +322,16 @@ def _label_is_last(head: Sequence[str], separator: str) -> bool | None:
         sides[False] = [line.partition(separator)[0].strip() for line in parted]
     last = min(sides, key=lambda side: (len(set(sides[side])), sum(map(len, sides[side])), not side))
     doubled = 2 * sum(",," in line for line in parted) >= len(parted)  # nobody writes so by chance
-    few = len(set(sides[last])) <= max(2, len(parted) // 2)
+    few = len(set(sides[last])) <= (max(2, len(parted) // 2) if sure else len(parted) // 10)
     return last if few or (doubled and separator == ",") else None
+
+
+def _plain(decoded: Decoded, faults: Faults) -> Iterator[Example]:
+    for number, line in _numbered(decoded):
+        if fault := _unreadable(line) or _lacks(line, None):
+            faults.add(fault, decoded.name, number)
+        else:
+            yield Example(line.removesuffix("\r"), "", decoded.name)
 
 
 def _separated(decoded: Decoded, separator: str, last: bool, faults: Faults) -> Iterator[Example]:
@@ -381,8 +419,11 @@ def _is_number(label: str) -> bool:
     return True
 
 
-def _lacks(text: str, label: str) -> str | None:
-    return "no text" if not text.strip() else "no label" if not label.strip() else None
+def _lacks(text: str, label: str | None) -> str | None:
+    """What a row lacks; a label of None is not asked for."""
+    if not text.strip():
+        return "no text"
+    return "no label" if label is not None and not label.strip() else None
 
 
 def _unreadable(text: str) -> str | None:

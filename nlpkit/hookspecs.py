@@ -35,6 +35,11 @@ def nlpkit_register_encoders(register: RegisterComponent) -> None:
 
 
 @hookspec
+def nlpkit_register_outputs(register: RegisterComponent) -> None:
+    """Call ``register(name, factory)`` for each output embedding; the factory returns an `OutputEmbedding`."""
+
+
+@hookspec
 def nlpkit_register_models(register: RegisterModel) -> None:
     """Call ``register(name, folder)`` for each trained bundle that the distribution carries."""
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+ZEROS = str.maketrans("123456789", "0" * 9)
 HAN = (*range(0x3400, 0xA000), *range(0xF900, 0xFB00))  # of the Basic Multilingual Plane
 
 
@@ -21,11 +22,13 @@ class Normaliser:
     :param nfkc: Unicode's compatibility composition: ``Ａ！`` becomes ``A!`` (https://unicode.org/reports/tr15/).
     :param lower: lower case.
     :param simplify: a text that holds a traditional character is converted by OpenCC's ``t2s``.
+    :param zero: every digit becomes 0, for models to which prices and sizes are all the same.
     """
 
     nfkc: bool = True
     lower: bool = True
     simplify: bool = True
+    zero: bool = False
 
     @property
     def config(self) -> dict[str, Any]:
@@ -50,6 +53,8 @@ class Normaliser:
             joined = _nfkc(joined)
         if self.lower:
             joined = joined.lower()
+        if self.zero:
+            joined = joined.translate(ZEROS)
         lines = joined.split("\n")
         return _simplified(joined, lines) if self.simplify else lines
 

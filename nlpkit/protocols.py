@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from nlpkit.vocabulary import Tokens, Vocabulary
@@ -65,7 +67,10 @@ class Embedding(Protocol):
 
 @runtime_checkable
 class StaticEmbedding(Protocol):
-    """An embedding whose vector of an id depends on the id alone; without an encoder it folds into a table."""
+    """An embedding whose vector of an id depends on the id alone; without an encoder it folds into a table.
+
+    One with ``lookup(ids) -> vectors``, ``(n,)`` to ``(n, dim)``, can be shared by what a model puts in and out.
+    """
 
     def vectors(self) -> Tensor:
         """Return the vector of every id ``(ids, dim)``."""
@@ -87,4 +92,66 @@ class Encoder(Protocol):
 
         States are ``(batch, time, output_dim)``. What stands under a false mask never changes a state under a true one.
         """
+        ...
+
+
+class OutputEmbedding(Protocol):
+    """How an answer is coded: words to what a network predicts of them, and back.
+
+    A light object of two halves: its layer is trained by torch, its decoder needs numpy only. They meet at `arrays`.
+    """
+
+    config: dict[str, Any]
+
+    def layer(self, *, input_dim: int, words: int, inputs: Callable[[Tensor], Tensor] | None) -> OutputLayer:
+        """Return a torch module for so many words, its tables empty: `OutputLayer.fit` or stored weights fill them.
+
+        :param inputs: gives the input embedding's vectors ``(n, dim)`` of words ``(n,)``, for a layer that shares them;
+            None where the embedding has none that depend on the word alone.
+        """
+        ...
+
+    def decoder(self, arrays: Mapping[str, NDArray[Any]]) -> Decoder:
+        """Return what reads the layer's outputs at inference.
+
+        :raises ValueError: or KeyError, if the arrays are not those of such a layer.
+        """
+        ...
+
+
+class OutputLayer(Protocol):
+    """A torch module: features to outputs, from which a decoder tells the words."""
+
+    def fit(self, words: Sequence[str], counts: NDArray[np.int64], kept: NDArray[Any], vectors: Tensor | None) -> None:
+        """Training begins: choose the codes, set the biases.
+
+        :param words: all that can be answered, most frequent first.
+        :param counts: how often each word stands in the training texts ``(words,)``.
+        :param kept: the probability that an occurrence of each is asked for in training ``(words,)``, which `arrays`
+            must make up for: a logit is less by its logarithm.
+        :param vectors: the input embedding's vector of each word ``(words, dim)``.
+        """
+        ...
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """Map features ``(n, input_dim)`` to outputs ``(n, width)``, whatever the decoder wants to see."""
+        ...
+
+    def loss(self, features: Tensor, targets: Tensor, *, exact: bool) -> Tensor:
+        """Mean loss in nats of features ``(n, input_dim)`` whose words are ``targets`` ``(n,)``.
+
+        :param exact: over all words, where the layer would draw some.
+        """
+        ...
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the tables by which a decoder reads the outputs."""
+        ...
+
+
+class Decoder(Protocol):
+    """Outputs to words, without torch."""
+
+    def logits(self, outputs: NDArray[Any]) -> NDArray[Any]:
+        """Map outputs ``(n, width)`` to logits ``(n, words)``: log-probabilities but for a constant a row."""
         ...

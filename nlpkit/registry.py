@@ -24,6 +24,7 @@ HOOKS = {
     "tokenizer": "nlpkit_register_tokenizers",
     "embedding": "nlpkit_register_embeddings",
     "encoder": "nlpkit_register_encoders",
+    "output": "nlpkit_register_outputs",
     "model": "nlpkit_register_models",
 }
 

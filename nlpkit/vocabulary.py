@@ -109,17 +109,20 @@ class TableVocabulary:
     """A list of tokens; ids 0 and 1 are padding and unknown.
 
     :param tokens: the known tokens, without the two special ones, in the order of their ids.
+    :param suffixes: an unknown token has the id of its longest known suffix: what a Chinese word is stands at its end.
     """
 
     kind: ClassVar[str] = "table"
 
-    def __init__(self, tokens: Sequence[str]) -> None:
-        self.tokens = list(tokens)
+    def __init__(self, tokens: Sequence[str], *, suffixes: bool = False) -> None:
+        self.tokens, self.suffixes = list(tokens), suffixes
         self._ids = {token: position for position, token in enumerate(self.tokens, start=2)}
         self._by_code: NDArray[np.int32] | None = None
 
     @classmethod
-    def count(cls, documents: Iterable[Sequence[str]], *, min_count: int, max_size: int) -> TableVocabulary:
+    def count(
+        cls, documents: Iterable[Sequence[str]], *, min_count: int, max_size: int, suffixes: bool = False
+    ) -> TableVocabulary:
         """Keep the most frequent tokens, at most ``max_size``, each seen ``min_count`` times; ties by the token.
 
         Documents that know how often each token stands in them may say so by ``counts()``, a mapping; others are gone
@@ -129,24 +132,31 @@ class TableVocabulary:
         ranked = sorted(
             ((token, n) for token, n in seen.items() if n >= min_count), key=lambda item: (-item[1], item[0])
         )
-        return cls([token for token, _ in ranked[:max_size]])
+        return cls([token for token, _ in ranked[:max_size]], suffixes=suffixes)
 
     def __len__(self) -> int:
         return len(self.tokens) + 2
 
     def encode(self, tokens: Tokens) -> Ids:
-        """Map each token to its id, or to `UNKNOWN`."""
+        """Map each token to its id, or to that of what it ends in, or to `UNKNOWN`."""
         if isinstance(tokens.units, np.ndarray):
             table = self._characters()
             flat = table[np.minimum(tokens.units, len(table) - 1)]
         else:
             found = map(self._ids.get, tokens.units, itertools.repeat(UNKNOWN))
             flat = np.fromiter(found, np.int32, len(tokens.units))
+            if self.suffixes:
+                for at in np.flatnonzero(flat == UNKNOWN).tolist():
+                    flat[at] = self._suffix(tokens.units[at])
         return Ids(flat[None, :], tokens.starts)
 
     def to_json(self) -> dict[str, Any]:
         """Everything needed to make an equal one."""
-        return {"kind": self.kind, "tokens": self.tokens}
+        return {"kind": self.kind, "tokens": self.tokens} | ({"suffixes": True} if self.suffixes else {})
+
+    def _suffix(self, token: str) -> int:
+        known = (self._ids[token[at:]] for at in range(1, len(token)) if token[at:] in self._ids)
+        return next(known, UNKNOWN)
 
     def _characters(self) -> NDArray[np.int32]:
         """Ids by code point, the last entry for all that lie beyond."""
@@ -245,5 +255,5 @@ def load_vocabulary(data: bytes) -> Vocabulary:
     """
     found = json.loads(data.decode("utf-8", "surrogatepass"))
     if found["kind"] == TableVocabulary.kind:
-        return TableVocabulary(found["tokens"])
+        return TableVocabulary(found["tokens"], suffixes=found.get("suffixes", False))
     return HashVocabulary(bits=found["bits"], low=found["low"], high=found["high"], marks=found["marks"])

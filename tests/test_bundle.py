@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from nlpkit.bundle import Bundle, find, save, writable
 from nlpkit.errors import BundleError, MissingPlugin
-from nlpkit.inference.sentiment import load
+from nlpkit.inference.opening import load
 from tests.tiny import component, model_files, stage, table_member
 
 OLD = model_files(table_member(words={"好": 1.0, "坏": -1.0}), origin="old")

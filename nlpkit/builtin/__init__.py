@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nlpkit.builtin import embeddings, encoders, tokenizers
+from nlpkit.builtin import embeddings, encoders, outputs, tokenizers
 from nlpkit.hookspecs import RegisterComponent, RegisterModel, hookimpl
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def nlpkit_register_tokenizers(register: RegisterComponent) -> None:
 def nlpkit_register_embeddings(register: RegisterComponent) -> None:
     """Vectors of tokens, and of hashed n-grams of tokens."""
     register("trainable", embeddings.trainable)
+    register("spelled", embeddings.spelled)
     register("ngrams", embeddings.ngrams)
 
 
@@ -43,6 +44,13 @@ def nlpkit_register_encoders(register: RegisterComponent) -> None:
 
 
 @hookimpl
+def nlpkit_register_outputs(register: RegisterComponent) -> None:
+    """How the answers of a cloze model are coded."""
+    register("binary-codes", outputs.binary_codes)
+    register("softmax", outputs.softmax)
+
+
+@hookimpl
 def nlpkit_register_models(register: RegisterModel) -> None:
     """Every folder under ``nlpkit/models`` that holds a bundle."""
     for folder in sorted(Path(str(files("nlpkit"))).joinpath("models").glob("*/config.json")):
@@ -52,9 +60,10 @@ def nlpkit_register_models(register: RegisterModel) -> None:
 @hookimpl
 def nlpkit_register_commands(cli: click.Group) -> None:
     """The command groups of the core."""
-    from nlpkit.commands import corpus, models, plugins, sentiment  # only the shell needs click
+    from nlpkit.commands import cloze, corpus, models, plugins, sentiment  # only the shell needs click
 
     cli.add_command(sentiment.sentiment)
+    cli.add_command(cloze.cloze)
     cli.add_command(corpus.corpus)
     cli.add_command(models.models)
     cli.add_command(plugins.plugins)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from nlpkit.builtin.options import one_of, positive, probability, switch
 from nlpkit.builtin.ppmi import distinct, ppmi_vectors
@@ -17,6 +18,7 @@ from nlpkit.builtin.vectors import VectorFile
 from nlpkit.vocabulary import PAD, UNKNOWN, HashVocabulary, TableVocabulary, Tokens, Vocabulary
 
 STARTS = ("normal", "ppmi")
+READ = 4  # characters of a token that make part of its vector
 BLOCK = 2048  # documents that are in memory at once
 PPMI_TOKENS = 10_000_000  # more would change the vectors little, and fill the memory with rare pairs
 
@@ -77,6 +79,10 @@ class TrainableEmbedding(nn.Module):
         """The vector of every id ``(ids, dim)``."""
         return self.table.weight
 
+    def lookup(self, ids: Tensor) -> Tensor:
+        """Vectors ``(n, dim)`` of ids ``(n,)``, whole also in training."""
+        return self.table(ids)  # type: ignore[no-any-return]
+
     def _start(self, vectors: Tensor) -> None:
         with torch.no_grad():
             self.table.weight.copy_(vectors)
@@ -90,6 +96,77 @@ class TrainableEmbedding(nn.Module):
             vectors[ids[-1]] = torch.from_numpy(vector)
         self._start(vectors)
         return len(ids), len(vocabulary.tokens)
+
+
+class SpelledEmbedding(nn.Module):
+    """A row for each token and rows for its characters, added up; see `nlpkit.builtin.embeddings.spelled`.
+
+    As fastText makes words of character n-grams (Bojanowski et al. 2017, https://aclanthology.org/Q17-1010): the mean
+    of the first `READ` characters, and half of the first and of the last, which have rows of their own there.
+    """
+
+    def __init__(self, *, dim: int, min_count: int, max_size: int, dropout: float) -> None:
+        super().__init__()
+        positive(dim=dim, min_count=min_count, max_size=max_size)
+        self.config: dict[str, Any] = {"dim": dim, "min_count": min_count, "max_size": max_size, "dropout": dropout}
+        self.dim = dim
+        self.token_dropout = TokenDropout(dropout)
+        self.table: nn.Embedding
+        self.characters: nn.Embedding
+        self.ends: nn.Embedding
+        self.spelling: Tensor
+        self.shares: Tensor
+        self.sides: Tensor
+
+    def fit(self, documents: Iterable[Sequence[str]], labels: Sequence[int]) -> Vocabulary:  # noqa: ARG002
+        """Count the tokens; all rows are drawn at random."""
+        limits = {"min_count": self.config["min_count"], "max_size": self.config["max_size"]}
+        vocabulary = TableVocabulary.count(documents, **limits, suffixes=True)
+        self.build(vocabulary)
+        return vocabulary
+
+    def build(self, vocabulary: Vocabulary) -> None:
+        """Make the rows, and note how each token is spelled."""
+        if not isinstance(vocabulary, TableVocabulary):
+            raise TypeError(f"expected a vocabulary of tokens, found: {vocabulary.kind}")
+        rows = {character: row for row, character in enumerate(sorted(set("".join(vocabulary.tokens))), start=1)}
+        spelling = np.zeros((len(vocabulary), READ), dtype=np.int64)
+        sides = np.zeros((len(vocabulary), 2), dtype=np.int64)
+        for at, token in enumerate(vocabulary.tokens, start=UNKNOWN + 1):
+            read = [rows[character] for character in token[:READ]]
+            spelling[at, : len(read)] = read
+            sides[at] = rows[token[0]], rows[token[-1]] + len(rows)
+        shares = (spelling > 0) / np.maximum((spelling > 0).sum(1, keepdims=True), 1)
+        for name, values in (("spelling", spelling), ("sides", sides), ("shares", shares.astype(np.float32))):
+            self.register_buffer(name, torch.from_numpy(values), persistent=False)
+        self.table = _rows(len(vocabulary), self.dim)
+        self.characters, self.ends = _rows(len(rows) + 1, self.dim), _rows(2 * len(rows) + 1, self.dim)
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Ids and mask ``(batch, time)`` to vectors ``(batch, time, dim)``."""
+        different, places = torch.unique(ids, return_inverse=True)
+        return self.token_dropout(functional.embedding(places, self.lookup(different)), mask)  # type: ignore[no-any-return]
+
+    def lookup(self, ids: Tensor) -> Tensor:
+        """Vectors ``(n, dim)`` of ids ``(n,)``, whole also in training."""
+        read, sides = self.spelling[ids], self.sides[ids]
+        inside = functional.embedding_bag(
+            read, self.characters.weight, mode="sum", per_sample_weights=self.shares[ids], padding_idx=PAD
+        )
+        outside = functional.embedding_bag(sides, self.ends.weight, mode="sum", padding_idx=PAD)
+        return self.table(ids) + inside + outside / 2  # type: ignore[no-any-return]
+
+    def vectors(self) -> Tensor:
+        """The vector of every id ``(ids, dim)``."""
+        return self.lookup(torch.arange(len(self.spelling)))
+
+
+def _rows(count: int, dim: int) -> nn.Embedding:
+    """Small random rows but for the first, padding."""
+    made = nn.Embedding(count, dim, padding_idx=PAD)
+    nn.init.normal_(made.weight, std=0.1)
+    made.weight.data[PAD] = 0
+    return made
 
 
 class NgramEmbedding(nn.Module):

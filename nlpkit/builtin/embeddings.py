@@ -36,6 +36,20 @@ def trainable(
     )
 
 
+def spelled(*, dim: int = 128, min_count: int = 2, max_size: int = 100_000, dropout: float = 0.0) -> Embedding:
+    """A vector for each token, to which vectors of its characters are added; one that is unknown has that of what it
+    ends in.
+
+    :param dim: numbers in a vector.
+    :param min_count: a token seen less often is unknown.
+    :param max_size: only the most frequent tokens are kept.
+    :param dropout: probability that a whole token is blanked in training.
+    """
+    from nlpkit.builtin.embedding_layers import SpelledEmbedding  # torch
+
+    return SpelledEmbedding(dim=dim, min_count=min_count, max_size=max_size, dropout=dropout)
+
+
 def ngrams(
     *,
     low: int = 1,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TypeAlias, cast
@@ -20,23 +20,25 @@ LONGEST = 1 << 20  # bytes of a line; only what is no text has more
 
 
 class VectorFile:
-    """A file of which each line is a token in UTF-8 and ``dim`` numbers; it may be packed by gzip.
+    """A file of which each line is a token in UTF-8 and ``dim`` numbers, None for any; it may be packed by gzip.
 
     Made before training begins, so that a file that cannot be right is told at once.
 
+    :param dim: numbers in a vector; afterwards that of the file.
     :raises DataError: if it cannot be read, or its first line is no vector.
     :raises SettingError: if its vectors have another length than ``dim``.
     """
 
-    def __init__(self, path: str, dim: int) -> None:
-        self._path, self._dim = path, dim
-        with self._reading() as file:
+    def __init__(self, path: str, dim: int | None = None) -> None:
+        self.path = path
+        with reading(self.path) as file:
             first = file.readline(LONGEST).removeprefix(BOM)
             self._header = _header(first)
             found = self._header[1] if self._header else _numbers_at_the_end(first)
         if not found:
             raise DataError(f"{path} holds no vectors: its first line should be a token and numbers")
-        if found != dim:
+        self.dim = found
+        if dim not in (None, found):
             raise SettingError(f"dim is {dim}, but {path} has vectors of {found} numbers: set dim={found}")
 
     def read(self, tokens: Sequence[str]) -> Iterator[tuple[int, Vector]]:
@@ -46,36 +48,47 @@ class VectorFile:
 
         :raises DataError: for a line that is no vector, for a file that is cut off, or that has none of the tokens.
         """
-        wanted = {token.encode("utf-8", "surrogatepass"): position for position, token in enumerate(tokens)}
+        wanted = {token: position for position, token in enumerate(tokens)}
         before = len(wanted)
-        for number, line in self._lines():
-            token, *numbers = self._fields(number, line)
-            if (position := wanted.pop(token, None)) is not None:
-                yield position, self._vector(number, numbers)
+        for token, vector in self.choose(wanted.__contains__):
+            yield wanted.pop(token), vector
         if len(wanted) == before:
             raise DataError(
-                f"{self._path} has none of the {before} tokens of the vocabulary: is it UTF-8, and of words?"
+                f"{self.path} has none of the {before} tokens of the vocabulary: is it UTF-8, and of words?"
             )
+
+    def choose(self, wanted: Callable[[str], bool]) -> Iterator[tuple[str, Vector]]:
+        """Token and vector ``(dim,)`` of each line whose token is wanted, in the order of the file.
+
+        Whether it is wanted is asked line by line, so a token that has been had may be refused the next time. A token
+        that is no UTF-8 is passed over.
+
+        :raises DataError: for a wanted line that is no vector, and for a file that is cut off.
+        """
+        for number, line in self._lines():
+            token, *numbers = self._fields(number, line)
+            if (shown := decoded(token)) is not None and wanted(shown):
+                yield shown, self._vector(number, numbers)
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
         """Numbers and contents of the lines that hold vectors."""
         number = found = 0
-        with self._reading() as file:
+        with reading(self.path) as file:
             for number, line in enumerate(iter(lambda: file.readline(LONGEST), b""), start=1):
                 if line.strip() and not (number == 1 and self._header):
                     found += 1
                     yield number, line.removeprefix(BOM) if number == 1 else line
         if self._header and found < self._header[0]:
             raise DataError(
-                f"{self._path} is cut off after line {number}: it promises {self._header[0]} vectors and has {found}"
+                f"{self.path} is cut off after line {number}: it promises {self._header[0]} vectors and has {found}"
             )
 
     def _fields(self, number: int, line: bytes) -> list[bytes]:
         """A token, which may hold spaces or be one, and ``dim`` numbers as written."""
-        fields = line.rsplit(maxsplit=self._dim)
-        if len(fields) == self._dim and line[:1].isspace():
+        fields = line.rsplit(maxsplit=self.dim)
+        if len(fields) == self.dim and line[:1].isspace():
             return [b" ", *fields]
-        if len(fields) <= self._dim:
+        if len(fields) <= self.dim:
             raise self._broken(number, f"{len(fields) - 1} numbers")
         return fields
 
@@ -91,23 +104,32 @@ class VectorFile:
         return vector
 
     def _broken(self, number: int, found: str) -> DataError:
-        return DataError(f"{self._path}, line {number}: expected a token and {self._dim} numbers, found {found}")
+        return DataError(f"{self.path}, line {number}: expected a token and {self.dim} numbers, found {found}")
 
-    @contextmanager
-    def _reading(self) -> Iterator[IO[bytes]]:
-        """Open the file, whether it is packed or not.
 
-        :raises DataError: if that or reading fails.
-        """
-        try:
-            with Path(self._path).open("rb") as file:
-                packed = file.read(len(GZIP)) == GZIP
-                file.seek(0)
-                yield cast(IO[bytes], gzip.GzipFile(fileobj=file)) if packed else file
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise DataError(f"the vectors {self._path} are damaged: {error}") from error
-        except OSError as error:
-            raise DataError(f"the vectors {self._path} cannot be read: {error.strerror}") from error
+@contextmanager
+def reading(path: str) -> Iterator[IO[bytes]]:
+    """Open a file of vectors, whether it is packed or not.
+
+    :raises DataError: if that or reading fails.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            packed = file.read(len(GZIP)) == GZIP
+            file.seek(0)
+            yield cast(IO[bytes], gzip.GzipFile(fileobj=file)) if packed else file
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(f"the vectors {path} are damaged: {error}") from error
+    except OSError as error:
+        raise DataError(f"the vectors {path} cannot be read: {error.strerror}") from error
+
+
+def decoded(token: bytes) -> str | None:
+    """A token as it stands in a file of vectors; None for one that is no UTF-8."""
+    try:
+        return token.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return None
 
 
 def _header(line: bytes) -> tuple[int, int] | None:

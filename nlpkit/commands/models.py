@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from nlpkit.bundle import Bundle
 
 
 @click.group()
@@ -31,22 +35,23 @@ def list_models(kind: str) -> None:
     for name in registry().names("model"):
         component = registry().get("model", name)
         try:
-            config = find(name).config
+            bundle = find(name)
+            answers = _answers(bundle)
         except BundleError as error:
             warn(f"{name} from {component.distribution} {component.version}: {error}")
             continue
         size = sum(f.stat().st_size for f in Path(component.factory).rglob("*") if f.is_file())
-        entry = {"name": name, "task": config["task"], "labels": config["labels"], "bytes": size}
+        entry = {"name": name, "task": bundle.config["task"], **answers, "bytes": size}
         found.append(entry | {"distribution": component.distribution, "version": component.version})
     if kind == "json":
         click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
         return
-    shown = table("name", "task", "labels", ">MB", "from")
+    shown = table("name", "task", "answers", ">MB", "from")
     for e in found:
         shown.add_row(
             e["name"],
             e["task"],
-            ", ".join(e["labels"]),
+            ", ".join(e["labels"]) if "labels" in e else f"{e['words']:,} words" if "words" in e else "",
             f"{e['bytes'] / 1e6:.1f}",
             f"{e['distribution']} {e['version']}",
         )
@@ -71,7 +76,7 @@ def show(model: str, kind: str) -> None:
 @models.command()
 @click.argument("chosen", metavar="[MODELS]...", nargs=-1)
 def check(chosen: tuple[str, ...]) -> None:
-    """Open every part of models and score their own samples again; exit with 1 if one comes out otherwise.
+    """Open every part of models and answer their own samples again; exit with 1 if one comes out otherwise.
 
     Without MODELS, all installed ones are checked.
 
@@ -80,7 +85,7 @@ def check(chosen: tuple[str, ...]) -> None:
     nlpkit models check ./mine
     """
     from nlpkit.errors import NlpkitError
-    from nlpkit.inference.sentiment import load
+    from nlpkit.inference.opening import load
     from nlpkit.registry import registry
 
     failed = False
@@ -95,3 +100,13 @@ def check(chosen: tuple[str, ...]) -> None:
             click.echo(f"  {fault}", err=True)
     if failed:
         raise click.exceptions.Exit(1)
+
+
+def _answers(bundle: Bundle) -> dict[str, Any]:
+    """What a model can say: its labels, or how many words."""
+    from nlpkit.bundle import ANSWERS
+
+    if bundle.config["task"] != "cloze":
+        return {"labels": bundle.config["labels"]} if "labels" in bundle.config else {}
+    with bundle.reading(ANSWERS):
+        return {"words": len(bundle.json(ANSWERS)["words"])}

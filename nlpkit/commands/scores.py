@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import itertools
-import os
-import re
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, TypeAlias
+from typing import TypeAlias
 
 import click
 
+from nlpkit.commands.streams import shown
 from nlpkit.errors import DataError, SettingError
 from nlpkit.inference.sentiment import Score
 from nlpkit.rows import Row, Source
@@ -22,7 +19,6 @@ from nlpkit.rows import Row, Source
 OTHERS = ("json", "xls", "xlsx", "parquet")  # what people ask for, and must not get under a false name
 FORMATS = ("table", "jsonl", "csv", "tsv")
 ADDED = ("label", "probability", "reason")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # a review must not be able to steer the terminal
 _COLOURS = ("red", "green", "yellow", "cyan", "magenta")
 Write: TypeAlias = Callable[[Source, int, Sequence[Row], Sequence[Score]], bytes]  # the number is that of the first row
 
@@ -52,34 +48,6 @@ def choose(kind: str | None, output: Path | None, *, tables: str | None, termina
     if terminal and output is None:
         return "table"
     return tables or "jsonl"
-
-
-@contextlib.contextmanager
-def opened(output: Path | None, *, force: bool) -> Iterator[IO[bytes]]:
-    """Yield stdout, or a file beside ``output`` that takes its name when all went well.
-
-    :raises DataError: if ``output`` exists and not ``force``, or cannot be written.
-    """
-    if output is None:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    if output.exists() and not output.is_file():  # a device or a pipe is written to, never replaced
-        with output.open("wb") as stream:
-            yield stream
-        return
-    if output.exists() and not force:
-        raise DataError(f"{output} exists: choose another name, or say --force to replace it")
-    target = output.resolve()
-    part = target.with_name(f".nlpkit-{os.getpid()}.part")
-    try:
-        with part.open("wb") as stream:
-            yield stream
-        part.replace(target)
-    except OSError as error:
-        raise DataError(f"{output} cannot be written: {(error.strerror or str(error)).lower()}") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _jsonl(source: Source, first: int, rows: Sequence[Row], scores: Sequence[Score]) -> bytes:
@@ -147,7 +115,7 @@ class _Table:
     def _line(self, row: Row, score: Score) -> str:
         label = (score.label or "-").ljust(self._label_width)
         sure = "     -" if score.probability is None else f"{score.probability:6.3f}"
-        text = _CONTROL.sub("�", " ".join(row.text.split()))
+        text = shown(row.text)
         if score.reason:
             text = f"({score.reason})  {text}"  # first, lest a narrow terminal cut it off
         if self._width:

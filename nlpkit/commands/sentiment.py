@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from nlpkit.commands.labelled import ENCODING, LABEL, LABEL_COLUMN, TEXT_COLUMN, counted, labelled_rows, renames
 from nlpkit.commands.training import train
 from nlpkit.errors import DataError
-
-if TYPE_CHECKING:
-    from nlpkit.rows import Row, Source
 
 MODEL = click.option("--model", "-m", default="reviews", show_default=True, help="A model's name or folder.")
 FILE = click.Path(path_type=Path)
@@ -63,26 +59,27 @@ def score(
     nlpkit sentiment score orders.csv --column 评价 -o scored.csv
     cat reviews.txt | nlpkit sentiment score --format jsonl | jq .label
     """
-    from nlpkit.commands.scores import choose, opened, writer
-    from nlpkit.inference.sentiment import load
+    from nlpkit.commands.scores import choose, writer
+    from nlpkit.commands.streams import bar, blocks, opened, width
+    from nlpkit.inference.sentiment import SentimentModel
 
     gc.disable()  # a fifth of the time, for a million rows of which none makes a cycle
     if texts and files:
         raise click.UsageError("give FILES or --text, not both")
     if not files and not texts and sys.stdin.isatty():
         raise click.UsageError("no input: give a file, --text, or pipe something in; see --help")
-    opened_model = load(model)
+    opened_model = SentimentModel.load(model)
     if str(output) == "-":
         output = None
     terminal = sys.stdout.isatty()
     kind = choose(kind, output, tables=_tables(files, column, encoding), terminal=terminal)
     faults: Counter[str] = Counter()
     rows = 0
-    with opened(output, force=force) as out, _bar(show=output is not None or not terminal) as advance:
+    with opened(output, force=force) as out, bar(show=output is not None or not terminal) as advance:
         seen = terminal and output is None
         color = seen and not os.environ.get("NO_COLOR")
-        write = writer(kind, opened_model.labels, color=color, width=_width() if seen else None)
-        for source, first, block in _blocks(files, texts, column, encoding):
+        write = writer(kind, opened_model.labels, color=color, width=width() if seen else None)
+        for source, first, block in blocks(files, texts, "--text", column=column, encoding=encoding):
             scores = opened_model.score_rows(block)
             out.write(write(source, first, block, scores))
             if terminal or source.name == "-":
@@ -128,9 +125,9 @@ def evaluate(
 
     from nlpkit.corpus import renamed
     from nlpkit.evaluation import groups, measure
-    from nlpkit.inference.sentiment import load
+    from nlpkit.inference.sentiment import SentimentModel
 
-    opened_model = load(model)
+    opened_model = SentimentModel.load(model)
     names = opened_model.bundle.config.get("aliases", {}) | renames(labels)
     columns = {"text_column": text_column, "label_column": label_column, "group_column": group, "encoding": encoding}
     examples = list(renamed(labelled_rows(corpora, **columns), names))
@@ -199,48 +196,3 @@ def _tables(files: Sequence[str], column: str | None, encoding: str | None) -> s
     if any(header is None or header != headers[0] for header in headers):
         return None
     return "tsv" if any(suffix_of(file) == ".tsv" for file in files) else "csv" if headers or column else None
-
-
-def _blocks(
-    files: Sequence[str], texts: Sequence[str], column: str | None, encoding: str | None
-) -> Iterator[tuple[Source, int, Sequence[Row]]]:
-    """Yield each source with blocks of its rows and the number of the first, from 1."""
-    from nlpkit.rows import Source, argument_row, open_rows
-
-    if texts:
-        yield Source("--text", None, iter(())), 1, [argument_row(text) for text in texts]
-        return
-    for file in files or ("-",):
-        stream: str | IO[bytes] = sys.stdin.buffer if file == "-" else file
-        with open_rows(stream, column=column, encoding=encoding) as source:
-            yield source, 1, []  # a table without rows still has a header
-            first = 1
-            for block in source.blocks:
-                yield source, first, block
-                first += len(block)
-
-
-def _width() -> int:
-    import shutil
-
-    return shutil.get_terminal_size().columns
-
-
-@contextlib.contextmanager
-def _bar(*, show: bool) -> Iterator[Callable[[int, float | None], None]]:
-    """A bar on stderr where that is a terminal and stdout is not."""
-    if not show or not sys.stderr.isatty():
-        yield lambda _rows, _share: None
-        return
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-    from nlpkit.commands import console
-
-    columns = (TextColumn("{task.fields[rows]:,} rows"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=None, rows=0)
-
-        def advance(rows: int, share: float | None) -> None:
-            progress.update(task, rows=rows, completed=share or 0, total=None if share is None else 1)
-
-        yield advance

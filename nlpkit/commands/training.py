@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,31 +86,33 @@ def train(
         raise click.UsageError("give a CORPUS: a file, a folder, or a name that `nlpkit corpus list` shows")
     if not corpora and (text_column or label_column or encoding):
         raise click.UsageError("say the CORPUS too, or nothing of its columns and encoding: --resume knows them")
-    _need_torch()
+    need_torch()
     from nlpkit.bundle import writable
     from nlpkit.commands.training_view import show, show_plan
     from nlpkit.training import sentiment as training
     from nlpkit.training.plan import plan
     from nlpkit.training.run_folder import read_request
+    from nlpkit.training.settings import KINDS
 
     asked = read_request(output) if resume and output else {}
     components = {"tokenizer": tokenizer, "embedding": embedding, "encoder": encoder}
     made = _settings(asked, config or recipe, components, assignments, renames(labels))
     columns = {"text_column": text_column, "label_column": label_column, "encoding": encoding}
-    _set_threads(threads or asked.get("threads", 1))
+    set_threads(threads or asked.get("threads", 1))
     if dry_run:
-        rows: dict[str, Any] = {"corpora": corpora, "columns": columns} if corpora else _unchanged(asked["origin"])
+        rows: dict[str, Any] = {"corpora": corpora, "columns": columns} if corpora else unchanged(asked["origin"])
         show_plan(plan(labelled_rows(rows["corpora"], **rows["columns"]), made))
         return
     assert output is not None
     writable(output, force=force or asked.get("force", False))
-    origin = _origin(corpora, columns, made) if corpora else _unchanged(asked["origin"])
+    options = [value for m in made.members for kind in KINDS for value in getattr(m, kind).values()]
+    origin = origin_of(corpora, columns, options) if corpora else unchanged(asked["origin"])
     show(
         training.train(
             labelled_rows(origin["corpora"], **origin["columns"]),
             made,
             output,
-            samples=_lines(samples) if samples else asked.get("samples"),
+            samples=lines(samples) if samples else asked.get("samples"),
             keep_weights=asked.get("keep_weights", True) if keep_weights is None else keep_weights,
             force=force,
             resume=resume,
@@ -120,14 +122,19 @@ def train(
     )
 
 
-def _need_torch() -> None:
+def need_torch() -> None:
+    """Say how to get torch, before anything else is looked at.
+
+    :raises MissingExtra: if it is not installed.
+    """
     try:
         import torch  # noqa: F401
     except ImportError:
         raise MissingExtra("torch", "train", "training") from None
 
 
-def _set_threads(threads: int) -> None:
+def set_threads(threads: int) -> None:
+    """Let torch use so many."""
     import torch
 
     torch.set_num_threads(threads)
@@ -150,20 +157,18 @@ def _settings(
     return settings(with_labels(tables, labels))
 
 
-def _origin(corpora: Sequence[str], columns: Mapping[str, str | None], settings: Settings) -> dict[str, Any]:
+def origin_of(corpora: Sequence[str], columns: Mapping[str, str | None], options: Iterable[object]) -> dict[str, Any]:
     """What a run is of: the corpora as they were said, and the SHA-256 of every file, those that options name too."""
     from nlpkit.catalogue import files_of
     from nlpkit.fetching import sha256_of
-    from nlpkit.training.settings import KINDS
 
-    options = [value for m in settings.members for kind in KINDS for value in getattr(m, kind).values()]
     paths = [path for corpus in corpora for path in files_of(corpus)]
     paths += [Path(value) for value in options if isinstance(value, str)]
     files = {str(path): sha256_of(path) for path in paths if path.is_file()}
     return {"corpora": list(corpora), "columns": dict(columns), "files": files}
 
 
-def _unchanged(origin: dict[str, Any] | None) -> dict[str, Any]:
+def unchanged(origin: dict[str, Any] | None) -> dict[str, Any]:
     """The rows that a run was begun with; a file that is gone may be, as long as its rows were stored."""
     from nlpkit.fetching import sha256_of
 
@@ -175,7 +180,8 @@ def _unchanged(origin: dict[str, Any] | None) -> dict[str, Any]:
     return origin
 
 
-def _lines(path: Path) -> list[str]:
+def lines(path: Path) -> list[str]:
+    """The rows of a file."""
     from nlpkit.rows import open_rows
 
     with open_rows(path) as source:

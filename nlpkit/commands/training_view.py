@@ -17,6 +17,7 @@ from nlpkit.commands import console, say, table, warn
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from nlpkit.cloze_evaluation import ClozeMetrics
     from nlpkit.evaluation import Metrics
     from nlpkit.training.events import Event, MemberExported, MemberStarted, OwnLabels, Prepared, Saved, UnknownLabels
     from nlpkit.training.loop import Diverged, Epoch, Resumed, Step
@@ -198,10 +199,11 @@ def _diverged(event: Diverged) -> str:
 
 
 def _prepared(event: Prepared) -> str:
+    conflicts = f"{event.conflicts:,} texts under several labels, " if event.labels else ""
+    labels = f" ({_by_label(event.labels)})" if event.labels else ""
     return (
-        f"{event.rows:,} rows; dropped: {event.duplicates:,} copies, {event.conflicts:,} texts under several labels, "
-        f"{event.empty:,} without letters\n"
-        f"train {event.train:,} ({_by_label(event.labels)}), validation {event.validation:,}, test {event.test:,}"
+        f"{event.rows:,} rows; dropped: {event.duplicates:,} copies, {conflicts}{event.empty:,} without letters\n"
+        f"train {event.train:,}{labels}, validation {event.validation:,}, test {event.test:,}"
     )
 
 
@@ -235,23 +237,36 @@ def _exported(event: MemberExported) -> str:
 
 
 def _saved(event: Saved) -> None:
-    from nlpkit.commands.sentiment import show_metrics
-
     screen = console(stderr=True)
     for stage in event.stages:
         leave = "" if stage.exit is None else f", leaves at {stage.exit}"
         screen.print(f"mixture {list(stage.weights)}, temperature {stage.temperature}{leave}")
     screen.print(_summary(event))
     if event.metrics:
-        show_metrics(dict(event.metrics))
-        for sentence in _doubts(event.metrics["all"]):
-            warn(sentence)
+        FIGURES[event.task](event.metrics)
     else:
         warn("no row fell into test, so there are no figures: give more rows, or a larger share by --set test=0.3")
     if not event.curve:
         warn("there is no curve.png, as matplotlib is not installed: pip install 'nlpkit-zh[train]'")
-    use = f"nlpkit sentiment score FILE --model {event.folder}"
-    screen.print(f"saved {event.folder} ({event.size / 1e6:.1f} MB): {use}")
+    screen.print(f"saved {event.folder} ({event.size / 1e6:.1f} MB): {USE[event.task]} --model {event.folder}")
+
+
+def _sentiment_figures(metrics: Mapping[str, Metrics]) -> None:
+    from nlpkit.commands.sentiment import show_metrics
+
+    show_metrics(dict(metrics))
+    for sentence in _doubts(metrics["all"]):
+        warn(sentence)
+
+
+def _cloze_figures(metrics: Mapping[str, ClozeMetrics]) -> None:
+    from nlpkit.commands.cloze import show_metrics
+
+    show_metrics(metrics)
+
+
+USE = {"sentiment": "nlpkit sentiment score FILE", "cloze": 'nlpkit cloze "衣服质量__哦"'}
+FIGURES: dict[str, Callable[[Any], None]] = {"sentiment": _sentiment_figures, "cloze": _cloze_figures}
 
 
 def _doubts(found: Metrics) -> Iterator[str]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nlpkit.bundle import ARRAYS, CONFIG, GRAPH, TOKENIZER, VOCABULARY, Bundle, recorded
-from nlpkit.errors import BundleError, MissingExtra
+from nlpkit.errors import MissingExtra
+from nlpkit.inference.graphs import Graph
 from nlpkit.protocols import BatchTokenizer, Tokenizer
 from nlpkit.registry import registry
 from nlpkit.vocabulary import Ids, Tokens, Vocabulary, load_vocabulary
@@ -87,49 +86,28 @@ class TableMember:
 class GraphMember:
     """A composition with an encoder, executed by onnxruntime on one thread.
 
-    :param name: what to call it in errors.
-    :param graph: ONNX with inputs ``ids`` (batch, time) and ``mask``, and output ``logits`` (batch, labels).
+    :param graph: with inputs ``ids`` (batch, time) and ``mask``, and output ``logits`` (batch, labels).
     """
 
-    def __init__(self, text_ids: TextIds, graph: bytes, name: str) -> None:
-        self._text_ids = text_ids
-        self._graph, self._name = graph, name
+    def __init__(self, text_ids: TextIds, graph: Graph) -> None:
+        self._text_ids, self._graph = text_ids, graph
 
     def logits(self, texts: Sequence[str]) -> Floats:
         """Map normalised texts to logits ``(batch, labels)``; a row's logits do not depend on the others."""
-        return run_sorted(self._text_ids(texts), self._run)
-
-    def _run(self, ids: NDArray[np.int64], mask: NDArray[np.bool_]) -> NDArray[Any]:
-        with self._reading():
-            return np.asarray(self._session.run(["logits"], {"ids": ids, "mask": mask})[0])
-
-    @cached_property
-    def _session(self) -> Any:
-        import onnxruntime  # a bundle of tables never needs it
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1  # busy cores collapse with more
-        options.log_severity_level = 4  # what goes wrong is raised, and need not be printed as well
-        return onnxruntime.InferenceSession(self._graph, options, providers=["CPUExecutionProvider"])
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        try:
-            yield
-        except MemoryError:
-            raise
-        except Exception as error:  # onnxruntime's own errors share no base but this
-            raise BundleError(f"{self._name} is damaged: {str(error).splitlines()[0]}") from error
+        return run_sorted(self._text_ids(texts), lambda ids, mask: self._graph.run("logits", ids=ids, mask=mask))
 
 
-def run_sorted(ids: Ids, run: Callable[[NDArray[np.int64], NDArray[np.bool_]], NDArray[Any]]) -> Floats:
-    """Pad rows of similar length together, run them, and put the results back in order."""
+def run_sorted(ids: Ids, run: Callable[..., NDArray[Any]], *more: NDArray[Any]) -> Floats:
+    """Pad rows of similar length together, run them, and put the results back in order.
+
+    :param run: takes ids ``(batch, time)``, their mask, and of each of ``more`` ``(size, ...)`` the rows of the batch.
+    """
     order = np.argsort(ids.counts, kind="stable")
     rows = ids.rows()
     parts = []
     for start in range(0, ids.size, BATCH):
-        batch = Ids.of([rows[i] for i in order[start : start + BATCH]])
-        parts.append(run(*batch.padded()))
+        batch = order[start : start + BATCH]
+        parts.append(run(*Ids.of([rows[i] for i in batch]).padded(), *(array[batch] for array in more)))
     found = np.concatenate(parts).astype(np.float64)
     result = np.empty_like(found)
     result[order] = found
@@ -144,39 +122,65 @@ def open_member(bundle: Bundle, entry: dict[str, Any], labels: int) -> Member:
     """
     with bundle.reading(CONFIG):
         name, runtime, pooling = entry["name"], entry["runtime"], entry["head"]["pooling"]
-        component = registry().need("tokenizer", *recorded(entry["tokenizer"]))
-        options, length = entry["tokenizer"]["config"], entry["max_length"]
-        files = {"files": bundle.under(f"{name}/{TOKENIZER}")} if component.takes_files else {}
-        tokenizer = component.create(options, **files)
+        tokenizer, length = open_tokenizer(bundle, entry["tokenizer"], f"{name}/{TOKENIZER}"), entry["max_length"]
     with bundle.reading(f"{name}/{VOCABULARY}"):
         text_ids = TextIds(tokenizer, load_vocabulary(bundle.read(f"{name}/{VOCABULARY}")), length)
     if runtime == "torch":
         return _torch_member(bundle, entry, text_ids, labels)
     if runtime == "graph":
-        return GraphMember(text_ids, bundle.read(f"{name}/{GRAPH}"), f"{bundle.name}: {name}/{GRAPH}")
+        return GraphMember(text_ids, open_graph(bundle, name))
     with bundle.reading(f"{name}/{ARRAYS}"):
         return _open_table(bundle.read(f"{name}/{ARRAYS}"), text_ids, pooling, labels)
 
 
+def open_tokenizer(bundle: Bundle, record: Mapping[str, Any], folder: str) -> Tokenizer:
+    """Make a recorded tokenizer again, with the files that it keeps in a folder of the bundle."""
+    component = registry().need("tokenizer", *recorded(record))
+    files = {"files": bundle.under(folder)} if component.takes_files else {}
+    tokenizer: Tokenizer = component.create(record["config"], **files)
+    return tokenizer
+
+
+def open_graph(bundle: Bundle, member: str) -> Graph:
+    """The graph of a member."""
+    return Graph(bundle.read(f"{member}/{GRAPH}"), f"{bundle.name}: {member}/{GRAPH}")
+
+
+def load_arrays(data: bytes) -> dict[str, NDArray[Any]]:
+    """Read safetensors.
+
+    :raises ValueError: if the data is something else.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        return dict(load(data))
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error
+
+
 def _torch_member(bundle: Bundle, entry: dict[str, Any], text_ids: TextIds, labels: int) -> Member:
     """The one way by which inference needs torch: a composition that could not be exported."""
-    try:
-        import torch  # noqa: F401
-    except ImportError:
-        raise MissingExtra("torch", "train", f"the member {entry['name']} of {bundle.name}") from None
+    require_torch(bundle, entry["name"])
     from nlpkit.training.composition import TorchMember
 
     return TorchMember(bundle, entry, text_ids, labels)
 
 
-def _open_table(data: bytes, text_ids: TextIds, pooling: str, labels: int) -> TableMember:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
+def require_torch(bundle: Bundle, member: str) -> None:
+    """Say what to install, where a member needs torch that is not there.
 
+    :raises MissingExtra: naming the member.
+    """
     try:
-        arrays = load(data)
-    except SafetensorError as error:
-        raise ValueError(str(error)) from error
+        import torch  # noqa: F401
+    except ImportError:
+        raise MissingExtra("torch", "train", f"the member {member} of {bundle.name}") from None
+
+
+def _open_table(data: bytes, text_ids: TextIds, pooling: str, labels: int) -> TableMember:
+    arrays = load_arrays(data)
     table, levels = arrays["table"], arrays.get("levels")
     if table.shape != (len(text_ids.vocabulary), labels - 1) or arrays["bias"].shape != (labels - 1,):
         raise ValueError("the table does not fit the vocabulary and the labels")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,9 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nlpkit.bundle import CONFIG, EVIDENCE, SAMPLES, Bundle, find
-from nlpkit.errors import BundleError, SettingError
+from nlpkit.errors import SettingError
 from nlpkit.evidence import Evidence
 from nlpkit.inference.members import Floats, Member, open_member
+from nlpkit.inference.mixing import Stage
 from nlpkit.normalisation import Normaliser
 from nlpkit.rows import Row
 
@@ -35,28 +35,6 @@ class Score(NamedTuple):
     reason: str | None = None
 
 
-@dataclass(frozen=True)
-class Stage:
-    """A mixture of the first ``len(weights)`` members.
-
-    A row leaves at the first stage that is sure enough, so that later members cost only where there is doubt: a cascade
-    (Viola and Jones 2001).
-
-    :param weights: a weight for each member's logits.
-    :param temperature: the mixture is divided by it (Guo et al. 2017, https://arxiv.org/abs/1706.04599).
-    :param exit: the probability from which on no further member is asked; None at the last stage.
-    """
-
-    weights: tuple[float, ...]
-    temperature: float = 1.0
-    exit: float | None = None
-
-    def probabilities(self, logits: Sequence[Floats]) -> Floats:
-        """Mix members' logits, each ``(batch, labels)``, to probabilities ``(batch, labels)``."""
-        mixed = sum(weight * member for weight, member in zip(self.weights, logits, strict=True)) / self.temperature
-        return softmax(np.asarray(mixed))
-
-
 class SentimentModel:
     """A classifier of texts read from a bundle; any set of labels.
 
@@ -68,9 +46,8 @@ class SentimentModel:
     """
 
     def __init__(self, bundle: Bundle) -> None:
+        bundle.require_task("sentiment")
         config = bundle.config
-        if config["task"] != "sentiment":
-            raise BundleError(f"{bundle.name} is a model for {config['task']}, not for sentiment")
         self.bundle = bundle
         with bundle.reading(CONFIG):
             self.labels: list[str] = list(config["labels"])
@@ -79,6 +56,15 @@ class SentimentModel:
             if not self.labels or not self.stages or len(self.stages[-1].weights) > len(config["members"]):
                 raise ValueError("labels, members and stages do not fit each other")
         self._opened: dict[int, Member] = {}
+
+    @classmethod
+    def load(cls, model: str | Path = "reviews") -> SentimentModel:
+        """Open a model by its name (`nlpkit models list`) or its folder.
+
+        :raises BundleError: if there is none, or it is damaged, of a newer format, or made for another task.
+        :raises MissingPlugin: if a plugin that it needs is not installed.
+        """
+        return cls(find(model))
 
     def score(self, texts: Iterable[str]) -> list[Score]:
         """Score each text, in order.
@@ -164,21 +150,6 @@ class SentimentModel:
     def _evidence(self) -> Evidence:
         with self.bundle.reading(EVIDENCE):
             return Evidence(**self.bundle.json(EVIDENCE))
-
-
-def load(model: str | Path = "reviews") -> SentimentModel:
-    """Open a model by its name (`nlpkit models list`) or its folder.
-
-    :raises BundleError: if there is no such name or folder, or it is no model, damaged, or of a newer format.
-    :raises MissingPlugin: if a plugin that it needs is not installed.
-    """
-    return SentimentModel(find(model))
-
-
-def softmax(logits: Floats) -> Floats:
-    """Probabilities along the last axis."""
-    raised = np.exp(logits - logits.max(-1, keepdims=True))
-    return np.asarray(raised / raised.sum(-1, keepdims=True))
 
 
 def _unscored(text: object, reason: str) -> Score:

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from nlpkit.inference.members import Floats
-from nlpkit.inference.sentiment import Stage
+from nlpkit.inference.mixing import Stage
 
 RANGE = float(np.log(100))
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
+
+from nlpkit.bundle import ANSWERS
+
+CLOZE_PARTS = ("embedding", "encoder", "output")
 
 
 def card(name: str, config: Mapping[str, Any], files: Mapping[str, bytes]) -> str:
     """Markdown: what the model is, on what data, how it was made, how good it is, how it is used."""
-    data = config["data"]
-    size = sum(map(len, files.values())) / 1e6
-    corpora = "\n".join(f"| {corpus} | {rows:,} |" for corpus, rows in data["corpora"].items())
+    return (_sentiment if config["task"] == "sentiment" else _cloze)(name, config, files)
+
+
+def _sentiment(name: str, config: Mapping[str, Any], files: Mapping[str, bytes]) -> str:
     return f"""# {name}
 
-A {config["task"]} model of nlpkit {config["nlpkit"]} with the labels {", ".join(config["labels"])}. {size:.1f} MB.
+A sentiment model of nlpkit {config["nlpkit"]} with the labels {", ".join(config["labels"])}. {_megabytes(files)} MB.
 
 ## Use
 
@@ -21,24 +27,12 @@ A {config["task"]} model of nlpkit {config["nlpkit"]} with the labels {", ".join
 nlpkit sentiment score reviews.txt --model {name}
 ```
 
-## Data
-
-| corpus | rows |
-|---|---|
-{corpora}
-
-Of these rows {data["duplicates"]:,} were copies of another (equal in letters) and went, {data["conflicts"]:,} texts
-stood under several labels and went with all their copies, {data["empty"]:,} held no letters. The rest was split by a
-hash of each text's letters: {data["train"]:,} for training, {data["validation"]:,} for early stopping, mixing and
-calibration, {data["test"]:,} for the figures below, on which nothing was tuned.
-SHA-256 of the training rows: `{data["fingerprint"]}`.
-
+{_data(config)}
 ## How it was made
 
 {_members(config)}
 {_stages(config)}
-Seed {config["settings"]["seed"]}; Python {config["environment"]["python"]}, torch {config["environment"]["torch"]},
-threads {config["environment"]["threads"]}. All settings are in config.json{_pictures(files)}.
+{_environment(config, files)}
 
 ## How good it is
 
@@ -54,6 +48,94 @@ It was made from texts like those above and knows no others: measure it on your 
 and their order only: irony, comparison with another product and praise of the wrong thing escape it. A text in which it
 has seen no character or word before is answered by null and a reason.
 """
+
+
+def _cloze(name: str, config: Mapping[str, Any], files: Mapping[str, bytes]) -> str:
+    answers = json.loads(files[ANSWERS])["words"]
+    return f"""# {name}
+
+A cloze model of nlpkit {config["nlpkit"]} that can answer {len(answers):,} words. {_megabytes(files)} MB.
+
+## Use
+
+```
+nlpkit cloze "衣服质量__哦" --model {name}
+```
+
+{_data(config)}
+## How it was made
+
+{_cloze_members(config)}
+{_stages(config)}
+{_environment(config, files)}
+
+## How good it is
+
+One word of each test row was blanked, drawn by a seed from the words that can be answered but the 50 most frequent; all
+words compete for its place.
+
+| test rows | items | top-1 | top-5 | top-10 | MRR@10 |
+|---|---|---|---|---|---|
+{_cloze_metrics(config)}
+
+## Limits
+
+It says what people would write in texts like those above, not what is true or good. It learnt from reviews as they
+are, mistakes and prejudices among them. A word that stood in the training rows too seldom it cannot say at all, and
+blanks whose answer stands in another sentence it fills by guessing. Its tables of counts, where it has such, hold
+sequences of at most a few words, with how often they stood in the training rows; they do not hold the texts.
+"""
+
+
+def _megabytes(files: Mapping[str, bytes]) -> str:
+    return f"{sum(map(len, files.values())) / 1e6:.1f}"
+
+
+def _data(config: Mapping[str, Any]) -> str:
+    data = config["data"]
+    corpora = "\n".join(f"| {corpus} | {rows:,} |" for corpus, rows in data["corpora"].items())
+    labels = f", {data['conflicts']:,} texts\nstood under several labels and went with all their copies"
+    labels = labels if config["task"] == "sentiment" else ""
+    return f"""## Data
+
+| corpus | rows |
+|---|---|
+{corpora}
+
+Of these rows {data["duplicates"]:,} were copies of another (equal in letters) and went{labels}, {data["empty"]:,} held
+no letters. The rest was split by a hash of each text's letters: {data["train"]:,} for training, {data["validation"]:,}
+for early stopping, mixing and calibration, {data["test"]:,} for the figures below, on which nothing was tuned.
+SHA-256 of the training rows: `{data["fingerprint"]}`.
+"""
+
+
+def _environment(config: Mapping[str, Any], files: Mapping[str, bytes]) -> str:
+    environment = config["environment"]
+    return (
+        f"Seed {config['settings']['seed']}; Python {environment['python']}, torch {environment['torch']},\n"
+        f"threads {environment['threads']}. All settings are in config.json{_pictures(files)}."
+    )
+
+
+def _cloze_members(config: Mapping[str, Any]) -> str:
+    lines = [f"- words by `{config['tokenizer']['name']}`, normalised by {config['normalisation']}"]
+    for member in config["members"]:
+        if member["kind"] == "counts":
+            lines.append(f"- **{member['name']}**: counts of word sequences around the blank, {member['config']}")
+            continue
+        parts = [f"{kind} `{member[kind]['name']}` {member[kind]['config']}" for kind in CLOZE_PARTS]
+        best = [epoch for epoch in member["history"] if epoch["best"]][-1:]
+        when = f"best of {len(member['history'])} epochs: {best[0]['epoch']}" if best else "no epoch was better"
+        loss = f", {best[0]['validation_loss']:.3f} nats a validation word alone" if best else ""
+        lines.append(f"- **{member['name']}**: {'; '.join(parts)}; head {member['head']}; {when}{loss}.")
+    return "\n".join(lines) + "\n"
+
+
+def _cloze_metrics(config: Mapping[str, Any]) -> str:
+    return "\n".join(
+        f"| {name} | {m['items']:,} | {m['top1']:.1f} | {m['top5']:.1f} | {m['top10']:.1f} | {m['mrr10']:.3f} |"
+        for name, m in config["metrics"].items()
+    )
 
 
 def _members(config: Mapping[str, Any]) -> str:

@@ -30,7 +30,7 @@ class Classification:
         self._train, self._validation, self._settings, self._labels = train, validation, settings, labels
         self._weights = balanced(train.labels, labels) if settings.class_weights == "balanced" else None
 
-    def batches(self, draw: np.random.Generator) -> Sequence[Chosen]:
+    def batches(self, epoch: int, draw: np.random.Generator) -> Sequence[Chosen]:  # noqa: ARG002
         """Rows of similar length together."""
         return batches(self._train.lengths, self._settings.batch_size, draw)
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
+from torch import nn
 
 from nlpkit import bundle
 from nlpkit.bundle import Bundle, recorded
@@ -70,7 +71,7 @@ class Composition:
         files = {bundle.VOCABULARY: dump_vocabulary(self.vocabulary)}
         files |= {f"{bundle.TOKENIZER}/{path}": data for path, data in self.tokenizer_files.items()}
         if weights:
-            files[bundle.WEIGHTS] = save_tensors({k: v.contiguous() for k, v in self.network.state_dict().items()})
+            files[bundle.WEIGHTS] = dump_weights(self.network)
         return files
 
 
@@ -140,11 +141,24 @@ def restore(stored: Bundle, entry: Mapping[str, Any], vocabulary: Vocabulary, la
         encoder = encoder.create(entry["encoder"]["config"], input_dim=embedding.dim)
         head = Head(HeadSettings(**entry["head"]), input_dim=encoder.output_dim, labels=labels)
         network = Network(embedding, encoder, head)
-        try:
-            network.load_state_dict(load_tensors(stored.read(path)))
-        except (RuntimeError, SafetensorError) as error:
-            raise ValueError(" ".join(str(error).split())) from error
+        load_weights(network, stored.read(path))
     return network.eval()
+
+
+def load_weights(network: nn.Module, data: bytes) -> None:
+    """Put saved weights in.
+
+    :raises ValueError: if they are damaged, or do not fit.
+    """
+    try:
+        network.load_state_dict(load_tensors(data))
+    except (RuntimeError, SafetensorError) as error:
+        raise ValueError(" ".join(str(error).split())) from error
+
+
+def dump_weights(network: nn.Module) -> bytes:
+    """Weights as `load_weights` reads them."""
+    return save_tensors({k: v.contiguous() for k, v in network.state_dict().items()})
 
 
 def rehearse(settings: Settings) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from nlpkit.evaluation import Metrics
-from nlpkit.inference.sentiment import Stage
+from nlpkit.inference.mixing import Stage
 from nlpkit.training.loop import Diverged, Epoch, Resumed, Step
 
 
@@ -85,15 +84,16 @@ class MemberExported:
 
 @dataclass(frozen=True)
 class Saved:
-    """The model is saved. ``metrics`` are on the test rows, by corpus, "all" among them.
+    """The model is saved. ``metrics`` are its task's, on the test rows, by corpus, "all" among them.
 
     ``history`` holds the epochs of every loop by its name; ``curve`` is false where matplotlib is missing.
     """
 
     folder: Path
+    task: str
     size: int
     stages: Sequence[Stage]
-    metrics: Mapping[str, Metrics]
+    metrics: Mapping[str, Any]
     history: Mapping[str, Sequence[Epoch]]
     curve: bool
 

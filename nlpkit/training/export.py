@@ -6,12 +6,14 @@ import contextlib
 import io
 import logging
 import warnings
+from collections.abc import Mapping
 from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.numpy import save
+from torch import nn
 
 from nlpkit.bundle import ARRAYS, GRAPH
 from nlpkit.errors import MissingExtra
@@ -33,8 +35,23 @@ def export(network: Network, weights: str) -> tuple[str, dict[str, bytes]]:
     network.eval()
     if (vectors := _linear(network)) is not None:
         return "table", {ARRAYS: _table(network, vectors, weights)}
+    ids = torch.ones(2, 7, dtype=torch.int64)
+    mask = torch.ones(2, 7, dtype=torch.bool)
+    mask[1, 4:] = False
+    return export_graph(network, {"ids": ids, "mask": mask}, "logits", weights)
+
+
+def export_graph(
+    module: nn.Module, inputs: Mapping[str, torch.Tensor], output: str, weights: str
+) -> tuple[str, dict[str, bytes]]:
+    """Return the runtime, and the graph if it is ``graph``: ``torch`` has none.
+
+    :param inputs: an example of each input, of which every size may be another.
+    :param output: what to call what the module returns.
+    :raises MissingExtra: if onnx or onnxscript is not installed.
+    """
     try:
-        return "graph", {GRAPH: _graph(network, weights)}
+        return "graph", {GRAPH: _graph(module, inputs, output, weights)}
     except torch.onnx.errors.OnnxExporterError:
         return "torch", {}
 
@@ -72,27 +89,24 @@ def _codes(table: NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]
     return codes.astype(np.uint8), levels.astype(np.float32)
 
 
-def _graph(network: Network, weights: str) -> bytes:
+def _graph(module: nn.Module, inputs: Mapping[str, torch.Tensor], output: str, weights: str) -> bytes:
     try:
         import onnx
         import onnxscript  # noqa: F401 - the exporter needs it
     except ImportError as error:
         raise MissingExtra(error.name or "onnx", "train", "exporting a model") from error
-    ids = torch.ones(2, 7, dtype=torch.int64)
-    mask = torch.ones(2, 7, dtype=torch.bool)
-    mask[1, 4:] = False
-    free = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
+    free = tuple(dict.fromkeys(range(example.dim()), torch.export.Dim.DYNAMIC) for example in inputs.values())
     for recurrent in (torch.ops.aten.lstm.input, torch.ops.aten.gru.input):
         recurrent._dispatch_cache.clear()  # or a second export in one process unrolls the loop to the example's length
     with warnings.catch_warnings(), _silence():
         warnings.simplefilter("ignore")  # the exporter warns of its own parts
         program = torch.onnx.export(
-            network,
-            (ids, mask),
+            module,
+            tuple(inputs.values()),
             dynamo=True,
-            input_names=["ids", "mask"],
-            output_names=["logits"],
-            dynamic_shapes=(free, free),
+            input_names=list(inputs),
+            output_names=[output],
+            dynamic_shapes=free,
             verbose=False,
         )
     assert program is not None

@@ -17,7 +17,7 @@ from nlpkit.errors import NlpkitError, SettingError
 from nlpkit.training.batching import Chosen
 from nlpkit.training.checkpoint import Checkpoint, State
 from nlpkit.training.optimizer import optimizer_of, rate
-from nlpkit.training.settings import TrainingSettings
+from nlpkit.training.settings import LoopSettings
 
 
 class Objective(Protocol):
@@ -26,8 +26,8 @@ class Objective(Protocol):
     module: nn.Module  # holds all that is trained
     rate_setting: str  # the setting to lower where the loss turns into no number
 
-    def batches(self, draw: np.random.Generator) -> Sequence[Chosen]:
-        """Return the rows of each step of one epoch."""
+    def batches(self, epoch: int, draw: np.random.Generator) -> Sequence[Chosen]:
+        """Return the rows of each step of an epoch; the first is 1."""
         ...
 
     def loss(self, rows: Chosen) -> tuple[Tensor, int | None]:
@@ -135,7 +135,7 @@ class _Progress:
         self.rate = step.rate
         self.seconds += seconds
 
-    def close(self, validation: Validation | None, settings: TrainingSettings) -> Epoch:
+    def close(self, validation: Validation | None, settings: LoopSettings) -> Epoch:
         """End the epoch at hand."""
         value = -1.0 * self.epoch if validation is None else validation.loss
         if validation and settings.monitor == "accuracy":
@@ -173,7 +173,7 @@ class _Progress:
 
 
 def fit(
-    objective: Objective, settings: TrainingSettings, seed: int, checkpoint: Checkpoint | None = None
+    objective: Objective, settings: LoopSettings, seed: int, checkpoint: Checkpoint | None = None
 ) -> Generator[Step | Epoch | Resumed | Diverged, None, None]:
     """Train in place; when the generator ends, the module has the weights of its best epoch.
 
@@ -196,7 +196,7 @@ def fit(
             yield Diverged(**progress.diverged)
     try:
         while not progress.finished:
-            order = objective.batches(np.random.default_rng((seed, progress.epoch)))
+            order = objective.batches(progress.epoch, np.random.default_rng((seed, progress.epoch)))
             rate_at = rate(settings, len(order) * settings.epochs)
             module.train()
             while progress.step < len(order):

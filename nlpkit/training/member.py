@@ -6,7 +6,6 @@ import io
 import json
 import shutil
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,11 +23,12 @@ from nlpkit.training.calibration import tune_stage
 from nlpkit.training.checkpoint import Checkpoint
 from nlpkit.training.classification import Classification, logits_of
 from nlpkit.training.composition import Composition, compose, make, reopen, write_down
-from nlpkit.training.events import Event, Fitting, MemberExported, MemberStarted, Working
+from nlpkit.training.events import Event, MemberExported, MemberStarted, Working
 from nlpkit.training.export import export
 from nlpkit.training.history import History
-from nlpkit.training.loop import Diverged, Epoch, Resumed, fit
+from nlpkit.training.loop import fit
 from nlpkit.training.pretraining import LanguageModel, pretraining_settings
+from nlpkit.training.runs import outcome, recorded
 from nlpkit.training.settings import MemberSettings
 from nlpkit.training.storage import StoredCorpus, StoredTokens, completed, map_rows, store_ids, store_tokens
 from nlpkit.vocabulary import Tokens
@@ -38,7 +38,6 @@ CALIBRATED = 50_000  # validation rows that are enough to tune weights and tempe
 CHECKED = 512  # validation rows on which an exported member must agree with torch
 AGREEMENT = {"float32": 1e-4, "int8": 0.05}  # greatest difference of a calibrated probability; int8 rounds
 FACTS, LOGITS = "trained.json", "logits.npy"
-UNTOLD = ("seconds",)  # of an epoch: what differs between two runs that are otherwise the same
 
 
 @dataclass(frozen=True)
@@ -80,10 +79,10 @@ def train_member(
         model = LanguageModel(network, rows["train"], training.batch_size)
         checkpoint = Checkpoint(run / f"{member.name}.pretraining.safetensors", every)
         fitting = fit(model, pretraining_settings(training), seed, checkpoint)
-        yield from _recorded(f"{member.name}: language model", fitting, history)
+        yield from recorded(f"{member.name}: language model", fitting, history)
     classification = Classification(network, rows["train"], rows["validation"], training, len(corpus.labels))
     fitting = fit(classification, training, seed, Checkpoint(run / f"{member.name}.safetensors", every))
-    diverged = yield from _recorded(member.name, fitting, history)
+    diverged = yield from recorded(member.name, fitting, history)
     if not done.exists():
         yield Working(f"{member.name}: exporting", 0, None)
         tested = rows["validation"].first(CALIBRATED)
@@ -91,7 +90,7 @@ def train_member(
         texts = [t for block in corpus.texts("validation", CALIBRATED) for t in normaliser.batch(block)]
         trained = _export(composition, member.weights, logits, texts, tested.labels)
         with completed(done) as new:
-            _write(new, trained, _outcome(history.epochs[member.name], diverged))
+            _write(new, trained, outcome(history.epochs[member.name], diverged))
     trained = _read(done)
     yield trained.report
     return trained
@@ -141,32 +140,6 @@ def _started(composition: Composition) -> MemberStarted:
     shown = " → ".join([*names, entry["head"]["pooling"]])
     vectors = entry.get("vectors")
     return MemberStarted(entry["name"], shown, parameters, len(composition.vocabulary), vectors)
-
-
-def _recorded(
-    name: str, fitting: Generator[Any, None, None], history: History
-) -> Generator[Event, None, Diverged | None]:
-    """Pass a loop's events on, and write its epochs down."""
-    yield Fitting(name)
-    diverged = None
-    with closing(fitting):  # so that it saves its state when we are closed
-        for event in fitting:
-            match event:
-                case Resumed():
-                    history.set(name, event.history)
-                case Epoch():
-                    history.add(name, event)
-                case Diverged():
-                    diverged = event
-            yield event
-    return diverged
-
-
-def _outcome(epochs: Sequence[Epoch], diverged: Diverged | None) -> dict[str, Any]:
-    """What config.json says of a loop."""
-    told = [{k: v for k, v in asdict(epoch).items() if k not in UNTOLD} for epoch in epochs]
-    where = {"diverged": {"epoch": diverged.epoch, "step": diverged.step}} if diverged else {}
-    return {"history": told, **where}
 
 
 def _export(composition: Composition, weights: str, expected: Floats, texts: Sequence[str], labels: Any) -> Trained:

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from nlpkit.training.settings import TrainingSettings
+from nlpkit.training.settings import LoopSettings
 
 
-def optimizer_of(parameters: Iterable[nn.Parameter], settings: TrainingSettings) -> torch.optim.Optimizer:
+def optimizer_of(parameters: Iterable[nn.Parameter], settings: LoopSettings) -> torch.optim.Optimizer:
     """The optimizer that settings name, in torch's fused form where there is one for the CPU."""
     common: dict[str, Any] = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
     match settings.optimizer:
@@ -26,7 +26,7 @@ def optimizer_of(parameters: Iterable[nn.Parameter], settings: TrainingSettings)
             return torch.optim.SGD(parameters, momentum=settings.momentum, fused=True, **common)
 
 
-def rate(settings: TrainingSettings, steps: int) -> Callable[[int], float]:
+def rate(settings: LoopSettings, steps: int) -> Callable[[int], float]:
     """Step to factor of the learning rate: a linear rise, then the schedule."""
     warmup = int(settings.warmup * steps)
 

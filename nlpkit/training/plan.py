@@ -118,7 +118,7 @@ def _member(run: Path, member: MemberSettings, corpus: StoredCorpus, normaliser:
     composition, rows = result(composed(run, member, corpus, normaliser, seed))
     network, labels = composition.network, len(corpus.labels)
     training = Classification(network, rows["train"], rows["validation"], member.training, labels)
-    batch = rows["train"].batch(training.batches(np.random.default_rng(seed))[0])
+    batch = rows["train"].batch(training.batches(1, np.random.default_rng(seed))[0])
     parts = list(_parts(composition, *batch[:2]))
     runtime, files = export(network, member.weights)
     weights = composition.files(weights=True)

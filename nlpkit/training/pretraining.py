@@ -62,7 +62,7 @@ class LanguageModel:
         self._head = _TokenHead(encoder.output_dim // 2, table, counts, chances)
         self.module: nn.Module = nn.ModuleDict({"embedding": embedding, "encoder": encoder, "head": self._head})
 
-    def batches(self, draw: np.random.Generator) -> Sequence[Chosen]:
+    def batches(self, epoch: int, draw: np.random.Generator) -> Sequence[Chosen]:  # noqa: ARG002
         """Rows of similar length together."""
         return batches(self._rows.lengths, self._batch_size, draw)
 

@@ -6,8 +6,6 @@ part after part, and what is done there is not done again: see `nlpkit.training.
 
 from __future__ import annotations
 
-import json
-import platform
 from array import array
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
@@ -25,16 +23,17 @@ from nlpkit.corpus import Example, renamed
 from nlpkit.errors import DataError, nearest
 from nlpkit.evaluation import Answers, Metrics, corpus_names, metrics
 from nlpkit.evidence import Evidence, EvidenceCount
-from nlpkit.inference.sentiment import DECIMALS, SentimentModel, Stage
+from nlpkit.inference.mixing import Stage
+from nlpkit.inference.sentiment import DECIMALS, SentimentModel
 from nlpkit.normalisation import Normaliser
 from nlpkit.training.calibration import tune_stages
-from nlpkit.training.card import card
 from nlpkit.training.composition import rehearse
-from nlpkit.training.events import Event, OwnLabels, Prepared, Saved, UnknownLabels, Working
+from nlpkit.training.events import Event, OwnLabels, Prepared, UnknownLabels, Working
 from nlpkit.training.history import History
 from nlpkit.training.member import CALIBRATED, Trained, train_member
-from nlpkit.training.run_folder import CORPUS, FORCE, begun, finish_run, may_replace, open_run, read_request
-from nlpkit.training.settings import KINDS, Settings
+from nlpkit.training.run_folder import CORPUS
+from nlpkit.training.runs import Model, environment, rows_by_name, save_run
+from nlpkit.training.settings import KINDS, Settings, without_paths
 from nlpkit.training.storage import StoredCorpus, store_corpus
 
 SAMPLES = 12
@@ -67,27 +66,14 @@ def train(
     """
     if not resume:
         rehearse(settings)  # what an earlier attempt composed needs no file of the user's again
-    force = force or (resume and bool(read_request(folder).get(FORCE)))
-    bundle.writable(folder, force=force)
     request: dict[str, Any] = {"settings": asdict(settings), "samples": samples, "keep_weights": keep_weights}
     request |= {"threads": torch.get_num_threads(), "origin": origin}
-    with open_run(folder, request, resume=resume, force=force) as run:
-        history = History(run)
-        try:
-            learnt = yield from _learnt(examples, settings, run, history, every)
-            files, measured = yield from _files(learnt, settings, folder, samples, keep_weights=keep_weights)
-            files |= history.files()
-            files[bundle.CARD] = card(folder.name, json.loads(files[bundle.CONFIG]), files).encode()
-            may_replace(run)
-            bundle.save(folder, files, force=force)
-            finish_run(run)
-            size = sum(map(len, files.values()))
-            saved = Saved(folder, size, learnt.stages, measured, history.epochs, bundle.CURVE in files)
-            del learnt  # its maps keep the run's files open, which Windows would not let go
-            yield saved
-        finally:
-            if begun(run):  # it broke off: what there is can be seen
-                history.draw()
+
+    def make(run: Path, history: History) -> Generator[Event, None, Model]:
+        learnt = yield from _learnt(examples, settings, run, history, every)
+        return (yield from _model(learnt, settings, folder, samples, keep_weights=keep_weights))
+
+    yield from save_run(folder, request, make, resume=resume, force=force)
 
 
 @dataclass(frozen=True)
@@ -119,14 +105,14 @@ def _learnt(
     return _Learnt(corpus, prepared, evidence, statistics, members, stages)
 
 
-def _files(
+def _model(
     learnt: _Learnt, settings: Settings, folder: Path, samples: Sequence[str] | None, *, keep_weights: bool
-) -> Generator[Event, None, tuple[dict[str, bytes], dict[str, Metrics]]]:
-    """The model's files but for its card, and its figures on the test rows, measured on these very files."""
+) -> Generator[Event, None, Model]:
+    """The model, and its figures on the test rows, measured on these very files."""
     corpus = learnt.corpus
     config = _config(settings, corpus.labels, learnt.members, learnt.stages)
     config["data"] = {k: v for k, v in asdict(learnt.prepared).items() if k != "labels"}
-    config["data"] |= {"corpora": _rows_by_name(corpus.corpora), "fingerprint": corpus.fingerprint}
+    config["data"] |= {"corpora": rows_by_name(corpus.corpora), "fingerprint": corpus.fingerprint}
     config["statistics"] = learnt.statistics
     files = {bundle.EVIDENCE: bundle.dump_json(learnt.evidence.to_json())}
     for made in learnt.members:
@@ -137,7 +123,7 @@ def _files(
     files[bundle.CONFIG] = bundle.dump_json(config)
     texts = samples or [text for block in corpus.texts("validation", SAMPLES) for text in block]
     files[bundle.SAMPLES] = bundle.dump_json(_samples(model, texts))
-    return files, measured
+    return Model(files, learnt.stages, measured)
 
 
 def _stored(folder: Path, examples: Iterable[Example], settings: Settings) -> Generator[Event, None, StoredCorpus]:
@@ -221,29 +207,17 @@ def _config(
         "members": [member.entry for member in members],
         "stages": [asdict(stage) for stage in stages],
         "settings": _without_paths(settings, members),
-        "environment": {
-            "python": platform.python_version(),
-            "torch": torch.__version__.split("+")[0],
-            "threads": torch.get_num_threads(),
-        },
+        "environment": environment(),
     }
 
 
 def _without_paths(settings: Settings, members: Sequence[Trained]) -> dict[str, Any]:
-    """Settings as JSON; an option that a component does not keep in its config is a path, and nobody's business."""
+    """Settings as JSON."""
     found = asdict(settings)
     for member, trained in zip(found["members"], members, strict=True):
         for kind in KINDS:
-            config = trained.entry[kind]["config"]
-            member[kind] = {k: v for k, v in member[kind].items() if k == "name" or k in config}
+            member[kind] = without_paths(member[kind], trained.entry[kind])
     return found
-
-
-def _rows_by_name(corpora: Mapping[str, int]) -> dict[str, int]:
-    found: Counter[str] = Counter()
-    for path, rows in corpora.items():
-        found[Path(path).name] += rows
-    return dict(found)
 
 
 def _test(model: SentimentModel, corpus: StoredCorpus) -> Generator[Event, None, dict[str, Metrics]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from importlib.resources import files
 from pathlib import Path
@@ -22,20 +22,30 @@ CHOICES = {
     "optimizer": ("adamw", "adam", "adadelta", "sgd"),
     "schedule": ("constant", "linear", "cosine"),
     "monitor": ("loss", "accuracy"),
+    "precision": ("float32", "bfloat16"),
 }
+RANGES: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
+    (
+        ("epochs", "batch_size", "batch_tokens", "learning_rate", "patience", "pretrain_rate"),
+        lambda value: value > 0,
+        "be above 0",
+    ),
+    (
+        ("weight_decay", "r_drop", "pretrain", "clip", "exact_epochs", "subsample"),
+        lambda value: value >= 0,
+        "not be negative",
+    ),
+    (("momentum", "beta2", "warmup", "label_smoothing", "blanked"), lambda value: 0 <= value < 1, "be in [0, 1)"),
+)
 WEIGHTS = ("float32", "int8")
 POOLINGS = ("attention", "last", "max", "mean", "sqrtn", "sum")
 KINDS = ("tokenizer", "embedding", "encoder")
 
 
 @dataclass(frozen=True)
-class TrainingSettings:
-    """The loop: what is minimised, how, and when it stops.
+class LoopSettings:
+    """How the loop minimises, and when it stops.
 
-    :param loss: cross_entropy; bce, binary cross entropy of each label against the others; or mse, the squared error of
-        the probabilities (Brier 1950).
-    :param label_smoothing: share of each target that is spread over all labels.
-    :param class_weights: none; or balanced, where each label counts as much as any other, however rare.
     :param optimizer: adamw, adam, adadelta or sgd.
     :param learning_rate: its highest value.
     :param momentum: of sgd.
@@ -45,17 +55,9 @@ class TrainingSettings:
     :param clip: the greatest norm of a gradient; 0 clips nothing. Norms are recorded either way.
     :param monitor: loss or accuracy: by which the validation rows judge an epoch.
     :param patience: epochs without a better one before the run stops.
-    :param r_drop: weight of the difference between two passes under dropout (Liang et al. 2021,
-        https://arxiv.org/abs/2106.14448); doubles the time.
-    :param pretrain: epochs as a two-way language model before the first; for a recurrent encoder with one layer.
-    :param pretrain_rate: its learning rate.
     """
 
     epochs: int = 20
-    batch_size: int = 64
-    loss: str = "cross_entropy"
-    label_smoothing: float = 0.0
-    class_weights: str = "none"
     optimizer: str = "adamw"
     learning_rate: float = 2e-3
     momentum: float = 0.9
@@ -66,6 +68,27 @@ class TrainingSettings:
     clip: float = 1.0
     monitor: str = "loss"
     patience: int = 3
+
+
+@dataclass(frozen=True)
+class TrainingSettings(LoopSettings):
+    """The training of a classifier.
+
+    :param batch_size: rows in a step.
+    :param loss: cross_entropy; bce, binary cross entropy of each label against the others; or mse, the squared error of
+        the probabilities (Brier 1950).
+    :param label_smoothing: share of each target that is spread over all labels.
+    :param class_weights: none; or balanced, where each label counts as much as any other, however rare.
+    :param r_drop: weight of the difference between two passes under dropout (Liang et al. 2021,
+        https://arxiv.org/abs/2106.14448); doubles the time.
+    :param pretrain: epochs as a two-way language model before the first; for a recurrent encoder with one layer.
+    :param pretrain_rate: its learning rate.
+    """
+
+    batch_size: int = 64
+    loss: str = "cross_entropy"
+    label_smoothing: float = 0.0
+    class_weights: str = "none"
     r_drop: float = 0.0
     pretrain: int = 0
     pretrain_rate: float = 4e-3
@@ -123,23 +146,25 @@ class Settings:
     exits: tuple[float, ...] = ()
 
 
-def recipes() -> list[str]:
-    """Names of the recipes that come with nlpkit."""
-    return sorted(
-        Path(str(f)).stem for f in files("nlpkit.training").joinpath("recipes").iterdir() if f.name.endswith(".toml")
-    )
+def recipes(task: str = "sentiment") -> list[str]:
+    """Names of a task's recipes that come with nlpkit."""
+    return sorted(path.stem for path in _recipes(task).glob("*.toml"))
 
 
-def read_recipe(recipe: str | Path) -> dict[str, Any]:
-    """Return a recipe as nested tables: a path ending in .toml, or the name of one that comes with nlpkit.
+def _recipes(task: str) -> Path:
+    return Path(str(files("nlpkit.training"))) / "recipes" / ("" if task == "sentiment" else task)
+
+
+def read_recipe(recipe: str | Path, task: str = "sentiment") -> dict[str, Any]:
+    """Return a recipe as nested tables: a path ending in .toml, or the name of one of a task that comes with nlpkit.
 
     :raises SettingError: if there is none, or it is no TOML.
     """
     path = Path(recipe)
     if path.suffix != ".toml":
-        if str(recipe) not in recipes():
-            raise SettingError(f"there is no recipe {str(recipe)!r}{nearest(str(recipe), recipes())}")
-        path = Path(str(files("nlpkit.training").joinpath("recipes", f"{recipe}.toml")))
+        if str(recipe) not in recipes(task):
+            raise SettingError(f"there is no recipe {str(recipe)!r} for {task}{nearest(str(recipe), recipes(task))}")
+        path = _recipes(task) / f"{recipe}.toml"
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -148,18 +173,22 @@ def read_recipe(recipe: str | Path) -> dict[str, Any]:
         raise SettingError(f"the recipe {path} is no TOML: {error}") from error
 
 
-def assign(tables: dict[str, Any], assignments: Iterable[str]) -> dict[str, Any]:
+def assign(
+    tables: dict[str, Any], assignments: Iterable[str], places: Callable[..., Sequence[dict[str, Any]]] | None = None
+) -> dict[str, Any]:
     """Return tables with ``encoder.hidden=64`` and the like put in; a member is named first where there are several.
 
+    :param places: which tables an assignment changes, of all tables, the path before the last name, and that name.
     :raises SettingError: for an assignment without ``=``, or a place that does not exist.
     """
+    places = places or _places
     tables = copy.deepcopy(tables)
     for assignment in assignments:
         place, equals, value = assignment.partition("=")
         if not equals:
             raise SettingError(f"expected NAME=VALUE such as encoder.hidden=64, found {assignment!r}")
         *path, last = place.strip().split(".")
-        for table in _places(tables, path, last):
+        for table in places(tables, path, last):
             table[last] = _value(value.strip())
     return tables
 
@@ -203,14 +232,20 @@ def settings(tables: Mapping[str, Any]) -> Settings:
     if not all(0 < leave <= 1 for leave in made.exits):
         raise SettingError(f"exits are probabilities above 0, found: {list(made.exits)}")
     fill(Normaliser, made.normalisation, "normalisation")
-    test, validation = made.test * 100, made.validation * 100
-    if not all(abs(share - round(share)) < 1e-6 for share in (test, validation)):
-        raise SettingError(f"test and validation are whole percentages, 0.15 say, was: {made.test}, {made.validation}")
-    if not (round(test) >= 0 and round(validation) > 0 and round(test + validation) < 100):
-        raise SettingError(
-            f"test {made.test} and validation {made.validation} must leave rows to train on; validation > 0"
-        )
+    check_shares(made.test, made.validation)
     return made
+
+
+def check_shares(test: float, validation: float) -> None:
+    """Refuse shares of the rows that cannot be dealt out.
+
+    :raises SettingError: saying what they must be.
+    """
+    shares = test * 100, validation * 100
+    if not all(abs(share - round(share)) < 1e-6 for share in shares):
+        raise SettingError(f"test and validation are whole percentages, 0.15 say, was: {test}, {validation}")
+    if not (round(shares[0]) >= 0 and round(shares[1]) > 0 and round(sum(shares)) < 100):
+        raise SettingError(f"test {test} and validation {validation} must leave rows to train on; validation > 0")
 
 
 def fill(kind: type[T], table: Mapping[str, Any], where: str) -> T:
@@ -273,7 +308,7 @@ def _member(table: Mapping[str, Any], position: int) -> MemberSettings:
     table = {"name": f"member-{position}", **table}
     training = fill(TrainingSettings, table.pop("training", {}), f"{table['name']}.training")
     head = fill(HeadSettings, table.pop("head", {}), f"{table['name']}.head")
-    _check_training(training)
+    check_training(training)
     _check_head(head)
     member = fill(MemberSettings, {**table, "training": training, "head": head}, table["name"])
     if member.weights not in WEIGHTS:
@@ -283,18 +318,24 @@ def _member(table: Mapping[str, Any], position: int) -> MemberSettings:
     if member.max_length < 0:
         raise SettingError(f"max_length must not be negative, was: {member.max_length}")
     for kind in KINDS:
-        chosen = dict(getattr(member, kind))
-        if "name" not in chosen:
-            raise SettingError(f"{member.name}.{kind} has no name; there is: {', '.join(registry().names(kind))}")
-        name = chosen.pop("name")
-        if not isinstance(name, str):
-            raise SettingError(f"{member.name}.{kind}: name wants a text, found {name!r}")
-        component = registry().get(kind, name)
-        for option in chosen:
-            if option not in component.options():
-                known = component.options()
-                raise SettingError(f"the {kind} {component.name!r} has no option {option!r}{nearest(option, known)}")
+        check_component(kind, getattr(member, kind), member.name)
     return member
+
+
+def check_component(kind: str, chosen: Mapping[str, Any], where: str) -> None:
+    """Refuse a component that nobody registers, or options that it does not have.
+
+    :raises SettingError: saying what there is.
+    """
+    if "name" not in chosen:
+        raise SettingError(f"{where}.{kind} has no name; there is: {', '.join(registry().names(kind))}")
+    if not isinstance(chosen["name"], str):
+        raise SettingError(f"{where}.{kind}: name wants a text, found {chosen['name']!r}")
+    component = registry().get(kind, chosen["name"])
+    known = component.options()
+    for option in chosen:
+        if option != "name" and option not in known:
+            raise SettingError(f"the {kind} {component.name!r} has no option {option!r}{nearest(option, known)}")
 
 
 def _check_head(head: HeadSettings) -> None:
@@ -305,19 +346,23 @@ def _check_head(head: HeadSettings) -> None:
         raise SettingError(f"head.hidden must not be negative and head.dropout be in [0, 1), was: {head}")
 
 
-def _check_training(training: TrainingSettings) -> None:
+def without_paths(chosen: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
+    """A component's settings; an option that it does not keep in its config is a path, and nobody's business."""
+    return {option: value for option, value in chosen.items() if option == "name" or option in entry["config"]}
+
+
+def check_training(training: LoopSettings) -> None:
+    """Refuse values that no run could use.
+
+    :raises SettingError: naming the first.
+    """
     for name, known in CHOICES.items():
-        if (value := getattr(training, name)) not in known:
+        if (value := getattr(training, name, known[0])) not in known:
             raise SettingError(f"training.{name} cannot be {value!r}{nearest(value, known)}")
-    for name in ("epochs", "batch_size", "learning_rate", "patience", "pretrain_rate"):
-        if getattr(training, name) <= 0:
-            raise SettingError(f"training.{name} must be above 0, was: {getattr(training, name)}")
-    for name in ("weight_decay", "r_drop", "pretrain", "clip"):
-        if getattr(training, name) < 0:
-            raise SettingError(f"training.{name} must not be negative, was: {getattr(training, name)}")
-    for name in ("momentum", "beta2", "warmup", "label_smoothing"):
-        if not 0 <= getattr(training, name) < 1:
-            raise SettingError(f"training.{name} must be in [0, 1), was: {getattr(training, name)}")
+    for names, fits, wanted in RANGES:
+        for name in names:
+            if not fits(value := getattr(training, name, 0.5)):  # any number that fits stands for one not there
+                raise SettingError(f"training.{name} must {wanted}, was: {value}")
 
 
 def _places(tables: dict[str, Any], path: list[str], last: str) -> list[dict[str, Any]]:
@@ -325,13 +370,17 @@ def _places(tables: dict[str, Any], path: list[str], last: str) -> list[dict[str
     members = {member.get("name", f"member-{i}"): member for i, member in enumerate(_tables(tables.get("members")))}
     run = {f.name for f in fields(Settings)} - {"members"}
     if path and path[0] in members:
-        return [_descend(members[path[0]], path[1:])]
+        return [descend(members[path[0]], path[1:])]
     if (path or [last])[0] in run:
-        return [_descend(tables, path)]
-    return [_descend(member, path) for member in members.values()]
+        return [descend(tables, path)]
+    return [descend(member, path) for member in members.values()]
 
 
-def _descend(table: dict[str, Any], path: list[str]) -> dict[str, Any]:
+def descend(table: dict[str, Any], path: Sequence[str]) -> dict[str, Any]:
+    """The table at a path of names, made where it is not there.
+
+    :raises SettingError: if something else is there.
+    """
     for name in path:
         table = table.setdefault(name, {})
         if not isinstance(table, dict):

@@ -126,9 +126,12 @@ class StoredCorpus:
         return fingerprint((text, self.labels[next(labels)]) for block in self.texts("train") for text in block)
 
 
-def store_corpus(examples: Iterable[Example], folder: Path, *, test: float, validation: float) -> Iterator[int]:
+def store_corpus(
+    examples: Iterable[Example], folder: Path, *, test: float, validation: float, labelled: bool = True
+) -> Iterator[int]:
     """Read examples once, to the end; drop copies, deal out places, leave a folder for `StoredCorpus`.
 
+    :param labelled: false for texts that all have the empty label.
     :returns: an iterator that does it, and yields how many rows were read so far.
     :raises DataError: if fewer than two labels are left, or a place lacks rows.
     """
@@ -140,7 +143,7 @@ def store_corpus(examples: Iterable[Example], folder: Path, *, test: float, vali
                     writer.flush()
                     yield rows
             writer.flush()
-        facts = writer.finish(test=test, validation=validation)
+        facts = writer.finish(test=test, validation=validation, labelled=labelled)
         write_synced(new / "corpus.json", json.dumps(facts).encode())  # in ASCII: a name may hold lone surrogates
 
 
@@ -184,7 +187,7 @@ class _CorpusWriter:
         self._starts.append(self._ends)
         self._ends.clear()
 
-    def finish(self, *, test: float, validation: float) -> dict[str, Any]:
+    def finish(self, *, test: float, validation: float, labelled: bool) -> dict[str, Any]:
         """Write which rows stay and where; return the facts of corpus.json."""
         labels = np.frombuffer(self._labels, np.int32)
         kept = first_copies(np.frombuffer(self._bits, np.uint64), labels)
@@ -192,7 +195,10 @@ class _CorpusWriter:
         rows = {place: np.flatnonzero(kept.mask & (placed == position)) for position, place in enumerate(PLACES)}
         names = list(self._label_names)
         found = {place: {names[i] for i in np.unique(labels[numbers])} for place, numbers in rows.items()}
-        _check_labels(found, names, {place: len(numbers) for place, numbers in rows.items()}, kept.conflicts)
+        sizes = {place: len(numbers) for place, numbers in rows.items()}
+        if labelled:
+            _check_labels(found, names, sizes, kept.conflicts)
+        _check_sizes(sizes)
         order = sorted(found["train"])
         position = np.array([order.index(name) if name in order else -1 for name in names], dtype=np.int32)
         arrays = {"labels": position[labels], "corpora": np.frombuffer(self._corpora, np.int32)}
@@ -222,11 +228,16 @@ def _check_labels(found: Mapping[str, set[str]], names: Sequence[str], rows: Map
                 f"the label {unknown[0]!r} stands in the {place} rows only: it needs more rows, or "
                 f"--label {unknown[0]}= leaves it out"
             )
-    if not rows["validation"]:
-        raise DataError(
-            f"{rows['train']:,} rows are too few: none fell into validation; give more, or a larger share by "
-            "--set validation=0.3"
-        )
+
+
+def _check_sizes(rows: Mapping[str, int]) -> None:
+    """Refuse a split that leaves a place empty that must not be."""
+    for place in ("train", "validation"):
+        if not rows[place]:
+            raise DataError(
+                f"{sum(rows.values()):,} rows are too few: none fell into {place}; give more, or a larger share by "
+                f"--set {'validation=0.3' if place == 'validation' else 'test=0.1'}"
+            )
 
 
 class StoredTokens:

@@ -2,7 +2,6 @@ import itertools
 import json
 import math
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +9,7 @@ from hypothesis import strategies as st
 import nlpkit
 from nlpkit.bundle import Bundle
 from nlpkit.errors import BundleError, SettingError
-from nlpkit.inference.sentiment import BLOCK, Score, SentimentModel, Stage, softmax
+from nlpkit.inference.sentiment import BLOCK, Score, SentimentModel
 from tests.tiny import component, model_files, sample, stage, table_member
 
 SIMPLE = model_files()
@@ -171,22 +170,6 @@ def test_a_later_member_is_opened_only_in_doubt():
     assert [s.label for s in broken.score(["好", "差", "好好"])] == ["positive", "negative", "positive"]
     with pytest.raises(BundleError, match=r"second/arrays\.safetensors is missing"):
         broken.score(["好", "慢"])
-
-
-@given(
-    st.lists(st.lists(st.floats(-50, 50), min_size=3, max_size=3), min_size=1, max_size=4),
-    st.floats(0.05, 20),
-    st.floats(-1000, 1000),
-)
-def test_probabilities_ignore_a_shift_and_sum_to_one(logits, temperature, shift):
-    member = np.array(logits)
-    found = Stage((1.0,), temperature).probabilities([member])
-    assert np.allclose(found.sum(1), 1)
-    assert np.allclose(found, Stage((1.0,), temperature).probabilities([member + shift]), atol=1e-6)
-
-
-def test_softmax_bears_great_numbers():
-    assert softmax(np.array([[1000.0, 0.0], [-1000.0, -1000.0]])).tolist() == [[1.0, 0.0], [0.5, 0.5]]
 
 
 def test_a_model_checks_its_own_samples():

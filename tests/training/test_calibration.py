@@ -3,7 +3,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from nlpkit.inference.sentiment import Stage
+from nlpkit.inference.mixing import Stage
 from nlpkit.training.calibration import tune_stage, tune_stages
 
 pytestmark = pytest.mark.train

@@ -304,7 +304,7 @@ def by_hand(made, optimizer, clip=0.0, rates=None):
     optimizer = optimizer(list(module.parameters()))
     position = 0
     for epoch in range(1, made.epochs + 1):
-        for chosen in objective.batches(np.random.default_rng((3, epoch))):
+        for chosen in objective.batches(epoch, np.random.default_rng((3, epoch))):
             if rates:
                 optimizer.param_groups[0]["lr"] = rates[position]
             loss = torch.nn.functional.cross_entropy(*logits_and_labels(module, chosen))

@@ -1,0 +1,143 @@
+"""Cloze items: texts with one blank, and the word that stood there; read from a file, or made by blanking words."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from nlpkit.corpus import JSON_LINES, Faults
+from nlpkit.errors import DataError
+from nlpkit.inference.blanks import MARK, split_at_blanks
+from nlpkit.inference.members import tokenize
+from nlpkit.protocols import Tokenizer
+from nlpkit.rows import open_text, suffix_of
+
+BLOCK = 4096  # texts that are tokenised together
+
+
+class Item(NamedTuple):
+    """A text with one blank, and the word that is right there."""
+
+    text: str
+    answer: str
+
+
+def holds_items(path: str | Path, *, encoding: str | None = None) -> bool:
+    """Whether a file's first line is a JSON object with a text and an answer."""
+    if suffix_of(str(path)) not in JSON_LINES or not Path(path).is_file():
+        return False
+    with open_text(path, encoding=encoding) as decoded:
+        first = next((line for line in decoded.head() if line.strip()), "")
+    found = _object(first)
+    return found is not None and {"text", "answer"} <= found.keys()
+
+
+def read_items(path: str | Path, *, encoding: str | None = None, faults: Faults) -> Iterator[Item]:
+    """Read lines ``{"text": "衣服质量__哦", "answer": "不错"}``; those that cannot be used are counted in ``faults``.
+
+    :raises DataError: if the file cannot be read.
+    """
+    with open_text(path, encoding=encoding) as decoded:
+        for number, line in enumerate(decoded.lines(), 1):
+            found = _object(line)
+            if fault := _fault(found):
+                if line.strip():
+                    faults.add(fault, decoded.name, number)
+            elif found:
+                yield Item(found["text"], found["answer"])
+
+
+def blanked(
+    texts: Iterable[str],
+    tokenizer: Tokenizer,
+    answers: Sequence[str],
+    *,
+    seed: int = 0,
+    skip_frequent: int = 50,
+    min_words: int = 5,
+    every: bool = False,
+    limit: int | None = None,
+) -> list[Item]:
+    """Blank words of normalised texts: in each text one word, drawn by a seed from those that are answers.
+
+    :param answers: most frequent first.
+    :param skip_frequent: so many of the most frequent answers are never blanked: any model knows 的.
+    :param min_words: texts with fewer tokens of Chinese characters are left out.
+    :param every: blank each answer in turn, not one a text.
+    :param limit: keep so many items, drawn by the seed.
+    """
+    draw, known = random.Random(seed), set(answers[skip_frequent:])
+    items = []
+    for text, tokens in _tokenised(texts, tokenizer):
+        if len(split_at_blanks(text)) > 1 or sum(map(_is_chinese, tokens)) < min_words:
+            continue
+        places = [place for place in _places(text, tokens) if text[slice(*place)] in known]
+        chosen = places if every or not places else [draw.choice(places)]
+        items += [Item(text[:begin] + MARK + text[end:], text[begin:end]) for begin, end in chosen]
+    return items if limit is None or len(items) <= limit else draw.sample(items, limit)
+
+
+def read_words(path: str | Path, *, encoding: str | None = None) -> list[str]:
+    """Read a lexicon: a word a line, or a JSON list of words.
+
+    :raises DataError: if the file cannot be read, or holds no words.
+    """
+    with open_text(path, encoding=encoding) as decoded:
+        text = "".join(decoded.lines())
+    words = _listed(text) if text.lstrip().startswith("[") else text.split("\n")
+    if words is None or not all(isinstance(word, str) for word in words):
+        raise DataError(f"{path} is no lexicon: expected a word a line, or a JSON list of words")
+    found = list(dict.fromkeys(stripped for word in words if (stripped := word.strip())))
+    if not found:
+        raise DataError(f"{path} holds no words: expected a word a line, or a JSON list of words")
+    return found
+
+
+def _tokenised(texts: Iterable[str], tokenizer: Tokenizer) -> Iterator[tuple[str, list[str]]]:
+    block: list[str] = []
+    for text in texts:
+        block.append(text)
+        if len(block) == BLOCK:
+            yield from zip(block, tokenize(tokenizer, block).lists(), strict=True)
+            block = []
+    yield from zip(block, tokenize(tokenizer, block).lists(), strict=True)
+
+
+def _places(text: str, tokens: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Where each token begins and ends in its text; one that is not written there has no place."""
+    end = 0
+    for token in tokens:
+        begin = text.find(token, end)
+        if begin >= 0:
+            end = begin + len(token)
+            yield begin, end
+
+
+def _is_chinese(token: str) -> bool:
+    return any("\u4e00" <= character <= "\u9fff" for character in token)
+
+
+def _fault(found: dict[str, Any] | None) -> str | None:
+    if found is None:
+        return "no JSON object"
+    text, answer = found.get("text"), found.get("answer")
+    if not isinstance(text, str) or not isinstance(answer, str) or not answer.strip():
+        return "no text and answer"
+    blanks = len(split_at_blanks(text)) - 1
+    return None if blanks == 1 else "no blank" if blanks == 0 else "several blanks"
+
+
+def _object(line: str) -> dict[str, Any] | None:
+    found = _listed(line)
+    return found if isinstance(found, dict) else None
+
+
+def _listed(text: str) -> Any:
+    import orjson  # only those who read JSON need it
+
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None

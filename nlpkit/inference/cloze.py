@@ -1,0 +1,225 @@
+"""Cloze: text with blanks → normalised → tokens around each blank → logits of each member → mixed → the best words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nlpkit.bundle import ANSWERS, CONFIG, SAMPLES, TOKENIZER, VOCABULARY, Bundle, find
+from nlpkit.inference.blanks import Blank, ClozeMember
+from nlpkit.inference.cloze_members import open_member
+from nlpkit.inference.filling import Candidates, Filled, Filler, Filling
+from nlpkit.inference.members import Floats, open_tokenizer, tokenize
+from nlpkit.inference.mixing import Stage, log_sum, softmax
+from nlpkit.normalisation import Normaliser
+from nlpkit.protocols import Tokenizer
+from nlpkit.vocabulary import UNKNOWN, Ints, Tokens, Vocabulary, load_vocabulary
+
+__all__ = ["ClozeModel", "Filled", "Filling"]
+NUMBERS = 1 << 20  # logits that are held at a time
+TOLERANCE = 1e-3  # between a sample's recorded and its present probability
+
+
+class ClozeModel:
+    """A model that says which words fit a blank, read from a bundle.
+
+    >>> import nlpkit
+    >>> nlpkit.ClozeModel.load("reviews-cloze").fill(["衣服质量__哦"])  # doctest: +SKIP
+    [Filled(fillings=[Filling(words=('不错',), …, text='衣服质量不错哦'), …], reason=None)]
+
+    :raises BundleError: if the bundle is damaged or was made for another task.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        bundle.require_task("cloze")
+        config = bundle.config
+        self.bundle = bundle
+        with bundle.reading(CONFIG):
+            self.normaliser = Normaliser(**config["normalisation"])
+            (stage,) = config["stages"]
+            self.stage = Stage(tuple(stage["weights"]), float(stage["temperature"]))
+            if not config["members"] or len(self.stage.weights) != len(config["members"]):
+                raise ValueError("members and weights do not fit each other")
+        self._opened: dict[int, ClozeMember] = {}
+
+    @classmethod
+    def load(cls, model: str | Path = "reviews-cloze") -> ClozeModel:
+        """Open a model by its name (`nlpkit models list`) or its folder.
+
+        :raises BundleError: if there is none, or it is damaged, of a newer format, or made for another task.
+        :raises MissingPlugin: if a plugin that it needs is not installed.
+        """
+        return cls(find(model))
+
+    @property
+    def words(self) -> list[str]:
+        """The words that it can say, most frequent first, in the order of the logits."""
+        return self._answers[0]
+
+    @property
+    def counts(self) -> Ints:
+        """How often each word stood in the training texts ``(answers,)``."""
+        return self._answers[1]
+
+    def fill(
+        self,
+        texts: Iterable[str],
+        *,
+        top: int = 10,
+        beam: int | None = None,
+        lexicon: Iterable[str] | None = None,
+        pattern: str | None = None,
+        length: int | None = None,
+    ) -> list[Filled]:
+        """Fill the blanks of each text, marked by two underscores: the best fillings in order.
+
+        Several blanks are filled jointly. What restricts the words does not change their probabilities, which are
+        shares among all words.
+
+        :param top: how many fillings.
+        :param beam: fillings of some blanks that are tried further; ``max(top, 10)`` unless said.
+        :param lexicon: only these words.
+        :param pattern: only words that this regular expression matches as a whole.
+        :param length: only words of so many characters.
+        :raises SettingError: if the pattern is none, a number is not positive, or texts or lexicon come as one string.
+        """
+        candidates = self.candidates(lexicon=lexicon, pattern=pattern, length=length)
+        return Filler(self, top=top, beam=beam, candidates=candidates).fill(texts)
+
+    def candidates(
+        self, *, lexicon: Iterable[str] | None = None, pattern: str | None = None, length: int | None = None
+    ) -> Candidates:
+        """Which words may be said; see `fill`."""
+        return Candidates.of(self.words, self.normaliser, lexicon=lexicon, pattern=pattern, length=length)
+
+    def tokenize(self, normalised: Sequence[str]) -> list[list[str]]:
+        """Tokens of each normalised text."""
+        return tokenize(self.tokenizer, normalised).lists()
+
+    def logits(self, blanks: Sequence[Blank]) -> Floats:
+        """Map blanks to mixed logits ``(batch, answers)``; of many blanks that is much memory, see `best`."""
+        if not blanks:
+            return np.zeros((0, len(self.words)))
+        return self.stage.logits([self._logits(i, blanks) for i in range(len(self.stage.weights))])
+
+    def probabilities(self, blanks: Sequence[Blank]) -> Floats:
+        """Map blanks to probabilities ``(batch, answers)``."""
+        return softmax(self.logits(blanks))
+
+    def blocks(self, blanks: Sequence[Blank]) -> Iterator[tuple[slice, Floats]]:
+        """Mixed logits of as many blanks at a time as memory should hold, and which blanks these are."""
+        step = max(1, NUMBERS // max(1, len(self.words)))
+        for start in range(0, len(blanks), step):
+            rows = slice(start, min(start + step, len(blanks)))
+            yield rows, self.logits(blanks[rows])
+
+    def best(
+        self, blanks: Sequence[Blank], size: int, among: NDArray[np.intp] | None = None
+    ) -> tuple[NDArray[np.intp], Floats]:
+        """The best answers at each blank: positions in `words` and log-probabilities, both ``(batch, size)``.
+
+        Of equals the more frequent comes first.
+
+        :param among: positions of the answers that may be given, ascending; None is all. If they are fewer than
+            ``size``, so are the columns.
+        """
+        columns = min(size, len(self.words) if among is None else len(among))
+        found, values = np.empty((len(blanks), columns), dtype=np.intp), np.empty((len(blanks), columns))
+        for rows, logits in self.blocks(blanks):
+            allowed = logits if among is None else logits[:, among]
+            order = np.array([highest(row, columns) for row in allowed]).reshape(-1, columns)
+            found[rows] = order if among is None else among[order]
+            values[rows] = np.take_along_axis(allowed, order, 1) - log_sum(logits)
+        return found, values
+
+    def knows(self, documents: Sequence[Sequence[str]]) -> NDArray[np.bool_]:
+        """Whether any member knows any token of each document ``(batch,)``."""
+        tokens, known = Tokens.of(documents), np.zeros(len(documents), dtype=np.bool_)
+        for vocabulary in self._vocabularies:
+            ids = vocabulary.encode(tokens)
+            known |= ids.sums((ids.grid != UNKNOWN).sum(0)) > 0
+        return known
+
+    def member(self, position: int) -> ClozeMember:
+        """Return a member, opened when first asked."""
+        if position not in self._opened:
+            entry, vocabulary = self.bundle.config["members"][position], self._vocabularies[position]
+            self._opened[position] = open_member(self.bundle, entry, vocabulary, self.words)
+        return self._opened[position]
+
+    def check(self) -> list[str]:
+        """Open every member and fill the bundle's own samples again.
+
+        :returns: a sentence for each sample that comes out otherwise than recorded.
+        :raises BundleError: if a file is damaged.
+        """
+        self.logits([Blank(["好"], [])])
+        with self.bundle.reading(SAMPLES):
+            samples = [
+                (s["text"], [(tuple(f["words"]), f["probability"]) for f in s["fillings"]]) for s in self._samples
+            ]
+            filled = self.fill((text for text, _ in samples), top=2 * max((len(f) for _, f in samples), default=1) or 1)
+            pairs = zip(samples, filled, strict=True)
+            return [fault for (text, expected), found in pairs if (fault := _difference(text, expected, found))]
+
+    def sample(self, text: str, top: int = 5) -> dict[str, Any]:
+        """What samples.json holds of a text, for `check`."""
+        (found,) = self.fill([text], top=top)
+        fillings = [{"words": list(f.words), "probability": f.probability} for f in found.fillings]
+        return {"text": text, "fillings": fillings, "reason": found.reason}
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The one by which all members read."""
+        with self.bundle.reading(CONFIG):
+            return open_tokenizer(self.bundle, self.bundle.config["tokenizer"], TOKENIZER)
+
+    @property
+    def _samples(self) -> list[dict[str, Any]]:
+        return list(self.bundle.json(SAMPLES))
+
+    @cached_property
+    def _answers(self) -> tuple[list[str], Ints]:
+        with self.bundle.reading(ANSWERS):
+            found = self.bundle.json(ANSWERS)
+            words, counts = [str(word) for word in found["words"]], np.array(found["counts"], dtype=np.int64)
+            if not words or len(set(words)) != len(words) or counts.shape != (len(words),) or counts.min() < 0:
+                raise ValueError("words and counts do not fit each other")
+            return words, counts
+
+    @cached_property
+    def _vocabularies(self) -> list[Vocabulary]:
+        return [self._vocabulary(entry["name"]) for entry in self.bundle.config["members"]]
+
+    def _vocabulary(self, member: str) -> Vocabulary:
+        with self.bundle.reading(f"{member}/{VOCABULARY}"):
+            return load_vocabulary(self.bundle.read(f"{member}/{VOCABULARY}"))
+
+    def _logits(self, position: int, blanks: Sequence[Blank]) -> Floats:
+        with self.bundle.reading(self.bundle.config["members"][position]["name"]):
+            found = self.member(position).logits(blanks)
+            if found.shape != (len(blanks), len(self.words)):
+                raise ValueError(f"{found.shape[1:]} logits for {len(self.words)} words")
+            return found
+
+
+def highest(values: Floats, size: int) -> NDArray[np.intp]:
+    """Positions of the highest of some values ``(n,)``, in order; of equals the first comes first."""
+    if size == 0:
+        return np.zeros(0, dtype=np.intp)
+    least = np.partition(values, len(values) - size)[len(values) - size]
+    found = np.flatnonzero(values >= least)
+    return np.asarray(found[np.argsort(-values[found], kind="stable")[:size]])
+
+
+def _difference(text: str, expected: Sequence[tuple[tuple[str, ...], float]], filled: Filled) -> str | None:
+    found = {filling.words: filling.probability for filling in filled.fillings}
+    if bool(expected) == bool(found) and all(abs(found.get(words, 0.0) - p) <= TOLERANCE for words, p in expected):
+        return None
+    shown = dict(list(found.items())[: len(expected)])
+    return f"{text!r}: expected {dict(expected) or None}, found {shown or None}"

@@ -1,0 +1,48 @@
+"""Members' logits, mixed to probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nlpkit.inference.members import Floats
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A mixture of the first ``len(weights)`` members.
+
+    A row leaves at the first stage that is sure enough, so that later members cost only where there is doubt: a cascade
+    (Viola and Jones 2001).
+
+    :param weights: a weight for each member's logits.
+    :param temperature: the mixture is divided by it (Guo et al. 2017, https://arxiv.org/abs/1706.04599).
+    :param exit: the probability from which on no further member is asked; None at the last stage.
+    """
+
+    weights: tuple[float, ...]
+    temperature: float = 1.0
+    exit: float | None = None
+
+    def logits(self, logits: Sequence[Floats]) -> Floats:
+        """Mix members' logits, each ``(batch, answers)``, to logits ``(batch, answers)``."""
+        mixed = sum(weight * member for weight, member in zip(self.weights, logits, strict=True)) / self.temperature
+        return np.asarray(mixed)
+
+    def probabilities(self, logits: Sequence[Floats]) -> Floats:
+        """Mix members' logits, each ``(batch, answers)``, to probabilities ``(batch, answers)``."""
+        return softmax(self.logits(logits))
+
+
+def softmax(logits: Floats) -> Floats:
+    """Probabilities along the last axis."""
+    raised = np.exp(logits - logits.max(-1, keepdims=True))
+    return np.asarray(raised / raised.sum(-1, keepdims=True))
+
+
+def log_sum(logits: Floats) -> Floats:
+    """The logarithm of the sum of exponentials along the last axis, which is kept: ``(batch, 1)``."""
+    most = logits.max(-1, keepdims=True)
+    return np.asarray(most + np.log(np.exp(logits - most).sum(-1, keepdims=True)))

@@ -1,0 +1,33 @@
+"""Opens a saved model of whatever task."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nlpkit.bundle import find
+from nlpkit.errors import BundleError, nearest
+
+if TYPE_CHECKING:
+    from nlpkit.inference.cloze import ClozeModel
+    from nlpkit.inference.sentiment import SentimentModel
+
+TASKS = {"sentiment": "SentimentModel", "cloze": "ClozeModel"}  # each in a module of the task's name
+
+
+def load(model: str | Path = "reviews") -> SentimentModel | ClozeModel:
+    """Open a model by its name (`nlpkit models list`) or its folder; its task says of which class it is.
+
+    Where a type checker should know the class: `SentimentModel.load`, `ClozeModel.load`.
+
+    :raises BundleError: if there is no such name or folder, or it is no model, damaged, or of a newer format.
+    :raises MissingPlugin: if a plugin that it needs is not installed.
+    """
+    bundle = find(model)
+    task = str(bundle.config["task"])
+    if task not in TASKS:
+        raise BundleError(f"{bundle.name} is a model for {task!r}, which is unknown{nearest(task, TASKS)}")
+    kind: Any = getattr(import_module(f"nlpkit.inference.{task}"), TASKS[task])
+    opened: SentimentModel | ClozeModel = kind(bundle)
+    return opened

@@ -1,0 +1,257 @@
+"""Training a cloze bundle: texts → deduplicated, split → words → members trained, exported → mixed → tested → saved.
+
+A generator, as `nlpkit.training.sentiment` is: it yields what happens, and what is done in the run's folder is not done
+again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.numpy import save
+
+import nlpkit
+from nlpkit import bundle
+from nlpkit.bundle import Bundle
+from nlpkit.cloze_evaluation import ClozeMetrics, item_blanks, measure_items
+from nlpkit.cloze_items import Item, blanked
+from nlpkit.corpus import Example
+from nlpkit.evaluation import corpus_names
+from nlpkit.inference.cloze import ClozeModel
+from nlpkit.inference.mixing import Stage
+from nlpkit.normalisation import Normaliser
+from nlpkit.protocols import Tokenizer
+from nlpkit.training.calibration import tune_stage
+from nlpkit.training.cloze_member import Member, check_embedding, read_member, train_network, write_member
+from nlpkit.training.cloze_settings import ClozeSettings
+from nlpkit.training.cloze_words import Words, read_words, store_words
+from nlpkit.training.composition import Made, make
+from nlpkit.training.counting import CountSettings, count_ngrams
+from nlpkit.training.events import Event, Prepared, Working
+from nlpkit.training.history import History
+from nlpkit.training.run_folder import CORPUS
+from nlpkit.training.runs import Model, environment, rows_by_name, save_run
+from nlpkit.training.settings import without_paths
+from nlpkit.training.storage import StoredCorpus, completed, store_corpus
+from nlpkit.vocabulary import TableVocabulary, dump_vocabulary
+
+COUNTS = "counts"
+MIXED = 1_000  # validation items that are enough to tune the mixture on
+TESTED = 3_000  # test items of each corpus
+SAMPLES = 12
+CONTEXT_COUNT, CONTEXT_SIZE = 2, 65_000  # of the words by which contexts are told apart in counts
+
+
+def train(
+    texts: Iterable[Example],
+    settings: ClozeSettings,
+    folder: Path,
+    *,
+    samples: Sequence[str] | None = None,
+    keep_weights: bool = True,
+    force: bool = False,
+    resume: bool = False,
+    every: float = 30.0,
+    origin: Mapping[str, Any] | None = None,
+) -> Generator[Event, None, None]:
+    """Train and save; the same texts, settings and number of threads give the same model.
+
+    An interrupted run is resumed by the same call with ``resume``: the weights are those that it would have come to.
+
+    :param texts: read once, to the end; not at all where an earlier attempt has stored them.
+    :param samples: texts with blanks for the folder's test of itself; None takes some validation rows.
+    :param keep_weights: also save the weights as trained, which inference does not need.
+    :param force: replace a model, or an unfinished run, that is there.
+    :param every: seconds between saves of the state from which a killed run goes on.
+    :param origin: JSON that says which texts these are; a resumed run must be of the same.
+    :raises DataError: if the rows that are left are too few for the split, or hold too few words.
+    :raises BundleError: if the folder may not be replaced, or a run is in it.
+    """
+    if not resume:
+        rehearse(settings)  # what an earlier attempt composed needs no file of the user's again
+    request: dict[str, Any] = {"settings": asdict(settings), "samples": samples, "keep_weights": keep_weights}
+    request |= {"threads": torch.get_num_threads(), "origin": origin}
+
+    def make_model(run: Path, history: History) -> Generator[Event, None, Model]:
+        corpus = yield from _stored(run / CORPUS, texts, settings)
+        yield _prepared(corpus)
+        tokenizer, normaliser = make("tokenizer", settings.tokenizer), Normaliser(**settings.normalisation)
+        words = yield from _words(run / "words", corpus, tokenizer.part, normaliser, settings)
+        members = yield from _members(run, settings, words, history, every)
+        return (yield from _model(members, corpus, words, tokenizer, settings, folder, samples, keep_weights))
+
+    yield from save_run(folder, request, make_model, resume=resume, force=force)
+
+
+def rehearse(settings: ClozeSettings) -> None:
+    """Make every part once, before any text is read.
+
+    :raises SettingError: for a value that a part refuses, or parts that do not go together.
+    :raises DataError: for a file that a part needs and cannot read.
+    """
+    make("tokenizer", settings.tokenizer)
+    network = settings.network
+    embedding = make("embedding", network.embedding).part
+    check_embedding(embedding, network)
+    encoder = make("encoder", network.encoder, input_dim=embedding.dim or 2).part
+    output = make("output", network.output).part
+    inputs = (lambda words: words) if hasattr(embedding, "lookup") else None
+    output.layer(input_dim=encoder.output_dim, words=2, inputs=inputs)
+
+
+def _stored(folder: Path, texts: Iterable[Example], settings: ClozeSettings) -> Generator[Event, None, StoredCorpus]:
+    if not folder.exists():
+        yield Working("reading", 0, None)
+        shares = {"test": settings.test, "validation": settings.validation}
+        for count in store_corpus(texts, folder, **shares, labelled=False):
+            yield Working("reading", count, None)
+    return StoredCorpus(folder)
+
+
+def _prepared(corpus: StoredCorpus) -> Prepared:
+    places = {place: len(corpus.rows(place)) for place in ("train", "validation", "test")}
+    return Prepared(**asdict(corpus.counts), **places, labels={})
+
+
+def _words(
+    folder: Path, corpus: StoredCorpus, tokenizer: Tokenizer, normaliser: Normaliser, settings: ClozeSettings
+) -> Generator[Event, None, Words]:
+    if not folder.exists():
+        yield from store_words(folder, corpus, tokenizer, normaliser, settings.answers)
+    return read_words(folder, corpus)
+
+
+def _members(
+    run: Path, settings: ClozeSettings, words: Words, history: History, every: float
+) -> Generator[Event, None, list[Member]]:
+    members = [(yield from train_network(run, settings.network, words, history, seed=settings.seed, every=every))]
+    if settings.counts.order:
+        done = run / "trained" / COUNTS
+        if not done.exists():
+            yield Working("counting", 0, None)
+            counted = _counted(words, settings.counts)
+            with completed(done) as new:
+                write_member(new, counted, {"entry": counted.entry})
+        members.append(read_member(done)[0])
+    return members
+
+
+def _counted(words: Words, settings: CountSettings) -> Member:
+    documents = words.tokens["train"]
+    vocabulary = TableVocabulary.count(documents, min_count=CONTEXT_COUNT, max_size=CONTEXT_SIZE)
+    arrays = count_ngrams(documents, words.corpora["train"], vocabulary, words.answers, settings)
+    entry = {"name": COUNTS, "kind": COUNTS, "runtime": COUNTS, "config": asdict(settings)}
+    return Member(entry, {bundle.ARRAYS: save(arrays), bundle.VOCABULARY: dump_vocabulary(vocabulary)})
+
+
+def _model(
+    members: Sequence[Member],
+    corpus: StoredCorpus,
+    words: Words,
+    tokenizer: Made,
+    settings: ClozeSettings,
+    folder: Path,
+    samples: Sequence[str] | None,
+    keep_weights: bool,
+) -> Generator[Event, None, Model]:
+    """Mix the members; the model, and its figures on the test rows, measured on these very files."""
+    files = {f"{bundle.TOKENIZER}/{path}": data for path, data in tokenizer.part.files.items()}
+    files[bundle.ANSWERS] = bundle.dump_json({"words": list(words.answers), "counts": words.counts.tolist()})
+    for member in members:
+        files |= member.stored(keep_weights=keep_weights)
+    config = _config(members, corpus, tokenizer, settings)
+
+    def opened(stage: Stage) -> ClozeModel:
+        config["stages"] = [asdict(stage)]
+        return ClozeModel(Bundle(str(folder), {**files, bundle.CONFIG: bundle.dump_json(config)}))
+
+    yield Working("mixing", 0, None)
+    stage = _mixed(opened(Stage((1.0,) * len(members))), corpus, focus=bool(settings.network.training.focus))
+    model = opened(stage)
+    measured = yield from _test(model, corpus)
+    config["metrics"] = {name: found.to_json() for name, found in measured.items()}
+    texts = samples or [item.text for item in _items(model, corpus, "validation", slice(None), SAMPLES)]
+    files[bundle.CONFIG] = bundle.dump_json(config)
+    files[bundle.SAMPLES] = bundle.dump_json([model.sample(text) for text in texts])
+    return Model(files, [stage], measured)
+
+
+def _config(
+    members: Sequence[Member], corpus: StoredCorpus, tokenizer: Made, settings: ClozeSettings
+) -> dict[str, Any]:
+    """What config.json says of the model, but for its mixture and its figures."""
+    prepared = asdict(_prepared(corpus))
+    entries = {member.entry["name"]: member.entry for member in members}
+    told = asdict(settings)
+    told["tokenizer"] = without_paths(told["tokenizer"], tokenizer.record)
+    for kind in ("embedding", "encoder", "output"):
+        told["network"][kind] = without_paths(told["network"][kind], entries["network"][kind])
+    return {
+        "format": bundle.FORMAT,
+        "nlpkit": nlpkit.__version__,
+        "task": "cloze",
+        "normalisation": Normaliser(**settings.normalisation).config,
+        "tokenizer": tokenizer.record,
+        "members": list(entries.values()),
+        "settings": told,
+        "environment": environment(),
+        "data": {k: v for k, v in prepared.items() if k != "labels"}
+        | {"corpora": rows_by_name(corpus.corpora), "fingerprint": corpus.fingerprint},
+    }
+
+
+def _mixed(model: ClozeModel, corpus: StoredCorpus, *, focus: bool) -> Stage:
+    """Weights and temperature that make the words of validation items most likely.
+
+    :param focus: take the items from the first corpus alone.
+    """
+    items = _items(model, corpus, "validation", 0 if focus else slice(None), MIXED)
+    place = {word: position for position, word in enumerate(model.words)}
+    items = [item for item in items if item.answer in place]
+    members = [model.member(position) for position in range(len(model.stage.weights))]
+    if not items:
+        return Stage((1 / len(members),) * len(members))
+    blanks = item_blanks(model, items)
+    logits = [_raw(member.logits(blanks)) for member in members]
+    return tune_stage(logits, np.array([place[item.answer] for item in items]), None)
+
+
+def _raw(logits: Any) -> Any:
+    """Logits less the greatest of their row, which no mixture depends on."""
+    return logits - logits.max(1, keepdims=True)
+
+
+def _test(model: ClozeModel, corpus: StoredCorpus) -> Generator[Event, None, dict[str, ClozeMetrics]]:
+    """Figures on items of the test rows, of all and of each corpus."""
+    if not len(corpus.rows("test")):
+        return {}
+    wanted: dict[str, Any] = {"all": slice(None)}
+    names = corpus_names(corpus.corpora)
+    wanted |= {names[path]: position for position, path in enumerate(corpus.corpora) if path in names}
+    measured = {}
+    for done, (name, position) in enumerate(wanted.items()):
+        yield Working("testing", done, len(wanted))
+        if items := _items(model, corpus, "test", position, TESTED):
+            measured[name] = measure_items(model, items)
+    return measured
+
+
+def _items(model: ClozeModel, corpus: StoredCorpus, place: str, of: int | slice, limit: int) -> list[Item]:
+    """Items of the rows of a place, of all corpora or of one."""
+    chosen = np.ones(len(corpus.rows(place)), np.bool_) if isinstance(of, slice) else corpus.corpus_of(place) == of
+    texts = (text for text, taken in zip(_texts(corpus, place), chosen, strict=True) if taken)
+    return blanked(_normalised(model, texts), model.tokenizer, model.words, limit=limit)
+
+
+def _texts(corpus: StoredCorpus, place: str) -> Iterator[str]:
+    return (text for block in corpus.texts(place) for text in block)
+
+
+def _normalised(model: ClozeModel, texts: Iterable[str]) -> Iterator[str]:
+    for text in texts:
+        yield model.normaliser(text)

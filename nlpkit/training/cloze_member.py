@@ -1,0 +1,263 @@
+"""Training the network of a cloze model: words → ids on disk → composed → fitted → exported."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import save
+from torch import Tensor, nn
+
+from nlpkit import bundle
+from nlpkit.bundle import Bundle
+from nlpkit.errors import NlpkitError, SettingError
+from nlpkit.inference.blanks import BEGIN, BLANK, END, Blank
+from nlpkit.inference.cloze_members import NetworkMember, open_member
+from nlpkit.inference.mixing import softmax
+from nlpkit.protocols import Embedding, StaticEmbedding
+from nlpkit.training.checkpoint import Checkpoint
+from nlpkit.training.cloze_network import ClozeNetwork, both_ways, ids_of, restore
+from nlpkit.training.cloze_settings import NETWORK, NetworkSettings
+from nlpkit.training.cloze_words import Words
+from nlpkit.training.composition import ENTRY, dump_weights, make
+from nlpkit.training.events import Event, MemberExported, MemberStarted, Working
+from nlpkit.training.export import export_graph
+from nlpkit.training.history import History
+from nlpkit.training.loop import fit
+from nlpkit.training.member import AGREEMENT, CHECKED
+from nlpkit.training.runs import outcome, recorded
+from nlpkit.training.storage import completed, map_array, store_ids
+from nlpkit.training.word_prediction import Pieces, WordPrediction
+from nlpkit.vocabulary import TableVocabulary, Vocabulary, dump_vocabulary, load_vocabulary
+from nlpkit.writing import write_synced
+
+PLACES = ("train", "validation")
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member's entry in config.json, and its files by their paths in its folder."""
+
+    entry: dict[str, Any]
+    files: dict[str, bytes]
+
+    def stored(self, *, keep_weights: bool) -> dict[str, bytes]:
+        """The files by their paths in the bundle, without the weights as trained where nothing needs them."""
+        keep = keep_weights or self.entry["runtime"] == "torch"
+        kept = {path: data for path, data in self.files.items() if keep or path != bundle.WEIGHTS}
+        return {f"{self.entry['name']}/{path}": data for path, data in kept.items()}
+
+
+def train_network(
+    run: Path, settings: NetworkSettings, words: Words, history: History, *, seed: int, every: float
+) -> Generator[Event, None, Member]:
+    """Train in the folder of a run; what an earlier attempt finished there is not done again.
+
+    :param every: seconds between saves of the loop's state.
+    """
+    folder, done = run / "members" / NETWORK, run / "trained" / NETWORK
+    if not folder.exists():
+        yield from _prepare(folder, settings, words, seed)
+    network, entry, vocabulary = _reopen(folder, words.answers)
+    yield _started(entry, network, vocabulary)
+    pieces = {place: _pieces(folder, place, words.corpora[place], settings.max_length) for place in PLACES}
+    if settings.training.focus:
+        pieces["validation"] = pieces["validation"].of_first_corpus()
+    if not len(pieces["validation"].spans):
+        raise NlpkitError("no validation row has a word: give more texts, or a larger share by --set validation=0.3")
+    objective = WordPrediction(network, pieces["train"], pieces["validation"], settings.training, kept(words, settings))
+    fitting = fit(objective, settings.training, seed, Checkpoint(run / f"{NETWORK}.safetensors", every))
+    diverged = yield from recorded(NETWORK, fitting, history)
+    if not done.exists():
+        yield Working(f"{NETWORK}: exporting", 0, None)
+        member, report = _export(network, entry, vocabulary, words, settings.weights)
+        facts = {"entry": {**member.entry, **outcome(history.epochs[NETWORK], diverged)}, "report": asdict(report)}
+        with completed(done) as new:
+            write_member(new, member, facts)
+    member, facts = read_member(done)
+    yield MemberExported(**facts["report"])
+    return member
+
+
+def kept(words: Words, settings: NetworkSettings) -> NDArray[np.float64]:
+    """The probability that an occurrence of each answer is asked for ``(answers,)``."""
+    limit = settings.training.subsample
+    share = words.counts / words.counts.sum()
+    return np.minimum(1.0, np.sqrt(limit / share)) if limit else np.ones(len(share))
+
+
+def compose(
+    settings: NetworkSettings, documents: Any, answers: Sequence[str], counts: NDArray[np.int64], share: NDArray[Any]
+) -> tuple[ClozeNetwork, dict[str, Any], Vocabulary]:
+    """Make the network, fit its embedding and its output; return it, its entry, and the vocabulary of its inputs.
+
+    :param documents: the tokens of each training row; may be read several times.
+    :param share: see `kept`.
+    """
+    embedding = make("embedding", settings.embedding)
+    vocabulary = embedding.part.fit(documents, np.zeros(len(documents), dtype=np.int64))
+    static = check_embedding(embedding.part, settings)
+    encoder, output = make("encoder", settings.encoder, input_dim=embedding.part.dim), make("output", settings.output)
+    encoders = both_ways(lambda: make("encoder", settings.encoder, input_dim=embedding.part.dim).part)
+    ids = ids_of(answers, vocabulary)
+    network = ClozeNetwork(embedding.part, encoders, settings.head, output.part, ids)
+    network.output.fit(answers, counts, share, static.vectors().detach()[torch.from_numpy(ids)])
+    entry: dict[str, Any] = {"name": NETWORK, "kind": NETWORK, "max_length": settings.max_length}
+    entry |= {made.component.kind: made.record for made in (embedding, encoder, output)}
+    entry |= {"head": asdict(settings.head)}
+    return network, entry, vocabulary
+
+
+def check_embedding(embedding: Embedding, settings: NetworkSettings) -> StaticEmbedding:
+    """Refuse an embedding whose vector of a word has seen the words beside it: the blank would be among these."""
+    if not isinstance(embedding, StaticEmbedding) or not getattr(embedding, "ordered", True):
+        raise SettingError(
+            f"the embedding {settings.embedding['name']} has no vector that depends on its word alone, so a cloze "
+            "network cannot use it: choose trainable, spelled or word2vec"
+        )
+    return embedding
+
+
+def _prepare(folder: Path, settings: NetworkSettings, words: Words, seed: int) -> Iterator[Event]:
+    """Choose the vocabulary, make the weights at the start, encode the rows, and write all of it down."""
+    torch.manual_seed(seed)
+    yield Working(f"{NETWORK}: vocabulary", 0, None)
+    share = kept(words, settings)
+    network, entry, vocabulary = compose(settings, words.tokens["train"], words.answers, words.counts, share)
+    with completed(folder) as new:
+        part = new / NETWORK
+        part.mkdir()
+        for place, tokens in words.tokens.items():
+            for name, coded in ((place, vocabulary), (f"{place}-answers", TableVocabulary(words.answers))):
+                for count in store_ids(tokens.blocks(), coded, 0, part / name):
+                    yield Working(f"{NETWORK}: {place} ids", count, len(tokens))
+        write_synced(part / bundle.VOCABULARY, dump_vocabulary(vocabulary))
+        write_synced(part / bundle.WEIGHTS, dump_weights(network))
+        write_synced(part / ENTRY, bundle.dump_json(entry))
+
+
+def _reopen(folder: Path, answers: Sequence[str]) -> tuple[ClozeNetwork, dict[str, Any], Vocabulary]:
+    """A network as `_prepare` left it."""
+    entry = json.loads((folder / NETWORK / ENTRY).read_text("utf-8"))
+    vocabulary = load_vocabulary((folder / NETWORK / bundle.VOCABULARY).read_bytes())
+    return restore(Bundle.part(folder), entry, vocabulary, answers), entry, vocabulary
+
+
+def _pieces(folder: Path, place: str, corpora: NDArray[np.int32], longest: int) -> Pieces:
+    part = folder / NETWORK
+    ids, answers = (map_array(part / f"{name}.ids", np.int32) for name in (place, f"{place}-answers"))
+    return Pieces.cut(ids, answers, np.asarray(map_array(part / f"{place}.starts", np.int64)), corpora, longest)
+
+
+def _started(entry: Mapping[str, Any], network: ClozeNetwork, vocabulary: Vocabulary) -> MemberStarted:
+    shown = " → ".join(entry[kind]["name"] for kind in ("embedding", "encoder", "output"))
+    ways = "both ways" if len(network.encoders) == 2 else "masked"
+    parameters = sum(p.numel() for p in network.parameters())
+    return MemberStarted(NETWORK, f"{shown} ({ways})", parameters, len(vocabulary))
+
+
+def _export(
+    network: ClozeNetwork, entry: Mapping[str, Any], vocabulary: Vocabulary, words: Words, weights: str
+) -> tuple[Member, MemberExported]:
+    """Export, and compare with torch on validation rows.
+
+    :raises NlpkitError: if they differ by more than rounding explains.
+    """
+    network.eval()
+    with _folded(network):
+        runtime, files = export_graph(network, _example(), "outputs", weights)
+    files |= {bundle.ARRAYS: save(network.output.arrays()), bundle.VOCABULARY: dump_vocabulary(vocabulary)}
+    files[bundle.WEIGHTS] = dump_weights(network)
+    member = Member({**entry, "runtime": runtime}, files)
+    blanks = _some_blanks(words)
+    difference = _difference(network, member, vocabulary, words.answers, blanks)
+    if difference > AGREEMENT[weights]:
+        raise NlpkitError(f"the export of {NETWORK} differs from torch by {difference:.3g} in a probability; not saved")
+    size = sum(len(data) for path, data in files.items() if path != bundle.WEIGHTS)
+    return member, MemberExported(NETWORK, runtime, size, difference, len(blanks))
+
+
+def _example() -> dict[str, Tensor]:
+    ids = torch.ones(2, 7, dtype=torch.int64)
+    ids[0, 0], ids[0, 3], ids[0, 6] = BEGIN, BLANK, END
+    ids[1, 4:] = 0
+    mask = torch.ones(2, 7, dtype=torch.bool)
+    mask[1, 4:] = False
+    return {"ids": ids, "mask": mask, "at": torch.tensor([3, 2])}
+
+
+class _Folded(nn.Module):
+    """A static embedding as the table that inference needs of it."""
+
+    def __init__(self, vectors: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("table", vectors)
+        self.table: Tensor
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:  # noqa: ARG002
+        return self.table[ids]
+
+
+@contextmanager
+def _folded(network: ClozeNetwork) -> Iterator[None]:
+    """The network with a table in place of its embedding."""
+    embedding: Any = network.embedding
+    network.embedding = cast(Any, _Folded(embedding.vectors().detach()))
+    try:
+        yield
+    finally:
+        network.embedding = embedding
+
+
+def _some_blanks(words: Words) -> list[Blank]:
+    """The middle word of some validation rows as a blank."""
+    rows = (row for block in words.tokens["validation"].blocks() for row in block.lists() if row)
+    found = [
+        Blank(row[: len(row) // 2], row[len(row) // 2 + 1 :]) for row, _ in zip(rows, range(CHECKED), strict=False)
+    ]
+    return found or [Blank([], [])]
+
+
+class _Running:
+    """A network in memory as a member runs it."""
+
+    def __init__(self, network: ClozeNetwork) -> None:
+        self._network = network
+
+    def outputs(self, ids: NDArray[np.int64], mask: NDArray[np.bool_], at: NDArray[np.int64]) -> NDArray[Any]:
+        """Outputs ``(batch, width)``."""
+        with torch.inference_mode():
+            return np.asarray(self._network(*map(torch.from_numpy, (ids, mask, at))))
+
+
+def _difference(
+    network: ClozeNetwork, member: Member, vocabulary: Vocabulary, answers: Sequence[str], blanks: Sequence[Blank]
+) -> float:
+    """Greatest difference of a probability between torch and the files."""
+    expected = NetworkMember(vocabulary, _Running(network), network.decoder(), member.entry["max_length"])
+    stored = Bundle(NETWORK, {f"{NETWORK}/{path}": data for path, data in member.files.items()})
+    found = open_member(stored, member.entry, vocabulary, answers)
+    blocks = [blanks[at : at + 64] for at in range(0, len(blanks), 64)]
+    pairs = ((softmax(expected.logits(block)), softmax(found.logits(block))) for block in blocks)
+    return max(float(np.abs(a - b).max()) for a, b in pairs)
+
+
+def write_member(folder: Path, member: Member, facts: Mapping[str, Any]) -> None:
+    """Write a member for `read_member`."""
+    for path, data in member.files.items():
+        write_synced(folder / path, data)
+    write_synced(folder / "trained.json", bundle.dump_json(facts))
+
+
+def read_member(folder: Path) -> tuple[Member, dict[str, Any]]:
+    """A member, and what else was noted of it."""
+    facts = json.loads((folder / "trained.json").read_text("utf-8"))
+    files = {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.name != "trained.json"}
+    return Member(facts["entry"], files), facts

@@ -1,0 +1,62 @@
+"""The embedding ``word2vec`` and the commands ``vectors``; light, as it is imported at every start of nlpkit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nlpkit import hookimpl
+
+if TYPE_CHECKING:
+    import click
+    from nlpkit.hookspecs import RegisterComponent
+    from nlpkit.protocols import Embedding
+
+
+def word2vec(
+    *,
+    dim: int | None = None,
+    vectors: str | None = None,
+    extra: int | str = 0,
+    frozen: bool = True,
+    dropout: float = 0.0,
+    min_count: int = 5,
+    window: int = 5,
+    sg: bool = False,
+    negative: int = 5,
+    epochs: int = 5,
+    seed: int | None = None,
+) -> Embedding:
+    """Vectors from a file, or fitted to the training texts by word2vec (https://arxiv.org/abs/1301.3781).
+
+    :param dim: numbers in a vector; None: as many as the file has, or 200.
+    :param vectors: path of a file of vectors: word2vec's text or binary format, GloVe's or fastText's text; may be
+        packed by gzip. None fits vectors to the training texts.
+    :param extra: so many words of the file, its first, are known although the training texts lack them; or all.
+    :param frozen: leave the vectors as they start; false trains them with the rest.
+    :param dropout: probability that a whole word is blanked in training.
+    :param min_count: a word seen less often gets no vector fitted; where a file is tuned, no vector unless the file has
+        it.
+    :param window: words to each side that are predicted, or predict.
+    :param sg: skip-gram, a word predicts its neighbours; false: they predict it (CBOW).
+    :param negative: words drawn at random against each that is right.
+    :param epochs: passes of word2vec over the training texts.
+    :param seed: of word2vec; None: the run's own.
+    """
+    from nlpkit_word2vec.layer import Word2VecEmbedding  # torch
+
+    fitting = {"min_count": min_count, "window": window, "sg": sg, "negative": negative, "epochs": epochs, "seed": seed}
+    return Word2VecEmbedding(dim=dim, vectors=vectors, extra=extra, frozen=frozen, dropout=dropout, **fitting)
+
+
+@hookimpl
+def nlpkit_register_embeddings(register: RegisterComponent) -> None:
+    """Register the embedding."""
+    register("word2vec", word2vec)
+
+
+@hookimpl
+def nlpkit_register_commands(cli: click.Group) -> None:
+    """Add ``nlpkit vectors``."""
+    from nlpkit_word2vec.commands import vectors  # only the shell needs click
+
+    cli.add_command(vectors)

@@ -1,0 +1,203 @@
+"""Files of vectors: opened by what is in them, and written whole or not at all. No pickle is ever read or written."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Protocol, TypeAlias, cast
+
+import numpy as np
+from nlpkit.builtin.vectors import VectorFile, decoded, reading
+from nlpkit.errors import DataError, SettingError
+from nlpkit.writing import sync
+from numpy.typing import NDArray
+
+Vector: TypeAlias = NDArray[np.float32]
+FORMATS = {".txt": "text", ".vec": "text", ".bin": "binary"}
+HEAD, BLOCK = 1 << 16, 1 << 20  # bytes
+LONGEST = 1000  # bytes of a word
+NUMERIC = frozenset(b"0123456789.+-eE \t\r\n")
+CONVERT = "KeyedVectors.load({path!r}).save_word2vec_format('vectors.bin', binary=True)"
+STRANGERS = (
+    (
+        b"\x80",
+        "a pickle, which could run anything when it is read; where you trust it, convert it by gensim's " + CONVERT,
+    ),
+    (b"\x93NUMPY", "an array of NumPy without its words; convert what it belongs to by gensim's " + CONVERT),
+    (b"PK", "a zip archive, such as NumPy and torch write; unpack it, or convert it by gensim's " + CONVERT),
+    (
+        b"\xba\x16\x4f\x2f",
+        "fastText's own model; take the .vec beside it, or convert it by gensim's "
+        "load_facebook_vectors({path!r}).save_word2vec_format('vectors.bin', binary=True)",
+    ),
+)
+
+
+class Vectors(Protocol):
+    """An open file of vectors."""
+
+    path: str
+    dim: int
+
+    def choose(self, wanted: Callable[[str], bool]) -> Iterator[tuple[str, Vector]]:
+        """Word and vector ``(dim,)`` of each entry whose word is wanted, in the order of the file."""
+        ...
+
+
+def open_vectors(path: str, dim: int | None = None) -> Vectors:
+    """Open a file in word2vec's text or binary format, or GloVe's or fastText's text, packed by gzip or not.
+
+    :param dim: the numbers that its vectors must have; None for any.
+    :raises DataError: if it is none of these, or cannot be read.
+    :raises SettingError: if its vectors have another length.
+    """
+    with reading(path) as file:
+        head = file.read(HEAD)
+    for mark, what in STRANGERS:
+        if head.startswith(mark):
+            raise DataError(f"{path} is {what.format(path=path)}")
+    return BinaryVectorFile(path, dim) if _is_binary(head) else VectorFile(path, dim)
+
+
+class BinaryVectorFile:
+    """A file in word2vec's binary format: the number of words, that of numbers, and for each word as many float32.
+
+    :raises DataError: if it cannot be read.
+    :raises SettingError: if its vectors have another length than ``dim``.
+    """
+
+    def __init__(self, path: str, dim: int | None = None) -> None:
+        self.path = path
+        with reading(path) as file:
+            self._words, self.dim = _header(file.readline(HEAD)) or (0, 0)
+        if dim not in (None, self.dim):
+            raise SettingError(f"dim is {dim}, but {path} has vectors of {self.dim} numbers: set dim={self.dim}")
+
+    def choose(self, wanted: Callable[[str], bool]) -> Iterator[tuple[str, Vector]]:
+        """Word and vector ``(dim,)`` of each entry whose word is wanted, in the order of the file.
+
+        A word that is no UTF-8 is passed over. What follows a word is not looked at unless that is wanted.
+
+        :raises DataError: for a vector with a number that is not finite, and for a file whose words and vectors do not
+            come out even.
+        """
+        for number, (raw, data) in enumerate(self._entries(), start=1):
+            if (word := decoded(raw)) is not None and wanted(word):
+                vector = np.frombuffer(data, dtype="<f4").astype(np.float32)
+                if not np.isfinite(vector).all():
+                    raise DataError(f"{self.path}, word {number:,} ({word!r}): a number that is not finite")
+                yield word, vector
+
+    def _entries(self) -> Iterator[tuple[bytes, bytes]]:
+        """Words and their vectors as bytes."""
+        with reading(self.path) as file:
+            file.readline(HEAD)
+            source = _Buffered(file)
+            for number in range(1, self._words + 1):
+                word = source.until(b" ", LONGEST)
+                data = None if word is None else source.take(4 * self.dim)
+                if word is None or data is None:
+                    raise self._uneven(f"breaks off in word {number:,}")
+                if any(byte < 0x20 for byte in word.lstrip(b"\r\n")):
+                    raise self._uneven(f"has a word {number:,} that is none")
+                yield word.lstrip(b"\r\n"), data
+            if source.rest().strip(b"\r\n"):
+                raise self._uneven("goes on behind the last")
+
+    def _uneven(self, found: str) -> DataError:
+        return DataError(
+            f"{self.path} promises {self._words:,} words with {self.dim} numbers each, but {found}: it is cut off or "
+            "damaged, or a word in it holds a space"
+        )
+
+
+class _Buffered:
+    """Bytes of a file, taken piece by piece."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._held, self._at = file, b"", 0
+
+    def until(self, mark: bytes, limit: int) -> bytes | None:
+        """What stands before the next mark, which is skipped; None if that is not near."""
+        end = self._held.find(mark, self._at)
+        if end < 0:
+            self._fill(limit)
+            end = self._held.find(mark, self._at, self._at + limit)
+        if end < 0 or end - self._at > limit:
+            return None
+        found = self._held[self._at : end]
+        self._at = end + len(mark)
+        return found
+
+    def take(self, size: int) -> bytes | None:
+        """So many bytes, or None if there are fewer."""
+        if len(self._held) - self._at < size:
+            self._fill(size)
+        found = self._held[self._at : self._at + size]
+        self._at += size
+        return found if len(found) == size else None
+
+    def rest(self) -> bytes:
+        """What is left, or enough of it to know that something is."""
+        self._fill(BLOCK)
+        return self._held[self._at :]
+
+    def _fill(self, size: int) -> None:
+        self._held = self._held[self._at :] + self._file.read(max(size, BLOCK))
+        self._at = 0
+
+
+def _header(line: bytes) -> tuple[int, int] | None:
+    fields = line.split()
+    if len(fields) != 2 or not all(field.isdigit() and len(field) < 10 for field in fields):
+        return None
+    return int(fields[0]), int(fields[1])
+
+
+def _is_binary(head: bytes) -> bool:
+    """Whether behind the first line and the first word stands anything but numbers in digits, mostly."""
+    first, _, others = head.partition(b"\n")
+    found = _header(first)
+    if not found or not found[1]:
+        return False
+    word, space, following = others.partition(b" ")
+    data = following[: 4 * found[1]]
+    return bool(space) and b"\n" not in word.lstrip(b"\r\n") and 2 * sum(byte in NUMERIC for byte in data) < len(data)
+
+
+def format_of(path: Path) -> str | None:
+    """The format that a file's name tells, be it packed or not; None if it tells none."""
+    return FORMATS.get(Path(path.name.lower().removesuffix(".gz")).suffix)
+
+
+def write_vectors(path: Path, words: Sequence[str], vectors: NDArray[np.float32], *, binary: bool) -> None:
+    """Write vectors ``(words, dim)`` in word2vec's format, packed by gzip if the name ends in .gz, whole or not at all.
+
+    :param words: none holds white space: the formats have no way to say so.
+    """
+    new = path.with_name(f".{path.name}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with new.open("wb") as file:
+            _write(file, path, words, vectors, binary=binary)
+            sync(file)
+        new.replace(path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
+
+
+def _write(file: IO[bytes], path: Path, words: Sequence[str], vectors: NDArray[np.float32], *, binary: bool) -> None:
+    if path.suffix.lower() != ".gz":
+        _write_entries(file, words, vectors, binary=binary)
+        return
+    with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed:  # equal vectors make equal files
+        _write_entries(cast(IO[bytes], packed), words, vectors, binary=binary)
+
+
+def _write_entries(file: IO[bytes], words: Sequence[str], vectors: NDArray[np.float32], *, binary: bool) -> None:
+    file.write(f"{len(words)} {vectors.shape[1]}\n".encode())
+    for word, vector in zip(words, vectors, strict=True):
+        numbers = vector.astype("<f4").tobytes() if binary else " ".join(f"{x:.6g}" for x in vector.tolist()).encode()
+        file.write(word.encode("utf-8", "surrogatepass") + b" " + numbers + b"\n")

@@ -1,0 +1,66 @@
+"""Which words are near a word."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Self
+
+import numpy as np
+from nlpkit.errors import DataError
+from nlpkit.normalisation import Normaliser
+from numpy.typing import NDArray
+
+from nlpkit_word2vec.files import open_vectors
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A word, and the cosine of the angle between its vector and that of the word asked for."""
+
+    word: str
+    similarity: float
+
+
+class Neighbours:
+    """Words and their vectors ``(words, dim)``."""
+
+    def __init__(self, words: Sequence[str], vectors: NDArray[np.float32], name: str = "the vectors") -> None:
+        self._words, self._name = list(words), name
+        self._positions = {word: position for position, word in enumerate(self._words)}
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        self._directions = vectors / np.where(lengths > 0, lengths, 1)
+
+    @classmethod
+    def read(cls, path: str) -> Self:
+        """Read a whole file: see `nlpkit_word2vec.files.open_vectors`.
+
+        :raises DataError: if it is at fault, or holds no words.
+        """
+        found: dict[str, NDArray[np.float32]] = {}
+        for word, vector in open_vectors(path).choose(lambda word: word not in found):
+            found.setdefault(word, vector)
+        if not found:
+            raise DataError(f"{path} holds no words: expected at least one with its vector")
+        return cls(list(found), np.stack(list(found.values())), path)
+
+    def near(self, word: str, top: int) -> list[Neighbour]:
+        """Return the nearest other words, the nearest first.
+
+        :raises DataError: if the word is not known as it stands, nor normalised as texts are.
+        """
+        at = self._position(word)
+        similarities = self._directions @ self._directions[at]
+        similarities[at] = -np.inf
+        order = np.argsort(-similarities, kind="stable")[: min(top, len(self._words) - 1)]
+        return [Neighbour(self._words[i], float(similarities[i])) for i in order]
+
+    def _position(self, word: str) -> int:
+        for spelling in (word, Normaliser()(word)):
+            if (at := self._positions.get(spelling)) is not None:
+                return at
+        akin = [known for known in self._words if not set(word).isdisjoint(known)]  # a comparison with all takes long
+        close = get_close_matches(word, akin, n=3, cutoff=0.5)
+        hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else f" among its {len(self._words):,}"
+        raise DataError(f"{self._name} has no word {word!r}{hint}")
