@@ -27,6 +27,7 @@ HOOKS = {
     "output": "nlpkit_register_outputs",
     "model": "nlpkit_register_models",
 }
+ELSEWHERE = {("embedding", "word2vec"): "nlpkit-zh-word2vec"}  # our components with a distribution of their own
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,8 @@ class Registry:
         :raises SettingError: naming the nearest right name and all there are.
         """
         if (kind, name) not in self.components:
+            if ours := ELSEWHERE.get((kind, name)):
+                raise SettingError(f"the {kind} {name!r} is in {ours}, which is not installed: pip install {ours}")
             raise SettingError(f"there is no {kind} {name!r}{nearest(name, self.names(kind))}")
         return self.components[kind, name]
 

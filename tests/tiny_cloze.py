@@ -1,6 +1,7 @@
 """A tiny cloze model made by hand: each token before and behind a blank adds to the logit of each word."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 
@@ -8,7 +9,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
+from nlpkit.builtin.tokenizers import rjieba
 from nlpkit.inference.blanks import Blank
+from nlpkit.normalisation import Normaliser
+from nlpkit.training.counting import CountSettings, count_ngrams
 from nlpkit.vocabulary import TableVocabulary, dump_vocabulary
 from tests.tiny import component, stage
 
@@ -123,3 +127,28 @@ def cloze_files(
     for _, written in made:
         files |= written
     return files
+
+
+TEXTS = [
+    "衣服质量不错，值得购买",
+    "衣服质量很好，值得推荐",
+    "鞋子质量不错，很舒服",
+    "鞋子质量很差，不推荐",
+    "发货速度很快，值得推荐",
+    "发货很快，质量不错",
+]
+
+
+def counted_files(**config: object) -> dict[str, bytes]:
+    """All files of a model that is nothing but counts of a few texts."""
+    tokenizer, normaliser = rjieba(), Normaliser()
+    documents = [tokenizer.tokenize(normaliser(text)) for text in TEXTS]
+    counted = Counter(token for document in documents for token in document if token.isalpha())
+    answers = dict(counted.most_common())
+    vocabulary = TableVocabulary.count(documents, min_count=1, max_size=99)
+    arrays = count_ngrams(documents, None, vocabulary, list(answers), CountSettings(min_count=1))
+    entry = {"name": "counts", "kind": "counts", "runtime": "counts", "config": {}}
+    files = {"counts/vocabulary.json": dump_vocabulary(vocabulary), "counts/arrays.safetensors": save(arrays)}
+    told = {"words": list(answers), "counts": list(answers.values())}
+    tokens = {"tokenizer": component("rjieba", hmm=True)}
+    return cloze_files((entry, files), **tokens, **config) | {"answers.json": json.dumps(told).encode()}

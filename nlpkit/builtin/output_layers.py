@@ -32,20 +32,23 @@ class WordSample(nn.Module):
     def __init__(self, words: int, size: int) -> None:
         super().__init__()
         self.size = size
-        self.register_buffer("chances", torch.full((words,), 1 / words))
+        for name in ("shares", "chances"):
+            self.register_buffer(name, torch.full((words,), 1 / words))
+        self.shares: Tensor
         self.chances: Tensor
 
     def fit(self, counts: NDArray[Any]) -> None:
         """Draw words in proportion to their counts to the power of `SKEW`."""
-        skewed = torch.from_numpy(np.maximum(counts, 1.0) ** SKEW)
-        self.chances.copy_(skewed / skewed.sum())
+        seen = torch.from_numpy(np.maximum(counts, 1.0))
+        self.shares.copy_(seen / seen.sum())
+        self.chances.copy_(seen**SKEW / (seen**SKEW).sum())
 
     def draw(self, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Targets ``(n,)`` to words ``(m,)``, sorted, and the log of each one's chance to be among them ``(m,)``."""
         drawn = torch.searchsorted(self.chances.cumsum(0), torch.rand(self.size)).clamp(max=len(self.chances) - 1)
         words = torch.unique(torch.cat((targets, drawn)))
-        draws = self.size + len(targets) / 2
-        return words, torch.log(-torch.expm1(draws * torch.log1p(-self.chances[words])))
+        absent = self.size * torch.log1p(-self.chances[words]) + len(targets) * torch.log1p(-self.shares[words])
+        return words, torch.log(-torch.expm1(absent))
 
 
 class SoftmaxLayer(nn.Module):

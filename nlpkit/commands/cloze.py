@@ -43,7 +43,7 @@ class FillGroup(click.Group):
         return super().parse_args(ctx, args)
 
     def _refuse_typos(self, ctx: click.Context, args: list[str]) -> None:
-        if args and args[0].isascii() and (close := get_close_matches(args[0], self.commands, n=1)):
+        if args and args[0].isalpha() and (close := get_close_matches(args[0], self.commands, n=1)):
             ctx.fail(f"no such command {args[0]!r}; did you mean {close[0]!r}?")
 
 
@@ -104,7 +104,7 @@ def fill(
     cat texts.txt | nlpkit cloze fill | jq -r ".fillings[0].text"
     """
     from nlpkit.commands.fillings import choose, writer
-    from nlpkit.commands.streams import bar, blocks, opened
+    from nlpkit.commands.streams import bar, blocks, headers, opened
     from nlpkit.inference.cloze import ClozeModel
     from nlpkit.inference.filling import Filler
 
@@ -114,6 +114,7 @@ def fill(
     terminal = sys.stdout.isatty()
     write = writer(choose(kind, output, terminal=terminal))
     opened_model = ClozeModel.load(model)
+    headers(files, column=column, encoding=encoding)
     candidates = _candidates(opened_model, lexicon, encoding, pattern=pattern, length=length)
     filler = Filler(opened_model, top=top, beam=beam, candidates=candidates)
     source_blocks = blocks(files, texts, "TEXT", column=column, encoding=encoding)
@@ -227,8 +228,6 @@ def show_metrics(metrics: Mapping[str, ClozeMetrics]) -> None:
 def _check_input(texts: Sequence[str], files: Sequence[str]) -> None:
     if texts and files:
         raise click.UsageError("give TEXT or --file, not both")
-    if files.count("-") > 1:
-        raise click.UsageError("- stands for stdin, which can be read once")
     if not texts and not files and sys.stdin.isatty():
         raise click.UsageError(f'no input: give a text such as "{EXAMPLE}", --file, or pipe something in; see --help')
 

@@ -183,16 +183,11 @@ def show_metrics(metrics: dict[str, Any]) -> None:
 
 
 def _tables(files: Sequence[str], column: str | None, encoding: str | None) -> str | None:
-    """The format of the input if all of it are tables of one shape; every file is opened once, before work begins."""
-    from nlpkit.rows import open_rows, suffix_of
+    """The format of the input if all of it are tables of one shape."""
+    from nlpkit.commands.streams import headers
+    from nlpkit.rows import suffix_of
 
-    headers = []
-    for file in files:
-        if file != "-" and not (Path(file).exists() and not Path(file).is_file()):  # a pipe can be read once
-            with open_rows(file, column=column, encoding=encoding) as source:
-                headers.append(source.header)
-    if files.count("-") > 1:
-        raise click.UsageError("- stands for stdin, which can be read once")
-    if any(header is None or header != headers[0] for header in headers):
+    found = headers(files, column=column, encoding=encoding)
+    if any(header is None or header != found[0] for header in found):
         return None
-    return "tsv" if any(suffix_of(file) == ".tsv" for file in files) else "csv" if headers or column else None
+    return "tsv" if any(suffix_of(file) == ".tsv" for file in files) else "csv" if found or column else None

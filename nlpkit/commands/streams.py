@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
+import click
+
 from nlpkit.errors import DataError
 from nlpkit.rows import Row, Source, argument_row, open_rows
 
@@ -48,6 +50,18 @@ def opened(output: Path | None, *, force: bool) -> Iterator[IO[bytes]]:
         raise DataError(f"{output} cannot be written: {(error.strerror or str(error)).lower()}") from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def headers(files: Sequence[str], *, column: str | None, encoding: str | None) -> list[list[str] | None]:
+    """The header of each file, None of lines; so every file is opened once, before work begins."""
+    if files.count("-") > 1:
+        raise click.UsageError("- stands for stdin, which can be read once")
+    found = []
+    for file in files:
+        if file != "-" and not (Path(file).exists() and not Path(file).is_file()):  # a pipe can be read once
+            with open_rows(file, column=column, encoding=encoding) as source:
+                found.append(source.header)
+    return found
 
 
 def blocks(

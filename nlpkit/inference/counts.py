@@ -46,11 +46,11 @@ class CountMember:
     def __init__(self, arrays: Mapping[str, NDArray[Any]], vocabulary: TableVocabulary, answers: Sequence[str]) -> None:
         self._vocabulary = vocabulary
         self._escape, self._near, self._far, self._alpha = _parameters(arrays)
-        self._reach = _reach(arrays)
+        self._order, self._reach = _lengths(arrays)
         self._prior = _prior(arrays, len(answers))
         self._log_prior = np.log(self._prior)
-        self._tables = _tables(arrays, vocabulary)
-        self._order = max((int(name) for name in self._tables if name != FAR), default=1)
+        names = [str(n) for n in range(2, self._order + 1)] + [FAR] * (self._reach > 1)
+        self._tables = _tables(arrays, names, vocabulary)
         self._answers = self._answer_of_each_id(answers)
         self._found = lru_cache(maxsize=CACHED)(self._find)  # a method's own cache would outlive its member
 
@@ -176,8 +176,8 @@ def _array(arrays: Mapping[str, NDArray[Any]], name: str, kind: str) -> NDArray[
     if name not in arrays:
         raise ValueError(f"the counts lack the array {name!r}")
     found = arrays[name]
-    if found.ndim != 1 or found.dtype.kind != kind:
-        raise ValueError(f"the array {name!r} wants one dimension of kind {kind!r}, was: {found.shape} {found.dtype}")
+    if found.ndim != 1 or found.dtype.kind != kind or found.dtype == np.uint64:  # whose sums could overflow
+        raise ValueError(f"the array {name!r} of the counts is {found.dtype} {found.shape}, which nothing writes")
     return found
 
 
@@ -191,11 +191,12 @@ def _parameters(arrays: Mapping[str, NDArray[Any]]) -> list[float]:
     return [float(value) for value in found]
 
 
-def _reach(arrays: Mapping[str, NDArray[Any]]) -> int:
-    found = _array(arrays, "reach", "u")
-    if found.shape != (1,) or (found[0] > 1) != (f"{FAR}.words" in arrays):
-        raise ValueError(f"the reach of the counts, {found.tolist()}, does not fit their tables")
-    return int(found[0])
+def _lengths(arrays: Mapping[str, NDArray[Any]]) -> tuple[int, int]:
+    """Words of the longest n-gram, and how far off the other word of a distant pair may be."""
+    found = _array(arrays, "lengths", "u")
+    if found.shape != (2,) or found[0] > LONGEST:
+        raise ValueError(f"the counts want an order of at most {LONGEST} and a reach, found: {found.tolist()}")
+    return int(found[0]), int(found[1])
 
 
 def _prior(arrays: Mapping[str, NDArray[Any]], answers: int) -> Floats:
@@ -206,42 +207,40 @@ def _prior(arrays: Mapping[str, NDArray[Any]], answers: int) -> Floats:
     return np.asarray((counts + 1) / (counts + 1).sum())
 
 
-def _tables(arrays: Mapping[str, NDArray[Any]], vocabulary: TableVocabulary) -> dict[str, _Table]:
+def _tables(arrays: Mapping[str, NDArray[Any]], names: Iterable[str], vocabulary: TableVocabulary) -> dict[str, _Table]:
     size, levels = len(vocabulary), _array(arrays, "levels", "f").astype(np.float64)
     if size > MOST_IDS or not ((levels > 0) & np.isfinite(levels)).all():
         raise ValueError(f"the counts want at most {MOST_IDS} ids and levels above 0, found {size} ids")
     tables = dict[str, _Table]()
-    for name in (FAR, *map(str, range(2, LONGEST + 1))):
-        if f"{name}.words" in arrays:
-            firsts = _firsts(arrays, name, tables, size)
-            tables[name] = _table(arrays, name, firsts, levels, size)
+    for name in names:
+        words = _array(arrays, f"{name}.words", "u")
+        firsts = _pairs(arrays, name, size) if name in (FAR, "2") else _longer(arrays, name, tables[str(int(name) - 1)])
+        tables[name] = _table(arrays, name, [*firsts, words], levels, size)
     return tables
 
 
-def _table(
-    arrays: Mapping[str, NDArray[Any]], name: str, firsts: list[NDArray[Any]], levels: Floats, size: int
-) -> _Table:
-    words, codes = _array(arrays, f"{name}.words", "u"), _array(arrays, f"{name}.codes", "u")
-    if not len(words) == len(codes) == len(firsts[0]):
-        raise ValueError(f"the columns of the n-grams {name!r} differ in length")
-    if words.max(initial=0) >= size or codes.max(initial=0) >= max(len(levels), 1):
-        raise ValueError(f"the n-grams {name!r} do not fit the vocabulary of {size} ids and the {len(levels)} levels")
-    return _Table([*firsts, words], codes, levels, size)
+def _pairs(arrays: Mapping[str, NDArray[Any]], name: str, size: int) -> list[NDArray[Any]]:
+    """The first words of pairs, of which each has so many successors."""
+    successors = _array(arrays, f"{name}.successors", "u")
+    if len(successors) != size or successors.sum(dtype=np.int64) != len(arrays[f"{name}.words"]):
+        raise ValueError(f"the successors of the pairs {name!r} do not fit the vocabulary of {size} ids")
+    return [np.repeat(np.arange(size, dtype=np.uint16), successors)]
 
 
-def _firsts(
-    arrays: Mapping[str, NDArray[Any]], name: str, tables: Mapping[str, _Table], size: int
-) -> list[NDArray[Any]]:
-    """All words of each n-gram but the last: those of an n-gram one shorter, or one word with so many successors."""
-    if name in (FAR, "2"):
-        successors = _array(arrays, f"{name}.successors", "u")
-        if len(successors) != size or successors.sum(dtype=np.int64) != len(arrays[f"{name}.words"]):
-            raise ValueError(f"the successors of the pairs {name!r} do not fit the vocabulary of {size} ids")
-        return [np.repeat(np.arange(size, dtype=np.uint16), successors)]
-    if str(int(name) - 1) not in tables:
-        raise ValueError(f"the counts lack the n-grams before {name!r}")
-    shorter = tables[str(int(name) - 1)].columns
-    parents = np.cumsum(_array(arrays, f"{name}.steps", "u"), dtype=np.int64)
-    if parents.max(initial=-1) >= len(shorter[0]):
+def _longer(arrays: Mapping[str, NDArray[Any]], name: str, shorter: _Table) -> list[NDArray[Any]]:
+    """All words of n-grams but the last: those of an n-gram one shorter, so many rows after the one before."""
+    rows = np.cumsum(_array(arrays, f"{name}.steps", "u"), dtype=np.int64)
+    if rows.max(initial=-1) >= len(shorter.columns[0]):
         raise ValueError(f"the n-grams {name!r} go on from some that are not there")
-    return [column[parents] for column in shorter]
+    return [column[rows] for column in shorter.columns]
+
+
+def _table(
+    arrays: Mapping[str, NDArray[Any]], name: str, columns: list[NDArray[Any]], levels: Floats, size: int
+) -> _Table:
+    codes = _array(arrays, f"{name}.codes", "u")
+    if not len(columns[0]) == len(columns[-1]) == len(codes):
+        raise ValueError(f"the columns of the n-grams {name!r} differ in length")
+    if columns[-1].max(initial=0) >= size or codes.max(initial=0) >= max(len(levels), 1):
+        raise ValueError(f"the n-grams {name!r} do not fit the vocabulary of {size} ids and the {len(levels)} levels")
+    return _Table(columns, codes, levels, size)

@@ -31,20 +31,19 @@ from nlpkit.training.cloze_member import Member, check_embedding, read_member, t
 from nlpkit.training.cloze_settings import ClozeSettings
 from nlpkit.training.cloze_words import Words, read_words, store_words
 from nlpkit.training.composition import Made, make
-from nlpkit.training.counting import CountSettings, count_ngrams
+from nlpkit.training.counting import CountSettings, context_vocabulary, count_ngrams
 from nlpkit.training.events import Event, Prepared, Working
 from nlpkit.training.history import History
 from nlpkit.training.run_folder import CORPUS
 from nlpkit.training.runs import Model, environment, rows_by_name, save_run
 from nlpkit.training.settings import without_paths
 from nlpkit.training.storage import StoredCorpus, completed, store_corpus
-from nlpkit.vocabulary import TableVocabulary, dump_vocabulary
+from nlpkit.vocabulary import dump_vocabulary
 
 COUNTS = "counts"
 MIXED = 1_000  # validation items that are enough to tune the mixture on
 TESTED = 3_000  # test items of each corpus
 SAMPLES = 12
-CONTEXT_COUNT, CONTEXT_SIZE = 2, 65_000  # of the words by which contexts are told apart in counts
 
 
 def train(
@@ -143,8 +142,10 @@ def _members(
 
 def _counted(words: Words, settings: CountSettings) -> Member:
     documents = words.tokens["train"]
-    vocabulary = TableVocabulary.count(documents, min_count=CONTEXT_COUNT, max_size=CONTEXT_SIZE)
-    arrays = count_ngrams(documents, words.corpora["train"], vocabulary, words.answers, settings)
+    vocabulary = context_vocabulary(documents)
+    of = words.corpora["train"]
+    weights = [*settings.corpora, *(1.0 for _ in range(len(settings.corpora), int(of.max(initial=0)) + 1))]
+    arrays = count_ngrams(documents, np.array(weights)[of].tolist(), vocabulary, words.answers, settings)
     entry = {"name": COUNTS, "kind": COUNTS, "runtime": COUNTS, "config": asdict(settings)}
     return Member(entry, {bundle.ARRAYS: save(arrays), bundle.VOCABULARY: dump_vocabulary(vocabulary)})
 

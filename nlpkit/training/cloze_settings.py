@@ -112,7 +112,7 @@ def settings(tables: Mapping[str, Any]) -> ClozeSettings:
     """
     tables = dict(tables)
     network = _network(tables.pop(NETWORK, None))
-    counts = fill(CountSettings, tables.pop("counts", {}), "counts")
+    counts = fill(CountSettings, _tuples(tables.pop("counts", {}), "corpora"), "counts")
     answers = fill(AnswerSettings, tables.pop("answers", {}), "answers")
     made = fill(ClozeSettings, {**tables, "network": network, "counts": counts, "answers": answers}, "the recipe")
     check_component("tokenizer", made.tokenizer, "the recipe")

@@ -40,6 +40,7 @@ class CountSettings:
     :param near: exponent of what each side says.
     :param far: exponent of what each distant word says.
     :param alpha: exponent of the prior by which the product of both sides is divided.
+    :param corpora: what an n-gram of each corpus counts, in their order; one that is left out counts 1.
     :raises SettingError: if a value is out of its range.
     """
 
@@ -50,6 +51,7 @@ class CountSettings:
     near: float = 0.9
     far: float = 0.5
     alpha: float = 0.9
+    corpora: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.order <= LONGEST:
@@ -60,6 +62,8 @@ class CountSettings:
             )
         if not (math.isfinite(self.escape) and self.escape > 0):
             raise SettingError(f"counts.escape must be above 0, was: {self.escape}")
+        if not all(math.isfinite(weight) and weight > 0 for weight in self.corpora):
+            raise SettingError(f"counts.corpora wants weights above 0, was: {list(self.corpora)}")
         if not all(0 <= value <= HIGHEST for value in (self.near, self.far, self.alpha)):
             raise SettingError(
                 f"counts.near, far and alpha must be in [0, {HIGHEST}], were: {self.near}, {self.far}, {self.alpha}"
@@ -95,7 +99,7 @@ def count_ngrams(
         counted[FAR] = _count(corpus, lambda block: block.distant(settings.reach)).seen(settings.min_count)
     return {
         "parameters": np.array([settings.escape, settings.near, settings.far, settings.alpha]),
-        "reach": np.array([settings.reach], dtype=np.uint8),
+        "lengths": np.array([settings.order, settings.reach], dtype=np.uint8),
         "unigrams": _unigrams(counted["1"], vocabulary, answers),
         **_tables(counted, len(vocabulary)),
     }

@@ -2,9 +2,11 @@ import json
 
 import pytest
 
-from nlpkit.bundle import save
+from nlpkit.bundle import Bundle, save
+from nlpkit.inference.cloze import ClozeModel
 from tests.commands.test_score import one_sentence
 from tests.tiny import model_files
+from tests.tiny_cloze import counted_files
 
 
 def test_the_list(run):
@@ -13,6 +15,33 @@ def test_the_list(run):
     assert found["distribution"] == "nlpkit-zh"
     assert 0 < found["bytes"] <= 5_000_000
     assert "reviews" in run("models", "list").stdout.decode()
+
+
+def test_cloze_models_check_as_others_do(run, tmp_path):
+    model = ClozeModel(Bundle("tiny", counted_files()))
+    save(tmp_path / "m", counted_files(samples=[model.sample("衣服质量__，值得推荐")]))
+    done = run("models", "check", tmp_path / "m")
+    assert (done.returncode, done.stderr) == (0, b"")
+    wrong = {"text": "衣服质量__", "fillings": [{"words": ["好"], "probability": 0.99}], "reason": None}
+    save(tmp_path / "m", counted_files(samples=[wrong]), force=True)
+    done = run("models", "check", tmp_path / "m")
+    assert done.returncode == 1
+    assert "0.99" in done.stderr.decode()
+
+
+def test_a_listed_model_tells_its_labels_or_how_many_words_it_can_say(run, stranger, tmp_path):
+    save(tmp_path / "words", counted_files())
+    save(tmp_path / "damaged", counted_files() | {"answers.json": b"[]"})
+    environment = stranger(
+        "from nlpkit import hookimpl\nfrom pathlib import Path\n@hookimpl\ndef nlpkit_register_models(register):\n"
+        f"    for name in ('words', 'damaged'):\n        register(name, Path({str(tmp_path)!r}) / name)\n"
+    )
+    done = run("models", "list", "--format", "json", environment=environment)
+    found = {entry["name"]: entry for entry in json.loads(done.stdout)}
+    assert (found["words"]["task"], found["words"]["words"]) == ("cloze", 15)
+    assert "labels" not in found["words"]
+    assert "answers.json" in done.stderr.decode()
+    assert "15 words" in run("models", "list", environment=environment).stdout.decode()
 
 
 def test_a_card_and_a_config(run, tiny_model):

@@ -18,19 +18,15 @@ FORMATS = {".txt": "text", ".vec": "text", ".bin": "binary"}
 HEAD, BLOCK = 1 << 16, 1 << 20  # bytes
 LONGEST = 1000  # bytes of a word
 NUMERIC = frozenset(b"0123456789.+-eE \t\r\n")
-CONVERT = "KeyedVectors.load({path!r}).save_word2vec_format('vectors.bin', binary=True)"
+CONVERT = "convert it by gensim's {load}.save_word2vec_format('vectors.bin', binary=True)"
 STRANGERS = (
+    (b"\x80", f"a pickle, which can run anything when it is read: if you trust it, {CONVERT}"),
+    (b"\x93NUMPY", "an array of NumPy's without its words: give the file that has them, in word2vec's format"),
     (
-        b"\x80",
-        "a pickle, which could run anything when it is read; where you trust it, convert it by gensim's " + CONVERT,
+        b"PK",
+        "a zip archive, as NumPy and torch write them too: unpack it, or write words and vectors in word2vec's format",
     ),
-    (b"\x93NUMPY", "an array of NumPy without its words; convert what it belongs to by gensim's " + CONVERT),
-    (b"PK", "a zip archive, such as NumPy and torch write; unpack it, or convert it by gensim's " + CONVERT),
-    (
-        b"\xba\x16\x4f\x2f",
-        "fastText's own model; take the .vec beside it, or convert it by gensim's "
-        "load_facebook_vectors({path!r}).save_word2vec_format('vectors.bin', binary=True)",
-    ),
+    (b"\xba\x16\x4f\x2f", f"a whole model of fastText's: take the .vec beside it, or {CONVERT}"),
 )
 
 
@@ -56,7 +52,7 @@ def open_vectors(path: str, dim: int | None = None) -> Vectors:
         head = file.read(HEAD)
     for mark, what in STRANGERS:
         if head.startswith(mark):
-            raise DataError(f"{path} is {what.format(path=path)}")
+            raise DataError(f"{path} is {what.format(load=_loading(path, head))}")
     return BinaryVectorFile(path, dim) if _is_binary(head) else VectorFile(path, dim)
 
 
@@ -146,6 +142,13 @@ class _Buffered:
     def _fill(self, size: int) -> None:
         self._held = self._held[self._at :] + self._file.read(max(size, BLOCK))
         self._at = 0
+
+
+def _loading(path: str, head: bytes) -> str:
+    """How gensim opens what we do not."""
+    if not head.startswith(b"\x80"):
+        return f"load_facebook_vectors({path!r})"
+    return f"Word2Vec.load({path!r}).wv" if path.endswith(".model") else f"KeyedVectors.load({path!r})"
 
 
 def _header(line: bytes) -> tuple[int, int] | None:

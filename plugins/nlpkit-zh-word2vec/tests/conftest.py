@@ -23,19 +23,21 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def run() -> Callable[..., subprocess.CompletedProcess]:
+def environment() -> dict[str, str]:
+    """This process's environment without what would change how the command behaves."""
+    kept = {name: value for name, value in os.environ.items() if name not in DROPPED}
+    return kept | {"PYTHONUTF8": "1", "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture(scope="session")
+def run(environment: dict[str, str]) -> Callable[..., subprocess.CompletedProcess]:
     """Run ``nlpkit`` as a shell would; what comes back is text."""
     command = shutil.which("nlpkit", path=str(Path(sys.executable).parent))
     assert command, "nlpkit is not installed beside this Python"
-    kept = {name: value for name, value in os.environ.items() if name not in DROPPED}
 
-    def run_command(*arguments: object, **environment: str) -> subprocess.CompletedProcess:
+    def run_command(*arguments: object) -> subprocess.CompletedProcess:
         return subprocess.run(
-            [command, *map(str, arguments)],
-            capture_output=True,
-            encoding="utf-8",
-            env=kept | {"PYTHONUTF8": "1", "OMP_NUM_THREADS": "1"} | environment,
-            check=False,
+            [command, *map(str, arguments)], capture_output=True, encoding="utf-8", env=environment, check=False
         )
 
     return run_command

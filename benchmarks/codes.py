@@ -1,0 +1,181 @@
+"""Binary codes beside a softmax as the output of one cloze network, at equal steps on a quarter of the rows.
+
+`codes.py CORPORA FOLDER [--epochs N] [--only NAME...]`. Every run has the same rows, words, network, steps and seed; the
+output alone differs. Each is measured on the same items, a word blanked in each of some test rows of the whole corpora,
+and never stops early. A run whose figures lie in FOLDER is not done again. Vectors are fitted to the rows that are
+trained on, by the plugin nlpkit-zh-word2vec.
+"""
+
+import argparse
+import itertools
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before numpy starts its own
+
+import numpy as np
+from processes import cost
+from reviews import FILES
+
+from nlpkit.builtin.codes import collisions
+from nlpkit.bundle import ARRAYS
+from nlpkit.cloze_evaluation import item_blanks, measure_items
+from nlpkit.cloze_items import blanked
+from nlpkit.corpus import read_examples
+from nlpkit.inference.cloze import ClozeModel
+from nlpkit.inference.decoders import unpack
+from nlpkit.inference.members import load_arrays
+from nlpkit.split import deduplicate, split
+
+ROWS = FILES[:2]
+BITS = (64, 100, 256)
+ITEMS = 6_000
+TIMED = 300  # blanks
+TEACHER = "softmax"  # the run from whose table codes are learned
+NETWORK = {  # the same for all: small, and alone
+    "encoder.hidden": 128,
+    "head.hidden": [256],
+    "counts.order": 0,
+    "training.exact_epochs": 0,
+    "training.precision": "bfloat16",
+    "validation": 0.02,
+}
+EPOCHS_OF_VECTORS = 20  # the default of 5 is for more text
+
+
+class Run(NamedTuple):
+    """An output embedding: what the table calls it, and its settings."""
+
+    codes: str
+    bits: int
+    loss: str
+    settings: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return "-".join(str(part) for part in (self.codes, self.bits, self.loss) if part).replace(" ", "-")
+
+
+def runs(folder: Path) -> list[Run]:
+    """All of them, those first that others need."""
+    found = [Run("softmax", 0, "", {"output.tied": True}), Run("softmax, untied", 0, "", {"output.tied": False})]
+    for bits, loss in itertools.product(BITS, ("softmax", "bce")):
+        fitted = {"output.vectors": str(folder / f"word2vec-{bits}.txt")}
+        for codes, source, more in (
+            ("word2vec sign", "sign", fitted),
+            ("word2vec ITQ", "itq", fitted),
+            ("random", "random", {}),
+            ("softmax ITQ", "itq", {"output.vectors": str(folder / f"{TEACHER}.txt")}),
+        ):
+            found.append(Run(codes, bits, loss, {"output.source": source, "output.bits": bits, **more}))
+    return found
+
+
+def prepare(corpora: Path, folder: Path) -> list[str]:
+    """Write every fourth training row and fit vectors to them; return the texts of the test rows."""
+    examples = (example for name in ROWS for example in read_examples(corpora / name))
+    found = split(deduplicate(examples).examples, test=0.2, validation=0.0)
+    quarter = folder / "quarter.jsonl"
+    quarter.write_text("".join(json.dumps({"text": e.text}) + "\n" for e in found.train[::4]), encoding="utf-8")
+    for bits in BITS:
+        target = folder / f"word2vec-{bits}.txt"
+        if not target.exists():
+            fit = ["vectors", "train", str(quarter), "-o", str(target), "--dim", str(bits)]
+            nlpkit(*fit, "--epochs", str(EPOCHS_OF_VECTORS))
+    return [example.text for example in found.test]
+
+
+def nlpkit(*arguments: str) -> float:
+    """CPU seconds of a command."""
+    return cost([sys.executable, "-m", "nlpkit", *arguments])[0]
+
+
+def train(run: Run, folder: Path, epochs: int) -> float:
+    """Train a run into its folder; CPU seconds, with everything before and after the loop."""
+    assigned = NETWORK | {"training.epochs": epochs, "training.patience": epochs} | run.settings
+    sets = [part for name, value in assigned.items() for part in ("--set", f"{name}={toml(value)}")]
+    output = ["--output", "binary-codes", "--loss", run.loss] if run.bits else []
+    target = str(folder / run.name)
+    return nlpkit("cloze", "train", str(folder / "quarter.jsonl"), "-o", target, "--force", "--no-weights", *output, *sets)
+
+
+def toml(value: Any) -> str:
+    """A value as `--set` reads it."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def measure(run: Run, folder: Path, texts: list[str]) -> dict[str, Any]:
+    """Figures of a trained run on the test rows."""
+    model = ClozeModel.load(folder / run.name)
+    items = blanked(model.normaliser.batch(texts), model.tokenizer, model.words, limit=ITEMS)
+    found = measure_items(model, items).to_json()
+    member, arrays = model.member(0), f"network/{ARRAYS}"
+    outputs = member.outputs(item_blanks(model, items[:TIMED]))
+    stored = model.bundle.read(arrays)
+    if run.bits:
+        found["collisions"] = collisions(unpack(load_arrays(stored)["codes"], run.bits))
+    milliseconds = statistics.median(time_of(member.decoder, outputs[at : at + 1]) for at in range(TIMED)) * 1e3
+    return found | {"bytes": len(stored), "milliseconds": milliseconds}
+
+
+def time_of(decoder: Any, outputs: Any) -> float:
+    """CPU seconds to find the ten best words at a blank."""
+    began = time.process_time()
+    decoder.nearest(outputs, 10)
+    return time.process_time() - began
+
+
+def write_table(folder: Path) -> None:
+    """Write the vectors of the softmax's words as a text file."""
+    model = ClozeModel.load(folder / TEACHER)
+    arrays = load_arrays(model.bundle.read(f"network/{ARRAYS}"))
+    rows = arrays["table"] * arrays["scale"]
+    with (folder / f"{TEACHER}.txt").open("w", encoding="utf-8") as file:
+        file.write(f"{len(rows)} {rows.shape[1]}\n")
+        for word, row in zip(model.words, rows, strict=True):
+            file.write(f"{word} {' '.join(f'{number:.5g}' for number in row)}\n")
+
+
+def row(run: Run, found: dict[str, Any]) -> str:
+    """A line of the table."""
+    bits = found.get("bits")
+    shares = f"{bits['accuracy'] * 100:.1f} | {bits['majority'] * 100:.1f} | {found['collisions']:,}" if bits else "| |"
+    cells = [run.codes, str(run.bits or ""), run.loss, *(f"{found[f'top{k}']:.1f}" for k in (1, 5, 10))]
+    cells += [f"{found['mrr10']:.3f}", shares, f"{found['bytes'] / 1e6:.2f}", f"{found['milliseconds']:.2f}"]
+    return "| " + " | ".join([*cells, f"{found['cpu_s']:.0f}"]) + " |"
+
+
+def main() -> None:
+    """Train what is not there yet, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("corpora", type=Path)
+    parser.add_argument("folder", type=Path, help="keeps the runs, so that it can be broken off")
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--only", nargs="+", help="names of runs, such as random-64-bce")
+    arguments = parser.parse_args()
+    folder = arguments.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = prepare(arguments.corpora, folder)
+    chosen = [run for run in runs(folder) if arguments.only is None or run.name in arguments.only]
+    for run in chosen:
+        kept = folder / f"{run.name}.json"
+        if not kept.exists():
+            spent = train(run, folder, arguments.epochs)
+            kept.write_text(json.dumps(measure(run, folder, texts) | {"cpu_s": spent}), encoding="utf-8")
+            print(f"{run.name}: {spent:.0f} CPU s", file=sys.stderr, flush=True)
+        if run.name == TEACHER:
+            write_table(folder)
+    print("| codes | bits | loss | top-1 | top-5 | top-10 | MRR@10 | bits right, % | by majority, % | collisions | MB | ms | CPU s |")
+    print("|---" * 13 + "|")
+    for run in chosen:
+        print(row(run, json.loads((folder / f"{run.name}.json").read_text(encoding="utf-8"))))
+
+
+if __name__ == "__main__":
+    main()
