@@ -42,6 +42,7 @@ NETWORK = {  # the same for all: small, and alone
     "encoder.hidden": 128,
     "head.hidden": [256],
     "counts.order": 0,
+    "training.batch_tokens": 1024,
     "training.exact_epochs": 0,
     "training.precision": "bfloat16",
     "validation": 0.02,
@@ -156,7 +157,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("corpora", type=Path)
     parser.add_argument("folder", type=Path, help="keeps the runs, so that it can be broken off")
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--only", nargs="+", help="names of runs, such as random-64-bce")
     arguments = parser.parse_args()
     folder = arguments.folder

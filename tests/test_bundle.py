@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from nlpkit.bundle import Bundle, find, save, writable
 from nlpkit.errors import BundleError, MissingPlugin
 from nlpkit.inference.opening import load
+from nlpkit.inference.sentiment import SentimentModel
 from tests.tiny import component, model_files, stage, table_member
 
 OLD = model_files(table_member(words={"好": 1.0, "坏": -1.0}), origin="old")
@@ -317,7 +318,7 @@ def test_a_missing_plugin_is_named_with_distribution_and_version(tmp_path):
 def test_a_model_for_another_task_is_refused(tmp_path):
     save(tmp_path / "m", model_files(task="cloze"))
     with pytest.raises(BundleError, match="for cloze, not for sentiment"):
-        load(tmp_path / "m")
+        SentimentModel.load(tmp_path / "m")
 
 
 def test_a_name_that_is_nothing_says_what_there_is():

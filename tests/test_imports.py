@@ -3,6 +3,9 @@ import sys
 
 import pytest
 
+from nlpkit.bundle import save
+from tests.tiny_cloze import counted_files
+
 HEAVY = ("numpy", "onnxruntime", "torch", "rich", "jieba", "rjieba", "orjson", "opencc", "safetensors", "onnx")
 REPORT = f"\nprint([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
 COMMAND = """
@@ -44,6 +47,8 @@ def test_importing_is_light(program):
         ["sentiment", "--help"],
         ["sentiment", "score", "--help"],
         ["sentiment", "train", "--help"],
+        ["cloze", "--help"],
+        ["cloze", "fill", "--help"],
         ["corpus", "fetch", "--help"],
     ],
 )
@@ -60,6 +65,12 @@ def test_one_review_never_imports_torch():
 def test_a_model_of_tables_never_imports_a_runtime(tiny_model):
     found = imported(COMMAND, "sentiment", "score", "--text", "好", "--model", tiny_model)
     assert not {"torch", "onnx", "onnxruntime", "rjieba"} & set(found)
+
+
+def test_counts_never_import_a_runtime(tmp_path):
+    save(tmp_path / "m", counted_files())
+    found = imported(COMMAND, "cloze", "衣服质量__", "--model", tmp_path / "m")
+    assert not {"torch", "onnx", "onnxruntime", "rich"} & set(found)
 
 
 def test_the_library_never_imports_the_shell(tiny_model):

@@ -14,7 +14,7 @@ from nlpkit.inference.graphs import Graph
 from nlpkit.inference.members import Floats, load_arrays, open_graph, require_torch, run_sorted
 from nlpkit.protocols import Decoder
 from nlpkit.registry import registry
-from nlpkit.vocabulary import Ids, Ints, Tokens, Vocabulary
+from nlpkit.vocabulary import Ids, Ints, TableVocabulary, Tokens, Vocabulary
 
 
 class Outputs(Protocol):
@@ -101,6 +101,8 @@ def open_member(bundle: Bundle, entry: dict[str, Any], vocabulary: Vocabulary, a
         if kind == "counts":
             from nlpkit.inference.counts import CountMember
 
+            if not isinstance(vocabulary, TableVocabulary):
+                raise ValueError("counts want a vocabulary that is a table")
             counts: ClozeMember = CountMember(arrays, vocabulary, answers)
             return counts
         output = registry().need("output", *recorded(entry["output"])).create(entry["output"]["config"])
