@@ -1,9 +1,9 @@
 """Binary codes beside a softmax as the output of one cloze network, at equal steps on a quarter of the rows.
 
-`codes.py CORPORA FOLDER [--epochs N] [--only NAME...]`. Every run has the same rows, words, network, steps and seed; the
-output alone differs. Each is measured on the same items, a word blanked in each of some test rows of the whole corpora,
-and never stops early. A run whose figures lie in FOLDER is not done again. Vectors are fitted to the rows that are
-trained on, by the plugin nlpkit-zh-word2vec.
+`codes.py CORPORA FOLDER [--epochs N] [--only NAME...]`. All runs have the same rows, words, network, steps and seed,
+and none stops early; the output alone differs. All are measured on the same items: in some test rows of the whole corpora
+one word is blanked. A run whose figures lie in FOLDER is not done again. Vectors are fitted to the rows that are trained
+on, by the plugin nlpkit-zh-word2vec. The last line has one run under bce with other weights of the prior.
 """
 
 import argparse
@@ -11,7 +11,6 @@ import itertools
 import json
 import os
 import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -22,9 +21,10 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before numpy starts its own
 import numpy as np
 from processes import cost
 from reviews import FILES
+from safetensors.numpy import save
 
 from nlpkit.builtin.codes import collisions
-from nlpkit.bundle import ARRAYS
+from nlpkit.bundle import ARRAYS, Bundle
 from nlpkit.cloze_evaluation import item_blanks, measure_items
 from nlpkit.cloze_items import blanked
 from nlpkit.corpus import read_examples
@@ -40,7 +40,9 @@ TIMED = 300  # blanks
 TEACHER = "softmax"  # the run from whose table codes are learned
 NETWORK = {  # the same for all: small, and alone
     "encoder.hidden": 128,
+    "encoder.dropout": 0.0,
     "head.hidden": [256],
+    "head.dropout": 0.0,
     "counts.order": 0,
     "training.batch_tokens": 1024,
     "training.exact_epochs": 0,
@@ -48,6 +50,11 @@ NETWORK = {  # the same for all: small, and alone
     "validation": 0.02,
 }
 EPOCHS_OF_VECTORS = 20  # the default of 5 is for more text
+STORED = f"network/{ARRAYS}"
+PRIORS = (0, 1, 2, 4, 8, 16)
+OF_PRIORS = "word2vec-sign-100-bce"
+COLUMNS = ("codes", "bits", "loss", "top-1", "top-5", "top-10", "MRR@10")
+COLUMNS += ("bits right", "by majority", "collisions", "MB", "ms", "CPU s")
 
 
 class Run(NamedTuple):
@@ -60,7 +67,8 @@ class Run(NamedTuple):
 
     @property
     def name(self) -> str:
-        return "-".join(str(part) for part in (self.codes, self.bits, self.loss) if part).replace(" ", "-")
+        parts = [*self.codes.replace(",", "").split(), self.bits, self.loss]
+        return "-".join(str(part) for part in parts if part)
 
 
 def runs(folder: Path) -> list[Run]:
@@ -68,14 +76,14 @@ def runs(folder: Path) -> list[Run]:
     found = [Run("softmax", 0, "", {"output.tied": True}), Run("softmax, untied", 0, "", {"output.tied": False})]
     for bits, loss in itertools.product(BITS, ("softmax", "bce")):
         fitted = {"output.vectors": str(folder / f"word2vec-{bits}.txt")}
-        for codes, source, more in (
-            ("word2vec sign", "sign", fitted),
-            ("word2vec ITQ", "itq", fitted),
-            ("random", "random", {}),
-            ("softmax ITQ", "itq", {"output.vectors": str(folder / f"{TEACHER}.txt")}),
-        ):
-            found.append(Run(codes, bits, loss, {"output.source": source, "output.bits": bits, **more}))
-    return found
+        ways = [("word2vec sign", "sign", fitted), ("word2vec ITQ", "itq", fitted), ("random", "random", {})]
+        found += [_coded(codes, bits, loss, source, more) for codes, source, more in ways]
+    learned = {"output.vectors": str(folder / f"{TEACHER}.txt")}
+    return found + [_coded("softmax ITQ", bits, "softmax", "itq", learned) for bits in BITS[1:]]
+
+
+def _coded(codes: str, bits: int, loss: str, source: str, more: dict[str, Any]) -> Run:
+    return Run(codes, bits, loss, {"output.source": source, "output.bits": bits, **more})
 
 
 def prepare(corpora: Path, folder: Path) -> list[str]:
@@ -103,7 +111,9 @@ def train(run: Run, folder: Path, epochs: int) -> float:
     sets = [part for name, value in assigned.items() for part in ("--set", f"{name}={toml(value)}")]
     output = ["--output", "binary-codes", "--loss", run.loss] if run.bits else []
     target = str(folder / run.name)
-    return nlpkit("cloze", "train", str(folder / "quarter.jsonl"), "-o", target, "--force", "--no-weights", *output, *sets)
+    return nlpkit(
+        "cloze", "train", str(folder / "quarter.jsonl"), "-o", target, "--force", "--no-weights", *output, *sets
+    )
 
 
 def toml(value: Any) -> str:
@@ -116,9 +126,9 @@ def measure(run: Run, folder: Path, texts: list[str]) -> dict[str, Any]:
     model = ClozeModel.load(folder / run.name)
     items = blanked(model.normaliser.batch(texts), model.tokenizer, model.words, limit=ITEMS)
     found = measure_items(model, items).to_json()
-    member, arrays = model.member(0), f"network/{ARRAYS}"
+    member = model.member(0)
     outputs = member.outputs(item_blanks(model, items[:TIMED]))
-    stored = model.bundle.read(arrays)
+    stored = model.bundle.read(STORED)
     if run.bits:
         found["collisions"] = collisions(unpack(load_arrays(stored)["codes"], run.bits))
     milliseconds = statistics.median(time_of(member.decoder, outputs[at : at + 1]) for at in range(TIMED)) * 1e3
@@ -135,7 +145,7 @@ def time_of(decoder: Any, outputs: Any) -> float:
 def write_table(folder: Path) -> None:
     """Write the vectors of the softmax's words as a text file."""
     model = ClozeModel.load(folder / TEACHER)
-    arrays = load_arrays(model.bundle.read(f"network/{ARRAYS}"))
+    arrays = load_arrays(model.bundle.read(STORED))
     rows = arrays["table"] * arrays["scale"]
     with (folder / f"{TEACHER}.txt").open("w", encoding="utf-8") as file:
         file.write(f"{len(rows)} {rows.shape[1]}\n")
@@ -152,12 +162,25 @@ def row(run: Run, found: dict[str, Any]) -> str:
     return "| " + " | ".join([*cells, f"{found['cpu_s']:.0f}"]) + " |"
 
 
+def by_prior(folder: Path, texts: list[str]) -> dict[str, float]:
+    """Top-1 under each weight of the prior, by its name."""
+    model = ClozeModel.load(folder / OF_PRIORS)
+    items = blanked(model.normaliser.batch(texts), model.tokenizer, model.words, limit=ITEMS // 2)
+    arrays = load_arrays(model.bundle.read(STORED))
+    given = model.bundle.config["members"][0]["output"]["config"]["prior"]
+    found = {}
+    for prior in PRIORS:
+        files = {**model.bundle.files, STORED: save(arrays | {"bias": arrays["bias"] * np.float32(prior / given)})}
+        found[str(prior)] = measure_items(ClozeModel(Bundle(OF_PRIORS, files)), items).top1
+    return found
+
+
 def main() -> None:
     """Train what is not there yet, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("corpora", type=Path)
     parser.add_argument("folder", type=Path, help="keeps the runs, so that it can be broken off")
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--only", nargs="+", help="names of runs, such as random-64-bce")
     arguments = parser.parse_args()
     folder = arguments.folder
@@ -172,10 +195,11 @@ def main() -> None:
             print(f"{run.name}: {spent:.0f} CPU s", file=sys.stderr, flush=True)
         if run.name == TEACHER:
             write_table(folder)
-    print("| codes | bits | loss | top-1 | top-5 | top-10 | MRR@10 | bits right, % | by majority, % | collisions | MB | ms | CPU s |")
-    print("|---" * 13 + "|")
+    print(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|")
     for run in chosen:
         print(row(run, json.loads((folder / f"{run.name}.json").read_text(encoding="utf-8"))))
+    if any(run.name == OF_PRIORS for run in chosen):
+        print(f"\ntop-1 of {OF_PRIORS} by the weight of the prior: {by_prior(folder, texts)}")
 
 
 if __name__ == "__main__":

@@ -1,14 +1,21 @@
-"""Cold start: one review scored by the command line beside ``import torch``; ``--help`` beside an empty interpreter."""
+"""Cold start: a review scored and a blank filled in the shell beside ``import torch``; ``--help`` beside an empty
+interpreter.
+"""
 
+import argparse
 import sys
 
 from processes import in_turn
 
 SURE, UNSURE = "质量很好，下次还来", "凑合用吧"  # the second is passed on to the network
+BLANK = "衣服质量__哦"
 
 
 def main() -> None:
     """Print medians of CPU seconds and their ratios."""
+    parser = argparse.ArgumentParser(description="Cold start of the command line beside `import torch`.")
+    parser.add_argument("--cloze", default="reviews-cloze", help="the model that fills the blank")
+    model = parser.parse_args().cloze
     nlpkit = [sys.executable, "-m", "nlpkit"]
     score = [*nlpkit, "sentiment", "score", "--text"]
     found = in_turn(
@@ -18,14 +25,15 @@ def main() -> None:
             "import torch": [sys.executable, "-c", "import torch"],
             "score one sure review": [*score, SURE],
             "score one unsure review": [*score, UNSURE],
+            "fill one blank": [*nlpkit, "cloze", "fill", BLANK, "--model", model],
         },
         runs=9,
     )
     for name, seconds in found.items():
         print(f"{name:<26}{seconds:.3f} CPU s")
     print(f"--help over an empty interpreter: {found['nlpkit --help'] - found['empty interpreter']:.3f} s")
-    for name in ("sure", "unsure"):
-        print(f"one {name} review / import torch: {found[f'score one {name} review'] / found['import torch']:.2f}")
+    for name in ("score one sure review", "score one unsure review", "fill one blank"):
+        print(f"{name} / import torch: {found[name] / found['import torch']:.2f}")
 
 
 if __name__ == "__main__":

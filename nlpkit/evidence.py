@@ -35,6 +35,10 @@ class Evidence:
         count.add(texts)
         return count.evidence()
 
+    def with_tokens(self, tokens: Iterable[str]) -> Evidence:
+        """The same, and the Han characters of tokens that a model knows though no training text held them."""
+        return Evidence(self.characters.union(_CHARACTER.findall(" ".join(tokens))), self.words)
+
     def reasons(self, texts: Sequence[str]) -> list[str | None]:
         """For each normalised text None, or why it holds no evidence."""
         joined = "\n".join(texts)

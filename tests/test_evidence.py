@@ -26,6 +26,12 @@ def test_reasons(text, reason):
     assert Evidence("好用", []).reasons([text]) == [reason]
 
 
+def test_tokens_of_a_vocabulary_are_evidence_too():
+    evidence = Evidence("好", ["good"]).with_tokens(["坏掉", "bad", "。"])
+    assert evidence.characters == frozenset("好坏掉")
+    assert evidence.words == frozenset(["good"])
+
+
 def test_a_known_word_is_evidence_only_as_a_whole():
     evidence = Evidence("", ["good"])
     assert evidence.reasons(["very good!", "goods", "good好"])[0] is None

@@ -77,7 +77,7 @@ def train(
     nlpkit sentiment train -o mine --resume
 
     Recipes: ngrams (the default: linear, seconds), network (what --encoder and --embedding start from), lstm,
-    tutorial, stacked, reviews (the shipped model).
+    tutorial, word2vec (needs nlpkit-zh-word2vec), stacked, reviews (the shipped model).
     """
     if output is None and (resume or not dry_run):
         raise click.UsageError("say by --output where the model shall go, or where the run to resume was going")

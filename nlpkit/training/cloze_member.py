@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from nlpkit import bundle
 from nlpkit.bundle import Bundle
-from nlpkit.errors import NlpkitError, SettingError
+from nlpkit.errors import DataError, NlpkitError, SettingError
 from nlpkit.inference.blanks import BEGIN, BLANK, END, Blank
 from nlpkit.inference.cloze_members import NetworkMember, open_member
 from nlpkit.inference.mixing import softmax
@@ -71,7 +71,10 @@ def train_network(
     if settings.training.focus:
         pieces["validation"] = pieces["validation"].of_first_corpus()
     if not len(pieces["validation"].spans):
-        raise NlpkitError("no validation row has a word: give more texts, or a larger share by --set validation=0.3")
+        raise DataError(
+            "no validation row has a word that can be answered: give more texts, or a larger share by "
+            "--set validation=0.3"
+        )
     objective = WordPrediction(network, pieces["train"], pieces["validation"], settings.training, kept(words, settings))
     fitting = fit(objective, settings.training, seed, Checkpoint(run / f"{NETWORK}.safetensors", every))
     diverged = yield from recorded(NETWORK, fitting, history)
@@ -158,7 +161,7 @@ def _pieces(folder: Path, place: str, corpora: NDArray[np.int32], longest: int) 
 
 def _started(entry: Mapping[str, Any], network: ClozeNetwork, vocabulary: Vocabulary) -> MemberStarted:
     shown = " → ".join(entry[kind]["name"] for kind in ("embedding", "encoder", "output"))
-    ways = "both ways" if len(network.encoders) == 2 else "masked"
+    ways = "masked" if network.masked else "both ways"
     parameters = sum(p.numel() for p in network.parameters())
     return MemberStarted(NETWORK, f"{shown} ({ways})", parameters, len(vocabulary))
 

@@ -61,6 +61,11 @@ class ClozeNetwork(nn.Module):
         self.output: OutputLayer = output.layer(input_dim=size, words=len(answers), inputs=inputs)
         self._embedding_of_output = output
 
+    @property
+    def masked(self) -> bool:
+        """Whether what is asked for is hidden by a mark, and so from all that is asked for beside it."""
+        return len(self.encoders) == 1
+
     def _input_vectors(self, words: Tensor) -> Tensor:
         return cast(Any, self.embedding).lookup(self.answers[words])  # type: ignore[no-any-return]
 
@@ -79,7 +84,7 @@ class ClozeNetwork(nn.Module):
 
         None of them depends on the id that stands at its position. The first and the last column are never asked for.
         """
-        if len(self.encoders) == 1:
+        if self.masked:
             ids = torch.where(asked, BLANK, ids)
         return self.head(torch.cat([part[asked] for part in self._views(ids, mask)], 1))  # type: ignore[no-any-return]
 
@@ -89,7 +94,7 @@ class ClozeNetwork(nn.Module):
         if torch.is_autocast_enabled("cpu"):  # torch's recurrent modules do not see to it themselves
             vectors = vectors.to(torch.get_autocast_dtype("cpu"))
         beside = [_shifted(vectors, 1), _shifted(vectors, -1)] if self.neighbours else []
-        if len(self.encoders) == 1:
+        if self.masked:
             return [self.encoders[0](vectors, mask)[0], *beside]
         ahead, _ = self.encoders[0](vectors, mask)
         behind, _ = self.encoders[1](reverse(vectors, mask), mask)

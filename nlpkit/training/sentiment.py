@@ -35,6 +35,7 @@ from nlpkit.training.run_folder import CORPUS
 from nlpkit.training.runs import Model, environment, rows_by_name, save_run
 from nlpkit.training.settings import KINDS, Settings, without_paths
 from nlpkit.training.storage import StoredCorpus, store_corpus
+from nlpkit.vocabulary import TableVocabulary, load_vocabulary
 
 SAMPLES = 12
 
@@ -101,6 +102,9 @@ def _learnt(
     for position, member in enumerate(settings.members):
         seed = settings.seed + position
         members.append((yield from train_member(run, member, corpus, normaliser, history, seed=seed, every=every)))
+    for made in members:
+        if isinstance(vocabulary := load_vocabulary(made.files[bundle.VOCABULARY]), TableVocabulary):
+            evidence = evidence.with_tokens(vocabulary.tokens)
     stages = tune_stages([made.logits for made in members], corpus.targets("validation")[:CALIBRATED], settings.exits)
     return _Learnt(corpus, prepared, evidence, statistics, members, stages)
 

@@ -24,6 +24,8 @@ POOL = 1 << 17  # words that are drawn together and sorted by length before they
 JUDGED = 30_000  # validation words that are enough to judge an epoch by
 JUDGED_TOGETHER = 32  # pieces
 CHUNK = 256  # of these whose logits are in memory together
+MASKED = 0.15  # share of the words that are asked for together where they are hidden from each other
+TURNS = 7  # in which such words are judged: as many are hidden at a time
 Ints = NDArray[np.int64]
 
 
@@ -48,14 +50,15 @@ class Pieces:
     def cut(
         cls, ids: NDArray[Any], answers: NDArray[Any], rows: Ints, corpora: NDArray[np.int32], longest: int
     ) -> Pieces:
-        """Cut rows where they are longer than ``longest`` words; those without words have no piece."""
+        """Cut rows where they are longer than ``longest`` words; what no answer stands in is no piece."""
         lengths = np.diff(rows)
         parts = -(-lengths // longest)
         row = np.repeat(np.arange(len(lengths)), parts)
         nth = np.arange(len(row)) - np.repeat(np.cumsum(parts) - parts, parts)
         begin = rows[row] + nth * longest
         end = np.minimum(begin + longest, rows[row + 1])
-        return cls(ids, answers, rows, corpora, np.stack([begin, end, row], 1))
+        answered = np.logical_or.reduceat(answers >= FIRST, begin) if len(begin) else np.zeros(0, dtype=np.bool_)
+        return cls(ids, answers, rows, corpora, np.stack([begin, end, row], 1)[answered])
 
     def of_first_corpus(self) -> Pieces:
         """The pieces of the corpus that was read first."""
@@ -119,6 +122,8 @@ class WordPrediction:
         """Mean loss of the words that are asked for, in nats."""
         ids, mask, answers = self._train.batch(pieces)
         asked = torch.rand(answers.shape) < self._kept[answers]
+        if self._network.masked:
+            asked &= torch.rand(answers.shape) < MASKED
         if not bool(asked.any()):
             asked = answers != NONE
         blanked = (torch.rand(ids.shape) < self._settings.blanked) & (ids >= 0) & mask
@@ -152,12 +157,19 @@ class WordPrediction:
         with torch.inference_mode():
             for at in range(0, len(order), JUDGED_TOGETHER):
                 ids, mask, answers = self._validation.batch(order[at : at + JUDGED_TOGETHER])
-                asked = answers != NONE
-                features = self._network.features(ids, mask, asked)
-                yield self._network.output(features).float().numpy(), answers[asked].numpy()
-                limit -= int(asked.sum())
+                for asked in self._in_turn(answers != NONE):
+                    features = self._network.features(ids, mask, asked)
+                    yield self._network.output(features).float().numpy(), answers[asked].numpy()
+                    limit -= int(asked.sum())
                 if limit <= 0:
                     return
+
+    def _in_turn(self, asked: Tensor) -> list[Tensor]:
+        """What is asked for ``(batch, time)``, all at once or, where that hides it from its neighbours, in turns."""
+        if not self._network.masked:
+            return [asked]
+        turns = torch.arange(asked.shape[1]) % TURNS
+        return [asked & (turns == turn) for turn in range(TURNS)]
 
 
 def focused(first: NDArray[np.bool_], share: float, draw: np.random.Generator) -> Ints:

@@ -1,0 +1,67 @@
+"""Tiny real cloze networks and the rows that they read; imported after torch is known to be there."""
+
+import numpy as np
+import torch
+
+from nlpkit.inference.blanks import BEGIN, END
+from nlpkit.registry import registry
+from nlpkit.training.cloze_network import ClozeNetwork, both_ways, ids_of
+from nlpkit.training.cloze_settings import ClozeHead
+from nlpkit.vocabulary import TableVocabulary
+
+TOKENS = "甲乙丙丁戊己庚辛"
+ANSWERS = list(TOKENS[:5])
+SIZE = len(TOKENS) + 2
+OUTPUTS = {
+    "softmax": {"dim": 4, "negatives": 3},
+    "binary-codes": {"bits": 8, "source": "random", "negatives": 3},
+}
+
+
+def encoders():
+    """Every registered encoder, the recurrent ones with one to three layers and both ways: names and options."""
+    found = []
+    for name in registry().names("encoder"):
+        known = registry().get("encoder", name).options()
+        small = {option: 6 for option in ("hidden", "filters") if option in known}
+        depths = [{"layers": layers} for layers in (1, 2, 3)] if "layers" in known else [{}]
+        ways = [{"bidirectional": way} for way in (False, True)] if "bidirectional" in known else [{}]
+        found += [(name, small | depth | way) for depth in depths for way in ways]
+    norms = [{"norm": norm, "layers": 2, "hidden": 6, "bidirectional": False} for norm in ("layer", "batch")]
+    return found + [("gru", norm) for norm in norms]
+
+
+def described(encoder):
+    """The name of a test's parameter."""
+    name, options = encoder
+    shown = (f"{option}={value}" for option, value in options.items() if option not in ("hidden", "filters"))
+    return " ".join([name, *shown])
+
+
+def network(encoder="lstm", options=None, *, embedding="trainable", output="softmax", head=None, **more):
+    """Embedding, encoders, head and output over `TOKENS`, its weights drawn by a seed; not in training."""
+    torch.manual_seed(1)
+    made = registry().get("embedding", embedding).create({"dim": 6})
+    vocabulary = TableVocabulary(TOKENS, suffixes=embedding == "spelled")
+    made.build(vocabulary)
+    component = registry().get("encoder", encoder)
+    chosen = {"hidden": 6, "bidirectional": False} if options is None else options
+    coded = registry().get("output", output).create(OUTPUTS[output] | more)
+    around = both_ways(lambda: component.create(chosen, input_dim=6))
+    return ClozeNetwork(
+        made, around, head or ClozeHead(hidden=(), dropout=0, neighbours=False), coded, ids_of(ANSWERS, vocabulary)
+    ).eval()
+
+
+def batch(rows):
+    """Lists of ids, each between the marks of its ends, as ids and mask ``(batch, time)``."""
+    whole = [[BEGIN, *row, END] for row in rows]
+    longest = max(map(len, whole))
+    ids = torch.tensor([row + [0] * (longest - len(row)) for row in whole])
+    return ids, torch.tensor([[True] * len(row) + [False] * (longest - len(row)) for row in whole])
+
+
+def random_rows(seed, lengths):
+    """Rows of ids of `TOKENS`, unknown ones among them."""
+    draw = np.random.default_rng(seed)
+    return [draw.integers(1, SIZE, length).tolist() for length in lengths]
