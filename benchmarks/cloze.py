@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=3000)
     arguments = parser.parse_args()
     model = ClozeModel.load(arguments.model)
-    texts = (example.text for example in parts(arguments.corpora).test if example.group == "goods")
+    texts = [example.text for example in parts(arguments.corpora).test if example.group == "goods"]
     items = blanked(model.normaliser.batch(texts), model.tokenizer, model.words, limit=arguments.items)
     print(f"{len(items):,} blanks in test rows of goods, {len(model.words):,} words compete")
     print(f"{'':<16}{'top-1':>8}{'top-5':>8}{'top-10':>8}{'MRR@10':>8}{'CPU ms a blank':>17}")

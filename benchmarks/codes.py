@@ -1,9 +1,9 @@
 """Binary codes beside a softmax as the output of one cloze network, at equal steps on a quarter of the rows.
 
 `codes.py CORPORA FOLDER [--epochs N] [--only NAME...]`. All runs have the same rows, words, network, steps and seed,
-and none stops early; the output alone differs. All are measured on the same items: in some test rows of the whole corpora
-one word is blanked. A run whose figures lie in FOLDER is not done again. Vectors are fitted to the rows that are trained
-on, by the plugin nlpkit-zh-word2vec. The last line has one run under bce with other weights of the prior.
+and none stops early; the output alone differs. All are measured on the same items, words of test rows of the whole
+corpora. A run whose figures lie in FOLDER is not done again. Vectors are fitted to the rows that are trained on, by the
+plugin nlpkit-zh-word2vec. The last line has one run under bce with other weights of the prior.
 """
 
 import argparse
@@ -130,7 +130,8 @@ def measure(run: Run, folder: Path, texts: list[str]) -> dict[str, Any]:
     outputs = member.outputs(item_blanks(model, items[:TIMED]))
     stored = model.bundle.read(STORED)
     if run.bits:
-        found["collisions"] = collisions(unpack(load_arrays(stored)["codes"], run.bits))
+        codes = np.ascontiguousarray(unpack(load_arrays(stored)["codes"], run.bits))
+        found["collisions"] = collisions(codes)
     milliseconds = statistics.median(time_of(member.decoder, outputs[at : at + 1]) for at in range(TIMED)) * 1e3
     return found | {"bytes": len(stored), "milliseconds": milliseconds}
 

@@ -211,11 +211,12 @@ class Corpus:
     ) -> Iterator[Example]:
         """Its rows without labels, of whatever shape they are."""
         text, encoding = text_column or self.text_column, encoding or self.encoding
+        faults = Faults() if faults is None else faults
         for path, shared in self.sources:
             if shared is None:
                 found = read_unlabelled(path, text_column=text, encoding=encoding, faults=faults)
             else:
-                found = read_texts(path, shared, column=text, encoding=encoding, faults=faults or Faults())
+                found = read_texts(path, shared, column=text, encoding=encoding, faults=faults)
             yield from (Example(e.text, "", self.name or e.corpus) for e in found)
 
     def _named(self, examples: Iterator[Example]) -> Iterator[Example]:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nlpkit.bundle import ARRAYS
 from nlpkit.cloze_items import Item
 from nlpkit.inference.blanks import Blank, blanks_of, split_at_blanks
 from nlpkit.inference.cloze import ClozeModel
 from nlpkit.inference.cloze_members import NetworkMember
-from nlpkit.inference.decoders import CodeDecoder, unpack
+from nlpkit.inference.decoders import Bits, CodeDecoder, Positions, unpack
 from nlpkit.inference.members import Floats, load_arrays
+from nlpkit.vocabulary import Ints
 
+BLOCK = 1024  # items measured together, so that the network gets batches of similar length
 NEVER = np.iinfo(np.int64).max  # the rank of an answer that the model does not know
 
 
@@ -61,8 +63,10 @@ class ClozeMetrics:
         return found | {"mrr10": round(self.mrr10, 4)}
 
 
-def measure_items(model: ClozeModel, items: Sequence[Item], candidates: Iterable[str] | None = None) -> ClozeMetrics:
+def measure_items(model: ClozeModel, items: Iterable[Item], candidates: Iterable[str] | None = None) -> ClozeMetrics:
     """Rank all words, or some, at each blank, and see where the right one comes; of equals the more frequent is first.
+
+    Items are measured as they come, and not held.
 
     :param items: each with one blank.
     :param candidates: words among which the right one is looked for; those that the model does not know never come.
@@ -70,18 +74,19 @@ def measure_items(model: ClozeModel, items: Sequence[Item], candidates: Iterable
     among = model.candidates(lexicon=candidates).positions
     among = np.arange(len(model.words)) if among is None else among
     place = {model.words[position]: i for i, position in enumerate(among.tolist())}
-    answers = model.normaliser.batch([item.answer for item in items])
-    targets = np.array([place.get(answer, -1) for answer in answers], dtype=np.int64)
-    blanks = item_blanks(model, items)
-    ranks = np.full(len(items), NEVER, dtype=np.int64)
-    for rows, logits in model.blocks(blanks):
-        ranks[rows] = rank(logits[:, among], targets[rows])
-    known = targets >= 0
-    bits = _bits(model, [blank for blank, there in zip(blanks, known, strict=True) if there], among[targets[known]])
-    return _figures(ranks, len(among), bits)
+    coded = _coded(model)
+    ranks, remaining = [np.zeros(0, dtype=np.int64)], iter(items)
+    while block := list(itertools.islice(remaining, BLOCK)):
+        answers = model.normaliser.batch([item.answer for item in block])
+        targets = np.array([place.get(answer, -1) for answer in answers], dtype=np.int64)
+        blanks = item_blanks(model, block)
+        ranks += [rank(logits[:, among], targets[rows]) for rows, logits in model.blocks(blanks)]
+        if coded:
+            coded.add([blanks[i] for i in np.flatnonzero(targets >= 0)], among[targets[targets >= 0]])
+    return _figures(np.concatenate(ranks), len(among), coded.figures() if coded else None)
 
 
-def rank(logits: Floats, targets: NDArray[np.int64]) -> NDArray[np.int64]:
+def rank(logits: Floats, targets: Ints) -> Ints:
     """How many of the words ``(n, words)`` come before the right one ``(n,)``, `NEVER` where that is -1."""
     if not logits.shape[1]:
         return np.full(len(logits), NEVER)
@@ -98,7 +103,7 @@ def item_blanks(model: ClozeModel, items: Sequence[Item]) -> list[Blank]:
     return [blanks_of(pair)[0] for pair in zip(tokens[::2], tokens[1::2], strict=True)]
 
 
-def _figures(ranks: NDArray[np.int64], candidates: int, bits: BitMetrics | None) -> ClozeMetrics:
+def _figures(ranks: Ints, candidates: int, bits: BitMetrics | None) -> ClozeMetrics:
     items = len(ranks)
     top1, top5, top10 = (100 * int((ranks < k).sum()) / max(items, 1) for k in (1, 5, 10))
     return ClozeMetrics(
@@ -113,26 +118,39 @@ def _figures(ranks: NDArray[np.int64], candidates: int, bits: BitMetrics | None)
     )
 
 
-def _bits(model: ClozeModel, blanks: Sequence[Blank], answers: NDArray[np.intp]) -> BitMetrics | None:
-    """The bits of the first member that has any."""
-    for member, codes in _coded(model):
+class _Coded:
+    """A member whose outputs are the logits of bits, and how many of these came out right so far.
+
+    :param codes: of all words ``(answers, bits)``.
+    :param counts: how often each word stood in the training texts ``(answers,)``.
+    """
+
+    def __init__(self, member: NetworkMember, codes: Bits, counts: Ints) -> None:
+        self._member, self._codes = member, codes
+        self._majority = counts @ codes >= counts.sum() / 2  # (bits,)
+        self._bits = self._right = self._by_majority = 0
+
+    def add(self, blanks: Sequence[Blank], answers: Positions) -> None:
+        """Count the bits of the right words at some blanks."""
         if not blanks:
+            return
+        codes = self._codes[answers]  # (batch, bits)
+        self._bits += codes.size
+        self._right += int(((self._member.outputs(blanks) > 0) == codes).sum())
+        self._by_majority += int((self._majority == codes).sum())
+
+    def figures(self) -> BitMetrics | None:
+        """Shares of all bits counted; None if there are none."""
+        if not self._bits:
             return None
-        majority = model.counts @ codes >= model.counts.sum() / 2  # (bits,)
-        outputs = np.concatenate([member.outputs(block) for block in _blocks(blanks)])
-        right = codes[answers]
-        return BitMetrics(codes.shape[1], float(((outputs > 0) == right).mean()), float((majority == right).mean()))
-    return None
+        return BitMetrics(self._codes.shape[1], self._right / self._bits, self._by_majority / self._bits)
 
 
-def _blocks(blanks: Sequence[Blank]) -> Iterator[Sequence[Blank]]:
-    return (blanks[at : at + 1024] for at in range(0, len(blanks), 1024))
-
-
-def _coded(model: ClozeModel) -> Iterator[tuple[NetworkMember, NDArray[np.bool_]]]:
-    """Members whose outputs are the logits of bits, and the codes of all words ``(answers, bits)``."""
+def _coded(model: ClozeModel) -> _Coded | None:
+    """The first member that puts out bits."""
     for position, entry in enumerate(model.bundle.config["members"]):
         member = model.member(position)
         if isinstance(member, NetworkMember) and isinstance(member.decoder, CodeDecoder):
             packed = load_arrays(model.bundle.read(f"{entry['name']}/{ARRAYS}"))["codes"]
-            yield member, unpack(packed, member.decoder.codes.bits)
+            return _Coded(member, unpack(packed, member.decoder.codes.bits), model.counts)
+    return None

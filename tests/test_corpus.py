@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlpkit.corpus import Example, Faults, files_of, label_and_file, read_examples, renamed
+from nlpkit.corpus import Example, Faults, files_of, label_and_file, read_examples, read_unlabelled, renamed
 from nlpkit.errors import DataError
 from tests.test_rows import CELLS, CSV
 
@@ -300,3 +300,110 @@ def test_the_labelled_sample_is_whole(samples):
     found = list(read_examples(samples / "labelled.csv"))
     assert len(found) == 300
     assert {e.label for e in found} == {"positive", "negative"}
+
+
+# Texts without labels
+
+
+def texts_of(path, **options):
+    found = list(read_unlabelled(path, **options))
+    assert {(e.label, e.group) for e in found} <= {("", "")}
+    return [e.text for e in found]
+
+
+TEXTS = ["质量很好，下次还来", "物流慢，差评,不要买", "屏幕大, 颜色正, 好", "坏了"]
+UNLABELLED = {
+    "a.csv": 'text\n"质量很好，下次还来"\n"物流慢，差评,不要买"\n"屏幕大, 颜色正, 好"\n坏了\n',
+    "b.tsv": "编号\t评论\n" + "".join(f"1\t{text}\n" for text in TEXTS),
+    "c.jsonl": "".join(json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in TEXTS),
+    "d.txt": "".join(f"{text}\n" for text in TEXTS),
+    "e.json": "".join(json.dumps({"id": 3, "content": text}) + "\n" for text in TEXTS),
+}
+
+
+@pytest.mark.parametrize("name", UNLABELLED)
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_texts_alone_in_every_shape_and_encoding(write, name, encoding, end):
+    path = write(gzip.compress(UNLABELLED[name].replace("\n", end).encode(encoding)), f"{name}.gz")
+    assert texts_of(path) == TEXTS
+    assert {e.corpus for e in read_unlabelled(path)} == {str(path)}
+
+
+def test_the_labels_of_labelled_texts_are_dropped(write):
+    for name, text in SHAPES.items():
+        if name not in ("f.txt", "g.txt"):  # of so few lines a tab need part no label
+            assert texts_of(write(text.encode(), name)) == [text for text, _ in PAIRS]
+    lines = "".join(f"{text}\t{label}\n" for text, label in PAIRS * 10)
+    assert texts_of(write(lines.encode(), "f.txt")) == [text for text, _ in PAIRS] * 10
+    assert texts_of(write("好,用,,1\n差,,0\n".encode(), "goods.txt")) == ["好,用", "差"]
+
+
+@given(st.lists(st.text("好坏的,，。 ", min_size=1, max_size=12).filter(str.strip), min_size=30, max_size=60))
+def test_a_comma_in_a_text_parts_no_label(tmp_path, lines):
+    lines = [f"{'用了' * (i % 3)}{line.replace(',,', ',')}尾{i}" for i, line in enumerate(lines)]
+    path = tmp_path / "a.txt"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert texts_of(path) == [line for line in lines if line.strip()]
+
+
+def test_lines_that_hold_no_text_are_counted(write):
+    path = write("好用\n\n  \n差\n".encode() + b"\xff\xff\n", "a.txt")
+    faults = Faults()
+    assert texts_of(path, faults=faults) == ["好用", "差"]
+    assert faults == {"no text": 2, "undecodable bytes": 1}
+    rows_ = '{"text": "好"}\n{"text": ""}\n{"text": ["好"]}\n{"other": 1}\n[]\n'
+    faults = Faults()
+    assert texts_of(write(rows_.encode(), "a.jsonl"), faults=faults) == ["好"]
+    assert faults == {"no text": 2, "nested text": 1, "no JSON object": 1}
+
+
+def test_a_column_of_texts_may_be_named(write):
+    table = "id,words,label\n1,好,1\n2,差,\n"
+    assert texts_of(write(table.encode(), "a.csv"), text_column="words") == ["好", "差"]  # a label is not asked for
+    assert texts_of(write(b'{"a": "x", "b": "y"}\n', "a.jsonl"), text_column="b") == ["y"]
+    assert texts_of(write("n,t\n1,好\n".encode(), "a.dat"), text_column="t") == ["好"]
+    with pytest.raises(DataError, match="no column 'z'"):
+        texts_of(write(table.encode(), "a.csv"), text_column="z")
+    with pytest.raises(DataError, match="id, words, label: say which one by --text-column"):
+        texts_of(write(table.encode(), "a.csv"))
+
+
+def test_folders_and_files_of_one_label_are_texts_too(tmp_path):
+    folder = documents(tmp_path / "films", 好=["很好".encode()], 坏=["很差".encode()])
+    assert sorted(texts_of(folder)) == ["很好", "很差"]
+    mixed = tmp_path / "mixed"
+    mixed.mkdir()
+    for name, text in UNLABELLED.items():
+        (mixed / name).write_text(text, encoding="utf-8")
+    assert texts_of(mixed) == TEXTS * len(UNLABELLED)
+    assert texts_of(f"good={mixed / 'd.txt'}") == TEXTS
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "sentence"),
+    [
+        ("a.csv", b"text\n1.5\n2.5\n", "holds numbers or signs, no text: say --text-column"),
+        ("a.txt", b"1,2,3\n4,5,6\n", "a.txt holds numbers or signs, no text"),
+        ("a.txt", b"", "a.txt is empty"),
+        ("a.json", b"[1]", "holds no JSON object a line"),
+    ],
+)
+def test_what_is_no_text_is_refused(write, name, data, sentence):
+    with pytest.raises(DataError, match=sentence):
+        texts_of(write(data, name))
+
+
+@given(data=st.data())
+def test_any_cut_of_texts_is_rows_or_one_sentence(tmp_path, data):
+    name = data.draw(st.sampled_from(sorted(UNLABELLED)))
+    whole = UNLABELLED[name].encode()
+    at = data.draw(st.integers(0, len(whole)))
+    path = tmp_path / name
+    path.write_bytes(whole[:at] + data.draw(st.binary(max_size=20)) + whole[at + data.draw(st.integers(0, 9)) :])
+    try:
+        found = texts_of(path, faults=Faults())
+    except DataError as error:
+        assert "\n" not in str(error)  # noqa: PT017 - either outcome will do
+    else:
+        assert all(text.strip() and "\udcff" not in text for text in found)

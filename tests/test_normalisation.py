@@ -20,11 +20,13 @@ def step_by_step(text: str, normaliser: Normaliser) -> str:
         text = unicodedata.normalize("NFKC", text)
     if normaliser.lower:
         text = text.lower()
+    if normaliser.zero:
+        text = "".join("0" if c in "123456789" else c for c in text)
     traditional = any(SIMPLIFY.convert(c) != c for c in text if c < "\U00010000")
     return SIMPLIFY.convert(text) if normaliser.simplify and traditional else text
 
 
-@given(st.lists(text, max_size=6), st.builds(Normaliser, st.booleans(), st.booleans(), st.booleans()))
+@given(st.lists(text, max_size=6), st.builds(Normaliser, *[st.booleans()] * 4))
 @example(["ΑΣ", "Α"], Normaliser())
 @example(["a", "\u0300b"], Normaliser())
 @example(["＝\u0338"], Normaliser())
@@ -88,6 +90,15 @@ def test_steps_can_be_left_out():
     assert Normaliser(nfkc=False, lower=False, simplify=False)("ＡA後") == "ＡA後"
 
 
-def test_the_config_makes_an_equal_normaliser():
-    made = Normaliser(nfkc=False, lower=True, simplify=False)
+def test_every_digit_may_be_a_nought():
+    assert Normaliser(zero=True)("1.5米，２３０９元，③") == "0.0米,0000元,0"
+    assert Normaliser(zero=True, nfkc=False)("１9") == "１0"
+    assert Normaliser()("19") == "19"
+
+
+@pytest.mark.parametrize("zero", [False, True])
+def test_the_config_makes_an_equal_normaliser(zero):
+    made = Normaliser(nfkc=False, lower=True, simplify=False, zero=zero)
     assert Normaliser(**made.config) == made
+    older = {name: value for name, value in Normaliser().config.items() if name != "zero"}
+    assert Normaliser(**older) == Normaliser()  # of a bundle that was made before there was one

@@ -104,11 +104,37 @@ def test_unknown_tokens_share_one_id():
     assert rows(found) == [[2, UNKNOWN, UNKNOWN]]
 
 
-@given(st.lists(st.text(st.characters(exclude_categories=())), unique=True))
-def test_a_table_survives_its_file(tokens):
-    again = load_vocabulary(dump_vocabulary(TableVocabulary(tokens)))
+@given(
+    st.lists(st.text("甲乙丙", min_size=1, max_size=3), unique=True),
+    st.lists(st.text("甲乙丙", max_size=4), max_size=8),
+)
+def test_an_unknown_token_is_what_it_ends_in(known, tokens):
+    vocabulary = TableVocabulary(known, suffixes=True)
+    ids = {token: position for position, token in enumerate(known, start=2)}
+    suffixes = [[token[at:] for at in range(len(token)) if token[at:] in ids] for token in tokens]  # the longest first
+    expected = [ids[found[0]] if found else UNKNOWN for found in suffixes]
+    assert vocabulary.encode(Tokens.of([tokens])).grid[0].tolist() == expected
+    whole = TableVocabulary(known).encode(Tokens.of([tokens])).grid[0].tolist()
+    assert whole == [ids.get(token, UNKNOWN) for token in tokens]
+
+
+@given(texts)
+def test_a_character_ends_in_nothing_but_itself(found):
+    one, other = TableVocabulary(list("好坏"), suffixes=True), TableVocabulary(list("好坏"))
+    assert rows(one.encode(char().batch(found))) == rows(other.encode(char().batch(found)))
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=())), unique=True), st.booleans())
+def test_a_table_survives_its_file(tokens, suffixes):
+    again = load_vocabulary(dump_vocabulary(TableVocabulary(tokens, suffixes=suffixes)))
     assert isinstance(again, TableVocabulary)
     assert again.tokens == tokens
+    assert again.suffixes is suffixes
+
+
+def test_a_table_of_a_version_without_suffixes_has_none():
+    assert load_vocabulary(b'{"kind": "table", "tokens": ["a"]}').suffixes is False
+    assert b"suffixes" not in dump_vocabulary(TableVocabulary(["a"]))
 
 
 @given(hashes)

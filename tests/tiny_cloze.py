@@ -81,7 +81,7 @@ def graph() -> bytes:
     return model.SerializeToString()
 
 
-def network_member(*, max_length: int = 0, runtime: str = "graph") -> tuple[dict, dict[str, bytes]]:
+def network_member(*, max_length: int = 64, runtime: str = "graph") -> tuple[dict, dict[str, bytes]]:
     """The member, and its files."""
     entry = {
         "name": "network",

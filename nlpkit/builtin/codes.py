@@ -33,27 +33,31 @@ def codes(vectors: NDArray[Any], *, source: str, bits: int, seed: int) -> Bits:
     return _FROM_VECTORS[source](np.asarray(vectors, dtype=np.float32), bits, seed)
 
 
+def check_bits(source: str, dim: int, bits: int) -> None:
+    """Refuse another number of bits than of numbers in a vector, where each bit is one of these.
+
+    :raises SettingError: saying what to set.
+    """
+    if source in ("sign", "median") and dim != bits:
+        raise SettingError(
+            f"source {source!r} makes one bit of each number, and the vectors have {dim}, but bits is {bits}: "
+            f"set bits={dim} or source=itq"
+        )
+
+
 def collisions(found: Bits) -> int:
     """How many words have the code ``(words, bits)`` of a word before them."""
     return int(_repeated(found).sum())
 
 
 def _sign(vectors: Floats, bits: int, _seed: int) -> Bits:
-    _one_bit_a_number("sign", vectors, bits)
+    check_bits("sign", vectors.shape[1], bits)
     return vectors > 0
 
 
 def _median(vectors: Floats, bits: int, _seed: int) -> Bits:
-    _one_bit_a_number("median", vectors, bits)
+    check_bits("median", vectors.shape[1], bits)
     return vectors > np.median(vectors, axis=0)
-
-
-def _one_bit_a_number(source: str, vectors: Floats, bits: int) -> None:
-    if (dim := vectors.shape[1]) != bits:
-        raise SettingError(
-            f"source {source!r} makes one bit of each number, and the vectors have {dim}, but bits is {bits}: "
-            f"set bits={dim} or source=itq"
-        )
 
 
 def _itq(vectors: Floats, bits: int, seed: int) -> Bits:

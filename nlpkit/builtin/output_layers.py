@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nlpkit.builtin.codes import codes
+from nlpkit.builtin.codes import check_bits, codes, collisions
 from nlpkit.builtin.vectors import VectorFile
 from nlpkit.errors import SettingError
 from nlpkit.inference.decoders import pack
 
+ALL = 1 << 16  # words whose logits fit into memory for a whole batch
 SKEW = 0.75  # exponent on counts by which negatives are drawn
 SCALE = 0.5  # a code's log-likelihood is half its product with the logits of its bits, but for a constant
 
@@ -43,6 +44,10 @@ class WordSample(nn.Module):
         self.shares.copy_(seen / seen.sum())
         self.chances.copy_(seen**SKEW / (seen**SKEW).sum())
 
+    def over(self, *, exact: bool) -> WordSample | None:
+        """What a softmax is over: itself, or None for all words; of more than `ALL` it is itself either way."""
+        return None if exact and len(self.chances) <= ALL else self
+
     def draw(self, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Targets ``(n,)`` to words ``(m,)``, sorted, and the log of each one's chance to be among them ``(m,)``."""
         drawn = torch.searchsorted(self.chances.cumsum(0), torch.rand(self.size)).clamp(max=len(self.chances) - 1)
@@ -66,8 +71,11 @@ class SoftmaxLayer(nn.Module):
     ) -> None:
         super().__init__()
         if tied and inputs is None:
-            raise SettingError("output.tied=true wants an embedding that can be shared: trainable or spelled")
-        self.projection = nn.Linear(input_dim, dim)
+            raise SettingError(
+                "output.tied=true wants an embedding that can be shared, such as trainable, spelled or word2vec: "
+                "choose one of these, or --set output.tied=false"
+            )
+        self.projection = nn.Linear(input_dim, (tied and _dim(inputs)) or dim)
         self.table = None if tied else nn.Parameter(torch.randn(words, dim) * 0.05)
         self._inputs = inputs if tied else None
         self.bias = nn.Parameter(torch.zeros(words))
@@ -80,11 +88,9 @@ class SoftmaxLayer(nn.Module):
         words: Sequence[str],  # noqa: ARG002
         counts: NDArray[np.int64],
         kept: NDArray[Any],
-        vectors: Tensor | None,
+        vectors: Tensor | None,  # noqa: ARG002
     ) -> None:
         """Let the biases be what is known without any context, the log of each word's share."""
-        if self._inputs is not None and vectors is not None and vectors.shape[1] != self.projection.out_features:
-            raise SettingError(f"output.tied=true wants output.dim={vectors.shape[1]}, the dim of the embedding")
         self.bias.data = log_share(counts * kept)
         self.made_up.copy_(torch.from_numpy(np.log(kept)))
         self.sample.fit(counts * kept)
@@ -95,7 +101,7 @@ class SoftmaxLayer(nn.Module):
 
     def loss(self, features: Tensor, targets: Tensor, *, exact: bool) -> Tensor:
         """Mean cross entropy in nats of features ``(n, input_dim)`` against words ``(n,)``."""
-        return word_loss(self(features), self._rows, self.bias, targets, None if exact else self.sample)
+        return word_loss(self(features), self._rows, self.bias, targets, self.sample.over(exact=exact))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The table ``(words, dim)`` as one byte a number, a scale a word, and the biases ``(words,)``."""
@@ -124,11 +130,15 @@ class CodeLayer(nn.Module):
         prior: float,
         seed: int,
         vectors: str | None = None,
+        inputs: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         super().__init__()
         self._source: dict[str, Any] = {"source": source, "bits": bits, "seed": seed}
         self._loss, self._prior = loss, prior
         self._file = None if vectors is None else VectorFile(vectors)
+        if dim := self._file.dim if self._file else _dim(inputs):
+            check_bits(source, dim, bits)
+        self.collisions: int | None = None  # words with the code of a more frequent one, once the codes are chosen
         self.projection = nn.Linear(input_dim, bits)
         self.register_buffer("codes", torch.zeros(words, bits, dtype=torch.bool))
         self.codes: Tensor
@@ -151,7 +161,9 @@ class CodeLayer(nn.Module):
                 "output.vectors=FILE or output.source=random"
             )
         found = np.zeros((len(words), 0)) if found is None else found
-        self.codes.copy_(torch.from_numpy(codes(found, **self._source)))
+        chosen = codes(found, **self._source)
+        self.collisions = collisions(chosen)
+        self.codes.copy_(torch.from_numpy(chosen))
         if self._loss == "bce":  # bits are told one by one: no word is asked for more often than it is right
             self.bias.data = log_share(counts) * self._prior
         else:
@@ -168,7 +180,7 @@ class CodeLayer(nn.Module):
         bits = self(features)
         if self._loss == "bce":
             return functional.binary_cross_entropy_with_logits(bits, self.codes[targets].to(bits.dtype))
-        return word_loss(bits, self._signs, self.bias, targets, None if exact else self.sample)
+        return word_loss(bits, self._signs, self.bias, targets, self.sample.over(exact=exact))
 
     def _signs(self, words: Tensor) -> Tensor:
         """Codes ``(n, bits)`` of words ``(n,)`` as they are multiplied with the logits."""
@@ -178,6 +190,11 @@ class CodeLayer(nn.Module):
         """The codes, packed, and a bias for each word."""
         scale = np.array(SCALE, dtype=np.float32)
         return {"codes": pack(self.codes.numpy()), "bias": (self.bias - self.made_up).detach().numpy(), "scale": scale}
+
+
+def _dim(inputs: Callable[[Tensor], Tensor] | None) -> int | None:
+    """Numbers in a vector of the input embedding, where that can be told."""
+    return None if inputs is None else inputs(torch.zeros(1, dtype=torch.int64)).shape[1]
 
 
 def word_loss(

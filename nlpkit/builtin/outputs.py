@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from nlpkit.builtin.options import one_of, positive, switch
+from nlpkit.builtin.options import natural, one_of, positive, switch, weight
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,11 +24,11 @@ class BinaryCodes:
         self.config = config
         self._vectors = vectors  # a saved model must never name a path
 
-    def layer(self, *, input_dim: int, words: int, inputs: Callable[[Tensor], Tensor] | None) -> OutputLayer:  # noqa: ARG002
+    def layer(self, *, input_dim: int, words: int, inputs: Callable[[Tensor], Tensor] | None) -> OutputLayer:
         """A linear layer to a logit a bit."""
         from nlpkit.builtin.output_layers import CodeLayer  # torch
 
-        return CodeLayer(input_dim=input_dim, words=words, vectors=self._vectors, **self.config)
+        return CodeLayer(input_dim=input_dim, words=words, vectors=self._vectors, inputs=inputs, **self.config)
 
     def decoder(self, arrays: Mapping[str, NDArray[Any]]) -> Decoder:
         """The likelihood of each word's code."""
@@ -68,20 +68,22 @@ def binary_codes(
 ) -> OutputEmbedding:
     """Each word is a code of a few bits, of which the network predicts every one.
 
-    :param source: itq (rotated by Gong and Lazebnik 2011), median (each bit halves the words) or sign, all of vectors;
-        or random codes.
+    :param source: itq (iterative quantisation, Gong and Lazebnik 2011), median (each bit halves the words) or sign, all
+        of vectors, which must mean something before training begins: those of word2vec, or of a file; or random codes.
     :param bits: in a code; as many as there are numbers in a vector, where a bit is one of these.
     :param loss: softmax, the cross entropy of the right word among others by the likelihoods of their codes; or bce,
         the binary cross entropy of each bit.
     :param negatives: words drawn for the softmax, shared by a batch; 0 takes all.
     :param prior: under bce, the weight of a word's log-frequency beside its code's log-likelihood, which takes bits for
         independent and so counts everything several times.
-    :param vectors: path of a text file of vectors to make codes of; None takes the input embedding's.
+    :param vectors: path of a file of vectors as text to make codes of; None takes the input embedding's.
     :param seed: of random codes, and of the first rotation of itq.
     """
     one_of(SOURCES, source=source)
     one_of(CODE_LOSSES, loss=loss)
     positive(bits=bits)
+    natural(negatives=negatives, seed=seed)
+    weight(prior=prior)
     config = {"source": source, "bits": bits, "loss": loss, "negatives": negatives, "prior": prior, "seed": seed}
     return BinaryCodes(vectors=vectors, **config)
 
@@ -89,10 +91,11 @@ def binary_codes(
 def softmax(*, dim: int = 128, tied: bool = False, negatives: int = 2000) -> OutputEmbedding:
     """Each word has a vector and a bias; its logit is the vector's product with what the network predicts.
 
-    :param dim: numbers in a vector.
+    :param dim: numbers in a vector; where they are tied, as many as the embedding has.
     :param tied: the vectors are those of the input embedding (Press and Wolf 2017, https://aclanthology.org/E17-2025).
     :param negatives: words drawn for the loss, shared by a batch (Jean et al. 2015); 0 takes all words.
     """
     positive(dim=dim)
     switch(tied=tied)
+    natural(negatives=negatives)
     return Softmax(dim=dim, tied=tied, negatives=negatives)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nlpkit.builtin.options import switch
 from nlpkit.errors import DataError
 
 if TYPE_CHECKING:
@@ -57,9 +58,11 @@ class WordTokenizer:
     """Words of a segmenter, without white space.
 
     :param cut: text and whether to guess unknown words by a hidden Markov model, to words.
+    :raises TypeError: if ``hmm`` is neither true nor false.
     """
 
     def __init__(self, cut: Callable[[str, bool], Any], *, hmm: bool, files: dict[str, bytes]) -> None:
+        switch(hmm=hmm)
         self._cut = cut
         self.config: dict[str, Any] = {"hmm": hmm}
         self.files = files

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-import random
+import itertools
 import sys
 from collections import Counter
 from difflib import get_close_matches
@@ -22,14 +22,16 @@ if TYPE_CHECKING:
 
     from nlpkit.cloze_evaluation import ClozeMetrics
     from nlpkit.cloze_items import Item
+    from nlpkit.corpus import Faults
     from nlpkit.inference.cloze import ClozeModel
     from nlpkit.inference.filling import Candidates
+    from nlpkit.normalisation import Normaliser
     from nlpkit.rows import Row, Source
 
 MODEL = click.option("--model", "-m", default="reviews-cloze", show_default=True, help="A model's name or folder.")
 FILE = click.Path(path_type=Path)
 EXAMPLE = "衣服质量__哦"
-STEP = 1024  # rows that are answered before any is written
+STEP = 1024  # rows that are read before any is answered
 
 
 class FillGroup(click.Group):
@@ -176,28 +178,26 @@ def evaluate(
     import orjson
 
     from nlpkit.cloze_evaluation import measure_items
-    from nlpkit.cloze_items import blanked, holds_items, read_words
+    from nlpkit.cloze_items import blank_words, drawn, holds_items, read_words
     from nlpkit.inference.cloze import ClozeModel
 
     opened_model = ClozeModel.load(model)
     words = None if lexicon is None else read_words(lexicon, encoding=encoding)
     if holds_items(file, encoding=encoding):
-        items = _limited(_read_items(file, encoding), limit, seed)
+        items = _items(file, encoding)
     else:
-        texts = opened_model.normaliser.batch(_read_texts(file, text_column, encoding))
-        items = blanked(
-            texts,
+        items = blank_words(
+            _normalised(opened_model.normaliser, _texts(file, text_column, encoding)),
             opened_model.tokenizer,
             opened_model.words,
             seed=seed,
             skip_frequent=skip_frequent,
             min_words=min_words,
             every=every,
-            limit=limit,
         )
-    if not items:
+    metrics = measure_items(opened_model, items if limit is None else drawn(items, limit, seed), words)
+    if not metrics.items:
         raise DataError(f"{file}: no text of at least {min_words} Chinese words with one to blank; see --min-words")
-    metrics = measure_items(opened_model, items, words)
     if kind == "json":
         click.echo(orjson.dumps(metrics.to_json(), option=orjson.OPT_INDENT_2))
     else:
@@ -263,27 +263,32 @@ def _sentence(text: str, reason: str) -> str:
     return f"there is no blank in {quoted}: mark it by two underscores, as in {EXAMPLE}{read}"
 
 
-def _read_items(file: str, encoding: str | None) -> list[Item]:
+def _items(file: str, encoding: str | None) -> Iterator[Item]:
+    """The items of a file as they are asked for; at the end it is said how many lines were left out and why."""
     from nlpkit.cloze_items import read_items
     from nlpkit.corpus import Faults
 
     faults = Faults()
-    items = list(read_items(file, encoding=encoding, faults=faults))
-    if faults:
-        say(f"{faults.total():,} rows were left out: {faults}")
-    return items
+    yield from read_items(file, encoding=encoding, faults=faults)
+    _say_left_out(faults)
 
 
-def _read_texts(file: str, text_column: str | None, encoding: str | None) -> list[str]:
+def _texts(file: str, text_column: str | None, encoding: str | None) -> Iterator[str]:
+    """The texts of a corpus, in the same way."""
     from nlpkit.catalogue import texts_of
     from nlpkit.corpus import Faults
 
     faults = Faults()
-    texts = [example.text for example in texts_of(file, text_column=text_column, encoding=encoding, faults=faults)]
+    for example in texts_of(file, text_column=text_column, encoding=encoding, faults=faults):
+        yield example.text
+    _say_left_out(faults)
+
+
+def _normalised(normaliser: Normaliser, texts: Iterator[str]) -> Iterator[str]:
+    while block := list(itertools.islice(texts, STEP)):
+        yield from normaliser.batch(block)
+
+
+def _say_left_out(faults: Faults) -> None:
     if faults:
         say(f"{faults.total():,} rows were left out: {faults}")
-    return texts
-
-
-def _limited(items: list[Item], limit: int | None, seed: int) -> list[Item]:
-    return items if limit is None or len(items) <= limit else random.Random(seed).sample(items, limit)

@@ -245,7 +245,7 @@ def _saved(event: Saved) -> None:
     if event.metrics:
         FIGURES[event.task](event.metrics)
     else:
-        warn("no row fell into test, so there are no figures: give more rows, or a larger share by --set test=0.3")
+        warn("no test row could be used, so there are no figures: give more rows, or a larger share by --set test=0.3")
     if not event.curve:
         warn("there is no curve.png, as matplotlib is not installed: pip install 'nlpkit-zh[train]'")
     screen.print(f"saved {event.folder} ({event.size / 1e6:.1f} MB): {USE[event.task]} --model {event.folder}")

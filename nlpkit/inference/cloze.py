@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from nlpkit.bundle import ANSWERS, CONFIG, SAMPLES, TOKENIZER, VOCABULARY, Bundle, find
 from nlpkit.inference.blanks import Blank, ClozeMember
 from nlpkit.inference.cloze_members import open_member
+from nlpkit.inference.decoders import lowest
 from nlpkit.inference.filling import Candidates, Filled, Filler, Filling
 from nlpkit.inference.members import Floats, open_tokenizer, tokenize
 from nlpkit.inference.mixing import Stage, log_sum, softmax
@@ -42,8 +43,9 @@ class ClozeModel:
         with bundle.reading(CONFIG):
             self.normaliser = Normaliser(**config["normalisation"])
             (stage,) = config["stages"]
-            self.stage = Stage(tuple(stage["weights"]), float(stage["temperature"]))
-            if not config["members"] or len(self.stage.weights) != len(config["members"]):
+            self.stage = Stage.from_json(stage)
+            self._names = [str(entry["name"]) for entry in config["members"]]
+            if len(self.stage.weights) != len(self._names):
                 raise ValueError("members and weights do not fit each other")
         self._opened: dict[int, ClozeMember] = {}
 
@@ -132,7 +134,7 @@ class ClozeModel:
         found, values = np.empty((len(blanks), columns), dtype=np.intp), np.empty((len(blanks), columns))
         for rows, logits in self.blocks(blanks):
             allowed = logits if among is None else logits[:, among]
-            order = np.array([highest(row, columns) for row in allowed]).reshape(-1, columns)
+            order = np.array([lowest(-row, columns) for row in allowed])
             found[rows] = order if among is None else among[order]
             values[rows] = np.take_along_axis(allowed, order, 1) - log_sum(logits)
         return found, values
@@ -194,27 +196,18 @@ class ClozeModel:
 
     @cached_property
     def _vocabularies(self) -> list[Vocabulary]:
-        return [self._vocabulary(entry["name"]) for entry in self.bundle.config["members"]]
+        return [self._vocabulary(name) for name in self._names]
 
     def _vocabulary(self, member: str) -> Vocabulary:
         with self.bundle.reading(f"{member}/{VOCABULARY}"):
             return load_vocabulary(self.bundle.read(f"{member}/{VOCABULARY}"))
 
     def _logits(self, position: int, blanks: Sequence[Blank]) -> Floats:
-        with self.bundle.reading(self.bundle.config["members"][position]["name"]):
+        with self.bundle.reading(self._names[position]):
             found = self.member(position).logits(blanks)
             if found.shape != (len(blanks), len(self.words)):
                 raise ValueError(f"{found.shape[1:]} logits for {len(self.words)} words")
             return found
-
-
-def highest(values: Floats, size: int) -> NDArray[np.intp]:
-    """Positions of the highest of some values ``(n,)``, in order; of equals the first comes first."""
-    if size == 0:
-        return np.zeros(0, dtype=np.intp)
-    least = np.partition(values, len(values) - size)[len(values) - size]
-    found = np.flatnonzero(values >= least)
-    return np.asarray(found[np.argsort(-values[found], kind="stable")[:size]])
 
 
 def _difference(text: str, expected: Sequence[tuple[tuple[str, ...], float]], filled: Filled) -> str | None:

@@ -42,10 +42,13 @@ class GraphOutputs:
 class NetworkMember:
     """A network that reads the tokens around a blank, and a decoder that reads words from what it puts out.
 
-    :param max_length: tokens on either side of the blank that the network sees, the nearest; 0 is all of them.
+    :param max_length: tokens on either side of the blank that the network sees, the nearest.
+    :raises ValueError: if that is no whole number of at least 1.
     """
 
-    def __init__(self, vocabulary: Vocabulary, network: Outputs, decoder: Decoder, max_length: int = 0) -> None:
+    def __init__(self, vocabulary: Vocabulary, network: Outputs, decoder: Decoder, max_length: int) -> None:
+        if type(max_length) is not int or max_length < 1:
+            raise ValueError(f"max_length must be a whole number of at least 1, was: {max_length!r:.60}")
         self.decoder = decoder
         self._vocabulary, self._network, self._max_length = vocabulary, network, max_length
 
@@ -65,8 +68,7 @@ def windows(vocabulary: Vocabulary, blanks: Sequence[Blank], max_length: int) ->
     A row is `BEGIN`, the tokens before, `BLANK`, those behind, `END`; other blanks are `BLANK`, too. A side of more
     than ``max_length`` tokens keeps those nearest to the blank, and not the mark at its end.
     """
-    most = max_length or max((len(side) for blank in blanks for side in blank), default=0)
-    sides = [side for blank in blanks for side in (blank.left[max(0, len(blank.left) - most) :], blank.right[:most])]
+    sides = [side for blank in blanks for side in (blank.left[-max_length:], blank.right[:max_length])]
     found = _encoded(vocabulary, sides)
     rows, at = [], []
     for blank, left, right in zip(blanks, found[::2], found[1::2], strict=True):
@@ -115,6 +117,6 @@ def _network(bundle: Bundle, entry: dict[str, Any], vocabulary: Vocabulary, answ
     if entry["runtime"] == "graph":
         return GraphOutputs(open_graph(bundle, entry["name"]))
     require_torch(bundle, entry["name"])  # the one way by which inference needs it
-    from nlpkit.training.cloze_network import TorchOutputs
+    from nlpkit.training.cloze_network import TorchOutputs, restore
 
-    return TorchOutputs(bundle, entry, vocabulary, answers)
+    return TorchOutputs(restore(bundle, entry, vocabulary, answers))

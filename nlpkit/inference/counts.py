@@ -8,7 +8,7 @@ pairs without what lies between (distant bigrams: Rosenfeld 1996, https://doi.or
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
 
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlpkit.inference.blanks import Blank
-from nlpkit.inference.members import Floats
+from nlpkit.inference.members import Arrays, Floats, array_of
 from nlpkit.vocabulary import PAD, UNKNOWN, Ints, TableVocabulary, Tokens
 
 BOUNDARY = PAD  # the id of the beginning and the end of a text: which of them, its place in an n-gram tells
@@ -43,7 +43,7 @@ class CountMember:
     :raises ValueError: if these do not fit each other.
     """
 
-    def __init__(self, arrays: Mapping[str, NDArray[Any]], vocabulary: TableVocabulary, answers: Sequence[str]) -> None:
+    def __init__(self, arrays: Arrays, vocabulary: TableVocabulary, answers: Sequence[str]) -> None:
         self._vocabulary = vocabulary
         self._escape, self._near, self._far, self._alpha = _parameters(arrays)
         self._order, self._reach = _lengths(arrays)
@@ -171,19 +171,17 @@ def _context(left: list[int], right: list[int]) -> Context:
     return (*reversed(left), None, *right)
 
 
-def _array(arrays: Mapping[str, NDArray[Any]], name: str, kind: str) -> NDArray[Any]:
+def _column(arrays: Arrays, name: str, kind: str) -> NDArray[Any]:
     """One array of a column, of a kind of numbers."""
-    if name not in arrays:
-        raise ValueError(f"the counts lack the array {name!r}")
-    found = arrays[name]
+    found = array_of(arrays, name)
     if found.ndim != 1 or found.dtype.kind != kind or found.dtype == np.uint64:  # whose sums could overflow
         raise ValueError(f"the array {name!r} of the counts is {found.dtype} {found.shape}, which nothing writes")
     return found
 
 
-def _parameters(arrays: Mapping[str, NDArray[Any]]) -> list[float]:
+def _parameters(arrays: Arrays) -> list[float]:
     """The escape and the exponents near, far and alpha."""
-    found = _array(arrays, "parameters", "f")
+    found = _column(arrays, "parameters", "f")
     if found.shape != (4,) or not found[0] > 0 or not ((found >= 0) & np.isfinite(found)).all():
         raise ValueError(f"the counts want four parameters above 0, found: {found.tolist()}")
     if found[1:].max() > HIGHEST:
@@ -191,54 +189,52 @@ def _parameters(arrays: Mapping[str, NDArray[Any]]) -> list[float]:
     return [float(value) for value in found]
 
 
-def _lengths(arrays: Mapping[str, NDArray[Any]]) -> tuple[int, int]:
+def _lengths(arrays: Arrays) -> tuple[int, int]:
     """Words of the longest n-gram, and how far off the other word of a distant pair may be."""
-    found = _array(arrays, "lengths", "u")
+    found = _column(arrays, "lengths", "u")
     if found.shape != (2,) or found[0] > LONGEST:
         raise ValueError(f"the counts want an order of at most {LONGEST} and a reach, found: {found.tolist()}")
     return int(found[0]), int(found[1])
 
 
-def _prior(arrays: Mapping[str, NDArray[Any]], answers: int) -> Floats:
+def _prior(arrays: Arrays, answers: int) -> Floats:
     """Probabilities of the answers wherever they stand, with one added to each count (Laplace)."""
-    counts: Floats = _array(arrays, "unigrams", "f").astype(np.float64)
+    counts: Floats = _column(arrays, "unigrams", "f").astype(np.float64)
     if len(counts) != answers or not ((counts >= 0) & np.isfinite(counts)).all():
         raise ValueError(f"the counts want a number not below 0 for each of {answers} answers, found {len(counts)}")
     return np.asarray((counts + 1) / (counts + 1).sum())
 
 
-def _tables(arrays: Mapping[str, NDArray[Any]], names: Iterable[str], vocabulary: TableVocabulary) -> dict[str, _Table]:
-    size, levels = len(vocabulary), _array(arrays, "levels", "f").astype(np.float64)
+def _tables(arrays: Arrays, names: Iterable[str], vocabulary: TableVocabulary) -> dict[str, _Table]:
+    size, levels = len(vocabulary), _column(arrays, "levels", "f").astype(np.float64)
     if size > MOST_IDS or not ((levels > 0) & np.isfinite(levels)).all():
         raise ValueError(f"the counts want at most {MOST_IDS} ids and levels above 0, found {size} ids")
     tables = dict[str, _Table]()
     for name in names:
-        words = _array(arrays, f"{name}.words", "u")
+        words = _column(arrays, f"{name}.words", "u")
         firsts = _pairs(arrays, name, size) if name in (FAR, "2") else _longer(arrays, name, tables[str(int(name) - 1)])
         tables[name] = _table(arrays, name, [*firsts, words], levels, size)
     return tables
 
 
-def _pairs(arrays: Mapping[str, NDArray[Any]], name: str, size: int) -> list[NDArray[Any]]:
+def _pairs(arrays: Arrays, name: str, size: int) -> list[NDArray[Any]]:
     """The first words of pairs, of which each has so many successors."""
-    successors = _array(arrays, f"{name}.successors", "u")
+    successors = _column(arrays, f"{name}.successors", "u")
     if len(successors) != size or successors.sum(dtype=np.int64) != len(arrays[f"{name}.words"]):
         raise ValueError(f"the successors of the pairs {name!r} do not fit the vocabulary of {size} ids")
     return [np.repeat(np.arange(size, dtype=np.uint16), successors)]
 
 
-def _longer(arrays: Mapping[str, NDArray[Any]], name: str, shorter: _Table) -> list[NDArray[Any]]:
+def _longer(arrays: Arrays, name: str, shorter: _Table) -> list[NDArray[Any]]:
     """All words of n-grams but the last: those of an n-gram one shorter, so many rows after the one before."""
-    rows = np.cumsum(_array(arrays, f"{name}.steps", "u"), dtype=np.int64)
+    rows = np.cumsum(_column(arrays, f"{name}.steps", "u"), dtype=np.int64)
     if rows.max(initial=-1) >= len(shorter.columns[0]):
         raise ValueError(f"the n-grams {name!r} go on from some that are not there")
     return [column[rows] for column in shorter.columns]
 
 
-def _table(
-    arrays: Mapping[str, NDArray[Any]], name: str, columns: list[NDArray[Any]], levels: Floats, size: int
-) -> _Table:
-    codes = _array(arrays, f"{name}.codes", "u")
+def _table(arrays: Arrays, name: str, columns: list[NDArray[Any]], levels: Floats, size: int) -> _Table:
+    codes = _column(arrays, f"{name}.codes", "u")
     if not len(columns[0]) == len(columns[-1]) == len(codes):
         raise ValueError(f"the columns of the n-grams {name!r} differ in length")
     if columns[-1].max(initial=0) >= size or codes.max(initial=0) >= max(len(levels), 1):

@@ -8,18 +8,17 @@ better.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nlpkit.inference.members import Arrays, array_of
 from nlpkit.protocols import Decoder
 
 Bits: TypeAlias = NDArray[np.bool_]
 Bytes: TypeAlias = NDArray[np.uint8]
 Positions: TypeAlias = NDArray[np.intp]
-Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 GROUPS = 1024  # into which values are dealt out; sorting their minima costs little beside reading all values
 _BYTES = np.unpackbits(np.arange(256, dtype=np.uint8)[None], axis=0, bitorder="little").astype(np.float32)  # (8, 256)
 _CHOICES = np.concatenate([1 - _BYTES, _BYTES])  # (16, 256): which of 8 numbers for 0, and 8 for 1, make up each byte
@@ -80,7 +79,7 @@ class Codes:
         if packed.shape != (-(-self.bits // 8),):
             raise ValueError(f"a code of shape {code.shape} {code.dtype} is none of {self.bits} bits")
         distances = self._distances(packed)
-        found = lowest(distances if prior is None else distances - prior, k)
+        found = lowest(distances if prior is None else distances.astype(np.int64) - prior, k)  # unsigned would wrap
         return found, distances[found].astype(np.uint16)
 
     def log_likelihood(self, logits: NDArray[Any]) -> NDArray[np.float32]:
@@ -142,7 +141,7 @@ class CodeDecoder(WordDecoder):
     """
 
     def __init__(self, arrays: Arrays, *, bits: int) -> None:
-        self.codes = Codes(_array(arrays, "codes"), bits)
+        self.codes = Codes(array_of(arrays, "codes"), bits)
         self._bias = _floats(arrays, "bias", (self.codes.words,))
         self._scale = _floats(arrays, "scale", ())
 
@@ -194,7 +193,7 @@ def _check_packed(packed: NDArray[Any], bits: int) -> None:
 
 
 def _table(arrays: Arrays) -> NDArray[np.float32]:
-    table = _array(arrays, "table")
+    table = array_of(arrays, "table")
     if table.ndim != 2:
         raise ValueError(f"the array table should have shape (words, dim), found {table.shape}")
     if table.dtype == np.int8:
@@ -203,7 +202,7 @@ def _table(arrays: Arrays) -> NDArray[np.float32]:
 
 
 def _floats(arrays: Arrays, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    found = _array(arrays, name)
+    found = array_of(arrays, name)
     if found.dtype.kind != "f" or found.shape != shape:
         raise ValueError(
             f"the array {name} should be floats of shape {shape}, found {found.dtype} of shape {found.shape}"
@@ -211,9 +210,3 @@ def _floats(arrays: Arrays, name: str, shape: tuple[int, ...]) -> NDArray[np.flo
     if not np.isfinite(found).all():
         raise ValueError(f"the array {name} has numbers that are not finite")
     return found.astype(np.float32)
-
-
-def _array(arrays: Arrays, name: str) -> NDArray[Any]:
-    if name not in arrays:
-        raise ValueError(f"the array {name} is missing; there is: {', '.join(sorted(arrays)) or 'nothing'}")
-    return arrays[name]

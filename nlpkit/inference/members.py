@@ -16,6 +16,7 @@ from nlpkit.registry import registry
 from nlpkit.vocabulary import Ids, Tokens, Vocabulary, load_vocabulary
 
 Floats: TypeAlias = NDArray[np.float64]
+Arrays: TypeAlias = Mapping[str, NDArray[Any]]  # of a file, by their names
 CACHED = 1024  # texts whose arrays stay in a processor's cache
 BATCH = 16  # rows that go through a graph together, sorted by length; more pad more than they save
 NORMS: dict[str, Callable[[Floats], Floats]] = {"sum": np.ones_like, "mean": lambda n: n, "sqrtn": np.sqrt}
@@ -158,6 +159,16 @@ def load_arrays(data: bytes) -> dict[str, NDArray[Any]]:
         return dict(load(data))
     except SafetensorError as error:
         raise ValueError(str(error)) from error
+
+
+def array_of(arrays: Arrays, name: str) -> NDArray[Any]:
+    """One of a file's arrays.
+
+    :raises ValueError: if it is not there, with those that are.
+    """
+    if name not in arrays:
+        raise ValueError(f"the array {name} is missing; there is: {', '.join(sorted(arrays)) or 'nothing'}")
+    return arrays[name]
 
 
 def _torch_member(bundle: Bundle, entry: dict[str, Any], text_ids: TextIds, labels: int) -> Member:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from nlpkit.inference.members import Floats
+
+MOST = 1e6  # of a weight, and of a temperature or what divides 1: far beyond what is tuned, and no logit overflows
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,22 @@ class Stage:
     temperature: float = 1.0
     exit: float | None = None
 
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> Stage:
+        """The stage that config.json describes.
+
+        :raises ValueError: or KeyError or TypeError, if it is none that could be computed with.
+        """
+        weights = tuple(_number("a weight", weight, -MOST, MOST) for weight in found["weights"])
+        if not weights:
+            raise ValueError("a stage has no weights")
+        leave = found["exit"]
+        return cls(
+            weights,
+            _number("a temperature", found["temperature"], 1 / MOST, MOST),
+            None if leave is None else _number("an exit", leave, 0, MOST),
+        )
+
     def logits(self, logits: Sequence[Floats]) -> Floats:
         """Mix members' logits, each ``(batch, answers)``, to logits ``(batch, answers)``."""
         mixed = sum(weight * member for weight, member in zip(self.weights, logits, strict=True)) / self.temperature
@@ -34,6 +53,12 @@ class Stage:
     def probabilities(self, logits: Sequence[Floats]) -> Floats:
         """Mix members' logits, each ``(batch, answers)``, to probabilities ``(batch, answers)``."""
         return softmax(self.logits(logits))
+
+
+def _number(what: str, found: object, least: float, most: float) -> float:
+    if isinstance(found, bool) or not isinstance(found, int | float) or not least <= found <= most:
+        raise ValueError(f"{what} must be a number from {least:g} to {most:g}, was: {found!r:.60}")
+    return float(found)
 
 
 def softmax(logits: Floats) -> Floats:

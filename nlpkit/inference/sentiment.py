@@ -52,8 +52,9 @@ class SentimentModel:
         with bundle.reading(CONFIG):
             self.labels: list[str] = list(config["labels"])
             self.normaliser = Normaliser(**config["normalisation"])
-            self.stages = [Stage(tuple(s["weights"]), float(s["temperature"]), s["exit"]) for s in config["stages"]]
-            if not self.labels or not self.stages or len(self.stages[-1].weights) > len(config["members"]):
+            self.stages = [Stage.from_json(stage) for stage in config["stages"]]
+            asked = [len(stage.weights) for stage in self.stages]
+            if not self.labels or not asked or asked != sorted(asked) or asked[-1] > len(config["members"]):
                 raise ValueError("labels, members and stages do not fit each other")
         self._opened: dict[int, Member] = {}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,10 @@ from nlpkit.evaluation import corpus_names
 from nlpkit.inference.cloze import ClozeModel
 from nlpkit.inference.mixing import Stage
 from nlpkit.normalisation import Normaliser
-from nlpkit.protocols import Tokenizer
+from nlpkit.protocols import SharedEmbedding, Tokenizer
 from nlpkit.training.calibration import tune_stage
-from nlpkit.training.cloze_member import Member, check_embedding, read_member, train_network, write_member
-from nlpkit.training.cloze_settings import ClozeSettings
+from nlpkit.training.cloze_member import check_embedding, train_network
+from nlpkit.training.cloze_settings import PARTS, ClozeSettings
 from nlpkit.training.cloze_words import Words, read_words, store_words
 from nlpkit.training.composition import Made, make
 from nlpkit.training.counting import CountSettings, context_vocabulary, count_ngrams
@@ -39,10 +39,13 @@ from nlpkit.training.run_folder import CORPUS
 from nlpkit.training.runs import Model, environment, rows_by_name, save_run
 from nlpkit.training.settings import without_paths
 from nlpkit.training.storage import StoredCorpus, completed, store_corpus
+from nlpkit.training.stored_member import StoredMember, read_member, write_member
 from nlpkit.vocabulary import dump_vocabulary
 
 COUNTS = "counts"
-MIXED = 1_000  # validation items that are enough to tune the mixture on
+MIXED, ENOUGH = 1_000, 100  # validation items to tune the mixture on: at most, and at least
+NUMBERS = 1 << 24  # logits of a member that are held for it, if these allow enough items
+FREQUENT = 50  # words that are never blanked, or a tenth if there are few
 TESTED = 3_000  # test items of each corpus
 SAMPLES = 12
 SPARE = 3  # times the texts that there are items: not every text has a word to blank
@@ -84,9 +87,20 @@ def train(
         tokenizer, normaliser = make("tokenizer", settings.tokenizer), Normaliser(**settings.normalisation)
         words = yield from _words(run / "words", corpus, tokenizer.part, normaliser, settings)
         members = yield from _members(run, settings, words, history, every)
-        return (yield from _model(members, corpus, words, tokenizer, settings, folder, samples, keep_weights))
+        learnt = _Learnt(corpus, words, tokenizer, members)
+        return (yield from _model(learnt, settings, folder, samples, keep_weights=keep_weights))
 
     yield from save_run(folder, request, make_model, resume=resume, force=force)
+
+
+@dataclass(frozen=True)
+class _Learnt:
+    """All that came of the training and validation rows."""
+
+    corpus: StoredCorpus
+    words: Words
+    tokenizer: Made
+    members: Sequence[StoredMember]
 
 
 def rehearse(settings: ClozeSettings) -> None:
@@ -101,7 +115,8 @@ def rehearse(settings: ClozeSettings) -> None:
     check_embedding(embedding, network)
     encoder = make("encoder", network.encoder, input_dim=embedding.dim or 2).part
     output = make("output", network.output).part
-    inputs = (lambda words: words) if hasattr(embedding, "lookup") else None
+    shared = torch.zeros(2, embedding.dim or 2)
+    inputs = shared.__getitem__ if isinstance(embedding, SharedEmbedding) else None
     output.layer(input_dim=encoder.output_dim, words=2, inputs=inputs)
 
 
@@ -129,7 +144,7 @@ def _words(
 
 def _members(
     run: Path, settings: ClozeSettings, words: Words, history: History, every: float
-) -> Generator[Event, None, list[Member]]:
+) -> Generator[Event, None, list[StoredMember]]:
     members = [(yield from train_network(run, settings.network, words, history, seed=settings.seed, every=every))]
     if settings.counts.order:
         done = run / "trained" / COUNTS
@@ -137,63 +152,58 @@ def _members(
             yield Working("counting", 0, None)
             counted = _counted(words, settings.counts)
             with completed(done) as new:
-                write_member(new, counted, {"entry": counted.entry})
+                write_member(new, counted)
         members.append(read_member(done)[0])
     return members
 
 
-def _counted(words: Words, settings: CountSettings) -> Member:
+def _counted(words: Words, settings: CountSettings) -> StoredMember:
     documents = words.tokens["train"]
     vocabulary = context_vocabulary(documents)
     of = words.corpora["train"]
     weights = [*settings.corpora, *(1.0 for _ in range(len(settings.corpora), int(of.max(initial=0)) + 1))]
     arrays = count_ngrams(documents, np.array(weights)[of].tolist(), vocabulary, words.answers, settings)
     entry = {"name": COUNTS, "kind": COUNTS, "runtime": COUNTS, "config": asdict(settings)}
-    return Member(entry, {bundle.ARRAYS: save(arrays), bundle.VOCABULARY: dump_vocabulary(vocabulary)})
+    return StoredMember(entry, {bundle.ARRAYS: save(arrays), bundle.VOCABULARY: dump_vocabulary(vocabulary)})
 
 
 def _model(
-    members: Sequence[Member],
-    corpus: StoredCorpus,
-    words: Words,
-    tokenizer: Made,
-    settings: ClozeSettings,
-    folder: Path,
-    samples: Sequence[str] | None,
-    keep_weights: bool,
+    learnt: _Learnt, settings: ClozeSettings, folder: Path, samples: Sequence[str] | None, *, keep_weights: bool
 ) -> Generator[Event, None, Model]:
     """Mix the members; the model, and its figures on the test rows, measured on these very files."""
-    files = {f"{bundle.TOKENIZER}/{path}": data for path, data in tokenizer.part.files.items()}
-    files[bundle.ANSWERS] = bundle.dump_json({"words": list(words.answers), "counts": words.counts.tolist()})
-    for member in members:
+    files = {f"{bundle.TOKENIZER}/{path}": data for path, data in learnt.tokenizer.part.files.items()}
+    files[bundle.ANSWERS] = bundle.dump_json(
+        {"words": list(learnt.words.answers), "counts": learnt.words.counts.tolist()}
+    )
+    for member in learnt.members:
         files |= member.stored(keep_weights=keep_weights)
-    config = _config(members, corpus, tokenizer, settings)
+    config = _config(learnt, settings)
 
     def opened(stage: Stage) -> ClozeModel:
-        config["stages"] = [asdict(stage)]
-        return ClozeModel(Bundle(str(folder), {**files, bundle.CONFIG: bundle.dump_json(config)}))
+        staged = bundle.dump_json({**config, "stages": [asdict(stage)]})
+        return ClozeModel(Bundle(str(folder), {**files, bundle.CONFIG: staged}))
 
     yield Working("mixing", 0, None)
-    stage = _mixed(opened(Stage((1.0,) * len(members))), corpus, focus=bool(settings.network.training.focus))
+    equal = Stage((1.0,) * len(learnt.members))
+    stage = _mixed(opened(equal), learnt.corpus, focus=bool(settings.network.training.focus))
     model = opened(stage)
-    measured = yield from _test(model, corpus)
-    config["metrics"] = {name: found.to_json() for name, found in measured.items()}
-    texts = samples or [item.text for item in _items(model, corpus, "validation", slice(None), SAMPLES)]
-    files[bundle.CONFIG] = bundle.dump_json(config)
+    measured = yield from _test(model, learnt.corpus)
+    figures = {name: found.to_json() for name, found in measured.items()}
+    files[bundle.CONFIG] = bundle.dump_json({**config, "stages": [asdict(stage)], "metrics": figures})
+    texts = samples or [item.text for item in _items(model, learnt.corpus, "validation", slice(None), SAMPLES)]
     files[bundle.SAMPLES] = bundle.dump_json([model.sample(text) for text in texts])
     return Model(files, [stage], measured)
 
 
-def _config(
-    members: Sequence[Member], corpus: StoredCorpus, tokenizer: Made, settings: ClozeSettings
-) -> dict[str, Any]:
+def _config(learnt: _Learnt, settings: ClozeSettings) -> dict[str, Any]:
     """What config.json says of the model, but for its mixture and its figures."""
-    prepared = asdict(_prepared(corpus))
-    entries = {member.entry["name"]: member.entry for member in members}
+    corpus, tokenizer = learnt.corpus, learnt.tokenizer
+    entries = {member.entry["name"]: member.entry for member in learnt.members}
     told = asdict(settings)
     told["tokenizer"] = without_paths(told["tokenizer"], tokenizer.record)
-    for kind in ("embedding", "encoder", "output"):
+    for kind in PARTS:
         told["network"][kind] = without_paths(told["network"][kind], entries["network"][kind])
+    data = {k: v for k, v in asdict(_prepared(corpus)).items() if k != "labels"}
     return {
         "format": bundle.FORMAT,
         "nlpkit": nlpkit.__version__,
@@ -203,30 +213,27 @@ def _config(
         "members": list(entries.values()),
         "settings": told,
         "environment": environment(),
-        "data": {k: v for k, v in prepared.items() if k != "labels"}
-        | {"corpora": rows_by_name(corpus.corpora), "fingerprint": corpus.fingerprint},
+        "data": data | {"corpora": rows_by_name(corpus.corpora), "fingerprint": corpus.fingerprint},
     }
 
 
 def _mixed(model: ClozeModel, corpus: StoredCorpus, *, focus: bool) -> Stage:
     """Weights and temperature that make the words of validation items most likely.
 
-    :param focus: take the items from the first corpus alone.
+    :param focus: take the items from the first corpus alone, if it has enough.
     """
-    items = _items(model, corpus, "validation", 0 if focus else slice(None), MIXED)
-    place = {word: position for position, word in enumerate(model.words)}
-    items = [item for item in items if item.answer in place]
+    most = min(MIXED, max(ENOUGH, NUMBERS // len(model.words)))
+    items = _items(model, corpus, "validation", 0 if focus else slice(None), most)
+    if len(items) < ENOUGH:
+        items = _items(model, corpus, "validation", slice(None), most)
     members = [model.member(position) for position in range(len(model.stage.weights))]
     if not items:
         return Stage((1 / len(members),) * len(members))
+    place = {word: position for position, word in enumerate(model.words)}
     blanks = item_blanks(model, items)
-    logits = [_raw(member.logits(blanks)) for member in members]
+    logits = [member.logits(blanks) for member in members]
+    logits = [found - found.max(1, keepdims=True) for found in logits]  # on which no mixture depends
     return tune_stage(logits, np.array([place[item.answer] for item in items]), None)
-
-
-def _raw(logits: Any) -> Any:
-    """Logits less the greatest of their row, which no mixture depends on."""
-    return logits - logits.max(1, keepdims=True)
 
 
 def _test(model: ClozeModel, corpus: StoredCorpus) -> Generator[Event, None, dict[str, ClozeMetrics]]:
@@ -251,4 +258,5 @@ def _items(model: ClozeModel, corpus: StoredCorpus, place: str, of: int | slice,
     taken = np.isin(numbers, chosen[:: max(1, len(chosen) // (SPARE * limit))])
     texts = (text for block in corpus.texts(place) for text in block)
     normalised = model.normaliser.batch(list(itertools.compress(texts, taken)))
-    return blanked(normalised, model.tokenizer, model.words, limit=limit)
+    frequent = min(FREQUENT, len(model.words) // 10)
+    return blanked(normalised, model.tokenizer, model.words, limit=limit, skip_frequent=frequent)

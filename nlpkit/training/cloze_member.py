@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,7 +23,7 @@ from nlpkit.inference.cloze_members import NetworkMember, open_member
 from nlpkit.inference.mixing import softmax
 from nlpkit.protocols import Embedding, StaticEmbedding
 from nlpkit.training.checkpoint import Checkpoint
-from nlpkit.training.cloze_network import ClozeNetwork, both_ways, ids_of, restore
+from nlpkit.training.cloze_network import ClozeNetwork, TorchOutputs, both_ways, ids_of, restore
 from nlpkit.training.cloze_settings import NETWORK, NetworkSettings
 from nlpkit.training.cloze_words import Words
 from nlpkit.training.composition import ENTRY, dump_weights, make
@@ -34,6 +34,7 @@ from nlpkit.training.loop import fit
 from nlpkit.training.member import AGREEMENT, CHECKED
 from nlpkit.training.runs import outcome, recorded
 from nlpkit.training.storage import completed, map_array, store_ids
+from nlpkit.training.stored_member import StoredMember, read_member, write_member
 from nlpkit.training.word_prediction import Pieces, WordPrediction
 from nlpkit.vocabulary import TableVocabulary, Vocabulary, dump_vocabulary, load_vocabulary
 from nlpkit.writing import write_synced
@@ -41,23 +42,9 @@ from nlpkit.writing import write_synced
 PLACES = ("train", "validation")
 
 
-@dataclass(frozen=True)
-class Member:
-    """A member's entry in config.json, and its files by their paths in its folder."""
-
-    entry: dict[str, Any]
-    files: dict[str, bytes]
-
-    def stored(self, *, keep_weights: bool) -> dict[str, bytes]:
-        """The files by their paths in the bundle, without the weights as trained where nothing needs them."""
-        keep = keep_weights or self.entry["runtime"] == "torch"
-        kept = {path: data for path, data in self.files.items() if keep or path != bundle.WEIGHTS}
-        return {f"{self.entry['name']}/{path}": data for path, data in kept.items()}
-
-
 def train_network(
     run: Path, settings: NetworkSettings, words: Words, history: History, *, seed: int, every: float
-) -> Generator[Event, None, Member]:
+) -> Generator[Event, None, StoredMember]:
     """Train in the folder of a run; what an earlier attempt finished there is not done again.
 
     :param every: seconds between saves of the loop's state.
@@ -81,9 +68,9 @@ def train_network(
     if not done.exists():
         yield Working(f"{NETWORK}: exporting", 0, None)
         member, report = _export(network, entry, vocabulary, words, settings.weights)
-        facts = {"entry": {**member.entry, **outcome(history.epochs[NETWORK], diverged)}, "report": asdict(report)}
+        entry = {**member.entry, **outcome(history.epochs[NETWORK], diverged)}
         with completed(done) as new:
-            write_member(new, member, facts)
+            write_member(new, replace(member, entry=entry), report=asdict(report))
     member, facts = read_member(done)
     yield MemberExported(**facts["report"])
     return member
@@ -115,6 +102,8 @@ def compose(
     entry: dict[str, Any] = {"name": NETWORK, "kind": NETWORK, "max_length": settings.max_length}
     entry |= {made.component.kind: made.record for made in (embedding, encoder, output)}
     entry |= {"head": asdict(settings.head)}
+    if (collisions := getattr(network.output, "collisions", None)) is not None:
+        entry["collisions"] = collisions
     return network, entry, vocabulary
 
 
@@ -163,12 +152,13 @@ def _started(entry: Mapping[str, Any], network: ClozeNetwork, vocabulary: Vocabu
     shown = " → ".join(entry[kind]["name"] for kind in ("embedding", "encoder", "output"))
     ways = "masked" if network.masked else "both ways"
     parameters = sum(p.numel() for p in network.parameters())
-    return MemberStarted(NETWORK, f"{shown} ({ways})", parameters, len(vocabulary))
+    shared = f"; {entry['collisions']:,} answers share a code" if "collisions" in entry else ""
+    return MemberStarted(NETWORK, f"{shown} ({ways}{shared})", parameters, len(vocabulary))
 
 
 def _export(
     network: ClozeNetwork, entry: Mapping[str, Any], vocabulary: Vocabulary, words: Words, weights: str
-) -> tuple[Member, MemberExported]:
+) -> tuple[StoredMember, MemberExported]:
     """Export, and compare with torch on validation rows.
 
     :raises NlpkitError: if they differ by more than rounding explains.
@@ -176,9 +166,10 @@ def _export(
     network.eval()
     with _folded(network):
         runtime, files = export_graph(network, _example(), "outputs", weights)
-    files |= {bundle.ARRAYS: save(network.output.arrays()), bundle.VOCABULARY: dump_vocabulary(vocabulary)}
+    arrays = {name: np.asarray(array, order="C") for name, array in network.output.arrays().items()}  # save wants that
+    files |= {bundle.ARRAYS: save(arrays), bundle.VOCABULARY: dump_vocabulary(vocabulary)}
     files[bundle.WEIGHTS] = dump_weights(network)
-    member = Member({**entry, "runtime": runtime}, files)
+    member = StoredMember({**entry, "runtime": runtime}, files)
     blanks = _some_blanks(words)
     difference = _difference(network, member, vocabulary, words.answers, blanks)
     if difference > AGREEMENT[weights]:
@@ -228,39 +219,13 @@ def _some_blanks(words: Words) -> list[Blank]:
     return found or [Blank([], [])]
 
 
-class _Running:
-    """A network in memory as a member runs it."""
-
-    def __init__(self, network: ClozeNetwork) -> None:
-        self._network = network
-
-    def outputs(self, ids: NDArray[np.int64], mask: NDArray[np.bool_], at: NDArray[np.int64]) -> NDArray[Any]:
-        """Outputs ``(batch, width)``."""
-        with torch.inference_mode():
-            return np.asarray(self._network(*map(torch.from_numpy, (ids, mask, at))))
-
-
 def _difference(
-    network: ClozeNetwork, member: Member, vocabulary: Vocabulary, answers: Sequence[str], blanks: Sequence[Blank]
+    network: ClozeNetwork, member: StoredMember, vocabulary: Vocabulary, answers: Sequence[str], blanks: Sequence[Blank]
 ) -> float:
     """Greatest difference of a probability between torch and the files."""
-    expected = NetworkMember(vocabulary, _Running(network), network.decoder(), member.entry["max_length"])
+    expected = NetworkMember(vocabulary, TorchOutputs(network), network.decoder(), member.entry["max_length"])
     stored = Bundle(NETWORK, {f"{NETWORK}/{path}": data for path, data in member.files.items()})
     found = open_member(stored, member.entry, vocabulary, answers)
     blocks = [blanks[at : at + 64] for at in range(0, len(blanks), 64)]
     pairs = ((softmax(expected.logits(block)), softmax(found.logits(block))) for block in blocks)
     return max(float(np.abs(a - b).max()) for a, b in pairs)
-
-
-def write_member(folder: Path, member: Member, facts: Mapping[str, Any]) -> None:
-    """Write a member for `read_member`."""
-    for path, data in member.files.items():
-        write_synced(folder / path, data)
-    write_synced(folder / "trained.json", bundle.dump_json(facts))
-
-
-def read_member(folder: Path) -> tuple[Member, dict[str, Any]]:
-    """A member, and what else was noted of it."""
-    facts = json.loads((folder / "trained.json").read_text("utf-8"))
-    files = {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.name != "trained.json"}
-    return Member(facts["entry"], files), facts

@@ -14,7 +14,7 @@ from nlpkit import bundle
 from nlpkit.builtin.recurrent import reverse
 from nlpkit.bundle import Bundle, recorded
 from nlpkit.inference.blanks import BLANK
-from nlpkit.protocols import Decoder, Embedding, Encoder, OutputEmbedding, OutputLayer
+from nlpkit.protocols import Decoder, Embedding, Encoder, OutputEmbedding, OutputLayer, SharedEmbedding
 from nlpkit.registry import registry
 from nlpkit.training.cloze_settings import ClozeHead
 from nlpkit.training.composition import load_weights
@@ -57,7 +57,7 @@ class ClozeNetwork(nn.Module):
         self.head = nn.Sequential(*layers)
         self.register_buffer("answers", torch.from_numpy(answers), persistent=False)
         self.answers: Tensor
-        inputs = self._input_vectors if hasattr(embedding, "lookup") else None
+        inputs = self._input_vectors if isinstance(embedding, SharedEmbedding) else None
         self.output: OutputLayer = output.layer(input_dim=size, words=len(answers), inputs=inputs)
         self._embedding_of_output = output
 
@@ -67,7 +67,7 @@ class ClozeNetwork(nn.Module):
         return len(self.encoders) == 1
 
     def _input_vectors(self, words: Tensor) -> Tensor:
-        return cast(Any, self.embedding).lookup(self.answers[words])  # type: ignore[no-any-return]
+        return cast(SharedEmbedding, self.embedding).lookup(self.answers[words])
 
     def decoder(self) -> Decoder:
         """What reads the outputs, with the weights as they are now."""
@@ -114,12 +114,10 @@ def _shifted(vectors: Tensor, by: int) -> Tensor:
 
 
 class TorchOutputs:
-    """A network that could not be exported, restored from a bundle and run by torch."""
+    """A network as a member asks it, run by torch."""
 
-    def __init__(
-        self, stored: Bundle, entry: Mapping[str, Any], vocabulary: Vocabulary, answers: Sequence[str]
-    ) -> None:
-        self._network = restore(stored, entry, vocabulary, answers)
+    def __init__(self, network: ClozeNetwork) -> None:
+        self._network = network
 
     def outputs(self, ids: NDArray[np.int64], mask: NDArray[np.bool_], at: NDArray[np.int64]) -> NDArray[Any]:
         """Outputs ``(batch, width)``, as those of the graph."""

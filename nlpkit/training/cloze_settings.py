@@ -9,11 +9,13 @@ from typing import Any
 
 from nlpkit.errors import SettingError
 from nlpkit.normalisation import Normaliser
+from nlpkit.registry import registry
 from nlpkit.training.counting import CountSettings
 from nlpkit.training.settings import (
     WEIGHTS,
     LoopSettings,
     check_component,
+    check_seed,
     check_shares,
     check_training,
     descend,
@@ -47,7 +49,7 @@ class ClozeTraining(LoopSettings):
     :param blanked: share of the words of the context that are blanks themselves.
     :param subsample: a word that is a larger share of the text than this is asked for less often: with probability
         ``sqrt(subsample / share)`` (Mikolov et al. 2013, https://arxiv.org/abs/1310.4546), which its logit then makes
-        up for; 0 asks for every word wherever it stands.
+        up for; 0 asks for every word wherever it stands. The share is among the words that can be answered.
     :param focus: share of the rows of the first corpus in the first and the last epoch, in between in proportion;
         empty: each corpus as large as it is. However that is, an epoch has as many rows as there are.
     :param exact_epochs: last epochs in which the loss is over all words, where the output draws some.
@@ -67,7 +69,7 @@ class NetworkSettings:
     """The network. Components are ``{"name": …, option: …}``.
 
     :param max_length: words of a context on each side that are read; longer rows are cut.
-    :param weights: how the saved weights are stored: float32 or int8.
+    :param weights: how the saved weights are stored: float32 or int8. An output's table of words is int8 always.
     """
 
     embedding: Mapping[str, Any]
@@ -117,9 +119,10 @@ def settings(tables: Mapping[str, Any]) -> ClozeSettings:
     made = fill(ClozeSettings, {**tables, "network": network, "counts": counts, "answers": answers}, "the recipe")
     check_component("tokenizer", made.tokenizer, "the recipe")
     fill(Normaliser, made.normalisation, "normalisation")
+    check_seed(made.seed)
     check_shares(made.test, made.validation)
-    if min(answers.min_count, answers.max_size) < 1:
-        raise SettingError(f"answers.min_count and answers.max_size must be at least 1, was: {answers}")
+    if answers.min_count < 1 or answers.max_size < 2:
+        raise SettingError(f"answers.min_count must be at least 1 and answers.max_size 2, was: {answers}")
     return made
 
 
@@ -131,12 +134,18 @@ def places(tables: dict[str, Any], path: Sequence[str], last: str) -> list[dict[
 
 
 def choose(tables: dict[str, Any], components: Mapping[str, str | None]) -> dict[str, Any]:
-    """Return tables with components replaced by name; options of the old one go, unless it has the same name."""
+    """Return tables with components replaced by name; options of the old one go, unless it has the same name.
+
+    A recurrent encoder reads one way: two of them then see all but the word itself at every position at once, of which
+    a bidirectional one can be asked for few at a time.
+    """
     tables = copy.deepcopy(tables)
     for kind, name in components.items():
         table = descend(tables, [] if kind == "tokenizer" else [NETWORK])
-        if name is not None and table.get(kind, {}).get("name") != name:
-            table[kind] = {"name": name}
+        before = table.get(kind)
+        if name is not None and not (isinstance(before, dict) and before.get("name") == name):
+            one_way = kind == "encoder" and "bidirectional" in registry().get(kind, name).options()
+            table[kind] = {"name": name} | ({"bidirectional": False} if one_way else {})
     return tables
 
 

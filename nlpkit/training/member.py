@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import io
-import json
 import shutil
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,29 +30,22 @@ from nlpkit.training.pretraining import LanguageModel, pretraining_settings
 from nlpkit.training.runs import outcome, recorded
 from nlpkit.training.settings import MemberSettings
 from nlpkit.training.storage import StoredCorpus, StoredTokens, completed, map_rows, store_ids, store_tokens
+from nlpkit.training.stored_member import StoredMember, read_member, write_member
 from nlpkit.vocabulary import Tokens
 from nlpkit.writing import write_synced
 
 CALIBRATED = 50_000  # validation rows that are enough to tune weights and temperature on
 CHECKED = 512  # validation rows on which an exported member must agree with torch
 AGREEMENT = {"float32": 1e-4, "int8": 0.05}  # greatest difference of a calibrated probability; int8 rounds
-FACTS, LOGITS = "trained.json", "logits.npy"
+LOGITS = "logits.npy"
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A member's entry in config.json, its files, its validation logits as inference computes them, and how it went."""
+class Trained(StoredMember):
+    """A member with its validation logits as inference computes them, and how it went."""
 
-    entry: dict[str, Any]
-    files: dict[str, bytes]
     logits: Floats
     report: MemberExported
-
-    def stored(self, *, keep_weights: bool) -> dict[str, bytes]:
-        """The files by their paths in the bundle, without the weights as trained where nothing needs them."""
-        keep = keep_weights or self.entry["runtime"] == "torch"
-        kept = {path: data for path, data in self.files.items() if keep or path != bundle.WEIGHTS}
-        return {f"{self.entry['name']}/{path}": data for path, data in kept.items()}
 
 
 def train_member(
@@ -90,7 +82,8 @@ def train_member(
         texts = [t for block in corpus.texts("validation", CALIBRATED) for t in normaliser.batch(block)]
         trained = _export(composition, member.weights, logits, texts, tested.labels)
         with completed(done) as new:
-            _write(new, trained, outcome(history.epochs[member.name], diverged))
+            entry = {**trained.entry, **outcome(history.epochs[member.name], diverged)}
+            _write(new, replace(trained, entry=entry))
     trained = _read(done)
     yield trained.report
     return trained
@@ -176,19 +169,14 @@ def _difference(expected: Floats, found: Floats, labels: Any) -> float:
     return float(np.abs(np.subtract(*pair)).max())
 
 
-def _write(folder: Path, trained: Trained, outcome: Mapping[str, Any]) -> None:
-    for path, data in trained.files.items():
-        write_synced(folder / path, data)
-    facts = {"entry": {**trained.entry, **outcome}, "report": asdict(trained.report)}
-    write_synced(folder / FACTS, bundle.dump_json(facts))
+def _write(folder: Path, trained: Trained) -> None:
+    write_member(folder, trained, report=asdict(trained.report))
     logits = io.BytesIO()
     np.save(logits, trained.logits)
     write_synced(folder / LOGITS, logits.getvalue())
 
 
 def _read(folder: Path) -> Trained:
-    facts = json.loads((folder / FACTS).read_text("utf-8"))
-    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in (FACTS, LOGITS)]
-    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
-    logits = np.load(folder / LOGITS, allow_pickle=False)
-    return Trained(facts["entry"], files, logits, MemberExported(**facts["report"]))
+    member, facts = read_member(folder)
+    logits = np.load(io.BytesIO(member.files.pop(LOGITS)), allow_pickle=False)
+    return Trained(member.entry, member.files, logits, MemberExported(**facts["report"]))

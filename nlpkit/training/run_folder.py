@@ -21,7 +21,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from nlpkit.bundle import clear_unfinished
-from nlpkit.errors import BundleError, NlpkitError, SettingError
+from nlpkit.errors import BundleError, DataError, NlpkitError, SettingError
 from nlpkit.writing import replace_file
 
 REQUEST, CORPUS, LOCK = "run.json", "corpus", ".nlpkit.lock"
@@ -75,11 +75,12 @@ def open_run(model: Path, request: Mapping[str, Any], *, resume: bool, force: bo
 
 @contextmanager
 def _kept_if_begun(folder: Path) -> Iterator[None]:
-    """A run whose corpus could not even be read, or whose settings cannot work, has nothing to resume."""
+    """A run whose corpus could not be read, or is of no use, or whose settings cannot work, has nothing to resume."""
     try:
         yield
     except Exception as error:
-        if isinstance(error, SettingError) or not (folder / CORPUS).exists():
+        useless = isinstance(error, DataError) and not _learnt(folder)
+        if useless or isinstance(error, SettingError) or not (folder / CORPUS).exists():
             (folder / REQUEST).unlink(missing_ok=True)
         raise
 

@@ -225,8 +225,7 @@ def settings(tables: Mapping[str, Any]) -> Settings:
         raise SettingError(f"two members have one name: {', '.join(member.name for member in members)}")
     tables["exits"] = tuple(exits) if isinstance(exits := tables.get("exits", ()), list | tuple) else exits
     made = fill(Settings, {**tables, "members": tuple(members)}, "the recipe")
-    if not 0 <= made.seed < 1 << 32:
-        raise SettingError(f"seed must be at least 0 and below 2**32, was: {made.seed}")
+    check_seed(made.seed)
     if len(made.exits) > len(members) - 1:
         raise SettingError(f"exits has {len(made.exits)} values, more than members - 1: {len(members) - 1}")
     if not all(0 < leave <= 1 for leave in made.exits):
@@ -234,6 +233,15 @@ def settings(tables: Mapping[str, Any]) -> Settings:
     fill(Normaliser, made.normalisation, "normalisation")
     check_shares(made.test, made.validation)
     return made
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that some source of random numbers does not take.
+
+    :raises SettingError: saying what it must be.
+    """
+    if not 0 <= seed < 1 << 32:
+        raise SettingError(f"seed must be at least 0 and below 2**32, was: {seed}")
 
 
 def check_shares(test: float, validation: float) -> None:

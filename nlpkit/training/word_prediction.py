@@ -125,7 +125,7 @@ class WordPrediction:
         if self._network.masked:
             asked &= torch.rand(answers.shape) < MASKED
         if not bool(asked.any()):
-            asked = answers != NONE
+            asked = one_a_row(answers != NONE)
         blanked = (torch.rand(ids.shape) < self._settings.blanked) & (ids >= 0) & mask
         ids = torch.where(blanked, BLANK, ids)
         with torch.autocast("cpu", torch.bfloat16, enabled=self._settings.precision == "bfloat16"):
@@ -144,16 +144,16 @@ class WordPrediction:
         return Validation(losses / words, right / words)
 
     def judged(self, limit: int) -> Iterator[tuple[NDArray[Any], Ints]]:
-        """Logits ``(n, answers)`` and answers ``(n,)`` of the first validation words, as inference tells them."""
+        """Logits ``(n, answers)`` and answers ``(n,)`` of some validation words, as inference tells them."""
         decoder = self._network.decoder()
         for outputs, answers in self.outputs(limit):
             for at in range(0, len(answers), CHUNK):
                 yield decoder.logits(outputs[at : at + CHUNK]), answers[at : at + CHUNK]
 
     def outputs(self, limit: int) -> Iterator[tuple[NDArray[Any], Ints]]:
-        """Outputs ``(n, width)`` and answers ``(n,)`` of the first validation words, some at a time."""
+        """Outputs ``(n, width)`` and answers ``(n,)`` of validation words, evenly drawn, some at a time."""
         self.module.eval()
-        order = np.arange(len(self._validation.spans))
+        order = np.arange(len(self._validation.spans))[:: max(1, int(self._validation.lengths.sum()) // limit)]
         with torch.inference_mode():
             for at in range(0, len(order), JUDGED_TOGETHER):
                 ids, mask, answers = self._validation.batch(order[at : at + JUDGED_TOGETHER])
@@ -170,6 +170,11 @@ class WordPrediction:
             return [asked]
         turns = torch.arange(asked.shape[1]) % TURNS
         return [asked & (turns == turn) for turn in range(TURNS)]
+
+
+def one_a_row(asked: Tensor) -> Tensor:
+    """The first position of each row that is asked for ``(batch, time)``."""
+    return asked & (asked.cumsum(1) == 1)
 
 
 def focused(first: NDArray[np.bool_], share: float, draw: np.random.Generator) -> Ints:

@@ -11,7 +11,7 @@ from nlpkit.builtin import embedding_layers  # noqa: E402
 from nlpkit.builtin.embedding_layers import NgramEmbedding, TokenDropout, blocks, evenly_drawn  # noqa: E402
 from nlpkit.errors import DataError, SettingError  # noqa: E402
 from nlpkit.registry import registry  # noqa: E402
-from nlpkit.vocabulary import PAD, TableVocabulary, Tokens  # noqa: E402
+from nlpkit.vocabulary import PAD, TableVocabulary, Tokens, dump_vocabulary, load_vocabulary  # noqa: E402
 
 pytestmark = pytest.mark.train
 
@@ -220,3 +220,77 @@ def test_token_dropout_blanks_whole_vectors_and_keeps_the_mean():
     assert found.unique().tolist() == pytest.approx([0, 4 / 3])
     assert found.mean().item() == pytest.approx(1, abs=0.05)
     assert torch.equal(dropout.eval()(torch.ones(2, 2, 2), torch.ones(2, 2)), torch.ones(2, 2, 2))
+
+
+# Words spelled by their characters
+
+SPELLED = [["苹果", "好吃", "水果", "果", "好"], ["苹果", "非常非常好", "好吃"]]
+
+
+def spelled(**options):
+    made = embedding("spelled", **{"dim": 4, "min_count": 1} | options)
+    return made, made.fit(SPELLED, [0, 0])
+
+
+def test_a_word_has_the_vector_of_its_row_and_its_characters():
+    made, vocabulary = spelled()
+    rows = {c: at for at, c in enumerate(sorted(set("".join(vocabulary.tokens))), start=1)}
+    characters, ends = made.characters.weight, made.ends.weight
+    for at, token in enumerate(vocabulary.tokens, start=2):
+        read = torch.stack([characters[rows[c]] for c in token[:4]]).mean(0)
+        outside = ends[rows[token[0]]] + ends[rows[token[-1]] + len(rows)]
+        torch.testing.assert_close(made.vectors()[at], made.table.weight[at] + read + outside / 2)
+    assert made.vectors()[PAD].eq(0).all()
+    assert made.vectors()[1].ne(0).any()  # an unknown word has a row, though no characters that anyone knows
+
+
+def test_a_spelled_vector_is_the_same_however_it_is_asked_for():
+    made, vocabulary = spelled(dropout=0.5)
+    ids = torch.tensor([[2, 5, 1, 2], [PAD, 3, 3, PAD]])
+    expected = made.vectors()[ids]
+    torch.testing.assert_close(made.eval()(ids, ids != PAD), expected)
+    torch.testing.assert_close(made.train().lookup(ids.ravel()), expected.view(8, 4))  # no token is blanked there
+    assert len(made.vectors()) == len(vocabulary)
+    found = made(ids.repeat(20, 1), (ids != PAD).repeat(20, 1))
+    assert found.eq(0).all(2).float().mean().item() == pytest.approx(0.5 + 0.5 * 0.25, abs=0.15)
+
+
+def test_an_unknown_word_has_the_vector_of_what_it_ends_in():
+    made, vocabulary = spelled()
+    assert vocabulary.suffixes
+    tokens = Tokens.of([["红苹果", "坏果", "吃好", "差"]])
+    red, bad, eat, poor = made.vectors()[torch.from_numpy(vocabulary.encode(tokens).grid[0]).long()]
+    known = dict(zip(vocabulary.tokens, made.vectors()[2:], strict=True))
+    assert torch.equal(red, known["苹果"])
+    assert torch.equal(bad, known["果"])
+    assert torch.equal(eat, known["好"])
+    assert torch.equal(poor, made.vectors()[1])
+
+
+def test_all_that_makes_a_spelled_vector_is_learnt():
+    made, _ = spelled()
+    ids = torch.tensor([[2, 3, 1, 0]])
+    made(ids, ids != PAD).sum().backward()
+    for rows in (made.table, made.characters, made.ends):
+        assert rows.weight.grad.abs().sum() > 0
+        assert rows.weight.grad[PAD].eq(0).all()
+
+
+def test_a_spelled_embedding_is_saved_and_made_again():
+    made, vocabulary = spelled(dropout=0.2)
+    again = registry().get("embedding", "spelled").create(made.config)
+    again.build(load_vocabulary(dump_vocabulary(vocabulary)))
+    again.load_state_dict(made.state_dict())
+    assert torch.equal(again.vectors(), made.vectors())
+    assert not {"spelling", "sides", "shares"} & made.state_dict().keys()  # these are told by the vocabulary
+
+
+@pytest.mark.parametrize("options", [{"min_count": 2}, {"max_size": 2}])
+def test_a_spelled_embedding_keeps_the_frequent_words(options):
+    assert spelled(**options)[1].tokens == ["好吃", "苹果"]
+
+
+@pytest.mark.parametrize("options", [{"dim": 0}, {"min_count": 0}, {"max_size": 0.5}, {"dropout": 1}])
+def test_a_spelled_embedding_refuses_what_makes_no_sense(options):
+    with pytest.raises(SettingError, match=f"{next(iter(options))} must be"):
+        embedding("spelled", **options)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from nlpkit.builtin import tokenizers
 from nlpkit.builtin.tokenizers import DICTIONARY, char, parse_dictionary, whitespace
-from nlpkit.errors import DataError
+from nlpkit.errors import DataError, SettingError
 from nlpkit.protocols import BatchTokenizer, Tokenizer
 from nlpkit.registry import registry
 
@@ -89,6 +89,13 @@ def test_guessing_of_unknown_words_can_be_left_out():
     assert "杭研" in tokenizers.rjieba().tokenize(text)
     assert "杭研" not in tokenizers.rjieba(hmm=False).tokenize(text)
     assert "杭研" not in tokenizers.jieba(hmm=False).tokenize(text)
+
+
+@pytest.mark.parametrize("name", ["jieba", "rjieba"])
+@pytest.mark.parametrize("hmm", ["no", 0, None])
+def test_whether_to_guess_is_true_or_false(name, hmm):
+    with pytest.raises(SettingError, match=f"{name}' refuses its options: hmm must be true or false, was: {hmm!r}"):
+        registry().get("tokenizer", name).create({"hmm": hmm})
 
 
 def test_one_users_dictionary_is_not_anothers():

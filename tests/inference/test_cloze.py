@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nlpkit.bundle import Bundle
-from nlpkit.errors import BundleError
+from nlpkit.errors import BundleError, SettingError
 from nlpkit.inference import cloze
 from nlpkit.inference.blanks import Blank
-from nlpkit.inference.cloze import ClozeModel, highest
+from nlpkit.inference.cloze import ClozeModel
 from nlpkit.inference.mixing import softmax
-from tests.tiny import model_files, stage
+from tests.tiny import component, model_files, stage
 from tests.tiny_cloze import ANSWERS, CONTEXT, COUNTS, cloze_files, logits, network_member
 
 token = st.sampled_from([*CONTEXT, None, "没见过"])
@@ -65,11 +65,13 @@ def test_the_best_are_the_best_however_many_fit_into_memory(tiny, batch, size, n
     ] == some.tolist()
 
 
-@given(st.lists(st.integers(0, 3), min_size=1, max_size=20), st.data())
-def test_of_equals_the_first_comes_first(values, data):
-    size = data.draw(st.integers(0, len(values)))
-    expected = sorted(range(len(values)), key=lambda i: (-values[i], i))[:size]
-    assert highest(np.array(values, dtype=float), size).tolist() == expected
+def test_of_equals_the_more_frequent_comes_first(tiny):
+    assert tiny.best([Blank([None], [])], 3)[0].tolist() == [[0, 1, 2]]  # an empty blank's logits are all 0
+
+
+def test_among_no_words_none_is_best(tiny):
+    found, values = tiny.best([Blank(["很"], [])] * 2, 3, np.zeros(0, dtype=np.intp))
+    assert found.shape == values.shape == (2, 0)
 
 
 def test_what_a_model_knows(tiny):
@@ -110,10 +112,25 @@ def test_fewer_answers_than_a_member_has_are_damage():
         model(cloze_files() | {"answers.json": answers}).check()
 
 
-@pytest.mark.parametrize("stages", [[], [stage(1.0, 1.0)], [stage(1.0), stage(1.0)], [{}], None])
+@pytest.mark.parametrize(
+    "stages",
+    [[], [stage(1.0, 1.0)], [stage(1.0), stage(1.0)], [{}], None, [stage(None)], [stage(1.0, temperature=0)]],
+)
 def test_stages_that_do_not_fit_are_damage(stages):
     with pytest.raises(BundleError, match=r"tiny is damaged: config\.json"):
         model(cloze_files(stages=stages))
+
+
+@pytest.mark.parametrize("members", [[], {}, None, 3, "x", [None], ["x"], [[]], [{}], [{"kind": "network"}]])
+def test_members_that_are_none_are_damage(members):
+    with pytest.raises(BundleError, match=r"tiny is damaged: config\.json"):
+        model(cloze_files(members=members))
+
+
+@pytest.mark.parametrize("tokenizer", [None, {}, component("rjieba", hmm="yes"), component("rjieba", hmm=1)])
+def test_a_tokenizer_that_is_none_is_one_sentence(tokenizer):
+    with pytest.raises((BundleError, SettingError), match=r"damaged: config\.json|hmm must be true or false, was: "):
+        model(cloze_files(tokenizer=tokenizer)).fill(["很__"])
 
 
 def test_a_model_of_another_task_says_what_it_is_for():

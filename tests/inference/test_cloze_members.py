@@ -21,7 +21,7 @@ blanks = st.builds(Blank, st.lists(token, max_size=9), st.lists(token, max_size=
 VOCABULARY = TableVocabulary(["a", "b", "c"])
 
 
-def member(*, max_length=0):
+def member(*, max_length=64):
     entry, files = network_member(max_length=max_length)
     return open_member(Bundle("tiny", cloze_files((entry, files))), entry, TableVocabulary(CONTEXT), ANSWERS)
 
@@ -29,9 +29,9 @@ def member(*, max_length=0):
 @pytest.mark.parametrize(
     ("left", "right", "length", "row", "at"),
     [
-        ([], [], 0, [BEGIN, BLANK, END], 1),
-        (["a", "b"], ["c"], 0, [BEGIN, 2, 3, BLANK, 4, END], 3),
-        (["a", None, "?"], [None], 0, [BEGIN, 2, BLANK, UNKNOWN, BLANK, BLANK, END], 4),
+        ([], [], 9, [BEGIN, BLANK, END], 1),
+        (["a", "b"], ["c"], 9, [BEGIN, 2, 3, BLANK, 4, END], 3),
+        (["a", None, "?"], [None], 9, [BEGIN, 2, BLANK, UNKNOWN, BLANK, BLANK, END], 4),
         (["a", "b"], ["c"], 2, [BEGIN, 2, 3, BLANK, 4, END], 3),
         (["a", "b", "c"], ["c"], 2, [3, 4, BLANK, 4, END], 2),
         (["a"], ["a", "b", "c"], 2, [BEGIN, 2, BLANK, 2, 3], 2),
@@ -53,6 +53,12 @@ def test_logits_are_what_the_tables_say_whatever_else_is_in_the_batch(batch):
 def test_a_long_side_keeps_what_is_nearest_to_the_blank(blank, length):
     cut = Blank(blank.left[max(0, len(blank.left) - length) :], blank.right[:length])
     np.testing.assert_allclose(member(max_length=length).logits([blank])[0], logits(cut), atol=1e-5)
+
+
+@pytest.mark.parametrize("length", [0, -1, None, "9", 2.0, True, []])
+def test_a_length_that_is_none_is_damage(length):
+    with pytest.raises(BundleError, match=r"tiny is damaged: config\.json: .*max_length must be a whole number"):
+        member(max_length=length)
 
 
 TABLE, BIAS = np.zeros((len(ANSWERS), 8), np.float32), np.zeros(len(ANSWERS), np.float32)

@@ -95,6 +95,15 @@ def test_a_prior_brings_words_nearer_but_is_no_distance():
     assert distances.tolist() == [(table[3] != table[1]).sum(), 0]
 
 
+@pytest.mark.parametrize("bits", [16, 300])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.uint64, np.int8, np.float32, np.bool_])
+def test_a_prior_may_be_of_any_kind_and_be_greater_than_the_distance(bits, kind):
+    table, prior = drawn(50, bits, 0), drawn(1, 50, 1)[0].astype(kind) * (1 if kind is np.bool_ else kind(100))
+    expected = (table != table[7]).sum(1) - prior.astype(float)
+    found, _ = Codes(pack(table), bits).nearest(table[7], 50, prior)
+    assert found.tolist() == first_of_equals(expected.tolist(), 50)
+
+
 def test_a_code_of_another_length_is_refused():
     codes = Codes(pack(drawn(5, 16, 0)), 16)
     with pytest.raises(ValueError, match="none of 16 bits"):

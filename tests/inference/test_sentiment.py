@@ -163,6 +163,27 @@ def test_a_cascade_asks_each_row_as_if_it_were_alone(texts, leave):
             assert score.probabilities["positive"] == pytest.approx(1 / (1 + math.exp(-mixed)), abs=2e-6)
 
 
+@pytest.mark.parametrize(
+    "stages",
+    [
+        [stage(None)],
+        [stage(1.0, temperature=0)],
+        [stage(1.0, temperature="x")],
+        [stage(1.0, leave="x"), stage(1.0)],
+        [stage(1.0, 1.0), stage(1.0)],
+        [stage(1.0, 1.0)],
+        [stage()],
+        [None],
+        [],
+        None,
+    ],
+)
+def test_stages_that_do_not_fit_are_damage(stages):
+    files = model_files() | {"config.json": json.dumps(json.loads(SIMPLE["config.json"]) | {"stages": stages}).encode()}
+    with pytest.raises(BundleError, match=r"tiny is damaged: config\.json"):
+        model(files)
+
+
 def test_a_later_member_is_opened_only_in_doubt():
     files = cascade([0.9])
     del files["second/arrays.safetensors"]

@@ -11,7 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 SECONDS = 60  # after which something that is waited for will never come
-PRELOAD = ["nlpkit.commands.training_view", "nlpkit.training.sentiment", "nlpkit.training.plan", "rich.progress"]
+PRELOAD = [
+    "nlpkit.commands.training_view",
+    "nlpkit.training.sentiment",
+    "nlpkit.training.cloze",
+    "nlpkit.training.plan",
+    "rich.progress",
+]
 PRELOAD += ["matplotlib.figure", "matplotlib.backends.backend_agg"]
 PRELOAD += ["torch._dynamo", "torch.onnx._internal.exporter._core", "onnxscript"]
 context = multiprocessing.get_context("forkserver")

@@ -184,14 +184,11 @@ class Several(torch.nn.Module):
 
 
 def test_the_graph_says_what_torch_says_of_rows_of_any_length():
-    one_way = {"hidden": 5, "bidirectional": False}
     several = Several(
         [
-            network("none", {}, head=HEADS["all"]),
+            network("none", {}),
             network("cnn", {"filters": 4}, head=HEADS["all"], output="binary-codes"),
-            network("rnn", one_way, head=HEADS["all"]),
-            network("lstm", one_way | {"layers": 2}, head=HEADS["all"]),
-            network("gru", one_way | {"bidirectional": True}, head=HEADS["states"]),
+            *(network(name, {"hidden": 5, "bidirectional": False}) for name in ("rnn", "lstm", "gru")),
         ]
     )
     ids, mask = batch([[2, 3, 4, 5], [6, 7]])

@@ -124,6 +124,26 @@ def test_a_label_without_training_rows_is_named(tmp_path):
         stored([*KNOWN, rare], tmp_path / "corpus")
 
 
+def test_texts_without_labels_are_stored_as_those_of_one(tmp_path):
+    found = [Example(e.text, "", f"{i % 2}.txt") for i, e in enumerate(KNOWN)]
+    found += [Example(KNOWN[0].text + "！", ""), Example("？！", "")]
+    for _ in store_corpus(iter(found), tmp_path / "corpus", test=0.2, validation=0.3, labelled=False):
+        pass
+    corpus = StoredCorpus(tmp_path / "corpus")
+    parts = check_same(corpus, found)
+    assert corpus.labels == [""]
+    assert (corpus.counts.duplicates, corpus.counts.conflicts, corpus.counts.empty) == (1, 0, 1)
+    assert parts.test
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_too_few_texts_without_labels_are_refused(tmp_path, count):
+    found = [Example(e.text, "") for e in KNOWN[:count]]
+    with pytest.raises(DataError, match=rf"^{count} rows are too few: none fell into (train|validation); give more"):
+        list(store_corpus(found, tmp_path / "corpus", test=0.2, validation=0.05, labelled=False))
+    assert not (tmp_path / "corpus").exists()
+
+
 # Tokens and ids
 
 characters = st.lists(st.text("甲乙丙\U0002f8a6 \n", max_size=6), max_size=9)

@@ -150,7 +150,9 @@ PAIRS = [[2 + a, 2 + (a + 1) % 4, 7 + int(DRAW.integers(3))] for a in DRAW.integ
 
 def objective(*arguments, settings=SETTINGS, kept=None, **options):
     made = network(*arguments, head=ClozeHead(hidden=(12,), dropout=0, neighbours=False), **options)
-    return WordPrediction(made, pieces(PAIRS[:100]), pieces(PAIRS[100:]), settings, np.ones(5) if kept is None else kept)
+    return WordPrediction(
+        made, pieces(PAIRS[:100]), pieces(PAIRS[100:]), settings, np.ones(5) if kept is None else kept
+    )
 
 
 @pytest.mark.parametrize(

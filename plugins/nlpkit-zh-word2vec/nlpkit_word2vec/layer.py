@@ -85,6 +85,10 @@ class Word2VecEmbedding(nn.Module):
         """The vector of every id ``(ids, dim)``."""
         return self.table.weight
 
+    def lookup(self, ids: Tensor) -> Tensor:
+        """Vectors ``(n, dim)`` of ids ``(n,)``, whole also in training."""
+        return self.table(ids)  # type: ignore[no-any-return]
+
     def _take(self, file: Vectors, counts: Mapping[str, int]) -> Vocabulary:
         """Take what the file has of the documents; if that is tuned, frequent other words; and the extra ones."""
         found, extra = _chosen(file, counts, self._extra)
