@@ -46,6 +46,7 @@ NETWORK = {  # the same for all: small, and alone
     "counts.order": 0,
     "training.batch_tokens": 1024,
     "training.exact_epochs": 0,
+    "training.monitor": "accuracy",  # under bce the loss in words is that of a model much too sure, and grows with it
     "training.precision": "bfloat16",
     "validation": 0.02,
 }
@@ -77,12 +78,15 @@ def runs(folder: Path) -> list[Run]:
     for bits, loss in itertools.product(BITS, ("softmax", "bce")):
         fitted = {"output.vectors": str(folder / f"word2vec-{bits}.txt")}
         ways = [("word2vec sign", "sign", fitted), ("word2vec ITQ", "itq", fitted), ("random", "random", {})]
+        ways += [("PPMI ITQ", "itq", {})] if loss == "softmax" else []
         found += [_coded(codes, bits, loss, source, more) for codes, source, more in ways]
     learned = {"output.vectors": str(folder / f"{TEACHER}.txt")}
     return found + [_coded("softmax ITQ", bits, "softmax", "itq", learned) for bits in BITS[1:]]
 
 
 def _coded(codes: str, bits: int, loss: str, source: str, more: dict[str, Any]) -> Run:
+    if (bits, loss) == (256, "bce"):
+        more = {**more, "weights": "float32"}  # sums of so many bits are so sure that export refuses those by int8
     return Run(codes, bits, loss, {"output.source": source, "output.bits": bits, **more})
 
 

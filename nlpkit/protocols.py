@@ -67,7 +67,11 @@ class Embedding(Protocol):
 
 @runtime_checkable
 class StaticEmbedding(Protocol):
-    """An embedding whose vector of an id depends on the id alone; without an encoder it folds into a table."""
+    """An embedding whose vector of an id depends on the id alone; without an encoder it folds into a table.
+
+    One whose vectors mean something once it is fitted, before any training, may say ``pretrained = True``: codes can
+    then be made of them.
+    """
 
     def vectors(self) -> Tensor:
         """Return the vector of every id ``(ids, dim)``."""
@@ -109,6 +113,8 @@ class OutputEmbedding(Protocol):
     """How an answer is coded: words to what a network predicts of them, and back.
 
     A light object of two halves: its layer is trained by torch, its decoder needs numpy only. They meet at `arrays`.
+    One that makes codes of vectors says ``needs_vectors = True``; it is shown those of the input embedding if that is
+    ``pretrained``, otherwise some made of what stands near each word.
     """
 
     config: dict[str, Any]
@@ -139,7 +145,7 @@ class OutputLayer(Protocol):
         :param counts: how often each word stands in the training texts ``(words,)``.
         :param kept: the probability that an occurrence of each is asked for in training ``(words,)``, which `arrays`
             must make up for: a logit is less by its logarithm.
-        :param vectors: the input embedding's vector of each word ``(words, dim)``.
+        :param vectors: of each word ``(words, dim)``, if the output embedding needs some.
         """
         ...
 

@@ -47,6 +47,7 @@ class TrainableEmbedding(nn.Module):
         self.config: dict[str, Any] = {"dim": dim, "min_count": min_count, "max_size": max_size}
         self.config |= {"start": start, "dropout": dropout, "frozen": frozen}
         self.dim = dim
+        self.pretrained = start == "ppmi" or vectors is not None
         self.found: tuple[int, int] | None = None
         self.token_dropout = TokenDropout(dropout)
         self.table: nn.Embedding

@@ -22,6 +22,7 @@ class BinaryCodes:
 
     def __init__(self, *, vectors: str | None, **config: Any) -> None:
         self.config = config
+        self.needs_vectors = vectors is None and config["source"] != "random"
         self._vectors = vectors  # a saved model must never name a path
 
     def layer(self, *, input_dim: int, words: int, inputs: Callable[[Tensor], Tensor] | None) -> OutputLayer:
@@ -69,14 +70,15 @@ def binary_codes(
     """Each word is a code of a few bits, of which the network predicts every one.
 
     :param source: itq (iterative quantisation, Gong and Lazebnik 2011), median (each bit halves the words) or sign, all
-        of vectors, which must mean something before training begins: those of word2vec, or of a file; or random codes.
+        of vectors; or random codes.
     :param bits: in a code; as many as there are numbers in a vector, where a bit is one of these.
     :param loss: softmax, the cross entropy of the right word among others by the likelihoods of their codes; or bce,
         the binary cross entropy of each bit.
     :param negatives: words drawn for the softmax, shared by a batch; 0 takes all.
     :param prior: under bce, the weight of a word's log-frequency beside its code's log-likelihood, which takes bits for
         independent and so counts everything several times.
-    :param vectors: path of a file of vectors as text to make codes of; None takes the input embedding's.
+    :param vectors: path of a file of vectors as text to make codes of; None takes the input embedding's if they are
+        pretrained, otherwise such as say what stands near each word.
     :param seed: of random codes, and of the first rotation of itq.
     """
     one_of(SOURCES, source=source)

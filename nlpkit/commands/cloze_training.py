@@ -69,7 +69,7 @@ def train(
     \b
     nlpkit cloze train reviews.txt -o mine
     nlpkit cloze train goods.txt hotels.csv -o mine --set training.focus=[0.35,0.6]
-    nlpkit cloze train reviews.txt -o small --output binary-codes --loss softmax --set output.bits=64
+    nlpkit cloze train reviews.txt -o small --output binary-codes --loss softmax --set output.bits=100
     nlpkit cloze train -o mine --resume
 
     Recipes: network (the default), tutorial, reviews-cloze (the shipped model).

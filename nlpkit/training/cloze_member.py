@@ -16,6 +16,8 @@ from safetensors.numpy import save
 from torch import Tensor, nn
 
 from nlpkit import bundle
+from nlpkit.builtin.embedding_layers import PPMI_TOKENS, evenly_drawn
+from nlpkit.builtin.ppmi import ppmi_vectors
 from nlpkit.bundle import Bundle
 from nlpkit.errors import DataError, NlpkitError, SettingError
 from nlpkit.inference.blanks import BEGIN, BLANK, END, Blank
@@ -40,6 +42,7 @@ from nlpkit.vocabulary import TableVocabulary, Vocabulary, dump_vocabulary, load
 from nlpkit.writing import write_synced
 
 PLACES = ("train", "validation")
+WORDS = 100_000  # tokens that stand near an answer: the most frequent
 
 
 def train_network(
@@ -98,13 +101,28 @@ def compose(
     encoders = both_ways(lambda: make("encoder", settings.encoder, input_dim=embedding.part.dim).part)
     ids = ids_of(answers, vocabulary)
     network = ClozeNetwork(embedding.part, encoders, settings.head, output.part, ids)
-    network.output.fit(answers, counts, share, static.vectors().detach()[torch.from_numpy(ids)])
+    vectors = None
+    if getattr(output.part, "needs_vectors", False):
+        told = getattr(embedding.part, "pretrained", False)
+        vectors = (
+            static.vectors().detach()[torch.from_numpy(ids)]
+            if told
+            else _company(documents, answers, embedding.part.dim)
+        )
+    network.output.fit(answers, counts, share, vectors)
     entry: dict[str, Any] = {"name": NETWORK, "kind": NETWORK, "max_length": settings.max_length}
     entry |= {made.component.kind: made.record for made in (embedding, encoder, output)}
     entry |= {"head": asdict(settings.head)}
     if (collisions := getattr(network.output, "collisions", None)) is not None:
         entry["collisions"] = collisions
     return network, entry, vocabulary
+
+
+def _company(documents: Any, answers: Sequence[str], dim: int) -> Tensor:
+    """Vectors ``(answers, dim)`` of the answers from what stands near them in the training rows."""
+    vocabulary = TableVocabulary.count(documents, min_count=2, max_size=WORDS)
+    drawn = evenly_drawn(documents, vocabulary, PPMI_TOKENS)
+    return ppmi_vectors(drawn, len(vocabulary), dim)[torch.from_numpy(ids_of(answers, vocabulary))]
 
 
 def check_embedding(embedding: Embedding, settings: NetworkSettings) -> StaticEmbedding:

@@ -16,6 +16,7 @@ from nlpkit.bundle import Bundle  # noqa: E402
 from nlpkit.corpus import Example  # noqa: E402
 from nlpkit.errors import BundleError, DataError, SettingError  # noqa: E402
 from nlpkit.inference.blanks import Blank  # noqa: E402
+from nlpkit.inference.decoders import unpack  # noqa: E402
 from nlpkit.registry import Component, registry  # noqa: E402
 from nlpkit.split import split  # noqa: E402
 from nlpkit.training.cloze import train  # noqa: E402
@@ -222,6 +223,20 @@ def test_codes_by_bits_with_all_that_may_be_set(tmp_path, texts, deciding, write
     assert load_arrays(bundle.read("network/arrays.safetensors"))["codes"].shape == (1, len(answers))
     path.unlink()
     assert nlpkit.ClozeModel.load(tmp_path / "m").check() == []
+
+
+def test_codes_of_an_embedding_that_is_not_pretrained_are_those_of_what_stands_near(tmp_path, texts, deciding):
+    run(tmp_path / "m", texts, *QUICK, "training.epochs=1", "output.bits=16", output="binary-codes", encoder=deciding)
+    bundle = Bundle.open(tmp_path / "m")
+    codes = unpack(load_arrays(bundle.read("network/arrays.safetensors"))["codes"], 16)
+    words = bundle.json("answers.json")["words"]
+    first, second = (codes[[words.index(word) for word in kind if word in words]] for kind in (PAIRS, PAIRS.values()))
+
+    def distance(one, other):
+        return (one[:, None] != other[None]).sum(2).mean()
+
+    assert len(first) > 20 < len(second)
+    assert (distance(first, first) + distance(second, second)) / 2 + 1 < distance(first, second)  # 7.8 + 0.2 by chance
 
 
 def test_samples_may_be_chosen(tmp_path, texts, deciding):

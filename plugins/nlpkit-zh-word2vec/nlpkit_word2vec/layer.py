@@ -33,6 +33,8 @@ class Word2VecEmbedding(nn.Module):
     where vectors came from a file: how many words of the training texts it has, and of how many.
     """
 
+    pretrained = True
+
     def __init__(
         self,
         *,
