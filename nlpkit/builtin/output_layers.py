@@ -130,14 +130,14 @@ class CodeLayer(nn.Module):
         prior: float,
         seed: int,
         vectors: str | None = None,
-        inputs: Callable[[Tensor], Tensor] | None = None,
+        inputs: Callable[[Tensor], Tensor] | None = None,  # noqa: ARG002
     ) -> None:
         super().__init__()
         self._source: dict[str, Any] = {"source": source, "bits": bits, "seed": seed}
         self._loss, self._prior = loss, prior
         self._file = None if vectors is None else VectorFile(vectors)
-        if dim := self._file.dim if self._file else _dim(inputs):
-            check_bits(source, dim, bits)
+        if self._file:
+            check_bits(source, self._file.dim, bits)
         self.collisions: int | None = None  # words with the code of a more frequent one, once the codes are chosen
         self.projection = nn.Linear(input_dim, bits)
         self.register_buffer("codes", torch.zeros(words, bits, dtype=torch.bool))

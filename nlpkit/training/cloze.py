@@ -117,7 +117,9 @@ def rehearse(settings: ClozeSettings) -> None:
     output = make("output", network.output).part
     shared = torch.zeros(2, embedding.dim or 2)
     inputs = shared.__getitem__ if isinstance(embedding, SharedEmbedding) else None
-    output.layer(input_dim=encoder.output_dim, words=2, inputs=inputs)
+    layer = output.layer(input_dim=encoder.output_dim, words=2, inputs=inputs)
+    if getattr(output, "needs_vectors", False):
+        layer.fit(["一", "二"], np.ones(2, dtype=np.int64), np.ones(2), shared)
 
 
 def _stored(folder: Path, texts: Iterable[Example], settings: ClozeSettings) -> Generator[Event, None, StoredCorpus]:

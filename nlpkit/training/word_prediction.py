@@ -23,6 +23,7 @@ NONE = UNKNOWN - FIRST  # at a word that is no answer
 POOL = 1 << 17  # words that are drawn together and sorted by length before they are cut into batches
 JUDGED = 30_000  # validation words that are enough to judge an epoch by
 JUDGED_TOGETHER = 32  # pieces
+TEMPERATURES = (1, 2, 4, 8, 16, 32)
 CHUNK = 256  # of these whose logits are in memory together
 MASKED = 0.15  # share of the words that are asked for together where they are hidden from each other
 TURNS = 7  # in which such words are judged: as many are hidden at a time
@@ -133,12 +134,15 @@ class WordPrediction:
             return self._network.output.loss(features, answers[asked], exact=self._exact), None
 
     def validate(self) -> Validation:
-        """Cross entropy in nats a word over all answers, and the share of words that come first."""
-        losses, right, words = 0.0, 0, 0
+        """Cross entropy in nats a word over all answers, and the share of words that come first.
+
+        Logits are divided by that of `TEMPERATURES` which suits the first words best, as mixing will divide them by
+        what suits all: codes that are learnt bit by bit are much too sure, and the more so the better they get.
+        """
+        losses, right, words, temperature = 0.0, 0, 0, 0
         for logits, answers in self.judged(JUDGED):
-            highest = logits.max(1, keepdims=True)
-            normaliser = highest[:, 0] + np.log(np.exp(logits - highest).sum(1))
-            losses += float((normaliser - logits[np.arange(len(answers)), answers]).sum())
+            temperature = temperature or min(TEMPERATURES, key=lambda t: cross_entropy(logits / t, answers))
+            losses += cross_entropy(logits / temperature, answers)
             right += int((logits.argmax(1) == answers).sum())
             words += len(answers)
         return Validation(losses / words, right / words)
@@ -170,6 +174,13 @@ class WordPrediction:
             return [asked]
         turns = torch.arange(asked.shape[1]) % TURNS
         return [asked & (turns == turn) for turn in range(TURNS)]
+
+
+def cross_entropy(logits: NDArray[Any], answers: Ints) -> float:
+    """Sum of the nats of answers ``(n,)`` under logits ``(n, answers)``."""
+    highest = logits.max(1, keepdims=True)
+    normaliser = highest[:, 0] + np.log(np.exp(logits - highest).sum(1))
+    return float((normaliser - logits[np.arange(len(answers)), answers]).sum())
 
 
 def one_a_row(asked: Tensor) -> Tensor:

@@ -211,9 +211,9 @@ def test_without_counts_there_is_one_member(tmp_path, texts, deciding):
 def test_codes_by_bits_with_all_that_may_be_set(tmp_path, texts, deciding, write):
     lines = "".join(f"{word} {i % 2} {i % 3} {i % 5 - 2}\n" for i, word in enumerate([*PAIRS, *PAIRS.values()]))
     path = write(lines.encode(), "vectors.txt")
-    more = ("output.loss=bce", "output.bits=6", f"output.vectors={path}", "training.focus=[0.2, 0.9]")
-    more += ("training.precision=bfloat16", "training.subsample=0.01", "training.blanked=0.2", "max_length=3")
-    more += ("normalisation.zero=true", "embedding.min_count=2", "counts.order=2", "counts.corpora=[1, 0.5]")
+    more = ("output.loss=bce", "output.source=sign", "output.bits=3", f"output.vectors={path}")
+    more += ("training.focus=[0.2, 0.9]", "training.precision=bfloat16", "training.subsample=0.01", "max_length=3")
+    more += ("training.blanked=0.2", "normalisation.zero=true", "embedding.min_count=2", "counts.order=2", "counts.corpora=[1, 0.5]")
     (saved,) = the(Saved, run(tmp_path / "m", texts, *QUICK, *more, output="binary-codes", encoder=deciding))
     assert saved.metrics["two.txt"].items
     bundle = Bundle.open(tmp_path / "m")
