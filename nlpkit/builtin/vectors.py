@@ -16,6 +16,7 @@ from nlpkit.errors import DataError, SettingError
 
 Vector: TypeAlias = NDArray[np.float32]
 GZIP, BOM = b"\x1f\x8b", b"\xef\xbb\xbf"
+_NO_TEXT = set(range(32)) - set(b"\t\n\r")
 LONGEST = 1 << 20  # bytes of a line; only what is no text has more
 
 
@@ -40,6 +41,8 @@ class VectorFile:
         self.dim = found
         if dim not in (None, found):
             raise SettingError(f"dim is {dim}, but {path} has vectors of {found} numbers: set dim={found}")
+        if self._header and (_NO_TEXT & set(next(self._lines(), (0, b""))[1])):
+            raise DataError(f"{path} is binary: write the vectors as text (`nlpkit vectors train` does, to a name.txt)")
 
     def read(self, tokens: Sequence[str]) -> Iterator[tuple[int, Vector]]:
         """Position and vector ``(dim,)`` of each of the tokens that the file has; of two lines for one, the first.

@@ -23,6 +23,7 @@ from nlpkit.vocabulary import Ints, TableVocabulary, Tokens
 Keys: TypeAlias = NDArray[np.uint64]  # n-grams as numbers of 16 bits a word, the first word highest
 BLOCK = 8192  # documents that are counted together
 TOGETHER = 1 << 21  # n-grams that are sorted together
+HELD = 1 << 25  # different n-grams that are in memory, at 24 bytes each
 LEVELS = 256  # a code takes one byte
 _BITS = np.uint64(16)
 _WORD = np.uint64((1 << 16) - 1)
@@ -84,6 +85,9 @@ def count_ngrams(
 ) -> dict[str, NDArray[Any]]:
     """Count the n-grams of a corpus, which is gone through once for each length and never held.
 
+    With ``min_count`` 1, rare ones of three or four words and rare distant pairs are kept only as long as there are
+    fewer than `HELD` of them.
+
     :param documents: tokens of each; can be iterated several times.
     :param weights: what an n-gram of each document counts, above 0; None for 1.
     :param vocabulary: of the contexts, at most 65,536 ids.
@@ -96,7 +100,8 @@ def count_ngrams(
     for order in range(2, settings.order + 1):
         counted[str(order)] = _count_longer(corpus, order, counted[str(order - 1)], settings.min_count)
     if settings.reach > 1:
-        counted[FAR] = _count(corpus, lambda block: block.distant(settings.reach)).seen(settings.min_count)
+        distant = _count(corpus, lambda block: block.distant(settings.reach), lossy=True)
+        counted[FAR] = distant.seen(settings.min_count)
     return {
         "parameters": np.array([settings.escape, settings.near, settings.far, settings.alpha]),
         "lengths": np.array([settings.order, settings.reach], dtype=np.uint8),
@@ -200,13 +205,19 @@ class _Corpus:
         return _Block(ids, owners, np.append(weights, 1.0)[owners])
 
 
-def _count(corpus: _Corpus, ngrams: Callable[[_Block], _Counted]) -> _Counted:
-    """Add up the n-grams of all blocks, those at hand together with the sum once they are as many."""
+def _count(corpus: _Corpus, ngrams: Callable[[_Block], _Counted], *, lossy: bool = False) -> _Counted:
+    """Add up the n-grams of all blocks, those at hand together with the sum once they are as many.
+
+    :param lossy: let those go that were seen once, each time that there are `HELD` (Manku and Motwani 2002,
+        https://www.vldb.org/conf/2002/S10P03.pdf): of a corpus that is large enough, what is rare is lost.
+    """
     total, waiting = _Counted(np.zeros(0, np.uint64), np.zeros(0, np.int64), np.zeros(0)), list[_Counted]()
     for block in corpus:
         waiting.append(ngrams(block))
         if sum(len(part.keys) for part in waiting) > max(len(total.keys), TOGETHER):
             total, waiting = _Counted.sum([total, *waiting]), []
+            if lossy and len(total.keys) > HELD:
+                total = total.seen(2)
     return _Counted.sum([total, *waiting])
 
 
@@ -215,7 +226,7 @@ def _count_longer(corpus: _Corpus, order: int, shorter: _Counted, min_count: int
     if order == 2:  # pairs are kept, however rare: no context of one word may do without
         return _count(corpus, lambda block: block.ngrams(2, None))
     frequent = shorter.seen(min_count).keys
-    return _count(corpus, lambda block: block.ngrams(order, frequent)).seen(min_count)
+    return _count(corpus, lambda block: block.ngrams(order, frequent), lossy=True).seen(min_count)
 
 
 def _among(keys: Keys, known: Keys) -> NDArray[np.bool_]:

@@ -75,6 +75,7 @@ def test_a_broken_file_is_told_by_its_line(write, text, sentence):
         (b"5 0\n", DataError, "holds no vectors"),
         ("这是一篇文章\n".encode(), DataError, "holds no vectors"),
         (b"\x1f\x8bnonsense", DataError, "are damaged"),
+        (b"1 64\n" + "好 ".encode() + bytes(256), DataError, "is binary: write the vectors as text"),
     ],
 )
 def test_a_file_that_cannot_be_right_is_told_before_it_is_read(write, data, error, sentence):

@@ -213,7 +213,8 @@ def test_codes_by_bits_with_all_that_may_be_set(tmp_path, texts, deciding, write
     path = write(lines.encode(), "vectors.txt")
     more = ("output.loss=bce", "output.source=sign", "output.bits=3", f"output.vectors={path}")
     more += ("training.focus=[0.2, 0.9]", "training.precision=bfloat16", "training.subsample=0.01", "max_length=3")
-    more += ("training.blanked=0.2", "normalisation.zero=true", "embedding.min_count=2", "counts.order=2", "counts.corpora=[1, 0.5]")
+    more += ("training.blanked=0.2", "normalisation.zero=true", "embedding.min_count=2")
+    more += ("counts.order=2", "counts.corpora=[1, 0.5]")
     (saved,) = the(Saved, run(tmp_path / "m", texts, *QUICK, *more, output="binary-codes", encoder=deciding))
     assert saved.metrics["two.txt"].items
     bundle = Bundle.open(tmp_path / "m")

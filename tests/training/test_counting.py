@@ -66,6 +66,18 @@ def test_blocks_do_not_show(texts, min_count):
         assert same(whole, count(texts, made=made))
 
 
+def test_what_is_rare_is_let_go_once_there_is_too_much_of_it(monkeypatch):
+    texts = ["甲乙丙", "甲乙丙", "丙乙甲", "乙乙丙", "甲乙丙"]
+    made = CountSettings(min_count=1)
+    whole = count(texts, made=made)
+    for name, size in (("BLOCK", 2), ("TOGETHER", 1), ("HELD", 1)):
+        monkeypatch.setattr(counting, name, size)
+    held = count(texts, made=made)
+    assert same({"2": held["2.words"]}, {"2": whole["2.words"]})
+    assert 0 < total(held, "3") < total(whole, "3")
+    assert 0 < total(held, "far") < total(whole, "far")
+
+
 def test_many_different_weights_share_256_levels():
     texts = [["甲", "乙", "丙"][n % 3] * (n % 7 + 1) for n in range(900)]
     weights = np.geomspace(0.01, 1000, len(texts))
