@@ -1,9 +1,9 @@
-"""What the commands that read labelled rows have in common."""
+"""What the commands that read corpora have in common."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -29,11 +29,23 @@ LABEL = click.option(
 def labelled_rows(corpora: Sequence[str], **columns: str | None) -> Iterator[Example]:
     """Read labelled rows as they are asked for; at the end say on stderr how many were left out and why."""
     from nlpkit.catalogue import examples_of
+
+    return _rows(examples_of, corpora, **columns)
+
+
+def unlabelled_rows(corpora: Sequence[str], **columns: str | None) -> Iterator[Example]:
+    """The same of rows whose labels, if there are any, do not matter."""
+    from nlpkit.catalogue import texts_of
+
+    return _rows(texts_of, corpora, **columns)
+
+
+def _rows(read: Callable[..., Iterable[Example]], corpora: Sequence[str], **columns: str | None) -> Iterator[Example]:
     from nlpkit.corpus import Faults
 
     faults = Faults()
     for corpus in corpora:
-        yield from examples_of(corpus, faults=faults, **columns)
+        yield from read(corpus, faults=faults, **columns)
     if faults:
         say(f"{faults.total():,} rows were left out: {faults}")
 

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from nlpkit.commands.labelled import ENCODING, LABEL, LABEL_COLUMN, TEXT_COLUMN, counted, labelled_rows, renames
-from nlpkit.commands.training import train
+from nlpkit.commands.sentiment_training import train
 from nlpkit.errors import DataError
 
 MODEL = click.option("--model", "-m", default="reviews", show_default=True, help="A model's name or folder.")

@@ -1,130 +1,149 @@
-"""``nlpkit sentiment train``: says what is to be trained, and draws how it goes."""
+"""What the commands that train have in common: options of a run, where its rows come from, that it is the same run."""
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from nlpkit.commands.labelled import ENCODING, LABEL, LABEL_COLUMN, TEXT_COLUMN, labelled_rows, renames
+from nlpkit.commands.labelled import ENCODING, TEXT_COLUMN
 from nlpkit.errors import DataError, MissingExtra
 
 if TYPE_CHECKING:
-    from nlpkit.training.settings import Settings
+    from nlpkit.corpus import Example
+    from nlpkit.training.events import Event
 
+F = TypeVar("F", bound=Callable[..., Any])
 FILE = click.Path(path_type=Path)
+OPTIONS = (
+    click.argument("corpora", nargs=-1, metavar="CORPUS..."),
+    click.option("--recipe", help="A recipe that comes with nlpkit: see below."),
+    click.option("--config", type=FILE, help="A recipe of your own, in TOML."),
+    click.option(
+        "--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Change a setting: encoder.hidden=64."
+    ),
+    TEXT_COLUMN,
+    click.option(
+        "--keep-weights/--no-weights", default=None, help="Also save the weights as trained.  [default: keep]"
+    ),
+    click.option("--threads", type=click.IntRange(1), help="For torch.  [default: 1]"),
+    click.option("--resume", is_flag=True, help="Go on with the run that was interrupted in this folder."),
+    click.option(
+        "--save-every", type=click.FloatRange(0), default=30, show_default=True, help="Seconds between states."
+    ),
+    click.option("--force", is_flag=True, help="Replace a model, or an unfinished run, in the folder."),
+    ENCODING,
+)
 
 
-@click.command()
-@click.argument("corpora", nargs=-1, metavar="CORPUS...")
-@click.option("--output", "-o", type=FILE, help="The folder of the model.")
-@click.option("--recipe", help="A recipe that comes with nlpkit: see below.")
-@click.option("--config", type=FILE, help="A recipe of your own, in TOML.")
-@click.option("--tokenizer", help="Use this tokenizer.")
-@click.option("--embedding", help="Use this embedding.")
-@click.option("--encoder", help="Use this encoder.")
-@click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Change a setting: encoder.hidden=64.")
-@TEXT_COLUMN
-@LABEL_COLUMN
-@LABEL
-@click.option("--samples", type=FILE, help="Texts, a line each, by which the folder tests itself.")
-@click.option("--keep-weights/--no-weights", default=None, help="Also save the weights as trained.  [default: keep]")
-@click.option("--threads", type=click.IntRange(1), help="For torch.  [default: 1]")
-@click.option("--dry-run", is_flag=True, help="Show composition, shapes, parameters, size and speed; train nothing.")
-@click.option("--resume", is_flag=True, help="Go on with the run that was interrupted in this folder.")
-@click.option("--save-every", type=click.FloatRange(0), default=30, show_default=True, help="Seconds between states.")
-@click.option("--force", is_flag=True, help="Replace a model, or an unfinished run, in the folder.")
-@ENCODING
-def train(
-    corpora: tuple[str, ...],
-    output: Path | None,
-    recipe: str | None,
-    config: Path | None,
-    tokenizer: str | None,
-    embedding: str | None,
-    encoder: str | None,
-    assignments: tuple[str, ...],
-    text_column: str | None,
-    label_column: str | None,
-    labels: tuple[str, ...],
-    samples: Path | None,
-    keep_weights: bool | None,
-    threads: int | None,
-    dry_run: bool,
-    resume: bool,
-    save_every: float,
-    force: bool,
-    encoding: str | None,
-) -> None:
-    """Train a model on labelled rows and save it as a folder.
+@dataclass(frozen=True)
+class RunOptions:
+    """What every command that trains is told, as it was said."""
 
-    A CORPUS is a file or a folder of labelled texts, LABEL=FILE, or the name of a corpus that `nlpkit corpus list`
-    shows. Copies are dropped before anything is split; early stopping keeps the best epoch; the test rows are touched
-    once, at the end.
+    corpora: tuple[str, ...]
+    recipe: str | None
+    config: Path | None
+    assignments: tuple[str, ...]
+    text_column: str | None
+    keep_weights: bool | None
+    threads: int | None
+    resume: bool
+    save_every: float
+    force: bool
+    encoding: str | None
 
-    The run keeps its state in FOLDER.training. However it is interrupted, the same command with --resume, or just
-    `--resume -o FOLDER`, goes on and comes to the same weights.
+    def check(self, *columns: str | None) -> None:
+        """Refuse what contradicts itself, and say how to get torch.
 
-    \b
-    nlpkit sentiment train corpus.csv -o mine
-    nlpkit sentiment train goods.txt hotels.csv -o mine --label 1=positive --label 0=negative
-    nlpkit sentiment train corpus.csv -o mine --encoder gru --set encoder.hidden=128 --set training.epochs=10
-    nlpkit sentiment train corpus.csv --recipe stacked --dry-run
-    nlpkit sentiment train -o mine --resume
+        :param columns: what else was said of the corpora.
+        :raises MissingExtra: if torch is not installed.
+        """
+        if self.recipe and self.config:
+            raise click.UsageError("give --recipe or --config, not both")
+        if not self.corpora and not self.resume:
+            raise click.UsageError("give a CORPUS: a file, a folder, or a name that `nlpkit corpus list` shows")
+        if not self.corpora and (self.text_column or self.encoding or any(columns)):
+            raise click.UsageError("say the CORPUS too, or nothing of its columns and encoding: --resume knows them")
+        need_torch()
 
-    Recipes: ngrams (the default: linear, seconds), network (what --encoder and --embedding start from), lstm,
-    tutorial, word2vec (needs nlpkit-zh-word2vec), stacked, reviews (the shipped model).
-    """
-    if output is None and (resume or not dry_run):
-        raise click.UsageError("say by --output where the model shall go, or where the run to resume was going")
-    if recipe and config:
-        raise click.UsageError("give --recipe or --config, not both")
-    if not corpora and not resume:
-        raise click.UsageError("give a CORPUS: a file, a folder, or a name that `nlpkit corpus list` shows")
-    if not corpora and (text_column or label_column or encoding):
-        raise click.UsageError("say the CORPUS too, or nothing of its columns and encoding: --resume knows them")
-    need_torch()
-    from nlpkit.bundle import writable
-    from nlpkit.commands.training_view import show, show_plan
-    from nlpkit.training import sentiment as training
-    from nlpkit.training.plan import plan
-    from nlpkit.training.run_folder import read_request
-    from nlpkit.training.settings import KINDS
+    def asked(self, folder: Path | None) -> dict[str, Any]:
+        """What the run that is resumed was asked for; nothing of a new one."""
+        from nlpkit.training.run_folder import read_request
 
-    asked = read_request(output) if resume and output else {}
-    components = {"tokenizer": tokenizer, "embedding": embedding, "encoder": encoder}
-    made = _settings(asked, config or recipe, components, assignments, renames(labels))
-    columns = {"text_column": text_column, "label_column": label_column, "encoding": encoding}
-    set_threads(threads or asked.get("threads", 1))
-    if dry_run:
-        rows: dict[str, Any] = {"corpora": corpora, "columns": columns} if corpora else unchanged(asked["origin"])
-        show_plan(plan(labelled_rows(rows["corpora"], **rows["columns"]), made))
-        return
-    assert output is not None
-    writable(output, force=force or asked.get("force", False))
-    options = [value for m in made.members for kind in KINDS for value in getattr(m, kind).values()]
-    origin = origin_of(corpora, columns, options) if corpora else unchanged(asked["origin"])
-    show(
-        training.train(
-            labelled_rows(origin["corpora"], **origin["columns"]),
-            made,
-            output,
-            samples=lines(samples) if samples else asked.get("samples"),
-            keep_weights=asked.get("keep_weights", True) if keep_weights is None else keep_weights,
-            force=force,
-            resume=resume,
-            every=save_every,
-            origin=origin,
+        return read_request(folder) if self.resume and folder else {}
+
+    def tables(self, asked: Mapping[str, Any], default: str, task: str, *, changed: bool) -> dict[str, Any]:
+        """The tables of settings that options change: a recipe's or, where a run is resumed, those it was begun with.
+
+        :param default: the recipe if none is named.
+        :param changed: whether components are replaced, so that what a run was begun with does not matter.
+        """
+        from nlpkit.training.settings import read_recipe
+
+        recipe = self.config or self.recipe
+        begun: dict[str, Any] = asked["settings"] if asked and not recipe and not changed else {}
+        return begun or read_recipe(recipe or default, task)
+
+    def train(
+        self,
+        run: Callable[..., Generator[Event, None, None]],
+        rows: Callable[..., Iterator[Example]],
+        settings: Any,
+        folder: Path,
+        asked: Mapping[str, Any],
+        *,
+        columns: Mapping[str, str | None],
+        files: Iterable[object],
+        **more: Any,
+    ) -> None:
+        """Train, and draw how it goes.
+
+        :param run: ``train`` of a task.
+        :param rows: reads corpora, given their columns.
+        :param columns: of the corpora, as said.
+        :param files: values of options, some of which are paths of files that the run is of.
+        """
+        from nlpkit.bundle import writable
+        from nlpkit.commands.training_view import show
+
+        set_threads(self.threads or asked.get("threads", 1))
+        writable(folder, force=self.force or asked.get("force", False))
+        origin = origin_of(self.corpora, columns, files) if self.corpora else unchanged(asked["origin"])
+        show(
+            run(
+                rows(origin["corpora"], **origin["columns"]),
+                settings,
+                folder,
+                keep_weights=asked.get("keep_weights", True) if self.keep_weights is None else self.keep_weights,
+                force=self.force,
+                resume=self.resume,
+                every=self.save_every,
+                origin=origin,
+                **more,
+            )
         )
-    )
+
+
+def run_options(command: F) -> F:
+    """Give a command `OPTIONS`, which reach it as its first argument, `RunOptions`."""
+
+    @functools.wraps(command)
+    def gathered(**said: Any) -> Any:
+        return command(RunOptions(**{f.name: said.pop(f.name) for f in fields(RunOptions)}), **said)
+
+    for option in reversed(OPTIONS):
+        gathered = option(gathered)
+    return gathered  # type: ignore[return-value]
 
 
 def need_torch() -> None:
-    """Say how to get torch, before anything else is looked at.
+    """Say how to get torch, before anything else is looked at, and have it keep less than it would.
 
     :raises MissingExtra: if it is not installed.
     """
@@ -140,23 +159,6 @@ def set_threads(threads: int) -> None:
     import torch
 
     torch.set_num_threads(threads)
-
-
-def _settings(
-    asked: Mapping[str, Any],
-    recipe: str | Path | None,
-    components: Mapping[str, str | None],
-    assignments: Sequence[str],
-    labels: Mapping[str, str],
-) -> Settings:
-    """What the options say: they change a recipe or, where a run is resumed and none is named, what that was asked."""
-    from nlpkit.training.settings import assign, compose, read_recipe, settings, with_labels
-
-    linear = components["embedding"] == "ngrams" or not (components["embedding"] or components["encoder"])
-    own = asked and not recipe and not any(components.values())
-    tables = asked["settings"] if own else read_recipe(recipe or ("ngrams" if linear else "network"))
-    tables = assign(compose(tables, components), assignments)
-    return settings(with_labels(tables, labels))
 
 
 def origin_of(corpora: Sequence[str], columns: Mapping[str, str | None], options: Iterable[object]) -> dict[str, Any]:

@@ -82,9 +82,16 @@ words compete for its place.
 
 It says what people would write in texts like those above, not what is true or good. It learnt from reviews as they
 are, mistakes and prejudices among them. A word that stood in the training rows too seldom it cannot say at all, and
-blanks whose answer stands in another sentence it fills by guessing. Its tables of counts, where it has such, hold
-sequences of at most a few words, with how often they stood in the training rows; they do not hold the texts.
+blanks whose answer stands in another sentence it fills by guessing.{_of_counts(config)}
 """
+
+
+def _of_counts(config: Mapping[str, Any]) -> str:
+    """What tables of counts hold, if there are any."""
+    if all(member["name"] != "counts" for member in config["members"]):
+        return ""
+    return """ Its tables of counts hold
+sequences of at most a few words, with how often they stood in the training rows; they do not hold the texts."""
 
 
 def _megabytes(files: Mapping[str, bytes]) -> str:

@@ -288,7 +288,6 @@ FAULTS = [
     (["--output", "binary-codes", "--loss", "mse"], 2, "there is no loss 'mse'"),
     (["--output", "binary-codes", "--set", "output.bits=0"], 2, "bits must be at least 1, was: 0"),
     (["--output", "binary-codes", "--set", "output.vectors=no.txt"], 1, "no.txt cannot be read"),
-    (["--set", "output.dim=64"], 2, "output.tied=true wants output.dim=128, the dim of the embedding, was: 64"),
     (["--set", "training.focus=[2, 3]"], 2, "training.focus wants two shares"),
     (["--set", "training.loss=bce"], 2, "no setting 'loss'"),
     (["--set", "seed=-1"], 2, "seed must be at least 0"),
