@@ -46,7 +46,7 @@ NETWORK = {  # the same for all: small, and alone
     "counts.order": 0,
     "training.batch_tokens": 1024,
     "training.exact_epochs": 0,
-    "training.monitor": "accuracy",  # under bce the loss in words is that of a model much too sure, and grows with it
+    "training.monitor": "accuracy",
     "training.precision": "bfloat16",
     "validation": 0.02,
 }
@@ -85,8 +85,6 @@ def runs(folder: Path) -> list[Run]:
 
 
 def _coded(codes: str, bits: int, loss: str, source: str, more: dict[str, Any]) -> Run:
-    if (bits, loss) == (256, "bce"):
-        more = {**more, "weights": "float32"}  # sums of so many bits are so sure that export refuses those by int8
     return Run(codes, bits, loss, {"output.source": source, "output.bits": bits, **more})
 
 

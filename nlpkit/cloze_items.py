@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nlpkit.corpus import JSON_LINES, Faults
+from nlpkit.corpus import Faults
 from nlpkit.errors import DataError
 from nlpkit.inference.blanks import MARK, split_at_blanks
 from nlpkit.inference.members import tokenize
 from nlpkit.protocols import Tokenizer
-from nlpkit.rows import open_text, suffix_of
+from nlpkit.rows import open_text
 
 BLOCK = 4096  # texts that are tokenised together
 
@@ -27,7 +27,7 @@ class Item(NamedTuple):
 
 def holds_items(path: str | Path, *, encoding: str | None = None) -> bool:
     """Whether a file's first line is a JSON object with a text and an answer."""
-    if suffix_of(str(path)) not in JSON_LINES or not Path(path).is_file():
+    if not Path(path).is_file():
         return False
     with open_text(path, encoding=encoding) as decoded:
         first = next((line for line in decoded.head() if line.strip()), "")

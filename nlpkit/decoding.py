@@ -14,6 +14,7 @@ from nlpkit.errors import DataError, SettingError
 UNDECODABLE = "\udcff"  # stands for bytes that the encoding does not know; no file can hold it
 BLOCK = 1 << 19  # bytes read at a time
 HEAD = 1 << 16  # bytes from which the encoding is found out
+STRAY = 0.1  # share of zeros below which bytes that decode as UTF-8 are no UTF-16
 WINDOWS = ("utf-8-sig", "gb18030", "gbk", "gb2312", "utf-16", "utf-16-le", "utf-16-be")
 _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _WIDE_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
@@ -166,7 +167,7 @@ def detect_encoding(name: str, head: bytes) -> str:
     for bom, encoding in _BOMS.items():
         if head.startswith(bom):
             return encoding
-    if b"\0" in head:
+    if b"\0" in head and not (head.count(0) < STRAY * len(head) and _decodes(head, "utf-8")):
         wide = max(("utf-16-le", "utf-16-be"), key=lambda encoding: _plausible(head, encoding))
         return wide if _plausible(head, wide) > 0.9 else "utf-8"
     lines = [line for line in head.splitlines(keepends=True) if not line.isascii()]

@@ -109,12 +109,15 @@ class Encoder(Protocol):
         ...
 
 
+@runtime_checkable
 class OutputEmbedding(Protocol):
     """How an answer is coded: words to what a network predicts of them, and back.
 
     A light object of two halves: its layer is trained by torch, its decoder needs numpy only. They meet at `arrays`.
     One that makes codes of vectors says ``needs_vectors = True``; it is shown those of the input embedding if that is
-    ``pretrained``, otherwise some made of what stands near each word.
+    ``pretrained``, otherwise some made of what stands near each word; its method ``check_dim(dim)`` may refuse their
+    length before anything is read. One whose logits are not trained as
+    log-probabilities says ``calibrated = False``: its validation loss is that at the temperature which suits it.
     """
 
     config: dict[str, Any]

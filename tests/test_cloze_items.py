@@ -147,7 +147,7 @@ def test_items_of_a_file_and_what_is_left_out(tmp_path):
         ("a.jsonl", '{"text": "质量", "label": "好"}\n', False),
         ("a.jsonl", "[]\n", False),
         ("a.jsonl", "x\n", False),
-        ("a.txt", '{"text": "质量__哦", "answer": "好"}\n', False),
+        ("a.txt", '{"text": "质量__哦", "answer": "好"}\n', True),
     ],
 )
 def test_which_files_hold_items(tmp_path, name, text, expected):

@@ -62,6 +62,14 @@ def test_what_excel_needs_a_mark_for_is_told(encoding):
     assert (found.encoding in WINDOWS) == (encoding != "utf-8")
 
 
+def test_a_stray_zero_makes_no_utf16_of_utf8():
+    text = "质量__" + "a" * 1000 + "\0b\n质量好\n"
+    assert detect_encoding("x", text.encode()) == "utf-8"
+    assert lines_of(text.encode()) == text.split("\n")[:-1]
+    assert detect_encoding("x", ("质量 a" * 200).encode("utf-16-le")) == "utf-16-le"
+    assert detect_encoding("x", ("plain\n" * 200).encode("utf-16-be")) == "utf-16-be"
+
+
 def test_bytes_of_no_encoding_are_refused():
     with pytest.raises(DataError, match=r"x is in none of the encodings.*--encoding"):
         lines_of(b"\xff\x80\xff\n" * 20)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -13,14 +12,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nlpkit.builtin.options import one_of, positive, probability, switch
-from nlpkit.builtin.ppmi import distinct, ppmi_vectors
+from nlpkit.builtin.ppmi import blocks, corpus_vectors, distinct
 from nlpkit.builtin.vectors import VectorFile
 from nlpkit.vocabulary import PAD, UNKNOWN, HashVocabulary, TableVocabulary, Tokens, Vocabulary
 
 STARTS = ("normal", "ppmi")
 READ = 4  # characters of a token that make part of its vector
-BLOCK = 2048  # documents that are in memory at once
-PPMI_TOKENS = 10_000_000  # more would change the vectors little, and fill the memory with rare pairs
 
 
 class TrainableEmbedding(nn.Module):
@@ -61,8 +58,8 @@ class TrainableEmbedding(nn.Module):
         limits = {"min_count": self.config["min_count"], "max_size": self.config["max_size"]}
         vocabulary = TableVocabulary.count(documents, **limits)
         self.build(vocabulary)
-        if self.config["start"] == "ppmi" and (ids := evenly_drawn(documents, vocabulary, PPMI_TOKENS)):
-            self._start(ppmi_vectors(ids, len(vocabulary), self.dim))
+        if self.config["start"] == "ppmi":
+            self._start(corpus_vectors(documents, vocabulary, self.dim))
         if self._file is not None:
             self.found = self._fill(self._file, vocabulary)
         return vocabulary
@@ -237,29 +234,6 @@ class TokenDropout(nn.Module):
             return vectors
         kept = torch.rand(mask.shape, device=mask.device) >= self.probability
         return vectors * (kept / (1 - self.probability))[:, :, None]
-
-
-def blocks(documents: Iterable[Sequence[str]], size: int = BLOCK) -> Iterator[list[Sequence[str]]]:
-    """The documents, some at a time."""
-    source = iter(documents)
-    while block := list(itertools.islice(source, size)):
-        yield block
-
-
-def evenly_drawn(
-    documents: Iterable[Sequence[str]], vocabulary: TableVocabulary, limit: int
-) -> list[NDArray[np.int32]]:
-    """Ids of every document, or of every second, fourth, eighth …, so that there are at most ``limit`` tokens."""
-    drawn: list[NDArray[np.int32]] = []
-    stride, done, total = 1, 0, 0
-    for block in blocks(documents):
-        rows = vocabulary.encode(Tokens.of(block[-done % stride :: stride])).rows()
-        drawn += rows
-        done, total = done + len(block), total + sum(map(len, rows))
-        while total > limit and len(drawn) > 1:
-            drawn, stride = drawn[::2], 2 * stride
-            total = sum(map(len, drawn))
-    return drawn
 
 
 def _distinct(vocabulary: HashVocabulary, tokens: Tokens) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

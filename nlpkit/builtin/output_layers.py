@@ -130,7 +130,6 @@ class CodeLayer(nn.Module):
         prior: float,
         seed: int,
         vectors: str | None = None,
-        inputs: Callable[[Tensor], Tensor] | None = None,  # noqa: ARG002
     ) -> None:
         super().__init__()
         self._source: dict[str, Any] = {"source": source, "bits": bits, "seed": seed}

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SOURCES = ("itq", "median", "sign", "random")
 CODE_LOSSES = ("softmax", "bce")
+MOST_BITS = 1024
 
 
 class BinaryCodes:
@@ -23,13 +24,30 @@ class BinaryCodes:
     def __init__(self, *, vectors: str | None, **config: Any) -> None:
         self.config = config
         self.needs_vectors = vectors is None and config["source"] != "random"
+        self.calibrated = config["loss"] == "softmax"
         self._vectors = vectors  # a saved model must never name a path
 
-    def layer(self, *, input_dim: int, words: int, inputs: Callable[[Tensor], Tensor] | None) -> OutputLayer:
+    def check_dim(self, dim: int) -> None:
+        """Refuse vectors ``(words, dim)`` that cannot make such codes.
+
+        :raises SettingError: saying what to set.
+        """
+        from nlpkit.builtin.codes import check_bits  # numpy, which start-up must not import
+
+        if self.needs_vectors:
+            check_bits(self.config["source"], dim, self.config["bits"])
+
+    def layer(
+        self,
+        *,
+        input_dim: int,
+        words: int,
+        inputs: Callable[[Tensor], Tensor] | None,  # noqa: ARG002
+    ) -> OutputLayer:
         """A linear layer to a logit a bit."""
         from nlpkit.builtin.output_layers import CodeLayer  # torch
 
-        return CodeLayer(input_dim=input_dim, words=words, vectors=self._vectors, inputs=inputs, **self.config)
+        return CodeLayer(input_dim=input_dim, words=words, vectors=self._vectors, **self.config)
 
     def decoder(self, arrays: Mapping[str, NDArray[Any]]) -> Decoder:
         """The likelihood of each word's code."""
@@ -84,6 +102,8 @@ def binary_codes(
     one_of(SOURCES, source=source)
     one_of(CODE_LOSSES, loss=loss)
     positive(bits=bits)
+    if bits > MOST_BITS:
+        raise ValueError(f"bits must be at most {MOST_BITS}, was: {bits}")
     natural(negatives=negatives, seed=seed)
     weight(prior=prior)
     config = {"source": source, "bits": bits, "loss": loss, "negatives": negatives, "prior": prior, "seed": seed}

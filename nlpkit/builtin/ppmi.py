@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -10,11 +11,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nlpkit.vocabulary import TableVocabulary, Tokens
+
 Ints: TypeAlias = NDArray[np.int64]
 WINDOW = 5
 SMOOTHING = 0.75  # exponent on the counts of contexts, which keeps rare ones from looking informative
 SPREAD = 0.3  # standard deviation of the numbers that come out
+DOCUMENTS = 2048  # that are in memory at once
+MOST = 10_000_000  # tokens: more would change the vectors little, and fill the memory with rare pairs
 BLOCK = 1 << 20  # tokens whose pairs are in memory at once
+
+
+def corpus_vectors(documents: Iterable[Sequence[str]], vocabulary: TableVocabulary, dim: int) -> Tensor:
+    """`ppmi_vectors` of documents, or of an even share of them: ``(ids, dim)``."""
+    return ppmi_vectors(evenly_drawn(documents, vocabulary, MOST), len(vocabulary), dim)
 
 
 def ppmi_vectors(documents: Sequence[NDArray[np.integer[Any]]], size: int, dim: int) -> Tensor:
@@ -44,6 +54,29 @@ def ppmi_vectors(documents: Sequence[NDArray[np.integer[Any]]], size: int, dim: 
     vectors = torch.zeros(size, dim)
     vectors[:, :rank] = left[:, :rank] * strengths[:rank].sqrt()
     return vectors * (SPREAD / vectors.std().clamp(min=1e-9))
+
+
+def blocks(documents: Iterable[Sequence[str]], size: int = DOCUMENTS) -> Iterator[list[Sequence[str]]]:
+    """The documents, some at a time."""
+    source = iter(documents)
+    while block := list(itertools.islice(source, size)):
+        yield block
+
+
+def evenly_drawn(
+    documents: Iterable[Sequence[str]], vocabulary: TableVocabulary, limit: int
+) -> list[NDArray[np.int32]]:
+    """Ids of every document, or of every second, fourth, eighth …, so that there are at most ``limit`` tokens."""
+    drawn: list[NDArray[np.int32]] = []
+    stride, done, total = 1, 0, 0
+    for block in blocks(documents):
+        rows = vocabulary.encode(Tokens.of(block[-done % stride :: stride])).rows()
+        drawn += rows
+        done, total = done + len(block), total + sum(map(len, rows))
+        while total > limit and len(drawn) > 1:
+            drawn, stride = drawn[::2], 2 * stride
+            total = sum(map(len, drawn))
+    return drawn
 
 
 def distinct(keys: Ints) -> Ints:

@@ -18,6 +18,7 @@ Vector: TypeAlias = NDArray[np.float32]
 GZIP, BOM = b"\x1f\x8b", b"\xef\xbb\xbf"
 _NO_TEXT = set(range(32)) - set(b"\t\n\r")
 LONGEST = 1 << 20  # bytes of a line; only what is no text has more
+BEGINNING = 1 << 12  # bytes behind the first line by which text is told from numbers in binary
 
 
 class VectorFile:
@@ -33,7 +34,7 @@ class VectorFile:
     def __init__(self, path: str, dim: int | None = None) -> None:
         self.path = path
         with reading(self.path) as file:
-            first = file.readline(LONGEST).removeprefix(BOM)
+            first, beginning = file.readline(LONGEST).removeprefix(BOM), file.read(BEGINNING)
             self._header = _header(first)
             found = self._header[1] if self._header else _numbers_at_the_end(first)
         if not found:
@@ -41,7 +42,7 @@ class VectorFile:
         self.dim = found
         if dim not in (None, found):
             raise SettingError(f"dim is {dim}, but {path} has vectors of {found} numbers: set dim={found}")
-        if self._header and (_NO_TEXT & set(next(self._lines(), (0, b""))[1])):
+        if self._header and _NO_TEXT & set(beginning):
             raise DataError(f"{path} is binary: write the vectors as text (`nlpkit vectors train` does, to a name.txt)")
 
     def read(self, tokens: Sequence[str]) -> Iterator[tuple[int, Vector]]:

@@ -65,7 +65,7 @@ def cloze() -> None:
 @click.option("--file", "files", multiple=True, type=click.Path(allow_dash=True), help="Fill its rows; - is stdin.")
 @click.option("--column", "-c", help="The column of a CSV or TSV that holds the text.")
 @click.option("--top", "-k", default=10, show_default=True, help="How many answers.")
-@click.option("--beam", type=int, help="Of several blanks: how many ways are tried further; --top, at least 10.")
+@click.option("--beam", type=int, help="Of several blanks: how many ways are tried further, 1000 at most.")
 @click.option("--pattern", metavar="REGEX", help="Only words that match it as a whole.")
 @click.option("--lexicon", type=FILE, help="Only words of this file: one a line, or a JSON list.")
 @click.option("--length", type=int, help="Only words of so many characters.")
@@ -111,7 +111,7 @@ def fill(
     from nlpkit.inference.filling import Filler
 
     gc.disable()  # a row makes many objects, and none of them a cycle
-    _check_input(texts, files)
+    _check_input(texts, files, said=bool(column or (encoding and not lexicon)))
     output = None if str(output) == "-" else output
     terminal = sys.stdout.isatty()
     write = writer(choose(kind, output, terminal=terminal))
@@ -144,8 +144,20 @@ def fill(
 @MODEL
 @click.option("--lexicon", type=FILE, help="Rank among these words only: one a line, or a JSON list.")
 @click.option("--seed", default=0, show_default=True, help="By which words are drawn to be blanked.")
-@click.option("--skip-frequent", default=50, show_default=True, help="Never blank so many of the most frequent words.")
-@click.option("--min-words", default=5, show_default=True, help="Leave texts with fewer Chinese words out.")
+@click.option(
+    "--skip-frequent",
+    type=click.IntRange(0),
+    default=50,
+    show_default=True,
+    help="Never blank so many of the most frequent words.",
+)
+@click.option(
+    "--min-words",
+    type=click.IntRange(0),
+    default=5,
+    show_default=True,
+    help="Leave texts with fewer Chinese words out.",
+)
 @click.option("--all", "every", is_flag=True, help="Blank every word that the model knows, not one a text.")
 @click.option("--limit", type=click.IntRange(min=1), help="Measure on so many blanks, drawn by the seed.")
 @TEXT_COLUMN
@@ -197,7 +209,11 @@ def evaluate(
         )
     metrics = measure_items(opened_model, items if limit is None else drawn(items, limit, seed), words)
     if not metrics.items:
-        raise DataError(f"{file}: no text of at least {min_words} Chinese words with one to blank; see --min-words")
+        raise DataError(
+            f"{file}: no text of at least {min_words} Chinese words (--min-words) with one to blank that the model can "
+            f"say and is not among the {skip_frequent} most frequent (--skip-frequent); items of your own are "
+            'lines {"text": "…__…", "answer": "…"}, each with one blank'
+        )
     if kind == "json":
         click.echo(orjson.dumps(metrics.to_json(), option=orjson.OPT_INDENT_2))
     else:
@@ -225,9 +241,11 @@ def show_metrics(metrics: Mapping[str, ClozeMetrics]) -> None:
             screen.print(f"bits, {name}: {bits.accuracy:.4f} of {bits.bits} right; by majority {bits.majority:.4f}")
 
 
-def _check_input(texts: Sequence[str], files: Sequence[str]) -> None:
+def _check_input(texts: Sequence[str], files: Sequence[str], *, said: bool) -> None:
     if texts and files:
         raise click.UsageError("give TEXT or --file, not both")
+    if texts and said:
+        raise click.UsageError("--column and --encoding are those of a file: give --file, or leave them out")
     if not texts and not files and sys.stdin.isatty():
         raise click.UsageError(f'no input: give a text such as "{EXAMPLE}", --file, or pipe something in; see --help')
 

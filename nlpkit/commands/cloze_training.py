@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nlpkit.commands.labelled import unlabelled_rows
-from nlpkit.commands.training import FILE, RunOptions, lines, run_options
+from nlpkit.commands.training import FILE, RunOptions, run_options
 
 if TYPE_CHECKING:
     from nlpkit.training.cloze_settings import ClozeSettings
@@ -56,7 +56,7 @@ def train(options: RunOptions, folder: Path, loss: str | None, samples: Path | N
         asked,
         columns={"text_column": options.text_column, "encoding": options.encoding},
         files=[value for table in tables for value in table.values()],
-        samples=lines(samples) if samples else asked.get("samples"),
+        samples=samples,
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nlpkit.commands.labelled import LABEL, LABEL_COLUMN, labelled_rows, renames
-from nlpkit.commands.training import FILE, RunOptions, lines, run_options, set_threads, unchanged
+from nlpkit.commands.training import FILE, RunOptions, run_options, set_threads, unchanged
 
 if TYPE_CHECKING:
     from nlpkit.training.settings import Settings
@@ -81,7 +81,7 @@ def train(
         asked,
         columns=columns,
         files=[value for m in made.members for kind in KINDS for value in getattr(m, kind).values()],
-        samples=lines(samples) if samples else asked.get("samples"),
+        samples=samples,
     )
 
 

@@ -59,7 +59,7 @@ class RunOptions:
     encoding: str | None
 
     def check(self, *columns: str | None) -> None:
-        """Refuse what contradicts itself, and say how to get torch.
+        """Refuse what contradicts itself; then see to it that torch is there.
 
         :param columns: what else was said of the corpora.
         :raises MissingExtra: if torch is not installed.
@@ -70,7 +70,7 @@ class RunOptions:
             raise click.UsageError("give a CORPUS: a file, a folder, or a name that `nlpkit corpus list` shows")
         if not self.corpora and (self.text_column or self.encoding or any(columns)):
             raise click.UsageError("say the CORPUS too, or nothing of its columns and encoding: --resume knows them")
-        need_torch()
+        prepare_torch()
 
     def asked(self, folder: Path | None) -> dict[str, Any]:
         """What the run that is resumed was asked for; nothing of a new one."""
@@ -100,7 +100,7 @@ class RunOptions:
         *,
         columns: Mapping[str, str | None],
         files: Iterable[object],
-        **more: Any,
+        samples: Path | None,
     ) -> None:
         """Train, and draw how it goes.
 
@@ -108,6 +108,7 @@ class RunOptions:
         :param rows: reads corpora, given their columns.
         :param columns: of the corpora, as said.
         :param files: values of options, some of which are paths of files that the run is of.
+        :param samples: a file of texts by which the model tests itself.
         """
         from nlpkit.bundle import writable
         from nlpkit.commands.training_view import show
@@ -125,7 +126,7 @@ class RunOptions:
                 resume=self.resume,
                 every=self.save_every,
                 origin=origin,
-                **more,
+                samples=lines(samples) if samples else asked.get("samples"),
             )
         )
 
@@ -142,12 +143,12 @@ def run_options(command: F) -> F:
     return gathered  # type: ignore[return-value]
 
 
-def need_torch() -> None:
-    """Say how to get torch, before anything else is looked at, and have it keep less than it would.
+def prepare_torch() -> None:
+    """Import torch before anything else is looked at, and bound what it keeps for each shape of a batch.
 
     :raises MissingExtra: if it is not installed.
     """
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")  # it keeps what it made for each shape of a batch
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")  # gigabytes otherwise, in bfloat16
     try:
         import torch  # noqa: F401
     except ImportError:

@@ -83,8 +83,8 @@ class ClozeModel:
         Several blanks are filled jointly. What restricts the words does not change their probabilities, which are
         shares among all words.
 
-        :param top: how many fillings.
-        :param beam: fillings of some blanks that are tried further; ``max(top, 10)`` unless said.
+        :param top: how many fillings; of several blanks there are at most 1,000.
+        :param beam: fillings of some blanks that are tried further, at most 1,000; ``max(top, 10)`` unless said.
         :param lexicon: only these words.
         :param pattern: only words that this regular expression matches as a whole.
         :param length: only words of so many characters.

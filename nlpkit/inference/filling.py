@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 BLOCK = 1024  # texts filled together, so that the network gets batches of similar length
 BEAM = 10
 LIMIT = 8  # blanks in a text
+WIDEST = 1_000  # ways to fill some of several blanks that are held
 NO_BLANK = "no blank"
 Words: TypeAlias = tuple["str | None", ...]  # what stands at each blank of a text, None where it is empty
 
@@ -78,7 +80,7 @@ class Candidates:
         allowed = None if lexicon is None else _normalised(lexicon, normaliser)
         matches = _matcher(pattern)
         if length is not None:
-            _positive("length", length)
+            _check("length", length)
         positions = [
             i
             for i, word in enumerate(words)
@@ -113,9 +115,10 @@ class Filler:
     def __init__(
         self, model: ClozeModel, *, top: int = 10, beam: int | None = None, candidates: Candidates | None = None
     ) -> None:
-        _positive("top", top)
-        self._model, self._top, self._beam = model, top, max(top, BEAM) if beam is None else beam
-        _positive("beam", self._beam)
+        _check("top", top)
+        self._model, self._top, self._beam = model, top, min(max(top, BEAM), WIDEST) if beam is None else beam
+        _check("beam", self._beam, WIDEST)
+        self._ways = min(max(top, self._beam), WIDEST)
         self._candidates = candidates or Candidates()
 
     def fill(self, texts: Iterable[str]) -> list[Filled]:
@@ -197,11 +200,11 @@ class Filler:
         blanks = [
             blank_at(search.segments, words, search.order[step]) for search in searches for _, words in search.beam
         ]
-        found = iter(self._best(blanks, max(self._top, self._beam)))
+        found = iter(self._best(blanks, self._ways))
         for search in searches:
             at, beam = search.order[step], search.beam
             ways = [(before + score, _put(words, at, word)) for before, words in beam for score, word in next(found)]
-            search.beam = sorted(ways, key=lambda way: -way[0])[: max(self._top, self._beam)]
+            search.beam = sorted(ways, key=lambda way: -way[0])[: self._ways]
 
     def _best(self, blanks: Sequence[Blank], size: int) -> list[list[tuple[float, str]]]:
         """The best words at each blank, with log-probabilities."""
@@ -256,9 +259,11 @@ def _matcher(pattern: str | None) -> Any:
         raise SettingError(f"the pattern {pattern!r} is no regular expression: {error}") from None
 
 
-def _positive(name: str, value: int) -> None:
-    if value < 1:
-        raise SettingError(f"{name} must be at least 1, was: {value}")
+def _check(name: str, value: object, most: float = math.inf) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise SettingError(f"{name} must be a whole number, was: {value!r}")
+    if not 1 <= value <= most:
+        raise SettingError(f"{name} must be at least 1{f' and at most {most}' * (most < math.inf)}, was: {value}")
 
 
 def _nothing_fits(words: int, lexicon: bool, pattern: str | None, length: int | None) -> str:

@@ -72,7 +72,7 @@ nlpkit cloze "衣服质量__哦" --model {name}
 ## How good it is
 
 One word of each test row was blanked, drawn by a seed from the words that can be answered but the 50 most frequent; all
-words compete for its place.
+words compete for its place. A line has at most 3,000 blanks, which are drawn for it anew.
 
 | test rows | items | top-1 | top-5 | top-10 | MRR@10 |
 |---|---|---|---|---|---|

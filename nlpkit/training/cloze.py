@@ -22,11 +22,13 @@ from nlpkit.bundle import Bundle
 from nlpkit.cloze_evaluation import ClozeMetrics, item_blanks, measure_items
 from nlpkit.cloze_items import Item, blanked
 from nlpkit.corpus import Example
+from nlpkit.errors import DataError, PluginError, SettingError
 from nlpkit.evaluation import corpus_names
+from nlpkit.inference.blanks import split_at_blanks
 from nlpkit.inference.cloze import ClozeModel
 from nlpkit.inference.mixing import Stage
 from nlpkit.normalisation import Normaliser
-from nlpkit.protocols import SharedEmbedding, Tokenizer
+from nlpkit.protocols import OutputEmbedding, SharedEmbedding, Tokenizer
 from nlpkit.training.calibration import tune_stage
 from nlpkit.training.cloze_member import check_embedding, train_network
 from nlpkit.training.cloze_settings import PARTS, ClozeSettings
@@ -78,12 +80,15 @@ def train(
     """
     if not resume:
         rehearse(settings)  # what an earlier attempt composed needs no file of the user's again
+    if samples is not None and not any(len(split_at_blanks(text)) > 1 for text in samples):
+        raise DataError(f"of {len(samples)} samples none has a blank: mark it by two underscores, as in 衣服质量__哦")
     request: dict[str, Any] = {"settings": asdict(settings), "samples": samples, "keep_weights": keep_weights}
     request |= {"threads": torch.get_num_threads(), "origin": origin}
 
     def make_model(run: Path, history: History) -> Generator[Event, None, Model]:
         corpus = yield from _stored(run / CORPUS, texts, settings)
         yield _prepared(corpus)
+        _check_corpora(settings, len(corpus.corpora))
         tokenizer, normaliser = make("tokenizer", settings.tokenizer), Normaliser(**settings.normalisation)
         words = yield from _words(run / "words", corpus, tokenizer.part, normaliser, settings)
         members = yield from _members(run, settings, words, history, every)
@@ -114,12 +119,15 @@ def rehearse(settings: ClozeSettings) -> None:
     embedding = make("embedding", network.embedding).part
     check_embedding(embedding, network)
     encoder = make("encoder", network.encoder, input_dim=embedding.dim or 2).part
-    output = make("output", network.output).part
+    made = make("output", network.output)
+    if not isinstance(output := made.part, OutputEmbedding):
+        whose = f"{made.component.name!r} of {made.component.distribution}"
+        raise PluginError(f"the output {whose} lacks config, layer or decoder: {type(output).__name__}")
     shared = torch.zeros(2, embedding.dim or 2)
     inputs = shared.__getitem__ if isinstance(embedding, SharedEmbedding) else None
-    layer = output.layer(input_dim=encoder.output_dim, words=2, inputs=inputs)
-    if getattr(output, "needs_vectors", False):
-        layer.fit(["一", "二"], np.ones(2, dtype=np.int64), np.ones(2), shared)
+    output.layer(input_dim=encoder.output_dim, words=2, inputs=inputs)
+    if embedding.dim and hasattr(output, "check_dim"):
+        output.check_dim(embedding.dim)
 
 
 def _stored(folder: Path, texts: Iterable[Example], settings: ClozeSettings) -> Generator[Event, None, StoredCorpus]:
@@ -129,6 +137,14 @@ def _stored(folder: Path, texts: Iterable[Example], settings: ClozeSettings) -> 
         for count in store_corpus(texts, folder, **shares, labelled=False):
             yield Working("reading", count, None)
     return StoredCorpus(folder)
+
+
+def _check_corpora(settings: ClozeSettings, corpora: int) -> None:
+    """Refuse what is said of corpora that are not there."""
+    if settings.network.training.focus and corpora < 2:
+        raise SettingError("training.focus says how large a part the first of several corpora is, and there is but one")
+    if len(settings.counts.corpora) > corpora:
+        raise SettingError(f"counts.corpora has {len(settings.counts.corpora)} weights for {corpora} corpora")
 
 
 def _prepared(corpus: StoredCorpus) -> Prepared:

@@ -16,8 +16,7 @@ from safetensors.numpy import save
 from torch import Tensor, nn
 
 from nlpkit import bundle
-from nlpkit.builtin.embedding_layers import PPMI_TOKENS, evenly_drawn
-from nlpkit.builtin.ppmi import ppmi_vectors
+from nlpkit.builtin.ppmi import corpus_vectors
 from nlpkit.bundle import Bundle
 from nlpkit.errors import DataError, NlpkitError, SettingError
 from nlpkit.inference.blanks import BEGIN, BLANK, END, Blank
@@ -27,7 +26,7 @@ from nlpkit.protocols import Embedding, StaticEmbedding
 from nlpkit.training.checkpoint import Checkpoint
 from nlpkit.training.cloze_network import ClozeNetwork, TorchOutputs, both_ways, ids_of, restore
 from nlpkit.training.cloze_settings import NETWORK, NetworkSettings
-from nlpkit.training.cloze_words import Words
+from nlpkit.training.cloze_words import PLACES, Words
 from nlpkit.training.composition import ENTRY, dump_weights, make
 from nlpkit.training.events import Event, MemberExported, MemberStarted, Working
 from nlpkit.training.export import export_graph
@@ -41,8 +40,7 @@ from nlpkit.training.word_prediction import Pieces, WordPrediction
 from nlpkit.vocabulary import TableVocabulary, Vocabulary, dump_vocabulary, load_vocabulary
 from nlpkit.writing import write_synced
 
-PLACES = ("train", "validation")
-WORDS = 100_000  # tokens that stand near an answer: the most frequent
+CONTEXT_WORDS = 100_000  # the most frequent tokens, which say of the words near them what they mean
 
 
 def train_network(
@@ -61,8 +59,9 @@ def train_network(
     if settings.training.focus:
         pieces["validation"] = pieces["validation"].of_first_corpus()
     if not len(pieces["validation"].spans):
+        whose = " of the first corpus, which training.focus makes the judge," if settings.training.focus else ""
         raise DataError(
-            "no validation row has a word that can be answered: give more texts, or a larger share by "
+            f"no validation row{whose} has a word that can be answered: give more texts, or a larger share by "
             "--set validation=0.3"
         )
     objective = WordPrediction(network, pieces["train"], pieces["validation"], settings.training, kept(words, settings))
@@ -70,7 +69,7 @@ def train_network(
     diverged = yield from recorded(NETWORK, fitting, history)
     if not done.exists():
         yield Working(f"{NETWORK}: exporting", 0, None)
-        member, report = _export(network, entry, vocabulary, words, settings.weights)
+        member, report = _export(network, entry, vocabulary, words, settings.weights, objective.temperature())
         entry = {**member.entry, **outcome(history.epochs[NETWORK], diverged)}
         with completed(done) as new:
             write_member(new, replace(member, entry=entry), report=asdict(report))
@@ -103,12 +102,9 @@ def compose(
     network = ClozeNetwork(embedding.part, encoders, settings.head, output.part, ids)
     vectors = None
     if getattr(output.part, "needs_vectors", False):
-        told = getattr(embedding.part, "pretrained", False)
-        vectors = (
-            static.vectors().detach()[torch.from_numpy(ids)]
-            if told
-            else _company(documents, answers, embedding.part.dim)
-        )
+        pretrained = getattr(embedding.part, "pretrained", False)
+        vectors = static.vectors().detach()[torch.from_numpy(ids)] if pretrained else None
+        vectors = _cooccurrence_vectors(documents, answers, embedding.part.dim) if vectors is None else vectors
     network.output.fit(answers, counts, share, vectors)
     entry: dict[str, Any] = {"name": NETWORK, "kind": NETWORK, "max_length": settings.max_length}
     entry |= {made.component.kind: made.record for made in (embedding, encoder, output)}
@@ -118,11 +114,11 @@ def compose(
     return network, entry, vocabulary
 
 
-def _company(documents: Any, answers: Sequence[str], dim: int) -> Tensor:
-    """Vectors ``(answers, dim)`` of the answers from what stands near them in the training rows."""
-    vocabulary = TableVocabulary.count(documents, min_count=2, max_size=WORDS)
-    drawn = evenly_drawn(documents, vocabulary, PPMI_TOKENS)
-    return ppmi_vectors(drawn, len(vocabulary), dim)[torch.from_numpy(ids_of(answers, vocabulary))]
+def _cooccurrence_vectors(documents: Any, answers: Sequence[str], dim: int) -> Tensor:
+    """Vectors ``(answers, dim)`` of the answers from the training rows: see `nlpkit.builtin.ppmi`."""
+    frequent = TableVocabulary.count(documents, min_count=2, max_size=CONTEXT_WORDS).tokens
+    vocabulary = TableVocabulary(list(dict.fromkeys([*answers, *frequent])))
+    return corpus_vectors(documents, vocabulary, dim)[torch.from_numpy(ids_of(answers, vocabulary))]
 
 
 def check_embedding(embedding: Embedding, settings: NetworkSettings) -> StaticEmbedding:
@@ -175,10 +171,16 @@ def _started(entry: Mapping[str, Any], network: ClozeNetwork, vocabulary: Vocabu
 
 
 def _export(
-    network: ClozeNetwork, entry: Mapping[str, Any], vocabulary: Vocabulary, words: Words, weights: str
+    network: ClozeNetwork,
+    entry: Mapping[str, Any],
+    vocabulary: Vocabulary,
+    words: Words,
+    weights: str,
+    temperature: float,
 ) -> tuple[StoredMember, MemberExported]:
     """Export, and compare with torch on validation rows.
 
+    :param temperature: by which logits are divided before they are compared as probabilities.
     :raises NlpkitError: if they differ by more than rounding explains.
     """
     network.eval()
@@ -189,9 +191,12 @@ def _export(
     files[bundle.WEIGHTS] = dump_weights(network)
     member = StoredMember({**entry, "runtime": runtime}, files)
     blanks = _some_blanks(words)
-    difference = _difference(network, member, vocabulary, words.answers, blanks)
+    difference = _difference(network, member, vocabulary, words.answers, blanks, temperature)
     if difference > AGREEMENT[weights]:
-        raise NlpkitError(f"the export of {NETWORK} differs from torch by {difference:.3g} in a probability; not saved")
+        raise NlpkitError(
+            f"the export of {NETWORK} differs from torch by {difference:.3g} in a probability, more than "
+            f"{AGREEMENT[weights]:g}: not saved" + (", train with --set weights=float32" if weights == "int8" else "")
+        )
     size = sum(len(data) for path, data in files.items() if path != bundle.WEIGHTS)
     return member, MemberExported(NETWORK, runtime, size, difference, len(blanks))
 
@@ -238,12 +243,17 @@ def _some_blanks(words: Words) -> list[Blank]:
 
 
 def _difference(
-    network: ClozeNetwork, member: StoredMember, vocabulary: Vocabulary, answers: Sequence[str], blanks: Sequence[Blank]
+    network: ClozeNetwork,
+    member: StoredMember,
+    vocabulary: Vocabulary,
+    answers: Sequence[str],
+    blanks: Sequence[Blank],
+    temperature: float,
 ) -> float:
     """Greatest difference of a probability between torch and the files."""
     expected = NetworkMember(vocabulary, TorchOutputs(network), network.decoder(), member.entry["max_length"])
     stored = Bundle(NETWORK, {f"{NETWORK}/{path}": data for path, data in member.files.items()})
     found = open_member(stored, member.entry, vocabulary, answers)
     blocks = [blanks[at : at + 64] for at in range(0, len(blanks), 64)]
-    pairs = ((softmax(expected.logits(block)), softmax(found.logits(block))) for block in blocks)
+    pairs = ((softmax(member.logits(block) / temperature) for member in (expected, found)) for block in blocks)
     return max(float(np.abs(a - b).max()) for a, b in pairs)

@@ -12,12 +12,11 @@ from torch import Tensor, nn
 
 from nlpkit import bundle
 from nlpkit.builtin.recurrent import reverse
-from nlpkit.bundle import Bundle, recorded
+from nlpkit.bundle import Bundle
 from nlpkit.inference.blanks import BLANK
 from nlpkit.protocols import Decoder, Embedding, Encoder, OutputEmbedding, OutputLayer, SharedEmbedding
-from nlpkit.registry import registry
 from nlpkit.training.cloze_settings import ClozeHead
-from nlpkit.training.composition import load_weights
+from nlpkit.training.composition import load_weights, make_again
 from nlpkit.vocabulary import Tokens, Vocabulary
 
 MARKS = 3  # BEGIN, END, BLANK: ids -1, -2, -3
@@ -41,7 +40,7 @@ class ClozeNetwork(nn.Module):
         embedding: Embedding,
         encoders: Sequence[Encoder],
         head: ClozeHead,
-        output: OutputEmbedding,
+        coding: OutputEmbedding,
         answers: NDArray[np.int64],
     ) -> None:
         super().__init__()
@@ -58,8 +57,8 @@ class ClozeNetwork(nn.Module):
         self.register_buffer("answers", torch.from_numpy(answers), persistent=False)
         self.answers: Tensor
         inputs = self._input_vectors if isinstance(embedding, SharedEmbedding) else None
-        self.output: OutputLayer = output.layer(input_dim=size, words=len(answers), inputs=inputs)
-        self._embedding_of_output = output
+        self.output: OutputLayer = coding.layer(input_dim=size, words=len(answers), inputs=inputs)
+        self.coding = coding
 
     @property
     def masked(self) -> bool:
@@ -71,7 +70,7 @@ class ClozeNetwork(nn.Module):
 
     def decoder(self) -> Decoder:
         """What reads the outputs, with the weights as they are now."""
-        return self._embedding_of_output.decoder(self.output.arrays())
+        return self.coding.decoder(self.output.arrays())
 
     def forward(self, ids: Tensor, mask: Tensor, at: Tensor) -> Tensor:
         """Outputs ``(batch, width)`` of ids and mask ``(batch, time)`` at a position of each row ``(batch,)``."""
@@ -144,12 +143,10 @@ def restore(stored: Bundle, entry: Mapping[str, Any], vocabulary: Vocabulary, an
     """
     path = f"{entry['name']}/{bundle.WEIGHTS}"
     with stored.reading(path):
-        embedding = registry().need("embedding", *recorded(entry["embedding"])).create(entry["embedding"]["config"])
+        embedding = make_again("embedding", entry)
         embedding.build(vocabulary)
-        component = registry().need("encoder", *recorded(entry["encoder"]))
-        config = entry["encoder"]["config"]
-        encoders = both_ways(lambda: component.create(config, input_dim=embedding.dim))
-        output = registry().need("output", *recorded(entry["output"])).create(entry["output"]["config"])
+        encoders = both_ways(lambda: make_again("encoder", entry, input_dim=embedding.dim))
+        output = make_again("output", entry)
         head = ClozeHead(**{**entry["head"], "hidden": tuple(entry["head"]["hidden"])})
         network = ClozeNetwork(embedding, encoders, head, output, ids_of(answers, vocabulary))
         load_weights(network, stored.read(path))

@@ -157,8 +157,10 @@ def _network(table: object) -> NetworkSettings:
     head = fill(ClozeHead, _tuples(table.pop("head", {}), "hidden"), "network.head")
     check_training(training)
     _check_focus(training.focus)
-    if not 0 <= head.dropout < 1 or any(size < 1 for size in head.hidden):
-        raise SettingError(f"head.hidden wants sizes above 0 and head.dropout be in [0, 1), was: {head}")
+    if not 0 <= head.dropout < 1:
+        raise SettingError(f"head.dropout must be in [0, 1), was: {head.dropout}")
+    if any(size < 1 for size in head.hidden):
+        raise SettingError(f"head.hidden wants sizes of at least 1, was: {list(head.hidden)}")
     network = fill(NetworkSettings, {**table, "training": training, "head": head}, NETWORK)
     if network.weights not in WEIGHTS:
         raise SettingError(f"weights must be one of {', '.join(WEIGHTS)}, was: {network.weights}")

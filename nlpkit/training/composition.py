@@ -44,6 +44,19 @@ class Made:
         return {"name": self.component.name, **origin, "config": dict(self.part.config)}
 
 
+def make_again(kind: str, entry: Mapping[str, Any], **fixed: Any) -> Any:
+    """Make a component as config.json records it; of its options only such as it records itself, which are no paths.
+
+    :raises MissingPlugin: if it is not installed.
+    :raises ValueError: for any other option.
+    """
+    config = entry[kind]["config"]
+    part = registry().need(kind, *recorded(entry[kind])).create(config, **fixed)
+    if unknown := sorted(set(config) - set(part.config)):
+        raise ValueError(f"the {kind} has no option {unknown[0]!r}")
+    return part
+
+
 def make(kind: str, chosen: Mapping[str, Any], **fixed: Any) -> Made:
     """Make the component that settings name.
 
@@ -135,10 +148,9 @@ def restore(stored: Bundle, entry: Mapping[str, Any], vocabulary: Vocabulary, la
     """
     path = f"{entry['name']}/{bundle.WEIGHTS}"
     with stored.reading(path):
-        embedding = registry().need("embedding", *recorded(entry["embedding"])).create(entry["embedding"]["config"])
+        embedding = make_again("embedding", entry)
         embedding.build(vocabulary)
-        encoder = registry().need("encoder", *recorded(entry["encoder"]))
-        encoder = encoder.create(entry["encoder"]["config"], input_dim=embedding.dim)
+        encoder = make_again("encoder", entry, input_dim=embedding.dim)
         head = Head(HeadSettings(**entry["head"]), input_dim=encoder.output_dim, labels=labels)
         network = Network(embedding, encoder, head)
         load_weights(network, stored.read(path))

@@ -23,7 +23,7 @@ from nlpkit.vocabulary import Ints, TableVocabulary, Tokens
 Keys: TypeAlias = NDArray[np.uint64]  # n-grams as numbers of 16 bits a word, the first word highest
 BLOCK = 8192  # documents that are counted together
 TOGETHER = 1 << 21  # n-grams that are sorted together
-HELD = 1 << 25  # different n-grams that are in memory, at 24 bytes each
+HELD = 1 << 23  # different n-grams that are in memory between blocks: 1.2 GB while two blocks are added up
 LEVELS = 256  # a code takes one byte
 _BITS = np.uint64(16)
 _WORD = np.uint64((1 << 16) - 1)
@@ -85,8 +85,8 @@ def count_ngrams(
 ) -> dict[str, NDArray[Any]]:
     """Count the n-grams of a corpus, which is gone through once for each length and never held.
 
-    With ``min_count`` 1, rare ones of three or four words and rare distant pairs are kept only as long as there are
-    fewer than `HELD` of them.
+    Of a corpus so large that more than `HELD` different n-grams of three or four words, or distant pairs, are at hand
+    at a time, the rarest are lost, or counted too low.
 
     :param documents: tokens of each; can be iterated several times.
     :param weights: what an n-gram of each document counts, above 0; None for 1.
@@ -208,8 +208,8 @@ class _Corpus:
 def _count(corpus: _Corpus, ngrams: Callable[[_Block], _Counted], *, lossy: bool = False) -> _Counted:
     """Add up the n-grams of all blocks, those at hand together with the sum once they are as many.
 
-    :param lossy: let those go that were seen once, each time that there are `HELD` (Manku and Motwani 2002,
-        https://www.vldb.org/conf/2002/S10P03.pdf): of a corpus that is large enough, what is rare is lost.
+    :param lossy: let the rarest so far go each time that there are `HELD`, in the manner of Manku and Motwani 2002
+        (https://www.vldb.org/conf/2002/S10P03.pdf), until half as many are left.
     """
     total, waiting = _Counted(np.zeros(0, np.uint64), np.zeros(0, np.int64), np.zeros(0)), list[_Counted]()
     for block in corpus:
@@ -217,7 +217,7 @@ def _count(corpus: _Corpus, ngrams: Callable[[_Block], _Counted], *, lossy: bool
         if sum(len(part.keys) for part in waiting) > max(len(total.keys), TOGETHER):
             total, waiting = _Counted.sum([total, *waiting]), []
             if lossy and len(total.keys) > HELD:
-                total = total.seen(2)
+                total = total.seen(1 + int(np.partition(total.counts, -HELD // 2)[-HELD // 2]))
     return _Counted.sum([total, *waiting])
 
 

@@ -253,7 +253,9 @@ def check_shares(test: float, validation: float) -> None:
     if not all(abs(share - round(share)) < 1e-6 for share in shares):
         raise SettingError(f"test and validation are whole percentages, 0.15 say, was: {test}, {validation}")
     if not (round(shares[0]) >= 0 and round(shares[1]) > 0 and round(sum(shares)) < 100):
-        raise SettingError(f"test {test} and validation {validation} must leave rows to train on; validation > 0")
+        raise SettingError(
+            f"test {test} and validation {validation} must leave rows to train on, and validation must not be 0"
+        )
 
 
 def fill(kind: type[T], table: Mapping[str, Any], where: str) -> T:

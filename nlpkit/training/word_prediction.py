@@ -23,7 +23,8 @@ NONE = UNKNOWN - FIRST  # at a word that is no answer
 POOL = 1 << 17  # words that are drawn together and sorted by length before they are cut into batches
 JUDGED = 30_000  # validation words that are enough to judge an epoch by
 JUDGED_TOGETHER = 32  # pieces
-TEMPERATURES = (1, 2, 4, 8, 16, 32)
+TUNED = 1_000  # validation words that are enough to choose a temperature by
+TEMPERATURES = tuple(2 ** (step / 4) for step in range(25))
 CHUNK = 256  # of these whose logits are in memory together
 MASKED = 0.15  # share of the words that are asked for together where they are hidden from each other
 TURNS = 7  # in which such words are judged: as many are hidden at a time
@@ -134,18 +135,24 @@ class WordPrediction:
             return self._network.output.loss(features, answers[asked], exact=self._exact), None
 
     def validate(self) -> Validation:
-        """Cross entropy in nats a word over all answers, and the share of words that come first.
-
-        Logits are divided by that of `TEMPERATURES` which suits the first words best, as mixing will divide them by
-        what suits all: codes that are learnt bit by bit are much too sure, and the more so the better they get.
-        """
-        losses, right, words, temperature = 0.0, 0, 0, 0
+        """Cross entropy in nats a word over all answers, and the share of words that come first."""
+        losses, right, words, temperature = 0.0, 0, 0, self.temperature()
         for logits, answers in self.judged(JUDGED):
-            temperature = temperature or min(TEMPERATURES, key=lambda t: cross_entropy(logits / t, answers))
             losses += cross_entropy(logits / temperature, answers)
             right += int((logits.argmax(1) == answers).sum())
             words += len(answers)
         return Validation(losses / words, right / words)
+
+    def temperature(self) -> float:
+        """What to divide logits by before they are taken for log-probabilities: 1 where that is what was trained.
+
+        Codes that are learnt bit by bit are much too sure, and the more so the better they get. What suits some
+        validation words best suits all; mixing will find it out anew.
+        """
+        if getattr(self._network.coding, "calibrated", True):
+            return 1.0
+        some = list(self.judged(TUNED))
+        return min(TEMPERATURES, key=lambda t: sum(cross_entropy(logits / t, answers) for logits, answers in some))
 
     def judged(self, limit: int) -> Iterator[tuple[NDArray[Any], Ints]]:
         """Logits ``(n, answers)`` and answers ``(n,)`` of some validation words, as inference tells them."""
@@ -155,18 +162,16 @@ class WordPrediction:
                 yield decoder.logits(outputs[at : at + CHUNK]), answers[at : at + CHUNK]
 
     def outputs(self, limit: int) -> Iterator[tuple[NDArray[Any], Ints]]:
-        """Outputs ``(n, width)`` and answers ``(n,)`` of validation words, evenly drawn, some at a time."""
+        """Outputs ``(n, width)`` and answers ``(n,)`` of about so many validation words, evenly drawn, in parts."""
         self.module.eval()
-        order = np.arange(len(self._validation.spans))[:: max(1, int(self._validation.lengths.sum()) // limit)]
+        pieces, total = len(self._validation.spans), int(self._validation.lengths.sum())
+        order = np.linspace(0, pieces - 1, min(pieces, -(-pieces * limit // total))).astype(np.int64)
         with torch.inference_mode():
             for at in range(0, len(order), JUDGED_TOGETHER):
                 ids, mask, answers = self._validation.batch(order[at : at + JUDGED_TOGETHER])
                 for asked in self._in_turn(answers != NONE):
                     features = self._network.features(ids, mask, asked)
                     yield self._network.output(features).float().numpy(), answers[asked].numpy()
-                    limit -= int(asked.sum())
-                if limit <= 0:
-                    return
 
     def _in_turn(self, asked: Tensor) -> list[Tensor]:
         """What is asked for ``(batch, time)``, all at once or, where that hides it from its neighbours, in turns."""

@@ -7,8 +7,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from nlpkit.builtin import embedding_layers  # noqa: E402
-from nlpkit.builtin.embedding_layers import NgramEmbedding, TokenDropout, blocks, evenly_drawn  # noqa: E402
+from nlpkit.builtin import ppmi  # noqa: E402
+from nlpkit.builtin.embedding_layers import NgramEmbedding, TokenDropout  # noqa: E402
+from nlpkit.builtin.ppmi import blocks, evenly_drawn  # noqa: E402
 from nlpkit.errors import DataError, SettingError  # noqa: E402
 from nlpkit.registry import registry  # noqa: E402
 from nlpkit.vocabulary import PAD, TableVocabulary, Tokens, dump_vocabulary, load_vocabulary  # noqa: E402
@@ -75,7 +76,7 @@ def test_a_trainable_embedding_learns_its_vocabulary():
 @pytest.mark.parametrize("start", ["normal", "ppmi"])
 @pytest.mark.parametrize("kind", [Streamed, Counted])
 def test_documents_are_streamed(monkeypatch, start, kind):
-    monkeypatch.setattr(embedding_layers, "BLOCK", 16)
+    monkeypatch.setattr(ppmi, "DOCUMENTS", 16)
     monkeypatch.setattr(blocks, "__defaults__", (16,))
     source = documents(500)
     stream = kind(source)

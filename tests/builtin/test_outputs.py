@@ -234,6 +234,7 @@ def test_arrays_that_are_not_its_own_are_refused(kind):
         ("softmax", {"tied": "yes"}, "tied must be true or false, was: 'yes'"),
         ("softmax", {"negatives": -1}, "negatives must not be negative, was: -1"),
         ("softmax", {"bits": 8}, "no option 'bits'"),
+        ("binary-codes", {"bits": 1025}, "bits must be at most 1024, was: 1025"),
         ("binary-codes", {"bits": 1.5}, "bits must be a whole number, was: 1.5"),
         ("binary-codes", {"source": "itp"}, "there is no source 'itp'; did you mean 'itq'"),
         ("binary-codes", {"loss": "bse"}, "there is no loss 'bse'; did you mean 'bce'"),

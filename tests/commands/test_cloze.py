@@ -283,7 +283,7 @@ def test_figures_of_a_corpus_whose_words_are_blanked(evaluate, tmp_path, shape):
     path.write_text(header + "\n".join(rows) + "\n", encoding="utf-8")
     found = json.loads(evaluate(path, "--format", "json", "--skip-frequent", 1, "--min-words", 4).stdout)
     assert found["items"] == 6
-    assert found["top10"] > 50
+    assert found["top1"] > 50  # a guess is right in 7 of 100
 
 
 def test_every_word_of_a_corpus(evaluate, write):

@@ -331,6 +331,24 @@ def test_texts_that_teach_nothing_are_one_sentence(tmp_path, rows, sentence):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("assignment", "sentence"),
+    [
+        ("training.focus=[0.3, 0.6]", "training.focus says how large a part the first of several corpora is"),
+        ("counts.corpora=[1, 0.5]", "counts.corpora has 2 weights for 1 corpora"),
+    ],
+)
+def test_what_is_said_of_corpora_that_are_not_there_is_refused(tmp_path, texts, assignment, sentence):
+    with pytest.raises(SettingError, match=sentence):
+        run(tmp_path / "m", [e for e in texts if e.corpus == "one.txt"], *QUICK, assignment)
+
+
+def test_samples_without_a_blank_are_refused_before_any_text_is_read(tmp_path):
+    with pytest.raises(DataError, match="of 2 samples none has a blank"):
+        list(train(iter(()), made(*QUICK), tmp_path / "m", samples=["没有空", "好"]))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_validation_rows_without_an_answer_are_one_sentence(tmp_path, texts):
     rows = split([*texts, *(Example(f"no {i}", "") for i in range(40))], test=0.2, validation=0.2)
     rows = [*rows.train, *(e for e in rows.validation if e.text.startswith("no"))]

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -67,10 +69,10 @@ def test_blocks_do_not_show(texts, min_count):
 
 
 def test_what_is_rare_is_let_go_once_there_is_too_much_of_it(monkeypatch):
-    texts = ["甲乙丙", "甲乙丙", "丙乙甲", "乙乙丙", "甲乙丙"]
+    texts = ["".join(found) for found in itertools.product("甲乙丙，", repeat=3)] + ["甲乙丙"] * 9
     made = CountSettings(min_count=1)
     whole = count(texts, made=made)
-    for name, size in (("BLOCK", 2), ("TOGETHER", 1), ("HELD", 1)):
+    for name, size in (("BLOCK", 2), ("TOGETHER", 1), ("HELD", 8)):
         monkeypatch.setattr(counting, name, size)
     held = count(texts, made=made)
     assert same({"2": held["2.words"]}, {"2": whole["2.words"]})

@@ -128,7 +128,7 @@ def test_an_assignment_without_a_value():
         ("weights=int4", "float32, int8.*int4"),
         ("sed=1", "no setting 'sed'"),
         ("name=a/b", "letters, digits"),
-        ("validation=0", "validation > 0"),
+        ("validation=0", "validation must not be 0"),
         ("test=0.9", "must leave rows to train on"),
         ("exits=[0.9]", "exits has 1 values, more than members - 1: 0"),
         ("encoder=lstm", "encoder"),

@@ -175,16 +175,16 @@ def test_words_are_learnt_from_those_around_them(encoder):
 @pytest.mark.parametrize("output", OUTPUTS)
 @pytest.mark.parametrize("encoder", encoders(), ids=described)
 def test_bfloat16_is_nearly_the_same(encoder, output):
-    losses = []
+    gradients = []
     for precision in ("float32", "bfloat16"):
         made = objective(*encoder, output=output, settings=replace(SETTINGS, precision=precision))
         made.batches(SETTINGS.epochs, np.random.default_rng(0))
         torch.manual_seed(2)
         loss, _ = made.loss(np.arange(20))
         loss.backward()
-        assert all(p.grad.isfinite().all() for p in made.module.parameters() if p.grad is not None)
-        losses.append(loss.item())
-    assert losses[0] == pytest.approx(losses[1], rel=0.03)
+        gradients.append(torch.cat([p.grad.flatten() for p in made.module.parameters() if p.grad is not None]))
+    whole, rounded = gradients
+    assert torch.linalg.norm(whole - rounded) < 0.05 * torch.linalg.norm(whole)
 
 
 def test_the_last_epochs_are_over_all_words():
@@ -236,7 +236,17 @@ def test_validation_is_what_the_decoder_says():
     assert sum(len(some) for _, some in made.judged(1)) < len(answers) // 2
 
 
-@pytest.mark.parametrize("factor", [1, 8, 30])
+@pytest.mark.parametrize("limit", [20, 55, 70, 119, 1000])
+def test_what_is_judged_lies_evenly_between_the_rows(limit):
+    rows = [[FIRST + at // 6] * 4 for at in range(6 * len(ANSWERS))]  # as corpora follow each other
+    made = WordPrediction(objective().module, pieces(rows), pieces(rows), SETTINGS, np.ones(len(ANSWERS)))
+    found = np.concatenate([answers for _, answers in made.judged(limit)])
+    assert min(limit, 120) <= len(found) < limit + 4
+    times = np.bincount(found, minlength=len(ANSWERS))
+    assert times.max() - times.min() <= 4
+
+
+@pytest.mark.parametrize("factor", [3, 11])
 def test_validation_does_not_mind_how_sure_a_network_is(factor):
     made = objective(output="binary-codes")
     expected = made.validate()
@@ -246,4 +256,4 @@ def test_validation_does_not_mind_how_sure_a_network_is(factor):
         made.module.output.bias *= factor
     found = made.validate()
     assert found.accuracy == expected.accuracy
-    assert found.loss == pytest.approx(expected.loss, rel=0.02)
+    assert found.loss == pytest.approx(expected.loss, rel=0.01)
