@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     )
     from nlpkit.hookspecs import hookimpl
     from nlpkit.inference.cloze import ClozeModel, Filled, Filling
+    from nlpkit.inference.generate import GenerationModel, Text
     from nlpkit.inference.opening import load
+    from nlpkit.inference.sampling import Sampling
     from nlpkit.inference.sentiment import Score, SentimentModel
     from nlpkit.protocols import BatchTokenizer, Decoder, Embedding, Encoder, OutputEmbedding, OutputLayer, Tokenizer
 
@@ -39,7 +41,9 @@ _HOMES = {
     ),
     "nlpkit.hookspecs": ("hookimpl",),
     "nlpkit.inference.cloze": ("ClozeModel", "Filled", "Filling"),
+    "nlpkit.inference.generate": ("GenerationModel", "Text"),
     "nlpkit.inference.opening": ("load",),
+    "nlpkit.inference.sampling": ("Sampling",),
     "nlpkit.inference.sentiment": ("Score", "SentimentModel"),
     "nlpkit.protocols": (
         "BatchTokenizer",
@@ -61,15 +65,18 @@ __all__ = [
     "Encoder",
     "Filled",
     "Filling",
+    "GenerationModel",
     "MissingExtra",
     "MissingPlugin",
     "NlpkitError",
     "OutputEmbedding",
     "OutputLayer",
     "PluginError",
+    "Sampling",
     "Score",
     "SentimentModel",
     "SettingError",
+    "Text",
     "Tokenizer",
     "hookimpl",
     "load",

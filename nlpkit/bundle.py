@@ -37,7 +37,7 @@ CONFIG, EVIDENCE, SAMPLES, CARD = "config.json", "evidence.json", "samples.json"
 VOCABULARY, GRAPH, ARRAYS, WEIGHTS = "vocabulary.json", "model.onnx", "arrays.safetensors", "model.safetensors"
 ANSWERS, TOKENIZER = "answers.json", "tokenizer"
 HISTORY, CURVE = "history.csv", "curve.png"  # of the run that made it
-OWN = (CONFIG, EVIDENCE, ANSWERS, SAMPLES, CARD, HISTORY, CURVE)
+OWN = (CONFIG, EVIDENCE, ANSWERS, VOCABULARY, SAMPLES, CARD, HISTORY, CURVE)
 
 
 class Bundle:

@@ -60,10 +60,11 @@ def nlpkit_register_models(register: RegisterModel) -> None:
 @hookimpl
 def nlpkit_register_commands(cli: click.Group) -> None:
     """The command groups of the core."""
-    from nlpkit.commands import cloze, corpus, models, plugins, sentiment  # only the shell needs click
+    from nlpkit.commands import cloze, corpus, generation, models, plugins, sentiment  # only the shell needs click
 
     cli.add_command(sentiment.sentiment)
     cli.add_command(cloze.cloze)
+    cli.add_command(generation.generate)
     cli.add_command(corpus.corpus)
     cli.add_command(models.models)
     cli.add_command(plugins.plugins)

@@ -6,7 +6,6 @@ import gc
 import itertools
 import sys
 from collections import Counter
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ import click
 
 from nlpkit.commands import say
 from nlpkit.commands.cloze_training import train
+from nlpkit.commands.groups import DefaultGroup
 from nlpkit.commands.labelled import ENCODING, TEXT_COLUMN, counted
 from nlpkit.errors import DataError
 
@@ -34,22 +34,7 @@ EXAMPLE = "衣服质量__哦"
 STEP = 1024  # rows that are read before any is answered
 
 
-class FillGroup(click.Group):
-    """A group whose command `fill` needs no name."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put ``fill`` before arguments that begin with no command."""
-        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
-            self._refuse_typos(ctx, args)
-            args = ["fill", *args]
-        return super().parse_args(ctx, args)
-
-    def _refuse_typos(self, ctx: click.Context, args: list[str]) -> None:
-        if args and args[0].isalpha() and (close := get_close_matches(args[0], self.commands, n=1)):
-            ctx.fail(f"no such command {args[0]!r}; did you mean {close[0]!r}?")
-
-
-@click.group(cls=FillGroup)
+@click.group(cls=DefaultGroup, default="fill")
 def cloze() -> None:
     """Which words fit the blanks of a text.
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from nlpkit.cloze_evaluation import ClozeMetrics
     from nlpkit.evaluation import Metrics
+    from nlpkit.generation_evaluation import GenerationMetrics
     from nlpkit.training.events import Event, MemberExported, MemberStarted, OwnLabels, Prepared, Saved, UnknownLabels
     from nlpkit.training.loop import Diverged, Epoch, Resumed, Step
     from nlpkit.training.plan import MemberPlan, Plan
@@ -86,6 +87,8 @@ class _Drawing:
             case events.MemberStarted():
                 self._member = event.name
                 self._say(_started(event))
+            case events.Sampled():
+                self._say(f"           {event.text}")
             case events.MemberExported():
                 self._say(_exported(event))
             case events.Saved():
@@ -265,8 +268,22 @@ def _cloze_figures(metrics: Mapping[str, ClozeMetrics]) -> None:
     show_metrics(metrics)
 
 
-USE = {"sentiment": "nlpkit sentiment score FILE", "cloze": 'nlpkit cloze "衣服质量__哦"'}
-FIGURES: dict[str, Callable[[Any], None]] = {"sentiment": _sentiment_figures, "cloze": _cloze_figures}
+def _generation_figures(metrics: Mapping[str, GenerationMetrics]) -> None:
+    from nlpkit.commands.generation import show_metrics
+
+    show_metrics(metrics)
+
+
+USE = {
+    "sentiment": "nlpkit sentiment score FILE",
+    "cloze": 'nlpkit cloze "衣服质量__哦"',
+    "generate": "nlpkit generate --prompt 衣服",
+}
+FIGURES: dict[str, Callable[[Any], None]] = {
+    "sentiment": _sentiment_figures,
+    "cloze": _cloze_figures,
+    "generate": _generation_figures,
+}
 
 
 def _doubts(found: Metrics) -> Iterator[str]:

@@ -31,6 +31,11 @@ class Graph:
         with self._reading():
             return np.asarray(self._session.run([output], inputs)[0])
 
+    def run_all(self, **inputs: NDArray[Any]) -> list[NDArray[Any]]:
+        """Return all outputs in their order; see `run`."""
+        with self._reading():
+            return list(self._session.run(None, inputs))
+
     @cached_property
     def _session(self) -> Any:
         import onnxruntime  # a bundle of tables never needs it

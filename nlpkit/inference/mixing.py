@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nlpkit.inference.members import Floats
 
@@ -61,13 +62,13 @@ def _number(what: str, found: object, least: float, most: float) -> float:
     return float(found)
 
 
-def softmax(logits: Floats) -> Floats:
+def softmax(logits: NDArray[Any]) -> NDArray[Any]:
     """Probabilities along the last axis."""
     raised = np.exp(logits - logits.max(-1, keepdims=True))
     return np.asarray(raised / raised.sum(-1, keepdims=True))
 
 
-def log_sum(logits: Floats) -> Floats:
-    """The logarithm of the sum of exponentials along the last axis, which is kept: ``(batch, 1)``."""
+def log_sum(logits: NDArray[Any]) -> NDArray[Any]:
+    """The logarithm of the sum of exponentials along the last axis, which is kept as one column."""
     most = logits.max(-1, keepdims=True)
     return np.asarray(most + np.log(np.exp(logits - most).sum(-1, keepdims=True)))

@@ -11,15 +11,20 @@ from nlpkit.errors import BundleError, nearest
 
 if TYPE_CHECKING:
     from nlpkit.inference.cloze import ClozeModel
+    from nlpkit.inference.generate import GenerationModel
     from nlpkit.inference.sentiment import SentimentModel
 
-TASKS = {"sentiment": "SentimentModel", "cloze": "ClozeModel"}  # each in a module of the task's name
+TASKS = {  # each in a module of the task's name
+    "sentiment": "SentimentModel",
+    "cloze": "ClozeModel",
+    "generate": "GenerationModel",
+}
 
 
-def load(model: str | Path = "reviews") -> SentimentModel | ClozeModel:
+def load(model: str | Path = "reviews") -> SentimentModel | ClozeModel | GenerationModel:
     """Open a model by its name (`nlpkit models list`) or its folder; its task says of which class it is.
 
-    Where a type checker should know the class: `SentimentModel.load`, `ClozeModel.load`.
+    Where a type checker should know the class: `SentimentModel.load` and the like.
 
     :raises BundleError: if there is no such name or folder, or it is no model, damaged, or of a newer format.
     :raises MissingPlugin: if a plugin that it needs is not installed.
@@ -29,5 +34,5 @@ def load(model: str | Path = "reviews") -> SentimentModel | ClozeModel:
     if task not in TASKS:
         raise BundleError(f"{bundle.name} is a model for {task!r}, which is unknown{nearest(task, TASKS)}")
     kind: Any = getattr(import_module(f"nlpkit.inference.{task}"), TASKS[task])
-    opened: SentimentModel | ClozeModel = kind(bundle)
+    opened: SentimentModel | ClozeModel | GenerationModel = kind(bundle)
     return opened

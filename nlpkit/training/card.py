@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nlpkit.bundle import ANSWERS
+from nlpkit.bundle import ANSWERS, VOCABULARY
 
-CLOZE_PARTS = ("embedding", "encoder", "output")
+PARTS = ("embedding", "encoder", "output")
 
 
 def card(name: str, config: Mapping[str, Any], files: Mapping[str, bytes]) -> str:
     """Markdown: what the model is, on what data, how it was made, how good it is, how it is used."""
-    return (_sentiment if config["task"] == "sentiment" else _cloze)(name, config, files)
+    return {"sentiment": _sentiment, "cloze": _cloze, "generate": _generation}[config["task"]](name, config, files)
 
 
 def _sentiment(name: str, config: Mapping[str, Any], files: Mapping[str, bytes]) -> str:
@@ -86,6 +86,76 @@ blanks whose answer stands in another sentence it fills by guessing.{_of_counts(
 """
 
 
+def _generation(name: str, config: Mapping[str, Any], files: Mapping[str, bytes]) -> str:
+    member, *others = config["members"]
+    characters = len(json.loads(files[VOCABULARY])["tokens"])
+    return f"""# {name}
+
+A model of nlpkit {config["nlpkit"]} that goes on writing, a character at a time, with {characters:,} characters.
+{_megabytes(files)} MB.
+
+## Use
+
+```
+nlpkit generate --prompt 衣服 --model {name}
+```
+
+To play with, to try encoders by, to make up text where any text will do (tests of a form, of a search), and to tell how
+usual a text is.
+
+**Not to be used** for anything that passes for a person's word: reviews above all. A review is worth something because
+somebody bought and used the thing; one that is made up deceives those who read it, and is against the law in many
+places. What the model writes is not true, about no thing in particular, and may insult.
+
+{_data(config)}
+## How it was made
+
+{_language_model(member, config)}{_ngrams(others, config)}
+{_environment(config, files)}
+
+## How good it is
+
+Of each character of the test rows, and of the end of each row, given all before it: bits, the fewer the better, and
+perplexity, two to their power. Characters that the training rows do not hold are one to the model.
+
+| test rows | texts | characters | unknown | bits a character | perplexity |
+|---|---|---|---|---|---|
+{_generation_metrics(config)}
+
+## Limits
+
+It knows what is usual in texts like those above, a sentence or two at a time: it loses its thread, contradicts itself,
+and says of a phone what belongs to shoes. It learnt from texts as they are, mistakes and prejudices among them, and may
+repeat a phrase of theirs word for word. From a prompt of another kind it soon comes back to what it knows.
+"""
+
+
+def _language_model(member: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+    parts = [f"{kind} `{member[kind]['name']}` {member[kind]['config']}" for kind in PARTS]
+    best = [epoch for epoch in member["history"] if epoch["best"]][-1:]
+    when = f"best of {len(member['history'])} epochs: {best[0]['epoch']}" if best else "no epoch was better"
+    loss = f", {best[0]['validation_loss']:.3f} nats a validation character" if best else ""
+    training = config["settings"]["network"]["training"]
+    return (
+        f"- characters, normalised by {config['normalisation']}\n- {'; '.join(parts)}; dropout {member['dropout']}; "
+        f"{training['streams']} streams, {training['span']} characters a step; {when}{loss}.\n"
+    )
+
+
+def _ngrams(members: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> str:
+    lines = [f"- n-grams by modified Kneser-Ney, {member['config']}\n" for member in members]
+    weights = config["stages"][0]["weights"]
+    return "".join(lines) + (f"- probabilities mixed by the weights {weights}\n" if lines else "")
+
+
+def _generation_metrics(config: Mapping[str, Any]) -> str:
+    return "\n".join(
+        f"| {name} | {m['texts']:,} | {m['characters']:,} | {m['unknown']:,} "
+        f"| {m['bits']:.3f} | {m['perplexity']:.1f} |"
+        for name, m in config["metrics"].items()
+    )
+
+
 def _of_counts(config: Mapping[str, Any]) -> str:
     """What tables of counts hold, if there are any."""
     if all(member["name"] != "counts" for member in config["members"]):
@@ -130,7 +200,7 @@ def _cloze_members(config: Mapping[str, Any]) -> str:
         if member["kind"] == "counts":
             lines.append(f"- **{member['name']}**: counts of word sequences around the blank, {member['config']}")
             continue
-        parts = [f"{kind} `{member[kind]['name']}` {member[kind]['config']}" for kind in CLOZE_PARTS]
+        parts = [f"{kind} `{member[kind]['name']}` {member[kind]['config']}" for kind in PARTS]
         best = [epoch for epoch in member["history"] if epoch["best"]][-1:]
         when = f"best of {len(member['history'])} epochs: {best[0]['epoch']}" if best else "no epoch was better"
         loss = f", {best[0]['validation_loss']:.3f} nats a validation word alone" if best else ""

@@ -35,12 +35,12 @@ from nlpkit.training.cloze_settings import PARTS, ClozeSettings
 from nlpkit.training.cloze_words import Words, read_words, store_words
 from nlpkit.training.composition import Made, make
 from nlpkit.training.counting import CountSettings, context_vocabulary, count_ngrams
-from nlpkit.training.events import Event, Prepared, Working
+from nlpkit.training.events import Event, Working
 from nlpkit.training.history import History
 from nlpkit.training.run_folder import CORPUS
-from nlpkit.training.runs import Model, environment, rows_by_name, save_run
+from nlpkit.training.runs import Model, environment, prepared, rows_by_name, save_run, stored_texts
 from nlpkit.training.settings import without_paths
-from nlpkit.training.storage import StoredCorpus, completed, store_corpus
+from nlpkit.training.storage import StoredCorpus, completed
 from nlpkit.training.stored_member import StoredMember, read_member, write_member
 from nlpkit.vocabulary import dump_vocabulary
 
@@ -86,8 +86,8 @@ def train(
     request |= {"threads": torch.get_num_threads(), "origin": origin}
 
     def make_model(run: Path, history: History) -> Generator[Event, None, Model]:
-        corpus = yield from _stored(run / CORPUS, texts, settings)
-        yield _prepared(corpus)
+        corpus = yield from stored_texts(run / CORPUS, texts, test=settings.test, validation=settings.validation)
+        yield prepared(corpus)
         _check_corpora(settings, len(corpus.corpora))
         tokenizer, normaliser = make("tokenizer", settings.tokenizer), Normaliser(**settings.normalisation)
         words = yield from _words(run / "words", corpus, tokenizer.part, normaliser, settings)
@@ -130,26 +130,12 @@ def rehearse(settings: ClozeSettings) -> None:
         output.check_dim(embedding.dim)
 
 
-def _stored(folder: Path, texts: Iterable[Example], settings: ClozeSettings) -> Generator[Event, None, StoredCorpus]:
-    if not folder.exists():
-        yield Working("reading", 0, None)
-        shares = {"test": settings.test, "validation": settings.validation}
-        for count in store_corpus(texts, folder, **shares, labelled=False):
-            yield Working("reading", count, None)
-    return StoredCorpus(folder)
-
-
 def _check_corpora(settings: ClozeSettings, corpora: int) -> None:
     """Refuse what is said of corpora that are not there."""
     if settings.network.training.focus and corpora < 2:
         raise SettingError("training.focus says how large a part the first of several corpora is, and there is but one")
     if len(settings.counts.corpora) > corpora:
         raise SettingError(f"counts.corpora has {len(settings.counts.corpora)} weights for {corpora} corpora")
-
-
-def _prepared(corpus: StoredCorpus) -> Prepared:
-    places = {place: len(corpus.rows(place)) for place in ("train", "validation", "test")}
-    return Prepared(**asdict(corpus.counts), **places, labels={})
 
 
 def _words(
@@ -221,7 +207,7 @@ def _config(learnt: _Learnt, settings: ClozeSettings) -> dict[str, Any]:
     told["tokenizer"] = without_paths(told["tokenizer"], tokenizer.record)
     for kind in PARTS:
         told["network"][kind] = without_paths(told["network"][kind], entries["network"][kind])
-    data = {k: v for k, v in asdict(_prepared(corpus)).items() if k != "labels"}
+    data = {k: v for k, v in asdict(prepared(corpus)).items() if k != "labels"}
     return {
         "format": bundle.FORMAT,
         "nlpkit": nlpkit.__version__,

@@ -185,7 +185,7 @@ def _export(
     """
     network.eval()
     with _folded(network):
-        runtime, files = export_graph(network, _example(), "outputs", weights)
+        runtime, files = export_graph(network, _example(), ["outputs"], weights)
     arrays = {name: np.asarray(array, order="C") for name, array in network.output.arrays().items()}  # save wants that
     files |= {bundle.ARRAYS: save(arrays), bundle.VOCABULARY: dump_vocabulary(vocabulary)}
     files[bundle.WEIGHTS] = dump_weights(network)

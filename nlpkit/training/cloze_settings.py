@@ -15,11 +15,13 @@ from nlpkit.training.settings import (
     WEIGHTS,
     LoopSettings,
     check_component,
+    check_focus,
     check_seed,
     check_shares,
     check_training,
     descend,
     fill,
+    tuples,
 )
 
 TASK = "cloze"
@@ -114,7 +116,7 @@ def settings(tables: Mapping[str, Any]) -> ClozeSettings:
     """
     tables = dict(tables)
     network = _network(tables.pop(NETWORK, None))
-    counts = fill(CountSettings, _tuples(tables.pop("counts", {}), "corpora"), "counts")
+    counts = fill(CountSettings, tuples(tables.pop("counts", {}), "corpora"), "counts")
     answers = fill(AnswerSettings, tables.pop("answers", {}), "answers")
     made = fill(ClozeSettings, {**tables, "network": network, "counts": counts, "answers": answers}, "the recipe")
     check_component("tokenizer", made.tokenizer, "the recipe")
@@ -153,10 +155,10 @@ def _network(table: object) -> NetworkSettings:
     if not isinstance(table, Mapping):
         raise SettingError(f"the recipe wants a table [network], found: {table!r}")
     table = dict(table)
-    training = fill(ClozeTraining, _tuples(table.pop("training", {}), "focus"), "network.training")
-    head = fill(ClozeHead, _tuples(table.pop("head", {}), "hidden"), "network.head")
+    training = fill(ClozeTraining, tuples(table.pop("training", {}), "focus"), "network.training")
+    head = fill(ClozeHead, tuples(table.pop("head", {}), "hidden"), "network.head")
     check_training(training)
-    _check_focus(training.focus)
+    check_focus(training.focus)
     if not 0 <= head.dropout < 1:
         raise SettingError(f"head.dropout must be in [0, 1), was: {head.dropout}")
     if any(size < 1 for size in head.hidden):
@@ -169,15 +171,3 @@ def _network(table: object) -> NetworkSettings:
     for kind in PARTS:
         check_component(kind, getattr(network, kind), NETWORK)
     return network
-
-
-def _check_focus(focus: Sequence[float]) -> None:
-    if focus and (len(focus) != 2 or not all(0 <= share <= 1 for share in focus)):
-        raise SettingError(f"training.focus wants two shares of at most 1, such as [0.35, 0.6], was: {list(focus)}")
-
-
-def _tuples(table: object, name: str) -> Any:
-    """A table whose list of a name is a tuple, as settings hold it."""
-    if isinstance(table, Mapping) and isinstance(table.get(name), list):
-        return {**table, name: tuple(table[name])}
-    return table

@@ -69,6 +69,15 @@ class Fitting:
 
 
 @dataclass(frozen=True)
+class Sampled:
+    """A text as a member that generates would write it after an epoch."""
+
+    name: str
+    epoch: int
+    text: str
+
+
+@dataclass(frozen=True)
 class MemberExported:
     """A member is trained and exported.
 
@@ -109,6 +118,7 @@ Event: TypeAlias = (
     | Step
     | Epoch
     | Diverged
+    | Sampled
     | MemberExported
     | Saved
 )

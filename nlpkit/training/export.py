@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import io
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -38,20 +39,25 @@ def export(network: Network, weights: str) -> tuple[str, dict[str, bytes]]:
     ids = torch.ones(2, 7, dtype=torch.int64)
     mask = torch.ones(2, 7, dtype=torch.bool)
     mask[1, 4:] = False
-    return export_graph(network, {"ids": ids, "mask": mask}, "logits", weights)
+    return export_graph(network, {"ids": ids, "mask": mask}, ["logits"], weights)
 
 
 def export_graph(
-    module: nn.Module, inputs: Mapping[str, torch.Tensor], output: str, weights: str
+    module: nn.Module,
+    inputs: Mapping[str, torch.Tensor],
+    outputs: Sequence[str],
+    weights: str,
+    free: Mapping[str, Sequence[int]] | None = None,
 ) -> tuple[str, dict[str, bytes]]:
     """Return the runtime, and the graph if it is ``graph``: ``torch`` has none.
 
-    :param inputs: an example of each input, of which every size may be another.
-    :param output: what to call what the module returns.
+    :param inputs: an example of each input.
+    :param outputs: what to call what the module returns.
+    :param free: the axes of each input of which the size may be another; None for all axes of all.
     :raises MissingExtra: if onnx or onnxscript is not installed.
     """
     try:
-        return "graph", {GRAPH: _graph(module, inputs, output, weights)}
+        return "graph", {GRAPH: _graph(module, inputs, outputs, weights, free)}
     except torch.onnx.errors.OnnxExporterError:
         return "torch", {}
 
@@ -89,13 +95,22 @@ def _codes(table: NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]
     return codes.astype(np.uint8), levels.astype(np.float32)
 
 
-def _graph(module: nn.Module, inputs: Mapping[str, torch.Tensor], output: str, weights: str) -> bytes:
+def _graph(
+    module: nn.Module,
+    inputs: Mapping[str, torch.Tensor],
+    outputs: Sequence[str],
+    weights: str,
+    free: Mapping[str, Sequence[int]] | None,
+) -> bytes:
     try:
         import onnx
         import onnxscript  # noqa: F401 - the exporter needs it
     except ImportError as error:
         raise MissingExtra(error.name or "onnx", "train", "exporting a model") from error
-    free = tuple(dict.fromkeys(range(example.dim()), torch.export.Dim.DYNAMIC) for example in inputs.values())
+    axes = [range(example.dim()) if free is None else free[name] for name, example in inputs.items()]
+    shapes: tuple[Any, ...] = tuple(dict.fromkeys(own, torch.export.Dim.DYNAMIC) for own in axes)
+    if any(p.kind is p.VAR_POSITIONAL for p in inspect.signature(module.forward).parameters.values()):
+        shapes = shapes[0], shapes[1:]  # as torch sees ``forward(first, *others)``
     for recurrent in (torch.ops.aten.lstm.input, torch.ops.aten.gru.input):
         recurrent._dispatch_cache.clear()  # or a second export in one process unrolls the loop to the example's length
     with warnings.catch_warnings(), _silence():
@@ -105,8 +120,8 @@ def _graph(module: nn.Module, inputs: Mapping[str, torch.Tensor], output: str, w
             tuple(inputs.values()),
             dynamo=True,
             input_names=list(inputs),
-            output_names=[output],
-            dynamic_shapes=free,
+            output_names=list(outputs),
+            dynamic_shapes=shapes,
             verbose=False,
         )
     assert program is not None

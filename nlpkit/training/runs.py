@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,12 +14,14 @@ from typing import Any
 import torch
 
 from nlpkit import bundle
+from nlpkit.corpus import Example
 from nlpkit.inference.mixing import Stage
 from nlpkit.training.card import card
-from nlpkit.training.events import Event, Fitting, Saved
+from nlpkit.training.events import Event, Fitting, Prepared, Saved, Working
 from nlpkit.training.history import History
 from nlpkit.training.loop import Diverged, Epoch, Resumed
 from nlpkit.training.run_folder import FORCE, begun, finish_run, may_replace, open_run, read_request
+from nlpkit.training.storage import StoredCorpus, store_corpus
 
 UNTOLD = ("seconds",)  # of an epoch: what differs between two runs that are otherwise the same
 
@@ -63,6 +65,23 @@ def save_run(
         finally:
             if begun(run):  # it broke off: what there is can be seen
                 history.draw()
+
+
+def stored_texts(
+    folder: Path, texts: Iterable[Example], *, test: float, validation: float
+) -> Generator[Event, None, StoredCorpus]:
+    """Texts without labels, stored in a folder of the run; not read again where an earlier attempt has stored them."""
+    if not folder.exists():
+        yield Working("reading", 0, None)
+        for count in store_corpus(texts, folder, test=test, validation=validation, labelled=False):
+            yield Working("reading", count, None)
+    return StoredCorpus(folder)
+
+
+def prepared(corpus: StoredCorpus) -> Prepared:
+    """What there is of texts without labels."""
+    places = {place: len(corpus.rows(place)) for place in ("train", "validation", "test")}
+    return Prepared(**asdict(corpus.counts), **places, labels={})
 
 
 def recorded(

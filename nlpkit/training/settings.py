@@ -375,6 +375,19 @@ def check_training(training: LoopSettings) -> None:
                 raise SettingError(f"training.{name} must {wanted}, was: {value}")
 
 
+def check_focus(focus: Sequence[float]) -> None:
+    """Refuse what is no share in the first and the last epoch."""
+    if focus and (len(focus) != 2 or not all(0 <= share <= 1 for share in focus)):
+        raise SettingError(f"training.focus wants two shares of at most 1, such as [0.35, 0.6], was: {list(focus)}")
+
+
+def tuples(table: object, name: str) -> Any:
+    """A table whose list of a name is a tuple, as settings hold it."""
+    if isinstance(table, Mapping) and isinstance(table.get(name), list):
+        return {**table, name: tuple(table[name])}
+    return table
+
+
 def _places(tables: dict[str, Any], path: list[str], last: str) -> list[dict[str, Any]]:
     """The tables that an assignment changes: the run's own, one member's, or that of every member."""
     members = {member.get("name", f"member-{i}"): member for i, member in enumerate(_tables(tables.get("members")))}

@@ -1,0 +1,155 @@
+"""``nlpkit generate``: text, evaluate, train; without a command's name, text."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nlpkit.commands.generation_training import train
+from nlpkit.commands.groups import DefaultGroup
+from nlpkit.commands.labelled import ENCODING, TEXT_COLUMN, unlabelled_rows
+from nlpkit.errors import DataError
+
+if TYPE_CHECKING:
+    from nlpkit.generation_evaluation import GenerationMetrics
+    from nlpkit.inference.generate import Text
+
+MODEL = click.option("--model", "-m", default="reviews-chars", show_default=True, help="A model's name or folder.")
+SEEDS = 1 << 32
+
+
+@click.group(cls=DefaultGroup, default="text")
+def generate() -> None:
+    """Go on writing from a prompt, character by character.
+
+    \b
+    nlpkit generate --prompt 衣服        a text that begins so
+    nlpkit generate text --help        how it is drawn, how many, as JSON lines
+    """
+
+
+@generate.command()
+@click.option("--prompt", "-p", default="", help="What the text begins with.")
+@click.option("--length", "-l", type=click.IntRange(0), default=200, show_default=True, help="Characters at most.")
+@click.option("--temperature", "-t", type=click.FloatRange(0), default=0.8, show_default=True, help="0 is greedy.")
+@click.option("--top-k", type=click.IntRange(0), default=0, help="Draw among so many of the likeliest.  [default: all]")
+@click.option(
+    "--top-p",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Draw among the likeliest that together have this probability.",
+)
+@click.option(
+    "--penalty",
+    type=click.FloatRange(0),
+    default=0.0,
+    show_default=True,
+    help="Lessen a character's logit by this for each time that it stands among the last 64.",
+)
+@click.option("--stop", help="End before this text.")
+@click.option("--through", is_flag=True, help="Go on behind the end of a text, with the next.")
+@click.option("--seed", type=click.IntRange(0, SEEDS - 1), help="The same seed gives the same text.  [default: any]")
+@click.option("--count", "-n", type=click.IntRange(1), default=1, show_default=True, help="How many texts.")
+@MODEL
+@click.option("--format", "-f", "kind", type=click.Choice(["text", "jsonl"]), default="text", show_default=True)
+def text(
+    prompt: str,
+    length: int,
+    temperature: float,
+    top_k: int,
+    top_p: float,
+    penalty: float,
+    stop: str | None,
+    through: bool,
+    seed: int | None,
+    count: int,
+    model: str,
+    kind: str,
+) -> None:
+    """Write texts that go on from a prompt; one text appears as it is drawn, several when all are written.
+
+    A text ends where the model ends it, at --stop, or at --length.
+
+    \b
+    nlpkit generate text --prompt 衣服质量
+    nlpkit generate text --prompt 酒店 --temperature 0.5 --seed 7
+    nlpkit generate text -n 20 --top-p 0.9 --format jsonl > drafts.jsonl
+    nlpkit generate text --through --length 2000 > reviews.txt
+    """
+    import secrets
+
+    from nlpkit.inference.generate import GenerationModel
+    from nlpkit.inference.sampling import Sampling
+
+    opened = GenerationModel.load(model)
+    seed = secrets.randbelow(SEEDS) if seed is None else seed
+    options: dict[str, Any] = {"length": length, "stop": stop or None, "through": through, "seed": seed}
+    options["sampling"] = Sampling(temperature, top_k, top_p, penalty)
+    if kind == "text" and count == 1:
+        for piece in itertools.chain([prompt], opened.stream(prompt, **options), ["\n"]):
+            sys.stdout.write(piece)
+            sys.stdout.flush()
+        return
+    for number, written in enumerate(opened.generate([prompt] * count, **options)):
+        click.echo(f"{prompt}{written.text}" if kind == "text" else _line(written, seed, number))
+
+
+def _line(written: Text, seed: int, number: int) -> bytes:
+    """A text as JSON."""
+    import orjson
+
+    told = {"prompt": written.prompt, "text": written.text, "ended": written.ended, "seed": seed, "number": number}
+    return orjson.dumps(told)
+
+
+@generate.command()
+@click.argument("file", metavar="FILE")
+@MODEL
+@TEXT_COLUMN
+@click.option("--format", "-f", "kind", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@ENCODING
+def evaluate(file: str, model: str, text_column: str | None, kind: str, encoding: str | None) -> None:
+    """Measure how well a model foretells texts: bits a character, the fewer the better.
+
+    FILE is any corpus, labelled or not, by its path or its name in the catalogue. Characters that the model has never
+    seen are counted; all of them are one to it.
+
+    \b
+    nlpkit generate evaluate reviews.txt
+    nlpkit generate evaluate test.csv --model mine --format json
+    """
+    import orjson
+
+    from nlpkit.generation_evaluation import measure_texts
+    from nlpkit.inference.generate import GenerationModel
+
+    opened = GenerationModel.load(model)
+    rows = unlabelled_rows([file], text_column=text_column, encoding=encoding)
+    metrics = measure_texts(opened, (row.text for row in rows))
+    if not metrics.texts:
+        raise DataError(f"{file} holds no text")
+    if kind == "json":
+        click.echo(orjson.dumps(metrics.to_json(), option=orjson.OPT_INDENT_2))
+    else:
+        show_metrics({Path(file).name: metrics})
+
+
+generate.add_command(train)
+
+
+def show_metrics(metrics: Mapping[str, GenerationMetrics]) -> None:
+    """Print figures by group."""
+    from nlpkit.commands import console, table
+
+    shown = table("texts of", ">texts", ">characters", ">unknown", ">bits a character", ">perplexity")
+    for name, m in metrics.items():
+        shown.add_row(
+            name, f"{m.texts:,}", f"{m.characters:,}", f"{m.unknown:,}", f"{m.bits:.4f}", f"{m.perplexity:.2f}"
+        )
+    console().print(shown)

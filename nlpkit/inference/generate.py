@@ -1,0 +1,287 @@
+"""Generation: a prompt → normalised → characters → ids → logits of what comes next → drawn → characters, on and on."""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nlpkit.bundle import CONFIG, SAMPLES, VOCABULARY, Bundle, find
+from nlpkit.errors import SettingError
+from nlpkit.inference.characters import END, characters
+from nlpkit.inference.generation_members import open_member
+from nlpkit.inference.members import Floats
+from nlpkit.inference.mixing import Stage, softmax
+from nlpkit.inference.sampling import RECENT, Sampling
+from nlpkit.inference.writing import GenerationMember, Logits, State, chosen, joined
+from nlpkit.normalisation import Normaliser
+from nlpkit.vocabulary import UNKNOWN, Ints, TableVocabulary, load_vocabulary
+
+__all__ = ["GenerationModel", "Text"]
+NUMBERS = 1024  # random numbers that are drawn for a text at a time
+MOST_SEEDS = 1 << 32
+SAMPLE = 24  # characters of a sample
+SPAN = 64  # characters that are read at a time
+TOLERANCE = 0.02  # bits a character between a sample's recorded and its present cost
+
+
+@dataclass
+class Text:
+    """A text that is being written.
+
+    :param prompt: what it goes on from, as said.
+    :param text: what was written so far, without the prompt.
+    :param ended: None while it is written; then why it ended: end (the model ended it), stop, or length.
+    """
+
+    prompt: str
+    text: str = ""
+    ended: str | None = None
+
+
+class GenerationModel:
+    """A model that goes on writing, read from a bundle.
+
+    >>> import nlpkit
+    >>> nlpkit.GenerationModel.load("reviews-chars").generate(["衣服"], seed=1)  # doctest: +SKIP
+    [Text(prompt='衣服', text='质量不错，穿着很舒服', ended='end')]
+
+    :raises BundleError: if the bundle is damaged or was made for another task.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        bundle.require_task("generate")
+        self.bundle = bundle
+        with bundle.reading(CONFIG):
+            self.normaliser = Normaliser(**bundle.config["normalisation"])
+            (stage,) = bundle.config["stages"]
+            self._weights = Stage.from_json(stage).weights
+            self._entries = list(bundle.config["members"])
+            if len(self._weights) != len(self._entries):
+                raise ValueError("members and weights do not fit each other")
+
+    @classmethod
+    def load(cls, model: str | Path = "reviews-chars") -> GenerationModel:
+        """Open a model by its name (`nlpkit models list`) or its folder.
+
+        :raises BundleError: if there is none, or it is damaged, of a newer format, or made for another task.
+        :raises MissingPlugin: if a plugin that it needs is not installed.
+        """
+        return cls(find(model))
+
+    @property
+    def characters(self) -> list[str]:
+        """The characters that it can write, most frequent first."""
+        return self.vocabulary.tokens
+
+    def generate(
+        self,
+        prompts: Sequence[str] = ("",),
+        *,
+        length: int = 200,
+        stop: str | None = None,
+        through: bool = False,
+        sampling: Sampling | None = None,
+        seed: int | None = None,
+    ) -> list[Text]:
+        """Go on from each prompt, all of them side by side.
+
+        :param length: characters at most.
+        :param stop: a text ends before this.
+        :param through: go on behind the end of a text, with the next; it stands in the text as a line break.
+        :param seed: the same one gives the same texts; None draws one.
+        :raises SettingError: if a number is out of its range, or prompts come as one string.
+        """
+        steps = self.write(prompts, length=length, stop=stop, through=through, sampling=sampling, seed=seed)
+        return deque(steps, maxlen=1)[0]
+
+    def write(
+        self,
+        prompts: Sequence[str] = ("",),
+        *,
+        length: int = 200,
+        stop: str | None = None,
+        through: bool = False,
+        sampling: Sampling | None = None,
+        seed: int | None = None,
+    ) -> Iterator[list[Text]]:
+        """As `generate`, yielding all texts after each character, the same objects each time."""
+        _check(prompts, length, stop, seed)
+        texts = [Text(prompt) for prompt in prompts]
+        sampling = sampling or Sampling()
+        seed = secrets.randbelow(MOST_SEEDS) if seed is None else seed
+        draws = [np.random.default_rng((seed, number)) for number in range(len(texts))]
+        going = list(range(len(texts)))
+        logits, states = self._begun([text.prompt for text in texts])
+        recent = np.full((len(texts), RECENT), -1, dtype=np.int64)
+        numbers = np.zeros((len(texts), 0))
+        yield texts
+        for step in range(length):
+            if not step % NUMBERS:
+                numbers = np.array([draws[number].random(min(NUMBERS, length - step)) for number in going])
+            logits[:, 0] = -np.inf  # what is unknown cannot be written
+            columns = sampling.draw(logits, numbers[:, step % NUMBERS], recent)
+            for number, column in zip(going, columns.tolist(), strict=True):
+                _put(texts[number], self.characters[column - 1], stop, through=through)
+            kept = np.flatnonzero([texts[number].ended is None for number in going])
+            if step + 1 == length or not len(kept):
+                break
+            yield texts
+            if len(kept) < len(going):
+                going = [going[row] for row in kept]
+                columns, numbers, recent = columns[kept], numbers[kept], recent[kept]
+                states = [chosen(member, state, kept) for member, state in zip(self.members, states, strict=True)]
+            recent = np.concatenate([recent[:, 1:], columns[:, None]], 1)
+            logits, states = self._read(columns[:, None] + UNKNOWN, states)
+        for number in going:
+            texts[number].ended = texts[number].ended or "length"
+        yield texts
+
+    def stream(self, prompt: str = "", **options: Any) -> Iterator[str]:
+        """As `generate` for one prompt: what is written, piece by piece, as soon as it is sure to stay."""
+        shown = 0
+        for (text,) in self.write([prompt], **options):
+            sure = text.text if text.ended else _sure(text.text, options.get("stop"))
+            if piece := sure[shown:]:
+                shown = len(sure)
+                yield piece
+
+    def log_probabilities(self, ids: Ints) -> Floats:
+        """The natural log-probability of each of ids ``(batch, time)`` given those before it, as of a text's beginning.
+
+        Ids that are unknown are one token.
+        """
+        return np.asarray(np.log(np.tensordot(self._weights, self.chances(ids), 1)))
+
+    def chances(self, ids: Ints) -> Floats:
+        """What each member gives each of ids ``(batch, time)``: probabilities ``(members, batch, time)``."""
+        found = np.zeros((len(self.members), *ids.shape))
+        for i, member in enumerate(self.members):
+            state, before = member.begin(len(ids)), np.full((len(ids), 1), self._end)
+            for at in range(0, ids.shape[1], SPAN):
+                piece = np.concatenate([before, ids[:, at : at + SPAN]], 1)
+                before = piece[:, -1:]
+                with self._reading(i):
+                    found[i, :, at : at + SPAN], state = member.score(piece, state)
+        return found
+
+    def encode(self, texts: Sequence[str]) -> Ints:
+        """Ids of all characters of some texts and of their ends, one after the other ``(total,)``."""
+        tokens = characters(self.normaliser.batch(texts))
+        return np.asarray(self.vocabulary.encode(tokens).grid[0], dtype=np.int64)
+
+    def check(self) -> list[str]:
+        """Open the model and read the bundle's own samples again.
+
+        :returns: a sentence for each sample that comes out otherwise than recorded.
+        :raises BundleError: if a file is damaged.
+        """
+        with self.bundle.reading(SAMPLES):
+            samples = [(s["prompt"] + s["text"], float(s["bits"])) for s in self.bundle.json(SAMPLES)]
+        found = [self._bits(text) for text, _ in samples] or [self._bits("")]
+        return [
+            f"{text!r}: expected {expected} bits a character, found {bits}"
+            for (text, expected), bits in zip(samples, found, strict=False)
+            if not abs(bits - expected) <= TOLERANCE
+        ]
+
+    def sample(self, prompt: str) -> dict[str, Any]:
+        """What samples.json holds of a prompt, for `check`: what is likeliest to follow, and what all of it costs."""
+        (text,) = self.generate([prompt], length=SAMPLE, sampling=Sampling(temperature=0))
+        return {"prompt": prompt, "text": text.text, "bits": self._bits(prompt + text.text)}
+
+    @cached_property
+    def vocabulary(self) -> TableVocabulary:
+        """Of all members."""
+        with self.bundle.reading(VOCABULARY):
+            found = load_vocabulary(self.bundle.read(VOCABULARY))
+            if not isinstance(found, TableVocabulary):
+                raise ValueError("a model that generates wants a vocabulary that is a table")
+            return found
+
+    @cached_property
+    def members(self) -> list[GenerationMember]:
+        """A network, and n-grams if there are some."""
+        return [open_member(self.bundle, entry, self.vocabulary) for entry in self._entries]
+
+    @cached_property
+    def _end(self) -> int:
+        return int(self.vocabulary.encode(characters([""])).grid[0, 0])
+
+    def _reading(self, position: int) -> AbstractContextManager[None]:
+        return self.bundle.reading(str(self._entries[position]["name"]))
+
+    def _read(self, ids: Ints, states: Sequence[State]) -> tuple[Logits, list[State]]:
+        """Map ids ``(batch, time)`` to the mixed logits ``(batch, tokens)`` of what follows the last, and the states.
+
+        Probabilities are mixed, not logits (Jelinek and Mercer 1980): what one member has never seen, another may.
+        """
+        logits, after = [], []
+        for i, (member, state) in enumerate(zip(self.members, states, strict=True)):
+            with self._reading(i):
+                found, behind = member.read(ids, state)
+            logits.append(found)
+            after.append(behind)
+        if len(logits) == 1:
+            return logits[0], after
+        mixed = sum(weight * softmax(part) for weight, part in zip(self._weights, logits, strict=True))
+        return np.log(np.asarray(mixed, dtype=np.float32)), after
+
+    def _bits(self, text: str) -> float:
+        """Bits a character of a text and its end."""
+        return round(-float(self.log_probabilities(self.encode([text])[None]).mean()) / float(np.log(2)), 4)
+
+    def _begun(self, prompts: Sequence[str]) -> tuple[Logits, list[State]]:
+        """Logits ``(batch, tokens)`` of what follows each prompt, and the states; a prompt is read once."""
+        found = {}
+        for prompt in dict.fromkeys(prompts):
+            ids = np.concatenate([[self._end], self._ids(prompt)])[None]
+            states = [member.begin(1) for member in self.members]
+            for at in range(0, ids.shape[1], SPAN):
+                logits, states = self._read(ids[:, at : at + SPAN], states)
+            found[prompt] = logits, states
+        logits = np.concatenate([found[prompt][0] for prompt in prompts])
+        parts = zip(*(found[prompt][1] for prompt in prompts), strict=True)
+        return logits, [joined(member, part) for member, part in zip(self.members, parts, strict=True)]
+
+    def _ids(self, prompt: str) -> Ints:
+        """Ids of a prompt, whose line breaks are ends of texts."""
+        lines = self.normaliser.batch(prompt.splitlines() + [""] * prompt.endswith("\n")) if prompt else [""]
+        ids = self.vocabulary.encode(characters([END.join(lines)])).grid[0, :-1]
+        return np.asarray(ids, dtype=np.int64)
+
+
+def _put(text: Text, character: str, stop: str | None, *, through: bool) -> None:
+    """Write a character, or end the text."""
+    if character == END and not through:
+        text.ended = "end"
+        return
+    text.text += character
+    if stop and text.text.endswith(stop):
+        text.text, text.ended = text.text.removesuffix(stop), "stop"
+
+
+def _sure(text: str, stop: str | None) -> str:
+    """What of a text will stay whatever comes: its end may be the beginning of what it stops at."""
+    lengths = range(min(len(stop or "") - 1, len(text)), 0, -1)
+    return text[: -next((n for n in lengths if (stop or "").startswith(text[-n:])), 0) or None]
+
+
+def _check(prompts: object, length: object, stop: object, seed: object) -> None:
+    if isinstance(prompts, str | bytes) or not isinstance(prompts, Sequence) or not prompts:
+        raise SettingError("prompts come in a list, of at least one; the empty prompt is ''")
+    if odd := [prompt for prompt in prompts if not isinstance(prompt, str)]:
+        raise SettingError(f"a prompt is a text, found {type(odd[0]).__name__}")
+    if isinstance(length, bool) or not isinstance(length, int) or length < 0:
+        raise SettingError(f"length must be a whole number that is not negative, was: {length!r}")
+    if stop is not None and (not isinstance(stop, str) or not stop):
+        raise SettingError(f"stop is a text that is not empty, was: {stop!r}")
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < MOST_SEEDS):
+        raise SettingError(f"seed must be a whole number from 0 to {MOST_SEEDS - 1}, was: {seed!r}")

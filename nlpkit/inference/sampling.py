@@ -1,0 +1,86 @@
+"""How the next token is drawn from logits."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nlpkit.errors import SettingError
+
+RECENT = 64  # tokens whose repetition is penalised
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to draw; the same for all texts of a batch.
+
+    :param temperature: what logits are divided by: below 1 what is likely becomes likelier; 0 takes the likeliest.
+    :param top_k: draw among so many of the likeliest; 0 for all.
+    :param top_p: draw among the likeliest that together have this probability (nucleus sampling: Holtzman et al. 2020,
+        https://arxiv.org/abs/1904.09751).
+    :param penalty: by how much a logit is lessened for each time that its token stands among the last 64.
+    :raises SettingError: for a value out of its range.
+    """
+
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    penalty: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (_number(self.temperature) and 0 <= self.temperature < math.inf):
+            raise SettingError(f"temperature must be a number that is not negative, was: {self.temperature}")
+        if isinstance(self.top_k, bool) or not isinstance(self.top_k, int) or self.top_k < 0:
+            raise SettingError(f"top_k must be a whole number that is not negative, was: {self.top_k}")
+        if not (_number(self.top_p) and 0 < self.top_p <= 1):
+            raise SettingError(f"top_p must be above 0 and at most 1, was: {self.top_p}")
+        if not (_number(self.penalty) and 0 <= self.penalty < math.inf):
+            raise SettingError(f"penalty must be a number that is not negative, was: {self.penalty}")
+
+    def draw(self, logits: NDArray[Any], numbers: NDArray[Any], recent: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Draw a column of each row of logits ``(batch, tokens)``: ``(batch,)``.
+
+        :param numbers: drawn evenly from [0, 1), one a row ``(batch,)``.
+        :param recent: the columns that were drawn last ``(batch, any)``, -1 for none.
+        """
+        if self.penalty:
+            logits = self._penalised(logits, recent)
+        if not self.temperature:
+            return np.asarray(logits.argmax(1))
+        if self.top_k or self.top_p < 1:
+            return self._among_likeliest(logits, numbers)
+        chances = np.exp((logits - logits.max(1, keepdims=True)) / np.float32(self.temperature))
+        return _drawn(chances, numbers)
+
+    def _penalised(self, logits: NDArray[Any], recent: NDArray[np.int64]) -> NDArray[Any]:
+        logits = logits.copy()
+        rows, places = np.nonzero(recent >= 0)
+        np.subtract.at(logits, (rows, recent[rows, places]), np.float32(self.penalty))
+        return logits
+
+    def _among_likeliest(self, logits: NDArray[Any], numbers: NDArray[Any]) -> NDArray[np.int64]:
+        """Only columns that are among the likeliest have a chance, in their order."""
+        kept = min(self.top_k or logits.shape[1], logits.shape[1])
+        likeliest = np.argpartition(-logits, kept - 1, 1)[:, :kept]
+        likeliest = np.take_along_axis(likeliest, np.argsort(-np.take_along_axis(logits, likeliest, 1), 1), 1)
+        sorted_logits = np.take_along_axis(logits, likeliest, 1)
+        chances = np.exp((sorted_logits - sorted_logits[:, :1]) / np.float32(self.temperature))
+        if self.top_p < 1:
+            before = np.cumsum(chances, 1, dtype=np.float64) - chances
+            chances[before >= self.top_p * chances.sum(1, keepdims=True)] = 0
+        return np.asarray(np.take_along_axis(likeliest, _drawn(chances, numbers)[:, None], 1)[:, 0])
+
+
+def _drawn(chances: NDArray[Any], numbers: NDArray[Any]) -> NDArray[np.int64]:
+    """The column of each row at which the sum of chances ``(batch, n)`` passes the number's share of all."""
+    sums = np.cumsum(chances, 1, dtype=np.float64)
+    found = (sums <= (numbers * sums[:, -1])[:, None]).sum(1)
+    return np.asarray(np.minimum(found, chances.shape[1] - 1))
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,242 @@
+"""Training a model that generates: texts → deduplicated, split → characters → a network → exported → tested → saved.
+
+A generator, as `nlpkit.training.sentiment` is: it yields what happens, and what is done in the run's folder is not done
+again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import save
+
+import nlpkit
+from nlpkit import bundle
+from nlpkit.builtin.ppmi import evenly_drawn
+from nlpkit.bundle import Bundle
+from nlpkit.corpus import Example
+from nlpkit.errors import SettingError
+from nlpkit.evaluation import corpus_names
+from nlpkit.generation_evaluation import GenerationMetrics, measure_texts
+from nlpkit.inference.characters import characters
+from nlpkit.inference.generate import GenerationModel
+from nlpkit.inference.mixing import Stage
+from nlpkit.normalisation import Normaliser
+from nlpkit.protocols import Embedding, Encoder, StaticEmbedding
+from nlpkit.training.composition import make
+from nlpkit.training.events import Event, Working
+from nlpkit.training.generation_settings import PARTS, GenerationSettings
+from nlpkit.training.history import History
+from nlpkit.training.kneser_ney import NgramSettings, ngram_arrays
+from nlpkit.training.language_model_member import train_language_model
+from nlpkit.training.run_folder import CORPUS
+from nlpkit.training.runs import Model, environment, prepared, rows_by_name, save_run, stored_texts
+from nlpkit.training.settings import without_paths
+from nlpkit.training.storage import StoredCorpus, StoredTokens, completed, store_tokens
+from nlpkit.training.stored_member import StoredMember, read_member, write_member
+from nlpkit.vocabulary import TableVocabulary, dump_vocabulary
+
+PLACES = ("train", "validation")
+NGRAMS = "ngrams"
+MIXED, MIXED_STREAMS = 200_000, 16  # validation characters by which members are weighed, and texts of them
+ROUNDS = 50
+PROMPTS = ("", "这", "质量", "快递")  # of the model's test of itself, unless others are given
+
+
+def train(
+    texts: Iterable[Example],
+    settings: GenerationSettings,
+    folder: Path,
+    *,
+    samples: Sequence[str] | None = None,
+    keep_weights: bool = True,
+    force: bool = False,
+    resume: bool = False,
+    every: float = 30.0,
+    origin: Mapping[str, Any] | None = None,
+) -> Generator[Event, None, None]:
+    """Train and save; the same texts, settings and number of threads give the same model.
+
+    An interrupted run is resumed by the same call with ``resume``: the weights are those that it would have come to.
+
+    :param texts: read once, to the end; not at all where an earlier attempt has stored them.
+    :param samples: prompts for the folder's test of itself.
+    :param keep_weights: also save the weights as trained, which inference does not need.
+    :param force: replace a model, or an unfinished run, that is there.
+    :param every: seconds between saves of the state from which a killed run goes on.
+    :param origin: JSON that says which texts these are; a resumed run must be of the same.
+    :raises DataError: if the rows that are left are too few for the split.
+    :raises BundleError: if the folder may not be replaced, or a run is in it.
+    """
+    if not resume:
+        rehearse(settings)
+    request: dict[str, Any] = {"settings": asdict(settings), "samples": samples, "keep_weights": keep_weights}
+    request |= {"threads": torch.get_num_threads(), "origin": origin}
+
+    def make_model(run: Path, history: History) -> Generator[Event, None, Model]:
+        corpus = yield from stored_texts(run / CORPUS, texts, test=settings.test, validation=settings.validation)
+        yield prepared(corpus)
+        if settings.network.training.focus and len(corpus.corpora) < 2:
+            raise SettingError("training.focus says how large a part the first of several corpora is: there is but one")
+        normaliser = Normaliser(**settings.normalisation)
+        tokens = yield from _tokens(run / "characters", corpus, normaliser)
+        corpora = {place: corpus.corpus_of(place) for place in PLACES}
+        member, vocabulary = yield from train_language_model(
+            run, settings.network, tokens, corpora, history, seed=settings.seed, every=every
+        )
+        members = [member]
+        if settings.ngrams.order:
+            done = run / "trained" / NGRAMS
+            members.append((yield from _counted(done, tokens["train"], vocabulary, settings.ngrams)))
+        learnt = _Learnt(corpus, tokens, vocabulary, members)
+        return (yield from _model(learnt, settings, folder, samples, keep_weights=keep_weights))
+
+    yield from save_run(folder, request, make_model, resume=resume, force=force)
+
+
+@dataclass(frozen=True)
+class _Learnt:
+    """All that came of the training and validation rows."""
+
+    corpus: StoredCorpus
+    tokens: Mapping[str, StoredTokens]
+    vocabulary: TableVocabulary
+    members: Sequence[StoredMember]
+
+
+def rehearse(settings: GenerationSettings) -> None:
+    """Make every part once, before any text is read.
+
+    :raises SettingError: for a value that a part refuses, or parts that do not go together.
+    :raises DataError: for a file that a part needs and cannot read.
+    """
+    network = settings.network
+    embedding: Embedding = make("embedding", network.embedding).part
+    if not isinstance(embedding, StaticEmbedding) or not getattr(embedding, "ordered", True):
+        raise SettingError(
+            f"the embedding {network.embedding['name']} has no vector that depends on its token alone: choose trainable"
+        )
+    encoder: Encoder = make("encoder", network.encoder, input_dim=embedding.dim or 2).part
+    if not encoder.causal:
+        raise SettingError(
+            f"the encoder {network.encoder['name']} sees what comes after: generating wants one that does not, such as "
+            "lstm with --set encoder.bidirectional=false"
+        )
+    make("output", network.output)
+
+
+def _tokens(
+    folder: Path, corpus: StoredCorpus, normaliser: Normaliser
+) -> Generator[Event, None, dict[str, StoredTokens]]:
+    """The characters of the rows of training and validation, each row with the mark of its end."""
+    if not folder.exists():
+        with completed(folder) as new:
+            for place in PLACES:
+                (new / place).mkdir()
+                blocks = (characters(normaliser.batch(texts)) for texts in corpus.texts(place))
+                for count in store_tokens(blocks, new / place):
+                    yield Working(f"{place} characters", count, len(corpus.rows(place)))
+    return {place: StoredTokens(folder / place) for place in PLACES}
+
+
+def _counted(
+    folder: Path, tokens: StoredTokens, vocabulary: TableVocabulary, settings: NgramSettings
+) -> Generator[Event, None, StoredMember]:
+    """The member of n-grams, or what an earlier attempt left of it."""
+    if not folder.exists():
+        yield Working("counting", 0, None)
+        ids = np.concatenate([*evenly_drawn(tokens, vocabulary, settings.most), np.zeros(0, dtype=np.int32)])
+        arrays = ngram_arrays(ids, len(vocabulary), settings)
+        entry = {"name": NGRAMS, "kind": NGRAMS, "runtime": NGRAMS, "config": asdict(settings)}
+        with completed(folder) as new:
+            write_member(new, StoredMember(entry, {bundle.ARRAYS: save(arrays)}))
+    return read_member(folder)[0]
+
+
+def _model(
+    learnt: _Learnt, settings: GenerationSettings, folder: Path, samples: Sequence[str] | None, *, keep_weights: bool
+) -> Generator[Event, None, Model]:
+    """Mix the members; the model, and its figures on the test rows, measured on these very files."""
+    files = {bundle.VOCABULARY: dump_vocabulary(learnt.vocabulary)}
+    for member in learnt.members:
+        files |= member.stored(keep_weights=keep_weights)
+    config = _config(learnt, settings)
+
+    def opened(stage: Stage) -> GenerationModel:
+        staged = bundle.dump_json({**config, "stages": [asdict(stage)]})
+        return GenerationModel(Bundle(str(folder), {**files, bundle.CONFIG: staged}))
+
+    yield Working("mixing", 0, None)
+    equal = Stage((1 / len(learnt.members),) * len(learnt.members))
+    stage = _mixed(opened(equal), learnt, focus=bool(settings.network.training.focus))
+    model = opened(stage)
+    measured = yield from _test(model, learnt.corpus)
+    figures = {name: found.to_json() for name, found in measured.items()}
+    files[bundle.CONFIG] = bundle.dump_json({**config, "stages": [asdict(stage)], "metrics": figures})
+    files[bundle.SAMPLES] = bundle.dump_json([model.sample(prompt) for prompt in samples or PROMPTS])
+    return Model(files, [stage], measured)
+
+
+def _mixed(model: GenerationModel, learnt: _Learnt, *, focus: bool) -> Stage:
+    """The weights that make validation characters most likely, found by expectation and maximisation.
+
+    :param focus: judge by the first corpus alone.
+    """
+    first = learnt.corpus.corpus_of("validation") == 0
+    rows = _ids(learnt.tokens["validation"], learnt.vocabulary)
+    wanted = [ids for ids, own in zip(rows, first.tolist(), strict=True) if own or not focus]
+    ids = np.concatenate(wanted[:: max(1, sum(map(len, wanted)) // MIXED)]).astype(np.int64)
+    streams = max(1, min(MIXED_STREAMS, len(ids) // MIXED_STREAMS))
+    chances = model.chances(ids[: len(ids) // streams * streams].reshape(streams, -1))
+    weights = np.full(len(chances), 1 / len(chances))
+    for _ in range(ROUNDS):
+        shares = weights[:, None, None] * chances
+        weights = (shares / shares.sum(0)).mean((1, 2))
+    return Stage(tuple(round(float(weight), 4) for weight in weights))
+
+
+def _ids(tokens: StoredTokens, vocabulary: TableVocabulary) -> Iterator[NDArray[np.int32]]:
+    for block in tokens.blocks():
+        yield from vocabulary.encode(block).rows()
+
+
+def _config(learnt: _Learnt, settings: GenerationSettings) -> dict[str, Any]:
+    """What config.json says of the model, but for its mixture and its figures."""
+    corpus, entry = learnt.corpus, learnt.members[0].entry
+    told = asdict(settings)
+    for kind in PARTS:
+        told["network"][kind] = without_paths(told["network"][kind], entry[kind])
+    data = {k: v for k, v in asdict(prepared(corpus)).items() if k != "labels"}
+    return {
+        "format": bundle.FORMAT,
+        "nlpkit": nlpkit.__version__,
+        "task": "generate",
+        "normalisation": Normaliser(**settings.normalisation).config,
+        "members": [member.entry for member in learnt.members],
+        "settings": told,
+        "environment": environment(),
+        "data": data | {"corpora": rows_by_name(corpus.corpora), "fingerprint": corpus.fingerprint},
+    }
+
+
+def _test(model: GenerationModel, corpus: StoredCorpus) -> Generator[Event, None, dict[str, GenerationMetrics]]:
+    """Figures on the test rows, of all and of each corpus."""
+    of = corpus.corpus_of("test")
+    if not len(of):
+        return {}
+    names = corpus_names(corpus.corpora)
+    wanted = {names[path]: position for position, path in enumerate(corpus.corpora) if path in names}
+    measured = {}
+    for done, (name, position) in enumerate({"all": None, **wanted}.items()):
+        yield Working("testing", done, len(wanted) + 1)
+        rows = (text for block in corpus.texts("test") for text in block)
+        chosen = [text for text, at in zip(rows, of.tolist(), strict=True) if position in (None, at)]
+        if chosen:
+            measured[name] = measure_texts(model, chosen)
+    return measured

@@ -1,0 +1,210 @@
+"""Training a language model: characters → ids on disk → composed → fitted → its step exported."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import save
+
+from nlpkit import bundle
+from nlpkit.bundle import Bundle
+from nlpkit.errors import NlpkitError
+from nlpkit.inference.characters import END
+from nlpkit.inference.generation_members import NetworkMember, TorchSteps, open_member
+from nlpkit.inference.mixing import softmax
+from nlpkit.inference.sampling import Sampling
+from nlpkit.training.checkpoint import Checkpoint
+from nlpkit.training.composition import ENTRY, dump_weights, make
+from nlpkit.training.events import Event, MemberExported, MemberStarted, Sampled, Working
+from nlpkit.training.export import export_graph
+from nlpkit.training.generation_settings import NETWORK, LanguageModelSettings
+from nlpkit.training.history import History
+from nlpkit.training.language_model import LanguageModel, restore
+from nlpkit.training.loop import Epoch, fit
+from nlpkit.training.member import AGREEMENT
+from nlpkit.training.runs import outcome, recorded
+from nlpkit.training.storage import StoredTokens, completed, map_array, store_ids
+from nlpkit.training.stored_member import StoredMember, read_member, write_member
+from nlpkit.training.token_prediction import Documents, TokenPrediction
+from nlpkit.vocabulary import UNKNOWN, TableVocabulary, dump_vocabulary, load_vocabulary
+from nlpkit.writing import write_synced
+
+CHECKED, STREAMS = 512, 8  # tokens by which an export is compared with torch, and streams of them
+SHOWN = 60  # tokens of the sample that is drawn after an epoch
+
+
+def train_language_model(
+    run: Path,
+    settings: LanguageModelSettings,
+    tokens: Mapping[str, StoredTokens],
+    corpora: Mapping[str, NDArray[np.int32]],
+    history: History,
+    *,
+    seed: int,
+    every: float,
+) -> Generator[Event, None, tuple[StoredMember, TableVocabulary]]:
+    """Train in the folder of a run; what an earlier attempt finished there is not done again.
+
+    :param tokens: of the rows of training and validation, each with the mark of its end.
+    :param corpora: the position of each row's corpus.
+    :param every: seconds between saves of the loop's state.
+    """
+    folder, done = run / "members" / NETWORK, run / "trained" / NETWORK
+    if not folder.exists():
+        yield from _prepare(folder, settings, tokens, seed)
+    network, entry, vocabulary = _reopen(folder)
+    shown = " → ".join(entry[kind]["name"] for kind in ("embedding", "encoder", "output"))
+    yield MemberStarted(NETWORK, shown, sum(p.numel() for p in network.parameters()), len(vocabulary))
+    documents = {place: _documents(folder / NETWORK, place, corpora[place]) for place in tokens}
+    rare = np.array([False, False, *(tokens["train"].counts()[token] == 1 for token in vocabulary.tokens)])
+    objective = TokenPrediction(network, documents["train"], documents["validation"], settings.training, rare)
+    fitting = fit(objective, settings.training, seed, Checkpoint(run / f"{NETWORK}.safetensors", every))
+    diverged = yield from _with_samples(recorded(NETWORK, fitting, history), network, vocabulary, seed)
+    if not done.exists():
+        yield Working(f"{NETWORK}: exporting", 0, None)
+        member, report = _export(network, entry, vocabulary, documents["validation"], settings.weights)
+        entry = {**member.entry, **outcome(history.epochs[NETWORK], diverged)}
+        with completed(done) as new:
+            write_member(new, replace(member, entry=entry), report=asdict(report))
+    member, facts = read_member(done)
+    yield MemberExported(**facts["report"])
+    return member, vocabulary
+
+
+def _prepare(
+    folder: Path, settings: LanguageModelSettings, tokens: Mapping[str, StoredTokens], seed: int
+) -> Iterator[Event]:
+    """Choose the vocabulary, make the weights at the start, encode the rows, and write all of it down."""
+    torch.manual_seed(seed)
+    yield Working(f"{NETWORK}: vocabulary", 0, None)
+    embedding = make("embedding", settings.embedding)
+    documents = tokens["train"]
+    vocabulary = embedding.part.fit(documents, np.zeros(len(documents), dtype=np.int64))
+    if not isinstance(vocabulary, TableVocabulary):
+        raise NlpkitError(f"the embedding {embedding.component.name!r} has no table of tokens: choose trainable")
+    encoder = make("encoder", settings.encoder, input_dim=embedding.part.dim)
+    output = make("output", settings.output)
+    network = LanguageModel(embedding.part, encoder.part, output.part, dropout=settings.dropout, size=len(vocabulary))
+    network.begin(1)  # tells an encoder that carries no state
+    seen = documents.counts()
+    known = np.array([seen[token] for token in vocabulary.tokens], dtype=np.int64)
+    counts = np.concatenate([[max(1, int((known == 1).sum()) // 2)], known])
+    vectors = embedding.part.vectors().detach()[UNKNOWN:]
+    network.output.fit(["", *vocabulary.tokens], counts, np.ones(len(counts)), vectors)
+    entry: dict[str, Any] = {"name": NETWORK, "kind": NETWORK, "dropout": settings.dropout}
+    entry |= {made.component.kind: made.record for made in (embedding, encoder, output)}
+    with completed(folder) as new:
+        part = new / NETWORK
+        part.mkdir()
+        for place, stored in tokens.items():
+            for count in store_ids(stored.blocks(), vocabulary, 0, part / place):
+                yield Working(f"{NETWORK}: {place} ids", count, len(stored))
+        write_synced(part / bundle.VOCABULARY, dump_vocabulary(vocabulary))
+        write_synced(part / bundle.WEIGHTS, dump_weights(network))
+        write_synced(part / ENTRY, bundle.dump_json(entry))
+
+
+def _reopen(folder: Path) -> tuple[LanguageModel, dict[str, Any], TableVocabulary]:
+    """A network as `_prepare` left it."""
+    entry = json.loads((folder / NETWORK / ENTRY).read_text("utf-8"))
+    vocabulary = load_vocabulary((folder / NETWORK / bundle.VOCABULARY).read_bytes())
+    assert isinstance(vocabulary, TableVocabulary)
+    return restore(Bundle.part(folder), entry, vocabulary), entry, vocabulary
+
+
+def _documents(folder: Path, place: str, corpora: NDArray[np.int32]) -> Documents:
+    starts = np.asarray(map_array(folder / f"{place}.starts", np.int64))
+    return Documents(map_array(folder / f"{place}.ids", np.int32), starts, corpora)
+
+
+def _with_samples(
+    events: Generator[Event, None, Any], network: LanguageModel, vocabulary: TableVocabulary, seed: int
+) -> Generator[Event, None, Any]:
+    """The same events, and after each epoch a text as the network would write it now."""
+    while True:
+        try:
+            event = next(events)
+        except StopIteration as stop:
+            return stop.value
+        yield event
+        if isinstance(event, Epoch):
+            yield Sampled(
+                NETWORK, event.epoch, _sample(network, vocabulary, np.random.default_rng((seed, event.epoch)))
+            )
+
+
+def _sample(network: LanguageModel, vocabulary: TableVocabulary, draw: np.random.Generator) -> str:
+    """A text as the network would write it from nothing."""
+    member, sampling = NetworkMember(vocabulary, TorchSteps(network), network.decoder()), Sampling(temperature=0.8)
+    state, written = member.begin(1), [vocabulary.tokens.index(END) + UNKNOWN + 1]
+    while len(written) <= SHOWN:
+        logits, state = member.read(np.array([written[-1:]]), state)
+        logits[:, 0] = -np.inf
+        column = int(sampling.draw(logits, draw.random(1), np.zeros((1, 0), dtype=np.int64))[0])
+        written.append(column + UNKNOWN)
+        if vocabulary.tokens[column - 1] == END:
+            break
+    return "".join(vocabulary.tokens[i - UNKNOWN - 1] for i in written[1:]).strip()
+
+
+def _export(
+    network: LanguageModel,
+    entry: Mapping[str, Any],
+    vocabulary: TableVocabulary,
+    validation: Documents,
+    weights: str,
+) -> tuple[StoredMember, MemberExported]:
+    """Export the step, and compare it with torch on validation rows.
+
+    :raises NlpkitError: if they differ by more than rounding explains.
+    """
+    network.eval()
+    state = network.begin(2)
+    names = [f"state{position}" for position in range(len(state))]
+    inputs = {"ids": torch.ones(2, 7, dtype=torch.int64), **dict(zip(names, state, strict=True))}
+    runtime, files = export_graph(
+        network,
+        inputs,
+        ["outputs", *(f"{name}_after" for name in names)],
+        weights,
+        free={"ids": [0, 1], **{name: [axis] for name, axis in zip(names, network.axes(), strict=True)}},
+    )
+    arrays = {name: np.asarray(array, order="C") for name, array in network.output.arrays().items()}
+    files |= {bundle.ARRAYS: save(arrays), bundle.WEIGHTS: dump_weights(network)}
+    shapes = [
+        [-1 if i == axis else size for i, size in enumerate(tensor.shape)]
+        for tensor, axis in zip(state, network.axes(), strict=True)
+    ]
+    member = StoredMember({**entry, "runtime": runtime, "state": shapes}, files)
+    ids = np.asarray(validation.ids[: CHECKED // STREAMS * STREAMS], dtype=np.int64)
+    ids = ids[: len(ids) // STREAMS * STREAMS].reshape(STREAMS, -1)
+    difference = _difference(network, member, vocabulary, ids)
+    if difference > AGREEMENT[weights]:
+        raise NlpkitError(
+            f"the export of {NETWORK} differs from torch by {difference:.3g} in a probability, more than "
+            f"{AGREEMENT[weights]:g}: not saved" + (", train with --set weights=float32" if weights == "int8" else "")
+        )
+    size = sum(len(data) for path, data in files.items() if path != bundle.WEIGHTS)
+    return member, MemberExported(NETWORK, runtime, size, difference, ids.size)
+
+
+def _difference(
+    network: LanguageModel, member: StoredMember, vocabulary: TableVocabulary, ids: NDArray[np.int64]
+) -> float:
+    """Greatest difference of a probability between torch and the files, over ids ``(streams, time)``."""
+    expected = NetworkMember(vocabulary, TorchSteps(network), network.decoder())
+    stored = Bundle(NETWORK, {f"{NETWORK}/{path}": data for path, data in member.files.items()})
+    found = open_member(stored, member.entry, vocabulary)
+    chances = [
+        softmax(one.read(ids[:, :time], one.begin(len(ids)))[0])
+        for time in (1, ids.shape[1])
+        for one in (expected, found)
+    ]
+    return float(max(np.abs(a - b).max() for a, b in (chances[:2], chances[2:])))

@@ -1,0 +1,168 @@
+"""Writing by a model: what is drawn, where it ends, what a prompt may hold."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nlpkit.bundle import CONFIG, SAMPLES, Bundle
+from nlpkit.errors import BundleError, SettingError
+from nlpkit.generation_evaluation import measure_texts
+from nlpkit.inference.generate import GenerationModel
+from nlpkit.inference.sampling import Sampling
+from tests import tiny_generation
+
+MODEL = GenerationModel(tiny_generation.bundle())
+prompts = st.text(st.sampled_from("质量好快递，x😀\n \r\ud800"), max_size=8)
+
+
+def written(prompt="", **options):
+    return MODEL.generate([prompt], **{"seed": 1, **options})[0]
+
+
+def test_the_same_seed_writes_the_same_text():
+    texts = [written(seed=seed).text for seed in (1, 1, 2, 3, 4)]
+    assert texts[0] == texts[1]
+    assert len(set(texts)) > 2
+
+
+@given(st.lists(prompts, min_size=1, max_size=4), st.integers(0, 30))
+@settings(max_examples=40)
+def test_a_text_does_not_depend_on_those_beside_it(several, length):
+    together = MODEL.generate(several, length=length, seed=3)
+    assert [text.prompt for text in together] == several
+    first = MODEL.generate(several[:1], length=length, seed=3)
+    assert first == together[:1]
+
+
+@given(prompts)
+@settings(max_examples=40)
+def test_whatever_a_prompt_holds_it_goes_on(prompt):
+    text = written(prompt, length=12, through=True)
+    assert text.ended == "length"
+    assert len(text.text) == 12
+    assert set(text.text) <= set(MODEL.characters)  # what is unknown is never written
+
+
+def test_a_text_ends_where_the_model_ends_it_or_at_its_length():
+    ends = {written(seed=seed, length=40).ended for seed in range(20)}
+    assert ends <= {"end", "length"}
+    assert "end" in ends
+    assert written(length=0) == written(length=0)
+    assert written(length=0).ended == "length"
+    assert "\n" not in "".join(written(seed=seed).text for seed in range(10))
+    assert "\n" in written(length=300, through=True).text
+
+
+def test_a_text_ends_before_what_it_stops_at():
+    whole = written("质量", sampling=Sampling(0))
+    stop = whole.text[1:3]
+    stopped = written("质量", sampling=Sampling(0), stop=stop)
+    assert (stopped.text, stopped.ended) == (whole.text[:1], "stop")
+
+
+@given(st.integers(0, 50), st.sampled_from([None, "，", "不错", "很好，", "快快"]), st.booleans())
+@settings(max_examples=40)
+def test_a_stream_is_the_text_in_pieces(seed, stop, through):
+    options = {"seed": seed, "stop": stop, "through": through, "length": 30}
+    assert "".join(MODEL.stream("快", **options)) == MODEL.generate(["快"], **options)[0].text
+
+
+def test_greedy_is_the_likeliest_at_every_step():
+    text = written("质量", sampling=Sampling(0), length=5).text
+    for at, character in enumerate(text):
+        others = [
+            MODEL.log_probabilities(MODEL.encode(["质量" + text[:at] + other])[None])[0, 2 + at] for other in "很不好快"
+        ]
+        own = MODEL.log_probabilities(MODEL.encode(["质量" + text[:at] + character])[None])[0, 2 + at]
+        assert own >= max(others) - 1e-6
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"length": -1}, "length must be a whole number that is not negative, was: -1"),
+        ({"length": "9"}, "length must be a whole number"),
+        ({"stop": ""}, "stop is a text that is not empty"),
+        ({"seed": -1}, "seed must be a whole number from 0 to"),
+        ({"seed": 1.5}, "seed must be a whole number"),
+    ],
+)
+def test_a_wrong_option_is_one_sentence(options, sentence):
+    with pytest.raises(SettingError, match=sentence):
+        MODEL.generate([""], **options)
+
+
+@pytest.mark.parametrize("wrong", ["质量", [], [1], None])
+def test_prompts_come_in_a_list(wrong):
+    with pytest.raises(SettingError, match="prompt"):
+        MODEL.generate(wrong)
+
+
+# Measured
+
+
+def test_bits_are_those_of_every_character():
+    texts = ["质量很好", "快递慢", "外x"]
+    ids = MODEL.encode(texts)
+    expected = -MODEL.log_probabilities(ids[None]).sum() / np.log(2) / len(ids)
+    found = measure_texts(MODEL, iter(texts))
+    assert found.bits == pytest.approx(expected, abs=1e-4)
+    assert (found.texts, found.characters, found.unknown) == (3, sum(len(text) + 1 for text in texts), 2)
+    assert found.perplexity == pytest.approx(2**found.bits, abs=0.01)
+
+
+def test_known_texts_are_easier_than_others():
+    assert (
+        measure_texts(MODEL, tiny_generation.TEXTS).bits
+        < measure_texts(MODEL, [t[::-1] for t in tiny_generation.TEXTS]).bits
+    )
+
+
+def test_probabilities_of_all_that_may_follow_add_up():
+    characters = ["", *MODEL.characters]
+    rows = np.array([[MODEL.encode(["质量"])[0], MODEL.encode(["质量"])[1], i] for i in range(1, len(characters) + 1)])
+    total = np.exp(MODEL.log_probabilities(rows))[:, 2].sum()
+    assert total == pytest.approx(1, abs=0.1)
+
+
+# Saved
+
+
+def test_a_model_checks_itself(tmp_path):
+    folder = tiny_generation.write(tmp_path)
+    assert GenerationModel.load(folder).check() == []
+    samples = json.loads((folder / SAMPLES).read_bytes())
+    (folder / SAMPLES).write_text(json.dumps([{**samples[0], "bits": samples[0]["bits"] + 1}]), encoding="utf-8")
+    (fault,) = GenerationModel.load(folder).check()
+    assert "bits a character, found" in fault
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"stages": []}, "is damaged: config.json"),
+        ({"stages": [{"weights": [0.5, 0.5], "temperature": 1, "exit": None}]}, "do not fit each other"),
+        ({"members": [{"name": "ngrams", "kind": "oracle"}]}, "of the unknown kind 'oracle'"),
+        ({"task": "cloze"}, "use it with nlpkit cloze"),
+    ],
+)
+def test_a_damaged_model_is_one_sentence(change, sentence):
+    whole = tiny_generation.bundle()
+    config = json.loads(whole.files[CONFIG]) | change
+    damaged = Bundle("m", {**whole.files, CONFIG: json.dumps(config).encode()})
+    with pytest.raises(BundleError, match=sentence):
+        GenerationModel(damaged).generate()
+
+
+@pytest.mark.parametrize("path", ["vocabulary.json", "ngrams/arrays.safetensors", "samples.json"])
+@pytest.mark.parametrize("data", [None, b"", b"{}", b"null", b"\x80", b"[1]"])
+def test_a_damaged_file_is_one_sentence(path, data):
+    files = dict(tiny_generation.bundle().files)
+    del files[path]
+    files |= {} if data is None else {path: data}
+    if (path, data) != ("samples.json", b"{}"):  # no samples, which is fine
+        with pytest.raises(BundleError, match=path):
+            GenerationModel(Bundle("m", files)).check()

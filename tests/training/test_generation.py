@@ -1,0 +1,153 @@
+"""Whole trainings of models that generate, tiny but real: trained, counted, mixed, tested, saved and opened."""
+
+import itertools
+import json
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import nlpkit  # noqa: E402
+from nlpkit.bundle import Bundle  # noqa: E402
+from nlpkit.corpus import Example  # noqa: E402
+from nlpkit.errors import SettingError  # noqa: E402
+from nlpkit.training.events import Fitting, MemberExported, Prepared, Sampled, Saved  # noqa: E402
+from nlpkit.training.generation import train  # noqa: E402
+from nlpkit.training.generation_settings import choose, places, settings  # noqa: E402
+from nlpkit.training.loop import Epoch, Resumed, Step  # noqa: E402
+from nlpkit.training.settings import assign, read_recipe, recipes  # noqa: E402
+from tests.training.test_sentiment import files_of, the  # noqa: E402
+
+pytestmark = pytest.mark.train
+TABLES = {
+    "validation": 0.2,
+    "ngrams": {"order": 3},
+    "network": {
+        "embedding": {"name": "trainable", "dim": 12, "min_count": 1},
+        "encoder": {"name": "lstm", "hidden": 16, "bidirectional": False},
+        "output": {"name": "softmax", "dim": 12, "tied": True, "negatives": 0},
+        "training": {"epochs": 3, "streams": 4, "span": 16, "learning_rate": 0.02},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def texts():
+    """240 texts of few characters."""
+    found = itertools.product("我你他她", ("看见", "听说", "记得"), "天地日月星", "山水火风")
+    lines = (f"{a}{b}{x}{y}，{y}{x}" for a, b, x, y in found)
+    return [Example(line, "", "one.txt" if i % 3 else "two.txt") for i, line in enumerate(lines)]
+
+
+def made(*assignments, **components):
+    return settings(assign(choose(TABLES, components), assignments, places))
+
+
+def run(folder, texts, *assignments, **components):
+    return list(train(texts, made(*assignments, **components), folder))
+
+
+def test_a_model_is_trained_tested_saved_and_opened(tmp_path, texts):
+    events = run(tmp_path / "m", texts)
+    (prepared,) = the(Prepared, events)
+    assert prepared.train + prepared.validation + prepared.test == len(texts)
+    assert [event.name for event in the(Fitting, events)] == ["network"]
+    assert [event.epoch for event in the(Sampled, events)] == [1, 2, 3]
+    (exported,) = the(MemberExported, events)
+    assert exported.runtime == "graph"
+    assert exported.difference < 1e-4
+    (saved,) = the(Saved, events)
+    assert set(saved.metrics) == {"all", "one.txt", "two.txt"}
+    assert saved.metrics["all"].characters == saved.metrics["one.txt"].characters + saved.metrics["two.txt"].characters
+    assert sum(saved.stages[0].weights) == pytest.approx(1, abs=1e-3)
+    model = nlpkit.load(tmp_path / "m")
+    assert isinstance(model, nlpkit.GenerationModel)
+    assert model.check() == []
+    (text,) = model.generate(["我看见"], length=6, seed=1)
+    assert set(text.text) <= set(model.characters)
+    card = (tmp_path / "m" / "README.md").read_text(encoding="utf-8")
+    assert "Not to be used" in card
+    assert f"{saved.metrics['all'].bits:.3f}" in card
+
+
+def test_a_mixture_is_hardly_worse_than_its_better_member(tmp_path, texts):
+    (both,) = the(Saved, run(tmp_path / "both", texts))
+    (alone,) = the(Saved, run(tmp_path / "alone", texts, "ngrams.order=0"))
+    assert [member["name"] for member in Bundle.open(tmp_path / "alone").config["members"]] == ["network"]
+    assert both.metrics["all"].bits < alone.metrics["all"].bits + 0.1
+
+
+@pytest.mark.parametrize("encoder", ["gru", "rnn"])
+@pytest.mark.parametrize("weights", ["float32", "int8"])
+def test_other_encoders_and_weights(tmp_path, texts, encoder, weights):
+    more = ("encoder.bidirectional=false", "training.epochs=1", "encoder.hidden=12", f"weights={weights}")
+    run(tmp_path / "m", texts, *more, encoder=encoder)
+    assert nlpkit.GenerationModel.load(tmp_path / "m").check() == []
+
+
+def test_a_run_that_is_closed_again_and_again_comes_to_the_same_files(tmp_path, texts):
+    focused = made("training.focus=[0.3, 0.8]")
+    events = list(train(texts, focused, tmp_path / "whole" / "m"))
+    steps, attempts = len(the(Step, events)), 0
+    folder = tmp_path / "closed" / "m"
+    while True:
+        going = train(texts if not attempts else iter(()), focused, folder, resume=attempts > 0, every=0)
+        seen, done = 0, False
+        for event in going:
+            done = done or isinstance(event, Saved)
+            seen += isinstance(event, Step)
+            if seen >= steps // 2 + 1:
+                going.close()
+                break
+        attempts += 1
+        if done:
+            break
+    assert attempts > 1
+    whole, closed = files_of(tmp_path / "whole" / "m"), files_of(folder)
+    assert [path for path in whole if whole[path] != closed.get(path)] == []
+
+
+def test_an_interrupted_run_says_where_it_goes_on(tmp_path, texts):
+    going = train(texts, made(), tmp_path / "m")
+    for event in going:
+        if isinstance(event, Epoch):
+            going.close()
+            break
+    events = list(train(iter(()), made(), tmp_path / "m", resume=True))
+    (resumed,) = the(Resumed, events)
+    assert resumed.epoch == 2
+
+
+@pytest.mark.parametrize(
+    ("components", "assignments", "sentence"),
+    [
+        ({"embedding": "ngrams"}, [], "has no vector that depends on its token alone"),
+        ({"encoder": "lstm"}, ["encoder.bidirectional=true"], "sees what comes after"),
+        ({"encoder": "cnn"}, [], "sees what comes after"),
+        ({}, ["training.streams=0"], "training.streams and training.span must be at least 1"),
+        ({}, ["training.focus=[2, 3]"], "training.focus wants two shares"),
+        ({}, ["dropout=1"], r"dropout must be in \[0, 1\)"),
+        ({}, ["weights=int4"], "weights must be one of"),
+        ({}, ["ngrams.order=1"], "ngrams.order must be 0 or from 2"),
+        ({}, ["network.nothing=1"], "nothing"),
+    ],
+)
+def test_what_is_wrong_is_told_before_any_text_is_read(tmp_path, components, assignments, sentence):
+    def texts():
+        raise AssertionError
+        yield
+
+    with pytest.raises(SettingError, match=sentence):
+        list(train(texts(), made(*assignments, **components), tmp_path / "m"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_focus_wants_several_corpora(tmp_path, texts):
+    with pytest.raises(SettingError, match="there is but one"):
+        run(tmp_path / "m", [e for e in texts if e.corpus == "one.txt"], "training.focus=[0.3, 0.6]")
+
+
+@pytest.mark.parametrize("name", recipes("generate"))
+def test_recipes_are_right(name):
+    assert settings(read_recipe(name, "generate"))
+    assert json.dumps(read_recipe(name, "generate"))
