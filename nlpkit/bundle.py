@@ -5,6 +5,7 @@ my-model/
   evidence.json    sentiment: the characters and words that count as evidence
   answers.json     cloze: the words that it can say, most frequent first, and how often each was seen
   tokenizer/...    cloze: the files of the tokenizer that all members share
+  vocabulary.json  generate: the characters that all members know
   samples.json     inputs with the outputs expected of them: the folder tests itself
   README.md        the model card
   history.csv      the epochs of the run that made it, and curve.png, their picture
