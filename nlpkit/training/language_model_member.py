@@ -63,7 +63,8 @@ def train_language_model(
     shown = " → ".join(entry[kind]["name"] for kind in ("embedding", "encoder", "output"))
     yield MemberStarted(NETWORK, shown, sum(p.numel() for p in network.parameters()), len(vocabulary))
     documents = {place: _documents(folder / NETWORK, place, corpora[place]) for place in tokens}
-    rare = np.array([False, False, *(tokens["train"].counts()[token] == 1 for token in vocabulary.tokens)])
+    seen = tokens["train"].counts()
+    rare = np.array([False, False, *(seen[token] == 1 for token in vocabulary.tokens)])
     objective = TokenPrediction(network, documents["train"], documents["validation"], settings.training, rare)
     fitting = fit(objective, settings.training, seed, Checkpoint(run / f"{NETWORK}.safetensors", every))
     diverged = yield from _with_samples(recorded(NETWORK, fitting, history), network, vocabulary, seed)
