@@ -193,7 +193,7 @@ def test_the_graph_says_what_torch_says_of_rows_of_any_length():
     )
     ids, mask = batch([[2, 3, 4, 5], [6, 7]])
     inputs = {"ids": ids, "mask": mask, "at": torch.tensor([3, 1])}
-    runtime, files = export_graph(several, inputs, "outputs", "float32")
+    runtime, files = export_graph(several, inputs, ["outputs"], "float32")
     assert runtime == "graph"
     running = GraphOutputs(Graph(files["model.onnx"], "tiny"))
     for lengths in ([1], [4, 2], [9, 1, 30], [64] * 8):
