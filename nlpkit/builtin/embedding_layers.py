@@ -58,7 +58,7 @@ class TrainableEmbedding(nn.Module):
         limits = {"min_count": self.config["min_count"], "max_size": self.config["max_size"]}
         vocabulary = TableVocabulary.count(documents, **limits)
         self.build(vocabulary)
-        if self.config["start"] == "ppmi":
+        if self.config["start"] == "ppmi" and vocabulary.tokens:
             self._start(corpus_vectors(documents, vocabulary, self.dim))
         if self._file is not None:
             self.found = self._fill(self._file, vocabulary)

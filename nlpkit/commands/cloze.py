@@ -14,7 +14,7 @@ import click
 from nlpkit.commands import say
 from nlpkit.commands.cloze_training import train
 from nlpkit.commands.groups import DefaultGroup
-from nlpkit.commands.labelled import ENCODING, TEXT_COLUMN, counted
+from nlpkit.commands.labelled import ENCODING, TEXT_COLUMN, counted, say_left_out, unlabelled_rows
 from nlpkit.errors import DataError
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from nlpkit.cloze_evaluation import ClozeMetrics
     from nlpkit.cloze_items import Item
-    from nlpkit.corpus import Faults
     from nlpkit.inference.cloze import ClozeModel
     from nlpkit.inference.filling import Candidates
     from nlpkit.normalisation import Normaliser
@@ -183,8 +182,9 @@ def evaluate(
     if holds_items(file, encoding=encoding):
         items = _items(file, encoding)
     else:
+        rows = unlabelled_rows([file], text_column=text_column, encoding=encoding)
         items = blank_words(
-            _normalised(opened_model.normaliser, _texts(file, text_column, encoding)),
+            _normalised(opened_model.normaliser, (row.text for row in rows)),
             opened_model.tokenizer,
             opened_model.words,
             seed=seed,
@@ -273,25 +273,9 @@ def _items(file: str, encoding: str | None) -> Iterator[Item]:
 
     faults = Faults()
     yield from read_items(file, encoding=encoding, faults=faults)
-    _say_left_out(faults)
-
-
-def _texts(file: str, text_column: str | None, encoding: str | None) -> Iterator[str]:
-    """The texts of a corpus, in the same way."""
-    from nlpkit.catalogue import texts_of
-    from nlpkit.corpus import Faults
-
-    faults = Faults()
-    for example in texts_of(file, text_column=text_column, encoding=encoding, faults=faults):
-        yield example.text
-    _say_left_out(faults)
+    say_left_out(faults)
 
 
 def _normalised(normaliser: Normaliser, texts: Iterator[str]) -> Iterator[str]:
     while block := list(itertools.islice(texts, STEP)):
         yield from normaliser.batch(block)
-
-
-def _say_left_out(faults: Faults) -> None:
-    if faults:
-        say(f"{faults.total():,} rows were left out: {faults}")

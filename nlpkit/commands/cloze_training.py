@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,9 +65,9 @@ def _settings(
     options: RunOptions, asked: Mapping[str, Any], components: Mapping[str, str | None], loss: str | None
 ) -> ClozeSettings:
     """What the options say."""
-    from nlpkit.training.cloze_settings import TASK, choose, places, settings
-    from nlpkit.training.settings import assign
+    from nlpkit.training.cloze_settings import TASK, ClozeSettings, settings
+    from nlpkit.training.settings import assign, choose_one_way, network_places
 
-    tables = choose(options.tables(asked, "network", TASK, changed=any(components.values())), components)
+    tables = choose_one_way(options.tables(asked, "network", TASK, changed=any(components.values())), components)
     loss_too = [*([f"output.loss={loss}"] if loss else []), *options.assignments]
-    return settings(assign(tables, loss_too, places))
+    return settings(assign(tables, loss_too, partial(network_places, ClozeSettings)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,8 +64,8 @@ def _settings(
     options: RunOptions, asked: Mapping[str, Any], components: Mapping[str, str | None]
 ) -> GenerationSettings:
     """What the options say."""
-    from nlpkit.training.generation_settings import TASK, choose, places, settings
-    from nlpkit.training.settings import assign
+    from nlpkit.training.generation_settings import TASK, GenerationSettings, settings
+    from nlpkit.training.settings import assign, choose_one_way, network_places
 
-    tables = choose(options.tables(asked, "network", TASK, changed=any(components.values())), components)
-    return settings(assign(tables, options.assignments, places))
+    tables = choose_one_way(options.tables(asked, "network", TASK, changed=any(components.values())), components)
+    return settings(assign(tables, options.assignments, partial(network_places, GenerationSettings)))

@@ -12,7 +12,7 @@ from nlpkit.commands import say
 from nlpkit.errors import SettingError
 
 if TYPE_CHECKING:
-    from nlpkit.corpus import Example
+    from nlpkit.corpus import Example, Faults
 
 TEXT_COLUMN = click.option("--text-column", help="Column of the text.")
 LABEL_COLUMN = click.option("--label-column", help="Column of the label.")
@@ -46,6 +46,11 @@ def _rows(read: Callable[..., Iterable[Example]], corpora: Sequence[str], **colu
     faults = Faults()
     for corpus in corpora:
         yield from read(corpus, faults=faults, **columns)
+    say_left_out(faults)
+
+
+def say_left_out(faults: Faults) -> None:
+    """Say on stderr how many rows were left out and why, if any were."""
     if faults:
         say(f"{faults.total():,} rows were left out: {faults}")
 

@@ -83,3 +83,23 @@ def in_order(lengths: NDArray[np.integer[Any]], size: int) -> list[Chosen]:
     """Batches of all rows, the longest first: the fastest way through rows of which nothing is learnt."""
     order = np.argsort(-lengths, kind="stable")
     return [order[at : at + size] for at in range(0, len(order), size)]
+
+
+def focused(first: NDArray[np.bool_], focus: Sequence[float], done: float, draw: np.random.Generator) -> Chosen:
+    """As many numbers as there are, of which a share are those where ``first`` is true.
+
+    None comes again before all of its kind have come.
+
+    :param focus: the share in the first and the last epoch; empty: every number once.
+    :param done: 0 in the first epoch, 1 in the last.
+    """
+    ours, others = np.flatnonzero(first), np.flatnonzero(~first)
+    if not (focus and len(ours) and len(others)):
+        return np.arange(len(first))
+    wanted = round((focus[0] + done * (focus[1] - focus[0])) * len(first))
+    return np.concatenate([_cycled(ours, wanted, draw), _cycled(others, len(first) - wanted, draw)])
+
+
+def _cycled(numbers: Chosen, count: int, draw: np.random.Generator) -> Chosen:
+    rounds = [draw.permutation(numbers) for _ in range(-(-count // len(numbers)))]
+    return np.concatenate([*rounds, numbers[:0]])[:count]

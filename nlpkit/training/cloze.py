@@ -39,7 +39,7 @@ from nlpkit.training.events import Event, Working
 from nlpkit.training.history import History
 from nlpkit.training.run_folder import CORPUS
 from nlpkit.training.runs import Model, environment, prepared, rows_by_name, save_run, stored_texts
-from nlpkit.training.settings import without_paths
+from nlpkit.training.settings import check_focused, without_paths
 from nlpkit.training.storage import StoredCorpus, completed
 from nlpkit.training.stored_member import StoredMember, read_member, write_member
 from nlpkit.vocabulary import dump_vocabulary
@@ -132,8 +132,7 @@ def rehearse(settings: ClozeSettings) -> None:
 
 def _check_corpora(settings: ClozeSettings, corpora: int) -> None:
     """Refuse what is said of corpora that are not there."""
-    if settings.network.training.focus and corpora < 2:
-        raise SettingError("training.focus says how large a part the first of several corpora is, and there is but one")
+    check_focused(settings.network.training.focus, corpora)
     if len(settings.counts.corpora) > corpora:
         raise SettingError(f"counts.corpora has {len(settings.counts.corpora)} weights for {corpora} corpora")
 

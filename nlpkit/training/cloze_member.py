@@ -18,22 +18,23 @@ from torch import Tensor, nn
 from nlpkit import bundle
 from nlpkit.builtin.ppmi import corpus_vectors
 from nlpkit.bundle import Bundle
-from nlpkit.errors import DataError, NlpkitError, SettingError
+from nlpkit.errors import DataError, SettingError
 from nlpkit.inference.blanks import BEGIN, BLANK, END, Blank
 from nlpkit.inference.cloze_members import NetworkMember, open_member
 from nlpkit.inference.mixing import softmax
 from nlpkit.protocols import Embedding, StaticEmbedding
 from nlpkit.training.checkpoint import Checkpoint
 from nlpkit.training.cloze_network import ClozeNetwork, TorchOutputs, both_ways, ids_of, restore
-from nlpkit.training.cloze_settings import NETWORK, NetworkSettings
+from nlpkit.training.cloze_settings import NetworkSettings
 from nlpkit.training.cloze_words import PLACES, Words
 from nlpkit.training.composition import ENTRY, dump_weights, make
 from nlpkit.training.events import Event, MemberExported, MemberStarted, Working
-from nlpkit.training.export import export_graph
+from nlpkit.training.export import check_agreement, export_graph
 from nlpkit.training.history import History
 from nlpkit.training.loop import fit
-from nlpkit.training.member import AGREEMENT, CHECKED
+from nlpkit.training.member import CHECKED
 from nlpkit.training.runs import outcome, recorded
+from nlpkit.training.settings import NETWORK
 from nlpkit.training.storage import completed, map_array, store_ids
 from nlpkit.training.stored_member import StoredMember, read_member, write_member
 from nlpkit.training.word_prediction import Pieces, WordPrediction
@@ -101,10 +102,10 @@ def compose(
     ids = ids_of(answers, vocabulary)
     network = ClozeNetwork(embedding.part, encoders, settings.head, output.part, ids)
     vectors = None
-    if getattr(output.part, "needs_vectors", False):
-        pretrained = getattr(embedding.part, "pretrained", False)
-        vectors = static.vectors().detach()[torch.from_numpy(ids)] if pretrained else None
-        vectors = _cooccurrence_vectors(documents, answers, embedding.part.dim) if vectors is None else vectors
+    if getattr(output.part, "needs_vectors", False) and getattr(embedding.part, "pretrained", False):
+        vectors = static.vectors().detach()[torch.from_numpy(ids)]
+    elif getattr(output.part, "needs_vectors", False):
+        vectors = _cooccurrence_vectors(documents, answers, embedding.part.dim)
     network.output.fit(answers, counts, share, vectors)
     entry: dict[str, Any] = {"name": NETWORK, "kind": NETWORK, "max_length": settings.max_length}
     entry |= {made.component.kind: made.record for made in (embedding, encoder, output)}
@@ -192,11 +193,7 @@ def _export(
     member = StoredMember({**entry, "runtime": runtime}, files)
     blanks = _some_blanks(words)
     difference = _difference(network, member, vocabulary, words.answers, blanks, temperature)
-    if difference > AGREEMENT[weights]:
-        raise NlpkitError(
-            f"the export of {NETWORK} differs from torch by {difference:.3g} in a probability, more than "
-            f"{AGREEMENT[weights]:g}: not saved" + (", train with --set weights=float32" if weights == "int8" else "")
-        )
+    check_agreement(NETWORK, difference, weights)
     size = sum(len(data) for path, data in files.items() if path != bundle.WEIGHTS)
     return member, MemberExported(NETWORK, runtime, size, difference, len(blanks))
 

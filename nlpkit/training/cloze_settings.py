@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from nlpkit.errors import SettingError
 from nlpkit.normalisation import Normaliser
-from nlpkit.registry import registry
 from nlpkit.training.counting import CountSettings
 from nlpkit.training.settings import (
+    NETWORK,
     WEIGHTS,
     LoopSettings,
     check_component,
@@ -19,13 +18,11 @@ from nlpkit.training.settings import (
     check_seed,
     check_shares,
     check_training,
-    descend,
     fill,
     tuples,
 )
 
 TASK = "cloze"
-NETWORK = "network"
 PARTS = ("embedding", "encoder", "output")
 
 
@@ -126,29 +123,6 @@ def settings(tables: Mapping[str, Any]) -> ClozeSettings:
     if answers.min_count < 1 or answers.max_size < 2:
         raise SettingError(f"answers.min_count must be at least 1 and answers.max_size 2, was: {answers}")
     return made
-
-
-def places(tables: dict[str, Any], path: Sequence[str], last: str) -> list[dict[str, Any]]:
-    """The table that an assignment changes: ``encoder.hidden`` is the network's, ``answers.min_count`` the run's."""
-    run = {f.name for f in fields(ClozeSettings)}
-    inside = [] if [*path, last][0] in run else [NETWORK]
-    return [descend(tables, [*inside, *path])]
-
-
-def choose(tables: dict[str, Any], components: Mapping[str, str | None]) -> dict[str, Any]:
-    """Return tables with components replaced by name; options of the old one go, unless it has the same name.
-
-    A recurrent encoder reads one way: two of them then see all but the word itself at every position at once, of which
-    a bidirectional one can be asked for few at a time.
-    """
-    tables = copy.deepcopy(tables)
-    for kind, name in components.items():
-        table = descend(tables, [] if kind == "tokenizer" else [NETWORK])
-        before = table.get(kind)
-        if name is not None and not (isinstance(before, dict) and before.get("name") == name):
-            one_way = kind == "encoder" and "bidirectional" in registry().get(kind, name).options()
-            table[kind] = {"name": name} | ({"bidirectional": False} if one_way else {})
-    return tables
 
 
 def _network(table: object) -> NetworkSettings:

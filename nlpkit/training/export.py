@@ -17,11 +17,12 @@ from safetensors.numpy import save
 from torch import nn
 
 from nlpkit.bundle import ARRAYS, GRAPH
-from nlpkit.errors import MissingExtra
+from nlpkit.errors import MissingExtra, NlpkitError
 from nlpkit.inference.members import NORMS
 from nlpkit.protocols import StaticEmbedding
 from nlpkit.training.network import Network
 
+AGREEMENT = {"float32": 1e-4, "int8": 0.05}  # greatest difference of a calibrated probability; int8 rounds
 SMALL = 1024  # arrays of fewer numbers stay float32
 
 
@@ -40,6 +41,20 @@ def export(network: Network, weights: str) -> tuple[str, dict[str, bytes]]:
     mask = torch.ones(2, 7, dtype=torch.bool)
     mask[1, 4:] = False
     return export_graph(network, {"ids": ids, "mask": mask}, ["logits"], weights)
+
+
+def check_agreement(name: str, difference: float, weights: str) -> None:
+    """Refuse an export of a member that says something else than torch does.
+
+    :param difference: greatest difference of a probability.
+    :param weights: how they are stored: float32 or int8.
+    :raises NlpkitError: if it is more than rounding explains.
+    """
+    if difference > AGREEMENT[weights]:
+        raise NlpkitError(
+            f"the export of {name} differs from torch by {difference:.3g} in a probability, more than "
+            f"{AGREEMENT[weights]:g}: not saved" + (", train with --set weights=float32" if weights == "int8" else "")
+        )
 
 
 def export_graph(

@@ -38,7 +38,7 @@ from nlpkit.training.kneser_ney import NgramSettings, ngram_arrays
 from nlpkit.training.language_model_member import train_language_model
 from nlpkit.training.run_folder import CORPUS
 from nlpkit.training.runs import Model, environment, prepared, rows_by_name, save_run, stored_texts
-from nlpkit.training.settings import without_paths
+from nlpkit.training.settings import check_focused, without_paths
 from nlpkit.training.storage import StoredCorpus, StoredTokens, completed, store_tokens
 from nlpkit.training.stored_member import StoredMember, read_member, write_member
 from nlpkit.vocabulary import TableVocabulary, dump_vocabulary
@@ -84,8 +84,7 @@ def train(
     def make_model(run: Path, history: History) -> Generator[Event, None, Model]:
         corpus = yield from stored_texts(run / CORPUS, texts, test=settings.test, validation=settings.validation)
         yield prepared(corpus)
-        if settings.network.training.focus and len(corpus.corpora) < 2:
-            raise SettingError("training.focus says how large a part the first of several corpora is: there is but one")
+        check_focused(settings.network.training.focus, len(corpus.corpora))
         normaliser = Normaliser(**settings.normalisation)
         tokens = yield from _tokens(run / "characters", corpus, normaliser)
         corpora = {place: corpus.corpus_of(place) for place in PLACES}

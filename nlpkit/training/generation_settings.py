@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from nlpkit.errors import SettingError
 from nlpkit.normalisation import Normaliser
 from nlpkit.training.kneser_ney import NgramSettings
 from nlpkit.training.settings import (
+    NETWORK,
     WEIGHTS,
     LoopSettings,
     check_component,
@@ -18,13 +18,11 @@ from nlpkit.training.settings import (
     check_seed,
     check_shares,
     check_training,
-    descend,
     fill,
     tuples,
 )
 
 TASK = "generate"
-NETWORK = "network"
 PARTS = ("embedding", "encoder", "output")
 AS_IT_IS = {"nfkc": False, "lower": False, "simplify": False}  # what is to be written must be read
 
@@ -90,24 +88,6 @@ def settings(tables: Mapping[str, Any]) -> GenerationSettings:
     check_seed(made.seed)
     check_shares(made.test, made.validation)
     return made
-
-
-def places(tables: dict[str, Any], path: Sequence[str], last: str) -> list[dict[str, Any]]:
-    """The table that an assignment changes: ``encoder.hidden`` is the network's, ``seed`` the run's."""
-    run = {f.name for f in fields(GenerationSettings)}
-    inside = [] if [*path, last][0] in run else [NETWORK]
-    return [descend(tables, [*inside, *path])]
-
-
-def choose(tables: dict[str, Any], components: Mapping[str, str | None]) -> dict[str, Any]:
-    """Return tables with components replaced by name; options of the old one go, unless it has the same name."""
-    tables = copy.deepcopy(tables)
-    for kind, name in components.items():
-        table = descend(tables, [NETWORK])
-        before = table.get(kind)
-        if name is not None and not (isinstance(before, dict) and before.get("name") == name):
-            table[kind] = {"name": name}
-    return tables
 
 
 def _network(table: object) -> LanguageModelSettings:

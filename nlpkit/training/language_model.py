@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, cast
 
 import torch
@@ -72,18 +73,24 @@ class LanguageModel(nn.Module):
 
         :raises SettingError: if the encoder carries none.
         """
-        shapes = self._carried(2)
+        shapes, axes = self._layout
         if not shapes:
             raise SettingError("the encoder carries no state from one step to the next: choose rnn, lstm or gru")
         return [
             torch.zeros([batch if i == axis else size for i, size in enumerate(shape)])
-            for shape, axis in zip(shapes, self.axes(), strict=True)
+            for shape, axis in zip(shapes, axes, strict=True)
         ]
 
     def axes(self) -> list[int]:
         """Of each part of the state, the axis along which the texts lie."""
-        pairs = zip(self._carried(2), self._carried(3), strict=True)
-        return [next(i for i, (a, b) in enumerate(zip(*pair, strict=True)) if a != b) for pair in pairs]
+        return self._layout[1]
+
+    @cached_property
+    def _layout(self) -> tuple[list[torch.Size], list[int]]:
+        """Shapes of the parts of the state of two texts, and their axes."""
+        shapes = self._carried(2)
+        pairs = zip(shapes, self._carried(3), strict=True)
+        return shapes, [next(i for i, (a, b) in enumerate(zip(*pair, strict=True)) if a != b) for pair in pairs]
 
     def _carried(self, batch: int) -> list[torch.Size]:
         training = self.training

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -23,13 +24,13 @@ from nlpkit.inference.sampling import Sampling
 from nlpkit.training.checkpoint import Checkpoint
 from nlpkit.training.composition import ENTRY, dump_weights, make
 from nlpkit.training.events import Event, MemberExported, MemberStarted, Sampled, Working
-from nlpkit.training.export import export_graph
-from nlpkit.training.generation_settings import NETWORK, LanguageModelSettings
+from nlpkit.training.export import check_agreement, export_graph
+from nlpkit.training.generation_settings import LanguageModelSettings
 from nlpkit.training.history import History
 from nlpkit.training.language_model import LanguageModel, restore
 from nlpkit.training.loop import Epoch, fit
-from nlpkit.training.member import AGREEMENT
 from nlpkit.training.runs import outcome, recorded
+from nlpkit.training.settings import NETWORK
 from nlpkit.training.storage import StoredTokens, completed, map_array, store_ids
 from nlpkit.training.stored_member import StoredMember, read_member, write_member
 from nlpkit.training.token_prediction import Documents, TokenPrediction
@@ -129,16 +130,16 @@ def _with_samples(
     events: Generator[Event, None, Any], network: LanguageModel, vocabulary: TableVocabulary, seed: int
 ) -> Generator[Event, None, Any]:
     """The same events, and after each epoch a text as the network would write it now."""
-    while True:
-        try:
-            event = next(events)
-        except StopIteration as stop:
-            return stop.value
-        yield event
-        if isinstance(event, Epoch):
-            yield Sampled(
-                NETWORK, event.epoch, _sample(network, vocabulary, np.random.default_rng((seed, event.epoch)))
-            )
+    with closing(events):  # whoever ends this run early ends them, and hears what they then say
+        while True:
+            try:
+                event = next(events)
+            except StopIteration as stop:
+                return stop.value
+            yield event
+            if isinstance(event, Epoch):
+                draw = np.random.default_rng((seed, event.epoch))
+                yield Sampled(NETWORK, event.epoch, _sample(network, vocabulary, draw))
 
 
 def _sample(network: LanguageModel, vocabulary: TableVocabulary, draw: np.random.Generator) -> str:
@@ -187,11 +188,7 @@ def _export(
     ids = np.asarray(validation.ids[: CHECKED // STREAMS * STREAMS], dtype=np.int64)
     ids = ids[: len(ids) // STREAMS * STREAMS].reshape(STREAMS, -1)
     difference = _difference(network, member, vocabulary, ids)
-    if difference > AGREEMENT[weights]:
-        raise NlpkitError(
-            f"the export of {NETWORK} differs from torch by {difference:.3g} in a probability, more than "
-            f"{AGREEMENT[weights]:g}: not saved" + (", train with --set weights=float32" if weights == "int8" else "")
-        )
+    check_agreement(NETWORK, difference, weights)
     size = sum(len(data) for path, data in files.items() if path != bundle.WEIGHTS)
     return member, MemberExported(NETWORK, runtime, size, difference, ids.size)
 

@@ -14,7 +14,6 @@ import torch
 
 from nlpkit import bundle
 from nlpkit.bundle import Bundle
-from nlpkit.errors import NlpkitError
 from nlpkit.inference.members import Floats, open_member, tokenize
 from nlpkit.normalisation import Normaliser
 from nlpkit.training.batching import Rows
@@ -23,7 +22,7 @@ from nlpkit.training.checkpoint import Checkpoint
 from nlpkit.training.classification import Classification, logits_of
 from nlpkit.training.composition import Composition, compose, make, reopen, write_down
 from nlpkit.training.events import Event, MemberExported, MemberStarted, Working
-from nlpkit.training.export import export
+from nlpkit.training.export import check_agreement, export
 from nlpkit.training.history import History
 from nlpkit.training.loop import fit
 from nlpkit.training.pretraining import LanguageModel, pretraining_settings
@@ -36,7 +35,6 @@ from nlpkit.writing import write_synced
 
 CALIBRATED = 50_000  # validation rows that are enough to tune weights and temperature on
 CHECKED = 512  # validation rows on which an exported member must agree with torch
-AGREEMENT = {"float32": 1e-4, "int8": 0.05}  # greatest difference of a calibrated probability; int8 rounds
 LOGITS = "logits.npy"
 
 
@@ -147,10 +145,7 @@ def _export(composition: Composition, weights: str, expected: Floats, texts: Seq
     entry = {"name": composition.entry["name"], "runtime": runtime, **composition.entry}
     found = _exported_logits(entry, files, texts, expected.shape[1])
     difference = _difference(expected, found, labels)
-    if difference > AGREEMENT[weights]:
-        raise NlpkitError(
-            f"the export of {entry['name']} differs from torch by {difference:.3g} in a probability; not saved"
-        )
+    check_agreement(entry["name"], difference, weights)
     report = MemberExported(entry["name"], runtime, size, difference, min(CHECKED, len(expected)))
     return Trained(entry, files, found, report)
 

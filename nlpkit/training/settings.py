@@ -40,6 +40,7 @@ RANGES: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
 WEIGHTS = ("float32", "int8")
 POOLINGS = ("attention", "last", "max", "mean", "sqrtn", "sum")
 KINDS = ("tokenizer", "embedding", "encoder")
+NETWORK = "network"  # the table, and the member, of a task that trains one network
 
 
 @dataclass(frozen=True)
@@ -361,6 +362,28 @@ def without_paths(chosen: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[s
     return {option: value for option, value in chosen.items() if option == "name" or option in entry["config"]}
 
 
+def network_places(run: type, tables: dict[str, Any], path: Sequence[str], last: str) -> list[dict[str, Any]]:
+    """The table that an assignment changes where a run trains one network: its own, unless ``run`` has the setting."""
+    own = {f.name for f in fields(run)}
+    inside = [] if [*path, last][0] in own else [NETWORK]
+    return [descend(tables, [*inside, *path])]
+
+
+def choose_one_way(tables: dict[str, Any], components: Mapping[str, str | None]) -> dict[str, Any]:
+    """Return tables with components replaced by name; options of the old one go, unless it has the same name.
+
+    A recurrent encoder reads one way: a state that has seen what comes after cannot foretell it.
+    """
+    tables = copy.deepcopy(tables)
+    for kind, name in components.items():
+        table = descend(tables, [] if kind == "tokenizer" else [NETWORK])
+        before = table.get(kind)
+        if name is not None and not (isinstance(before, dict) and before.get("name") == name):
+            one_way = kind == "encoder" and "bidirectional" in registry().get(kind, name).options()
+            table[kind] = {"name": name} | ({"bidirectional": False} if one_way else {})
+    return tables
+
+
 def check_training(training: LoopSettings) -> None:
     """Refuse values that no run could use.
 
@@ -379,6 +402,12 @@ def check_focus(focus: Sequence[float]) -> None:
     """Refuse what is no share in the first and the last epoch."""
     if focus and (len(focus) != 2 or not all(0 <= share <= 1 for share in focus)):
         raise SettingError(f"training.focus wants two shares of at most 1, such as [0.35, 0.6], was: {list(focus)}")
+
+
+def check_focused(focus: Sequence[float], corpora: int) -> None:
+    """Refuse a share of the first corpus where there is no other."""
+    if focus and corpora < 2:
+        raise SettingError("training.focus says how large a part the first of several corpora is, and there is but one")
 
 
 def tuples(table: object, name: str) -> Any:

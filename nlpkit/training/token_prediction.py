@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nlpkit.training.batching import Chosen
+from nlpkit.training.batching import Chosen, focused
 from nlpkit.training.generation_settings import StreamTraining
 from nlpkit.training.language_model import LanguageModel, State
 from nlpkit.training.loop import Validation
-from nlpkit.training.word_prediction import focused
 from nlpkit.vocabulary import UNKNOWN
 
 JUDGED = 200_000  # validation tokens that are enough to judge an epoch by
@@ -122,11 +121,8 @@ class TokenPrediction:
     def batches(self, epoch: int, draw: np.random.Generator) -> Sequence[Chosen]:
         """The spans of an epoch's streams, the first corpus as often as it is due in this epoch."""
         settings = self._settings
-        order = np.arange(len(self._train.corpora))
-        if settings.focus:
-            done = (epoch - 1) / max(1, settings.epochs - 1)
-            share = settings.focus[0] + done * (settings.focus[1] - settings.focus[0])
-            order = focused(self._train.corpora == 0, share, draw)
+        done = (epoch - 1) / max(1, settings.epochs - 1)
+        order = focused(self._train.corpora == 0, settings.focus, done, draw)
         if settings.shuffle:
             order = draw.permutation(order)
         self._streams = Streams(self._train, order, settings.streams, settings.span)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nlpkit.inference.blanks import BEGIN, BLANK, END
-from nlpkit.training.batching import Chosen
+from nlpkit.training.batching import Chosen, focused
 from nlpkit.training.cloze_network import ClozeNetwork
 from nlpkit.training.cloze_settings import ClozeTraining
 from nlpkit.training.loop import Validation
@@ -113,11 +113,8 @@ class WordPrediction:
         """Pieces of similar length together, the first corpus as often as it is due in this epoch."""
         settings = self._settings
         self._exact = epoch > settings.epochs - settings.exact_epochs
-        chosen = np.arange(len(self._train.spans))
-        if settings.focus:
-            done = (epoch - 1) / max(1, settings.epochs - 1)
-            share = settings.focus[0] + done * (settings.focus[1] - settings.focus[0])
-            chosen = focused(self._train.corpora[self._train.spans[:, 2]] == 0, share, draw)
+        first = self._train.corpora[self._train.spans[:, 2]] == 0
+        chosen = focused(first, settings.focus, (epoch - 1) / max(1, settings.epochs - 1), draw)
         return token_batches(self._train.lengths, chosen, settings.batch_tokens, draw)
 
     def loss(self, pieces: Chosen) -> tuple[Tensor, None]:
@@ -191,23 +188,6 @@ def cross_entropy(logits: NDArray[Any], answers: Ints) -> float:
 def one_a_row(asked: Tensor) -> Tensor:
     """The first position of each row that is asked for ``(batch, time)``."""
     return asked & (asked.cumsum(1) == 1)
-
-
-def focused(first: NDArray[np.bool_], share: float, draw: np.random.Generator) -> Ints:
-    """As many numbers as there are, of which so large a share are those where ``first`` is true.
-
-    None comes again before all of its kind have come.
-    """
-    wanted = round(share * len(first))
-    ours, others = np.flatnonzero(first), np.flatnonzero(~first)
-    if not len(ours) or not len(others):
-        return np.arange(len(first))
-    return np.concatenate([_cycled(ours, wanted, draw), _cycled(others, len(first) - wanted, draw)])
-
-
-def _cycled(numbers: Ints, count: int, draw: np.random.Generator) -> Ints:
-    rounds = [draw.permutation(numbers) for _ in range(-(-count // len(numbers)))]
-    return np.concatenate([*rounds, numbers[:0]])[:count]
 
 
 def token_batches(lengths: Ints, chosen: Ints, size: int, draw: np.random.Generator) -> list[Chosen]:

@@ -139,7 +139,9 @@ def test_documents_are_drawn_evenly(limit):
 
 def test_nothing_is_drawn_of_nothing():
     assert evenly_drawn([], TableVocabulary([]), 5) == []
-    assert len(embedding(start="ppmi", dim=2).fit([], [])) == 2
+    started = embedding(start="ppmi", dim=2)
+    assert len(started.fit([], [])) == 2
+    assert started.vectors()[1].abs().sum() > 0  # what is unknown keeps its random vector
 
 
 @pytest.mark.parametrize("packed", [False, True])

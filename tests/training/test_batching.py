@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
-from nlpkit.training.batching import BLOCK, POOL, Rows, batches, in_order  # noqa: E402
+from nlpkit.training.batching import BLOCK, POOL, Rows, batches, focused, in_order  # noqa: E402
 
 pytestmark = pytest.mark.train
 lengths = st.lists(st.integers(0, 30), max_size=200).map(np.array)
@@ -87,3 +87,24 @@ def test_ids_are_counted_over_blocks():
     ids = np.arange(BLOCK + 5, dtype=np.int32) % 7
     rows = Rows(ids, np.array([0, 3, BLOCK + 5]), np.zeros(2, dtype=np.int64))
     assert rows.counts(8).tolist() == np.bincount(ids, minlength=8).tolist()
+
+
+@given(st.integers(1, 30), st.integers(1, 30), st.floats(0, 1), st.floats(0, 1), st.sampled_from([0, 0.5, 1]))
+def test_so_large_a_share_is_of_the_first_corpus(ours, others, begin, end, done):
+    first = np.random.default_rng(0).permutation(np.repeat([True, False], [ours, others]))
+    found = focused(first, (begin, end), done, np.random.default_rng(1))
+    assert len(found) == len(first)
+    assert first[found].sum() == round((begin + done * (end - begin)) * len(first))
+    for kind in (first, ~first):
+        times = np.bincount(found, minlength=len(first))[kind]
+        assert times.max() - times.min() <= 1  # none again before all have come
+
+
+@pytest.mark.parametrize("first", [[True, True], [False, False, False], []])
+def test_one_corpus_alone_is_all_of_an_epoch(first):
+    found = focused(np.array(first, dtype=np.bool_), (0.3, 0.3), 0, np.random.default_rng(1))
+    assert found.tolist() == list(range(len(first)))
+
+
+def test_without_a_focus_an_epoch_is_every_row_once():
+    assert focused(np.array([True, False, False]), (), 0, np.random.default_rng(1)).tolist() == [0, 1, 2]

@@ -3,6 +3,7 @@
 import itertools
 import json
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -20,10 +21,10 @@ from nlpkit.inference.decoders import unpack  # noqa: E402
 from nlpkit.registry import Component, registry  # noqa: E402
 from nlpkit.split import split  # noqa: E402
 from nlpkit.training.cloze import train  # noqa: E402
-from nlpkit.training.cloze_settings import choose, places, settings  # noqa: E402
+from nlpkit.training.cloze_settings import ClozeSettings, settings  # noqa: E402
 from nlpkit.training.events import Fitting, MemberExported, MemberStarted, Prepared, Saved, Working  # noqa: E402
 from nlpkit.training.loop import Epoch, Resumed, Step  # noqa: E402
-from nlpkit.training.settings import assign  # noqa: E402
+from nlpkit.training.settings import assign, choose_one_way, network_places  # noqa: E402
 from tests.training.test_sentiment import files_of, the  # noqa: E402
 
 pytestmark = pytest.mark.train
@@ -54,7 +55,7 @@ def texts():
 
 
 def made(*assignments, **components):
-    return settings(assign(choose(TABLES, components), assignments, places))
+    return settings(assign(choose_one_way(TABLES, components), assignments, partial(network_places, ClozeSettings)))
 
 
 def run(folder, texts, *assignments, **components):

@@ -2,12 +2,13 @@
 
 import json
 from dataclasses import asdict
+from functools import partial
 
 import pytest
 
 from nlpkit.errors import SettingError
-from nlpkit.training.cloze_settings import choose, places, settings
-from nlpkit.training.settings import assign, read_recipe, recipes
+from nlpkit.training.cloze_settings import ClozeSettings, settings
+from nlpkit.training.settings import assign, choose_one_way, network_places, read_recipe, recipes
 
 TINY = {
     "tokenizer": {"name": "char"},
@@ -20,7 +21,7 @@ TINY = {
 
 
 def made(*assignments, **components):
-    return settings(assign(choose(TINY, components), assignments, places))
+    return settings(assign(choose_one_way(TINY, components), assignments, partial(network_places, ClozeSettings)))
 
 
 @pytest.mark.parametrize("name", recipes("cloze"))
@@ -156,7 +157,7 @@ def test_a_recipe_that_names_a_part_in_one_word_is_mended_by_an_option_or_refuse
     tables = TINY | ({"tokenizer": "char"} if kind == "tokenizer" else {"network": TINY["network"] | {kind: "lstm"}})
     with pytest.raises(SettingError, match=f"{kind} wants a table"):
         settings(tables)
-    assert settings(choose(tables, components))
+    assert settings(choose_one_way(tables, components))
 
 
 # What does not go together is told before any text is read

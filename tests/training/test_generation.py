@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from functools import partial
 
 import pytest
 
@@ -10,12 +11,12 @@ torch = pytest.importorskip("torch")
 import nlpkit  # noqa: E402
 from nlpkit.bundle import Bundle  # noqa: E402
 from nlpkit.corpus import Example  # noqa: E402
-from nlpkit.errors import SettingError  # noqa: E402
+from nlpkit.errors import NlpkitError, SettingError  # noqa: E402
 from nlpkit.training.events import Fitting, MemberExported, Prepared, Sampled, Saved  # noqa: E402
 from nlpkit.training.generation import train  # noqa: E402
-from nlpkit.training.generation_settings import choose, places, settings  # noqa: E402
+from nlpkit.training.generation_settings import GenerationSettings, settings  # noqa: E402
 from nlpkit.training.loop import Epoch, Resumed, Step  # noqa: E402
-from nlpkit.training.settings import assign, read_recipe, recipes  # noqa: E402
+from nlpkit.training.settings import assign, choose_one_way, network_places, read_recipe, recipes  # noqa: E402
 from tests.training.test_sentiment import files_of, the  # noqa: E402
 
 pytestmark = pytest.mark.train
@@ -40,7 +41,9 @@ def texts():
 
 
 def made(*assignments, **components):
-    return settings(assign(choose(TABLES, components), assignments, places))
+    return settings(
+        assign(choose_one_way(TABLES, components), assignments, partial(network_places, GenerationSettings))
+    )
 
 
 def run(folder, texts, *assignments, **components):
@@ -80,7 +83,7 @@ def test_a_mixture_is_hardly_worse_than_its_better_member(tmp_path, texts):
 @pytest.mark.parametrize("encoder", ["gru", "rnn"])
 @pytest.mark.parametrize("weights", ["float32", "int8"])
 def test_other_encoders_and_weights(tmp_path, texts, encoder, weights):
-    more = ("encoder.bidirectional=false", "training.epochs=1", "encoder.hidden=12", f"weights={weights}")
+    more = ("training.epochs=1", "encoder.hidden=12", f"weights={weights}")
     run(tmp_path / "m", texts, *more, encoder=encoder)
     assert nlpkit.GenerationModel.load(tmp_path / "m").check() == []
 
@@ -116,6 +119,16 @@ def test_an_interrupted_run_says_where_it_goes_on(tmp_path, texts):
     events = list(train(iter(()), made(), tmp_path / "m", resume=True))
     (resumed,) = the(Resumed, events)
     assert resumed.epoch == 2
+
+
+def test_what_fails_as_a_run_is_closed_is_heard(tmp_path, texts):
+    going = train(texts, made(), tmp_path / "m")
+    for event in going:
+        if isinstance(event, Step):
+            (tmp_path / "m.training" / "network.safetensors").mkdir()  # so the state cannot be saved
+            with pytest.raises(NlpkitError, match="cannot be written"):
+                going.close()
+            break
 
 
 @pytest.mark.parametrize(

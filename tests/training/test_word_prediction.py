@@ -19,7 +19,6 @@ from nlpkit.training.word_prediction import (  # noqa: E402
     NONE,
     Pieces,
     WordPrediction,
-    focused,
     token_batches,
 )
 from nlpkit.vocabulary import PAD, UNKNOWN  # noqa: E402
@@ -113,23 +112,6 @@ def test_pieces_of_one_length_stand_together():
     assert padding < 0.05 * lengths.sum()
     widths = [int(lengths[batch].max()) for batch in found]
     assert widths != sorted(widths)  # but the batches come in any order
-
-
-@given(st.integers(1, 30), st.integers(1, 30), st.floats(0, 1))
-def test_so_large_a_share_is_of_the_first_corpus(ours, others, share):
-    first = np.random.default_rng(0).permutation(np.repeat([True, False], [ours, others]))
-    found = focused(first, share, np.random.default_rng(1))
-    assert len(found) == len(first)
-    assert first[found].sum() == round(share * len(first))
-    for kind in (first, ~first):
-        times = np.bincount(found, minlength=len(first))[kind]
-        assert times.max() - times.min() <= 1  # none again before all have come
-
-
-@pytest.mark.parametrize("first", [[True, True], [False, False, False], []])
-def test_one_corpus_alone_is_all_of_an_epoch(first):
-    found = focused(np.array(first, dtype=np.bool_), 0.3, np.random.default_rng(1))
-    assert found.tolist() == list(range(len(first)))
 
 
 def test_the_share_goes_from_the_first_to_the_last():
