@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import itertools
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from nlpkit.commands import say
 from nlpkit.commands.generation_training import train
 from nlpkit.commands.groups import DefaultGroup
-from nlpkit.commands.labelled import ENCODING, TEXT_COLUMN, unlabelled_rows
+from nlpkit.commands.labelled import ENCODING, TEXT_COLUMN, counted, unlabelled_rows
 from nlpkit.errors import DataError
 
 if TYPE_CHECKING:
     from nlpkit.generation_evaluation import GenerationMetrics
     from nlpkit.inference.generate import Text
+    from nlpkit.rows import Row
 
 MODEL = click.option("--model", "-m", default="reviews-chars", show_default=True, help="A model's name or folder.")
 SEEDS = 1 << 32
+TOGETHER = 64  # texts that are written side by side
 
 
 @click.group(cls=DefaultGroup, default="text")
@@ -55,9 +59,16 @@ def generate() -> None:
 @click.option("--stop", help="End before this text.")
 @click.option("--through", is_flag=True, help="Go on behind the end of a text, with the next.")
 @click.option("--seed", type=click.IntRange(0, SEEDS - 1), help="The same seed gives the same text.  [default: any]")
-@click.option("--count", "-n", type=click.IntRange(1), default=1, show_default=True, help="How many texts.")
+@click.option("--count", "-n", type=click.IntRange(1), default=1, show_default=True, help="How many texts a prompt.")
+@click.option(
+    "--file", "files", multiple=True, type=click.Path(allow_dash=True), help="Its rows are prompts; - is stdin."
+)
+@click.option("--column", "-c", help="The column of a CSV or TSV that holds the prompts.")
 @MODEL
 @click.option("--format", "-f", "kind", type=click.Choice(["text", "jsonl"]), default="text", show_default=True)
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="Write here instead of to stdout.")
+@click.option("--force", is_flag=True, help="Let --output replace a file.")
+@ENCODING
 def text(
     prompt: str,
     length: int,
@@ -69,10 +80,15 @@ def text(
     through: bool,
     seed: int | None,
     count: int,
+    files: tuple[str, ...],
+    column: str | None,
     model: str,
     kind: str,
+    output: Path | None,
+    force: bool,
+    encoding: str | None,
 ) -> None:
-    """Write texts that go on from a prompt; one text appears as it is drawn, several when all are written.
+    """Write texts that go on from a prompt; one text appears as it is drawn, several when they are written.
 
     A text ends where the model ends it, at --stop, or at --length.
 
@@ -80,32 +96,63 @@ def text(
     nlpkit generate text --prompt 衣服质量
     nlpkit generate text --prompt 酒店 --temperature 0.5 --seed 7
     nlpkit generate text -n 20 --top-p 0.9 --format jsonl > drafts.jsonl
+    cat prompts.txt | nlpkit generate text --file - --length 30
     nlpkit generate text --through --length 2000 > reviews.txt
     """
     import secrets
 
+    from nlpkit.commands.streams import bar, blocks, headers, opened
     from nlpkit.inference.generate import GenerationModel
     from nlpkit.inference.sampling import Sampling
+    from nlpkit.rows import argument_row
 
-    opened = GenerationModel.load(model)
+    if files and prompt:
+        raise click.UsageError("give --prompt or --file, not both")
+    if not files and (column or encoding):
+        raise click.UsageError("--column and --encoding are those of a file: give --file, or leave them out")
+    generation = GenerationModel.load(model)
+    prompt = argument_row(prompt).text
+    output = None if str(output) == "-" else output
+    headers(files, column=column, encoding=encoding)
     seed = secrets.randbelow(SEEDS) if seed is None else seed
     options: dict[str, Any] = {"length": length, "stop": stop or None, "through": through, "seed": seed}
     options["sampling"] = Sampling(temperature, top_k, top_p, penalty)
-    if kind == "text" and count == 1:
-        for piece in itertools.chain([prompt], opened.stream(prompt, **options), ["\n"]):
-            sys.stdout.write(piece)
-            sys.stdout.flush()
+    if kind == "text" and count == 1 and not files and output is None:
+        for piece in itertools.chain([prompt], generation.stream(prompt, **options), ["\n"]):
+            sys.stdout.buffer.write(piece.encode())
+            sys.stdout.buffer.flush()
         return
-    for number, written in enumerate(opened.generate([prompt] * count, **options)):
-        click.echo(f"{prompt}{written.text}" if kind == "text" else _line(written, seed, number))
+    write = _jsonl if kind == "jsonl" else _text
+    faults: Counter[str] = Counter()
+    texts = 0
+    with opened(output, force=force) as out, bar(show=output is not None or not sys.stdout.isatty()) as advance:
+        prompts = () if files else (prompt,)
+        for source, first, block in blocks(files, prompts, "--prompt", column=column, encoding=encoding):
+            wanted = ((number, row) for number, row in enumerate(block, first) for _ in range(count))
+            while some := list(itertools.islice(wanted, TOGETHER)):
+                written = generation.generate([row.text for _, row in some], first=texts, **options)
+                for number, ((place, row), found) in enumerate(zip(some, written, strict=True), texts):
+                    out.write(write(source.name, place, row, found, seed, number))
+                    faults.update([row.fault] if row.fault else [])
+                out.flush()
+                texts += len(some)
+                advance(texts // count, source.progress())
+    if faults:
+        say(f"{faults.total():,} of {texts:,} texts were not written: {counted(faults)}")
 
 
-def _line(written: Text, seed: int, number: int) -> bytes:
+def _text(_file: str, _place: int, row: Row, written: Text, _seed: int, _number: int) -> bytes:
+    """The prompt and what follows it, or as much of a row as can be read."""
+    return f"{row.text}{'' if row.fault else written.text}\n".encode("utf-8", "replace")
+
+
+def _jsonl(file: str, place: int, row: Row, written: Text, seed: int, number: int) -> bytes:
     """A text as JSON."""
     import orjson
 
-    told = {"prompt": written.prompt, "text": written.text, "ended": written.ended, "seed": seed, "number": number}
-    return orjson.dumps(told)
+    told: dict[str, Any] = {"file": file, "row": place, "prompt": row.text}
+    told |= {"text": None if row.fault else written.text, "ended": None if row.fault else written.ended}
+    return orjson.dumps({**told, "seed": seed, "number": number, "reason": row.fault}) + b"\n"
 
 
 @generate.command()

@@ -90,6 +90,7 @@ class GenerationModel:
         through: bool = False,
         sampling: Sampling | None = None,
         seed: int | None = None,
+        first: int = 0,
     ) -> list[Text]:
         """Go on from each prompt, all of them side by side.
 
@@ -97,10 +98,11 @@ class GenerationModel:
         :param stop: a text ends before this.
         :param through: go on behind the end of a text, with the next; it stands in the text as a line break.
         :param seed: the same one gives the same texts; None draws one.
+        :param first: the number of the first text: texts of one seed differ by their numbers.
         :raises SettingError: if a number is out of its range, or prompts come as one string.
         """
-        steps = self.write(prompts, length=length, stop=stop, through=through, sampling=sampling, seed=seed)
-        return deque(steps, maxlen=1)[0]
+        options: dict[str, Any] = {"length": length, "stop": stop, "through": through, "sampling": sampling}
+        return deque(self.write(prompts, seed=seed, first=first, **options), maxlen=1)[0]
 
     def write(
         self,
@@ -111,13 +113,14 @@ class GenerationModel:
         through: bool = False,
         sampling: Sampling | None = None,
         seed: int | None = None,
+        first: int = 0,
     ) -> Iterator[list[Text]]:
         """As `generate`, yielding all texts after each character, the same objects each time."""
-        _check(prompts, length, stop, seed)
+        _check(prompts, length, stop, seed, first)
         texts = [Text(prompt) for prompt in prompts]
         sampling = sampling or Sampling()
         seed = secrets.randbelow(MOST_SEEDS) if seed is None else seed
-        draws = [np.random.default_rng((seed, number)) for number in range(len(texts))]
+        draws = [np.random.default_rng((seed, first + number)) for number in range(len(texts))]
         going = list(range(len(texts)))
         logits, states = self._begun([text.prompt for text in texts])
         recent = np.full((len(texts), RECENT), -1, dtype=np.int64)
@@ -274,7 +277,7 @@ def _sure(text: str, stop: str | None) -> str:
     return text[: -next((n for n in lengths if (stop or "").startswith(text[-n:])), 0) or None]
 
 
-def _check(prompts: object, length: object, stop: object, seed: object) -> None:
+def _check(prompts: object, length: object, stop: object, seed: object, first: object) -> None:
     if isinstance(prompts, str | bytes) or not isinstance(prompts, Sequence) or not prompts:
         raise SettingError("prompts come in a list, of at least one; the empty prompt is ''")
     if odd := [prompt for prompt in prompts if not isinstance(prompt, str)]:
@@ -285,3 +288,5 @@ def _check(prompts: object, length: object, stop: object, seed: object) -> None:
         raise SettingError(f"stop is a text that is not empty, was: {stop!r}")
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < MOST_SEEDS):
         raise SettingError(f"seed must be a whole number from 0 to {MOST_SEEDS - 1}, was: {seed!r}")
+    if isinstance(first, bool) or not isinstance(first, int) or first < 0:
+        raise SettingError(f"first must be a whole number that is not negative, was: {first!r}")

@@ -58,11 +58,47 @@ def test_options_reach_the_model(generate):
     assert len(generate("--through", "-l", 90, "--seed", 1).stdout.decode()) == 91
 
 
-@pytest.mark.parametrize("prompt", ["😀😀", "line\nbreak\n", "Ａ", "\\ud800", ""])
-def test_any_prompt_will_do(generate, prompt):
-    done = generate("--prompt", prompt, "--seed", 1)
+@pytest.mark.parametrize("prompt", ["😀😀", "line\nbreak\n", "Ａ", "\\ud800", "", "质\udcff\udc80量"])
+@pytest.mark.parametrize("more", [["-f", "text"], ["-f", "jsonl"], ["-n", 2]])
+def test_any_prompt_will_do(generate, prompt, more):
+    done = generate("--prompt", prompt, "--seed", 1, *more)
     assert (done.returncode, done.stderr) == (0, b"")
-    assert done.stdout.decode().startswith(prompt)
+    said = "".join("�" if "\ud800" <= c <= "\udfff" else c for c in prompt)
+    text = done.stdout.decode()
+    assert (json.loads(text)["prompt"] == said) if "jsonl" in more else text.startswith(said)
+
+
+def test_prompts_come_from_a_file_and_each_gets_its_texts(generate, tmp_path):
+    path, out = tmp_path / "prompts.csv", tmp_path / "texts.jsonl"
+    rows = [["质量"], [""], ["快递"]] * 30
+    path.write_text("begin\n" + "\n".join(f'"{row[0]}"' for row in rows), encoding="gb18030")
+    options = ["--seed", 3, "-n", 2, "-l", 5, "-f", "jsonl"]
+    done = generate("--file", path, "--column", "begin", *options, "-o", out)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    texts = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert [text["prompt"] for text in texts] == [row[0] for row in rows for _ in range(2)]
+    assert [text["row"] for text in texts] == [row for row in range(1, 91) for _ in range(2)]
+    assert [text["number"] for text in texts] == list(range(180))
+    lines = "\n".join(row[0] for row in rows).encode()
+    piped = generate("--file", "-", *options, input=lines).stdout.splitlines()
+    assert [json.loads(line)["text"] for line in piped] == [text["text"] for text in texts]
+
+
+def test_a_row_that_cannot_be_read_has_a_reason(generate, tmp_path):
+    path = tmp_path / "prompts.txt"
+    path.write_bytes("质量\n".encode() + b"\xff\xfe\xfd\n" + "快递\n".encode())
+    done = generate("--file", path, "-f", "jsonl", "--encoding", "utf-8")
+    first, second, third = (json.loads(line) for line in done.stdout.splitlines())
+    assert (second["text"], second["reason"]) == (None, "undecodable bytes")
+    assert None not in (first["text"], third["text"])
+    assert b"1 of 3 texts were not written: 1 undecodable bytes" in done.stderr
+    assert len(generate("--file", path, "--encoding", "utf-8").stdout.splitlines()) == 3
+
+
+def test_a_prompt_and_a_file_exclude_each_other(generate, tmp_path):
+    assert generate("-p", "质", "--file", tmp_path / "x").returncode == 2
+    assert generate("--column", "x").returncode == 2
+    assert "x.txt" in one_sentence(generate("--file", tmp_path / "x.txt"), 1)
 
 
 @pytest.mark.parametrize(

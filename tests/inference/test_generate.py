@@ -46,6 +46,13 @@ def test_whatever_a_prompt_holds_it_goes_on(prompt):
     assert set(text.text) <= set(MODEL.characters)  # what is unknown is never written
 
 
+@given(st.integers(1, 5), st.integers(1, 5))
+@settings(max_examples=20)
+def test_a_text_is_drawn_by_its_seed_and_its_number(before, count):
+    together = MODEL.generate([""] * (before + count), length=20, seed=4)
+    assert MODEL.generate([""] * count, length=20, seed=4, first=before) == together[before:]
+
+
 def test_a_text_ends_where_the_model_ends_it_or_at_its_length():
     ends = {written(seed=seed, length=40).ended for seed in range(20)}
     assert ends <= {"end", "length"}
