@@ -24,9 +24,12 @@ site = Path(sysconfig.get_path("purelib"))
 assert Path(nlpkit.__file__).is_relative_to(site), f"nlpkit is imported from {nlpkit.__file__}, not from the wheel"
 assert not Path.cwd().is_relative_to(HERE) or ".tox" in Path.cwd().parts
 assert "reviews" in run("models", "list")
-assert run("models", "check", "reviews") == "reviews: ok\n"
+for model in ("reviews", "reviews-cloze", "reviews-chars"):
+    assert run("models", "check", model) == f"{model}: ok\n"
 rows = [json.loads(line) for line in run("sentiment", "score", stdin="质量很好，很满意\n太差了，退货\n\n").splitlines()]
 assert [row["label"] for row in rows] == ["positive", "negative", None], rows
+assert json.loads(run("cloze", stdin="衣服质量__哦\n"))["fillings"][0]["words"] == ["不错"]
+assert run("generate", "--prompt", "衣服质量", "--length", "9", "--through", "--seed", "1").startswith("衣服质量")
 size = sum(f.stat().st_size for f in site.rglob("*") if f.is_file() and "__pycache__" not in f.parts)
 assert size <= LIMIT, f"the environment takes {size / 1e6:.0f} MB, more than {LIMIT / 1e6:.0f}"
 print(f"the wheel works; the environment takes {size / 1e6:.0f} MB")

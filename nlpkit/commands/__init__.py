@@ -62,6 +62,7 @@ def cli() -> None:
     \b
     nlpkit sentiment score reviews.txt          is each review good or bad, and how sure are we
     nlpkit cloze "衣服质量__哦"                 the words that fit the blank, best first
+    nlpkit generate --prompt 衣服质量           text that goes on from there
     nlpkit sentiment train corpus.csv -o mine   a model of your own
     nlpkit models list                          models that are there
     nlpkit corpus list                          public corpora to train on
