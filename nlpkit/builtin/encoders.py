@@ -35,6 +35,7 @@ def rnn(
     layers: int = 1,
     bidirectional: bool = True,
     dropout: float = 0.0,
+    weight_dropout: float = 0.0,
     norm: str = "none",
     nonlinearity: str = "tanh",
 ) -> Encoder:
@@ -44,6 +45,7 @@ def rnn(
     :param layers: layers on top of each other.
     :param bidirectional: read from the end as well.
     :param dropout: on what goes into each layer.
+    :param weight_dropout: of the recurrent weights, anew in each step (Merity et al. 2018, https://arxiv.org/abs/1708.02182).
     :param norm: none, layer or batch: how the states of each layer are normalised.
     :param nonlinearity: tanh or relu.
     """
@@ -56,6 +58,7 @@ def rnn(
         layers=layers,
         bidirectional=bidirectional,
         dropout=dropout,
+        weight_dropout=weight_dropout,
         norm=norm,
         nonlinearity=nonlinearity,
     )
@@ -68,6 +71,7 @@ def lstm(
     layers: int = 1,
     bidirectional: bool = True,
     dropout: float = 0.0,
+    weight_dropout: float = 0.0,
     norm: str = "none",
 ) -> Encoder:
     """Long short-term memory (Hochreiter and Schmidhuber 1997, https://doi.org/10.1162/neco.1997.9.8.1735).
@@ -76,6 +80,7 @@ def lstm(
     :param layers: layers on top of each other.
     :param bidirectional: read from the end as well.
     :param dropout: on what goes into each layer.
+    :param weight_dropout: of the recurrent weights, anew in each step (Merity et al. 2018, https://arxiv.org/abs/1708.02182).
     :param norm: none, layer or batch: how the states of each layer are normalised.
     """
     from nlpkit.builtin.recurrent import RecurrentEncoder  # torch
@@ -87,6 +92,7 @@ def lstm(
         layers=layers,
         bidirectional=bidirectional,
         dropout=dropout,
+        weight_dropout=weight_dropout,
         norm=norm,
     )
 
@@ -98,6 +104,7 @@ def gru(
     layers: int = 1,
     bidirectional: bool = True,
     dropout: float = 0.0,
+    weight_dropout: float = 0.0,
     norm: str = "none",
 ) -> Encoder:
     """Gated recurrent units (Cho et al. 2014, https://aclanthology.org/D14-1179): three quarters of an LSTM's weights.
@@ -106,6 +113,7 @@ def gru(
     :param layers: layers on top of each other.
     :param bidirectional: read from the end as well.
     :param dropout: on what goes into each layer.
+    :param weight_dropout: of the recurrent weights, anew in each step (Merity et al. 2018, https://arxiv.org/abs/1708.02182).
     :param norm: none, layer or batch: how the states of each layer are normalised.
     """
     from nlpkit.builtin.recurrent import RecurrentEncoder  # torch
@@ -117,5 +125,6 @@ def gru(
         layers=layers,
         bidirectional=bidirectional,
         dropout=dropout,
+        weight_dropout=weight_dropout,
         norm=norm,
     )

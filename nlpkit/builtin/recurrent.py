@@ -8,6 +8,8 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional
 
 from nlpkit.builtin.options import one_of, positive, probability, switch
 
@@ -54,16 +56,17 @@ class RecurrentEncoder(nn.Module):
         layers: int,
         bidirectional: bool,
         dropout: float,
+        weight_dropout: float,
         norm: str,
         nonlinearity: str | None = None,
     ) -> None:
         super().__init__()
         positive(hidden=hidden, layers=layers)
-        probability(dropout=dropout)
+        probability(dropout=dropout, weight_dropout=weight_dropout)
         switch(bidirectional=bidirectional)
         one_of(NORMS, norm=norm)
         self.config: dict[str, Any] = {"hidden": hidden, "layers": layers, "bidirectional": bidirectional}
-        self.config |= {"dropout": dropout, "norm": norm}
+        self.config |= {"dropout": dropout, "weight_dropout": weight_dropout, "norm": norm}
         own: dict[str, Any] = {}
         if nonlinearity is not None:
             one_of(NONLINEARITIES, nonlinearity=nonlinearity)
@@ -105,11 +108,17 @@ class RecurrentEncoder(nn.Module):
 
     def _read(self, depth: int, vectors: Tensor, mask: Tensor, state: Any) -> tuple[Sequence[Tensor], Any]:
         """States ``(batch, time, hidden)`` of each direction, and the forward direction's last."""
-        ahead, last = self.forwards[depth](vectors, state)
+        ahead, last = self._direction(self.forwards[depth], vectors, state)
         if self.causal:
             return [ahead], last
-        behind, _ = self.backwards[depth](reverse(vectors, mask))
+        behind, _ = self._direction(self.backwards[depth], reverse(vectors, mask), None)
         return [ahead, reverse(behind, mask)], last
+
+    def _direction(self, layer: nn.Module, vectors: Tensor, state: Any) -> tuple[Tensor, Any]:
+        if not (self.training and self.config["weight_dropout"]):
+            return cast(tuple[Tensor, Any], layer(vectors, state))
+        dropped = functional.dropout(cast(Tensor, layer.weight_hh_l0), self.config["weight_dropout"])
+        return cast(tuple[Tensor, Any], functional_call(layer, {"weight_hh_l0": dropped}, (vectors, state)))
 
     def _read_onnx(self, depth: int, vectors: Tensor, mask: Tensor, state: Any) -> tuple[Sequence[Tensor], Any]:
         """As `_read`, by ONNX's own operator, which turns each row round by its length in a third of our time."""

@@ -53,6 +53,23 @@ def test_states_and_gradients_equal_torchs_over_packed_sequences(cell, own, laye
             torch.testing.assert_close(getattr(made.forwards[depth], f"{part}_l0").grad, wanted, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("cell", CELLS)
+def test_recurrent_weights_are_dropped_in_training_alone(cell, bidirectional):
+    made = encoder(cell, {"hidden": 16, "weight_dropout": 0.5, "bidirectional": bidirectional})
+    plain = encoder(cell, {"hidden": 16, "bidirectional": bidirectional})
+    plain.load_state_dict(made.state_dict())
+    vectors, mask = masked(5, lengths=[5, 1, 3])
+    expected = plain(vectors, mask)[0]
+    torch.testing.assert_close(made.eval()(vectors, mask)[0], expected)
+    first, second = (made.train()(vectors, mask)[0][mask] for _ in range(2))
+    assert not torch.allclose(first, second)
+    second.square().sum().backward()
+    for layer in (*made.forwards, *made.backwards):
+        assert 0.3 < (layer.weight_hh_l0.grad == 0).float().mean() < 0.7
+        assert (layer.weight_ih_l0.grad != 0).all()
+
+
 @pytest.mark.parametrize("norm", ["none", "layer", "batch"])
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_row_cut_in_two_is_one_row_where_the_state_is_carried(cell, norm):
