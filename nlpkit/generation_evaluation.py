@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from nlpkit.inference.generate import GenerationModel
-from nlpkit.vocabulary import UNKNOWN
+from nlpkit.vocabulary import UNKNOWN, Ints
 
 BLOCK = 1 << 20  # characters that are held at a time
 STREAMS, LEAST = 16, 2048  # texts that are read side by side, each of so many characters
@@ -41,25 +40,45 @@ class GenerationMetrics:
 
 
 def measure_texts(model: GenerationModel, texts: Iterable[str]) -> GenerationMetrics:
-    """Measure a model on texts, each following the one before it; they are never held."""
+    """Measure a model on texts, which are never held together.
+
+    Some texts are read side by side; each follows the one before it, the first of them nothing.
+    """
     count = total = unknown = 0
     nats = 0.0
     for block in _blocks(texts):
-        ids = model.encode(block)
-        count, total, unknown = count + len(block), total + len(ids), unknown + int((ids == UNKNOWN).sum())
-        streams = max(1, min(STREAMS, len(ids) // LEAST))
-        even = len(ids) // streams * streams
-        found = [model.log_probabilities(ids[:even].reshape(streams, -1))]
-        found += [model.log_probabilities(ids[None, even:])] if even < len(ids) else []
-        nats -= sum(float(part.sum(dtype=np.float64)) for part in found)
+        streams = _dealt(model.encode(block), model.end)
+        count += len(block)
+        total += sum(map(len, streams))
+        unknown += sum(int((ids == UNKNOWN).sum()) for ids in streams)
+        nats -= _log_probability(model, streams)
     return GenerationMetrics(count, total, unknown, round(nats / max(1, total) / float(np.log(2)), 4))
 
 
-def _blocks(texts: Iterable[str]) -> Iterable[list[str]]:
-    remaining = iter(texts)
-    while block := list(itertools.islice(remaining, 256)):
-        size = sum(map(len, block))
-        while size < BLOCK and (more := list(itertools.islice(remaining, 256))):
-            block += more
-            size += sum(map(len, more))
+def _log_probability(model: GenerationModel, streams: Sequence[Ints]) -> float:
+    """The log-probability of streams of ids, in nats."""
+    longest = max(map(len, streams))
+    ids = np.array([np.pad(stream, (0, longest - len(stream)), constant_values=UNKNOWN) for stream in streams])
+    found = model.log_probabilities(ids)
+    return sum(float(row[: len(stream)].sum()) for row, stream in zip(found, streams, strict=True))
+
+
+def _dealt(ids: Ints, end: int) -> list[Ints]:
+    """Texts one after the other, dealt out whole to streams of about one length."""
+    ends = np.flatnonzero(ids == end) + 1
+    streams = max(1, min(STREAMS, len(ids) // LEAST))
+    cuts = ends[np.searchsorted(ends, len(ids) * np.arange(1, streams) / streams)]
+    return [part for part in np.split(ids, cuts) if len(part)]
+
+
+def _blocks(texts: Iterable[str]) -> Iterator[list[str]]:
+    """The texts, as many at a time as hold so many characters."""
+    block, size = list[str](), 0
+    for text in texts:
+        block.append(text)
+        size += len(text)
+        if size >= BLOCK:
+            yield block
+            block, size = [], 0
+    if block:
         yield block

@@ -255,5 +255,7 @@ def load_vocabulary(data: bytes) -> Vocabulary:
     """
     found = json.loads(data.decode("utf-8", "surrogatepass"))
     if found["kind"] == TableVocabulary.kind:
+        if not all(isinstance(token, str) for token in found["tokens"]):
+            raise ValueError("tokens are texts")
         return TableVocabulary(found["tokens"], suffixes=found.get("suffixes", False))
     return HashVocabulary(bits=found["bits"], low=found["low"], high=found["high"], marks=found["marks"])

@@ -40,7 +40,7 @@ def generate() -> None:
 @generate.command()
 @click.option("--prompt", "-p", default="", help="What the text begins with.")
 @click.option("--length", "-l", type=click.IntRange(0), default=200, show_default=True, help="Characters at most.")
-@click.option("--temperature", "-t", type=click.FloatRange(0), default=0.8, show_default=True, help="0 is greedy.")
+@click.option("--temperature", "-t", type=click.FloatRange(0, 100), default=0.8, show_default=True, help="0 is greedy.")
 @click.option("--top-k", type=click.IntRange(0), default=0, help="Draw among so many of the likeliest.  [default: all]")
 @click.option(
     "--top-p",
@@ -51,7 +51,7 @@ def generate() -> None:
 )
 @click.option(
     "--penalty",
-    type=click.FloatRange(0),
+    type=click.FloatRange(0, 100),
     default=0.0,
     show_default=True,
     help="Lessen a character's logit by this for each time that it stands among the last 64.",
@@ -101,7 +101,7 @@ def text(
     """
     import secrets
 
-    from nlpkit.commands.streams import bar, blocks, headers, opened
+    from nlpkit.commands.streams import bar, blocks, harmless, headers, opened
     from nlpkit.inference.generate import GenerationModel
     from nlpkit.inference.sampling import Sampling
     from nlpkit.rows import argument_row
@@ -119,20 +119,22 @@ def text(
     options["sampling"] = Sampling(temperature, top_k, top_p, penalty)
     if kind == "text" and count == 1 and not files and output is None:
         for piece in itertools.chain([prompt], generation.stream(prompt, **options), ["\n"]):
-            sys.stdout.buffer.write(piece.encode())
+            sys.stdout.buffer.write((harmless(piece) if sys.stdout.isatty() else piece).encode())
             sys.stdout.buffer.flush()
         return
     write = _jsonl if kind == "jsonl" else _text
+    terminal = output is None and sys.stdout.isatty()
     faults: Counter[str] = Counter()
     texts = 0
-    with opened(output, force=force) as out, bar(show=output is not None or not sys.stdout.isatty()) as advance:
+    with opened(output, force=force) as out, bar(show=not terminal) as advance:
         prompts = () if files else (prompt,)
         for source, first, block in blocks(files, prompts, "--prompt", column=column, encoding=encoding):
             wanted = ((number, row) for number, row in enumerate(block, first) for _ in range(count))
             while some := list(itertools.islice(wanted, TOGETHER)):
                 written = generation.generate([row.text for _, row in some], first=texts, **options)
                 for number, ((place, row), found) in enumerate(zip(some, written, strict=True), texts):
-                    out.write(write(source.name, place, row, found, seed, number))
+                    line = write(source.name, place, row, found, seed, number)
+                    out.write((harmless(line) if terminal else line).encode("utf-8", "replace"))
                     faults.update([row.fault] if row.fault else [])
                 out.flush()
                 texts += len(some)
@@ -141,18 +143,18 @@ def text(
         say(f"{faults.total():,} of {texts:,} texts were not written: {counted(faults)}")
 
 
-def _text(_file: str, _place: int, row: Row, written: Text, _seed: int, _number: int) -> bytes:
+def _text(_file: str, _place: int, row: Row, written: Text, _seed: int, _number: int) -> str:
     """The prompt and what follows it, or as much of a row as can be read."""
-    return f"{row.text}{'' if row.fault else written.text}\n".encode("utf-8", "replace")
+    return f"{row.text}{'' if row.fault else written.text}\n"
 
 
-def _jsonl(file: str, place: int, row: Row, written: Text, seed: int, number: int) -> bytes:
+def _jsonl(file: str, place: int, row: Row, written: Text, seed: int, number: int) -> str:
     """A text as JSON."""
     import orjson
 
     told: dict[str, Any] = {"file": file, "row": place, "prompt": row.text}
     told |= {"text": None if row.fault else written.text, "ended": None if row.fault else written.ended}
-    return orjson.dumps({**told, "seed": seed, "number": number, "reason": row.fault}) + b"\n"
+    return orjson.dumps({**told, "seed": seed, "number": number, "reason": row.fault}).decode() + "\n"
 
 
 @generate.command()

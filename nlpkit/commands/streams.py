@@ -24,6 +24,11 @@ def shown(text: str) -> str:
     return _CONTROL.sub("�", " ".join(text.split()))
 
 
+def harmless(text: str) -> str:
+    """A text as lines of a terminal."""
+    return _CONTROL.sub(lambda found: "\n" if found[0] == "\n" else "�", text)
+
+
 @contextlib.contextmanager
 def opened(output: Path | None, *, force: bool) -> Iterator[IO[bytes]]:
     """Yield stdout, or a file beside ``output`` that takes its name when all went well.

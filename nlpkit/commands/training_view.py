@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nlpkit.commands import console, say, table, warn
+from nlpkit.commands.streams import shown
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -88,7 +89,7 @@ class _Drawing:
                 self._member = event.name
                 self._say(_started(event))
             case events.Sampled():
-                self._say(f"           {event.text}")
+                self._say(f"           {shown(event.text)}")
             case events.MemberExported():
                 self._say(_exported(event))
             case events.Saved():
@@ -154,7 +155,10 @@ class _Bar:
         left = (event.epochs - event.epoch + 1) * event.steps - event.step
         accuracy = _accuracy(None if event.right is None else self._right)
         rest = f"  {_clock(left * elapsed / self._steps)} left" if elapsed > 1 else ""  # the first steps warm up
-        what = f"loss {self._loss:.4f}{accuracy}  {self._rows / elapsed:,.0f} rows/s{rest}"
+        speed = (
+            f"{self._steps / elapsed:,.1f} steps/s" if event.right is None else f"{self._rows / elapsed:,.0f} rows/s"
+        )
+        what = f"loss {self._loss:.4f}{accuracy}  {speed}{rest}"
         name = f"{self._name}  epoch {event.epoch}/{event.epochs}"
         self._update(name, event.step, event.steps, what)
 
@@ -235,7 +239,7 @@ def _started(event: MemberStarted) -> str:
 def _exported(event: MemberExported) -> str:
     return (
         f"{event.name}: exported as a {event.runtime}, {event.size / 1e6:.2f} MB; "
-        f"greatest difference of a probability from torch on {event.checked} rows: {event.difference:.2g}"
+        f"greatest difference of a probability from torch on {event.checked} {event.unit}: {event.difference:.2g}"
     )
 
 
@@ -243,7 +247,8 @@ def _saved(event: Saved) -> None:
     screen = console(stderr=True)
     for stage in event.stages:
         leave = "" if stage.exit is None else f", leaves at {stage.exit}"
-        screen.print(f"mixture {list(stage.weights)}, temperature {stage.temperature}{leave}")
+        temperature = "" if event.task == "generate" else f", temperature {stage.temperature}"
+        screen.print(f"mixture {list(stage.weights)}{temperature}{leave}")
     screen.print(_summary(event))
     if event.metrics:
         FIGURES[event.task](event.metrics)

@@ -6,7 +6,7 @@ import secrets
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -37,21 +37,26 @@ class Text:
     """A text that is being written.
 
     :param prompt: what it goes on from, as said.
-    :param text: what was written so far, without the prompt.
+    :param written: the characters written so far, without the prompt.
     :param ended: None while it is written; then why it ended: end (the model ended it), stop, or length.
     """
 
     prompt: str
-    text: str = ""
+    written: list[str] = field(default_factory=list, repr=False)
     ended: str | None = None
+
+    @property
+    def text(self) -> str:
+        """What was written so far, without the prompt."""
+        return "".join(self.written)
 
 
 class GenerationModel:
     """A model that goes on writing, read from a bundle.
 
     >>> import nlpkit
-    >>> nlpkit.GenerationModel.load("reviews-chars").generate(["衣服"], seed=1)  # doctest: +SKIP
-    [Text(prompt='衣服', text='质量不错，穿着很舒服', ended='end')]
+    >>> nlpkit.GenerationModel.load("reviews-chars").generate(["衣服"], seed=1)[0].text  # doctest: +SKIP
+    '质量不错，穿着很舒服'
 
     :raises BundleError: if the bundle is damaged or was made for another task.
     """
@@ -64,8 +69,8 @@ class GenerationModel:
             (stage,) = bundle.config["stages"]
             self._weights = Stage.from_json(stage).weights
             self._entries = list(bundle.config["members"])
-            if len(self._weights) != len(self._entries):
-                raise ValueError("members and weights do not fit each other")
+            if len(self._weights) != len(self._entries) or min(self._weights) < 0 or not sum(self._weights) > 0:
+                raise ValueError(f"{len(self._entries)} members and weights {self._weights} do not fit each other")
 
     @classmethod
     def load(cls, model: str | Path = "reviews-chars") -> GenerationModel:
@@ -123,7 +128,7 @@ class GenerationModel:
         draws = [np.random.default_rng((seed, first + number)) for number in range(len(texts))]
         going = list(range(len(texts)))
         logits, states = self._begun([text.prompt for text in texts])
-        recent = np.full((len(texts), RECENT), -1, dtype=np.int64)
+        recent = np.array([self._recent(prompt) for prompt in prompts])
         numbers = np.zeros((len(texts), 0))
         yield texts
         for step in range(length):
@@ -132,7 +137,7 @@ class GenerationModel:
             logits[:, 0] = -np.inf  # what is unknown cannot be written
             columns = sampling.draw(logits, numbers[:, step % NUMBERS], recent)
             for number, column in zip(going, columns.tolist(), strict=True):
-                _put(texts[number], self.characters[column - 1], stop, through=through)
+                _put(texts[number], self.characters[column - 1], stop or "", through=through)
             kept = np.flatnonzero([texts[number].ended is None for number in going])
             if step + 1 == length or not len(kept):
                 break
@@ -151,9 +156,9 @@ class GenerationModel:
         """As `generate` for one prompt: what is written, piece by piece, as soon as it is sure to stay."""
         shown = 0
         for (text,) in self.write([prompt], **options):
-            sure = text.text if text.ended else _sure(text.text, options.get("stop"))
-            if piece := sure[shown:]:
-                shown = len(sure)
+            held = 0 if text.ended else _held(text.written, options.get("stop") or "")
+            if piece := "".join(text.written[shown : len(text.written) - held]):
+                shown += len(piece)
                 yield piece
 
     def log_probabilities(self, ids: Ints) -> Floats:
@@ -167,7 +172,7 @@ class GenerationModel:
         """What each member gives each of ids ``(batch, time)``: probabilities ``(members, batch, time)``."""
         found = np.zeros((len(self.members), *ids.shape))
         for i, member in enumerate(self.members):
-            state, before = member.begin(len(ids)), np.full((len(ids), 1), self._end)
+            state, before = member.begin(len(ids)), np.full((len(ids), 1), self.end)
             for at in range(0, ids.shape[1], SPAN):
                 piece = np.concatenate([before, ids[:, at : at + SPAN]], 1)
                 before = piece[:, -1:]
@@ -187,7 +192,7 @@ class GenerationModel:
         :raises BundleError: if a file is damaged.
         """
         with self.bundle.reading(SAMPLES):
-            samples = [(s["prompt"] + s["text"], float(s["bits"])) for s in self.bundle.json(SAMPLES)]
+            samples = [("".join((s["prompt"], s["text"])), float(s["bits"])) for s in self.bundle.json(SAMPLES)]
         found = [self._bits(text) for text, _ in samples] or [self._bits("")]
         return [
             f"{text!r}: expected {expected} bits a character, found {bits}"
@@ -207,6 +212,10 @@ class GenerationModel:
             found = load_vocabulary(self.bundle.read(VOCABULARY))
             if not isinstance(found, TableVocabulary):
                 raise ValueError("a model that generates wants a vocabulary that is a table")
+            if odd := [token for token in found.tokens if len(token) != 1 or "\ud800" <= token <= "\udfff"]:
+                raise ValueError(f"a token is one character, found {odd[0]!r}")
+            if END not in found.tokens:
+                raise ValueError("the end of a text is no token")
             return found
 
     @cached_property
@@ -215,7 +224,8 @@ class GenerationModel:
         return [open_member(self.bundle, entry, self.vocabulary) for entry in self._entries]
 
     @cached_property
-    def _end(self) -> int:
+    def end(self) -> int:
+        """The id of the mark at the end of each text."""
         return int(self.vocabulary.encode(characters([""])).grid[0, 0])
 
     def _reading(self, position: int) -> AbstractContextManager[None]:
@@ -245,7 +255,7 @@ class GenerationModel:
         """Logits ``(batch, tokens)`` of what follows each prompt, and the states; a prompt is read once."""
         found = {}
         for prompt in dict.fromkeys(prompts):
-            ids = np.concatenate([[self._end], self._ids(prompt)])[None]
+            ids = np.concatenate([[self.end], self._ids(prompt)])[None]
             states = [member.begin(1) for member in self.members]
             for at in range(0, ids.shape[1], SPAN):
                 logits, states = self._read(ids[:, at : at + SPAN], states)
@@ -254,6 +264,11 @@ class GenerationModel:
         parts = zip(*(found[prompt][1] for prompt in prompts), strict=True)
         return logits, [joined(member, part) for member, part in zip(self.members, parts, strict=True)]
 
+    def _recent(self, prompt: str) -> Ints:
+        """The columns of a prompt's last characters ``(RECENT,)``, -1 for none and for what is unknown."""
+        columns = self._ids(prompt)[-RECENT:] - UNKNOWN
+        return np.pad(np.where(columns > 0, columns, -1), (RECENT - len(columns), 0), constant_values=-1)
+
     def _ids(self, prompt: str) -> Ints:
         """Ids of a prompt, whose line breaks are ends of texts."""
         lines = self.normaliser.batch(prompt.splitlines() + [""] * prompt.endswith("\n")) if prompt else [""]
@@ -261,20 +276,21 @@ class GenerationModel:
         return np.asarray(ids, dtype=np.int64)
 
 
-def _put(text: Text, character: str, stop: str | None, *, through: bool) -> None:
+def _put(text: Text, character: str, stop: str, *, through: bool) -> None:
     """Write a character, or end the text."""
     if character == END and not through:
         text.ended = "end"
         return
-    text.text += character
-    if stop and text.text.endswith(stop):
-        text.text, text.ended = text.text.removesuffix(stop), "stop"
+    text.written.append(character)
+    if stop and text.written[-len(stop) :] == list(stop):
+        del text.written[-len(stop) :]
+        text.ended = "stop"
 
 
-def _sure(text: str, stop: str | None) -> str:
-    """What of a text will stay whatever comes: its end may be the beginning of what it stops at."""
-    lengths = range(min(len(stop or "") - 1, len(text)), 0, -1)
-    return text[: -next((n for n in lengths if (stop or "").startswith(text[-n:])), 0) or None]
+def _held(written: list[str], stop: str) -> int:
+    """How many characters at the end may be the beginning of what a text stops at, so that they may yet go."""
+    lengths = range(min(len(stop) - 1, len(written)), 0, -1)
+    return next((n for n in lengths if written[-n:] == list(stop[:n])), 0)
 
 
 def _check(prompts: object, length: object, stop: object, seed: object, first: object) -> None:

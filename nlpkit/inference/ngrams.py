@@ -110,6 +110,8 @@ class NgramMember:
         """The probability of one token of each text ``(batch,)``."""
         found = self._probabilities[0][ids].astype(np.float64)
         for n in range(2, self.order + 1):
+            if not len(self._last[n - 2]):  # pruned away, and so are all that are longer
+                break
             contexts = places[:, n - 2]
             known = contexts >= 0
             whole = self._find(n, contexts, ids)

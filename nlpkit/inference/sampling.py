@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +17,12 @@ RECENT = 64  # tokens whose repetition is penalised
 class Sampling:
     """How to draw; the same for all texts of a batch.
 
-    :param temperature: what logits are divided by: below 1 what is likely becomes likelier; 0 takes the likeliest.
+    :param temperature: what logits are divided by, 0.01 to 100: below 1 what is likely becomes likelier; or 0, which
+        takes the likeliest.
     :param top_k: draw among so many of the likeliest; 0 for all.
     :param top_p: draw among the likeliest that together have this probability (nucleus sampling: Holtzman et al. 2020,
         https://arxiv.org/abs/1904.09751).
-    :param penalty: by how much a logit is lessened for each time that its token stands among the last 64.
+    :param penalty: by how much a logit is lessened for each time that its token stands among the last 64, at most 100.
     :raises SettingError: for a value out of its range.
     """
 
@@ -32,14 +32,14 @@ class Sampling:
     penalty: float = 0.0
 
     def __post_init__(self) -> None:
-        if not (_number(self.temperature) and 0 <= self.temperature < math.inf):
-            raise SettingError(f"temperature must be a number that is not negative, was: {self.temperature}")
+        if not (_number(self.temperature) and (self.temperature == 0 or 0.01 <= self.temperature <= 100)):
+            raise SettingError(f"temperature must be 0, or from 0.01 to 100, was: {self.temperature}")
         if isinstance(self.top_k, bool) or not isinstance(self.top_k, int) or self.top_k < 0:
             raise SettingError(f"top_k must be a whole number that is not negative, was: {self.top_k}")
         if not (_number(self.top_p) and 0 < self.top_p <= 1):
             raise SettingError(f"top_p must be above 0 and at most 1, was: {self.top_p}")
-        if not (_number(self.penalty) and 0 <= self.penalty < math.inf):
-            raise SettingError(f"penalty must be a number that is not negative, was: {self.penalty}")
+        if not (_number(self.penalty) and 0 <= self.penalty <= 100):
+            raise SettingError(f"penalty must be from 0 to 100, was: {self.penalty}")
 
     def draw(self, logits: NDArray[Any], numbers: NDArray[Any], recent: NDArray[np.int64]) -> NDArray[np.int64]:
         """Draw a column of each row of logits ``(batch, tokens)``: ``(batch,)``.
@@ -71,7 +71,7 @@ class Sampling:
         chances = np.exp((sorted_logits - sorted_logits[:, :1]) / np.float32(self.temperature))
         if self.top_p < 1:
             before = np.cumsum(chances, 1, dtype=np.float64) - chances
-            chances[before >= self.top_p * chances.sum(1, keepdims=True)] = 0
+            chances[(before > 0) & (before >= self.top_p * chances.sum(1, keepdims=True))] = 0
         return np.asarray(np.take_along_axis(likeliest, _drawn(chances, numbers)[:, None], 1)[:, 0])
 
 

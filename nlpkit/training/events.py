@@ -81,7 +81,8 @@ class Sampled:
 class MemberExported:
     """A member is trained and exported.
 
-    ``difference`` is the greatest from torch's calibrated probabilities over ``checked`` validation rows.
+    ``difference`` is the greatest from torch's calibrated probabilities over ``checked`` validation rows, or whatever
+    ``unit`` says.
     """
 
     name: str
@@ -89,6 +90,7 @@ class MemberExported:
     size: int
     difference: float
     checked: int
+    unit: str = "rows"
 
 
 @dataclass(frozen=True)

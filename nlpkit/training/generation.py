@@ -25,9 +25,10 @@ from nlpkit.corpus import Example
 from nlpkit.errors import SettingError
 from nlpkit.evaluation import corpus_names
 from nlpkit.generation_evaluation import GenerationMetrics, measure_texts
-from nlpkit.inference.characters import characters
+from nlpkit.inference.characters import END, characters
 from nlpkit.inference.generate import GenerationModel
 from nlpkit.inference.mixing import Stage
+from nlpkit.inference.ngrams import MOST_IDS
 from nlpkit.normalisation import Normaliser
 from nlpkit.protocols import Embedding, Encoder, StaticEmbedding
 from nlpkit.training.composition import make
@@ -35,13 +36,14 @@ from nlpkit.training.events import Event, Working
 from nlpkit.training.generation_settings import PARTS, GenerationSettings
 from nlpkit.training.history import History
 from nlpkit.training.kneser_ney import NgramSettings, ngram_arrays
+from nlpkit.training.language_model import LanguageModel
 from nlpkit.training.language_model_member import train_language_model
 from nlpkit.training.run_folder import CORPUS
 from nlpkit.training.runs import Model, environment, prepared, rows_by_name, save_run, stored_texts
 from nlpkit.training.settings import check_focused, without_paths
 from nlpkit.training.storage import StoredCorpus, StoredTokens, completed, store_tokens
 from nlpkit.training.stored_member import StoredMember, read_member, write_member
-from nlpkit.vocabulary import TableVocabulary, dump_vocabulary
+from nlpkit.vocabulary import UNKNOWN, TableVocabulary, dump_vocabulary
 
 PLACES = ("train", "validation")
 NGRAMS = "ngrams"
@@ -89,7 +91,7 @@ def train(
         tokens = yield from _tokens(run / "characters", corpus, normaliser)
         corpora = {place: corpus.corpus_of(place) for place in PLACES}
         member, vocabulary = yield from train_language_model(
-            run, settings.network, tokens, corpora, history, seed=settings.seed, every=every
+            run, settings.network, tokens, corpora, history, seed=settings.seed, every=every, most_ids=MOST_IDS
         )
         members = [member]
         if settings.ngrams.order:
@@ -129,7 +131,10 @@ def rehearse(settings: GenerationSettings) -> None:
             f"the encoder {network.encoder['name']} sees what comes after: generating wants one that does not, such as "
             "lstm with --set encoder.bidirectional=false"
         )
-    make("output", network.output)
+    output = make("output", network.output).part
+    if embedding.dim:
+        embedding.build(TableVocabulary([END]))
+        LanguageModel(embedding, encoder, output, dropout=0.0, size=UNKNOWN + 2).begin(1)
 
 
 def _tokens(

@@ -81,10 +81,11 @@ def settings(tables: Mapping[str, Any]) -> GenerationSettings:
     """
     tables = dict(tables)
     network = _network(tables.pop(NETWORK, None))
-    tables["normalisation"] = AS_IT_IS | dict(tables.get("normalisation", {}))
+    normalisation = tables.get("normalisation", {})
+    fill(Normaliser, normalisation, "normalisation")
+    tables["normalisation"] = AS_IT_IS | dict(normalisation)
     ngrams = fill(NgramSettings, tables.pop("ngrams", {}), "ngrams")
     made = fill(GenerationSettings, {**tables, "network": network, "ngrams": ngrams}, "the recipe")
-    fill(Normaliser, made.normalisation, "normalisation")
     check_seed(made.seed)
     check_shares(made.test, made.validation)
     return made

@@ -62,7 +62,7 @@ class _Level(NamedTuple):
 def ngram_arrays(ids: NDArray[Any], size: int, settings: NgramSettings) -> dict[str, NDArray[Any]]:
     """Count the n-grams of a text, smooth and prune them.
 
-    Memory is some 150 bytes a token.
+    Memory is some 190 bytes a token.
 
     :param ids: of the tokens ``(total,)``, below ``size``.
     :raises ValueError: if there are more ids than two bytes can number.
@@ -98,9 +98,10 @@ def _levels(ids: Ints, size: int, order: int) -> list[_Level]:
     for n in range(2, order + 1):
         if len(ids) < n:
             break
-        keys = levels[-1].at[: len(ids) - n + 1] << BITS | ids[n - 1 :]
+        keys = levels[-1].at[: len(ids) - n + 1].astype(np.int64) << BITS | ids[n - 1 :]
         found, places, at, counts = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
-        levels.append(_Level(found >> BITS, found & (MOST_IDS - 1), counts, places, at))
+        parts = (found >> BITS, found & (MOST_IDS - 1), counts, places, at)
+        levels.append(_Level(*(part.astype(np.int32) for part in parts)))
     return levels
 
 

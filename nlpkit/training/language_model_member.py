@@ -16,7 +16,7 @@ from safetensors.numpy import save
 
 from nlpkit import bundle
 from nlpkit.bundle import Bundle
-from nlpkit.errors import NlpkitError
+from nlpkit.errors import SettingError
 from nlpkit.inference.characters import END
 from nlpkit.inference.generation_members import NetworkMember, TorchSteps, open_member
 from nlpkit.inference.mixing import softmax
@@ -50,16 +50,18 @@ def train_language_model(
     *,
     seed: int,
     every: float,
+    most_ids: int,
 ) -> Generator[Event, None, tuple[StoredMember, TableVocabulary]]:
     """Train in the folder of a run; what an earlier attempt finished there is not done again.
 
     :param tokens: of the rows of training and validation, each with the mark of its end.
     :param corpora: the position of each row's corpus.
     :param every: seconds between saves of the loop's state.
+    :param most_ids: that the other members can hold.
     """
     folder, done = run / "members" / NETWORK, run / "trained" / NETWORK
     if not folder.exists():
-        yield from _prepare(folder, settings, tokens, seed)
+        yield from _prepare(folder, settings, tokens, seed, most_ids)
     network, entry, vocabulary = _reopen(folder)
     shown = " → ".join(entry[kind]["name"] for kind in ("embedding", "encoder", "output"))
     yield MemberStarted(NETWORK, shown, sum(p.numel() for p in network.parameters()), len(vocabulary))
@@ -81,7 +83,7 @@ def train_language_model(
 
 
 def _prepare(
-    folder: Path, settings: LanguageModelSettings, tokens: Mapping[str, StoredTokens], seed: int
+    folder: Path, settings: LanguageModelSettings, tokens: Mapping[str, StoredTokens], seed: int, most_ids: int
 ) -> Iterator[Event]:
     """Choose the vocabulary, make the weights at the start, encode the rows, and write all of it down."""
     torch.manual_seed(seed)
@@ -90,11 +92,19 @@ def _prepare(
     documents = tokens["train"]
     vocabulary = embedding.part.fit(documents, np.zeros(len(documents), dtype=np.int64))
     if not isinstance(vocabulary, TableVocabulary):
-        raise NlpkitError(f"the embedding {embedding.component.name!r} has no table of tokens: choose trainable")
+        raise SettingError(f"the embedding {embedding.component.name!r} has no table of tokens: choose trainable")
+    if END not in vocabulary.tokens:
+        raise SettingError(
+            "the end of a text is too rare for the vocabulary: set embedding.min_count=1, or give more texts"
+        )
+    if len(vocabulary) > most_ids:
+        raise SettingError(
+            f"{len(vocabulary):,} tokens are more than the {most_ids:,} that n-grams can hold: set a lower "
+            "embedding.max_size, or ngrams.order=0"
+        )
     encoder = make("encoder", settings.encoder, input_dim=embedding.part.dim)
     output = make("output", settings.output)
     network = LanguageModel(embedding.part, encoder.part, output.part, dropout=settings.dropout, size=len(vocabulary))
-    network.begin(1)  # tells an encoder that carries no state
     seen = documents.counts()
     known = np.array([seen[token] for token in vocabulary.tokens], dtype=np.int64)
     counts = np.concatenate([[max(1, int((known == 1).sum()) // 2)], known])
@@ -186,11 +196,12 @@ def _export(
     ]
     member = StoredMember({**entry, "runtime": runtime, "state": shapes}, files)
     ids = np.asarray(validation.ids[: CHECKED // STREAMS * STREAMS], dtype=np.int64)
-    ids = ids[: len(ids) // STREAMS * STREAMS].reshape(STREAMS, -1)
+    streams = min(STREAMS, len(ids))
+    ids = ids[: len(ids) // streams * streams].reshape(streams, -1)
     difference = _difference(network, member, vocabulary, ids)
     check_agreement(NETWORK, difference, weights)
     size = sum(len(data) for path, data in files.items() if path != bundle.WEIGHTS)
-    return member, MemberExported(NETWORK, runtime, size, difference, ids.size)
+    return member, MemberExported(NETWORK, runtime, size, difference, ids.size, "characters")
 
 
 def _difference(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from nlpkit.errors import DataError, SettingError
 from nlpkit.training.batching import Chosen, focused
 from nlpkit.training.generation_settings import StreamTraining
 from nlpkit.training.language_model import LanguageModel, State
@@ -117,6 +118,13 @@ class TokenPrediction:
         self._train, self._validation, self._settings = train, validation, settings
         self._rare = torch.from_numpy(rare)
         self._streams: Streams
+        self._judges = np.flatnonzero((validation.corpora == 0) | (not settings.focus))
+        if np.diff(validation.starts)[self._judges].sum() < 2:
+            whose = " of the first corpus, which training.focus makes the judge," if settings.focus else ""
+            raise DataError(
+                f"no validation row{whose} is there to judge by: give more texts, or a larger share by "
+                "--set validation=0.3"
+            )
 
     def batches(self, epoch: int, draw: np.random.Generator) -> Sequence[Chosen]:
         """The spans of an epoch's streams, the first corpus as often as it is due in this epoch."""
@@ -126,6 +134,11 @@ class TokenPrediction:
         if settings.shuffle:
             order = draw.permutation(order)
         self._streams = Streams(self._train, order, settings.streams, settings.span)
+        if not len(self._streams):
+            raise SettingError(
+                f"the training texts are too few for {settings.streams} streams of at least two tokens: give more, or "
+                f"set training.streams to at most {max(1, int(np.diff(self._train.starts)[order].sum()) // 2)}"
+            )
         return self._streams
 
     def loss(self, begins: Chosen) -> tuple[Tensor, None]:
@@ -156,7 +169,7 @@ class TokenPrediction:
         """Logits ``(n, tokens)`` and targets ``(n,)`` of about so many validation tokens, as inference tells them."""
         self.module.eval()
         decoder = self._network.decoder()
-        there = np.flatnonzero((self._validation.corpora == 0) | (not self._settings.focus))
+        there = self._judges
         lengths = np.diff(self._validation.starts)
         fitting = min(len(there), -(-len(there) * limit // int(lengths[there].sum())))
         order = there[np.linspace(0, len(there) - 1, fitting).astype(np.int64)]

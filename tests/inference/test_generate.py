@@ -152,6 +152,8 @@ def test_a_model_checks_itself(tmp_path):
     [
         ({"stages": []}, "is damaged: config.json"),
         ({"stages": [{"weights": [0.5, 0.5], "temperature": 1, "exit": None}]}, "do not fit each other"),
+        ({"stages": [{"weights": [-1], "temperature": 1, "exit": None}]}, "do not fit each other"),
+        ({"stages": [{"weights": [0], "temperature": 1, "exit": None}]}, "do not fit each other"),
         ({"members": [{"name": "ngrams", "kind": "oracle"}]}, "of the unknown kind 'oracle'"),
         ({"task": "cloze"}, "use it with nlpkit cloze"),
     ],
@@ -162,6 +164,38 @@ def test_a_damaged_model_is_one_sentence(change, sentence):
     damaged = Bundle("m", {**whole.files, CONFIG: json.dumps(config).encode()})
     with pytest.raises(BundleError, match=sentence):
         GenerationModel(damaged).generate()
+
+
+@pytest.mark.parametrize("token", [1, None, "\ud800", "好好", ""])
+def test_a_token_that_is_no_character_is_damage(token):
+    files = dict(tiny_generation.bundle().files)
+    vocabulary = json.loads(files["vocabulary.json"])
+    vocabulary["tokens"][2] = token
+    files["vocabulary.json"] = json.dumps(vocabulary).encode()
+    with pytest.raises(BundleError, match=r"vocabulary.json.*(token is one character|tokens are texts)"):
+        GenerationModel(Bundle("m", files)).generate()
+
+
+def test_samples_that_are_no_texts_are_damage():
+    files = tiny_generation.bundle().files | {SAMPLES: b'[{"prompt": 1, "text": 2, "bits": 3}]'}
+    with pytest.raises(BundleError, match=r"samples.json"):
+        GenerationModel(Bundle("m", files)).check()
+
+
+def test_the_penalty_is_also_for_what_the_prompt_repeats():
+    plain = written("好好好好好", length=1, sampling=Sampling(0)).text
+    assert written(plain * 20, length=1, sampling=Sampling(0, penalty=100)).text != plain
+    assert written("x😀" * 40, length=5, sampling=Sampling(penalty=5)).ended  # what is unknown is no column
+
+
+def test_texts_are_dealt_out_whole_and_each_stream_begins_with_one():
+    texts = ["质量很好" * 40, "快递", "", "好" * 700] * 60
+    measured = measure_texts(MODEL, texts)
+    assert measured.characters == sum(len(text) + 1 for text in texts)
+    order = texts[:20]
+    ids = MODEL.encode(order)[None]
+    alone = -MODEL.log_probabilities(ids).mean() / np.log(2)
+    assert measure_texts(MODEL, order).bits == pytest.approx(alone, abs=0.01)
 
 
 @pytest.mark.parametrize("path", ["vocabulary.json", "ngrams/arrays.safetensors", "samples.json"])

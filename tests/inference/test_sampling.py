@@ -65,17 +65,34 @@ def test_what_cannot_come_never_does():
         assert draws([-np.inf, 0.0, -3.0], sampling, recent=np.array([[1, 1, 2, 2]]))[0] == 0
 
 
+@given(
+    st.sampled_from([0, 0.01, 1.0, 100]),
+    st.integers(0, 5),
+    st.sampled_from([1e-300, 1e-9, 0.5, 1.0]),
+    st.sampled_from([0.0, 100]),
+    st.lists(st.floats(-80, 80, width=32), min_size=1, max_size=6),
+    st.floats(0, 1, exclude_max=True),
+)
+def test_whatever_the_options_what_cannot_come_never_does(temperature, top_k, top_p, penalty, likely, number):
+    logits = np.array([[-np.inf, *likely]], dtype=np.float32)
+    sampling = Sampling(temperature, top_k, top_p, penalty)
+    (column,) = sampling.draw(logits, np.array([number]), np.array([[1, 1, -1]]))
+    assert 1 <= column <= len(likely)
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"temperature": -1}, "temperature must be a number that is not negative, was: -1"),
-        ({"temperature": math.nan}, "temperature must be a number"),
-        ({"temperature": "hot"}, "temperature must be a number"),
+        ({"temperature": -1}, "temperature must be 0, or from 0.01 to 100, was: -1"),
+        ({"temperature": 1e-50}, "temperature must be 0, or from 0.01 to 100, was: 1e-50"),
+        ({"temperature": 1e39}, "temperature must be 0, or from 0.01 to 100"),
+        ({"temperature": math.nan}, "temperature must be 0, or"),
+        ({"temperature": "hot"}, "temperature must be 0, or"),
         ({"top_k": 1.5}, "top_k must be a whole number that is not negative, was: 1.5"),
         ({"top_k": -1}, "top_k must be a whole number"),
         ({"top_p": 0}, "top_p must be above 0 and at most 1, was: 0"),
         ({"top_p": 1.1}, "top_p must be above 0"),
-        ({"penalty": math.inf}, "penalty must be a number that is not negative"),
+        ({"penalty": math.inf}, "penalty must be from 0 to 100"),
     ],
 )
 def test_a_wrong_option_is_one_sentence(options, sentence):

@@ -11,7 +11,8 @@ torch = pytest.importorskip("torch")
 import nlpkit  # noqa: E402
 from nlpkit.bundle import Bundle  # noqa: E402
 from nlpkit.corpus import Example  # noqa: E402
-from nlpkit.errors import NlpkitError, SettingError  # noqa: E402
+from nlpkit.errors import DataError, NlpkitError, SettingError  # noqa: E402
+from nlpkit.training import generation  # noqa: E402
 from nlpkit.training.events import Fitting, MemberExported, Prepared, Sampled, Saved  # noqa: E402
 from nlpkit.training.generation import train  # noqa: E402
 from nlpkit.training.generation_settings import GenerationSettings, settings  # noqa: E402
@@ -137,6 +138,8 @@ def test_what_fails_as_a_run_is_closed_is_heard(tmp_path, texts):
         ({"embedding": "ngrams"}, [], "has no vector that depends on its token alone"),
         ({"encoder": "lstm"}, ["encoder.bidirectional=true"], "sees what comes after"),
         ({"encoder": "cnn"}, [], "sees what comes after"),
+        ({"encoder": "none"}, [], "carries no state"),
+        ({}, ["normalisation=true"], "normalisation wants a table of settings"),
         ({}, ["training.streams=0"], "training.streams and training.span must be at least 1"),
         ({}, ["training.focus=[2, 3]"], "training.focus wants two shares"),
         ({}, ["dropout=1"], r"dropout must be in \[0, 1\)"),
@@ -153,6 +156,32 @@ def test_what_is_wrong_is_told_before_any_text_is_read(tmp_path, components, ass
     with pytest.raises(SettingError, match=sentence):
         list(train(texts(), made(*assignments, **components), tmp_path / "m"))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("assignments", "sentence"),
+    [
+        (["training.streams=2000"], "too few for 2000 streams of at least two tokens: give more, or set"),
+        (["embedding.min_count=1000"], "the end of a text is too rare for the vocabulary"),
+        (["training.focus=[0.3, 0.6]"], "no validation row of the first corpus, which training.focus makes the judge"),
+    ],
+)
+def test_what_only_the_texts_can_tell_is_one_sentence(tmp_path, texts, assignments, sentence):
+    other = [Example(f"只有这{number}行", "", "zero.txt") for number in range(2)]
+    with pytest.raises((SettingError, DataError), match=sentence):
+        run(tmp_path / "m", [*other, *texts], *assignments)
+
+
+def test_more_tokens_than_ngrams_can_hold_are_refused(tmp_path, texts, monkeypatch):
+    monkeypatch.setattr(generation, "MOST_IDS", 8)
+    with pytest.raises(SettingError, match="more than the 8 that n-grams can hold"):
+        run(tmp_path / "m", texts)
+
+
+def test_few_texts_are_enough(tmp_path):
+    few = [Example(text, "", "few.txt") for text in "天地日月星山水火风土木云雨"]
+    run(tmp_path / "m", few, "training.streams=2", "training.epochs=1", "validation=0.1")
+    assert nlpkit.GenerationModel.load(tmp_path / "m").check() == []
 
 
 def test_focus_wants_several_corpora(tmp_path, texts):
