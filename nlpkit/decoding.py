@@ -192,7 +192,7 @@ def _size(stream: IO[bytes]) -> int | None:
 
 def _refuse_binary(name: str, head: bytes) -> None:
     if not head or head in _BOMS:
-        raise DataError(f"{name} is empty: expected a review a line, or a CSV with a header")
+        raise DataError(f"{name} is empty: expected a text a line, or a CSV with a header")
     for start, what in _FORMATS.items():
         if head.startswith(start):
             raise DataError(f"{name} is {what}")
@@ -201,7 +201,7 @@ def _refuse_binary(name: str, head: bytes) -> None:
         return
     control = sum(head.count(code) for code in range(32) if code not in b"\0\t\n\r\x0b\x0c\x1b")
     if len(head) > 64 and (control > 0.05 * len(head) or head.count(0) > 0.2 * len(head)):
-        raise DataError(f"{name} is binary: expected text, a review a line, or a CSV with a header")
+        raise DataError(f"{name} is binary: expected a text a line, or a CSV with a header")
 
 
 def _plausible(head: bytes, encoding: str) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nlpkit.errors import SettingError
 from nlpkit.inference.generate import GenerationModel
 from nlpkit.vocabulary import UNKNOWN, Ints
 
@@ -43,7 +44,11 @@ def measure_texts(model: GenerationModel, texts: Iterable[str]) -> GenerationMet
     """Measure a model on texts, which are never held together.
 
     Some texts are read side by side; each follows the one before it, the first of them nothing.
+
+    :raises SettingError: if they come as one string.
     """
+    if isinstance(texts, str):
+        raise SettingError("texts come in a list, or one by one; found one string")
     count = total = unknown = 0
     nats = 0.0
     for block in _blocks(texts):

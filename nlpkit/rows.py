@@ -214,6 +214,6 @@ def column_position(name: str, header: Sequence[str], wanted: str | None, usual:
     found = [i for i, column in enumerate(header) if column.strip().lower() in usual]
     if len(found) == 1:
         return found[0]
-    lines = "; if it has no header but a review a line, name it .txt"
+    lines = "; if it has no header but a text a line, name it .txt"
     hint = "; if that is no header, put one above it" if len(header) > 1 else lines
     raise DataError(f"{name} has the columns {', '.join(header)}: say which one by {option}{hint}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +15,12 @@ from nlpkit.commands import say
 from nlpkit.commands.generation_training import train
 from nlpkit.commands.groups import DefaultGroup
 from nlpkit.commands.labelled import ENCODING, TEXT_COLUMN, counted, unlabelled_rows
-from nlpkit.errors import DataError
+from nlpkit.errors import DataError, SettingError
 
 if TYPE_CHECKING:
     from nlpkit.generation_evaluation import GenerationMetrics
-    from nlpkit.inference.generate import Text
-    from nlpkit.rows import Row
+    from nlpkit.inference.generate import GenerationModel, Text
+    from nlpkit.rows import Row, Source
 
 MODEL = click.option("--model", "-m", default="reviews-chars", show_default=True, help="A model's name or folder.")
 SEEDS = 1 << 32
@@ -32,13 +32,14 @@ def generate() -> None:
     """Go on writing from a prompt, character by character.
 
     \b
-    nlpkit generate --prompt 衣服        a text that begins so
+    nlpkit generate 衣服                 a text that begins so
     nlpkit generate text --help        how it is drawn, how many, as JSON lines
     """
 
 
 @generate.command()
-@click.option("--prompt", "-p", default="", help="What the text begins with.")
+@click.argument("arguments", nargs=-1, metavar="[PROMPT]...")
+@click.option("--prompt", "-p", "prompts", multiple=True, help="What a text begins with; the same as PROMPT.")
 @click.option("--length", "-l", type=click.IntRange(0), default=200, show_default=True, help="Characters at most.")
 @click.option("--temperature", "-t", type=click.FloatRange(0, 100), default=0.8, show_default=True, help="0 is greedy.")
 @click.option("--top-k", type=click.IntRange(0), default=0, help="Draw among so many of the likeliest.  [default: all]")
@@ -58,19 +59,24 @@ def generate() -> None:
 )
 @click.option("--stop", help="End before this text.")
 @click.option("--through", is_flag=True, help="Go on behind the end of a text, with the next.")
-@click.option("--seed", type=click.IntRange(0, SEEDS - 1), help="The same seed gives the same text.  [default: any]")
+@click.option("--seed", type=click.IntRange(0, SEEDS - 1), help="The same seed gives the same texts.  [default: any]")
+@click.option(
+    "--first", type=click.IntRange(0), default=0, help="Number of the first text, which counts with the seed."
+)
 @click.option("--count", "-n", type=click.IntRange(1), default=1, show_default=True, help="How many texts a prompt.")
 @click.option(
     "--file", "files", multiple=True, type=click.Path(allow_dash=True), help="Its rows are prompts; - is stdin."
 )
 @click.option("--column", "-c", help="The column of a CSV or TSV that holds the prompts.")
 @MODEL
-@click.option("--format", "-f", "kind", type=click.Choice(["text", "jsonl"]), default="text", show_default=True)
+@click.option("--format", "-f", "kind", type=click.Choice(["text", "jsonl"]), help="Default: text; jsonl for a .jsonl.")
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Write here instead of to stdout.")
 @click.option("--force", is_flag=True, help="Let --output replace a file.")
+@click.option("--strict", is_flag=True, help="Exit with 1 if any row could not be read.")
 @ENCODING
 def text(
-    prompt: str,
+    arguments: tuple[str, ...],
+    prompts: tuple[str, ...],
     length: int,
     temperature: float,
     top_k: int,
@@ -79,68 +85,108 @@ def text(
     stop: str | None,
     through: bool,
     seed: int | None,
+    first: int,
     count: int,
     files: tuple[str, ...],
     column: str | None,
     model: str,
-    kind: str,
+    kind: str | None,
     output: Path | None,
     force: bool,
+    strict: bool,
     encoding: str | None,
 ) -> None:
-    """Write texts that go on from a prompt; one text appears as it is drawn, several when they are written.
+    """Write texts that go on from a PROMPT; one text appears as it is drawn, several when they are written.
 
-    A text ends where the model ends it, at --stop, or at --length.
+    A text ends where the model ends it, at --stop, or at --length. Without PROMPT and --file it begins with nothing.
 
     \b
-    nlpkit generate text --prompt 衣服质量
-    nlpkit generate text --prompt 酒店 --temperature 0.5 --seed 7
-    nlpkit generate text -n 20 --top-p 0.9 --format jsonl > drafts.jsonl
-    cat prompts.txt | nlpkit generate text --file - --length 30
-    nlpkit generate text --through --length 2000 > reviews.txt
+    nlpkit generate --prompt 衣服质量
+    nlpkit generate 酒店 快递 --temperature 0.5 --seed 7
+    nlpkit generate -n 20 --top-p 0.9 --format jsonl > drafts.jsonl
+    cat prompts.txt | nlpkit generate --file - --length 30
+    nlpkit generate --through --length 2000 > reviews.txt
     """
     import secrets
 
-    from nlpkit.commands.streams import bar, blocks, harmless, headers, opened
+    from nlpkit.commands.streams import blocks, headers
     from nlpkit.inference.generate import GenerationModel
     from nlpkit.inference.sampling import Sampling
     from nlpkit.rows import argument_row
 
-    if files and prompt:
-        raise click.UsageError("give --prompt or --file, not both")
+    prompts = arguments + prompts
+    if files and prompts:
+        raise click.UsageError("give PROMPT or --file, not both")
     if not files and (column or encoding):
         raise click.UsageError("--column and --encoding are those of a file: give --file, or leave them out")
-    generation = GenerationModel.load(model)
-    prompt = argument_row(prompt).text
     output = None if str(output) == "-" else output
+    kind = _format(kind, output)
+    generation = GenerationModel.load(model)
+    prompts = () if files else tuple(argument_row(prompt).text for prompt in prompts or ("",))
     headers(files, column=column, encoding=encoding)
     seed = secrets.randbelow(SEEDS) if seed is None else seed
     options: dict[str, Any] = {"length": length, "stop": stop or None, "through": through, "seed": seed}
-    options["sampling"] = Sampling(temperature, top_k, top_p, penalty)
-    if kind == "text" and count == 1 and not files and output is None:
-        for piece in itertools.chain([prompt], generation.stream(prompt, **options), ["\n"]):
-            sys.stdout.buffer.write((harmless(piece) if sys.stdout.isatty() else piece).encode())
-            sys.stdout.buffer.flush()
+    options |= {"first": first, "sampling": Sampling(temperature, top_k, top_p, penalty)}
+    if kind == "text" and count == 1 and len(prompts) == 1 and output is None:
+        _stream(generation, prompts[0], options)
         return
-    write = _jsonl if kind == "jsonl" else _text
-    terminal = output is None and sys.stdout.isatty()
-    faults: Counter[str] = Counter()
-    texts = 0
-    with opened(output, force=force) as out, bar(show=not terminal) as advance:
-        prompts = () if files else (prompt,)
-        for source, first, block in blocks(files, prompts, "--prompt", column=column, encoding=encoding):
-            wanted = ((number, row) for number, row in enumerate(block, first) for _ in range(count))
-            while some := list(itertools.islice(wanted, TOGETHER)):
-                written = generation.generate([row.text for _, row in some], first=texts, **options)
-                for number, ((place, row), found) in enumerate(zip(some, written, strict=True), texts):
-                    line = write(source.name, place, row, found, seed, number)
-                    out.write((harmless(line) if terminal else line).encode("utf-8", "replace"))
-                    faults.update([row.fault] if row.fault else [])
-                out.flush()
-                texts += len(some)
-                advance(texts // count, source.progress())
+    sources = blocks(files, prompts, "PROMPT", column=column, encoding=encoding)
+    texts, faults = _write(
+        generation, sources, count, options, _jsonl if kind == "jsonl" else _text, output, force=force
+    )
     if faults:
         say(f"{faults.total():,} of {texts:,} texts were not written: {counted(faults)}")
+        if strict:
+            raise click.exceptions.Exit(1)
+
+
+def _format(kind: str | None, output: Path | None) -> str:
+    suffix = "" if output is None else output.suffix.lower()
+    if kind is None and suffix in (".csv", ".tsv", ".json"):
+        raise SettingError(f"{output} would hold a text a line: name it .txt or .jsonl, or say --format")
+    return kind or ("jsonl" if suffix == ".jsonl" else "text")
+
+
+def _stream(generation: GenerationModel, prompt: str, options: Mapping[str, Any]) -> None:
+    """Show a text as it is drawn."""
+    from nlpkit.commands.streams import harmless
+
+    pieces = generation.stream(prompt, **options)
+    begun = prompt + next(pieces, "")  # a damaged model is told before anything is shown
+    for piece in itertools.chain([begun], pieces, ["\n"]):
+        sys.stdout.buffer.write((harmless(piece) if sys.stdout.isatty() else piece).encode())
+        sys.stdout.buffer.flush()
+
+
+def _write(
+    generation: GenerationModel,
+    sources: Iterable[tuple[Source, int, Sequence[Row]]],
+    count: int,
+    options: dict[str, Any],
+    line: Callable[..., str],
+    output: Path | None,
+    *,
+    force: bool,
+) -> tuple[int, Counter[str]]:
+    """Write so many texts a row, some at a time; return how many there are, and why some were not written."""
+    from nlpkit.commands.streams import bar, harmless, opened
+
+    terminal = output is None and sys.stdout.isatty()
+    faults: Counter[str] = Counter()
+    number = begun = options.pop("first")
+    with opened(output, force=force) as out, bar(show=not terminal) as advance:
+        for source, begin, block in sources:
+            wanted = ((place, row) for place, row in enumerate(block, begin) for _ in range(count))
+            while some := list(itertools.islice(wanted, TOGETHER)):
+                written = generation.generate([row.text for _, row in some], first=number, **options)
+                for (place, row), text in zip(some, written, strict=True):
+                    told = line(source.name, place, row, text, options["seed"], number)
+                    out.write((harmless(told) if terminal else told).encode("utf-8", "replace"))
+                    faults.update([row.fault] if row.fault else [])
+                    number += 1
+                out.flush()
+                advance(place, source.progress())
+    return number - begun, faults
 
 
 def _text(_file: str, _place: int, row: Row, written: Text, _seed: int, _number: int) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -298,11 +299,13 @@ def _check(prompts: object, length: object, stop: object, seed: object, first: o
         raise SettingError("prompts come in a list, of at least one; the empty prompt is ''")
     if odd := [prompt for prompt in prompts if not isinstance(prompt, str)]:
         raise SettingError(f"a prompt is a text, found {type(odd[0]).__name__}")
-    if isinstance(length, bool) or not isinstance(length, int) or length < 0:
+    if isinstance(length, bool) or not isinstance(length, Integral) or int(length) < 0:
         raise SettingError(f"length must be a whole number that is not negative, was: {length!r}")
     if stop is not None and (not isinstance(stop, str) or not stop):
         raise SettingError(f"stop is a text that is not empty, was: {stop!r}")
-    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < MOST_SEEDS):
+    if seed is not None and (
+        isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= int(seed) < MOST_SEEDS
+    ):
         raise SettingError(f"seed must be a whole number from 0 to {MOST_SEEDS - 1}, was: {seed!r}")
-    if isinstance(first, bool) or not isinstance(first, int) or first < 0:
+    if isinstance(first, bool) or not isinstance(first, Integral) or int(first) < 0:
         raise SettingError(f"first must be a whole number that is not negative, was: {first!r}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ class Sampling:
     def __post_init__(self) -> None:
         if not (_number(self.temperature) and (self.temperature == 0 or 0.01 <= self.temperature <= 100)):
             raise SettingError(f"temperature must be 0, or from 0.01 to 100, was: {self.temperature}")
-        if isinstance(self.top_k, bool) or not isinstance(self.top_k, int) or self.top_k < 0:
+        if isinstance(self.top_k, bool) or not isinstance(self.top_k, Integral) or self.top_k < 0:
             raise SettingError(f"top_k must be a whole number that is not negative, was: {self.top_k}")
         if not (_number(self.top_p) and 0 < self.top_p <= 1):
             raise SettingError(f"top_p must be above 0 and at most 1, was: {self.top_p}")
@@ -83,4 +84,4 @@ def _drawn(chances: NDArray[Any], numbers: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, Real) and not isinstance(value, bool)

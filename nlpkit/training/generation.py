@@ -127,10 +127,10 @@ def rehearse(settings: GenerationSettings) -> None:
         )
     encoder: Encoder = make("encoder", network.encoder, input_dim=embedding.dim or 2).part
     if not encoder.causal:
-        raise SettingError(
-            f"the encoder {network.encoder['name']} sees what comes after: generating wants one that does not, such as "
-            "lstm with --set encoder.bidirectional=false"
-        )
+        mend = "choose another, such as lstm"
+        if "bidirectional" in getattr(encoder, "config", ()):
+            mend = "set encoder.bidirectional=false"
+        raise SettingError(f"the encoder {network.encoder['name']} sees what comes after, which is yet to come: {mend}")
     output = make("output", network.output).part
     if embedding.dim:
         embedding.build(TableVocabulary([END]))

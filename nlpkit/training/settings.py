@@ -6,7 +6,7 @@ import copy
 import math
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -272,10 +272,13 @@ def fill(kind: type[T], table: Mapping[str, Any], where: str) -> T:
             raise SettingError(f"{where} has no setting {name!r}{nearest(name, known)}")
         if not _fits(value, known[name]):
             raise SettingError(f"{where}: {name} wants {_wanted(known[name])}, found {value!r}")
-    try:
-        return kind(**table)
-    except TypeError as error:
-        raise SettingError(f"{where}: {error}") from error
+    if missing := [f.name for f in fields(kind) if f.name not in table and _required(f)]:  # type: ignore[arg-type]
+        raise SettingError(f"{where} lacks {' and '.join(missing)}: a recipe says all of it")
+    return kind(**table)
+
+
+def _required(setting: Field[Any]) -> bool:
+    return setting.default is MISSING and setting.default_factory is MISSING
 
 
 def _wanted(kind: Any) -> str:

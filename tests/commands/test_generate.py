@@ -95,6 +95,37 @@ def test_a_row_that_cannot_be_read_has_a_reason(generate, tmp_path):
     assert len(generate("--file", path, "--encoding", "utf-8").stdout.splitlines()) == 3
 
 
+def test_prompts_may_be_several_and_need_no_option(generate):
+    lines = generate("质量", "快递", "-p", "好", "--seed", 3).stdout.decode().splitlines()
+    assert [line[:2] for line in lines[:2]] == ["质量", "快递"]
+    assert lines[2].startswith("好")
+    assert generate("快递", "--seed", 3, "--first", 1).stdout.decode().splitlines() == lines[1:2]
+
+
+def test_a_row_that_cannot_be_read_can_be_an_error(generate, tmp_path):
+    path = tmp_path / "prompts.txt"
+    path.write_bytes(b"\xff\xfe\xfd\n")
+    assert generate("--file", path, "--encoding", "utf-8").returncode == 0
+    assert generate("--file", path, "--encoding", "utf-8", "--strict").returncode == 1
+
+
+def test_the_name_of_the_output_says_its_format(generate, tmp_path):
+    assert generate("质量", "-o", tmp_path / "x.jsonl", "--seed", 1).returncode == 0
+    assert json.loads((tmp_path / "x.jsonl").read_text(encoding="utf-8"))["prompt"] == "质量"
+    assert generate("质量", "-o", tmp_path / "x.txt", "--seed", 1).returncode == 0
+    assert (tmp_path / "x.txt").read_text(encoding="utf-8").startswith("质量")
+    assert "name it .txt or .jsonl" in one_sentence(generate("质量", "-o", tmp_path / "x.csv"), 2)
+
+
+def test_a_damaged_model_is_told_before_anything_is_written(tmp_path):
+    folder = tiny_generation.write(tmp_path / "m")
+    (folder / "ngrams" / "arrays.safetensors").write_bytes(b"x")
+    command = [sys.executable, "-m", "nlpkit", "generate", "--model", str(folder), "-p", "质量"]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert done.stdout == b""
+    assert "is damaged" in one_sentence(done, 1)
+
+
 def test_a_prompt_and_a_file_exclude_each_other(generate, tmp_path):
     assert generate("-p", "质", "--file", tmp_path / "x").returncode == 2
     assert generate("--column", "x").returncode == 2

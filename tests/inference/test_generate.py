@@ -182,6 +182,17 @@ def test_samples_that_are_no_texts_are_damage():
         GenerationModel(Bundle("m", files)).check()
 
 
+def test_numbers_of_numpy_are_numbers():
+    plain = MODEL.generate(["质"], length=5, seed=3, sampling=Sampling(0.5, top_k=2))
+    sampling = Sampling(np.float32(0.5), top_k=np.int64(2))
+    assert MODEL.generate(["质"], length=np.int32(5), seed=np.int64(3), sampling=sampling) == plain
+
+
+def test_a_text_in_place_of_texts_is_refused():
+    with pytest.raises(SettingError, match="found one string"):
+        measure_texts(MODEL, "质量很好")
+
+
 def test_the_penalty_is_also_for_what_the_prompt_repeats():
     plain = written("好好好好好", length=1, sampling=Sampling(0)).text
     assert written(plain * 20, length=1, sampling=Sampling(0, penalty=100)).text != plain

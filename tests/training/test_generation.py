@@ -2,7 +2,10 @@
 
 import itertools
 import json
+import re
+import tomllib
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -136,7 +139,11 @@ def test_what_fails_as_a_run_is_closed_is_heard(tmp_path, texts):
     ("components", "assignments", "sentence"),
     [
         ({"embedding": "ngrams"}, [], "has no vector that depends on its token alone"),
-        ({"encoder": "lstm"}, ["encoder.bidirectional=true"], "sees what comes after"),
+        (
+            {"encoder": "lstm"},
+            ["encoder.bidirectional=true"],
+            "sees what comes after.*: set encoder.bidirectional=false",
+        ),
         ({"encoder": "cnn"}, [], "sees what comes after"),
         ({"encoder": "none"}, [], "carries no state"),
         ({}, ["normalisation=true"], "normalisation wants a table of settings"),
@@ -187,6 +194,17 @@ def test_few_texts_are_enough(tmp_path):
 def test_focus_wants_several_corpora(tmp_path, texts):
     with pytest.raises(SettingError, match="there is but one"):
         run(tmp_path / "m", [e for e in texts if e.corpus == "one.txt"], "training.focus=[0.3, 0.6]")
+
+
+def test_the_recipe_in_the_docs_is_one():
+    docs = (Path(__file__).parents[2] / "docs" / "generation.md").read_text(encoding="utf-8")
+    (recipe,) = re.findall(r"```toml\n(.*?)```", docs, re.DOTALL)
+    assert settings(tomllib.loads(recipe)).network.training.epochs == 5
+
+
+def test_what_a_recipe_lacks_is_told():
+    with pytest.raises(SettingError, match="network lacks embedding and output: a recipe says all of it"):
+        settings({"network": {"encoder": {"name": "gru"}}})
 
 
 @pytest.mark.parametrize("name", recipes("generate"))
