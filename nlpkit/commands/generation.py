@@ -101,11 +101,11 @@ def text(
     A text ends where the model ends it, at --stop, or at --length. Without PROMPT and --file it begins with nothing.
 
     \b
-    nlpkit generate --prompt 衣服质量
-    nlpkit generate 酒店 快递 --temperature 0.5 --seed 7
-    nlpkit generate -n 20 --top-p 0.9 --format jsonl > drafts.jsonl
-    cat prompts.txt | nlpkit generate --file - --length 30
-    nlpkit generate --through --length 2000 > reviews.txt
+    nlpkit generate text --prompt 衣服质量
+    nlpkit generate text 酒店 快递 --temperature 0.5 --seed 7
+    nlpkit generate text -n 20 --top-p 0.9 --format jsonl > drafts.jsonl
+    cat prompts.txt | nlpkit generate text --file - --length 30
+    nlpkit generate text --through --length 2000 > reviews.txt
     """
     import secrets
 
