@@ -35,12 +35,13 @@ def nlpkit_register_embeddings(register: RegisterComponent) -> None:
 
 @hookimpl
 def nlpkit_register_encoders(register: RegisterComponent) -> None:
-    """From no encoder at all to recurrence."""
+    """From no encoder at all to attention."""
     register("none", encoders.none)
     register("cnn", encoders.cnn)
     register("rnn", encoders.rnn)
     register("lstm", encoders.lstm)
     register("gru", encoders.gru)
+    register("transformer", encoders.transformer)
 
 
 @hookimpl

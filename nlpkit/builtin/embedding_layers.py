@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nlpkit.builtin.options import one_of, positive, probability, switch
+from nlpkit.builtin.options import one_of, positive, probability, switch, weight
 from nlpkit.builtin.ppmi import blocks, corpus_vectors, distinct
 from nlpkit.builtin.vectors import VectorFile
 from nlpkit.vocabulary import PAD, UNKNOWN, HashVocabulary, TableVocabulary, Tokens, Vocabulary
@@ -180,6 +180,8 @@ class NgramEmbedding(nn.Module):
         self, *, low: int, high: int, bits: int, marks: bool, dim: int | None, floor: float, dropout: float
     ) -> None:
         super().__init__()
+        switch(marks=marks)
+        weight(floor=floor)
         self._vocabulary = HashVocabulary(bits=bits, low=low, high=high, marks=marks)
         self.config: dict[str, Any] = {"low": low, "high": high, "bits": bits, "marks": marks, "dim": dim}
         self.config |= {"floor": floor, "dropout": dropout}

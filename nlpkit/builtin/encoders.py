@@ -1,4 +1,4 @@
-"""Factories of the built-in encoders; the modules are in `nlpkit.builtin.encoder_layers` and `.recurrent`."""
+"""Factories of the built-in encoders; the modules are in `encoder_layers`, `recurrent` and `transformer`."""
 
 from __future__ import annotations
 
@@ -127,4 +127,39 @@ def gru(
         dropout=dropout,
         weight_dropout=weight_dropout,
         norm=norm,
+    )
+
+
+def transformer(
+    *,
+    input_dim: int,
+    dim: int = 128,
+    layers: int = 2,
+    heads: int = 4,
+    feedforward: int | None = None,
+    dropout: float = 0.1,
+    causal: bool = False,
+    window: int = 128,
+) -> Encoder:
+    """Attention with rotary positions (Vaswani et al. 2017, https://arxiv.org/abs/1706.03762; Su et al. 2021, https://arxiv.org/abs/2104.09864).
+
+    :param dim: numbers in a state; vectors of another length go through a linear layer first.
+    :param layers: layers on top of each other.
+    :param heads: of each layer; dim is a multiple of twice as many.
+    :param feedforward: units between; None: four times dim.
+    :param dropout: on what goes into the first layer, and on what each part of a layer adds.
+    :param causal: no position sees a later one; needed to generate.
+    :param window: of a causal one: how many positions before itself a position sees in each layer.
+    """
+    from nlpkit.builtin.transformer import TransformerEncoder  # torch
+
+    return TransformerEncoder(
+        input_dim=input_dim,
+        dim=dim,
+        layers=layers,
+        heads=heads,
+        feedforward=feedforward,
+        dropout=dropout,
+        causal=causal,
+        window=window,
     )

@@ -7,6 +7,7 @@ from nlpkit.inference.blanks import BEGIN, END
 from nlpkit.registry import registry
 from nlpkit.training.cloze_network import ClozeNetwork, both_ways, ids_of
 from nlpkit.training.cloze_settings import ClozeHead
+from nlpkit.training.settings import ONE_WAY
 from nlpkit.vocabulary import TableVocabulary
 
 TOKENS = "甲乙丙丁戊己庚辛"
@@ -18,14 +19,17 @@ OUTPUTS = {
 }
 
 
+SMALL = {"hidden": 6, "filters": 6, "dim": 8, "heads": 2, "dropout": 0.0}
+
+
 def encoders():
-    """Every registered encoder, the recurrent ones with one to three layers and both ways: names and options."""
+    """Every registered encoder, those that have them with one to three layers and both ways: names and options."""
     found = []
     for name in registry().names("encoder"):
         known = registry().get("encoder", name).options()
-        small = {option: 6 for option in ("hidden", "filters") if option in known}
+        small = {option: value for option, value in SMALL.items() if option in known}
         depths = [{"layers": layers} for layers in (1, 2, 3)] if "layers" in known else [{}]
-        ways = [{"bidirectional": way} for way in (False, True)] if "bidirectional" in known else [{}]
+        ways = [{option: way} for option in ONE_WAY if option in known for way in (False, True)] or [{}]
         found += [(name, small | depth | way) for depth in depths for way in ways]
     norms = [{"norm": norm, "layers": 2, "hidden": 6, "bidirectional": False} for norm in ("layer", "batch")]
     return found + [("gru", norm) for norm in norms]
@@ -34,7 +38,7 @@ def encoders():
 def described(encoder):
     """The name of a test's parameter."""
     name, options = encoder
-    shown = (f"{option}={value}" for option, value in options.items() if option not in ("hidden", "filters"))
+    shown = (f"{option}={value}" for option, value in options.items() if option not in SMALL)
     return " ".join([name, *shown])
 
 
