@@ -38,10 +38,10 @@ class PluginError(NlpkitError):
 
 
 class MissingExtra(NlpkitError):  # noqa: N818
-    """Something needs a package that the plain installation leaves out."""
+    """Something needs a package that the plain installation of a distribution leaves out."""
 
-    def __init__(self, package: str, extra: str, purpose: str) -> None:
-        super().__init__(f"{purpose} needs {package}, which is not installed: pip install 'nlpkit-zh[{extra}]'")
+    def __init__(self, package: str, extra: str, purpose: str, distribution: str = "nlpkit-zh") -> None:
+        super().__init__(f"{purpose} needs {package}, which is not installed: pip install '{distribution}[{extra}]'")
 
 
 def nearest(wrong: str, known: Iterable[str]) -> str:

@@ -13,11 +13,21 @@ if TYPE_CHECKING:
     from nlpkit.vocabulary import Tokens, Vocabulary
 
 
+PARTS: dict[str, dict[str, type | None]] = {  # what an instance has, and of which class; None: to be called
+    "tokenizer": {"config": dict, "files": dict, "tokenize": None},
+    "embedding": {"config": dict, "dim": int, "fit": None, "build": None, "forward": None},
+    "encoder": {"config": dict, "output_dim": int, "causal": bool, "forward": None},
+    "output": {"config": dict, "layer": None, "decoder": None},
+}
+
+
 @runtime_checkable
 class Tokenizer(Protocol):
     """Text to tokens. Its factory, called with ``**config`` and ``files=files``, makes an equal tokenizer.
 
-    A tokenizer may also have ``batch(texts) -> Tokens``, a faster way to the same tokens for many texts at once.
+    A tokenizer may also have ``batch(texts) -> Tokens``, a faster way to the same tokens for many texts at once. One
+    whose tokens suit some embeddings only names them: ``embeddings = ("bert", "trainable")``. One that cuts long texts
+    says in ``longest`` how many tokens it leaves at most, and counts in ``cut`` the texts that it has cut so far.
     """
 
     config: dict[str, Any]  # the factory's options, JSON only, never a path
@@ -41,7 +51,10 @@ class Embedding(Protocol):
     """A torch module: token ids to vectors.
 
     An embedding whose vectors do not stand in the order of the text says ``ordered = False``: no encoder but ``none``
-    then goes with it.
+    then goes with it. One that needs a certain tokenizer names it, ``tokenizers = ("wordpiece",)``, and
+    may refuse one that does not fit by ``check_tokenizer(tokenizer)``. One of which
+    nothing is trained, and whose vectors of a row depend on that row alone, may say ``fixed = True``: training then
+    computes them once and keeps them on disk.
     """
 
     config: dict[str, Any]

@@ -231,9 +231,11 @@ def _by_label(labels: Mapping[str, int]) -> str:
 
 def _started(event: MemberStarted) -> str:
     said = f"{event.name}: {event.composition}; {event.parameters:,} parameters, {event.vocabulary:,} ids"
-    if event.vectors is None:
-        return said
-    return f"{said}; {event.vectors['found']:,} of {event.vectors['of']:,} tokens start from the file of vectors"
+    if event.vectors is not None:
+        said += f"; {event.vectors['found']:,} of {event.vectors['of']:,} tokens start from the file of vectors"
+    if event.cut is not None:
+        said += f"; {event.cut['rows']:,} of {event.cut['of']:,} rows are longer than what is read, and were cut"
+    return said
 
 
 def _exported(event: MemberExported) -> str:

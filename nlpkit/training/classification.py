@@ -11,12 +11,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nlpkit.training.batching import Chosen, Rows, batches, in_order
+from nlpkit.training.fixed_vectors import VectorRows
 from nlpkit.training.loop import Validation
 from nlpkit.training.settings import TrainingSettings
 
 
 class Classification:
-    """The `Objective` of a network that maps ids and mask to logits.
+    """The `Objective` of a network that maps ids and mask to logits, or vectors and mask where the rows hold these.
 
     :param labels: how many there are.
     """
@@ -24,7 +25,12 @@ class Classification:
     rate_setting = "training.learning_rate"
 
     def __init__(
-        self, network: nn.Module, train: Rows, validation: Rows, settings: TrainingSettings, labels: int
+        self,
+        network: nn.Module,
+        train: Rows | VectorRows,
+        validation: Rows | VectorRows,
+        settings: TrainingSettings,
+        labels: int,
     ) -> None:
         self.module = network
         self._train, self._validation, self._settings, self._labels = train, validation, settings, labels
@@ -84,7 +90,7 @@ def divergence(logits: Tensor, others: Tensor) -> Tensor:
     return ((a.exp() - b.exp()) * (a - b)).sum(1).mean() / 2
 
 
-def logits_of(network: nn.Module, rows: Rows, size: int = 64) -> Tensor:
+def logits_of(network: nn.Module, rows: Rows | VectorRows, size: int = 64) -> Tensor:
     """Logits ``(rows, labels)`` of all rows in their order, without gradients or dropout."""
     network.eval()
     found = torch.empty(0)

@@ -22,18 +22,18 @@ from nlpkit.bundle import Bundle
 from nlpkit.cloze_evaluation import ClozeMetrics, item_blanks, measure_items
 from nlpkit.cloze_items import Item, blanked
 from nlpkit.corpus import Example
-from nlpkit.errors import DataError, PluginError, SettingError
+from nlpkit.errors import DataError, SettingError
 from nlpkit.evaluation import corpus_names
 from nlpkit.inference.blanks import split_at_blanks
 from nlpkit.inference.cloze import ClozeModel
 from nlpkit.inference.mixing import Stage
 from nlpkit.normalisation import Normaliser
-from nlpkit.protocols import OutputEmbedding, SharedEmbedding, Tokenizer
+from nlpkit.protocols import SharedEmbedding, Tokenizer
 from nlpkit.training.calibration import tune_stage
 from nlpkit.training.cloze_member import check_embedding, train_network
 from nlpkit.training.cloze_settings import PARTS, ClozeSettings
 from nlpkit.training.cloze_words import Words, read_words, store_words
-from nlpkit.training.composition import Made, make
+from nlpkit.training.composition import Made, check_pair, make
 from nlpkit.training.counting import CountSettings, context_vocabulary, count_ngrams
 from nlpkit.training.events import Event, Working
 from nlpkit.training.history import History
@@ -114,15 +114,13 @@ def rehearse(settings: ClozeSettings) -> None:
     :raises SettingError: for a value that a part refuses, or parts that do not go together.
     :raises DataError: for a file that a part needs and cannot read.
     """
-    make("tokenizer", settings.tokenizer)
-    network = settings.network
-    embedding = make("embedding", network.embedding).part
+    tokenizer, network = make("tokenizer", settings.tokenizer), settings.network
+    of_words = make("embedding", network.embedding)
+    check_pair(tokenizer, of_words)
+    embedding = of_words.part
     check_embedding(embedding, network)
     encoder = make("encoder", network.encoder, input_dim=embedding.dim or 2).part
-    made = make("output", network.output)
-    if not isinstance(output := made.part, OutputEmbedding):
-        whose = f"{made.component.name!r} of {made.component.distribution}"
-        raise PluginError(f"the output {whose} lacks config, layer or decoder: {type(output).__name__}")
+    output = make("output", network.output).part
     shared = torch.zeros(2, embedding.dim or 2)
     inputs = shared.__getitem__ if isinstance(embedding, SharedEmbedding) else None
     output.layer(input_dim=encoder.output_dim, words=2, inputs=inputs)

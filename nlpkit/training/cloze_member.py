@@ -27,7 +27,7 @@ from nlpkit.training.checkpoint import Checkpoint
 from nlpkit.training.cloze_network import ClozeNetwork, TorchOutputs, both_ways, ids_of, restore
 from nlpkit.training.cloze_settings import NetworkSettings
 from nlpkit.training.cloze_words import PLACES, Words
-from nlpkit.training.composition import ENTRY, dump_weights, make
+from nlpkit.training.composition import ENTRY, check_shapes, dump_weights, fitted, make
 from nlpkit.training.events import Event, MemberExported, MemberStarted, Working
 from nlpkit.training.export import check_agreement, export_graph
 from nlpkit.training.history import History
@@ -95,9 +95,10 @@ def compose(
     :param share: see `kept`.
     """
     embedding = make("embedding", settings.embedding)
-    vocabulary = embedding.part.fit(documents, np.zeros(len(documents), dtype=np.int64))
+    vocabulary = fitted(embedding, documents, np.zeros(len(documents), dtype=np.int64).tolist())
     static = check_embedding(embedding.part, settings)
     encoder, output = make("encoder", settings.encoder, input_dim=embedding.part.dim), make("output", settings.output)
+    check_shapes(embedding, encoder)
     encoders = both_ways(lambda: make("encoder", settings.encoder, input_dim=embedding.part.dim).part)
     ids = ids_of(answers, vocabulary)
     network = ClozeNetwork(embedding.part, encoders, settings.head, output.part, ids)

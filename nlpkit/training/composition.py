@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,13 @@ from torch import nn
 
 from nlpkit import bundle
 from nlpkit.bundle import Bundle, recorded
-from nlpkit.errors import PluginError, SettingError
+from nlpkit.errors import NlpkitError, PluginError, SettingError
 from nlpkit.inference.members import Floats, TextIds, run_sorted
-from nlpkit.protocols import Embedding, Encoder, Tokenizer
+from nlpkit.protocols import PARTS, Embedding, Encoder
 from nlpkit.registry import Component, registry
 from nlpkit.training.network import Head, Network
 from nlpkit.training.settings import HeadSettings, MemberSettings, Settings
-from nlpkit.vocabulary import Vocabulary, dump_vocabulary, load_vocabulary
+from nlpkit.vocabulary import UNKNOWN, HashVocabulary, TableVocabulary, Vocabulary, dump_vocabulary, load_vocabulary
 from nlpkit.writing import write_synced
 
 ENTRY = "entry.json"
@@ -61,10 +62,14 @@ def make(kind: str, chosen: Mapping[str, Any], **fixed: Any) -> Made:
     """Make the component that settings name.
 
     :raises SettingError: for a name that nobody registers, or options that it refuses.
+    :raises PluginError: if it is not what its kind promises.
     """
     options = dict(chosen)
     component = registry().get(kind, options.pop("name"))
-    return Made(component, component.create(options, **fixed))
+    made = Made(component, component.create(options, **fixed))
+    if lacking := [name for name in PARTS[kind] if not hasattr(made.part, name)]:
+        raise PluginError(f"{_whose(made)} lacks {' and '.join(lacking)}: see the protocol in docs/plugins.md")
+    return made
 
 
 @dataclass(frozen=True)
@@ -97,8 +102,9 @@ def compose(
     :param targets: the index of each row's label.
     """
     embedding = make("embedding", member.embedding)
-    vocabulary = embedding.part.fit(documents, targets)
+    vocabulary = fitted(embedding, documents, targets)
     encoder = make("encoder", member.encoder, input_dim=embedding.part.dim)
+    check_shapes(embedding, encoder)
     head = Head(member.head, input_dim=encoder.part.output_dim, labels=labels)
     entry = {"name": member.name, "max_length": member.max_length}
     entry |= {made.component.kind: made.record for made in (tokenizer, embedding, encoder)} | {"head": head.config}
@@ -173,6 +179,87 @@ def dump_weights(network: nn.Module) -> bytes:
     return save_tensors({k: v.contiguous() for k, v in network.state_dict().items()})
 
 
+def check_pair(tokenizer: Made, embedding: Made) -> None:
+    """Refuse a tokenizer and an embedding of which one goes with others only, unless the other names it.
+
+    :raises SettingError: saying which.
+    """
+    sides = (tokenizer, embedding, "embeddings"), (embedding, tokenizer, "tokenizers")
+    wanted = [(one, other, getattr(one.part, those, None)) for one, other, those in sides]
+    if not any(names is not None and other.component.name in names for _, other, names in wanted):
+        for one, other, names in wanted:
+            if names is not None:
+                raise SettingError(
+                    f"the {one.component.kind} {one.component.name} goes with the {other.component.kind} "
+                    f"{' or '.join(names)}, not with {other.component.name}"
+                )
+    if hasattr(embedding.part, "check_tokenizer"):
+        embedding.part.check_tokenizer(tokenizer.part)
+
+
+def check_shapes(embedding: Made, encoder: Made) -> None:
+    """See on two rows that vectors and states are as long as their plugins say.
+
+    :raises PluginError: naming the one that is not.
+    """
+    ids = torch.full((2, 3), UNKNOWN)
+    mask = torch.tensor([[True, True, True], [True, True, False]])
+    training = [made.part.training for made in (embedding, encoder)]
+    with torch.inference_mode():
+        vectors = _tried(embedding, ids, mask)
+        _check_shape(embedding, "dim", vectors, embedding.part.dim)
+        returned = _tried(encoder, vectors, mask)
+        if not (isinstance(returned, tuple) and len(returned) == 2):
+            raise PluginError(
+                f"{_whose(encoder)} returns {type(returned).__name__}, not states and a state to carry on"
+            )
+        _check_shape(encoder, "output_dim", returned[0], encoder.part.output_dim)
+    for made, mode in zip((embedding, encoder), training, strict=True):
+        made.part.train(mode)
+
+
+def fitted(embedding: Made, documents: Iterable[Sequence[str]], targets: Sequence[int]) -> Vocabulary:
+    """Fit an embedding to documents.
+
+    :raises PluginError: for a fault of its code.
+    """
+    with _blaming(embedding, "cannot be fitted"):
+        vocabulary = embedding.part.fit(documents, targets)
+    if not isinstance(vocabulary, TableVocabulary | HashVocabulary):
+        raise PluginError(f"{_whose(embedding)} returns {type(vocabulary).__name__} from fit, not a vocabulary")
+    return vocabulary
+
+
+def _tried(made: Made, *inputs: torch.Tensor) -> Any:
+    with _blaming(made, "fails on 2 rows of 3 tokens"):
+        return made.part.eval()(*inputs)
+
+
+@contextmanager
+def _blaming(made: Made, what: str) -> Iterator[None]:
+    """Whatever a stranger's code raises is one sentence that names the component; files and memory keep their own."""
+    try:
+        yield
+    except (NlpkitError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        said = " ".join(str(error).split())
+        raise PluginError(f"{_whose(made)} {what}: {type(error).__name__}: {said}") from error
+
+
+def _whose(made: Made) -> str:
+    component = made.component
+    return f"the {component.kind} {component.name!r} of {component.distribution} {component.version}"
+
+
+def _check_shape(made: Made, name: str, found: Any, said: int) -> None:
+    shape = tuple(getattr(found, "shape", ()))
+    if shape != (2, 3, said):
+        raise PluginError(
+            f"{_whose(made)} says {name} {said}, but for 2 rows of 3 tokens it returns {shape}, not {(2, 3, said)}"
+        )
+
+
 def rehearse(settings: Settings) -> None:
     """Make every part once, before any corpus is read.
 
@@ -181,10 +268,9 @@ def rehearse(settings: Settings) -> None:
     """
     for member in settings.members:
         tokenizer = make("tokenizer", member.tokenizer)
-        if not isinstance(tokenizer.part, Tokenizer):
-            whose = f"{tokenizer.component.name!r} of {tokenizer.component.distribution}"
-            raise PluginError(f"the tokenizer {whose} lacks config, files or tokenize: {type(tokenizer.part).__name__}")
-        embedding: Embedding = make("embedding", member.embedding).part
+        made = make("embedding", member.embedding)
+        check_pair(tokenizer, made)
+        embedding: Embedding = made.part
         encoder: Encoder = make("encoder", member.encoder, input_dim=embedding.dim or 2).part
         ordered, identity = getattr(embedding, "ordered", True), getattr(encoder, "identity", False)
         if not ordered and (not identity or member.max_length):

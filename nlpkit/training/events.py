@@ -52,13 +52,18 @@ class OwnLabels:
 
 @dataclass(frozen=True)
 class MemberStarted:
-    """A member is composed and about to train; ``vectors`` says how many tokens ("found", "of") start from a file."""
+    """A member is composed and about to train.
+
+    :param vectors: how many tokens ("found", "of") start from a file.
+    :param cut: how many rows ("rows", "of") were cut, by its tokenizer or to ``max_length``.
+    """
 
     name: str
     composition: str
     parameters: int
     vocabulary: int
     vectors: Mapping[str, int] | None = None
+    cut: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True)

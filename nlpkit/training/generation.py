@@ -127,9 +127,9 @@ def rehearse(settings: GenerationSettings) -> None:
         )
     encoder: Encoder = make("encoder", network.encoder, input_dim=embedding.dim or 2).part
     if not encoder.causal:
-        mend = "choose another, such as lstm"
-        if "bidirectional" in getattr(encoder, "config", ()):
-            mend = "set encoder.bidirectional=false"
+        known = ("bidirectional", "encoder.bidirectional=false"), ("causal", "encoder.causal=true")
+        options = [option for name, option in known if name in encoder.config]
+        mend = f"set {options[0]}" if options else "choose another, such as lstm"
         raise SettingError(f"the encoder {network.encoder['name']} sees what comes after, which is yet to come: {mend}")
     output = make("output", network.output).part
     if embedding.dim:

@@ -75,7 +75,9 @@ class LanguageModel(nn.Module):
         """
         shapes, axes = self._layout
         if not shapes:
-            raise SettingError("the encoder carries no state from one step to the next: choose rnn, lstm or gru")
+            raise SettingError(
+                "the encoder carries no state from one step to the next: choose lstm, gru, rnn or transformer"
+            )
         return [
             torch.zeros([batch if i == axis else size for i, size in enumerate(shape)])
             for shape, axis in zip(shapes, axes, strict=True)

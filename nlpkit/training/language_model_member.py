@@ -22,7 +22,7 @@ from nlpkit.inference.generation_members import NetworkMember, TorchSteps, open_
 from nlpkit.inference.mixing import softmax
 from nlpkit.inference.sampling import Sampling
 from nlpkit.training.checkpoint import Checkpoint
-from nlpkit.training.composition import ENTRY, dump_weights, make
+from nlpkit.training.composition import ENTRY, check_shapes, dump_weights, fitted, make
 from nlpkit.training.events import Event, MemberExported, MemberStarted, Sampled, Working
 from nlpkit.training.export import check_agreement, export_graph
 from nlpkit.training.generation_settings import LanguageModelSettings
@@ -90,7 +90,7 @@ def _prepare(
     yield Working(f"{NETWORK}: vocabulary", 0, None)
     embedding = make("embedding", settings.embedding)
     documents = tokens["train"]
-    vocabulary = embedding.part.fit(documents, np.zeros(len(documents), dtype=np.int64))
+    vocabulary = fitted(embedding, documents, np.zeros(len(documents), dtype=np.int64).tolist())
     if not isinstance(vocabulary, TableVocabulary):
         raise SettingError(f"the embedding {embedding.component.name!r} has no table of tokens: choose trainable")
     if END not in vocabulary.tokens:
@@ -103,6 +103,7 @@ def _prepare(
             "embedding.max_size, or ngrams.order=0"
         )
     encoder = make("encoder", settings.encoder, input_dim=embedding.part.dim)
+    check_shapes(embedding, encoder)
     output = make("output", settings.output)
     network = LanguageModel(embedding.part, encoder.part, output.part, dropout=settings.dropout, size=len(vocabulary))
     seen = documents.counts()

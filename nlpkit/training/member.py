@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from nlpkit import bundle
 from nlpkit.bundle import Bundle
@@ -23,8 +24,10 @@ from nlpkit.training.classification import Classification, logits_of
 from nlpkit.training.composition import Composition, compose, make, reopen, write_down
 from nlpkit.training.events import Event, MemberExported, MemberStarted, Working
 from nlpkit.training.export import check_agreement, export
+from nlpkit.training.fixed_vectors import VectorRows, map_vectors, store_vectors
 from nlpkit.training.history import History
 from nlpkit.training.loop import fit
+from nlpkit.training.network import AboveEmbedding, Network
 from nlpkit.training.pretraining import LanguageModel, pretraining_settings
 from nlpkit.training.runs import outcome, recorded
 from nlpkit.training.settings import MemberSettings
@@ -70,7 +73,8 @@ def train_member(
         checkpoint = Checkpoint(run / f"{member.name}.pretraining.safetensors", every)
         fitting = fit(model, pretraining_settings(training), seed, checkpoint)
         yield from recorded(f"{member.name}: language model", fitting, history)
-    classification = Classification(network, rows["train"], rows["validation"], training, len(corpus.labels))
+    module, shown = yield from learning(run, network, rows, member.name)
+    classification = Classification(module, shown["train"], shown["validation"], training, len(corpus.labels))
     fitting = fit(classification, training, seed, Checkpoint(run / f"{member.name}.safetensors", every))
     diverged = yield from recorded(member.name, fitting, history)
     if not done.exists():
@@ -85,6 +89,20 @@ def train_member(
     trained = _read(done)
     yield trained.report
     return trained
+
+
+def learning(
+    run: Path, network: Network, rows: Mapping[str, Rows], name: str
+) -> Generator[Event, None, tuple[nn.Module, Mapping[str, Rows | VectorRows]]]:
+    """What of a network learns, and the rows as it is shown them: as vectors, where the embedding does not learn."""
+    if not getattr(network.embedding, "fixed", False):
+        return network, rows
+    found = {}
+    for place, encoded in rows.items():
+        path = run / "members" / name / f"{place}.vectors"
+        yield from store_vectors(path, network.embedding, encoded, f"{name}: {place} vectors")
+        found[place] = map_vectors(path, network.embedding.dim, encoded)
+    return AboveEmbedding(network), found
 
 
 def composed(
@@ -106,8 +124,14 @@ def _prepare(
     tokenizer = make("tokenizer", member.tokenizer)
     total = {place: len(corpus.rows(place)) for place in ("train", "validation")}
 
+    longer = 0
+
     def tokens(place: str) -> Iterator[Tokens]:
-        return (tokenize(tokenizer.part, normaliser.batch(texts)) for texts in corpus.texts(place))
+        nonlocal longer
+        for texts in corpus.texts(place):
+            found = tokenize(tokenizer.part, normaliser.batch(texts))
+            longer += int((np.diff(found.starts) > (member.max_length or np.inf)).sum())
+            yield found
 
     with completed(folder) as new:
         scratch = new / "tokens"
@@ -121,6 +145,8 @@ def _prepare(
             for count in store_ids(blocks, composition.vocabulary, member.max_length, new / place):
                 yield Working(f"{member.name}: {place} ids", count, total[place])
         shutil.rmtree(scratch)
+        if cut := max(longer, getattr(tokenizer.part, "cut", 0)):  # the tokenizer's are among them
+            composition.entry["cut"] = {"rows": cut, "of": sum(total.values())}
         write_down(composition, new)
 
 
@@ -129,8 +155,9 @@ def _started(composition: Composition) -> MemberStarted:
     names = [entry[kind]["name"] for kind in ("tokenizer", "embedding", "encoder")]
     parameters = sum(p.numel() for p in composition.network.parameters())
     shown = " → ".join([*names, entry["head"]["pooling"]])
-    vectors = entry.get("vectors")
-    return MemberStarted(entry["name"], shown, parameters, len(composition.vocabulary), vectors)
+    return MemberStarted(
+        entry["name"], shown, parameters, len(composition.vocabulary), entry.get("vectors"), entry.get("cut")
+    )
 
 
 def _export(composition: Composition, weights: str, expected: Floats, texts: Sequence[str], labels: Any) -> Trained:

@@ -33,6 +33,19 @@ class Network(nn.Module):
         return self.head(states, mask)  # type: ignore[no-any-return]
 
 
+class AboveEmbedding(nn.Module):
+    """What of a network learns where its embedding does not: the very same encoder and head."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.encoder, self.head = network.encoder, network.head
+
+    def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        """Vectors ``(batch, time, dim)`` and mask ``(batch, time)`` to logits ``(batch, labels)``."""
+        states, _ = self.encoder(vectors, mask)
+        return self.head(states, mask)  # type: ignore[no-any-return]
+
+
 class Head(nn.Module):
     """Pooling over the states under the mask, then one or two linear layers."""
 

@@ -22,7 +22,7 @@ from nlpkit.training.classification import Classification
 from nlpkit.training.composition import Composition, rehearse
 from nlpkit.training.export import export
 from nlpkit.training.loop import Step, fit
-from nlpkit.training.member import composed
+from nlpkit.training.member import composed, learning
 from nlpkit.training.settings import MemberSettings, Settings, TrainingSettings
 from nlpkit.training.storage import StoredCorpus, store_corpus
 
@@ -117,7 +117,8 @@ def _sample(examples: Iterator[Example], seed: int) -> tuple[list[Example], int,
 def _member(run: Path, member: MemberSettings, corpus: StoredCorpus, normaliser: Normaliser, seed: int) -> MemberPlan:
     composition, rows = result(composed(run, member, corpus, normaliser, seed))
     network, labels = composition.network, len(corpus.labels)
-    training = Classification(network, rows["train"], rows["validation"], member.training, labels)
+    module, shown = result(learning(run, network, rows, member.name))
+    training = Classification(module, shown["train"], shown["validation"], member.training, labels)
     batch = rows["train"].batch(training.batches(1, np.random.default_rng(seed))[0])
     parts = list(_parts(composition, *batch[:2]))
     runtime, files = export(network, member.weights)

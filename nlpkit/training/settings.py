@@ -40,6 +40,8 @@ RANGES: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
 WEIGHTS = ("float32", "int8")
 POOLINGS = ("attention", "last", "max", "mean", "sqrtn", "sum")
 KINDS = ("tokenizer", "embedding", "encoder")
+ONE_WAY = {"bidirectional": False, "causal": True}  # the options by which an encoder reads one way
+SPELT = {"True": "true", "False": "false"}  # as Python spells them
 NETWORK = "network"  # the table, and the member, of a task that trains one network
 
 
@@ -375,15 +377,15 @@ def network_places(run: type, tables: dict[str, Any], path: Sequence[str], last:
 def choose_one_way(tables: dict[str, Any], components: Mapping[str, str | None]) -> dict[str, Any]:
     """Return tables with components replaced by name; options of the old one go, unless it has the same name.
 
-    A recurrent encoder reads one way: a state that has seen what comes after cannot foretell it.
+    An encoder that can read one way does: a state that has seen what comes after cannot foretell it.
     """
     tables = copy.deepcopy(tables)
     for kind, name in components.items():
         table = descend(tables, [] if kind == "tokenizer" else [NETWORK])
         before = table.get(kind)
         if name is not None and not (isinstance(before, dict) and before.get("name") == name):
-            one_way = kind == "encoder" and "bidirectional" in registry().get(kind, name).options()
-            table[kind] = {"name": name} | ({"bidirectional": False} if one_way else {})
+            known = registry().get(kind, name).options() if kind == "encoder" else ()
+            table[kind] = {"name": name} | {option: value for option, value in ONE_WAY.items() if option in known}
     return tables
 
 
@@ -445,6 +447,6 @@ def descend(table: dict[str, Any], path: Sequence[str]) -> dict[str, Any]:
 
 def _value(text: str) -> Any:
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        return tomllib.loads(f"value = {SPELT.get(text, text)}")["value"]
     except ValueError:
         return text

@@ -76,7 +76,9 @@ def test_zeros_are_the_beginning(name):
 def test_an_encoder_without_a_state_is_refused():
     network = language_model("lstm")
     network.encoder = registry().get("encoder", "none").create({}, input_dim=6)
-    with pytest.raises(SettingError, match="carries no state from one step to the next: choose rnn, lstm or gru"):
+    with pytest.raises(
+        SettingError, match="carries no state from one step to the next: choose lstm, gru, rnn or transformer"
+    ):
         network.begin(1)
 
 

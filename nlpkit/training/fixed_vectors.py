@@ -1,0 +1,108 @@
+"""Vectors of rows that never change in a run: computed once, kept on disk, read instead of the embedding."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nlpkit.errors import DataError, PluginError
+from nlpkit.protocols import Embedding
+from nlpkit.training.batching import Chosen, Rows, in_order
+from nlpkit.training.events import Working
+from nlpkit.training.storage import map_array
+from nlpkit.writing import sync
+
+CHUNK = 256  # rows that are computed together; an interrupted run goes on behind the last whole chunk
+BATCH = 32  # rows of these that are in the embedding together
+KEPT = np.float16
+
+
+@dataclass(frozen=True)
+class VectorRows:
+    """Rows of vectors in place of ids.
+
+    :param rows: the same rows as ids.
+    :param vectors: of each of their tokens ``(total, dim)``. May be a memory map.
+    """
+
+    rows: Rows
+    vectors: NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def lengths(self) -> NDArray[np.int32]:
+        """Tokens in each row ``(rows,)``."""
+        return self.rows.lengths
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """The index of each row's label ``(rows,)``."""
+        return self.rows.labels
+
+    def batch(self, rows: Chosen) -> tuple[Tensor, Tensor, Tensor]:
+        """Vectors ``(batch, time, dim)``, mask ``(batch, time)`` and labels ``(batch,)`` of some rows."""
+        lengths = self.lengths[rows]
+        steps = np.arange(max(1, int(lengths.max(initial=0))))
+        mask = steps < lengths[:, None]
+        vectors = np.zeros((*mask.shape, self.vectors.shape[1]), np.float32)
+        vectors[mask] = self.vectors[(self.rows.starts[rows][:, None] + steps)[mask]]
+        return torch.from_numpy(vectors), torch.from_numpy(mask), torch.from_numpy(self.labels[rows])
+
+
+def store_vectors(path: Path, embedding: Embedding, rows: Rows, what: str) -> Iterator[Working]:
+    """Compute what an earlier attempt has not; the iterator does it.
+
+    :param what: is done, in the eyes of the user.
+    :raises DataError: if the disk has no room for it.
+    """
+    width = embedding.dim * np.dtype(KEPT).itemsize
+    size = int(rows.starts[-1]) * width
+    path.touch()
+    there = path.stat().st_size
+    if size - there > (free := shutil.disk_usage(path.parent).free):
+        raise DataError(
+            f"the vectors of {len(rows):,} rows take {size / 1e9:.1f} GB, and the disk of {path.parent} has "
+            f"{free / 1e9:.1f} GB left: make room, give fewer rows, or set a lower max_length"
+        )
+    starts = rows.starts[[*range(0, len(rows), CHUNK), len(rows)]]
+    done = int(np.searchsorted(starts, there // width, "right")) - 1
+    os.truncate(path, int(starts[done]) * width)
+    for first in range(done * CHUNK, len(rows), CHUNK):
+        with path.open("ab") as file:
+            file.write(_computed(embedding, rows, np.arange(first, min(first + CHUNK, len(rows)))).data)
+            sync(file)
+        yield Working(what, min(first + CHUNK, len(rows)), len(rows))
+
+
+def map_vectors(path: Path, dim: int, rows: Rows) -> VectorRows:
+    """Rows as `store_vectors` left them."""
+    return VectorRows(rows, map_array(path, KEPT).reshape(-1, dim))
+
+
+def _computed(embedding: Any, rows: Rows, chosen: Chosen) -> NDArray[Any]:
+    """Vectors ``(tokens, dim)`` of some rows, one after the other."""
+    begin, end = rows.starts[chosen[0]], rows.starts[chosen[-1] + 1]
+    found = np.zeros((end - begin, embedding.dim), KEPT)
+    with torch.inference_mode():
+        for batch in in_order(rows.lengths[chosen], BATCH):
+            ids, mask, _ = rows.batch(chosen[batch])
+            at = (rows.starts[chosen[batch]][:, None] - begin + np.arange(ids.shape[1]))[mask.numpy()]
+            vectors = embedding.eval()(ids, mask)[mask].numpy()
+            if len(vectors) and not np.abs(vectors).max() <= np.finfo(KEPT).max:
+                raise PluginError(
+                    f"the embedding {type(embedding).__name__} says fixed = True, but gives what is no number or above "
+                    f"{np.finfo(KEPT).max:g}, which cannot be kept"
+                )
+            found[at] = vectors
+    return found

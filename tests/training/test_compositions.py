@@ -1,0 +1,254 @@
+"""Which components go together: what does is trained, saved, scored and exported; what does not is told why.
+
+All components of ours take part, those of plugins where these are installed. Each tokenizer, embedding and encoder are
+trained together for a step. Whole runs, of which the export takes longest, are of each tokenizer with each embedding,
+of each encoder, and of each embedding with one: an encoder sees nothing of an embedding but vectors, and that nothing
+of a tokenizer but ids. Those of recurrent encoders that fill blanks or write are in `test_cloze` and `test_generation`.
+"""
+
+import importlib.util
+import sys
+from functools import cache, partial
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import nlpkit  # noqa: E402
+from nlpkit.corpus import Example  # noqa: E402
+from nlpkit.errors import SettingError  # noqa: E402
+from nlpkit.inference.members import TextIds  # noqa: E402
+from nlpkit.registry import ELSEWHERE, registry  # noqa: E402
+from nlpkit.training import cloze, generation, sentiment  # noqa: E402
+from nlpkit.training.cloze_settings import ClozeSettings  # noqa: E402
+from nlpkit.training.cloze_settings import settings as cloze_settings  # noqa: E402
+from nlpkit.training.composition import compose, make, rehearse, reopen, write_down  # noqa: E402
+from nlpkit.training.events import MemberExported, MemberStarted  # noqa: E402
+from nlpkit.training.generation_settings import GenerationSettings  # noqa: E402
+from nlpkit.training.generation_settings import settings as generation_settings  # noqa: E402
+from nlpkit.training.loop import Step  # noqa: E402
+from nlpkit.training.settings import assign, choose_one_way, network_places, settings  # noqa: E402
+from tests.training.test_sentiment import the  # noqa: E402
+
+pytestmark = pytest.mark.train
+TINY_BERT = Path(__file__).resolve().parents[2] / "plugins" / "nlpkit-zh-bert" / "tests" / "tiny_bert.py"
+SMALL = {"dim": 8, "hidden": 4, "filters": 2, "heads": 2, "window": 4, "min_count": 1, "layers": 1, "epochs": 1}
+SLOW = ("jieba",)  # half a second each time that one is made, and a run makes five
+RECURRENT = ("rnn", "lstm", "gru")
+TRAINING = {"epochs": 1, "learning_rate": 0.02}
+MADE_OF_A_MODEL = {"wordpiece": {"longest": 64}, "bert": {}}
+ODD = ["这 手机 很好 。", "", "🎧"]
+
+
+def ours(kind):
+    """Names of a kind that come with nlpkit and its plugins, be these installed or not."""
+    here = {name for name in registry().names(kind) if registry().get(kind, name).distribution.startswith("nlpkit-zh")}
+    return sorted(here | {name for of, name in ELSEWHERE if of == kind})
+
+
+def go_together(tokenizer, embedding, encoder="none"):
+    """Whether a composition makes sense."""
+    if embedding == "ngrams":
+        return tokenizer != "wordpiece" and encoder == "none"
+    return embedding in ("bert", "trainable") if tokenizer == "wordpiece" else embedding != "bert"
+
+
+TOKENIZERS, EMBEDDINGS, ENCODERS = (ours(kind) for kind in ("tokenizer", "embedding", "encoder"))
+PAIRS = [(tokenizer, embedding) for tokenizer in TOKENIZERS for embedding in EMBEDDINGS]
+ALL = [(*pair, encoder) for pair in PAIRS for encoder in ENCODERS]
+GOOD = [chosen for chosen in ALL if go_together(*chosen)]
+BAD = [
+    *((*pair, "gru") for pair in PAIRS if not go_together(*pair)),
+    *(("char", "ngrams", encoder) for encoder in ENCODERS if encoder != "none"),
+]
+WHOLE = [
+    *((*pair, "none") for pair in PAIRS if go_together(*pair) and pair[0] not in SLOW),
+    *((tokenizer, "trainable", "none") for tokenizer in SLOW),
+    *(("char", "trainable", encoder) for encoder in ENCODERS if encoder != "none"),
+    *(("char", embedding, "gru") for embedding in EMBEDDINGS if embedding not in ("trainable", "ngrams", "bert")),
+    ("wordpiece", "bert", "gru"),
+]
+together = "-".join  # of which a test's name is made
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """48 short reviews, half of each label, with spaces between their words."""
+    things, good, bad = ("手机", "衣服", "酒店", "外卖"), ("很好", "不错", "喜欢"), ("太差", "失望", "慢")
+    words = ((thing, word, label) for thing in things for words, label in ((good, "1"), (bad, "0")) for word in words)
+    return [Example(f"{whose} {t} {w} 。", label, "shop") for t, w, label in words for whose in ("这", "我 的")]
+
+
+@pytest.fixture(autouse=True)
+def no_pictures(monkeypatch):
+    """Drawing one would take longer than the training."""
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory):
+    """The folder of a tiny BERT, as the tests of its plugin make it."""
+    pytest.importorskip("transformers")
+    spec = importlib.util.spec_from_file_location("tiny_bert", TINY_BERT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.write_bert(tmp_path_factory.mktemp("bert") / "tiny")
+
+
+def small(kind, name, folder):
+    """A component with few numbers, whatever it calls them; the test is skipped where its plugin is not installed."""
+    if name not in registry().names(kind):
+        pytest.skip(f"{ELSEWHERE[kind, name]} is not installed")
+    known = registry().get(kind, name).options()
+    made = {"name": name} | {option: value for option, value in SMALL.items() if option in known}
+    return made | MADE_OF_A_MODEL[name] | {"model": str(folder())} if name in MADE_OF_A_MODEL else made
+
+
+@pytest.fixture
+def composed(request):
+    """Settings of a model of one composition."""
+
+    def make_settings(tokenizer, embedding, encoder):
+        parts = {"tokenizer": tokenizer, "embedding": embedding, "encoder": encoder}
+        chosen = {kind: small(kind, name, partial(request.getfixturevalue, "bert")) for kind, name in parts.items()}
+        made = {"name": "m", "head": {"pooling": "mean"}, "training": TRAINING | {"batch_size": 16}, **chosen}
+        return settings({"members": [made]})
+
+    return make_settings
+
+
+@cache
+def tokens(text):
+    """The tokenizer of a setting that was written down, which some take a second to make."""
+    return make("tokenizer", dict(text))
+
+
+@pytest.mark.parametrize("chosen", GOOD, ids=together)
+def test_what_goes_together_is_trained_and_comes_back_from_its_files(tmp_path, rows, composed, chosen):
+    (member,) = composed(*chosen).members
+    tokenizer = tokens(tuple(member.tokenizer.items()))
+    documents, targets = [tokenizer.part.tokenize(row.text) for row in rows], [int(row.label) for row in rows]
+    made = compose(member, tokenizer, documents, targets, labels=2)
+    ids, mask = map(torch.from_numpy, TextIds(tokenizer.part, made.vocabulary, 0)([row.text for row in rows]).padded())
+    network = made.network.train()
+    before = {name: parameter.clone() for name, parameter in network.named_parameters()}
+    optimizer = torch.optim.SGD((p for p in network.parameters() if p.requires_grad), 0.5)
+    for _ in range(3):
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(network(ids, mask), torch.tensor(targets)).backward()
+        optimizer.step()
+    for part in ("embedding", "encoder", "head"):
+        own = {name: p for name, p in network.named_parameters() if name.startswith(part)}
+        learns = any(p.requires_grad for p in own.values())
+        assert any(not torch.equal(before[name], p) for name, p in own.items()) == learns
+    write_down(made, tmp_path / "m")
+    again = reopen(tmp_path / "m", labels=2).network
+    with torch.inference_mode():
+        assert torch.equal(again.eval()(ids, mask), network.eval()(ids, mask))
+
+
+@pytest.mark.parametrize("chosen", WHOLE, ids=together)
+def test_a_whole_run_saves_a_model_that_scores_without_torch(tmp_path, rows, composed, chosen):
+    events = list(sentiment.train(rows, composed(*chosen), tmp_path / "m"))
+    assert len(the(Step, events)) == 3
+    (exported,) = the(MemberExported, events)
+    assert exported.runtime == ("table" if chosen[2] == "none" and chosen[1] != "bert" else "graph")
+    assert exported.difference < 1e-4
+    model = nlpkit.load(tmp_path / "m")
+    assert model.check() == []
+    assert [score.label for score in model.score(ODD)] == [model.score([text])[0].label for text in ODD]
+
+
+@pytest.mark.parametrize("chosen", BAD, ids=together)
+def test_what_does_not_go_together_is_refused_by_a_sentence_that_says_what_does(composed, chosen):
+    made, (tokenizer, embedding, encoder) = composed(*chosen), chosen
+    with pytest.raises(SettingError) as refused:
+        rehearse(made)
+    (sentence,) = str(refused.value).splitlines()
+    wrong = ["ngrams", encoder, "none"] if go_together(tokenizer, embedding) else [tokenizer, embedding]
+    assert all(name in sentence for name in wrong)
+    assert wrong == ["ngrams", encoder, "none"] or ("wordpiece" in sentence and "bert" in sentence)
+
+
+CLOZE = {
+    "tokenizer": {"name": "whitespace"},
+    "answers": {"min_count": 1},
+    "validation": 0.2,
+    "counts": {"order": 0},
+    "network": {
+        "embedding": {"name": "trainable", "dim": 8, "min_count": 1},
+        "encoder": {"name": "none"},
+        "output": {"name": "softmax", "dim": 8},
+        "head": {"hidden": [8]},
+        "training": TRAINING | {"batch_tokens": 96},
+    },
+}
+WRITING = {
+    "validation": 0.2,
+    "ngrams": {"order": 0},
+    "network": {
+        "embedding": {"name": "trainable", "dim": 8, "min_count": 1},
+        "encoder": {"name": "none"},
+        "output": {"name": "softmax", "dim": 8},
+        "training": TRAINING | {"streams": 8, "span": 8},
+    },
+}
+BOTH_WAYS = ("none", "transformer", "srn")  # they fill blanks so; others see a mark
+
+
+def one_way(tables, kind, encoder, *assignments):
+    """Tables with a small encoder, chosen as ``--encoder`` chooses it."""
+    more = [f"encoder.{k}={v}" for k, v in small("encoder", encoder, None).items() if k != "name"]
+    return assign(choose_one_way(tables, {"encoder": encoder}), [*more, *assignments], partial(network_places, kind))
+
+
+@pytest.mark.parametrize(
+    ("encoder", "told"),
+    [
+        *((name, []) for name in ENCODERS if name not in RECURRENT),
+        ("transformer", ["encoder.causal=false"]),
+    ],
+    ids=str,
+)
+def test_blanks_are_filled_with_any_encoder(tmp_path, rows, encoder, told):
+    made = cloze_settings(one_way(CLOZE, ClozeSettings, encoder, *told))
+    events = list(cloze.train(rows, made, tmp_path / "m", samples=["这 __ 很好"]))
+    (started,), (exported,) = the(MemberStarted, events), the(MemberExported, events)
+    assert ("both ways" if encoder in BOTH_WAYS and not told else "masked") in started.composition
+    assert (exported.runtime, exported.difference < 1e-4) == ("graph", True)
+    assert nlpkit.load(tmp_path / "m").check() == []
+
+
+@pytest.mark.parametrize("encoder", [name for name in BOTH_WAYS if name != "none"])
+def test_text_is_written_with_an_encoder_that_carries_a_state(tmp_path, rows, encoder):
+    made = generation_settings(one_way(WRITING, GenerationSettings, encoder))
+    events = list(generation.train(rows, made, tmp_path / "m", samples=["这"]))
+    (exported,) = the(MemberExported, events)
+    assert (exported.runtime, exported.difference < 1e-4) == ("graph", True)
+    assert nlpkit.load(tmp_path / "m").check() == []
+
+
+@pytest.mark.parametrize(
+    ("encoder", "told", "sentence"),
+    [
+        ("none", [], "carries no state from one step to the next: choose lstm, gru, rnn or transformer"),
+        ("cnn", [], "the encoder cnn sees what comes after"),
+        ("gru", ["encoder.bidirectional=true"], "the encoder gru sees what comes after"),
+        ("transformer", ["encoder.causal=false"], "the encoder transformer sees what comes after"),
+    ],
+    ids=str,
+)
+def test_no_text_is_written_with_another(tmp_path, rows, encoder, told, sentence):
+    made = generation_settings(one_way(WRITING, GenerationSettings, encoder, *told))
+    with pytest.raises(SettingError, match=sentence):
+        list(generation.train(rows, made, tmp_path / "m"))
+
+
+@pytest.mark.parametrize("embedding", ["ngrams", "bert"])
+def test_neither_goes_with_vectors_that_depend_on_more_than_their_token(tmp_path, rows, embedding, request):
+    chosen = {"network": {"embedding": small("embedding", embedding, partial(request.getfixturevalue, "bert"))}}
+    for task, kind, tables in ((cloze, cloze_settings, CLOZE), (generation, generation_settings, WRITING)):
+        made = kind(tables | {"network": tables["network"] | chosen["network"]})
+        with pytest.raises(SettingError, match=f"the embedding {embedding} (has no vector|goes with)"):
+            list(task.train(rows, made, tmp_path / "m"))
