@@ -150,7 +150,8 @@ def find(model: str | Path) -> Bundle:
     folder = Path(model)
     if folder.exists() or _moved_aside(folder).exists() or len(folder.parts) > 1:
         return Bundle.open(folder)
-    raise BundleError(f"there is no model {str(model)!r}, by name or as a folder{nearest(str(model), names)}")
+    known = f"{nearest(str(model), names)}{registry().elsewhere()}"
+    raise BundleError(f"there is no model {str(model)!r}, by name or as a folder{known}")
 
 
 def writable(folder: Path, *, force: bool = False) -> None:

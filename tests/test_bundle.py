@@ -309,9 +309,9 @@ def test_a_config_that_does_not_hang_together_is_damage(tmp_path, damage):
 
 
 def test_a_missing_plugin_is_named_with_distribution_and_version(tmp_path):
-    foreign = component("wordpiece", distribution="nlpkit-zh-bert", version="0.3")
+    foreign = component("runs", distribution="nlpkit-zh-runs", version="0.3")
     save(tmp_path / "m", model_files(table_member(tokenizer=foreign)))
-    with pytest.raises(MissingPlugin, match=r"tokenizer 'wordpiece' from nlpkit-zh-bert 0\.3"):
+    with pytest.raises(MissingPlugin, match=r"tokenizer 'runs' from nlpkit-zh-runs 0\.3"):
         load(tmp_path / "m").score(["好"])
 
 

@@ -5,9 +5,9 @@ import click
 import pytest
 
 from nlpkit import builtin
-from nlpkit.errors import DataError, MissingPlugin, PluginError, SettingError
+from nlpkit.errors import BundleError, DataError, MissingPlugin, PluginError, SettingError
 from nlpkit.hookspecs import hookimpl
-from nlpkit.registry import Registry, registry
+from nlpkit.registry import Plugin, Registry, registry
 
 
 class Letters:
@@ -263,3 +263,141 @@ def test_a_factorys_own_sentence_is_left_as_it_is(ours):
     ours.add(registering("letters", factory=factory), name="stranger", distribution="zh-letters", version="1.2")
     with pytest.raises(DataError, match=r"^words\.txt cannot be read$"):
         ours.get("tokenizer", "letters").create({})
+
+
+class Panic(BaseException):
+    """As a module in Rust raises it."""
+
+
+@pytest.mark.parametrize("fault", [Panic("index\nout of bounds"), GeneratorExit("x"), StopIteration(3), SystemExit(0)])
+def test_whatever_a_hook_raises_stops_nobody_else(ours, fault):
+    def nlpkit_register_tokenizers(register):
+        register("letters", letters)
+        raise fault
+
+    module = plugin(nlpkit_register_tokenizers=nlpkit_register_tokenizers)
+    ours.add(module, name="stranger", distribution="zh-letters", version="1.2")
+    assert ours.plugins[-1].error.startswith(type(fault).__name__)
+    assert "letters" not in ours.names("tokenizer")
+    ours.add(registering("letters"), name="next", distribution="zh-next", version="1")
+    assert ours.get("tokenizer", "letters").distribution == "zh-next"
+
+
+def test_an_interrupt_is_the_users(ours):
+    def nlpkit_register_tokenizers(register):  # noqa: ARG001 - pluggy passes by name
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ours.add(plugin(nlpkit_register_tokenizers=nlpkit_register_tokenizers), name="p", distribution="d", version="1")
+
+
+def test_a_hook_that_would_never_run_is_refused(ours):
+    def nlpkit_register_tokenizers(register):
+        yield register("letters", letters)
+
+    async def nlpkit_register_encoders(register):
+        register("letters", letters)
+
+    for hook in (nlpkit_register_tokenizers, nlpkit_register_encoders):
+        ours.add(plugin(**{hook.__name__: hook}), name=hook.__name__, distribution="d", version="1")
+        assert ours.plugins[-1].error == f"{hook.__name__} must be a plain function, without yield or async"
+
+
+@pytest.mark.parametrize(
+    ("factory", "shown"),
+    [
+        (lambda size=2: Letters(size), "size=2"),
+        (lambda *sizes: Letters(*sizes), "*sizes"),
+        (lambda **options: Letters(**options), "**options"),
+    ],
+)
+def test_options_that_nobody_could_set_are_refused(ours, factory, shown):
+    ours.add(registering("letters", factory=factory), name="stranger", distribution="zh-letters", version="1")
+    assert ours.plugins[-1].error == f"'letters' needs a function with options by name, after a *, was: {shown}"
+
+
+def test_two_distributions_may_call_their_entry_points_the_same(ours):
+    ours.add(registering("letters"), name="plugin", distribution="zh-letters", version="1")
+    ours.add(registering("runs"), name="plugin", distribution="zh-runs", version="2")
+    assert [p.error for p in ours.plugins] == [None, None, None]
+    assert ours.get("tokenizer", "runs").distribution == "zh-runs"
+
+
+def test_one_distribution_may_not_call_two_plugins_the_same(ours):
+    module = registering("letters")
+    module.nlpkit_register_commands = hookimpl(lambda cli: cli.add_command(click.Command("hello")))
+    ours.add(module, name="plugin", distribution="zh-letters", version="1")
+    ours.add(registering("runs"), name="plugin", distribution="zh-letters", version="1")
+    cli = click.Group("nlpkit")
+    ours.add_commands(cli)
+    assert "hello" in cli.commands
+    assert ours.plugins[-2].error is None
+    assert "already" in ours.plugins[-1].error
+    assert "letters" in ours.names("tokenizer")
+
+
+def test_all_faults_are_told_and_strictness_makes_an_error_of_them(ours, monkeypatch):
+    ours.unknown.append("NLPKIT_PLUGINS names 'x'")
+    ours.add(plugin(), name="p", distribution="zh-empty", version="3")
+    assert ours.faults[0] == "NLPKIT_PLUGINS names 'x'"
+    assert ours.faults[1].startswith("the plugin zh-empty 3 does not work: it implements no hook")
+    monkeypatch.delenv("NLPKIT_STRICT_PLUGINS", raising=False)
+    ours.insist()
+    monkeypatch.setenv("NLPKIT_STRICT_PLUGINS", "1")
+    with pytest.raises(PluginError, match=r"^NLPKIT_PLUGINS names 'x'; the plugin zh-empty 3 .*NLPKIT_STRICT_PLUGINS"):
+        ours.insist()
+
+
+def test_a_component_that_was_left_out_is_explained(ours):
+    ours.plugins += [
+        Plugin("word2vec", "nlpkit-zh-word2vec", "0.1.0", left_out="NLPKIT_DISABLE_PLUGINS"),
+        Plugin("letters", "zh-letters", "1", left_out="NLPKIT_PLUGINS"),
+        Plugin("runs", "zh-runs", "1", error="KeyError: 'x'"),
+    ]
+    with pytest.raises(
+        SettingError,
+        match=r"^the embedding 'word2vec' is in nlpkit-zh-word2vec, which NLPKIT_DISABLE_PLUGINS leaves out$",
+    ):
+        ours.get("embedding", "word2vec")
+    with pytest.raises(SettingError, match=r"it may be in .*zh-letters, which NLPKIT_PLUGINS leaves out, or "):
+        ours.get("tokenizer", "letters")
+    with pytest.raises(SettingError, match=r"or in zh-runs, which does not work: KeyError: 'x'$"):
+        ours.get("tokenizer", "runs")
+
+
+@pytest.mark.parametrize(
+    ("there", "sentence"),
+    [
+        ([], "which is not installed: pip install 'zh-letters>=1.2'"),
+        ([Plugin("p", "ZH_letters", "1", left_out="NLPKIT_PLUGINS")], "which NLPKIT_PLUGINS leaves out"),
+        ([Plugin("p", "zh-letters", "1", error="KeyError: 1")], "which does not work: KeyError: 1"),
+        (
+            [Plugin("p", "zh-letters", "1")],
+            "but version 1, which is installed, lacks it: pip install 'zh-letters==1.2'",
+        ),
+    ],
+)
+def test_a_model_whose_plugin_is_not_there_says_why(ours, there, sentence):
+    ours.plugins += there
+    with pytest.raises(MissingPlugin) as caught:
+        ours.need("tokenizer", "letters", "zh-letters", "1.2")
+    assert str(caught.value) == f"the model needs the tokenizer 'letters' from zh-letters 1.2, {sentence}"
+
+
+def test_another_distributions_component_is_not_the_models(ours):
+    ours.add(registering("letters"), name="stranger", distribution="zh-others", version="3")
+    with pytest.raises(MissingPlugin, match=r"from zh-letters 1\.2, .*; the one that is here is of zh-others 3$"):
+        ours.need("tokenizer", "letters", "zh-letters", "1.2")
+
+
+@pytest.mark.parametrize("options", [{"sise": 3}, {"size": 0}])
+def test_a_model_made_with_another_version_names_both(ours, options):
+    ours.add(registering("letters"), name="stranger", distribution="zh-letters", version="1")
+    with pytest.raises(SettingError):
+        ours.need("tokenizer", "letters", "zh-letters", "1").create(options)
+    with pytest.raises(
+        BundleError,
+        match=r"; the model was made with zh-letters 2, and 1 is installed: pip install 'zh-letters==2'$",
+    ):
+        ours.need("tokenizer", "letters", "Zh.Letters", "2").create(options)
+    assert ours.need("tokenizer", "letters", "zh-letters", "2").create({"size": 3}).config == {"size": 3}

@@ -49,9 +49,9 @@ class PluginGroup(click.Group):
 
         found = registry()
         found.add_commands(self)
-        for plugin in found.plugins:
-            if plugin.error:
-                warn(f"the plugin {plugin.distribution} {plugin.version} does not work: {plugin.error}")
+        found.insist()
+        for fault in found.faults:
+            warn(fault)
 
 
 @click.group(cls=PluginGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,29 +1,84 @@
-"""``nlpkit plugins``: list."""
+"""``nlpkit plugins``: list, new, check."""
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from typing import Any
 
 import click
 
+from nlpkit.commands.plugin_checks import check
+
 
 @click.group()
 def plugins() -> None:
-    """What plugins are installed, and what each brings."""
+    """What plugins are installed, what each brings, whether it keeps its promises, and a plugin of your own."""
 
 
 @plugins.command("list")
 @click.option("--format", "-f", "kind", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def list_plugins(kind: str) -> None:
-    """List plugins: what each registers, from which distribution, and why one does not work.
+    """List plugins: what each registers, from which distribution, and why one does not work or is left out.
+
+    NLPKIT_PLUGINS leaves out all but those it names, NLPKIT_DISABLE_PLUGINS those it names. Where
+    NLPKIT_STRICT_PLUGINS is 1, a plugin that does not work is an error, here and everywhere.
 
     \b
     nlpkit plugins list
     nlpkit plugins list --format json
+    NLPKIT_DISABLE_PLUGINS=word2vec nlpkit plugins list
     """
     import orjson
 
     from nlpkit.commands import console, table
+
+    found = _found()
+    if kind == "json":
+        click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+        return
+    shown = table("plugin", "from", "registers")
+    for e in found:
+        lines = [f"{kind}: {', '.join(names)}" for kind, names in e["registers"].items()]
+        told = f"left out by {e['left_out']}" if e["left_out"] else e["error"] or "\n".join(lines)
+        shown.add_row(str(e["name"]), f"{e['distribution']} {e['version']}", told)
+    console().print(shown)
+
+
+@plugins.command()
+@click.argument("kind", type=click.Choice(["tokenizer", "embedding", "encoder", "output"]))
+@click.argument("name")
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    help="The folder to write; nlpkit-zh-NAME in this one unless said.",
+)
+def new(kind: str, name: str, output: Path | None) -> None:
+    """Write the beginning of a plugin: a folder that installs, works, and tests itself; then change what it does.
+
+    NAME is what --tokenizer, --embedding and so on will call it.
+
+    \b
+    nlpkit plugins new embedding my-vectors
+    nlpkit plugins new tokenizer runs --output ~/runs
+    """
+    from nlpkit.commands.plugin_templates import draft, write
+
+    plugin = draft(kind, name)
+    folder = output or Path(plugin.distribution)
+    write(plugin, folder)
+    place = shlex.quote(str(folder))
+    installed = shlex.quote(f"{'' if folder.is_absolute() else './'}{folder}[test]")
+    click.echo(f"{folder} is written. What it does is in {folder / plugin.module}.py. Next:\n")
+    click.echo(f"pip install -e {installed}\npytest {place}\n{plugin.example}")
+
+
+plugins.add_command(check)
+
+
+def _found() -> list[dict[str, Any]]:
+    """Each plugin, and the names that it registered by their kinds."""
     from nlpkit.registry import registry
 
     known = registry()
@@ -34,12 +89,5 @@ def list_plugins(kind: str) -> None:
             if (component.distribution, component.plugin) == (plugin.distribution, plugin.name):
                 names.setdefault(component.kind, []).append(component.name)
         entry = {"name": plugin.name, "distribution": plugin.distribution, "version": plugin.version}
-        found.append(entry | {"registers": names, "error": plugin.error})
-    if kind == "json":
-        click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
-        return
-    shown = table("plugin", "from", "registers")
-    for e in found:
-        lines = [f"{kind}: {', '.join(names)}" for kind, names in e["registers"].items()]
-        shown.add_row(str(e["name"]), f"{e['distribution']} {e['version']}", e["error"] or "\n".join(lines))
-    console().print(shown)
+        found.append(entry | {"registers": names, "error": plugin.error, "left_out": plugin.left_out})
+    return found

@@ -1,4 +1,7 @@
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -152,3 +155,172 @@ def test_markup_in_a_fault_is_printed_as_it_is(run, stranger):
     done = run("plugins", "list", environment=stranger("raise RuntimeError('[/x] [bold]')\n"))
     assert done.returncode == 0
     assert "RuntimeError: [/x] [bold]" in done.stdout.decode()
+
+
+def needing(environment, requirement, name="stranger"):
+    """Let a stranger's metadata say what it needs."""
+    metadata = Path(environment["PYTHONPATH"]) / f"{name}-1.2.dist-info" / "METADATA"
+    with metadata.open("a") as file:
+        file.write(f"Requires-Dist: {requirement}\n")
+    return environment
+
+
+def test_a_plugin_that_needs_a_newer_nlpkit_is_not_even_imported(run, stranger, tiny_model):
+    environment = needing(stranger("print('imported')\n" + LETTERS), "nlpkit-zh[train]>=99.1")
+    found, warnings = listed(run, environment)
+    assert found["stranger"]["registers"] == {}
+    assert warnings == (
+        "Warning: the plugin stranger 1.2 does not work: it needs nlpkit-zh>=99.1, and 0.1.0 is installed: "
+        "pip install --upgrade nlpkit-zh stranger\n"
+    )
+    assert run("sentiment", "score", "-t", "好", "-m", tiny_model, environment=environment).returncode == 0
+
+
+def test_a_plugin_that_goes_with_this_nlpkit_works(run, stranger):
+    found, warnings = listed(run, needing(stranger(LETTERS), "nlpkit-zh>=0.1,<99"))
+    assert (found["stranger"]["registers"], warnings) == ({"tokenizer": ["pairs"]}, "")
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"NLPKIT_DISABLE_PLUGINS": "Strange.R"},
+        {"NLPKIT_DISABLE_PLUGINS": "point"},
+        {"NLPKIT_PLUGINS": ""},
+        {"NLPKIT_PLUGINS": "builtin"},
+    ],
+)
+def test_a_plugin_that_is_left_out_is_listed_as_such_and_explained(run, stranger, choice):
+    (variable,) = choice
+    environment = stranger(LETTERS, name="strange_r", point="raise RuntimeError") | choice
+    found, warnings = listed(run, environment)
+    points = ["point"] if choice[variable] == "point" else ["strange_r", "point"]
+    assert [found[point]["left_out"] for point in points] == [variable] * len(points)
+    assert found["point"]["error"] is None
+    assert "point" not in warnings
+    assert found["builtin"]["registers"]
+    assert f"left out by {variable}" in run("plugins", "list", environment=environment).stdout.decode()
+    done = run("sentiment", "train", "x.csv", "-o", "m", "--tokenizer", "other", environment=environment)
+    assert f"strange_r, which {variable} leaves out" in one_sentence(done, 2)
+
+
+def test_a_model_whose_plugin_is_left_out_says_so(run, stranger, tmp_path):
+    tokenizer = component("pairs", distribution="stranger", version="1.2")
+    save(tmp_path / "m", model_files(table_member(words={"不好": -3.0, "很好": 3.0}, tokenizer=tokenizer)))
+    environment = stranger(LETTERS) | {"NLPKIT_PLUGINS": ""}
+    done = run("sentiment", "score", "-t", "好", "-m", tmp_path / "m", environment=environment)
+    assert "from stranger 1.2, which NLPKIT_PLUGINS leaves out" in one_sentence(done, 1)
+
+
+def test_only_the_plugins_that_are_named_are_there(run, stranger):
+    stranger(LETTERS)
+    environment = stranger("raise RuntimeError('never looked at')\n", name="broken") | {"NLPKIT_PLUGINS": "stranger"}
+    found, warnings = listed(run, environment)
+    assert found["stranger"]["registers"] == {"tokenizer": ["pairs"]}
+    assert (found["broken"]["left_out"], found["broken"]["error"], warnings) == ("NLPKIT_PLUGINS", None, "")
+
+
+def test_a_name_that_fits_no_plugin_is_one_line(run, stranger):
+    _, warnings = listed(run, stranger(LETTERS) | {"NLPKIT_DISABLE_PLUGINS": "stranegr"})
+    assert warnings.startswith("Warning: NLPKIT_DISABLE_PLUGINS names 'stranegr'")
+    assert "did you mean 'stranger'" in warnings
+    assert warnings.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "more", "sentence"),
+    [
+        (BROKEN, {}, "the plugin stranger 1.2 does not work: ModuleNotFoundError"),
+        (LETTERS.replace('"pairs"', '"char"'), {}, "the tokenizer 'char' is already registered by nlpkit-zh"),
+        (LETTERS.replace("_tokenizers", "_tokenisers"), {}, "nlpkit_register_tokenisers"),
+        (COMMAND.replace("def hello", "def models"), {}, "the command 'models' is already there"),
+        (LETTERS, {"NLPKIT_PLUGINS": "stranger,strange"}, "names 'strange', which no plugin is called"),
+    ],
+)
+def test_in_strict_mode_a_fault_is_an_error(run, stranger, tiny_model, source, more, sentence):
+    environment = stranger(source) | more | {"NLPKIT_STRICT_PLUGINS": "1"}
+    for arguments in (("plugins", "list"), ("--help",), ("sentiment", "score", "-t", "好", "-m", tiny_model)):
+        told = one_sentence(run(*arguments, environment=environment), 1)
+        assert sentence in told
+        assert told.endswith("(NLPKIT_STRICT_PLUGINS makes an error of it)\n")
+    assert run("plugins", "list", environment=environment | {"NLPKIT_STRICT_PLUGINS": "0"}).returncode == 0
+
+
+def test_in_strict_mode_what_works_goes_on_working(run, stranger):
+    environment = stranger(LETTERS) | {"NLPKIT_STRICT_PLUGINS": "1", "NLPKIT_DISABLE_PLUGINS": "nothing"}
+    assert run("plugins", "list", environment=environment).returncode == 1
+    environment["NLPKIT_DISABLE_PLUGINS"] = "stranger"
+    assert listed(run, environment)[1] == ""
+
+
+def test_strictness_holds_for_the_library_too(stranger, clean_environment):
+    environment = clean_environment | stranger(BROKEN) | {"NLPKIT_STRICT_PLUGINS": "1"}
+    program = "import nlpkit\ntry: nlpkit.load('reviews')\nexcept nlpkit.PluginError as error: print(error)"
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=True)
+    assert done.stdout.startswith(b"the plugin stranger 1.2 does not work: ModuleNotFoundError")
+
+
+def test_one_entry_point_name_in_two_distributions(run, stranger):
+    stranger(LETTERS, name="first", plugin=LETTERS.replace('"pairs"', '"twos"'))
+    environment = stranger(LETTERS.replace('"pairs"', '"threes"'), name="second", plugin2="")
+    point = Path(environment["PYTHONPATH"]) / "second-1.2.dist-info" / "entry_points.txt"
+    point.write_text("[nlpkit]\nplugin = second_plugin\n")
+    done = run("plugins", "list", "--format", "json", environment=environment)
+    found = {(p["distribution"], p["name"]): p["registers"] for p in json.loads(done.stdout)}
+    assert found["first", "plugin"] == {"tokenizer": ["twos"]}
+    assert found["second", "plugin"] == {"tokenizer": ["threes"]}
+    assert done.stderr == b""
+
+
+def test_a_copy_of_our_entry_point_takes_nothing_from_us(run, stranger):
+    environment = stranger(LETTERS, name="a-copy")
+    point = Path(environment["PYTHONPATH"]) / "a-copy-1.2.dist-info" / "entry_points.txt"
+    point.write_text("[nlpkit]\nbuiltin = nlpkit.builtin\n")
+    done = run("plugins", "list", "--format", "json", environment=environment)
+    found = {p["distribution"]: p for p in json.loads(done.stdout)}
+    assert "char" in found["nlpkit-zh"]["registers"]["tokenizer"]
+    assert (found["a-copy"]["registers"], found["a-copy"]["error"] is None) == ({}, False)
+
+
+def test_a_torn_installation_hides_no_other(run, stranger):
+    environment = stranger(LETTERS)
+    site = Path(environment["PYTHONPATH"])
+    (site / "stranger-1.2.dist-info" / "METADATA").unlink()
+    stranger(LETTERS.replace('"pairs"', '"twos"'), name="whole")
+    found, warnings = listed(run, environment)
+    assert found["whole"]["registers"] == {"tokenizer": ["twos"]}
+    assert (found["stranger"]["distribution"], warnings) == ("unknown", "")
+
+
+def test_an_entry_point_that_names_no_module_is_told(run, stranger):
+    environment = stranger(LETTERS)
+    point = Path(environment["PYTHONPATH"]) / "stranger-1.2.dist-info" / "entry_points.txt"
+    point.write_text("[nlpkit]\nstranger = my-plugin\n")
+    assert "its entry point names 'my-plugin': expected a module" in listed(run, environment)[1]
+
+
+HEAVY = ("gensim", "transformers", "tokenizers", "torch", "numpy", "scipy", "onnx", "onnxruntime", "safetensors")
+LIGHT = """
+import sys
+sys.argv = ["nlpkit", *sys.argv[1:]]
+from nlpkit.commands import main
+try:
+    main()
+except SystemExit as stop:
+    assert stop.code in (0, None), stop.code
+"""
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["plugins", "list"], ["plugins", "list", "--format", "json"]])
+def test_with_all_plugins_nothing_heavy_is_imported(clean_environment, arguments):
+    report = f"\nprint('imported', [name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", LIGHT + report, *arguments], env=clean_environment, capture_output=True, check=True
+    )
+    assert done.stderr.decode().splitlines()[-1] == "imported []"
+
+
+def test_a_plugins_bounds_cost_no_start(stranger, clean_environment):
+    environment = clean_environment | needing(stranger(LETTERS), "nlpkit-zh[train]<9,>=0.1")
+    report = "\nassert 'packaging' not in sys.modules and 'nlpkit.testing' not in sys.modules"
+    subprocess.run([sys.executable, "-c", LIGHT + report, "plugins", "list"], env=environment, check=True)

@@ -1,0 +1,93 @@
+"""``nlpkit plugins check``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from nlpkit.testing import Result
+
+
+@click.command()
+@click.argument("dist", required=False)
+@click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE", help="An option: my-vectors.dim=50.")
+@click.option("--format", "-f", "kind", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def check(dist: str | None, assignments: tuple[str, ...], kind: str) -> None:
+    """Try everything that a plugin brings by the conformance kit; exit with 1 if it breaks a promise.
+
+    DIST is an installed distribution, the name of its entry point or of its module. Without it, all plugins are tried
+    but those that come with nlpkit and those that the environment leaves out.
+
+    \b
+    nlpkit plugins check nlpkit-zh-runs
+    nlpkit plugins check nlpkit-zh-runs --set runs.size=3 --format json
+    """
+    import orjson
+
+    from nlpkit.commands import say
+    from nlpkit.testing import FAILED, installed, run, subjects
+
+    targets = installed(dist)
+    found = list(run(subjects(targets, settings_of(assignments))))
+    if kind == "json":
+        click.echo(orjson.dumps([_entry(result) for result in found], option=orjson.OPT_INDENT_2))
+    elif found:
+        _draw(found)
+    else:
+        say("no plugin is there but what comes with nlpkit: nlpkit plugins check builtin tries that")
+    if any(result.outcome == FAILED for result in found):
+        raise click.exceptions.Exit(1)
+
+
+def settings_of(assignments: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Options by the name of a component.
+
+    :param assignments: such as ``my-vectors.dim=50``; a value is read as TOML and, if it is none, as it stands.
+    :raises SettingError: for one that is of another form.
+    """
+    from nlpkit.errors import SettingError
+
+    found: dict[str, dict[str, Any]] = {}
+    for assignment in assignments:
+        place, equals, value = assignment.partition("=")
+        component, dot, option = place.strip().rpartition(".")
+        if not equals or not dot or not component or not option:
+            raise SettingError(f"expected COMPONENT.OPTION=VALUE such as my-vectors.dim=50, found {assignment!r}")
+        found.setdefault(component, {})[option] = _value(value)
+    return found
+
+
+def _value(text: str) -> Any:
+    import tomllib
+
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except ValueError:
+        return text
+
+
+def _entry(result: Result) -> dict[str, Any]:
+    subject, tried = result.subject, result.check
+    entry = {"distribution": subject.target.distribution, "kind": subject.kind, "name": subject.name}
+    return entry | {"check": tried.name, "outcome": result.outcome, "sentence": result.sentence}
+
+
+def _draw(found: Sequence[Result]) -> None:
+    """A table for each kind, of checks by components, and a sentence for each that failed."""
+    from nlpkit.commands import console, table
+    from nlpkit.testing import FAILED
+
+    for kind in dict.fromkeys(result.subject.kind for result in found):
+        of_kind = [result for result in found if result.subject.kind == kind]
+        names = list(dict.fromkeys(result.subject.name for result in of_kind))
+        shown = table(kind, *names)
+        for name in dict.fromkeys(result.check.name for result in of_kind):
+            outcomes = {result.subject.name: result.outcome for result in of_kind if result.check.name == name}
+            shown.add_row(name, *(outcomes[of] for of in names))
+        console().print(shown)
+    for result in found:
+        if result.outcome == FAILED:
+            click.echo(f"{result.subject}: {result.check.name}: {result.sentence}", err=True)

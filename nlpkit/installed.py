@@ -1,0 +1,134 @@
+"""Which plugins are installed, what they need, and which of them the environment leaves out. None is imported here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from email.message import Message
+from functools import cached_property
+from importlib.metadata import EntryPoint, entry_points
+
+from nlpkit import __version__
+from nlpkit.errors import PluginError, nearest
+
+GROUP, OURS = "nlpkit", "nlpkit-zh"
+ONLY, WITHOUT, STRICT = "NLPKIT_PLUGINS", "NLPKIT_DISABLE_PLUGINS", "NLPKIT_STRICT_PLUGINS"
+_MODULE = re.compile(r"[\w.]+\s*(:.*)?")
+_NAME = re.compile(r"[A-Za-z0-9._-]*")
+_RELEASE = re.compile(r"\d+(?:\.\d+)*")
+_BOUND = re.compile(rf"(>=|<)\s*({_RELEASE.pattern})")
+_BOUNDS = re.compile(rf"{_NAME.pattern}(?:\[[^]]*\])?\s*((?:{_BOUND.pattern},?\s*)*)")
+
+
+@dataclass(frozen=True)
+class Installed:
+    """An entry point of the group ``nlpkit``, and what the metadata of its distribution says."""
+
+    point: EntryPoint
+    distribution: str
+    version: str
+    requires: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, point: EntryPoint) -> Installed:
+        """Read the metadata; an installation that was torn may lack any of it."""
+        said = point.dist.metadata if point.dist else Message()
+        name, version, requires = (said.get_all(key) or [] for key in ("Name", "Version", "Requires-Dist"))
+        return cls(point, (*name, "unknown")[0], (*version, "0")[0], tuple(requires))
+
+    @property
+    def ours(self) -> bool:
+        """Whether it came with nlpkit itself."""
+        return normalised(self.distribution) == OURS
+
+    @cached_property
+    def names(self) -> set[str]:
+        """What the environment may call it: its distribution, or its entry point."""
+        return {normalised(self.distribution), normalised(self.point.name)}
+
+    def load(self) -> object:
+        """Import it.
+
+        :raises PluginError: if it needs another nlpkit, or its entry point names nothing that could be imported.
+        """
+        self.check_needs()
+        if not _MODULE.fullmatch(self.point.value):
+            raise PluginError(f"its entry point names {self.point.value!r}: expected a module")
+        return self.point.load()
+
+    def check_needs(self, version: str = __version__) -> None:
+        """See whether its distribution goes with this version of nlpkit.
+
+        :raises PluginError: if it needs another, or if nobody can tell.
+        """
+        for line in self.requires:
+            if normalised(_NAME.match(line)[0]) == OURS and not _plainly_met(line, version):  # type: ignore[index]
+                self._check_need(line, version)
+
+    def _check_need(self, line: str, version: str) -> None:
+        from packaging.requirements import InvalidRequirement, Requirement  # takes longer than all else at a start
+
+        try:
+            needed = Requirement(line)
+        except InvalidRequirement:
+            raise PluginError(f"its metadata cannot be read: Requires-Dist is {line!r}") from None
+        asked = needed.marker is None or needed.marker.evaluate({"extra": ""})
+        if asked and not needed.specifier.contains(version, prereleases=True):
+            raise PluginError(
+                f"it needs {OURS}{needed.specifier}, and {version} is installed: pip install --upgrade {OURS} "
+                f"{self.distribution}"
+            )
+
+
+def installed() -> list[Installed]:
+    """All plugins, ours first: a stranger who takes one of our names is the one refused."""
+    found = map(Installed.of, entry_points(group=GROUP))
+    return sorted(found, key=lambda plugin: (not plugin.ours, plugin.distribution, plugin.point.name))
+
+
+def left_out(plugin: Installed, environment: Mapping[str, str]) -> str | None:
+    """The environment variable that leaves a plugin out; ours always stays."""
+    if plugin.ours:
+        return None
+    if plugin.names & _listed(environment.get(WITHOUT, "")).keys():
+        return WITHOUT
+    only = environment.get(ONLY)
+    return ONLY if only is not None and not plugin.names & _listed(only).keys() else None
+
+
+def unknown_names(plugins: Sequence[Installed], environment: Mapping[str, str]) -> Iterator[str]:
+    """A sentence for each name in the environment that fits no plugin."""
+    for variable in (ONLY, WITHOUT):
+        known = {name for plugin in plugins if variable == ONLY or not plugin.ours for name in plugin.names}
+        for name, written in _listed(environment.get(variable, "")).items():
+            if name not in known:
+                yield f"{variable} names {written!r}, which no plugin is called{nearest(written, sorted(known))}"
+
+
+def strict(environment: Mapping[str, str]) -> bool:
+    """Whether a plugin's fault shall be an error."""
+    return environment.get(STRICT, "0") not in ("", "0")
+
+
+def normalised(name: str) -> str:
+    """A distribution's name as PEP 503 has it: ``Nlpkit_ZH.bert`` is ``nlpkit-zh-bert``."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _listed(names: str) -> dict[str, str]:
+    """Names between commas, as they are compared and as they are written."""
+    return {normalised(name.strip()): name.strip() for name in names.split(",") if name.strip()}
+
+
+def _plainly_met(line: str, version: str) -> bool:
+    """Whether a requirement has no bounds but plain ones, which are met: then nobody needs to read it more closely."""
+    bounds = _BOUNDS.fullmatch(line.partition(";")[0])
+    if not bounds or not _RELEASE.fullmatch(version):
+        return False
+    own, pairs = _release(version), _BOUND.findall(bounds[1])
+    return all(own >= _release(to) if sign == ">=" else own < _release(to) for sign, to in pairs)
+
+
+def _release(version: str) -> tuple[int, ...]:
+    return tuple(map(int, re.sub(r"(\.0+)+$", "", version).split(".")))
