@@ -1,0 +1,165 @@
+"""Checks that hold of tokenizers, embeddings, encoders and output embeddings alike."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PureWindowsPath
+from typing import Any
+
+from nlpkit.errors import MissingExtra, NlpkitError, PluginError
+from nlpkit.protocols import PARTS
+from nlpkit.testing.discovery import Subject
+from nlpkit.testing.kit import CheckError, sentence
+
+INPUT_DIM = 64  # a multiple of every usual number of heads
+WRONG: dict[type, tuple[Any, ...]] = {  # by the class of an option's default, what is none of its values
+    bool: ("perhaps",),
+    int: ("many", [1]),
+    float: ("many", [1.0]),
+    str: (7,),
+    list: (7,),
+    tuple: (7,),
+    dict: (7,),
+}
+ODD: dict[type, tuple[Any, ...]] = {int: (0, -1), float: (-1.0, float("nan"))}  # may be values, may be wrong
+
+
+def fixed(subject: Subject) -> dict[str, Any]:
+    """What the factory of a component of this kind is given besides options."""
+    return {"input_dim": INPUT_DIM} if subject.kind == "encoder" else {}
+
+
+def made(subject: Subject) -> None:
+    """The factory, called with the options that were given, makes an object of the protocol."""
+    part = _made(subject)
+    for name, kind in PARTS[subject.kind].items():
+        found = getattr(part, name, None)
+        if found is None or not (callable(found) if kind is None else isinstance(found, kind)):
+            wanted = "a method" if kind is None else f"of class {kind.__name__}"
+            raise CheckError(f"its attribute {name!r} is {found!r}, where {wanted} was expected: see the protocol")
+    if subject.kind in ("embedding", "encoder"):
+        from torch import nn
+
+        if not isinstance(part, nn.Module):
+            raise CheckError(f"it is a {type(part).__name__}, which is no torch.nn.Module: inherit from that")
+
+
+def options(subject: Subject) -> None:
+    """Each option has a default, and refuses what it cannot use."""
+    _instance(subject)
+    for parameter in inspect.signature(subject.component.factory).parameters.values():
+        if parameter.name not in ("input_dim", "files"):
+            _check_parameter(parameter)
+            _try_values(subject, parameter)
+
+
+def config(subject: Subject) -> None:
+    """``config`` goes through JSON, names no path, and the factory makes an equal component of it."""
+    check_config(subject, _instance(subject))
+
+
+def check_config(subject: Subject, part: Any) -> None:
+    """As `config`, of an instance."""
+    stored = _through_json(part.config)
+    unknown = sorted(set(stored) - set(subject.component.options()))
+    if unknown:
+        raise CheckError(
+            f"config holds {unknown[0]!r}, which is no option of its factory: leave it out, or add the option"
+        )
+    for name, text in _strings(stored):
+        if _is_path(text, subject.options.get(name)):
+            raise CheckError(f"config[{name!r}] is the path {text!r}: a saved model must not need it, so leave it out")
+    again = subject.again(stored, **fixed(subject), **files_of(subject, part))
+    if again.config != part.config:
+        name = next(n for n in {**part.config, **again.config} if again.config.get(n, ...) != part.config.get(n, ...))
+        raise CheckError(
+            f"rebuilt from its config it has {name}={again.config.get(name, '(nothing)')!r}, not "
+            f"{part.config.get(name, '(nothing)')!r}: let config hold the factory's own options"
+        )
+
+
+def files_of(subject: Subject, part: Any) -> dict[str, Any]:
+    """What a tokenizer keeps in files, as its factory is given it."""
+    return {"files": dict(part.files)} if subject.kind == "tokenizer" and subject.component.takes_files else {}
+
+
+def _instance(subject: Subject) -> Any:
+    return subject.tokenizer if subject.kind == "tokenizer" else subject.make(**fixed(subject))
+
+
+def _made(subject: Subject) -> Any:
+    try:
+        return subject.component.create(subject.options, **fixed(subject))
+    except MissingExtra:
+        raise
+    except NlpkitError as error:
+        given = json.dumps(subject.options, ensure_ascii=False, default=str) if subject.options else "no options"
+        raise CheckError(
+            f"its factory called with {given} failed: {error}; give what it needs by "
+            f"--set {subject.name}.OPTION=VALUE, or in tests by the fixture nlpkit_options"
+        ) from error
+
+
+def _check_parameter(parameter: inspect.Parameter) -> None:
+    if parameter.default is parameter.empty:
+        raise CheckError(f"its option {parameter.name!r} has no default: give it one")
+    if not isinstance(parameter.default, str | int | float | list | tuple | dict | None):
+        raise CheckError(f"the default of {parameter.name!r} is {parameter.default!r}, which JSON cannot hold")
+
+
+def _try_values(subject: Subject, parameter: inspect.Parameter) -> None:
+    if re.search(r"\||Union|Any|object", str(parameter.annotation)):
+        return  # which values are wrong cannot be told
+    kind = type(parameter.default)
+    for value in (*WRONG.get(kind, ()), *ODD.get(kind, ())):
+        try:
+            subject.component.create({**subject.options, parameter.name: value}, **fixed(subject))
+        except PluginError as error:
+            raise CheckError(
+                f"{parameter.name}={value!r} ends in {sentence(error.__cause__ or error)}: raise ValueError, "
+                "saying what is right"
+            ) from error
+        except NlpkitError:
+            continue
+        if value in WRONG.get(kind, ()):
+            raise CheckError(
+                f"{parameter.name}={value!r} is taken, though its default is {parameter.default!r}: raise ValueError "
+                "for a value that is wrong"
+            )
+
+
+def _through_json(config: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        stored: dict[str, Any] = json.loads(json.dumps(config, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise CheckError(
+            f"config is not JSON ({error}): let it hold numbers, strings, lists, true, false, null"
+        ) from error
+    if stored != config:
+        name = next(name for name in config if stored.get(name, ...) != config[name])
+        raise CheckError(
+            f"config[{name!r}] is {config[name]!r}, which JSON turns into {stored.get(name)!r}: make it that"
+        )
+    return stored
+
+
+def _strings(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Every string in a config, with the option that it stands under."""
+    if isinstance(value, str):
+        yield name, value
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from _strings(item, name or str(key))
+
+
+def _is_path(text: str, given: Any) -> bool:
+    """Whether a string of a config is a path, or the very option that led to a file."""
+    if not text.strip("/\\~. "):  # a separator or a mark, more likely than a folder
+        return False
+    if Path(text).is_absolute() or PureWindowsPath(text).is_absolute() or text.startswith(("~/", "~\\")):
+        return True
+    there = os.path.exists(text)  # noqa: PTH110 - Path's own raises for what could be no path
+    return there and (text == given or "/" in text or "\\" in text)

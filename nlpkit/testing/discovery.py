@@ -1,0 +1,239 @@
+"""What is checked: plugins, each component that they register, each command that they add."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import EntryPoint
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from nlpkit.errors import NlpkitError, SettingError, nearest
+from nlpkit.installed import GROUP, OURS, Installed, left_out, normalised
+from nlpkit.installed import installed as all_installed
+from nlpkit.registry import Component, Registry, registry
+from nlpkit.testing.kit import CheckError, NotChecked
+
+if TYPE_CHECKING:
+    import click
+
+CORE = "nlpkit.builtin"
+KINDS = ("tokenizer", "embedding", "encoder", "output", "model")
+Settings = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A plugin, or a module that could be one.
+
+    :param loaded: the module itself, where its name may not find it.
+    """
+
+    plugin: Installed
+    loaded: ModuleType | None = None
+
+    @classmethod
+    def of(cls, name: str, value: str, distribution: str) -> Target:
+        """A plugin by what its entry point says, be it installed or not."""
+        return cls(Installed(EntryPoint(name, value, GROUP), distribution, "0"))
+
+    @property
+    def name(self) -> str:
+        """Of its entry point."""
+        return self.plugin.point.name
+
+    @property
+    def module(self) -> str:
+        """What its entry point names."""
+        return self.plugin.point.value
+
+    @property
+    def distribution(self) -> str:
+        """What pip calls it."""
+        return self.plugin.distribution
+
+    @property
+    def importable(self) -> bool:
+        """Whether another process finds it."""
+        return self.loaded is None or sys.modules.get(self.module) is self.loaded
+
+    def register(self, found: Registry) -> str | None:
+        """Add it to a registry; return what is wrong with it, if anything."""
+        if self.loaded is None:
+            found.load(self.plugin)
+        else:
+            found.add(self.loaded, name=self.name, distribution=self.distribution, version=self.plugin.version)
+        return found.plugins[-1].error
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Something to be checked.
+
+    :param kind: that of its checks.
+    :param name: a plugin's entry point, a component's name, a command as it is called without ``nlpkit``.
+    :param target: the plugin that it is of.
+    :param registry: where it is registered, beside the built-in components.
+    :param settings: options by the name of a component, for this one and for those that it is tried with.
+    :param fault: why the plugin does not load.
+    """
+
+    kind: str
+    name: str
+    target: Target
+    registry: Registry
+    settings: Settings = field(default_factory=dict)
+    fault: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+    @property
+    def component(self) -> Component:
+        """Its entry in the registry."""
+        return self.registry.components[self.kind, self.name]
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What it is made with."""
+        return dict(self.settings.get(self.name, {}))
+
+    def make(self, **fixed: Any) -> Any:
+        """An instance with its options; see `again`.
+
+        :raises NotChecked: if it cannot be made, which is for the check "made" to say.
+        """
+        try:
+            return self.component.create(self.options, **fixed)
+        except NlpkitError as error:
+            raise NotChecked("it cannot be made, see the check made") from error
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """The instance that all checks of a tokenizer share: some take seconds to make."""
+        return self.make()
+
+    def again(self, config: Mapping[str, Any], **fixed: Any) -> Any:
+        """An instance made of what another says of itself.
+
+        :raises CheckError: if that fails.
+        """
+        try:
+            return self.component.create(dict(config), **fixed)
+        except NlpkitError as error:
+            raise CheckError(
+                f"its factory called with its own config failed ({error}): let config hold options that are enough to "
+                "rebuild it, without any file of the user's"
+            ) from error
+
+    def beside(self, kind: str, name: str) -> Any:
+        """An instance of a component that this one goes with.
+
+        :raises NotChecked: if there is none, or it cannot be made.
+        """
+        try:
+            found = self.registry if (kind, name) in self.registry.components else registry()
+            return found.get(kind, name).create(dict(self.settings.get(name, {})))
+        except NlpkitError as error:
+            raise NotChecked(f"it goes with the {kind} {name!r}, which cannot be made: {error}") from error
+
+
+def installed(name: str | None = None) -> list[Target]:
+    """The installed plugins of a distribution, of an entry point's name or of a module.
+
+    Without a name, all but ours and those that the environment leaves out.
+
+    :raises SettingError: if there is none, naming the nearest.
+    """
+    plugins = all_installed()
+    if name is None:
+        return [Target(plugin) for plugin in plugins if not plugin.ours and not left_out(plugin, os.environ)]
+    found = [plugin for plugin in plugins if normalised(name) in map(normalised, _names(plugin))]
+    if not found:
+        known = dict.fromkeys(known for plugin in plugins for known in _names(plugin))
+        raise SettingError(f"no installed plugin is called {name!r}{nearest(name, known)}")
+    return [Target(plugin) for plugin in found]
+
+
+def of_module(module: ModuleType) -> Target:
+    """A module that need not be installed as a plugin, nor be found by its name."""
+    return Target(Target.of(module.__name__, module.__name__, module.__name__).plugin, module)
+
+
+def subjects(targets: Sequence[Target], settings: Settings | None = None) -> list[Subject]:
+    """Everything of some plugins that can be checked.
+
+    :param settings: options by the name of a component, where it needs some.
+    :raises SettingError: for options of a component that nobody registers.
+    """
+    found, faults = _registered(targets)
+    chosen = dict(settings or {})
+    check_settings(found, chosen)
+    return [subject for target in targets for subject in _of_target(target, found, chosen, faults[target])]
+
+
+def check_settings(found: Registry, settings: Settings) -> None:
+    """Refuse options that no component takes.
+
+    :raises SettingError: for those of a component that nobody registers, naming the nearest.
+    """
+    known = {name for of in (found, registry()) for _, name in of.components}
+    for name in settings:
+        if name not in known:
+            raise SettingError(f"there is no component {name!r} to give options to{nearest(name, sorted(known))}")
+
+
+def _of_target(target: Target, found: Registry, settings: Settings, fault: str | None) -> Iterator[Subject]:
+    yield Subject("plugin", target.name, target, found, settings, fault)
+    for kind in KINDS:
+        for (of, name), component in found.components.items():
+            if of == kind and (component.distribution, component.plugin) == (target.distribution, target.name):
+                yield Subject(kind, name, target, found, settings)
+    if not fault:
+        for path in _paths(commands(target)):
+            yield Subject("command", path, target, found, settings)
+
+
+def commands(target: Target) -> click.Group:
+    """A group of nothing but the commands that a plugin adds."""
+    import click
+
+    group, alone = click.Group(GROUP), Registry()
+    target.register(alone)
+    alone.add_commands(group)
+    return group
+
+
+def _paths(group: click.Group, before: str = "") -> Iterator[str]:
+    import click
+
+    with click.Context(group) as context:
+        for name in group.list_commands(context):
+            yield before + name
+            command = group.get_command(context, name)
+            if isinstance(command, click.Group):
+                yield from _paths(command, f"{before}{name} ")
+
+
+def _registered(targets: Sequence[Target]) -> tuple[Registry, dict[Target, str | None]]:
+    """A registry of the built-in components and some plugins, and what is wrong with each of these."""
+    import click
+
+    found, faults = Registry(), {}
+    if all(target.module != CORE for target in targets):
+        Target.of("builtin", CORE, OURS).register(found)
+    for target in targets:
+        faults[target] = target.register(found)
+    found.add_commands(click.Group(GROUP))  # one that claims a taken command is left out
+    for target in targets:
+        others = [] if target.loaded else registry().plugins  # where it may claim a name of a third
+        own = [p for p in [*found.plugins, *others] if (p.name, p.distribution) == (target.name, target.distribution)]
+        faults[target] = next((p.error for p in own if p.error), faults[target])
+    return found, faults
+
+
+def _names(plugin: Installed) -> list[str]:
+    return [plugin.distribution, plugin.point.name, plugin.point.value]

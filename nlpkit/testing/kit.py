@@ -1,0 +1,204 @@
+"""The checks by name, and how they are run. Light: a check's module is imported when it is first run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from nlpkit.errors import MissingExtra
+
+if TYPE_CHECKING:
+    from nlpkit.testing.discovery import Subject
+
+OK, FAILED, SKIPPED = "ok", "failed", "skipped"
+
+
+class CheckError(AssertionError):
+    """What was found, what was expected, what to do: one sentence."""
+
+
+class NotChecked(Exception):  # noqa: N818 - it is no error
+    """Why a check says nothing of a component."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """Something that holds of every sound component of a kind.
+
+    :param says: what that is, in a line.
+    :param module: in `nlpkit.testing`, where its function is, called as the check with underscores.
+    """
+
+    name: str
+    kind: str
+    says: str
+    module: str
+    needs_torch: bool = False
+
+    def run(self, subject: Subject) -> None:
+        """Try it.
+
+        :raises CheckError: if it does not hold.
+        :raises NotChecked: if nothing can be said.
+        """
+        if self.needs_torch:
+            _need_torch()
+        function = getattr(
+            import_module(f"nlpkit.testing.{self.module}"), self.name.replace(" ", "_").replace("-", "_")
+        )
+        try:
+            with redirect_stdout(sys.stderr), _seeded(self.needs_torch):  # a plugin's prints are no results
+                function(subject)
+        except MissingExtra as error:
+            raise NotChecked(str(error)) from error
+        except (CheckError, NotChecked, MemoryError, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # a stranger's code; SystemExit, and what compiled modules raise in a panic
+            raise CheckError(f"it raised {sentence(error)}, where this was expected: {self.says}") from error
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a check.
+
+    :param outcome: `OK`, `FAILED` or `SKIPPED`.
+    :param sentence: why, unless it is ok.
+    """
+
+    subject: Subject
+    check: Check
+    outcome: str
+    sentence: str = ""
+
+
+def checks(kind: str | None = None) -> list[Check]:
+    """All checks, or those of a kind: plugin, tokenizer, embedding, encoder, output, model or command."""
+    return [check for check in _CHECKS if kind in (None, check.kind)]
+
+
+def run(subjects: Iterable[Subject]) -> Iterator[Result]:
+    """Try every check of every subject, one after the other."""
+    for subject in subjects:
+        for check in checks(subject.kind):
+            yield _result(check, subject)
+
+
+def sentence(error: BaseException) -> str:
+    """An error in a line."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text if len(text) < 300 else text[:300] + '…'}"
+
+
+def _result(check: Check, subject: Subject) -> Result:
+    try:
+        check.run(subject)
+    except CheckError as error:
+        return Result(subject, check, FAILED, str(error))
+    except NotChecked as reason:
+        return Result(subject, check, SKIPPED, str(reason))
+    return Result(subject, check, OK)
+
+
+@contextmanager
+def _seeded(torch_too: bool) -> Iterator[None]:
+    """Leave torch's seed as it was found; a check draws the same each time."""
+    if not torch_too:
+        yield
+        return
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield
+
+
+def _need_torch() -> None:
+    try:
+        import torch  # noqa: F401
+    except ImportError as error:
+        missing = MissingExtra("torch", "train", "this check")
+        raise NotChecked(str(missing)) from error
+
+
+def _of_components(kind: str, *, needs_torch: bool) -> list[Check]:
+    return [
+        Check("made", kind, "its factory makes what the protocol asks for", "components", needs_torch),
+        Check(
+            "options",
+            kind,
+            "every option has a default, and a wrong value is refused",
+            "components",
+            needs_torch,
+        ),
+        Check("config", kind, "config is JSON, holds no path, and rebuilds it", "components", needs_torch),
+    ]
+
+
+def _of_torch(kind: str, *named: tuple[str, str]) -> list[Check]:
+    return [Check(name, kind, says, f"{kind}s", True) for name, says in named]
+
+
+_MATES = ("batch-mates", "a row's numbers do not depend on the rows beside it")
+_SEED = ("determinism", "the same seed of torch gives the same, in training too")
+_SAVED = ("save and load", "made again from config and weights, through files, it says the same")
+_GRADIENTS = ("gradients", "they reach what comes in and all that is to be learnt, and nothing that is frozen")
+_EXPORT = ("export", "the exported graph agrees with torch on ragged rows")
+_CHECKS = (
+    Check("loads", "plugin", "it is imported, its hooks are known, its names are free", "plugins"),
+    Check("start-up", "plugin", "nothing heavy is imported when nlpkit starts", "plugins"),
+    *_of_components("tokenizer", needs_torch=False),
+    Check("files", "tokenizer", "files are bytes by name, and with config rebuild it", "tokenizers"),
+    Check("odd text", "tokenizer", "any text is answered by a list of tokens, the empty one by none", "tokenizers"),
+    Check("determinism", "tokenizer", "the same text has the same tokens, whatever came before", "tokenizers"),
+    Check("batch", "tokenizer", "batch equals tokenize, text by text", "tokenizers"),
+    Check("longest", "tokenizer", "no text has more tokens than longest", "tokenizers"),
+    Check("inference", "tokenizer", "in another process, without torch, it says the same", "tokenizers"),
+    *_of_components("embedding", needs_torch=True),
+    *_of_torch(
+        "embedding",
+        ("fit", "fit iterates over documents and returns a vocabulary that can be saved"),
+        ("shapes", "vectors are finite float32 (batch, time, dim), also of rows without tokens"),
+        ("odd text", "odd tokens and empty documents are fitted, and have finite vectors"),
+        ("padding", "padding changes no vector"),
+        _MATES,
+        _SEED,
+        _SAVED,
+        _GRADIENTS,
+        ("vectors", "vectors() and lookup(ids) are what forward returns"),
+        ("fixed", "what says that it is fixed has nothing to train and is the same in training"),
+        _EXPORT,
+    ),
+    *_of_components("encoder", needs_torch=True),
+    *_of_torch(
+        "encoder",
+        ("shapes", "states are finite float32 (batch, time, output_dim), for any length of vectors and rows"),
+        ("padding", "what stands under a false mask changes no state under a true one"),
+        _MATES,
+        ("causal", "where causal is true, no state depends on a later vector"),
+        ("state", "where a state is carried, two calls equal one"),
+        _SEED,
+        _SAVED,
+        _GRADIENTS,
+        _EXPORT,
+    ),
+    *_of_components("output", needs_torch=False),
+    *_of_torch(
+        "output",
+        ("shapes", "outputs are float32 (n, width), logits (n, words), the loss is one finite number"),
+        _MATES,
+        ("agreement", "loss(exact=True) is the cross entropy of the decoder's logits"),
+        ("kept", "a word's logit is less by the logarithm of its kept"),
+        _SEED,
+        _SAVED,
+        _GRADIENTS,
+        ("foreign arrays", "the decoder refuses arrays that are not its own"),
+        ("inference", "in another process, without torch, it says the same"),
+        _EXPORT,
+    ),
+    Check("opens", "model", "its folder opens, and it answers its own samples again", "plugins"),
+    Check("help", "command", "--help exits with 0 and shows an example", "plugins"),
+)

@@ -1,0 +1,56 @@
+"""Checks of a plugin as a whole, of the models that it carries and of the commands that it adds."""
+
+from __future__ import annotations
+
+from nlpkit.testing.discovery import Subject, commands
+from nlpkit.testing.elsewhere import ask
+from nlpkit.testing.kit import CheckError, NotChecked, sentence
+
+
+def loads(subject: Subject) -> None:
+    """The registry takes it whole."""
+    if subject.fault:
+        raise CheckError(f"it is left out whole: {subject.fault}")
+
+
+def start_up(subject: Subject) -> None:
+    """Importing it and calling its hooks in a fresh interpreter imports nothing heavy."""
+    if subject.fault:
+        raise NotChecked("it does not load")
+    found = ask(subject, "imported")
+    if found:
+        raise CheckError(
+            f"{', '.join(found)} imported when nlpkit starts: import it in the body of the factory or command that "
+            "needs it"
+        )
+
+
+def opens(subject: Subject) -> None:
+    """A registered folder is a model, and answers its samples as when it was saved."""
+    from nlpkit.inference.opening import load
+
+    faults = load(subject.component.factory).check()
+    if faults:
+        raise CheckError(f"of its own samples {len(faults)} come out otherwise, the first: {faults[0]}")
+
+
+def help(subject: Subject) -> None:  # noqa: A001 - called as the option
+    """The command says what it does, and shows itself used."""
+    import click
+    from click.testing import CliRunner
+
+    called = f"nlpkit {subject.name}"
+    group = commands(subject.target)
+    done = CliRunner().invoke(group, [*subject.name.split(), "--help"], prog_name="nlpkit")
+    if done.exit_code or done.exception:
+        why = f" by {sentence(done.exception)}" if done.exception else ""
+        raise CheckError(f"{called} --help exits with {done.exit_code}{why}, not with 0")
+    command: click.Command = group
+    for name in subject.name.split():
+        with click.Context(command) as context:
+            command = command.get_command(context, name)  # type: ignore[attr-defined]
+    shown = any(line.strip().startswith(called) for line in done.output.splitlines())
+    if not shown and not isinstance(command, click.Group):
+        raise CheckError(
+            f"{called} --help shows no example: write a line that begins with {called!r} into its docstring"
+        )

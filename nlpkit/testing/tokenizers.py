@@ -1,0 +1,118 @@
+"""Checks of tokenizers; they need no torch."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath, PureWindowsPath
+
+from nlpkit.testing.components import files_of
+from nlpkit.testing.discovery import Subject
+from nlpkit.testing.elsewhere import ask
+from nlpkit.testing.kit import CheckError, NotChecked, sentence
+from nlpkit.testing.samples import LONG, PLAIN, odd
+
+
+def files(subject: Subject) -> None:
+    """Files are bytes by relative names, and an instance of config and files cuts as the first did."""
+    first = subject.tokenizer
+    for name, data in first.files.items():
+        if not isinstance(name, str) or not isinstance(data, bytes) or not _is_plain(name):
+            raise CheckError(
+                f"files has {name!r}: {type(data).__name__}, where the bytes of a file by a relative name were expected"
+            )
+    if first.files and not subject.component.takes_files:
+        raise CheckError("it keeps files, but its factory has no parameter files: add files: dict[str, bytes] | None")
+    second = subject.again(first.config, **files_of(subject, first))
+    if second.files != first.files:
+        raise CheckError("rebuilt from config and files it has other files: keep there what it was made of")
+    for text in [*PLAIN, *odd()]:
+        if (found := second.tokenize(text)) != (tokens := first.tokenize(text)):
+            raise CheckError(
+                f"rebuilt from config and files it says {_shown(found)} of {_shown(text)}, not {_shown(tokens)}: keep "
+                "there all that it was made of"
+            )
+
+
+def odd_text(subject: Subject) -> None:
+    """Every text is answered by a list of strings that are not empty."""
+    tokenizer = subject.tokenizer
+    for text in [*PLAIN, *odd()]:
+        try:
+            tokens = tokenizer.tokenize(text)
+        except Exception as error:  # a stranger's code
+            raise CheckError(f"tokenize({_shown(text)}) raised {sentence(error)}: any text must be answered") from error
+        if not isinstance(tokens, list) or not all(isinstance(token, str) and token for token in tokens):
+            raise CheckError(
+                f"tokenize({_shown(text)}) is {_shown(tokens)}, where a list of strings was expected, none empty"
+            )
+    if tokens := tokenizer.tokenize(""):
+        raise CheckError(f"tokenize('') is {_shown(tokens)}, where [] was expected")
+
+
+def determinism(subject: Subject) -> None:
+    """What was read before changes nothing."""
+    tokenizer, texts = subject.make(), [*PLAIN, *odd()]  # one that has read nothing
+    before = [list(tokenizer.tokenize(text)) for text in texts]
+    for text, tokens in reversed(list(zip(texts, before, strict=True))):
+        if tokenizer.tokenize(text) != tokens:
+            raise CheckError(f"tokenize({_shown(text)}) is something else the second time: depend on the text alone")
+
+
+def batch(subject: Subject) -> None:
+    """The vectorised path, where there is one, gives the tokens that the other gives."""
+    tokenizer = subject.tokenizer
+    if not hasattr(tokenizer, "batch"):
+        raise NotChecked("it has no batch(texts), and need not")
+    texts = [*odd(), *PLAIN]
+    for chosen in ([], [""], texts, texts[::-1]):
+        found = tokenizer.batch(chosen).lists()
+        if len(found) != len(chosen):
+            raise CheckError(
+                f"batch of {len(chosen)} texts has tokens of {len(found)}: starts wants the total at its end"
+            )
+        for text, tokens in zip(chosen, found, strict=True):
+            if tokens != tokenizer.tokenize(text):
+                raise CheckError(
+                    f"batch says {_shown(tokens)} of {_shown(text)}, tokenize {_shown(tokenizer.tokenize(text))}"
+                )
+
+
+def longest(subject: Subject) -> None:
+    """What says that it cuts texts does so."""
+    tokenizer = subject.tokenizer
+    most = getattr(tokenizer, "longest", None)
+    if most is None:
+        raise NotChecked("it cuts no text: it has no longest")
+    if not isinstance(most, int) or isinstance(most, bool) or most < 1:
+        raise CheckError(f"longest is {most!r}, where a number of tokens or None was expected")
+    for text in (LONG, *odd()):
+        if (count := len(tokenizer.tokenize(text))) > most:
+            raise CheckError(f"longest is {most}, but {_shown(text)} has {count} tokens: cut it, or leave longest out")
+
+
+def inference(subject: Subject) -> None:
+    """A fresh interpreter gives the same tokens and imports no torch: scoring is done without it."""
+    tokenizer = subject.tokenizer
+    texts = [*PLAIN, *odd()]
+    found = ask(subject, "tokens", config=tokenizer.config, files=tokenizer.files, texts=texts)
+    if found["heavy"]:
+        raise CheckError(f"cutting a text imports {', '.join(found['heavy'])}, which whoever scores need not have")
+    for text, tokens in zip(texts, found["tokens"], strict=True):
+        if tokenizer.tokenize(text) != tokens:
+            raise CheckError(f"tokenize({_shown(text)}) is something else in another process: depend on the text alone")
+
+
+def _is_plain(name: str) -> bool:
+    """Whether it is a file's name below a folder, on any system."""
+    path = PurePosixPath(name)
+    return (
+        bool(path.parts)
+        and ".." not in path.parts
+        and "\\" not in name
+        and not (path.is_absolute() or PureWindowsPath(name).drive)
+    )
+
+
+def _shown(value: object) -> str:
+    """A text or its tokens, cut to what fits into a sentence."""
+    text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+    return text if len(text) <= 60 else f"{text[:50]}…"

@@ -1,0 +1,30 @@
+"""What comes with nlpkit keeps what is asked of strangers."""
+
+import pytest
+
+from nlpkit.testing import CheckError, NotChecked, checks, installed, subjects
+
+SUBJECTS = subjects(installed("builtin"))
+TRIED = [(subject, check) for subject in SUBJECTS for check in checks(subject.kind)]
+ELSEWHERE = {  # tests/training exports these on real rows, and torch takes seconds for each
+    "embedding ngrams",
+    "encoder none",
+    "encoder rnn",
+    "encoder gru",
+}
+SLOW = {("jieba", "determinism"), ("jieba", "config")}  # each makes one more, in a second; files tells as much
+CHOSEN = [
+    (subject, check)
+    for subject, check in TRIED
+    if not (check.name == "export" and str(subject) in ELSEWHERE) and (subject.name, check.name) not in SLOW
+]
+
+
+@pytest.mark.parametrize(("subject", "check"), CHOSEN, ids=[f"{subject}: {check.name}" for subject, check in CHOSEN])
+def test_it_conforms(subject, check):
+    try:
+        check.run(subject)
+    except NotChecked as reason:
+        pytest.skip(str(reason))
+    except CheckError as error:
+        pytest.fail(f"{subject}: {error}")
