@@ -1,4 +1,7 @@
-"""What the documents promise: their Python runs, every hook is described, every relative link leads somewhere."""
+"""What the documents promise: their Python runs, every hook is described and shown, every link leads somewhere.
+
+A block ``python name.py`` is a module: it is written to that file, from which the other blocks may import.
+"""
 
 import inspect
 import re
@@ -9,19 +12,49 @@ from pathlib import Path
 import pytest
 
 from nlpkit import hookspecs
+from nlpkit.bundle import save
+from nlpkit.testing import checks
+from tests.tiny import model_files, sample
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+MODULE = re.compile(r"^```python (\w+\.py)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 WALK = re.compile(r"^```sh walk\n(.*?)^```", re.MULTILINE | re.DOTALL)  # run one after the other, in one folder
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)(?:#[^)\s]*)?\)")
 WITH_PYTHON = [path for path in DOCUMENTS if BLOCK.search(path.read_text(encoding="utf-8"))]
+PLUGINS = ROOT / "docs" / "plugins.md"
+MODULES = dict(MODULE.findall(PLUGINS.read_text(encoding="utf-8")))
+KINDS = {
+    "nlpkit_runs.py": "tokenizer",
+    "nlpkit_minimal.py": "encoder",
+    "nlpkit_characters.py": "output",
+    "nlpkit_hotels.py": "model",
+    "nlpkit_count.py": "command",
+}
+KIT = """
+import importlib, sys
+from nlpkit.testing import of_module, run, subjects
+for result in run(subjects([of_module(importlib.import_module(sys.argv[1]))])):
+    print(result.subject.kind, result.outcome)
+    print(result.check.name, result.sentence, file=sys.stderr)
+"""
 WITH_A_WALK = [path for path in DOCUMENTS if WALK.search(path.read_text(encoding="utf-8"))]
+
+
+def write_modules(text, folder):
+    """Write each block that names a file into a folder; return what they are imported by."""
+    found = MODULE.findall(text)
+    for name, source in found:
+        (folder / name).write_text(source, encoding="utf-8")
+    return [Path(name).stem for name, _ in found]
 
 
 @pytest.mark.parametrize("path", WITH_PYTHON, ids=lambda path: path.name)
 def test_the_python_of_a_document_runs(path, tmp_path):
-    source = "\n".join(BLOCK.findall(path.read_text(encoding="utf-8")))
+    text = path.read_text(encoding="utf-8")
+    modules = write_modules(text, tmp_path)
+    source = "\n".join([*(f"import {module}" for module in modules), *BLOCK.findall(text)])
     (tmp_path / "corpora").symlink_to(ROOT / "corpora")
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", source], cwd=tmp_path, capture_output=True, encoding="utf-8", check=False
@@ -59,13 +92,41 @@ def hooks():
     return [function for name, function in vars(hookspecs).items() if name.startswith("nlpkit_")]
 
 
+def section(heading):
+    """What stands below a heading of the page on plugins, up to the next."""
+    below = PLUGINS.read_text(encoding="utf-8").split(f"\n### {heading}\n")[1:]
+    return re.split(r"^##", below[0], maxsplit=1, flags=re.MULTILINE)[0] if below else ""
+
+
 @pytest.mark.parametrize("hook", hooks(), ids=lambda hook: hook.__name__)
-def test_a_hook_is_a_heading_of_the_documentation(hook):
+def test_a_hook_is_a_heading_of_the_documentation_with_an_example(hook):
     signature = inspect.getsource(hook).split("def ", 1)[1].split(":\n", 1)[0]
-    headings = re.findall(
-        r"^#+ `?(nlpkit_[^`\n]+)`?$", (ROOT / "docs/plugins.md").read_text(encoding="utf-8"), re.MULTILINE
-    )
-    assert signature in headings
+    examples = [source for _, source in MODULE.findall(section(signature))]
+    assert any(f"\n@hookimpl\ndef {hook.__name__}(" in source for source in examples)
+
+
+def test_every_check_of_the_conformance_kit_is_in_the_table():
+    rows = re.findall(r"^\| ([\w -]+) \| ([\w ,]+) \| \S.* \|$", PLUGINS.read_text(encoding="utf-8"), re.MULTILINE)
+    four = "tokenizer, embedding, encoder, output"
+    told = {(name, kind) for name, kinds in rows for kind in kinds.replace("all four", four).split(", ")}
+    assert {(check.name, check.kind) for check in checks()} == told - {("check", "of")}
+
+
+def test_an_embedding_of_ones_own_fits_on_a_page():
+    assert len([line for line in MODULES["nlpkit_my_vectors.py"].splitlines() if line.strip()]) < 40
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("name", MODULES)
+def test_an_example_passes_the_conformance_kit(name, tmp_path):
+    pytest.importorskip("torch")
+    (tmp_path / name).write_text(MODULES[name], encoding="utf-8")
+    save(tmp_path / "model", model_files(samples=[sample("好货")]))  # that the example of a model carries
+    done = subprocess.run([sys.executable, "-c", KIT, Path(name).stem], cwd=tmp_path, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    checked = set(done.stdout.decode().split("\n"))
+    assert {"plugin ok", f"{KINDS.get(name, 'embedding')} ok"} <= checked
+    assert not any(line.endswith("failed") for line in checked), done.stderr.decode()
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
