@@ -200,6 +200,14 @@ def test_a_plugin_that_is_left_out_is_listed_as_such_and_explained(run, stranger
     assert "point" not in warnings
     assert found["builtin"]["registers"]
     assert f"left out by {variable}" in run("plugins", "list", environment=environment).stdout.decode()
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("choice", [{"NLPKIT_DISABLE_PLUGINS": "strange-r"}, {"NLPKIT_PLUGINS": ""}])
+def test_a_component_of_a_plugin_that_is_left_out_is_explained(run, stranger, choice):
+    pytest.importorskip("torch")
+    (variable,) = choice
+    environment = stranger(LETTERS, name="strange_r", point="raise RuntimeError") | choice
     done = run("sentiment", "train", "x.csv", "-o", "m", "--tokenizer", "other", environment=environment)
     assert f"strange_r, which {variable} leaves out" in one_sentence(done, 2)
 
