@@ -44,7 +44,7 @@ def train(options: RunOptions, folder: Path, loss: str | None, samples: Path | N
     """
     options.check()
     from nlpkit.training import cloze as training
-    from nlpkit.training.cloze_settings import PARTS
+    from nlpkit.training.settings import PARTS
 
     asked = options.asked(folder)
     made = _settings(options, asked, components, loss)

@@ -44,7 +44,7 @@ def train(options: RunOptions, folder: Path, samples: Path | None, **components:
     """
     options.check()
     from nlpkit.training import generation as training
-    from nlpkit.training.generation_settings import PARTS
+    from nlpkit.training.settings import PARTS
 
     asked = options.asked(folder)
     made = _settings(options, asked, components)

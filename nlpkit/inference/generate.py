@@ -128,8 +128,7 @@ class GenerationModel:
         seed = secrets.randbelow(MOST_SEEDS) if seed is None else seed
         draws = [np.random.default_rng((seed, first + number)) for number in range(len(texts))]
         going = list(range(len(texts)))
-        logits, states = self._begun([text.prompt for text in texts])
-        recent = np.array([self._recent(prompt) for prompt in prompts])
+        logits, states, recent = self._begun(prompts)
         numbers = np.zeros((len(texts), 0))
         yield texts
         for step in range(length):
@@ -252,29 +251,33 @@ class GenerationModel:
         """Bits a character of a text and its end."""
         return round(-float(self.log_probabilities(self.encode([text])[None]).mean()) / float(np.log(2)), 4)
 
-    def _begun(self, prompts: Sequence[str]) -> tuple[Logits, list[State]]:
-        """Logits ``(batch, tokens)`` of what follows each prompt, and the states; a prompt is read once."""
+    def _begun(self, prompts: Sequence[str]) -> tuple[Logits, list[State], Ints]:
+        """Logits ``(batch, tokens)`` of what follows each prompt, the states, and the columns of its last characters
+        ``(batch, RECENT)``; a prompt is read once.
+        """
         found = {}
         for prompt in dict.fromkeys(prompts):
             ids = np.concatenate([[self.end], self._ids(prompt)])[None]
             states = [member.begin(1) for member in self.members]
             for at in range(0, ids.shape[1], SPAN):
                 logits, states = self._read(ids[:, at : at + SPAN], states)
-            found[prompt] = logits, states
+            found[prompt] = logits, states, _last(ids[0, 1:] - UNKNOWN)
         logits = np.concatenate([found[prompt][0] for prompt in prompts])
         parts = zip(*(found[prompt][1] for prompt in prompts), strict=True)
-        return logits, [joined(member, part) for member, part in zip(self.members, parts, strict=True)]
-
-    def _recent(self, prompt: str) -> Ints:
-        """The columns of a prompt's last characters ``(RECENT,)``, -1 for none and for what is unknown."""
-        columns = self._ids(prompt)[-RECENT:] - UNKNOWN
-        return np.pad(np.where(columns > 0, columns, -1), (RECENT - len(columns), 0), constant_values=-1)
+        states = [joined(member, part) for member, part in zip(self.members, parts, strict=True)]
+        return logits, states, np.array([found[prompt][2] for prompt in prompts])
 
     def _ids(self, prompt: str) -> Ints:
         """Ids of a prompt, whose line breaks are ends of texts."""
         lines = self.normaliser.batch(prompt.splitlines() + [""] * prompt.endswith("\n")) if prompt else [""]
         ids = self.vocabulary.encode(characters([END.join(lines)])).grid[0, :-1]
         return np.asarray(ids, dtype=np.int64)
+
+
+def _last(columns: Ints) -> Ints:
+    """The last columns of a text ``(RECENT,)``, -1 for none and for what is unknown."""
+    kept = columns[-RECENT:]
+    return np.pad(np.where(kept > 0, kept, -1), (RECENT - len(kept), 0), constant_values=-1)
 
 
 def _put(text: Text, character: str, stop: str, *, through: bool) -> None:

@@ -57,14 +57,18 @@ class Rows:
             total += np.bincount(self.ids[at : min(at + BLOCK, int(self.starts[-1]))], minlength=size)
         return total
 
+    def places(self, rows: Chosen) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+        """A mask ``(batch, time)`` of some rows, and where in ``ids`` the tokens under it lie, row after row."""
+        lengths = self.lengths[rows]
+        steps = np.arange(max(1, int(lengths.max(initial=0))))
+        mask = steps < lengths[:, None]
+        return mask, (self.starts[rows][:, None] + steps)[mask]
+
     def batch(self, rows: Chosen) -> tuple[Tensor, Tensor, Tensor]:
         """Ids ``(batch, time)``, mask ``(batch, time)`` and labels ``(batch,)`` of some rows."""
-        lengths = self.lengths[rows]
-        longest = max(1, int(lengths.max(initial=0)))
-        steps = np.arange(longest)
-        mask = steps < lengths[:, None]
+        mask, at = self.places(rows)
         ids = np.full(mask.shape, PAD, dtype=np.int64)
-        ids[mask] = self.ids[(self.starts[rows][:, None] + steps)[mask]]
+        ids[mask] = self.ids[at]
         return torch.from_numpy(ids), torch.from_numpy(mask), torch.from_numpy(self.labels[rows])
 
 

@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from safetensors.numpy import save
 
-import nlpkit
 from nlpkit import bundle
 from nlpkit.bundle import Bundle
 from nlpkit.cloze_evaluation import ClozeMetrics, item_blanks, measure_items
@@ -31,15 +30,15 @@ from nlpkit.normalisation import Normaliser
 from nlpkit.protocols import SharedEmbedding, Tokenizer
 from nlpkit.training.calibration import tune_stage
 from nlpkit.training.cloze_member import check_embedding, train_network
-from nlpkit.training.cloze_settings import PARTS, ClozeSettings
+from nlpkit.training.cloze_settings import ClozeSettings
 from nlpkit.training.cloze_words import Words, read_words, store_words
 from nlpkit.training.composition import Made, check_pair, make
 from nlpkit.training.counting import CountSettings, context_vocabulary, count_ngrams
 from nlpkit.training.events import Event, Working
 from nlpkit.training.history import History
 from nlpkit.training.run_folder import CORPUS
-from nlpkit.training.runs import Model, environment, prepared, rows_by_name, save_run, stored_texts
-from nlpkit.training.settings import check_focused, without_paths
+from nlpkit.training.runs import Model, network_config, prepared, save_run, stored_texts
+from nlpkit.training.settings import check_focused
 from nlpkit.training.storage import StoredCorpus, completed
 from nlpkit.training.stored_member import StoredMember, read_member, write_member
 from nlpkit.vocabulary import dump_vocabulary
@@ -178,7 +177,7 @@ def _model(
     )
     for member in learnt.members:
         files |= member.stored(keep_weights=keep_weights)
-    config = _config(learnt, settings)
+    config = network_config("cloze", learnt.corpus, settings, learnt.members, learnt.tokenizer)
 
     def opened(stage: Stage) -> ClozeModel:
         staged = bundle.dump_json({**config, "stages": [asdict(stage)]})
@@ -194,28 +193,6 @@ def _model(
     texts = samples or [item.text for item in _items(model, learnt.corpus, "validation", slice(None), SAMPLES)]
     files[bundle.SAMPLES] = bundle.dump_json([model.sample(text) for text in texts])
     return Model(files, [stage], measured)
-
-
-def _config(learnt: _Learnt, settings: ClozeSettings) -> dict[str, Any]:
-    """What config.json says of the model, but for its mixture and its figures."""
-    corpus, tokenizer = learnt.corpus, learnt.tokenizer
-    entries = {member.entry["name"]: member.entry for member in learnt.members}
-    told = asdict(settings)
-    told["tokenizer"] = without_paths(told["tokenizer"], tokenizer.record)
-    for kind in PARTS:
-        told["network"][kind] = without_paths(told["network"][kind], entries["network"][kind])
-    data = {k: v for k, v in asdict(prepared(corpus)).items() if k != "labels"}
-    return {
-        "format": bundle.FORMAT,
-        "nlpkit": nlpkit.__version__,
-        "task": "cloze",
-        "normalisation": Normaliser(**settings.normalisation).config,
-        "tokenizer": tokenizer.record,
-        "members": list(entries.values()),
-        "settings": told,
-        "environment": environment(),
-        "data": data | {"corpora": rows_by_name(corpus.corpora), "fingerprint": corpus.fingerprint},
-    }
 
 
 def _mixed(model: ClozeModel, corpus: StoredCorpus, *, focus: bool) -> Stage:

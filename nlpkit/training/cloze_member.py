@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from nlpkit import bundle
 from nlpkit.builtin.ppmi import corpus_vectors
 from nlpkit.bundle import Bundle
-from nlpkit.errors import DataError, SettingError
+from nlpkit.errors import SettingError
 from nlpkit.inference.blanks import BEGIN, BLANK, END, Blank
 from nlpkit.inference.cloze_members import NetworkMember, open_member
 from nlpkit.inference.mixing import softmax
@@ -34,7 +34,7 @@ from nlpkit.training.history import History
 from nlpkit.training.loop import fit
 from nlpkit.training.member import CHECKED
 from nlpkit.training.runs import outcome, recorded
-from nlpkit.training.settings import NETWORK
+from nlpkit.training.settings import NETWORK, check_judges
 from nlpkit.training.storage import completed, map_array, store_ids
 from nlpkit.training.stored_member import StoredMember, read_member, write_member
 from nlpkit.training.word_prediction import Pieces, WordPrediction
@@ -59,12 +59,7 @@ def train_network(
     pieces = {place: _pieces(folder, place, words.corpora[place], settings.max_length) for place in PLACES}
     if settings.training.focus:
         pieces["validation"] = pieces["validation"].of_first_corpus()
-    if not len(pieces["validation"].spans):
-        whose = " of the first corpus, which training.focus makes the judge," if settings.training.focus else ""
-        raise DataError(
-            f"no validation row{whose} has a word that can be answered: give more texts, or a larger share by "
-            "--set validation=0.3"
-        )
+    check_judges(len(pieces["validation"].spans) > 0, settings.training.focus, "has a word that can be answered")
     objective = WordPrediction(network, pieces["train"], pieces["validation"], settings.training, kept(words, settings))
     fitting = fit(objective, settings.training, seed, Checkpoint(run / f"{NETWORK}.safetensors", every))
     diverged = yield from recorded(NETWORK, fitting, history)

@@ -11,6 +11,7 @@ from nlpkit.normalisation import Normaliser
 from nlpkit.training.counting import CountSettings
 from nlpkit.training.settings import (
     NETWORK,
+    PARTS,
     WEIGHTS,
     LoopSettings,
     check_component,
@@ -23,7 +24,6 @@ from nlpkit.training.settings import (
 )
 
 TASK = "cloze"
-PARTS = ("embedding", "encoder", "output")
 
 
 @dataclass(frozen=True)

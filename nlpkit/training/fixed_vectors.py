@@ -52,11 +52,9 @@ class VectorRows:
 
     def batch(self, rows: Chosen) -> tuple[Tensor, Tensor, Tensor]:
         """Vectors ``(batch, time, dim)``, mask ``(batch, time)`` and labels ``(batch,)`` of some rows."""
-        lengths = self.lengths[rows]
-        steps = np.arange(max(1, int(lengths.max(initial=0))))
-        mask = steps < lengths[:, None]
+        mask, at = self.rows.places(rows)
         vectors = np.zeros((*mask.shape, self.vectors.shape[1]), np.float32)
-        vectors[mask] = self.vectors[(self.rows.starts[rows][:, None] + steps)[mask]]
+        vectors[mask] = self.vectors[at]
         return torch.from_numpy(vectors), torch.from_numpy(mask), torch.from_numpy(self.labels[rows])
 
 
@@ -97,12 +95,11 @@ def _computed(embedding: Any, rows: Rows, chosen: Chosen) -> NDArray[Any]:
     with torch.inference_mode():
         for batch in in_order(rows.lengths[chosen], BATCH):
             ids, mask, _ = rows.batch(chosen[batch])
-            at = (rows.starts[chosen[batch]][:, None] - begin + np.arange(ids.shape[1]))[mask.numpy()]
             vectors = embedding.eval()(ids, mask)[mask].numpy()
             if len(vectors) and not np.abs(vectors).max() <= np.finfo(KEPT).max:
                 raise PluginError(
                     f"the embedding {type(embedding).__name__} says fixed = True, but gives what is no number or above "
                     f"{np.finfo(KEPT).max:g}, which cannot be kept"
                 )
-            found[at] = vectors
+            found[rows.places(chosen[batch])[1] - begin] = vectors
     return found

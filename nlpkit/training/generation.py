@@ -17,7 +17,6 @@ import torch
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
-import nlpkit
 from nlpkit import bundle
 from nlpkit.builtin.ppmi import evenly_drawn
 from nlpkit.bundle import Bundle
@@ -33,14 +32,14 @@ from nlpkit.normalisation import Normaliser
 from nlpkit.protocols import Embedding, Encoder, StaticEmbedding
 from nlpkit.training.composition import make
 from nlpkit.training.events import Event, Working
-from nlpkit.training.generation_settings import PARTS, GenerationSettings
+from nlpkit.training.generation_settings import GenerationSettings
 from nlpkit.training.history import History
 from nlpkit.training.kneser_ney import NgramSettings, ngram_arrays
 from nlpkit.training.language_model import LanguageModel
 from nlpkit.training.language_model_member import train_language_model
 from nlpkit.training.run_folder import CORPUS
-from nlpkit.training.runs import Model, environment, prepared, rows_by_name, save_run, stored_texts
-from nlpkit.training.settings import check_focused, without_paths
+from nlpkit.training.runs import Model, network_config, prepared, save_run, stored_texts
+from nlpkit.training.settings import check_focused
 from nlpkit.training.storage import StoredCorpus, StoredTokens, completed, store_tokens
 from nlpkit.training.stored_member import StoredMember, read_member, write_member
 from nlpkit.vocabulary import UNKNOWN, TableVocabulary, dump_vocabulary
@@ -172,7 +171,7 @@ def _model(
     files = {bundle.VOCABULARY: dump_vocabulary(learnt.vocabulary)}
     for member in learnt.members:
         files |= member.stored(keep_weights=keep_weights)
-    config = _config(learnt, settings)
+    config = network_config("generate", learnt.corpus, settings, learnt.members)
 
     def opened(stage: Stage) -> GenerationModel:
         staged = bundle.dump_json({**config, "stages": [asdict(stage)]})
@@ -210,25 +209,6 @@ def _mixed(model: GenerationModel, learnt: _Learnt, *, focus: bool) -> Stage:
 def _ids(tokens: StoredTokens, vocabulary: TableVocabulary) -> Iterator[NDArray[np.int32]]:
     for block in tokens.blocks():
         yield from vocabulary.encode(block).rows()
-
-
-def _config(learnt: _Learnt, settings: GenerationSettings) -> dict[str, Any]:
-    """What config.json says of the model, but for its mixture and its figures."""
-    corpus, entry = learnt.corpus, learnt.members[0].entry
-    told = asdict(settings)
-    for kind in PARTS:
-        told["network"][kind] = without_paths(told["network"][kind], entry[kind])
-    data = {k: v for k, v in asdict(prepared(corpus)).items() if k != "labels"}
-    return {
-        "format": bundle.FORMAT,
-        "nlpkit": nlpkit.__version__,
-        "task": "generate",
-        "normalisation": Normaliser(**settings.normalisation).config,
-        "members": [member.entry for member in learnt.members],
-        "settings": told,
-        "environment": environment(),
-        "data": data | {"corpora": rows_by_name(corpus.corpora), "fingerprint": corpus.fingerprint},
-    }
 
 
 def _test(model: GenerationModel, corpus: StoredCorpus) -> Generator[Event, None, dict[str, GenerationMetrics]]:

@@ -11,6 +11,7 @@ from nlpkit.normalisation import Normaliser
 from nlpkit.training.kneser_ney import NgramSettings
 from nlpkit.training.settings import (
     NETWORK,
+    PARTS,
     WEIGHTS,
     LoopSettings,
     check_component,
@@ -23,7 +24,6 @@ from nlpkit.training.settings import (
 )
 
 TASK = "generate"
-PARTS = ("embedding", "encoder", "output")
 AS_IT_IS = {"nfkc": False, "lower": False, "simplify": False}  # what is to be written must be read
 
 

@@ -13,15 +13,20 @@ from typing import Any
 
 import torch
 
+import nlpkit
 from nlpkit import bundle
 from nlpkit.corpus import Example
 from nlpkit.inference.mixing import Stage
+from nlpkit.normalisation import Normaliser
 from nlpkit.training.card import card
+from nlpkit.training.composition import Made
 from nlpkit.training.events import Event, Fitting, Prepared, Saved, Working
 from nlpkit.training.history import History
 from nlpkit.training.loop import Diverged, Epoch, Resumed
 from nlpkit.training.run_folder import FORCE, begun, finish_run, may_replace, open_run, read_request
+from nlpkit.training.settings import NETWORK, PARTS, without_paths
 from nlpkit.training.storage import StoredCorpus, store_corpus
+from nlpkit.training.stored_member import StoredMember
 
 UNTOLD = ("seconds",)  # of an epoch: what differs between two runs that are otherwise the same
 
@@ -124,3 +129,30 @@ def rows_by_name(corpora: Mapping[str, int]) -> dict[str, int]:
     for path, rows in corpora.items():
         found[Path(path).name] += rows
     return dict(found)
+
+
+def network_config(
+    task: str, corpus: StoredCorpus, settings: Any, members: Sequence[StoredMember], tokenizer: Made | None = None
+) -> dict[str, Any]:
+    """What config.json says of a model of texts without labels, but for its mixture and its figures.
+
+    :param settings: of the run: a dataclass with ``network`` and ``normalisation``.
+    :param members: the network first.
+    """
+    told = asdict(settings)
+    for kind in PARTS:
+        told[NETWORK][kind] = without_paths(told[NETWORK][kind], members[0].entry[kind])
+    if tokenizer is not None:
+        told["tokenizer"] = without_paths(told["tokenizer"], tokenizer.record)
+    data = {k: v for k, v in asdict(prepared(corpus)).items() if k != "labels"}
+    return {
+        "format": bundle.FORMAT,
+        "nlpkit": nlpkit.__version__,
+        "task": task,
+        "normalisation": Normaliser(**settings.normalisation).config,
+        **({} if tokenizer is None else {"tokenizer": tokenizer.record}),
+        "members": [member.entry for member in members],
+        "settings": told,
+        "environment": environment(),
+        "data": data | {"corpora": rows_by_name(corpus.corpora), "fingerprint": corpus.fingerprint},
+    }

@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from nlpkit.errors import SettingError, nearest
+from nlpkit.errors import DataError, SettingError, nearest
 from nlpkit.normalisation import Normaliser
 from nlpkit.registry import registry
 
@@ -43,6 +43,7 @@ KINDS = ("tokenizer", "embedding", "encoder")
 ONE_WAY = {"bidirectional": False, "causal": True}  # the options by which an encoder reads one way
 SPELT = {"True": "true", "False": "false"}  # as Python spells them
 NETWORK = "network"  # the table, and the member, of a task that trains one network
+PARTS = ("embedding", "encoder", "output")  # of it
 
 
 @dataclass(frozen=True)
@@ -413,6 +414,19 @@ def check_focused(focus: Sequence[float], corpora: int) -> None:
     """Refuse a share of the first corpus where there is no other."""
     if focus and corpora < 2:
         raise SettingError("training.focus says how large a part the first of several corpora is, and there is but one")
+
+
+def check_judges(there: bool, focus: Sequence[float], lacking: str) -> None:
+    """Refuse a run that no validation row could judge.
+
+    :param lacking: what none of them does.
+    :raises DataError: saying what to do.
+    """
+    if not there:
+        whose = " of the first corpus, which training.focus makes the judge," if focus else ""
+        raise DataError(
+            f"no validation row{whose} {lacking}: give more texts, or a larger share by --set validation=0.3"
+        )
 
 
 def tuples(table: object, name: str) -> Any:

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nlpkit.errors import DataError, SettingError
+from nlpkit.errors import SettingError
 from nlpkit.training.batching import Chosen, focused
 from nlpkit.training.generation_settings import StreamTraining
 from nlpkit.training.language_model import LanguageModel, State
 from nlpkit.training.loop import Validation
+from nlpkit.training.settings import check_judges
 from nlpkit.vocabulary import UNKNOWN
 
 JUDGED = 200_000  # validation tokens that are enough to judge an epoch by
@@ -119,12 +120,8 @@ class TokenPrediction:
         self._rare = torch.from_numpy(rare)
         self._streams: Streams
         self._judges = np.flatnonzero((validation.corpora == 0) | (not settings.focus))
-        if np.diff(validation.starts)[self._judges].sum() < 2:
-            whose = " of the first corpus, which training.focus makes the judge," if settings.focus else ""
-            raise DataError(
-                f"no validation row{whose} is there to judge by: give more texts, or a larger share by "
-                "--set validation=0.3"
-            )
+        judged = np.diff(validation.starts)[self._judges].sum()
+        check_judges(bool(judged >= 2), settings.focus, "is there to judge by")
 
     def batches(self, epoch: int, draw: np.random.Generator) -> Sequence[Chosen]:
         """The spans of an epoch's streams, the first corpus as often as it is due in this epoch."""

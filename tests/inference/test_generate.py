@@ -209,6 +209,20 @@ def test_texts_are_dealt_out_whole_and_each_stream_begins_with_one():
     assert measure_texts(MODEL, order).bits == pytest.approx(alone, abs=0.01)
 
 
+def test_what_is_read_side_by_side_begins_with_a_text():
+    class Watched(GenerationModel):
+        def log_probabilities(self, ids):
+            seen.extend(ids.tolist())
+            return super().log_probabilities(ids)
+
+    seen = []
+    texts = [f"{first}{'质量很好' * 9}" for first in "快好" * 200]
+    measure_texts(Watched(tiny_generation.bundle()), texts)
+    whole = [MODEL.encode([text]).tolist() for text in texts[:2]]
+    assert len(seen) > 4
+    assert all(row[: len(whole[0])] in whole for row in seen)
+
+
 @pytest.mark.parametrize("path", ["vocabulary.json", "ngrams/arrays.safetensors", "samples.json"])
 @pytest.mark.parametrize("data", [None, b"", b"{}", b"null", b"\x80", b"[1]"])
 def test_a_damaged_file_is_one_sentence(path, data):
