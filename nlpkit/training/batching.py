@@ -1,11 +1,11 @@
-"""Encoded rows, in memory or mapped from disk, and the batches in which they are shown."""
+"""Rows of ids or of numbers, in memory or mapped from disk, and the batches in which they are shown."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -19,57 +19,74 @@ BLOCK = 1 << 22  # ids that are counted together
 Chosen: TypeAlias = NDArray[np.int64]  # numbers of rows
 
 
-@dataclass(frozen=True)
-class Rows:
-    """Encoded rows one after the other, and the index of each one's label.
+class Batch(NamedTuple):
+    """What is shown in one step.
 
-    :param ids: ``(total,)``; row ``i`` is ``ids[starts[i]:starts[i + 1]]``. May be a memory map.
-    :param starts: ``(rows + 1,)``.
-    :param labels: ``(rows,)``.
+    :param inputs: ids ``(batch, time)`` or numbers ``(batch, time, dim)``; padding is zero.
+    :param mask: true where a row has something ``(batch, time)``.
+    :param targets: the index of each row's label ``(batch,)``, or the numbers asked for ``(batch, outputs)``.
     """
 
-    ids: NDArray[np.int32]
+    inputs: Tensor
+    mask: Tensor
+    targets: Tensor
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of ids or of vectors, one after the other, and what is asked of each.
+
+    :param inputs: ids ``(total,)`` or numbers ``(total, dim)``; row ``i`` is ``inputs[starts[i]:starts[i + 1]]``. May
+        be a memory map.
+    :param starts: ``(rows + 1,)``.
+    :param targets: the index of each row's label ``(rows,)``, or numbers ``(rows, outputs)``.
+    """
+
+    inputs: NDArray[Any]
     starts: NDArray[np.int64]
-    labels: NDArray[np.int64]
+    targets: NDArray[Any]
 
     @classmethod
-    def of(cls, ids: Sequence[NDArray[Any]], labels: NDArray[np.int64]) -> Rows:
-        """Rows of one array of ids each."""
-        starts = np.cumsum([0, *map(len, ids)], dtype=np.int64)
-        return cls(np.concatenate([*ids, np.zeros(0)]).astype(np.int32), starts, labels)
+    def of(cls, rows: Sequence[NDArray[Any]], targets: NDArray[Any]) -> Rows:
+        """Rows of one array each: of ids ``(time,)``, or of numbers ``(time, dim)``."""
+        starts = np.cumsum([0, *map(len, rows)], dtype=np.int64)
+        numbers = rows and np.ndim(rows[0]) > 1
+        inputs = np.concatenate(rows) if rows else np.zeros(0)
+        return cls(inputs.astype(np.float32 if numbers else np.int32), starts, targets)
 
     def __len__(self) -> int:
         return len(self.starts) - 1
 
     def first(self, count: int) -> Rows:
         """The first rows, at most ``count``."""
-        return Rows(self.ids, self.starts[: count + 1], self.labels[:count])
+        return Rows(self.inputs, self.starts[: count + 1], self.targets[:count])
 
     @cached_property
     def lengths(self) -> NDArray[np.int32]:
-        """Ids in each row ``(rows,)``."""
+        """Ids or vectors in each row ``(rows,)``."""
         return np.diff(self.starts).astype(np.int32)
 
     def counts(self, size: int) -> NDArray[np.int64]:
         """How often each of ``size`` ids stands in the rows ``(size,)``."""
         total = np.zeros(size, dtype=np.int64)
         for at in range(0, int(self.starts[-1]), BLOCK):
-            total += np.bincount(self.ids[at : min(at + BLOCK, int(self.starts[-1]))], minlength=size)
+            total += np.bincount(self.inputs[at : min(at + BLOCK, int(self.starts[-1]))], minlength=size)
         return total
 
     def places(self, rows: Chosen) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-        """A mask ``(batch, time)`` of some rows, and where in ``ids`` the tokens under it lie, row after row."""
+        """A mask ``(batch, time)`` of some rows, and where in ``inputs`` what is under it lies, row after row."""
         lengths = self.lengths[rows]
         steps = np.arange(max(1, int(lengths.max(initial=0))))
         mask = steps < lengths[:, None]
         return mask, (self.starts[rows][:, None] + steps)[mask]
 
-    def batch(self, rows: Chosen) -> tuple[Tensor, Tensor, Tensor]:
-        """Ids ``(batch, time)``, mask ``(batch, time)`` and labels ``(batch,)`` of some rows."""
+    def batch(self, rows: Chosen) -> Batch:
+        """Some rows, as long as the longest of them."""
         mask, at = self.places(rows)
-        ids = np.full(mask.shape, PAD, dtype=np.int64)
-        ids[mask] = self.ids[at]
-        return torch.from_numpy(ids), torch.from_numpy(mask), torch.from_numpy(self.labels[rows])
+        kind = np.int64 if self.inputs.ndim == 1 else np.float32
+        inputs = np.full((*mask.shape, *self.inputs.shape[1:]), PAD, dtype=kind)
+        inputs[mask] = self.inputs[at]
+        return Batch(torch.from_numpy(inputs), torch.from_numpy(mask), torch.from_numpy(self.targets[rows]))
 
 
 def batches(lengths: NDArray[np.integer[Any]], size: int, draw: np.random.Generator) -> list[Chosen]:

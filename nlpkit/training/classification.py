@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nlpkit.training.batching import Chosen, Rows, batches, in_order
-from nlpkit.training.fixed_vectors import VectorRows
 from nlpkit.training.loop import Validation
 from nlpkit.training.settings import TrainingSettings
 
@@ -27,14 +26,14 @@ class Classification:
     def __init__(
         self,
         network: nn.Module,
-        train: Rows | VectorRows,
-        validation: Rows | VectorRows,
+        train: Rows,
+        validation: Rows,
         settings: TrainingSettings,
         labels: int,
     ) -> None:
         self.module = network
         self._train, self._validation, self._settings, self._labels = train, validation, settings, labels
-        self._weights = balanced(train.labels, labels) if settings.class_weights == "balanced" else None
+        self._weights = balanced(train.targets, labels) if settings.class_weights == "balanced" else None
 
     def batches(self, epoch: int, draw: np.random.Generator) -> Sequence[Chosen]:  # noqa: ARG002
         """Rows of similar length together."""
@@ -53,7 +52,7 @@ class Classification:
     def validate(self) -> Validation:
         """Mean loss without smoothing or weights, and accuracy."""
         logits = logits_of(self.module, self._validation, self._settings.batch_size)
-        labels = torch.from_numpy(self._validation.labels)
+        labels = torch.from_numpy(self._validation.targets)
         losses = row_losses(self._settings.loss, logits, labels)
         return Validation(losses.mean().item(), (logits.argmax(1) == labels).double().mean().item())
 
@@ -90,7 +89,7 @@ def divergence(logits: Tensor, others: Tensor) -> Tensor:
     return ((a.exp() - b.exp()) * (a - b)).sum(1).mean() / 2
 
 
-def logits_of(network: nn.Module, rows: Rows | VectorRows, size: int = 64) -> Tensor:
+def logits_of(network: nn.Module, rows: Rows, size: int = 64) -> Tensor:
     """Logits ``(rows, labels)`` of all rows in their order, without gradients or dropout."""
     network.eval()
     found = torch.empty(0)

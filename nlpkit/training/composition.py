@@ -202,20 +202,39 @@ def check_shapes(embedding: Made, encoder: Made) -> None:
 
     :raises PluginError: naming the one that is not.
     """
-    ids = torch.full((2, 3), UNKNOWN)
-    mask = torch.tensor([[True, True, True], [True, True, False]])
-    training = [made.part.training for made in (embedding, encoder)]
-    with torch.inference_mode():
-        vectors = _tried(embedding, ids, mask)
-        _check_shape(embedding, "dim", vectors, embedding.part.dim)
-        returned = _tried(encoder, vectors, mask)
-        if not (isinstance(returned, tuple) and len(returned) == 2):
-            raise PluginError(
-                f"{_whose(encoder)} returns {type(returned).__name__}, not states and a state to carry on"
-            )
-        _check_shape(encoder, "output_dim", returned[0], encoder.part.output_dim)
-    for made, mode in zip((embedding, encoder), training, strict=True):
-        made.part.train(mode)
+    vectors = _tried(embedding, torch.full((2, 3), UNKNOWN))
+    _check_shape(embedding, "dim", vectors, embedding.part.dim)
+    check_encoder(encoder, vectors)
+
+
+def check_encoder(encoder: Made, vectors: torch.Tensor) -> None:
+    """See that of vectors ``(2, 3, dim)`` an encoder makes states as long as it says.
+
+    :raises PluginError: naming it, if it does not.
+    """
+    returned = _tried(encoder, vectors)
+    if not (isinstance(returned, tuple) and len(returned) == 2):
+        raise PluginError(f"{_whose(encoder)} returns {type(returned).__name__}, not states and a state to carry on")
+    _check_shape(encoder, "output_dim", returned[0], encoder.part.output_dim)
+    if returned[0].dtype != vectors.dtype:
+        raise PluginError(f"{_whose(encoder)} returns states of {returned[0].dtype}, not of {vectors.dtype}")
+    try:
+        json.dumps(encoder.part.config)
+    except (TypeError, ValueError) as error:
+        raise PluginError(f"{_whose(encoder)} has a config that is no JSON: {error}") from error
+
+
+def check_causal(encoder: Made) -> None:
+    """Refuse an encoder whose states have seen what they shall foretell.
+
+    :raises SettingError: saying what to set.
+    """
+    if not encoder.part.causal:
+        known = ("bidirectional", "encoder.bidirectional=false"), ("causal", "encoder.causal=true")
+        options = [option for name, option in known if name in encoder.part.config]
+        mend = f"set {options[0]}" if options else "choose another, such as lstm"
+        name = encoder.component.name
+        raise SettingError(f"the encoder {name} sees what comes after, which is yet to come: {mend}")
 
 
 def fitted(embedding: Made, documents: Iterable[Sequence[str]], targets: Sequence[int]) -> Vocabulary:
@@ -230,9 +249,14 @@ def fitted(embedding: Made, documents: Iterable[Sequence[str]], targets: Sequenc
     return vocabulary
 
 
-def _tried(made: Made, *inputs: torch.Tensor) -> Any:
-    with _blaming(made, "fails on 2 rows of 3 tokens"):
-        return made.part.eval()(*inputs)
+def _tried(made: Made, inputs: torch.Tensor) -> Any:
+    """What a part makes of two rows of three and two, outside training."""
+    mask = torch.tensor([[True, True, True], [True, True, False]])
+    mode = made.part.training
+    with torch.inference_mode(), _blaming(made, "fails on 2 rows of 3 tokens"):
+        found = made.part.eval()(inputs, mask)
+    made.part.train(mode)
+    return found
 
 
 @contextmanager

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from nlpkit.errors import DataError, PluginError
 from nlpkit.protocols import Embedding
@@ -24,38 +23,6 @@ from nlpkit.writing import sync
 CHUNK = 256  # rows that are computed together; an interrupted run goes on behind the last whole chunk
 BATCH = 32  # rows of these that are in the embedding together
 KEPT = np.float16
-
-
-@dataclass(frozen=True)
-class VectorRows:
-    """Rows of vectors in place of ids.
-
-    :param rows: the same rows as ids.
-    :param vectors: of each of their tokens ``(total, dim)``. May be a memory map.
-    """
-
-    rows: Rows
-    vectors: NDArray[Any]
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    @property
-    def lengths(self) -> NDArray[np.int32]:
-        """Tokens in each row ``(rows,)``."""
-        return self.rows.lengths
-
-    @property
-    def labels(self) -> NDArray[np.int64]:
-        """The index of each row's label ``(rows,)``."""
-        return self.rows.labels
-
-    def batch(self, rows: Chosen) -> tuple[Tensor, Tensor, Tensor]:
-        """Vectors ``(batch, time, dim)``, mask ``(batch, time)`` and labels ``(batch,)`` of some rows."""
-        mask, at = self.rows.places(rows)
-        vectors = np.zeros((*mask.shape, self.vectors.shape[1]), np.float32)
-        vectors[mask] = self.vectors[at]
-        return torch.from_numpy(vectors), torch.from_numpy(mask), torch.from_numpy(self.labels[rows])
 
 
 def store_vectors(path: Path, embedding: Embedding, rows: Rows, what: str) -> Iterator[Working]:
@@ -83,9 +50,9 @@ def store_vectors(path: Path, embedding: Embedding, rows: Rows, what: str) -> It
         yield Working(what, min(first + CHUNK, len(rows)), len(rows))
 
 
-def map_vectors(path: Path, dim: int, rows: Rows) -> VectorRows:
-    """Rows as `store_vectors` left them."""
-    return VectorRows(rows, map_array(path, KEPT).reshape(-1, dim))
+def map_vectors(path: Path, dim: int, rows: Rows) -> Rows:
+    """The same rows as vectors, as `store_vectors` left them."""
+    return replace(rows, inputs=map_array(path, KEPT).reshape(-1, dim))
 
 
 def _computed(embedding: Any, rows: Rows, chosen: Chosen) -> NDArray[Any]:

@@ -30,7 +30,7 @@ from nlpkit.inference.mixing import Stage
 from nlpkit.inference.ngrams import MOST_IDS
 from nlpkit.normalisation import Normaliser
 from nlpkit.protocols import Embedding, Encoder, StaticEmbedding
-from nlpkit.training.composition import make
+from nlpkit.training.composition import check_causal, make
 from nlpkit.training.events import Event, Working
 from nlpkit.training.generation_settings import GenerationSettings
 from nlpkit.training.history import History
@@ -124,12 +124,9 @@ def rehearse(settings: GenerationSettings) -> None:
         raise SettingError(
             f"the embedding {network.embedding['name']} has no vector that depends on its token alone: choose trainable"
         )
-    encoder: Encoder = make("encoder", network.encoder, input_dim=embedding.dim or 2).part
-    if not encoder.causal:
-        known = ("bidirectional", "encoder.bidirectional=false"), ("causal", "encoder.causal=true")
-        options = [option for name, option in known if name in encoder.config]
-        mend = f"set {options[0]}" if options else "choose another, such as lstm"
-        raise SettingError(f"the encoder {network.encoder['name']} sees what comes after, which is yet to come: {mend}")
+    made = make("encoder", network.encoder, input_dim=embedding.dim or 2)
+    check_causal(made)
+    encoder: Encoder = made.part
     output = make("output", network.output).part
     if embedding.dim:
         embedding.build(TableVocabulary([END]))

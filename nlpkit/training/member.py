@@ -24,10 +24,10 @@ from nlpkit.training.classification import Classification, logits_of
 from nlpkit.training.composition import Composition, compose, make, reopen, write_down
 from nlpkit.training.events import Event, MemberExported, MemberStarted, Working
 from nlpkit.training.export import check_agreement, export
-from nlpkit.training.fixed_vectors import VectorRows, map_vectors, store_vectors
+from nlpkit.training.fixed_vectors import map_vectors, store_vectors
 from nlpkit.training.history import History
 from nlpkit.training.loop import fit
-from nlpkit.training.network import AboveEmbedding, Network
+from nlpkit.training.network import Network, VectorNetwork
 from nlpkit.training.pretraining import LanguageModel, pretraining_settings
 from nlpkit.training.runs import outcome, recorded
 from nlpkit.training.settings import MemberSettings
@@ -82,7 +82,7 @@ def train_member(
         tested = rows["validation"].first(CALIBRATED)
         logits = logits_of(network, tested).double().numpy()
         texts = [t for block in corpus.texts("validation", CALIBRATED) for t in normaliser.batch(block)]
-        trained = _export(composition, member.weights, logits, texts, tested.labels)
+        trained = _export(composition, member.weights, logits, texts, tested.targets)
         with completed(done) as new:
             entry = {**trained.entry, **outcome(history.epochs[member.name], diverged)}
             _write(new, replace(trained, entry=entry))
@@ -93,7 +93,7 @@ def train_member(
 
 def learning(
     run: Path, network: Network, rows: Mapping[str, Rows], name: str
-) -> Generator[Event, None, tuple[nn.Module, Mapping[str, Rows | VectorRows]]]:
+) -> Generator[Event, None, tuple[nn.Module, Mapping[str, Rows]]]:
     """What of a network learns, and the rows as it is shown them: as vectors, where the embedding does not learn."""
     if not getattr(network.embedding, "fixed", False):
         return network, rows
@@ -102,7 +102,7 @@ def learning(
         path = run / "members" / name / f"{place}.vectors"
         yield from store_vectors(path, network.embedding, encoded, f"{name}: {place} vectors")
         found[place] = map_vectors(path, network.embedding.dim, encoded)
-    return AboveEmbedding(network), found
+    return VectorNetwork(network.encoder, network.head), found
 
 
 def composed(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import asdict
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from nlpkit.errors import SettingError
 from nlpkit.protocols import Embedding, Encoder
@@ -33,17 +33,40 @@ class Network(nn.Module):
         return self.head(states, mask)  # type: ignore[no-any-return]
 
 
-class AboveEmbedding(nn.Module):
-    """What of a network learns where its embedding does not: the very same encoder and head."""
+class VectorNetwork(nn.Module):
+    """Vectors to logits: what of a network learns where its embedding does not, and all there is of one fed numbers."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, encoder: Encoder, head: Head) -> None:
         super().__init__()
-        self.encoder, self.head = network.encoder, network.head
+        self.encoder, self.head = encoder, head
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """Vectors ``(batch, time, dim)`` and mask ``(batch, time)`` to logits ``(batch, labels)``."""
         states, _ = self.encoder(vectors, mask)
         return self.head(states, mask)  # type: ignore[no-any-return]
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """Batch norm of rows (Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167); one alone, which has no variance,
+    is normalised as outside training.
+    """
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Rows ``(batch, dim)`` to the same shape."""
+        if self.training and len(rows) > 1:
+            return super().forward(rows)
+        return functional.batch_norm(rows, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+
+
+def _norm(name: str, dim: int) -> list[nn.Module]:
+    """The layer that a setting names; none if it names none."""
+    match name:
+        case "layer":
+            return [nn.LayerNorm(dim)]
+        case "batch":
+            return [BatchNorm(dim)]
+        case _:
+            return []
 
 
 class Head(nn.Module):
@@ -60,11 +83,13 @@ class Head(nn.Module):
         self.attention = nn.Linear(input_dim, 1) if "attention" in self.poolings else None
         input_dim *= len(self.poolings)
         self.bias = None if settings.projection else nn.Parameter(torch.zeros(labels))
-        sizes = [input_dim, settings.hidden, labels] if settings.hidden else [input_dim, labels]
-        layers: list[nn.Module] = []
-        for size, output in itertools.pairwise(sizes):
-            layers += [nn.Dropout(settings.dropout), nn.Linear(size, output), nn.ReLU()]
-        self.layers = nn.Sequential(*layers[:-1]) if settings.projection else nn.Sequential()
+        layers: list[nn.Module] = [nn.Dropout(settings.dropout)]
+        if settings.hidden:
+            norm = _norm(settings.norm, settings.hidden)
+            layers += [nn.Linear(input_dim, settings.hidden), *norm, nn.ReLU(), nn.Dropout(settings.dropout)]
+            input_dim = settings.hidden
+        layers.append(nn.Linear(input_dim, labels))
+        self.layers = nn.Sequential(*layers) if settings.projection else nn.Sequential()
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
         """States ``(batch, time, dim)`` and mask ``(batch, time)`` to logits ``(batch, labels)``."""

@@ -39,6 +39,7 @@ RANGES: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
 )
 WEIGHTS = ("float32", "int8")
 POOLINGS = ("attention", "last", "max", "mean", "sqrtn", "sum")
+NORMS = ("none", "layer", "batch")  # of the hidden units of a head
 KINDS = ("tokenizer", "embedding", "encoder")
 ONE_WAY = {"bidirectional": False, "causal": True}  # the options by which an encoder reads one way
 SPELT = {"True": "true", "False": "false"}  # as Python spells them
@@ -75,10 +76,19 @@ class LoopSettings:
 
 
 @dataclass(frozen=True)
-class TrainingSettings(LoopSettings):
-    """The training of a classifier.
+class RowTraining(LoopSettings):
+    """The training of a network that reads rows.
 
     :param batch_size: rows in a step.
+    """
+
+    batch_size: int = 64
+
+
+@dataclass(frozen=True)
+class TrainingSettings(RowTraining):
+    """The training of a classifier.
+
     :param loss: cross_entropy; bce, binary cross entropy of each label against the others; or mse, the squared error of
         the probabilities (Brier 1950).
     :param label_smoothing: share of each target that is spread over all labels.
@@ -89,7 +99,6 @@ class TrainingSettings(LoopSettings):
     :param pretrain_rate: its learning rate.
     """
 
-    batch_size: int = 64
     loss: str = "cross_entropy"
     label_smoothing: float = 0.0
     class_weights: str = "none"
@@ -105,12 +114,14 @@ class HeadSettings:
     :param pooling: attention, last, max, mean, sum, or sqrtn (the sum over the square root of the length); or several
         side by side: ``max+attention``.
     :param hidden: units of a layer with ReLU between; 0 for none.
+    :param norm: none, layer or batch: how these units are normalised before the ReLU.
     :param dropout: on what goes into each layer.
     :param projection: false: the pooled states are the logits but for a bias, one a label.
     """
 
     pooling: str = "max"
     hidden: int = 0
+    norm: str = "none"
     dropout: float = 0.0
     projection: bool = True
 
@@ -326,7 +337,7 @@ def _member(table: Mapping[str, Any], position: int) -> MemberSettings:
     training = fill(TrainingSettings, table.pop("training", {}), f"{table['name']}.training")
     head = fill(HeadSettings, table.pop("head", {}), f"{table['name']}.head")
     check_training(training)
-    _check_head(head)
+    check_head(head)
     member = fill(MemberSettings, {**table, "training": training, "head": head}, table["name"])
     if member.weights not in WEIGHTS:
         raise SettingError(f"weights must be one of {', '.join(WEIGHTS)}, was: {member.weights}")
@@ -355,10 +366,18 @@ def check_component(kind: str, chosen: Mapping[str, Any], where: str) -> None:
             raise SettingError(f"the {kind} {component.name!r} has no option {option!r}{nearest(option, known)}")
 
 
-def _check_head(head: HeadSettings) -> None:
+def check_head(head: HeadSettings) -> None:
+    """Refuse values that no head could use.
+
+    :raises SettingError: naming the first.
+    """
     for pooling in head.pooling.split("+"):
         if pooling not in POOLINGS:
             raise SettingError(f"there is no pooling {pooling!r}{nearest(pooling, POOLINGS)}, or several joined by +")
+    if head.norm not in NORMS:
+        raise SettingError(f"there is no head.norm {head.norm!r}{nearest(head.norm, NORMS)}")
+    if head.norm != "none" and not head.hidden:
+        raise SettingError(f"head.norm={head.norm} normalises hidden units, and there are none: set head.hidden")
     if head.hidden < 0 or not 0 <= head.dropout < 1:
         raise SettingError(f"head.hidden must not be negative and head.dropout be in [0, 1), was: {head}")
 

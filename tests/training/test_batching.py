@@ -65,6 +65,28 @@ def test_a_batch_is_its_rows_padded(found, data):
     assert labels.tolist() == [row % 3 for row in chosen]
 
 
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=9), st.integers(1, 3), st.data())
+def test_a_batch_of_vectors_is_its_rows_padded_with_zeros(lengths, dim, data):
+    chosen = np.array(data.draw(st.lists(st.integers(0, len(lengths) - 1), min_size=1, max_size=6)))
+    found = [drawn(i).random((length, dim)) + 1 for i, length in enumerate(lengths)]  # numbers of float64, none zero
+    asked = drawn(9).random((len(lengths), 2)).astype(np.float32)
+    inputs, mask, targets = Rows.of(found, asked).batch(chosen)
+    width = max(1, *(lengths[row] for row in chosen))
+    padded = [np.pad(found[row], ((0, width - lengths[row]), (0, 0))) for row in chosen]
+    assert (inputs.dtype, mask.dtype, targets.dtype) == (torch.float32, torch.bool, torch.float32)
+    assert inputs.shape == (len(chosen), width, dim)
+    assert inputs.tolist() == np.float32(padded).tolist()
+    assert mask.tolist() == [[True] * lengths[row] + [False] * (width - lengths[row]) for row in chosen]
+    assert targets.tolist() == asked[chosen].tolist()
+
+
+def test_there_may_be_no_rows():
+    rows = Rows.of([], np.zeros(0, dtype=np.int64))
+    assert (len(rows), rows.lengths.tolist(), rows.counts(3).tolist()) == (0, [], [0, 0, 0])
+    assert [part.shape for part in rows.batch(np.zeros(0, dtype=np.int64))] == [(0, 1), (0, 1), (0,)]
+    assert in_order(rows.lengths, 4) == batches(rows.lengths, 4, drawn(0)) == []
+
+
 @given(documents, st.integers(0, 15))
 def test_the_first_rows_are_rows_of_their_own(found, count):
     first, again = rows_of(found).first(count), rows_of(found[:count])

@@ -78,9 +78,9 @@ def test_a_weighted_loss_is_a_mean_over_rows():
     ids, mask, labels = train.batch(chosen)
     made = network()(ids, mask)
     losses = functional.cross_entropy(made, labels, label_smoothing=0.1, reduction="none")
-    weights = balanced(train.labels, 2)[labels]
+    weights = balanced(train.targets, 2)[labels]
     torch.testing.assert_close(found, (losses * weights).mean())
-    sums = functional.cross_entropy(made, labels, weight=balanced(train.labels, 2), reduction="sum")
+    sums = functional.cross_entropy(made, labels, weight=balanced(train.targets, 2), reduction="sum")
     torch.testing.assert_close(one_loss(replace(SETTINGS, class_weights="balanced"), chosen)[0], sums / 40)
     assert right == (made.argmax(1) == labels).sum().item()
 
@@ -100,7 +100,7 @@ def test_balanced_weights_find_more_of_a_rare_label():
         objective = classification(made, train=rare_rows(1), validation=rare_rows(2))
         list(fit(objective, made, seed=0))
         found, test = logits_of(objective.module, rare_rows(3)).argmax(1).numpy(), rare_rows(3)
-        recall[name] = (found == 1)[test.labels == 1].mean()
+        recall[name] = (found == 1)[test.targets == 1].mean()
     assert recall["balanced"] > recall["none"] + 0.2
 
 

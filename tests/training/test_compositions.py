@@ -8,6 +8,7 @@ of a tokenizer but ids. Those of recurrent encoders that fill blanks or write ar
 
 import importlib.util
 import sys
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
@@ -23,12 +24,19 @@ from nlpkit.registry import ELSEWHERE, registry  # noqa: E402
 from nlpkit.training import cloze, generation, sentiment  # noqa: E402
 from nlpkit.training.cloze_settings import ClozeSettings  # noqa: E402
 from nlpkit.training.cloze_settings import settings as cloze_settings  # noqa: E402
-from nlpkit.training.composition import compose, make, rehearse, reopen, write_down  # noqa: E402
+from nlpkit.training.composition import check_causal, compose, make, rehearse, reopen, write_down  # noqa: E402
 from nlpkit.training.events import MemberExported, MemberStarted  # noqa: E402
 from nlpkit.training.generation_settings import GenerationSettings  # noqa: E402
 from nlpkit.training.generation_settings import settings as generation_settings  # noqa: E402
 from nlpkit.training.loop import Step  # noqa: E402
-from nlpkit.training.settings import assign, choose_one_way, network_places, settings  # noqa: E402
+from nlpkit.training.settings import (  # noqa: E402
+    NORMS,
+    HeadSettings,
+    assign,
+    choose_one_way,
+    network_places,
+    settings,
+)
 from tests.training.test_sentiment import the  # noqa: E402
 
 pytestmark = pytest.mark.train
@@ -169,6 +177,38 @@ def test_what_does_not_go_together_is_refused_by_a_sentence_that_says_what_does(
     wrong = ["ngrams", encoder, "none"] if go_together(tokenizer, embedding) else [tokenizer, embedding]
     assert all(name in sentence for name in wrong)
     assert wrong == ["ngrams", encoder, "none"] or ("wordpiece" in sentence and "bert" in sentence)
+
+
+MENDED_BY = {
+    **dict.fromkeys(RECURRENT, "set encoder.bidirectional=false"),
+    "transformer": "set encoder.causal=true",
+    "cnn": "choose another, such as lstm",
+}
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_an_encoder_that_sees_what_comes_after_is_told_how_it_would_not(encoder):
+    made = make("encoder", small("encoder", encoder, None), input_dim=8)
+    if encoder not in MENDED_BY:
+        assert check_causal(made) is None
+        return
+    with pytest.raises(SettingError, match=f"^the encoder {encoder} sees what comes after.*: {MENDED_BY[encoder]}$"):
+        check_causal(made)
+    if "=" in MENDED_BY[encoder]:
+        option, value = MENDED_BY[encoder].removeprefix("set encoder.").split("=")
+        told = {option: value == "true"}
+        check_causal(make("encoder", small("encoder", encoder, None) | told, input_dim=8))
+
+
+@pytest.mark.parametrize("norm", [norm for norm in NORMS if norm != "none"])
+def test_a_head_that_normalises_its_units_is_exported(tmp_path, rows, composed, norm):
+    made = composed("char", "trainable", "none")
+    (member,) = made.members
+    chosen = replace(made, members=(replace(member, head=HeadSettings("mean", hidden=4, norm=norm)),))
+    events = list(sentiment.train(rows, chosen, tmp_path / "m"))
+    (exported,) = the(MemberExported, events)
+    assert (exported.runtime, exported.difference < 1e-4) == ("graph", True)
+    assert nlpkit.load(tmp_path / "m").check() == []
 
 
 CLOZE = {

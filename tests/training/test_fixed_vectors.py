@@ -14,6 +14,7 @@ from nlpkit.errors import DataError, PluginError, SettingError  # noqa: E402
 from nlpkit.registry import Component, registry  # noqa: E402
 from nlpkit.training import fixed_vectors  # noqa: E402
 from nlpkit.training.batching import Rows  # noqa: E402
+from nlpkit.training.composition import check_encoder, make  # noqa: E402
 from nlpkit.training.events import MemberStarted, Saved, Working  # noqa: E402
 from nlpkit.training.fixed_vectors import map_vectors, store_vectors  # noqa: E402
 from nlpkit.training.loop import Step  # noqa: E402
@@ -90,7 +91,7 @@ def test_rows_are_those_that_the_embedding_gives(tmp_path_factory, lengths, seed
     assert torch.equal(mask, same_mask)
     assert torch.equal(labels, same_labels)
     torch.testing.assert_close(vectors, made(ids, mask) * mask[:, :, None], atol=2e-3, rtol=2e-3)
-    assert (len(found), found.labels.tolist()) == (len(lengths), rows.labels.tolist())
+    assert (len(found), found.targets.tolist()) == (len(lengths), rows.targets.tolist())
 
 
 @pytest.mark.parametrize("kept", [0, 1, 700, 10**9])
@@ -263,6 +264,7 @@ class Bare(nn.Module):
         (lambda states: states, "returns Tensor, not states and a state to carry on"),
         (lambda states: (states, None, None), "returns tuple, not states and a state to carry on"),
         (lambda states: (states[:, :2], None), "says output_dim 8, but for 2 rows of 3 tokens it returns (2, 2, 8)"),
+        (lambda states: (states.double(), None), "returns states of torch.float64, not of torch.float32"),
     ],
 )
 def test_an_encoder_that_lies_is_named(tmp_path, examples, register, returned, sentence):
@@ -284,3 +286,10 @@ def test_an_encoder_that_lies_is_named(tmp_path, examples, register, returned, s
     with pytest.raises(PluginError) as caught:
         list(train(examples, made(encoder={"name": "lying"}), tmp_path / "m"))
     assert str(caught.value).startswith(f"the encoder 'lying' of theirs 1.2 {sentence}")
+
+
+def test_an_encoder_whose_config_cannot_be_written_down_is_named():
+    encoder = make("encoder", {"name": "none"}, input_dim=2)
+    encoder.part.config = {"kind": nn.ReLU}
+    with pytest.raises(PluginError, match=r"the encoder 'none' of nlpkit-zh .* has a config that is no JSON"):
+        check_encoder(encoder, torch.zeros(2, 3, 2))

@@ -2,9 +2,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from torch import nn  # noqa: E402
+
 from nlpkit.errors import SettingError  # noqa: E402
 from nlpkit.training.network import Head  # noqa: E402
-from nlpkit.training.settings import POOLINGS, HeadSettings  # noqa: E402
+from nlpkit.training.settings import NORMS, POOLINGS, HeadSettings  # noqa: E402
 
 pytestmark = pytest.mark.train
 LENGTHS = [4, 1, 0, 6]
@@ -55,11 +57,48 @@ def test_each_pooling_is_what_it_says_of_each_row(pooling):
     torch.testing.assert_close(found, wanted)
 
 
-@pytest.mark.parametrize("options", [{}, {"hidden": 5}, {"hidden": 5, "dropout": 0.5}])
+@pytest.mark.parametrize("options", [{}, {"hidden": 5}, {"hidden": 5, "dropout": 0.5, "norm": "batch"}])
 @pytest.mark.parametrize("labels", [2, 5])
 def test_logits_for_each_label(options, labels):
     vectors, mask = states()
     assert head(labels=labels, **options)(vectors, mask).shape == (4, labels)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_hidden_units_are_normalised_as_torch_does_before_the_relu(norm):
+    made = head(hidden=5, norm=norm)
+    pooled = torch.randn(8, 3) + 2
+    hidden = made.layers[1](pooled)
+    kind = {"none": nn.Identity(), "layer": nn.LayerNorm(5), "batch": nn.BatchNorm1d(5)}[norm]
+    for mode in (True, True, False):  # what batch norm remembers of two batches, it uses outside training
+        expected = made.layers[-1](kind.train(mode)(hidden).relu())
+        torch.testing.assert_close(made.layers.train(mode)(pooled), expected)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_batch_of_one_row_is_normalised_as_outside_training(norm):
+    made = head(hidden=5, norm=norm)
+    made.train()(*states())  # which batch norm remembers
+    vectors, mask = states()
+    before = {name: tensor.clone() for name, tensor in made.state_dict().items()}
+    found = made(vectors[:1], mask[:1])
+    found.sum().backward()
+    assert all(p.grad is not None for p in made.parameters())
+    torch.testing.assert_close(dict(made.state_dict()), before)
+    torch.testing.assert_close(found, made.eval()(vectors[:1], mask[:1]))
+
+
+def test_weights_that_were_saved_before_there_were_norms_still_load():
+    """Theirs are the names and settings that bundles of every version hold."""
+    names = ["layers.1.weight", "layers.1.bias", "layers.4.weight", "layers.4.bias"]
+    saved = dict(zip(names, (torch.randn(5, 3), torch.randn(5), torch.randn(2, 5), torch.randn(2)), strict=True))
+    settings = {"pooling": "sum", "hidden": 5, "dropout": 0.1, "projection": True}
+    made = Head(HeadSettings(**settings), input_dim=3, labels=2).eval()
+    made.load_state_dict(saved)
+    vectors, mask = states()
+    hidden = torch.relu(made.pool(vectors, mask) @ saved["layers.1.weight"].T + saved["layers.1.bias"])
+    expected = hidden @ saved["layers.4.weight"].T + saved["layers.4.bias"]
+    torch.testing.assert_close(made(vectors, mask), expected)
 
 
 def test_without_a_projection_states_are_logits():

@@ -1,7 +1,7 @@
 import pytest
 
 from nlpkit.errors import SettingError
-from nlpkit.training.settings import CHOICES, TrainingSettings, assign, compose, read_recipe, recipes, settings
+from nlpkit.training.settings import CHOICES, NORMS, TrainingSettings, assign, compose, read_recipe, recipes, settings
 
 
 def member(**changes):
@@ -141,6 +141,9 @@ def test_an_assignment_without_a_value():
         ("head.poling=max", "poling"),
         ("head.pooling=median", "median"),
         ("head.dropout=1", "head.dropout"),
+        ("head.norm=layr", r"no head\.norm 'layr'; did you mean 'layer'"),
+        ("head.norm=layer", r"head\.norm=layer normalises hidden units.*: set head\.hidden"),
+        ("head.norm=batch", r"head\.norm=batch normalises hidden units.*: set head\.hidden"),
         ("seed=-1", r"seed must be at least 0 and below 2\*\*32, was: -1"),
         ("seed=4294967296", r"seed must be at least 0 and below 2\*\*32, was: 4294967296"),
         ("seed=0.5", "seed wants a whole number, found 0.5"),
@@ -197,3 +200,9 @@ OF_A_CLASSIFIER = {name: known for name, known in CHOICES.items() if hasattr(Tra
 def test_every_name_that_may_be_chosen_is_taken(name, value):
     (made,) = settings(assign(ONE, [f"training.{name}={value}"])).members
     assert getattr(made.training, name) == value
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_hidden_units_may_be_normalised(norm):
+    (made,) = settings(assign(ONE, [f"head.norm={norm}", "head.hidden=8"])).members
+    assert (made.head.norm, made.head.hidden) == (norm, 8)

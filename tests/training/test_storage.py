@@ -218,7 +218,7 @@ def test_rows_are_what_the_vocabulary_encodes(tmp_path_factory, blocks, vocabula
     ids = vocabulary.encode(Tokens.of(documents))
     expected = (ids.truncated(length) if length else ids).rows()
     assert len(rows) == len(documents)
-    assert [rows.ids[a:b].tolist() for a, b in zip(rows.starts, rows.starts[1:], strict=False)] == [
+    assert [rows.inputs[a:b].tolist() for a, b in zip(rows.starts, rows.starts[1:], strict=False)] == [
         row.tolist() for row in expected
     ]
 
