@@ -41,10 +41,13 @@ class Objective(Protocol):
 
 @dataclass(frozen=True)
 class Validation:
-    """Figures on the validation rows: mean loss in nats (or squared error) a row, share of rows that are right."""
+    """Figures on the validation rows: mean loss in nats (or squared error) a row, share of rows that are right.
+
+    Of numbers none is simply right, and ``accuracy`` is None; then loss is what an epoch is judged by.
+    """
 
     loss: float
-    accuracy: float
+    accuracy: float | None
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,7 @@ class _Progress:
     def close(self, validation: Validation | None, settings: LoopSettings) -> Epoch:
         """End the epoch at hand."""
         value = -1.0 * self.epoch if validation is None else validation.loss
-        if validation and settings.monitor == "accuracy":
+        if validation and validation.accuracy is not None and settings.monitor == "accuracy":
             value = -validation.accuracy
         best = value < self.best
         self.best, self.since = (value, 0) if best else (self.best, self.since + 1)

@@ -33,6 +33,8 @@ MISSING = object()
 def run_folder(model: Path) -> Path:
     """Where the run of a model has its folder."""
     model = model.resolve()
+    if not model.name:
+        raise BundleError(f"{model} is no folder of its own: name one inside it")
     return model.with_name(f"{model.name}.training")
 
 
@@ -79,8 +81,8 @@ def _kept_if_begun(folder: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        useless = isinstance(error, DataError) and not _learnt(folder)
-        if useless or isinstance(error, SettingError) or not (folder / CORPUS).exists():
+        useless = not _learnt(folder) and (isinstance(error, DataError) or not (folder / CORPUS).exists())
+        if useless or isinstance(error, SettingError):
             (folder / REQUEST).unlink(missing_ok=True)
         raise
 

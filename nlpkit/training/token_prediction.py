@@ -14,8 +14,9 @@ from torch.nn import functional
 
 from nlpkit.errors import SettingError
 from nlpkit.training.batching import Chosen, focused
+from nlpkit.training.carrying import Carrying, State
 from nlpkit.training.generation_settings import StreamTraining
-from nlpkit.training.language_model import LanguageModel, State
+from nlpkit.training.language_model import LanguageModel
 from nlpkit.training.loop import Validation
 from nlpkit.training.settings import check_judges
 from nlpkit.vocabulary import UNKNOWN
@@ -72,28 +73,6 @@ class Streams(Sequence[Chosen]):
     def first(self, begins: Chosen) -> bool:
         """Whether a span is the first of its streams."""
         return int(begins[0]) % self.length == 0
-
-
-class Carrying(nn.Module):
-    """A network and the state that it carries from step to step, which a saved run must have, too."""
-
-    def __init__(self, network: LanguageModel, streams: int) -> None:
-        super().__init__()
-        self.network = network
-        for position, tensor in enumerate(network.begin(streams)):
-            self.register_buffer(f"carried{position}", tensor)
-
-    @property
-    def state(self) -> State:
-        """What was carried last."""
-        return [tensor for name, tensor in self.named_buffers(recurse=False) if name.startswith("carried")]
-
-    def carry(self, state: State | None) -> None:
-        """Keep a state without its history (truncated back-propagation: Williams and Peng 1990,
-        https://doi.org/10.1162/neco.1990.2.4.490); None forgets it.
-        """
-        for kept, new in zip(self.state, state or [torch.zeros(())] * len(self.state), strict=True):
-            kept.copy_(new.detach().expand_as(kept))
 
 
 class TokenPrediction:

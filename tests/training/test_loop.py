@@ -93,6 +93,21 @@ def test_an_epoch_is_judged_by_what_is_monitored(monitor, best):
     assert [e.best for e in the(Epoch, fit(classification(made, kind=Told), made, seed=0))] == best
 
 
+class Numbers(Told):
+    """As where none is simply right."""
+
+    def validate(self):
+        return replace(super().validate(), accuracy=None)
+
+
+@pytest.mark.parametrize("monitor", ["loss", "accuracy"])
+def test_an_epoch_without_an_accuracy_is_judged_by_its_loss(monitor):
+    made = replace(SETTINGS, epochs=9, monitor=monitor)
+    found = the(Epoch, fit(classification(made, kind=Numbers), made, seed=0))
+    assert [e.best for e in found] == [True, True, False, False]
+    assert {e.validation_accuracy for e in found} == {None}
+
+
 # Interrupted and resumed: each of these must come to the weights that it would have come to undisturbed.
 LANGUAGE = replace(SETTINGS, pretrain=3, pretrain_rate=0.02)
 CASES = {

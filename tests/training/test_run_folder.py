@@ -1,10 +1,11 @@
 import os
+from pathlib import Path
 
 import pytest
 
 pytest.importorskip("torch")
 
-from nlpkit.errors import BundleError, SettingError
+from nlpkit.errors import BundleError, DataError, NlpkitError, SettingError
 from nlpkit.training.run_folder import finish_run, open_run, read_request, run_folder
 
 pytestmark = pytest.mark.train
@@ -61,6 +62,36 @@ def test_a_run_that_has_learnt_nothing_is_begun_anew_without_more_words(model):
         assert (run / "corpus").exists()
     with open_run(model, {"settings": {}}, resume=False, force=False) as run:
         assert not (run / "corpus").exists()
+
+
+FULL = OSError(28, "No space left on device")
+FAULTS = [  # and whether a run stays that has learnt something, or has but read its corpus, or neither
+    (RuntimeError("broken"), {"learnt": True, "corpus": True, "nothing": False}),
+    (FULL, {"learnt": True, "corpus": True, "nothing": False}),
+    (DataError("no row"), {"learnt": True, "corpus": False, "nothing": False}),
+    (SettingError("too high a rate"), {"learnt": False, "corpus": False, "nothing": False}),
+]
+
+
+@pytest.mark.parametrize("there", ["learnt", "corpus", "nothing"])
+@pytest.mark.parametrize(("fault", "kept"), FAULTS, ids=lambda value: type(value).__name__)
+def test_a_fault_leaves_what_can_be_gone_on_with(model, fault, kept, there):
+    def break_off():
+        with open_run(model, REQUEST, resume=False, force=False) as run:
+            if there == "learnt":
+                (run / STATE).write_bytes(b"1")  # no corpus, as where a run has none
+            elif there == "corpus":
+                (run / "corpus").mkdir()
+            raise fault
+
+    with pytest.raises(NlpkitError if fault is FULL else type(fault)) as caught:
+        break_off()
+    if fault is FULL:
+        assert str(caught.value).endswith("mend that, and " + ("go on by --resume" if kept[there] else "begin again"))
+    if kept[there]:
+        assert enter(model, resume=True) & {STATE, "corpus"}
+    else:
+        assert list(model.parent.iterdir()) == []
 
 
 def test_there_may_be_nothing_to_resume(model):
@@ -128,3 +159,8 @@ def test_a_model_whose_name_is_no_utf8(tmp_path):
     model = tmp_path / os.fsdecode(b"m\xff")
     enter(model)
     assert STATE in enter(model, resume=True, finish=True)
+
+
+def test_the_root_of_a_disk_is_no_folder_of_a_model():
+    with pytest.raises(BundleError, match="is no folder of its own: name one inside it"):
+        run_folder(Path(Path.cwd().anchor))
