@@ -131,16 +131,22 @@ class RunOptions:
         )
 
 
-def run_options(command: F) -> F:
-    """Give a command `OPTIONS`, which reach it as its first argument, `RunOptions`."""
+def gathered(kind: type[Any], options: Sequence[Callable[[Any], Any]]) -> Callable[[F], F]:
+    """Give a command options, which reach it as its first argument, a dataclass with a field for each."""
 
-    @functools.wraps(command)
-    def gathered(**said: Any) -> Any:
-        return command(RunOptions(**{f.name: said.pop(f.name) for f in fields(RunOptions)}), **said)
+    def decorate(command: F) -> F:
+        @functools.wraps(command)
+        def called(**said: Any) -> Any:
+            return command(kind(**{f.name: said.pop(f.name) for f in fields(kind)}), **said)
 
-    for option in reversed(OPTIONS):
-        gathered = option(gathered)
-    return gathered  # type: ignore[return-value]
+        for option in reversed(options):
+            called = option(called)
+        return called  # type: ignore[return-value]
+
+    return decorate
+
+
+run_options = gathered(RunOptions, OPTIONS)
 
 
 def prepare_torch() -> None:

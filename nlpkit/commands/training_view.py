@@ -2,50 +2,30 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from nlpkit.commands import console, say, table, warn
+from nlpkit.commands.progress import accuracy_of, clock, follow, live
 from nlpkit.commands.streams import shown
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
     from nlpkit.cloze_evaluation import ClozeMetrics
+    from nlpkit.commands.progress import Bar
     from nlpkit.evaluation import Metrics
     from nlpkit.generation_evaluation import GenerationMetrics
     from nlpkit.training.events import Event, MemberExported, MemberStarted, OwnLabels, Prepared, Saved, UnknownLabels
-    from nlpkit.training.loop import Diverged, Epoch, Resumed, Step
+    from nlpkit.training.loop import Diverged, Epoch, Resumed
     from nlpkit.training.plan import MemberPlan, Plan
-
-PER_SECOND = 10  # times that the bar is told something new
 
 
 def show(events: Generator[Event, None, None]) -> None:
     """Draw events until the run ends, or is interrupted: then its state is saved, and how to go on is said."""
-    from rich.progress import BarColumn, Progress, TextColumn
-
-    screen = console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=12), TextColumn("{task.fields[what]}"))
-    try:
-        with Progress(*columns, console=screen, transient=True, disable=not sys.stderr.isatty()) as progress:
-            draw = _Drawing(screen.print, _Bar(progress))
-            with _interruptible() as interrupted:
-                for event in events:
-                    draw(event)
-                    if interrupted():
-                        events.close()
-                        break
-    except KeyboardInterrupt:
-        say("Interrupted at once: the same command with --resume goes on from the state that was saved last.")
-        raise click.exceptions.Exit(130) from None
+    with live() as (tell, bar):
+        draw = _Drawing(tell, bar)
+        follow(events, draw)
     if draw.saved is None:
         say("Interrupted; the state is saved: the same command with --resume goes on.")
         raise click.exceptions.Exit(130)
@@ -58,7 +38,7 @@ class _Drawing:
     saved: Saved | None = None
     _member = ""
 
-    def __init__(self, say: Callable[[str], None], bar: _Bar) -> None:
+    def __init__(self, say: Callable[[str], None], bar: Bar) -> None:
         self._say, self._bar = say, bar
 
     def __call__(self, event: Event) -> None:
@@ -96,103 +76,15 @@ class _Drawing:
                 self.saved = event
 
 
-@contextmanager
-def _interruptible() -> Iterator[Callable[[], bool]]:
-    """The first Ctrl-C (or SIGTERM) lets the step at hand end, and the state be saved; the second stops at once."""
-    asked = False
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            signal.default_int_handler(number, frame)
-        asked = True
-        say("Stopping after this step; press Ctrl-C again to stop at once.")
-
-    heard = [
-        n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is not signal.SIG_IGN
-    ]  # as in a shell's &
-    before = {number: signal.signal(number, ask) for number in heard}
-    try:
-        yield lambda: asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-class _Bar:
-    """The live line: what is done, and how much of it."""
-
-    _task: TaskID | None = None
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._name, self._drawn = "", 0.0
-        self._steps, self._since = 0, 0.0
-        self._rows, self._loss, self._right = 0, 0.0, 0.0
-
-    def work(self, what: str, done: int, total: int | None) -> None:
-        """Something without a loss."""
-        self._name = ""
-        if self._due() or not done:
-            self._update(what, done, total, f"{done:,} rows" if done else "")
-
-    def fitting(self, name: str) -> None:
-        """A loop begins."""
-        self._name, self._since = name, time.monotonic()
-        self._steps = self._rows = 0
-
-    def step(self, event: Step) -> None:
-        """One update: loss and accuracy of the last twenty or so, the speed, and the time left at most."""
-        share = 1 / 20 if self._steps else 1
-        self._steps += 1
-        self._rows += event.rows
-        self._loss += share * (event.loss - self._loss)
-        if event.right is not None:
-            self._right += share * (event.right / event.rows - self._right)
-        if not self._due():
-            return
-        elapsed = max(time.monotonic() - self._since, 1e-9)
-        left = (event.epochs - event.epoch + 1) * event.steps - event.step
-        accuracy = _accuracy(None if event.right is None else self._right)
-        rest = f"  {_clock(left * elapsed / self._steps)} left" if elapsed > 1 else ""  # the first steps warm up
-        speed = (
-            f"{self._steps / elapsed:,.1f} steps/s" if event.right is None else f"{self._rows / elapsed:,.0f} rows/s"
-        )
-        what = f"loss {self._loss:.4f}{accuracy}  {speed}{rest}"
-        name = f"{self._name}  epoch {event.epoch}/{event.epochs}"
-        self._update(name, event.step, event.steps, what)
-
-    def _due(self) -> bool:
-        now = time.monotonic()
-        if now - self._drawn < 1 / PER_SECOND:
-            return False
-        self._drawn = now
-        return True
-
-    def _update(self, name: str, done: int, total: int | None, what: str) -> None:
-        if self._task is None:
-            self._task = self._progress.add_task(name, total=total, what=what)
-        self._progress.update(self._task, description=name, completed=done, total=total, what=what)
-
-
-def _clock(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
-
-
 def _epoch(event: Epoch) -> str:
     """One row that fits eighty columns; norms and rates are in history.csv."""
-    parts = [f"train loss {event.train_loss:.4f}{_accuracy(event.train_accuracy)}"]
+    parts = [f"train loss {event.train_loss:.4f}{accuracy_of(event.train_accuracy)}"]
     if event.validation_loss is not None:
-        parts.append(f"val loss {event.validation_loss:.4f}{_accuracy(event.validation_accuracy)}")
+        parts.append(f"val loss {event.validation_loss:.4f}{accuracy_of(event.validation_accuracy)}")
     parts.append(f"{event.seconds:.1f} s")
     if event.best and event.validation_loss is not None:
         parts.append("best")
     return f"epoch {event.epoch:>3}  {'  '.join(parts)}"
-
-
-def _accuracy(share: float | None) -> str:
-    return "" if share is None else f" acc {share:.4f}"
 
 
 def _resumed(event: Resumed) -> str:
@@ -341,7 +233,7 @@ def _duration(member: MemberPlan, plan: Plan) -> str:
     rows = plan.train * plan.rows / plan.sample
     epochs = f"at most {member.epochs} epochs" + (", after pretraining" if member.pretrain else "")
     more = "" if plan.whole else " of the rows that were read"
-    return f"{member.speed:,.0f} training rows a second: an epoch{more} takes {_clock(rows / member.speed)}, {epochs}"
+    return f"{member.speed:,.0f} training rows a second: an epoch{more} takes {clock(rows / member.speed)}, {epochs}"
 
 
 def _plan_table(member: MemberPlan) -> Any:

@@ -1,0 +1,147 @@
+"""The live line of a run on a terminal, and what Ctrl-C does to it."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from nlpkit.commands import console, say
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from nlpkit.training.loop import Step
+
+E = TypeVar("E")
+PER_SECOND = 10  # times that the bar is told something new
+
+
+@contextmanager
+def live() -> Iterator[tuple[Callable[[str], None], Bar]]:
+    """What prints on stderr above a live line, and that line; where stderr is no terminal, there is no such line."""
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    screen = console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=12), TextColumn("{task.fields[what]}"))
+    with Progress(*columns, console=screen, transient=True, disable=not sys.stderr.isatty()) as progress:
+        yield screen.print, Bar(progress)
+
+
+def follow(events: Generator[E, None, None], draw: Callable[[E], None], *, resumable: bool = True) -> bool:
+    """Draw events, and return whether they came to their end.
+
+    At the first Ctrl-C (or SIGTERM) they are closed, so that they save their state.
+
+    :param resumable: whether there is a state to go on from.
+    """
+    try:
+        with _interruptible() as interrupted:
+            for event in events:
+                draw(event)
+                if interrupted():
+                    events.close()
+                    return False
+        return True
+    except KeyboardInterrupt:
+        rest = ": the same command with --resume goes on from the state that was saved last" if resumable else ""
+        say(f"Interrupted at once{rest}.")
+        raise click.exceptions.Exit(130) from None
+
+
+@contextmanager
+def _interruptible() -> Iterator[Callable[[], bool]]:
+    """The first Ctrl-C (or SIGTERM) lets the step at hand end, and the state be saved; the second stops at once."""
+    asked = False
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            signal.default_int_handler(number, frame)
+        asked = True
+        say("Stopping after this step; press Ctrl-C again to stop at once.")
+
+    heard = [
+        n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is not signal.SIG_IGN
+    ]  # as in a shell's &
+    before = {number: signal.signal(number, ask) for number in heard}
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class Bar:
+    """The live line: what is done, and how much of it."""
+
+    _task: TaskID | None = None
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._name, self._drawn = "", 0.0
+        self._steps, self._since = 0, 0.0
+        self._rows, self._loss, self._right = 0, 0.0, 0.0
+
+    def work(self, what: str, done: int, total: int | None) -> None:
+        """Something without a loss."""
+        self._name = ""
+        if self.due() or not done:
+            self.update(what, done, total, f"{done:,} rows" if done else "")
+
+    def fitting(self, name: str) -> None:
+        """A loop begins."""
+        self._name, self._since = name, time.monotonic()
+        self._steps = self._rows = 0
+
+    def step(self, event: Step) -> None:
+        """One update: loss and accuracy of the last twenty or so, the speed, and the time left at most."""
+        share = 1 / 20 if self._steps else 1
+        self._steps += 1
+        self._rows += event.rows
+        self._loss += share * (event.loss - self._loss)
+        if event.right is not None:
+            self._right += share * (event.right / event.rows - self._right)
+        if not self.due():
+            return
+        elapsed = max(time.monotonic() - self._since, 1e-9)
+        left = (event.epochs - event.epoch + 1) * event.steps - event.step
+        accuracy = accuracy_of(None if event.right is None else self._right)
+        rest = f"  {clock(left * elapsed / self._steps)} left" if elapsed > 1 else ""  # the first steps warm up
+        speed = (
+            f"{self._steps / elapsed:,.1f} steps/s" if event.right is None else f"{self._rows / elapsed:,.0f} rows/s"
+        )
+        what = f"loss {self._loss:.4f}{accuracy}  {speed}{rest}"
+        name = f"{self._name}  epoch {event.epoch}/{event.epochs}"
+        self.update(name, event.step, event.steps, what)
+
+    def due(self) -> bool:
+        """Whether the line was last told something new some time ago."""
+        now = time.monotonic()
+        if now - self._drawn < 1 / PER_SECOND:
+            return False
+        self._drawn = now
+        return True
+
+    def update(self, name: str, done: int, total: int | None, what: str) -> None:
+        """Show that so much is done."""
+        if self._task is None:
+            self._task = self._progress.add_task(name, total=total, what=what)
+        self._progress.update(self._task, description=name, completed=done, total=total, what=what)
+
+
+def clock(seconds: float) -> str:
+    """``0:01:05``."""
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
+
+
+def accuracy_of(share: float | None) -> str:
+    """`` acc 0.9123``, ready to append; nothing where there is none."""
+    return "" if share is None else f" acc {share:.4f}"
