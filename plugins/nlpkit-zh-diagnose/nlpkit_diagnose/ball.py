@@ -1,0 +1,165 @@
+"""The next position of a ball at constant speed: does an encoder go on beyond what it has seen?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from nlpkit.errors import DataError, SettingError
+
+from nlpkit_diagnose.dealing import check_shares, dealt
+from nlpkit_diagnose.relative_error import FIGURE, relative_figures
+from nlpkit_diagnose.summary import mean_curves, of_encoder
+from nlpkit_diagnose.task import ADAM, Line, Measured, Panel, Result, Settings, Tables, Task, Trial
+
+if TYPE_CHECKING:
+    from nlpkit.training.batching import Rows
+    from numpy.typing import NDArray
+
+LONGER = "longer"  # rows than any that was learnt
+ROUNDED = 0.05  # share of a step by which those of rounded positions may differ
+LEAST = 3  # positions: two that are seen, one that is predicted
+MOST = 10_000_000  # rows that are generated
+FARTHEST, FASTEST, SHORTEST, LONGEST = 10, 5, 5, 10  # of rows that are generated
+
+
+@dataclass(frozen=True)
+class BallData:
+    """What is made of the rows.
+
+    :param rows: how many are generated, where no file is given.
+    :param scale: positions are divided by it before they are shown.
+    :param validation: share of the distinct rows by which an epoch is chosen.
+    :param test: share of the distinct rows that is measured.
+    """
+
+    rows: int = 10_000
+    scale: float = 50.0
+    validation: float = 0.2
+    test: float = 0.2
+
+
+class Ball(Task):
+    """A row of positions; the last is to be predicted from those before it.
+
+    Measured a second time on the test rows made longer than any that was learnt.
+
+    :param path: a file of positions, a row a line; None generates some.
+    """
+
+    name = "ball"
+    about = "where is a ball next, at constant speed?"
+    source = "generated, or a file"
+    figure, higher, tutorial = FIGURE, True, "0.927"
+    data = BallData
+    tables: ClassVar[Tables] = {
+        "head": {"pooling": "last"},
+        "training": {
+            **ADAM,
+            "epochs": 60,
+            "batch_size": 32,
+            "learning_rate": 3e-3,
+            "schedule": "cosine",
+            "patience": 60,
+        },
+    }
+
+    def __init__(self, path: Path | None = None, encoding: str | None = None) -> None:
+        self._path, self._encoding = path, encoding
+
+    def conditions(self, data: BallData) -> Sequence[str]:
+        """There is but one."""
+        check_shares(data.validation, data.test)
+        if not 10 <= data.rows <= MOST or not 1e-6 < data.scale < 1e6:
+            raise SettingError(f"data.rows must be 10 to {MOST:,} and data.scale 1e-6 to 1e6, was: {data}")
+        return [""]
+
+    @cached_property
+    def _read(self) -> list[NDArray[np.float64]]:
+        """The rows of the file.
+
+        :raises DataError: if there are too few, or a ball does not move at constant speed.
+        """
+        from nlpkit_diagnose.tables import read_ragged
+
+        assert self._path is not None
+        found = []
+        for line, row in read_ragged(self._path, encoding=self._encoding):
+            if len(row) < LEAST:
+                raise DataError(f"{self._path}, line {line}: expected at least {LEAST} positions, found {len(row)}")
+            steps = np.diff(row)
+            if len(odd := steps[np.abs(steps - steps.mean()) > ROUNDED * np.abs(steps).mean()]):
+                raise DataError(
+                    f"{self._path}, line {line}: expected a ball at constant speed, found steps of {steps.mean():g} on "
+                    f"average and of {odd[0]:g}"
+                )
+            found.append(np.array(row))
+        if len(found) < 10:
+            raise DataError(f"{self._path} has {len(found)} rows, and at least 10 are wanted")
+        return found
+
+    def trial(self, condition: str, settings: Settings, seed: int) -> Trial:  # noqa: ARG002
+        """The rows are dealt out by the seed, equal ones into one part."""
+        from nlpkit_diagnose.trials import Predict, number_trial
+
+        data: BallData = settings.data
+        draw = np.random.default_rng(seed)
+        rows = generated(data.rows, draw) if self._path is None else self._read
+        parts = {
+            place: [rows[at] for at in chosen]
+            for place, chosen in dealt(rows, data.validation, data.test, draw).items()
+        }
+        longest = max(map(len, parts["train"]))
+        longer = [gone_on(row, longest) for row in parts["test"]]
+
+        def measure(predict: Predict) -> Measured:
+            figures: dict[str, float] = {}
+            curves: dict[str, Sequence[float]] = {}
+            for name, shown in (("", asked(parts["test"], data.scale)), (LONGER, asked(longer, data.scale))):
+                found = predict(shown)
+                told = relative_figures(found, shown.targets)
+                figures |= told if not name else {name: told[FIGURE]}
+                lengths = np.unique(shown.lengths)
+                of_length = [relative_figures(found[at], shown.targets[at]) for at in shown.lengths == lengths[:, None]]
+                curves |= {f"{name}length": lengths.tolist(), f"{name}{FIGURE}": [f[FIGURE] for f in of_length]}
+            return Measured(figures, curves)
+
+        return number_trial({place: asked(part, data.scale) for place, part in parts.items()}, settings, measure)
+
+    def panels(self, results: Sequence[Result]) -> Sequence[Panel]:
+        """One minus the relative error by length, that of rows longer than any that was learnt as a line of its own."""
+        lines = []
+        for position, (encoder, found) in enumerate(of_encoder(results).items()):
+            for name, style in (("", "-o"), (LONGER, "--s")):
+                lengths, figures = mean_curves(found, f"{name}length", f"{name}{FIGURE}")
+                label = f"{encoder}, {LONGER}" if name else encoder
+                lines.append(Line(label, lengths, figures, style=f"C{position % 10}{style}"))
+        return [Panel("test rows, and longer ones", "positions seen", FIGURE, lines)]
+
+
+def generated(count: int, draw: np.random.Generator) -> list[NDArray[np.float64]]:
+    """Rows of positions of balls that start somewhere and move at some whole speed, never 0."""
+    starts = draw.integers(-FARTHEST, FARTHEST + 1, count)
+    speeds = draw.integers(1, FASTEST + 1, count) * draw.choice([-1, 1], count)
+    lengths = draw.integers(SHORTEST, LONGEST + 1, count)
+    return [
+        start + speed * np.arange(length, dtype=np.float64)
+        for start, speed, length in zip(starts, speeds, lengths, strict=True)
+    ]
+
+
+def gone_on(row: NDArray[np.float64], more: int) -> NDArray[np.float64]:
+    """The same row with so many positions more."""
+    return np.asarray(row[0] + (row[1] - row[0]) * np.arange(len(row) + more))
+
+
+def asked(rows: Sequence[NDArray[np.float64]], scale: float) -> Rows:
+    """All positions but the last as vectors of one number, and the last as the target."""
+    from nlpkit.training.batching import Rows
+
+    shown = [row[:-1, None] / scale for row in rows]
+    return Rows.of(shown, np.array([row[-1:] / scale for row in rows], np.float32))

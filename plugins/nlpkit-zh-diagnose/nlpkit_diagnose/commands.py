@@ -1,0 +1,343 @@
+"""``nlpkit diagnose``: list, and a command for each task. Heavy imports live in the commands' bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from nlpkit.commands.labelled import ENCODING
+from nlpkit.commands.training import gathered
+
+if TYPE_CHECKING:
+    from nlpkit_diagnose.task import Settings, Task
+
+FILE = click.Path(path_type=Path)
+DEFAULT = ("gru",)
+ENCODERS = click.option(
+    "--encoder",
+    "-e",
+    "encoders",
+    multiple=True,
+    metavar="NAME",
+    help="Try this encoder; may be said several times.  [default: gru]",
+)
+OPTIONS = (
+    click.option(
+        "--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Change a setting: training.epochs=50."
+    ),
+    click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="How many seeds."),
+    click.option(
+        "--seed", type=click.IntRange(0, (1 << 32) - 1000), default=0, show_default=True, help="The first seed."
+    ),
+    click.option("--output", "-o", "folder", type=FILE, help="A folder for figures (JSON), epochs (CSV), plot (PNG)."),
+    click.option(
+        "--format",
+        "-f",
+        "kind",
+        type=click.Choice(["table", "json"]),
+        default="table",
+        show_default=True,
+        help="What is printed.",
+    ),
+    click.option("--resume", is_flag=True, help="Go on with the diagnosis that was interrupted in this folder."),
+    click.option("--force", is_flag=True, help="Replace a diagnosis, or an unfinished one, in the folder."),
+    click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="For torch."),
+    click.option(
+        "--save-every", type=click.FloatRange(0), default=30, show_default=True, help="Seconds between states."
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What every task is told, as it was said."""
+
+    assignments: tuple[str, ...]
+    seeds: int
+    seed: int
+    folder: Path | None
+    kind: str
+    resume: bool
+    force: bool
+    threads: int
+    save_every: float
+
+    def check(self) -> None:
+        """Refuse what cannot be; then see to it that torch is there.
+
+        :raises MissingExtra: if torch is not installed.
+        """
+        from nlpkit.commands.training import prepare_torch, set_threads
+
+        from nlpkit_diagnose.report import check_folder
+
+        if self.resume and self.folder is None:
+            raise click.UsageError("--resume wants the folder, --output, in which the diagnosis was interrupted")
+        prepare_torch()
+        from nlpkit.training.run_folder import FORCE, read_request
+
+        set_threads(self.threads)
+        if self.folder is not None:
+            begun = read_request(self.folder) if self.resume else {}
+            check_folder(self.folder, force=self.force or begun.get(FORCE, False))
+
+
+options = gathered(Asked, OPTIONS)
+
+
+def parse_lengths(ctx: click.Context, param: click.Parameter, value: str | None) -> list[int] | None:
+    """Whole numbers, one or several with commas between: ``10,20,35``."""
+    if value is None:
+        return None
+    try:
+        return [int(part) for part in value.split(",")]
+    except ValueError:
+        raise click.BadParameter(
+            f"expected whole numbers such as 10 or 10,20,35, found {value!r}", ctx, param
+        ) from None
+
+
+@click.group()
+def diagnose() -> None:
+    """Small tasks that test an encoder.
+
+    Sequences whose answers are known, for any encoder, ours or yours.
+
+    \b
+    nlpkit diagnose list
+    nlpkit diagnose digit-sum --encoder gru --encoder lstm -o memory
+    """
+
+
+@diagnose.command("list")
+@click.option("--format", "-f", "kind", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def list_tasks(kind: str) -> None:
+    """List the tasks.
+
+    \b
+    nlpkit diagnose list
+    """
+    import orjson
+    from nlpkit.commands import console, table
+
+    from nlpkit_diagnose.tasks import TASKS
+
+    if kind == "json":
+        rows = [
+            {name: getattr(task, name) for name in ("name", "about", "source", "figure", "tutorial")} for task in TASKS
+        ]
+        click.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2))
+        return
+    shown = table("task", "asks", "sequences", "tutorial")
+    for task in TASKS:
+        shown.add_row(task.name, task.about, task.source, f"{task.figure}: {task.tutorial}")
+    console().print(shown)
+
+
+@diagnose.command("digit-sum")
+@ENCODERS
+@click.option(
+    "--lengths", callback=parse_lengths, metavar="N,N...", help="Digits in a sequence.  [default: 10,15,20,25,30,35]"
+)
+@options
+def digit_sum(asked: Asked, encoders: tuple[str, ...], lengths: list[int] | None) -> None:
+    """How long does an encoder remember?
+
+    Two digits are to be added, behind which zeros and one other digit follow. Each length has sequences and networks of
+    its own: 300 to train on, 100 to judge by, 100 that are measured; an embedding and states of 32, Adam with 1e-3,
+    batches of 8, 500 epochs. Encoders read one way.
+
+    \b
+    nlpkit diagnose digit-sum --encoder gru --lengths 10 --seeds 1
+    nlpkit diagnose digit-sum -e rnn -e lstm -e transformer --seeds 3 -o memory
+    nlpkit diagnose digit-sum -e rnn -e lstm -e transformer --seeds 3 -o memory --resume
+    nlpkit diagnose digit-sum -e lstm --lengths 35 --set lstm.layers=2 --set training.patience=100
+    """
+    from nlpkit_diagnose.digit_sum import DigitSum
+
+    _run(asked, DigitSum(), encoders, data={} if lengths is None else {"lengths": lengths})
+
+
+@diagnose.command()
+@ENCODERS
+@options
+def letters(asked: Asked, encoders: tuple[str, ...]) -> None:
+    """Does an encoder notice what matters?
+
+    Does a string of 5 or 6 letters hold an a, else a b, else a c, wherever it stands?
+
+    \b
+    nlpkit diagnose letters --encoder lstm
+    nlpkit diagnose letters -e rnn -e cnn -o letters --set training.epochs=20
+    """
+    from nlpkit_diagnose.letters import Letters
+
+    _run(asked, Letters(), encoders)
+
+
+@diagnose.command()
+@click.argument("file", type=FILE, required=False)
+@ENCODERS
+@ENCODING
+@options
+def ball(asked: Asked, file: Path | None, encoders: tuple[str, ...], encoding: str | None) -> None:
+    """Does an encoder go on beyond what it has seen?
+
+    The next position of a ball at constant speed is to be predicted.
+
+    FILE has the positions of a ball on each line, with commas between, and no header; 10,000 rows are made up if none
+    is given. The last position of each row is predicted; then again in rows longer than any that was learnt.
+
+    \b
+    nlpkit diagnose ball --encoder gru
+    nlpkit diagnose ball ball.csv -e srn -e lstm -o ball
+    """
+    from nlpkit_diagnose.ball import Ball
+
+    _run(asked, Ball(file, encoding), encoders, files=[file])
+
+
+@diagnose.command()
+@ENCODERS
+@options
+def sine(asked: Asked, encoders: tuple[str, ...]) -> None:
+    """Does an encoder keep time when left alone?
+
+    49 points of a sine are shown, then come 49 steps fed by its own answers.
+
+    \b
+    nlpkit diagnose sine --encoder lstm -o sine
+    nlpkit diagnose sine -e rnn -e gru --set encoder.hidden=64 --format json
+    """
+    from nlpkit_diagnose.sine import Sine
+
+    _run(asked, Sine(), encoders)
+
+
+@diagnose.command()
+@click.argument("file", type=FILE)
+@ENCODERS
+@ENCODING
+@options
+def stock(asked: Asked, file: Path, encoders: tuple[str, ...], encoding: str | None) -> None:
+    """Is chance told from skill?
+
+    Will a price be higher two days on? The state is carried on over all days.
+
+    FILE is a table of daily prices with the columns Date, Open, High, Low, Close, Volume (or 日期, 开盘, 最高, 最低,
+    收盘, 成交量). The latest days are split in the order of time: 1,500 to train on, 100 to judge by, 100 that are
+    measured. Nobody should expect more than chance of this, nor trade by it.
+
+    \b
+    nlpkit diagnose stock prices.csv --encoder gru
+    nlpkit diagnose stock prices.csv -e lstm -e srn -o stock --set data.train=1000
+    """
+    from nlpkit_diagnose.stock import Stock
+
+    _run(asked, Stock(file, encoding), encoders, files=[file])
+
+
+@diagnose.command()
+@click.argument("file", type=FILE)
+@click.option("--target", metavar="COLUMN", help="What is predicted from all other columns.  [default: 工资 or salary]")
+@ENCODING
+@options
+def salary(asked: Asked, file: Path, target: str | None, encoding: str | None) -> None:
+    """Do the head and the loop learn numbers?
+
+    One column of a table is to be predicted from all others, without an encoder.
+
+    FILE is a table of numbers with a header.
+
+    \b
+    nlpkit diagnose salary salary.csv
+    nlpkit diagnose salary houses.csv --target price -o houses --set head.norm=layer
+    """
+    from nlpkit_diagnose.salary import Salary
+
+    _run(asked, Salary(file, target, encoding), ("none",), files=[file], target=target)
+
+
+def _run(
+    asked: Asked,
+    task: Task,
+    encoders: Sequence[str],
+    *,
+    data: Mapping[str, Any] | None = None,
+    files: Sequence[Path | None] = (),
+    **told: str | None,
+) -> None:
+    """Make the trials of a task, draw how they go, and show what came of them.
+
+    :param data: settings of the task's own table, said by options of their own.
+    :param files: that the sequences are from.
+    :param told: what else the sequences depend on.
+    """
+    asked.check()
+    from nlpkit.commands.progress import follow, live
+    from nlpkit.training.run_folder import finish_run
+
+    from nlpkit_diagnose.diagnosis import diagnose as trials
+    from nlpkit_diagnose.report import Diagnosis, write_files
+    from nlpkit_diagnose.settings import settings_of
+    from nlpkit_diagnose.view import Drawing, show_json, show_table
+
+    settings = settings_of(task, list(dict.fromkeys(encoders or DEFAULT)), asked.assignments, data or {})
+    seeds = range(asked.seed, asked.seed + asked.seeds)
+    request = _request(task, settings, asked, files, told)
+    with _kept(asked, request) as run:
+        with live() as (say, bar):
+            draw = Drawing(task, say, bar)
+            ended = follow(trials(task, settings, seeds, run, every=asked.save_every), draw, resumable=run is not None)
+        if not ended:
+            _interrupted(run)
+        read = {Path(path).name: digest for path, digest in request["origin"]["files"].items()}
+        found = Diagnosis(task, settings, draw.results, draw.histories, read)
+        if asked.folder is not None and run is not None:
+            write_files(asked.folder, found.files())
+            finish_run(run)
+    (show_json if asked.kind == "json" else show_table)(found)
+
+
+@contextmanager
+def _kept(asked: Asked, request: Mapping[str, Any]) -> Iterator[Path | None]:
+    """The folder beside that of the results in which a run keeps what is done; None where no results are kept."""
+    from nlpkit.training.run_folder import open_run
+
+    if asked.folder is None:
+        yield None
+        return
+    with open_run(asked.folder, request, resume=asked.resume, force=asked.force) as run:
+        yield run
+
+
+def _request(
+    task: Task,
+    settings: Mapping[str, Settings],
+    asked: Asked,
+    files: Sequence[Path | None],
+    told: Mapping[str, str | None],
+) -> dict[str, Any]:
+    """What a run is of: a resumed one must be of the same."""
+    from nlpkit.fetching import sha256_of
+
+    return {
+        "task": task.name,
+        "settings": {name: asdict(chosen) for name, chosen in settings.items()},
+        "seeds": {"first": asked.seed, "count": asked.seeds},
+        "threads": asked.threads,
+        "origin": {"files": {str(path): sha256_of(path) for path in files if path is not None and path.is_file()}},
+        **told,
+    }
+
+
+def _interrupted(run: Path | None) -> None:
+    from nlpkit.commands import say
+
+    rest = "the state is saved: the same command with --resume goes on" if run else "with --output it could be resumed"
+    say(f"Interrupted; {rest}.")
+    raise click.exceptions.Exit(130)

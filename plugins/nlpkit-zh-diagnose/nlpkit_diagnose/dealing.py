@@ -1,0 +1,44 @@
+"""Rows dealt out to train on, to choose an epoch by, and to measure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from nlpkit.errors import SettingError
+from numpy.typing import NDArray
+
+PARTS = ("train", "validation", "test")
+
+
+def dealt(
+    rows: Sequence[NDArray[Any]], validation: float, test: float, draw: np.random.Generator
+) -> dict[str, NDArray[np.int64]]:
+    """Numbers of rows, dealt out at random; equal rows go into one part, so that what is measured was not learnt from.
+
+    :param validation: share of the distinct rows, as is ``test``.
+    :raises SettingError: if a part is left empty.
+    """
+    kinds: dict[bytes, int] = {}
+    kind = np.array([kinds.setdefault(row.tobytes(), len(kinds)) for row in rows])
+    order = draw.permutation(len(kinds))
+    ends = [round(len(kinds) * (1 - validation - test)), round(len(kinds) * (1 - test))]
+    parts = dict(zip(PARTS, np.split(order, ends), strict=True))
+    if empty := [place for place, chosen in parts.items() if not len(chosen)]:
+        raise SettingError(
+            f"of {len(kinds)} distinct rows none is left for {empty[0]} by data.validation={validation} and "
+            f"data.test={test}"
+        )
+    return {place: draw.permutation(np.flatnonzero(np.isin(kind, chosen))) for place, chosen in parts.items()}
+
+
+def check_shares(validation: float, test: float) -> None:
+    """Refuse shares that leave nothing to train on, to choose an epoch by, or to measure.
+
+    :raises SettingError: saying what they must be.
+    """
+    if not (validation > 0 and test > 0 and validation + test < 1):
+        raise SettingError(
+            f"data.validation and data.test are shares above 0 and below 1 together, was: {validation}, {test}"
+        )

@@ -1,0 +1,158 @@
+"""A diagnosis: trials of encoders under a task's conditions, each with several seeds; all that is done is kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+from urllib.parse import quote
+
+import torch
+from nlpkit.errors import NlpkitError, SettingError
+from nlpkit.training.checkpoint import Checkpoint
+from nlpkit.training.loop import Diverged, Epoch, Resumed, Step, fit
+from nlpkit.writing import replace_file
+
+from nlpkit_diagnose.task import Result, Settings, Task, Trial, trial_name
+
+DONE = "trained"  # the folder of a run's finished trials
+
+
+@dataclass(frozen=True)
+class Began:
+    """A trial begins: which of how many, and how many of its numbers are trained."""
+
+    name: str
+    position: int
+    total: int
+    parameters: int
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A trial ended, or had ended before the run was resumed.
+
+    :param history: its epochs.
+    """
+
+    result: Result
+    history: Sequence[Epoch]
+
+
+@dataclass(frozen=True)
+class Unlearnt:
+    """A trial diverged in its first epoch, and is measured as it began."""
+
+    why: str
+
+
+Event: TypeAlias = Began | Ended | Unlearnt | Step | Epoch | Resumed | Diverged
+
+
+def diagnose(
+    task: Task, settings: Mapping[str, Settings], seeds: Sequence[int], run: Path | None = None, *, every: float = 30.0
+) -> Generator[Event, None, None]:
+    """Make all trials, and tell how they go.
+
+    :param settings: for each encoder by its name.
+    :param run: a folder that keeps what is done: what an earlier attempt finished there is not done again. None keeps
+        nothing.
+    :param every: seconds between saves of the state of a trial.
+    :raises SettingError: before anything is learnt, if an encoder does not go with the task.
+    """
+    trials = list(_planned(task, settings, seeds))
+    for encoder, condition, seed in trials:
+        if seed == seeds[0]:
+            _composed(task, settings[encoder], (encoder, condition, seed))
+    for position, which in enumerate(trials, 1):
+        kept = Kept(run, trial_name(*which))
+        ended = kept.read()
+        if ended is None:
+            trial = _composed(task, settings[which[0]], which)
+            yield Began(kept.name, position, len(trials), trial.parameters)
+            ended = yield from _made(task, trial, settings[which[0]], which, Checkpoint(kept.state, every))
+            kept.write(ended)
+        yield ended
+
+
+Which: TypeAlias = tuple[str, str, int]  # encoder, condition, seed
+
+
+def _planned(task: Task, settings: Mapping[str, Settings], seeds: Sequence[int]) -> Iterator[Which]:
+    """Each trial: every encoder once before any seed is the second."""
+    for seed in seeds:
+        for encoder, chosen in settings.items():
+            for condition in task.conditions(chosen.data):
+                yield encoder, condition, seed
+
+
+def _composed(task: Task, settings: Settings, which: Which) -> Trial:
+    """A trial that has learnt nothing, the same each time."""
+    _, condition, seed = which
+    torch.manual_seed(seed)
+    return task.trial(condition, settings, seed)
+
+
+def _made(
+    task: Task, trial: Trial, settings: Settings, which: Which, checkpoint: Checkpoint
+) -> Generator[Event, None, Ended]:
+    """Fit one trial, and measure it; one that diverges in its first epoch is measured as it began."""
+    epochs: list[Epoch] = []
+    diverged = False
+    fitting = fit(trial.objective, settings.training, which[2], checkpoint)
+    try:
+        for event in fitting:
+            match event:
+                case Resumed():
+                    epochs = list(event.history)
+                case Epoch():
+                    epochs.append(event)
+                case Diverged():
+                    diverged = True
+            yield event
+    except SettingError as error:
+        yield Unlearnt(str(error))
+        trial, diverged, epochs = _composed(task, settings, which), True, []
+    finally:
+        fitting.close()  # so that it saves its state when we are closed
+    measured = trial.measure()
+    best = max((epoch.epoch for epoch in epochs if epoch.best), default=0)
+    seconds = sum(epoch.seconds for epoch in epochs)
+    facts: dict[str, Any] = {"parameters": trial.parameters, "epochs": len(epochs), "best": best, "seconds": seconds}
+    facts |= {"diverged": diverged, "config": dict(trial.encoder)}
+    return Ended(Result(*which, measured.figures, measured.curves, **facts), epochs)
+
+
+class Kept:
+    """What a run's folder holds of one trial.
+
+    :param run: None keeps nothing.
+    """
+
+    def __init__(self, run: Path | None, name: str) -> None:
+        self.name = name
+        file = quote(name, safe="")
+        self.state = None if run is None else run / f"{file}.safetensors"
+        self._path = None if run is None else run / DONE / f"{file}.json"
+
+    def read(self) -> Ended | None:
+        """What came of it, if it has ended.
+
+        :raises NlpkitError: if the file is damaged.
+        """
+        if self._path is None or not self._path.exists():
+            return None
+        try:
+            found = json.loads(self._path.read_text("utf-8"))
+            return Ended(Result(**found["result"]), [Epoch(**epoch) for epoch in found["history"]])
+        except (ValueError, KeyError, TypeError) as error:
+            raise NlpkitError(f"{self._path} is damaged ({error}): remove it, and go on by --resume") from error
+
+    def write(self, ended: Ended) -> None:
+        """Keep what came of it, and no state any more."""
+        if self._path is not None and self.state is not None:
+            self._path.parent.mkdir(exist_ok=True)
+            replace_file(self._path, json.dumps(asdict(ended)).encode())
+            self.state.unlink(missing_ok=True)

@@ -1,0 +1,106 @@
+"""The sum of the first two digits, behind which many zeros follow: how long does an encoder remember?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from nlpkit.errors import SettingError
+from nlpkit.training.settings import TrainingSettings
+
+from nlpkit_diagnose.dealing import PARTS
+from nlpkit_diagnose.summary import of_encoder, summaries
+from nlpkit_diagnose.task import ADAM, Line, Panel, Result, Settings, Tables, Task, Trial
+
+SHORTEST = 3
+NOISE = 9  # the digits that may take a zero's place
+
+
+@dataclass(frozen=True)
+class DigitSumData:
+    """How many sequences there are of each pair of digits.
+
+    :param lengths: digits in a sequence; each length is a diagnosis of its own.
+    :param train: sequences of each of the 100 pairs that are learnt from.
+    :param validation: ... by which an epoch is judged.
+    :param test: ... that are measured.
+    """
+
+    lengths: tuple[int, ...] = (10, 15, 20, 25, 30, 35)
+    train: int = 3
+    validation: int = 1
+    test: int = 1
+
+
+class DigitSum(Task):
+    """Two digits, then zeros of which one is another digit: what do the first two add up to?"""
+
+    name = "digit-sum"
+    about = "what do the first two digits add up to?"
+    source = "generated"
+    figure, higher, tutorial = "accuracy", True, "falls with length"
+    training = TrainingSettings
+    data = DigitSumData
+    tables: ClassVar[Tables] = {
+        "embedding": {"name": "trainable", "dim": 32, "min_count": 1},
+        "head": {"pooling": "last"},
+        "training": {
+            **ADAM,
+            "epochs": 500,
+            "batch_size": 8,
+            "learning_rate": 1e-3,
+            "clip": 0.0,
+            "monitor": "accuracy",
+            "patience": 500,
+        },
+    }
+
+    def conditions(self, data: DigitSumData) -> Sequence[str]:
+        """The lengths."""
+        wanted = data.train + data.validation + data.test
+        if min(data.train, data.validation, data.test) < 1:
+            raise SettingError(f"data.train, data.validation and data.test must be at least 1, was: {data}")
+        for length in data.lengths:
+            if length < SHORTEST or (length - 2) * NOISE < wanted:
+                raise SettingError(
+                    f"of length {length} there are {max(0, length - 2) * NOISE} sequences of a pair, and {wanted} are "
+                    "wanted: choose a greater length"
+                )
+        if not data.lengths:
+            raise SettingError("data.lengths names no length")
+        return [str(length) for length in dict.fromkeys(data.lengths)]
+
+    def trial(self, condition: str, settings: Settings, seed: int) -> Trial:
+        """No two sequences are equal, so none that is measured was learnt from."""
+        from nlpkit_diagnose.trials import Strings, string_trial
+
+        data: DigitSumData = settings.data
+        draw = np.random.default_rng((seed, int(condition)))
+        ends = np.cumsum([data.train, data.validation, data.test])
+        texts: dict[str, list[str]] = {place: [] for place in PARTS}
+        for pair in range(100):
+            found = sequences(pair, int(condition), int(ends[-1]), draw)
+            for place, begin, end in zip(PARTS, [0, *ends], ends, strict=False):
+                texts[place] += found[begin:end]
+        parts = {
+            place: Strings(found, np.array([int(t[0]) + int(t[1]) for t in found])) for place, found in texts.items()
+        }
+        return string_trial(parts, 19, settings)
+
+    def panels(self, results: Sequence[Result]) -> Sequence[Panel]:
+        """Accuracy by length."""
+        lines = []
+        for encoder, rows in of_encoder(summaries(results)).items():
+            lengths = [float(row.condition) for row in rows]
+            figures = [row.figures["accuracy"] for row in rows]
+            lines.append(Line(encoder, lengths, [f.mean for f in figures], [f.spread or 0.0 for f in figures]))
+        return [Panel("accuracy on test sequences", "length", "accuracy", lines)]
+
+
+def sequences(pair: int, length: int, count: int, draw: np.random.Generator) -> list[str]:
+    """So many different sequences of a pair of digits (0 to 99), one zero of each replaced by another digit."""
+    begun = f"{pair:02}" + "0" * (length - 2)
+    places, digits = np.divmod(draw.choice((length - 2) * NOISE, count, replace=False), NOISE)
+    return [f"{begun[: at + 2]}{digit + 1}{begun[at + 3 :]}" for at, digit in zip(places, digits, strict=True)]

@@ -1,0 +1,91 @@
+"""Strings that hold an a, else a b, else a c: does an encoder notice what matters, wherever it stands?"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from nlpkit.errors import SettingError
+from nlpkit.training.settings import TrainingSettings
+
+from nlpkit_diagnose.dealing import PARTS
+from nlpkit_diagnose.summary import dots, summaries
+from nlpkit_diagnose.task import ADAM, Panel, Result, Settings, Tables, Task, Trial
+
+WANTED = "abc"  # the first that a string holds is its label
+LENGTHS = (5, 6)
+MOST = 1_000_000  # strings: a hundredth of what there is of the rarest kind
+
+
+@dataclass(frozen=True)
+class LettersData:
+    """How many strings there are."""
+
+    train: int = 2000
+    validation: int = 500
+    test: int = 500
+
+
+class Letters(Task):
+    """Does a string hold an a, else a b, else a c?"""
+
+    name = "letters"
+    about = "does a string hold an a, else a b, else a c?"
+    source = "generated"
+    figure, higher, tutorial = "accuracy", True, "near 1.0"
+    training = TrainingSettings
+    data = LettersData
+    tables: ClassVar[Tables] = {
+        "embedding": {"name": "trainable", "dim": 32, "min_count": 1},
+        "head": {"pooling": "last"},
+        "training": {
+            **ADAM,
+            "epochs": 50,
+            "batch_size": 32,
+            "learning_rate": 3e-3,
+            "schedule": "cosine",
+            "patience": 50,
+        },
+    }
+
+    def conditions(self, data: LettersData) -> Sequence[str]:
+        """There is but one."""
+        counts = (data.train, data.validation, data.test)
+        if min(counts) < 1 or sum(counts) > MOST:
+            raise SettingError(f"data.train, data.validation and data.test must be 1 to {MOST:,} together, was: {data}")
+        return [""]
+
+    def trial(self, condition: str, settings: Settings, seed: int) -> Trial:  # noqa: ARG002
+        """No two strings are equal, so none that is measured was learnt from."""
+        from nlpkit_diagnose.trials import Strings, string_trial
+
+        data: LettersData = settings.data
+        ends = np.cumsum([data.train, data.validation, data.test])
+        texts, labels = strings(int(ends[-1]), np.random.default_rng(seed))
+        begins = [0, *ends[:-1]]
+        parts = {
+            place: Strings(texts[begin:end], labels[begin:end])
+            for place, begin, end in zip(PARTS, begins, ends, strict=True)
+        }
+        return string_trial(parts, len(WANTED), settings)
+
+    def panels(self, results: Sequence[Result]) -> Sequence[Panel]:
+        """Accuracy by encoder."""
+        return [dots("accuracy on test strings", "accuracy", summaries(results))]
+
+
+def strings(count: int, draw: np.random.Generator) -> tuple[list[str], np.ndarray[Any, np.dtype[np.int64]]]:
+    """So many different strings of 5 or 6 letters, each label as frequent as the others, and their labels."""
+    found: dict[str, int] = {}
+    while len(found) < count:
+        label = len(found) % len(WANTED)
+        allowed = string.ascii_lowercase[label:]
+        letters = draw.integers(0, len(allowed), draw.choice(LENGTHS))
+        letters[draw.integers(len(letters))] = 0  # the letter that makes the label
+        found.setdefault("".join(allowed[letter] for letter in letters), label)
+    order = draw.permutation(count)
+    texts, labels = list(found), np.array(list(found.values()), np.int64)
+    return [texts[at] for at in order], labels[order]

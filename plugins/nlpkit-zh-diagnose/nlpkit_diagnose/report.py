@@ -1,0 +1,110 @@
+"""What is left of a diagnosis: figures as JSON, epochs as CSV, a plot as PNG."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nlpkit.errors import DataError
+from nlpkit.writing import replace_file
+
+from nlpkit_diagnose.summary import summaries
+from nlpkit_diagnose.task import Result, Settings, Task
+
+if TYPE_CHECKING:
+    from nlpkit.training.loop import Epoch
+
+FIGURES, HISTORY, PLOT = "diagnosis.json", "history.csv", "plot.png"
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """All results of a task.
+
+    :param settings: for each encoder by its name.
+    :param histories: the epochs of each trial by its name.
+    :param files_read: the SHA-256 of each file that the sequences are from, by its name.
+    """
+
+    task: Task
+    settings: Mapping[str, Settings]
+    results: Sequence[Result]
+    histories: Mapping[str, Sequence[Epoch]]
+    files_read: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the epochs."""
+        from nlpkit import __version__
+        from nlpkit.training.runs import environment
+
+        task = self.task
+        return {
+            "task": task.name,
+            "figure": {"name": task.figure, "better": "higher" if task.higher else "lower", "tutorial": task.tutorial},
+            "findings": list(task.findings(self.results)),
+            "summary": [asdict(row) for row in summaries(self.results)],
+            "trials": [asdict(result) for result in self.results],
+            "settings": {name: asdict(settings) for name, settings in self.settings.items()},
+            "files": dict(self.files_read),
+            "nlpkit": __version__,
+            "nlpkit-zh-diagnose": version("nlpkit-zh-diagnose"),
+            "environment": environment(),
+        }
+
+    def document(self) -> str:
+        """The same as text; what is no number is null there."""
+        return json.dumps(finite(self.to_json()), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+
+    def files(self) -> dict[str, bytes]:
+        """The three files by their names; no plot where matplotlib is missing."""
+        from nlpkit.errors import MissingExtra
+        from nlpkit.training.history import table_of
+
+        from nlpkit_diagnose.plots import plot
+
+        found = {FIGURES: self.document().encode()}
+        found[HISTORY] = table_of(self.histories).encode()
+        with suppress(MissingExtra):
+            found[PLOT] = plot(self.task, self.results, self.histories)
+        return found
+
+
+def finite(value: Any) -> Any:
+    """JSON in which None stands for what is no finite number."""
+    if isinstance(value, Mapping):
+        return {name: finite(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def check_folder(folder: Path, *, force: bool) -> None:
+    """Make sure, before long work begins, that a diagnosis may be written there.
+
+    :raises DataError: if one is there and not ``force``, or it is no folder.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{folder} is a file: choose a folder")
+    if there := [name for name in (FIGURES, HISTORY, PLOT) if (folder / name).exists() and not force]:
+        raise DataError(f"{folder} holds {' and '.join(there)} already: choose another folder, or say --force")
+
+
+def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files into a folder, each whole or not at all; of what else is there, only an older diagnosis goes.
+
+    :raises DataError: if the disk refuses.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in files.items():
+            replace_file(folder / name, data)
+        for name in {FIGURES, HISTORY, PLOT} - files.keys():
+            (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise DataError(f"{folder} cannot be written: {(error.strerror or str(error)).lower()}") from error

@@ -1,0 +1,135 @@
+"""A number from the numbers beside it, without an encoder: the test of the head and of the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from nlpkit.errors import DataError
+
+from nlpkit_diagnose.dealing import check_shares, dealt
+from nlpkit_diagnose.relative_error import FIGURE, relative_figures
+from nlpkit_diagnose.summary import of_encoder
+from nlpkit_diagnose.task import ADAM, Line, Measured, Panel, Result, Settings, Tables, Task, Trial
+
+if TYPE_CHECKING:
+    from nlpkit_diagnose.tables import Table
+
+TARGETS = ("工资", "薪资", "月薪", "salary")
+SHOWN = 300  # test rows in the plot
+
+
+@dataclass(frozen=True)
+class SalaryData:
+    """How the rows are dealt out.
+
+    :param validation: share of the distinct rows by which an epoch is chosen.
+    :param test: share of the distinct rows that is measured.
+    """
+
+    validation: float = 0.2
+    test: float = 0.2
+
+
+class Salary(Task):
+    """One column from all others.
+
+    :param path: a table of numbers, with a header.
+    :param target: the column that is predicted; None: the one with a usual name.
+    """
+
+    name = "salary"
+    about = "what is earned, without an encoder?"
+    source = "a table"
+    figure, higher, tutorial = FIGURE, True, "0.944"
+    data = SalaryData
+    tables: ClassVar[Tables] = {
+        "head": {"pooling": "last", "hidden": 256, "norm": "batch"},
+        "training": {
+            **ADAM,
+            "epochs": 100,
+            "batch_size": 512,
+            "learning_rate": 2e-2,
+            "schedule": "cosine",
+            "patience": 100,
+        },
+    }
+
+    def __init__(self, path: Path, target: str | None = None, encoding: str | None = None) -> None:
+        self._path, self._target, self._encoding = path, target, encoding
+
+    def conditions(self, data: SalaryData) -> Sequence[str]:
+        """There is but one."""
+        check_shares(data.validation, data.test)
+        return [""]
+
+    @property
+    def _wanted(self) -> tuple[Sequence[str], str]:
+        """The names that the target may have, and what to do if no column has one."""
+        return (TARGETS, "; or say which by --target") if self._target is None else ([self._target], "")
+
+    @cached_property
+    def table(self) -> Table:
+        """The file, the target last.
+
+        :raises DataError: if it lacks the target, or has too few rows or columns.
+        """
+        from nlpkit_diagnose.tables import column, read_table
+
+        found = read_table(self._path, None, encoding=self._encoding)
+        at = column(found.path, found.columns, *self._wanted)
+        if len(found.columns) < 2 or len(found.values) < 10:
+            raise DataError(
+                f"{self._path} has {len(found.values)} rows and {len(found.columns)} columns of numbers: "
+                "at least 10 and 2 are wanted"
+            )
+        if np.ptp(found.values[:, at]) == 0:
+            raise DataError(
+                f"{self._path}: {found.columns[at]} is {found.values[0, at]:g} in every row: nothing is to be learnt"
+            )
+        return found.with_last(at)
+
+    def trial(self, condition: str, settings: Settings, seed: int) -> Trial:  # noqa: ARG002
+        """The rows are dealt out by the seed; features and target are scaled by the training rows."""
+        from nlpkit.training.batching import Rows
+
+        from nlpkit_diagnose.tables import scaled
+        from nlpkit_diagnose.trials import Predict, number_trial
+
+        data: SalaryData = settings.data
+        values = self.table.values
+        chosen = dealt(list(values), data.validation, data.test, np.random.default_rng(seed))
+        inputs = scaled(values[:, :-1], chosen["train"])
+        unit = float(np.abs(values[chosen["train"], -1]).mean()) or 1.0
+        targets = (values[:, -1:] / unit).astype(np.float32)
+        parts = {place: Rows.of(list(inputs[at, None]), targets[at]) for place, at in chosen.items()}
+
+        def measure(predict: Predict) -> Measured:
+            found = predict(parts["test"])
+            right = parts["test"].targets
+            shown = {
+                name: (of[:SHOWN, 0] * np.float64(unit)).tolist() for name, of in (("right", right), ("found", found))
+            }
+            return Measured(relative_figures(found, right), shown)
+
+        return number_trial(parts, settings, measure)
+
+    def panels(self, results: Sequence[Result]) -> Sequence[Panel]:
+        """Some test rows: what was predicted by what is right."""
+        groups = of_encoder(results)
+        right = next(iter(groups.values()))[0].curves["right"]
+        ends = [min(right), max(right)]
+        lines = [Line("right", ends, ends, style="k-")]
+        lines += [
+            Line(encoder, found[0].curves["right"], found[0].curves["found"], style=".")
+            for encoder, found in groups.items()
+        ]
+        return [Panel(f"{len(right)} test rows", "right", "predicted", lines)]
+
+    def findings(self, results: Sequence[Result]) -> Sequence[str]:  # noqa: ARG002
+        """How many rows were left out."""
+        return self.table.findings

@@ -1,0 +1,90 @@
+"""Settings of a diagnosis: a task's own, changed by ``--set``, for each encoder; checked before anything runs."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from nlpkit.errors import SettingError, nearest
+from nlpkit.registry import registry
+from nlpkit.training.settings import (
+    ONE_WAY,
+    HeadSettings,
+    assign,
+    check_component,
+    check_head,
+    check_training,
+    descend,
+    fill,
+)
+
+from nlpkit_diagnose.task import Settings, Task
+
+ENCODER = "encoder"
+EQUAL = {"hidden": 32, "dim": 32, "dropout": 0.0} | ONE_WAY  # options that an encoder starts from, if it has them
+
+
+def settings_of(
+    task: Task, encoders: Sequence[str], assignments: Iterable[str], data: Mapping[str, Any]
+) -> dict[str, Settings]:
+    """Settings for each encoder by its name.
+
+    :param assignments: ``training.epochs=50``; ``encoder.hidden=64`` for all encoders that have the option,
+        ``gru.hidden=64`` for one.
+    :param data: of the table of that name, as options say it.
+    :raises SettingError: for a name or a value that is wrong, saying what there is.
+    """
+    tables: dict[str, Any] = {part: dict(table) for part, table in task.tables.items()}
+    tables |= {ENCODER: {name: _begun(name) for name in encoders}, "data": dict(data)}
+    tables = assign(tables, assignments, partial(_places, [*task.tables, "data"]))
+    return {name: _filled(task, {**tables, ENCODER: chosen}) for name, chosen in tables[ENCODER].items()}
+
+
+def _begun(name: str) -> dict[str, Any]:
+    """An encoder as large as the others, that reads one way, without dropout: as far as it has such options."""
+    known = registry().get(ENCODER, name).options()
+    return {"name": name} | {option: value for option, value in EQUAL.items() if option in known}
+
+
+def _places(parts: Sequence[str], tables: dict[str, Any], path: Sequence[str], last: str) -> list[dict[str, Any]]:
+    """The tables that an assignment changes."""
+    encoders = tables[ENCODER]
+    known = [ENCODER, *parts, *encoders]
+    if not path:
+        raise SettingError(
+            f"expected PART.NAME=VALUE such as training.epochs=50, found {last}=…; a PART is one of {', '.join(known)}"
+        )
+    if path[0] in [ENCODER, *encoders] and len(path) > 1:
+        said = ".".join([*path, last])
+        raise SettingError(f"{said} is no option of an encoder, which is said as {path[0]}.hidden=64, for instance")
+    if path[0] in [ENCODER, *encoders] and last == "name":
+        raise SettingError(f"an encoder is named by --encoder, not by {path[0]}.name")
+    if path[0] in encoders:
+        return [encoders[path[0]]]
+    if path[0] in parts:
+        return [descend(tables, path)]
+    if path[0] != ENCODER:
+        raise SettingError(f"there is nothing to set in {path[0]!r}{nearest(path[0], known)}")
+    having = [table for name, table in encoders.items() if last in registry().get(ENCODER, name).options()]
+    if not having:
+        options = sorted({option for name in encoders for option in registry().get(ENCODER, name).options()})
+        raise SettingError(f"none of the encoders has an option {last!r}{nearest(last, options)}")
+    return having
+
+
+def _filled(task: Task, tables: Mapping[str, Any]) -> Settings:
+    for kind in (ENCODER, "embedding"):
+        if kind in tables:
+            check_component(kind, tables[kind], task.name)
+    training = fill(task.training, tables["training"], "training")
+    check_training(training)
+    if getattr(training, "pretrain", 0):
+        raise SettingError("training.pretrain makes a language model of texts, and here are none: leave it at 0")
+    head = fill(HeadSettings, tables["head"], "head") if "head" in tables else None
+    if head is not None:
+        check_head(head)
+    lists = {name: tuple(value) if isinstance(value, list) else value for name, value in tables["data"].items()}
+    made = fill(task.data, lists, "data")
+    return Settings(copy.deepcopy(tables[ENCODER]), training, made, tables.get("embedding"), head)

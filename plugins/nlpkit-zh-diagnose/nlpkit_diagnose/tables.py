@@ -1,0 +1,138 @@
+"""Reads numbers from the tables that people have; says where one is missing, and which."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nlpkit.errors import DataError, nearest
+from nlpkit.rows import Records, open_text
+from numpy.typing import NDArray
+
+NUMBER = re.compile(r"[+-]?(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
+GREATEST = 1e15  # beyond which a float loses what is behind the point
+EPSILON = 1e-12
+NULLS = ("", "null", "nan", "na", "n/a", "none", "-", "空", "无")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Some columns of a file, without the rows in which one of their numbers is missing.
+
+    :param columns: their names.
+    :param values: ``(rows, columns)``.
+    :param keys: what the column that is no number says in each row; empty if none was asked for.
+    :param lines: on which each row begins, from 1.
+    :param nulls: how many rows were left out.
+    """
+
+    path: str
+    columns: Sequence[str]
+    values: NDArray[np.float64]
+    keys: Sequence[str]
+    lines: Sequence[int]
+    nulls: int
+
+    def in_order(self, order: Sequence[int]) -> Table:
+        """The same rows in another order."""
+        keys, lines = [self.keys[at] for at in order], [self.lines[at] for at in order]
+        return replace(self, values=self.values[list(order)], keys=keys, lines=lines)
+
+    def with_last(self, at: int) -> Table:
+        """The same table with one column moved behind the others."""
+        order = [place for place in range(len(self.columns)) if place != at] + [at]
+        return replace(self, columns=[self.columns[place] for place in order], values=self.values[:, order])
+
+    @property
+    def findings(self) -> list[str]:
+        """A sentence on the rows that were left out, if any were."""
+        total = self.nulls + len(self.values)
+        return [f"{self.nulls:,} of {total:,} rows were left out: a number is missing there"] if self.nulls else []
+
+
+def read_table(
+    path: Path, wanted: Sequence[Sequence[str]] | None, *, key: Sequence[str] = (), encoding: str | None = None
+) -> Table:
+    """Read columns of numbers.
+
+    :param wanted: for each column the names that it may have; None: all columns.
+    :param key: names of a column that is kept as it is.
+    :raises DataError: if the file cannot be read, lacks a column, or has what is no number.
+    """
+    with open_text(path, encoding=encoding) as decoded:
+        records = Records(decoded)
+        header = [name.strip() for name in records.header]
+        everything = range(len(header))
+        places = everything if wanted is None else [column(decoded.name, header, usual) for usual in wanted]
+        key_place = column(decoded.name, header, key) if key else None
+        values, keys, lines, nulls = [], [], [], 0
+        for row in itertools.chain.from_iterable(records.blocks(0)):
+            if row.fault:
+                raise DataError(f"{decoded.name}, line {row.line}: {row.fault}")
+            cells = [row.cells[place].strip() for place in places]
+            if any(cell.lower() in NULLS for cell in cells):
+                nulls += 1
+                continue
+            found = zip(places, cells, strict=True)
+            values.append([number(cell, f"{decoded.name}, line {row.line}, {header[place]}") for place, cell in found])
+            keys.append(row.cells[key_place].strip() if key_place is not None else "")
+            lines.append(row.line)
+    if not values:
+        raise DataError(f"{path} has no row in which {', '.join(header[place] for place in places)} are all there")
+    return Table(str(path), [header[place] for place in places], np.array(values), keys, lines, nulls)
+
+
+def read_ragged(path: Path, *, encoding: str | None = None) -> Iterator[tuple[int, list[float]]]:
+    """The numbers of each line that has any, and its number from 1; there is no header, and lines differ in length.
+
+    :raises DataError: if the file cannot be read, or has what is no number.
+    """
+    with open_text(path, encoding=encoding) as decoded:
+        for at, line in enumerate(decoded.lines(), 1):
+            cells = [cell.strip() for cell in re.split(r"[,;\t]", line)]
+            if len(cells) == 1:
+                cells = line.split()
+            while cells and not cells[-1]:  # as a spreadsheet fills short rows
+                cells.pop()
+            if cells:
+                yield at, [number(cell, f"{decoded.name}, line {at}") for cell in cells]
+
+
+def number(cell: str, where: str) -> float:
+    """A number as a spreadsheet writes it: ``1,234.5`` as well, but no comma before decimals.
+
+    :raises DataError: saying where what is none stands.
+    """
+    if not NUMBER.fullmatch(cell):
+        raise DataError(f"{where}: expected a number such as -1234.5, found {cell[:40]!r}")
+    found = float(cell.replace(",", ""))
+    if abs(found) > GREATEST:
+        raise DataError(f"{where}: expected a number of at most {GREATEST:g}, found {cell[:40]}")
+    return found
+
+
+def column(name: str, header: Sequence[str], usual: Sequence[str], remedy: str = "") -> int:
+    """Where the column with one of some names stands.
+
+    :param remedy: what the user may do, ready to append to a sentence.
+    :raises DataError: if there is none, or more than one.
+    """
+    found = [at for at, known in enumerate(header) if known.lower() in [wanted.lower() for wanted in usual]]
+    if not found:
+        what = f"{usual[0]!r}" + (f" (nor {', '.join(usual[1:])})" if usual[1:] else "")
+        raise DataError(f"{name} has no column {what}{nearest(usual[0], header)}{remedy}")
+    if len(found) > 1:
+        several = " and ".join(header[at] for at in found)
+        raise DataError(f"{name} has {len(found)} columns for {usual[0]!r}, {several}: rename all but one{remedy}")
+    return found[0]
+
+
+def scaled(values: NDArray[Any], chosen: NDArray[Any]) -> NDArray[np.float32]:
+    """Columns with mean 0 and standard deviation 1 over some rows; one that never changes there becomes 0."""
+    spread, rounding = values[chosen].std(0), EPSILON * np.abs(values[chosen]).max(0)
+    return np.asarray((values - values[chosen].mean(0)) / np.where(spread > rounding, spread, np.inf), np.float32)

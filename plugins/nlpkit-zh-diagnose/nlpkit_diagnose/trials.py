@@ -1,0 +1,110 @@
+"""Networks for the three shapes of a task: strings with labels, sequences with numbers, series."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from nlpkit.errors import SettingError
+from nlpkit.training.batching import Rows
+from nlpkit.training.classification import Classification, logits_of
+from nlpkit.training.composition import Made, check_causal, check_encoder, compose, make
+from nlpkit.training.network import Head, VectorNetwork
+from nlpkit.training.regression import Regression
+from nlpkit.training.series import Series, SeriesNetwork, SeriesPrediction
+from nlpkit.training.settings import HeadSettings, MemberSettings, TrainingSettings
+from nlpkit.vocabulary import Tokens
+from numpy.typing import NDArray
+
+from nlpkit_diagnose.task import Measured, Settings, Trial
+
+Floats = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class Strings:
+    """Strings of symbols, each with the index of its label ``(strings,)``."""
+
+    texts: Sequence[str]
+    labels: NDArray[np.int64]
+
+
+def string_trial(parts: Mapping[str, Strings], labels: int, settings: Settings) -> Trial:
+    """One of so many labels for each string, a symbol a token.
+
+    :param parts: by `nlpkit_diagnose.dealing.PARTS`.
+    """
+    assert isinstance(settings.training, TrainingSettings)
+    tokenizer = make("tokenizer", {"name": "char"})
+    documents = {place: [tokenizer.part.tokenize(text) for text in part.texts] for place, part in parts.items()}
+    member = MemberSettings(
+        "diagnose",
+        tokenizer={"name": "char"},
+        embedding=settings.embedding or {},
+        encoder=settings.encoder,
+        head=settings.head or HeadSettings(),
+        training=settings.training,
+    )
+    composition = compose(member, tokenizer, documents["train"], parts["train"].labels.tolist(), labels)
+    rows = {
+        place: Rows.of(composition.vocabulary.encode(Tokens.of(documents[place])).rows(), part.labels)
+        for place, part in parts.items()
+    }
+    network = composition.network
+
+    def measure() -> Measured:
+        right = logits_of(network, rows["test"]).argmax(1).numpy() == rows["test"].targets
+        return Measured({"accuracy": float(right.mean())})
+
+    objective = Classification(network, rows["train"], rows["validation"], settings.training, labels)
+    return Trial(objective, composition.entry["encoder"]["config"], measure)
+
+
+def number_trial(parts: Mapping[str, Rows], settings: Settings, measure: Callable[[Predict], Measured]) -> Trial:
+    """Numbers ``(rows, outputs)`` for sequences of vectors.
+
+    :param parts: by `nlpkit_diagnose.dealing.PARTS`.
+    :param measure: is given what maps rows to the network's numbers.
+    """
+    dim, outputs = parts["train"].inputs.shape[1], parts["train"].targets.shape[1]
+    encoder = _encoder(settings, dim)
+    head = Head(settings.head or HeadSettings(), input_dim=encoder.part.output_dim, labels=outputs)
+    network = VectorNetwork(encoder.part, head)
+    objective = Regression(network, parts["train"], parts["validation"], settings.training)
+    return Trial(objective, encoder.part.config, lambda: measure(lambda rows: logits_of(network, rows).numpy()))
+
+
+Predict = Callable[[Rows], Floats]
+
+
+def series_trial(
+    train: Series,
+    validation: Series,
+    outputs: int,
+    span: int,
+    settings: Settings,
+    measure: Callable[[SeriesNetwork], Measured],
+) -> Trial:
+    """Answers at each step of series of vectors, by an encoder that carries its state on.
+
+    :param outputs: how many numbers answer a step.
+    :raises SettingError: if the encoder sees what comes after, or carries no state.
+    """
+    dim = train.inputs.shape[2]
+    encoder = _encoder(settings, dim)
+    check_causal(encoder)
+    network = SeriesNetwork(encoder.part, dim=dim, outputs=outputs)
+    try:
+        objective = SeriesPrediction(network, train, validation, settings.training, span)
+    except SettingError as error:
+        raise SettingError(f"{encoder.component.name}: {error}") from error
+    return Trial(objective, encoder.part.config, lambda: measure(network))
+
+
+def _encoder(settings: Settings, dim: int) -> Made:
+    encoder = make("encoder", settings.encoder, input_dim=dim)
+    check_encoder(encoder, torch.zeros(2, 3, dim))
+    return encoder

@@ -1,0 +1,113 @@
+"""Draws a diagnosis: a live line and a line for each trial on stderr, a table or JSON on stdout."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+from nlpkit.commands import console, table
+from nlpkit.commands.progress import clock
+
+from nlpkit_diagnose.summary import Spread, summaries
+
+if TYPE_CHECKING:
+    from nlpkit.commands.progress import Bar
+    from nlpkit.training.loop import Epoch, Step
+
+    from nlpkit_diagnose.diagnosis import Began, Ended, Event
+    from nlpkit_diagnose.report import Diagnosis
+    from nlpkit_diagnose.task import Result, Task
+
+
+class Drawing:
+    """Says what happens, an event at a time, and keeps what came of it."""
+
+    def __init__(self, task: Task, say: Callable[[str], None], bar: Bar) -> None:
+        self._task, self._say, self._bar = task, say, bar
+        self.results: list[Result] = []
+        self.histories: dict[str, list[Epoch]] = {}
+        self._began: Began
+        self._since, self._share = time.monotonic(), -1.0
+
+    def __call__(self, event: Event) -> None:
+        """Draw one event."""
+        from nlpkit.training import loop
+
+        from nlpkit_diagnose import diagnosis
+
+        match event:
+            case loop.Step():
+                self._step(event)
+            case diagnosis.Began():
+                self._began = event
+                if self._share < 0:  # what was done before took no time of ours
+                    self._since, self._share = time.monotonic(), (event.position - 1) / event.total
+            case diagnosis.Ended():
+                self._end(event)
+            case loop.Resumed():
+                self._say(f"{self._began.name}: resumed at epoch {event.epoch}, behind step {event.step}")
+            case loop.Diverged():
+                self._say(
+                    f"{self._began.name}: {event.what} in epoch {event.epoch}: ended, and kept epoch {event.best}"
+                )
+            case diagnosis.Unlearnt():
+                self._say(f"{self._began.name}: {event.why}; it is measured as it began")
+
+    def _step(self, event: Step) -> None:
+        if not self._bar.due():
+            return
+        began = self._began
+        within = (event.epoch - 1 + event.step / event.steps) / event.epochs
+        done = (began.position - 1 + within) / began.total
+        spent = time.monotonic() - self._since
+        gone = done - self._share
+        left = f"  {clock(spent * (1 - done) / gone)} left" if spent > 2 and gone > 0 else ""
+        what = f"loss {event.loss:.4f}  epoch {event.epoch}/{event.epochs}{left}"
+        self._bar.update(f"{began.name}  {began.position} of {began.total}", round(done * 10_000), 10_000, what)
+
+    def _end(self, event: Ended) -> None:
+        result = event.result
+        self.results.append(result)
+        self.histories[result.name] = list(event.history)
+        figure = result.figures[self._task.figure]
+        self._say(
+            f"{result.name}: {self._task.figure} {figure:.4f}; {result.parameters:,} parameters, "
+            f"epoch {result.best} of {result.epochs}, {result.seconds:.1f} s"
+        )
+
+
+def show_table(found: Diagnosis) -> None:
+    """Print a row for each encoder and condition, and what must be read with them."""
+    rows = summaries(found.results)
+    task = found.task
+    conditions = any(row.condition for row in rows)
+    columns = [*(["length"] if conditions else []), *rows[0].figures, "seconds", "parameters"]
+    shown = table("encoder", *(f">{column}" for column in columns))
+    for row in rows:
+        figures = [_spread(figure) for figure in row.figures.values()]
+        facts = (f"{row.seconds:.1f}", f"{row.parameters:,}")
+        shown.add_row(row.encoder, *([row.condition] if conditions else []), *figures, *facts)
+    shown.add_row("tutorial", *([""] if conditions else []), task.tutorial)
+    screen = console()
+    screen.print(shown)
+    better, seeds = "higher" if task.higher else "lower", max(row.seeds for row in rows)
+    screen.print(f"{task.figure}: {better} is better; {seeds} {'seeds' if seeds > 1 else 'seed'}")
+    for sentence in task.findings(found.results):
+        screen.print(sentence)
+    for row in rows:
+        if row.diverged:
+            name = " ".join([row.encoder, row.condition]).strip()
+            screen.print(f"{name}: training diverged with {row.diverged} of {row.seeds} seeds")
+
+
+def _spread(figure: Spread) -> str:
+    """Mean and, where seeds differ, standard deviation."""
+    digits = 3 if abs(figure.mean) >= 0.1 else 4
+    return f"{figure.mean:.{digits}f}" + (f" ± {figure.spread:.{digits}f}" if figure.spread else "")
+
+
+def show_json(found: Diagnosis) -> None:
+    """Print all figures as one JSON document."""
+    click.echo(found.document(), nl=False)
