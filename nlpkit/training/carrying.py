@@ -58,7 +58,8 @@ class StatefulNetwork(nn.Module):
         parts = self._parts()
         if not parts:
             raise SettingError(
-                "the encoder carries no state from one step to the next: choose lstm, gru, rnn or transformer"
+                "the encoder carries no state from one step to the next: choose lstm, gru, rnn or transformer (or let "
+                "it return one beside its states, and go on from it)"
             )
         return [
             torch.zeros([batch if i == part.axis else size for i, size in enumerate(part.shape)], dtype=part.dtype)
@@ -83,7 +84,32 @@ class StatefulNetwork(nn.Module):
             if len(axes) != 1:
                 raise PluginError(f"{whose} has no axis along which the rows lie: {tuple(a.shape)} for two rows")
             found.append(_Part(a.shape, axes[0], a.dtype))
+        if found and not self._goes_on():
+            raise PluginError(f"{whose} is not gone on from: three steps at once and one by one give other states")
         return found
+
+    def _goes_on(self) -> bool:
+        """Whether reading on from a state is as reading all at once.
+
+        :raises PluginError: if the encoder fails when it is given its state back.
+        """
+        training, inputs = self.training, torch.cat([self.example(2)] * 3, 1)
+        self.eval()
+        with torch.inference_mode():
+            whole, _ = self.read(inputs, None)
+            parts, state = [], None
+            try:
+                for step in torch.split(inputs, 1, 1):
+                    states, state = self.read(step, state)
+                    parts.append(states)
+            except Exception as error:  # a stranger's code
+                why = " ".join(str(error).split())
+                raise PluginError(
+                    f"{type(self.encoder).__name__} fails when it is given the state that it carried: "
+                    f"{type(error).__name__}: {why}"
+                ) from error
+        self.train(training)
+        return torch.allclose(whole, torch.cat(parts, 1), rtol=1e-3, atol=1e-4)
 
     def _carried(self, rows: int, steps: int) -> State:
         training = self.training

@@ -216,6 +216,8 @@ def check_encoder(encoder: Made, vectors: torch.Tensor) -> None:
     if not (isinstance(returned, tuple) and len(returned) == 2):
         raise PluginError(f"{_whose(encoder)} returns {type(returned).__name__}, not states and a state to carry on")
     _check_shape(encoder, "output_dim", returned[0], encoder.part.output_dim)
+    if not bool(returned[0][_two_rows()].isfinite().all()):
+        raise PluginError(f"{_whose(encoder)} returns states that are no numbers, before anything is learnt")
     if returned[0].dtype != vectors.dtype:
         raise PluginError(f"{_whose(encoder)} returns states of {returned[0].dtype}, not of {vectors.dtype}")
     try:
@@ -224,17 +226,24 @@ def check_encoder(encoder: Made, vectors: torch.Tensor) -> None:
         raise PluginError(f"{_whose(encoder)} has a config that is no JSON: {error}") from error
 
 
-def check_causal(encoder: Made) -> None:
+def check_causal(encoder: Made, dim: int) -> None:
     """Refuse an encoder whose states have seen what they shall foretell.
 
-    :raises SettingError: saying what to set.
+    :param dim: numbers in a vector.
+    :raises SettingError: saying what to set, if it says that it is not causal.
+    :raises PluginError: if it says that it is, and is not.
     """
     if not encoder.part.causal:
         known = ("bidirectional", "encoder.bidirectional=false"), ("causal", "encoder.causal=true")
         options = [option for name, option in known if name in encoder.part.config]
-        mend = f"set {options[0]}" if options else "choose another, such as lstm"
+        mend = f"set {options[0]}" if options else "choose another, such as lstm (or say causal = True, if it is)"
         name = encoder.component.name
         raise SettingError(f"the encoder {name} sees what comes after, which is yet to come: {mend}")
+    vectors = torch.linspace(-1, 1, 6 * dim).view(2, 3, dim)
+    other = torch.cat([vectors[:, :1], -vectors[:, 1:]], 1)  # the same first step
+    before, after = (_tried(encoder, read)[0][:, 0] for read in (vectors, other))
+    if not torch.allclose(before, after, rtol=1e-4, atol=1e-5):
+        raise PluginError(f"{_whose(encoder)} says causal = True, but its first state changes with what comes after")
 
 
 def fitted(embedding: Made, documents: Iterable[Sequence[str]], targets: Sequence[int]) -> Vocabulary:
@@ -249,12 +258,16 @@ def fitted(embedding: Made, documents: Iterable[Sequence[str]], targets: Sequenc
     return vocabulary
 
 
+def _two_rows() -> torch.Tensor:
+    """The mask of two rows, of three steps and of two."""
+    return torch.tensor([[True, True, True], [True, True, False]])
+
+
 def _tried(made: Made, inputs: torch.Tensor) -> Any:
     """What a part makes of two rows of three and two, outside training."""
-    mask = torch.tensor([[True, True, True], [True, True, False]])
     mode = made.part.training
     with torch.inference_mode(), _blaming(made, "fails on 2 rows of 3 tokens"):
-        found = made.part.eval()(inputs, mask)
+        found = made.part.eval()(inputs, _two_rows())
     made.part.train(mode)
     return found
 

@@ -125,7 +125,7 @@ def rehearse(settings: GenerationSettings) -> None:
             f"the embedding {network.embedding['name']} has no vector that depends on its token alone: choose trainable"
         )
     made = make("encoder", network.encoder, input_dim=embedding.dim or 2)
-    check_causal(made)
+    check_causal(made, embedding.dim or 2)
     encoder: Encoder = made.part
     output = make("output", network.output).part
     if embedding.dim:

@@ -58,8 +58,8 @@ class SeriesNetwork(StatefulNetwork):
         return inputs
 
     def example(self, batch: int) -> Tensor:
-        """Zeros ``(batch, 1, dim)``."""
-        return torch.zeros(batch, 1, self._dim)
+        """Ones ``(batch, 1, dim)``."""
+        return torch.ones(batch, 1, self._dim)
 
     def forward(self, inputs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Numbers ``(batch, time, dim)`` to outputs ``(batch, time, outputs)``, and the state behind them."""

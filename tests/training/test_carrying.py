@@ -114,8 +114,8 @@ class Stranger(torch.nn.Module):
         self._carried = carried
 
     def forward(self, vectors, mask, state=None):  # noqa: ARG002
-        before = 0.0 if state is None else state[0][:, None]
-        return vectors.cumsum(1) + before, self._carried(vectors, vectors.sum(1))
+        states = vectors.cumsum(1) + (0.0 if state is None else state[0][:, None])
+        return states, self._carried(vectors, states[:, -1])
 
 
 @pytest.mark.parametrize(
@@ -125,8 +125,10 @@ class Stranger(torch.nn.Module):
         (lambda _, total: (total, None), "the state of Stranger holds what is no tensor"),
         (lambda _, total: (total, total.mean()), "the state of Stranger has no axis along which the rows lie"),
         (lambda vectors, total: (total, vectors), "the state of Stranger grows with what was read"),
+        (lambda _, total: (total * 0,), "the state of Stranger is not gone on from"),
+        (lambda _, total: {"sum": total}, "Stranger fails when it is given the state that it carried: KeyError: 0"),
     ],
-    ids=["int", "none", "no axis", "grows"],
+    ids=["int", "none", "no axis", "grows", "forgets", "cannot be handed back"],
 )
 def test_a_state_that_cannot_be_kept_is_refused(carried, sentence):
     network = SeriesNetwork(Stranger(carried), dim=DIM, outputs=1)

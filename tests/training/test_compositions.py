@@ -18,13 +18,13 @@ torch = pytest.importorskip("torch")
 
 import nlpkit  # noqa: E402
 from nlpkit.corpus import Example  # noqa: E402
-from nlpkit.errors import SettingError  # noqa: E402
+from nlpkit.errors import PluginError, SettingError  # noqa: E402
 from nlpkit.inference.members import TextIds  # noqa: E402
 from nlpkit.registry import ELSEWHERE, registry  # noqa: E402
 from nlpkit.training import cloze, generation, sentiment  # noqa: E402
 from nlpkit.training.cloze_settings import ClozeSettings  # noqa: E402
 from nlpkit.training.cloze_settings import settings as cloze_settings  # noqa: E402
-from nlpkit.training.composition import check_causal, compose, make, rehearse, reopen, write_down  # noqa: E402
+from nlpkit.training.composition import check_causal, check_encoder, compose, make, rehearse, reopen, write_down  # noqa: E402
 from nlpkit.training.events import MemberExported, MemberStarted  # noqa: E402
 from nlpkit.training.generation_settings import GenerationSettings  # noqa: E402
 from nlpkit.training.generation_settings import settings as generation_settings  # noqa: E402
@@ -182,7 +182,7 @@ def test_what_does_not_go_together_is_refused_by_a_sentence_that_says_what_does(
 MENDED_BY = {
     **dict.fromkeys(RECURRENT, "set encoder.bidirectional=false"),
     "transformer": "set encoder.causal=true",
-    "cnn": "choose another, such as lstm",
+    "cnn": r"choose another, such as lstm \(or say causal = True, if it is\)",
 }
 
 
@@ -190,14 +190,28 @@ MENDED_BY = {
 def test_an_encoder_that_sees_what_comes_after_is_told_how_it_would_not(encoder):
     made = make("encoder", small("encoder", encoder, None), input_dim=8)
     if encoder not in MENDED_BY:
-        assert check_causal(made) is None
+        assert check_causal(made, 8) is None
         return
     with pytest.raises(SettingError, match=f"^the encoder {encoder} sees what comes after.*: {MENDED_BY[encoder]}$"):
-        check_causal(made)
-    if "=" in MENDED_BY[encoder]:
+        check_causal(made, 8)
+    if MENDED_BY[encoder].startswith("set "):
         option, value = MENDED_BY[encoder].removeprefix("set encoder.").split("=")
         told = {option: value == "true"}
-        check_causal(make("encoder", small("encoder", encoder, None) | told, input_dim=8))
+        check_causal(make("encoder", small("encoder", encoder, None) | told, input_dim=8), 8)
+
+
+def test_an_encoder_is_not_believed_that_it_is_causal():
+    made = make("encoder", {"name": "cnn", "widths": [3]}, input_dim=3)
+    made.part.causal = True  # half of what it reads is yet to come
+    with pytest.raises(PluginError, match=r"the encoder 'cnn' of .* says causal = True, but its first state changes"):
+        check_causal(made, 3)
+
+
+def test_states_that_are_no_numbers_are_told_before_anything_is_learnt():
+    made = make("encoder", {"name": "gru", "hidden": 4}, input_dim=3)
+    torch.nn.init.constant_(made.part.forwards[0].bias_hh_l0, torch.nan)
+    with pytest.raises(PluginError, match=r"the encoder 'gru' of .* returns states that are no numbers"):
+        check_encoder(made, torch.zeros(2, 3, 3))
 
 
 @pytest.mark.parametrize("norm", [norm for norm in NORMS if norm != "none"])
