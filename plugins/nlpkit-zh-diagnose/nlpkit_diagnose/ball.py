@@ -14,7 +14,7 @@ from nlpkit.errors import DataError, SettingError
 from nlpkit_diagnose.dealing import check_shares, dealt
 from nlpkit_diagnose.relative_error import FIGURE, relative_figures
 from nlpkit_diagnose.summary import mean_curves, of_encoder
-from nlpkit_diagnose.task import ADAM, Line, Measured, Panel, Result, Settings, Tables, Task, Trial
+from nlpkit_diagnose.task import ADAM, Line, Measured, Panel, Result, Settings, Tables, Task, Trial, told
 
 if TYPE_CHECKING:
     from nlpkit.training.batching import Rows
@@ -75,7 +75,7 @@ class Ball(Task):
         """There is but one."""
         check_shares(data.validation, data.test)
         if not 10 <= data.rows <= MOST or not 1e-6 < data.scale < 1e6:
-            raise SettingError(f"data.rows must be 10 to {MOST:,} and data.scale 1e-6 to 1e6, was: {data}")
+            raise SettingError(f"data.rows must be 10 to {MOST:,} and data.scale 1e-6 to 1e6, was: {told(data)}")
         return [""]
 
     @cached_property

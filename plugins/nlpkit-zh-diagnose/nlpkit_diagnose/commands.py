@@ -298,8 +298,10 @@ def _run(
         read = {Path(path).name: digest for path, digest in request["origin"]["files"].items()}
         found = Diagnosis(task, settings, draw.results, draw.histories, read)
         if asked.folder is not None and run is not None:
-            write_files(asked.folder, found.files())
+            written = found.files()
+            write_files(asked.folder, written)
             finish_run(run)
+            say(f"saved {', '.join(written)} in {asked.folder}")
     (show_json if asked.kind == "json" else show_table)(found)
 
 

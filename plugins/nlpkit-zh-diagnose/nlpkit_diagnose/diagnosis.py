@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import traceback
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any, TypeAlias
 from urllib.parse import quote
 
 import torch
-from nlpkit.errors import NlpkitError, SettingError
+from nlpkit.errors import NlpkitError, PluginError, SettingError
 from nlpkit.training.checkpoint import Checkpoint
 from nlpkit.training.loop import Diverged, Epoch, Resumed, Step, fit
 from nlpkit.writing import replace_file
@@ -115,14 +117,24 @@ def _made(
     except SettingError as error:
         yield Unlearnt(str(error))
         trial, diverged, epochs = _composed(task, settings, which), True, []
+    except (NlpkitError, OSError, MemoryError):
+        raise
+    except Exception as error:  # a stranger's encoder
+        raise PluginError(f"{trial_name(*which)}, epoch {len(epochs) + 1}: {_fault(error)}") from error
     finally:
         fitting.close()  # so that it saves its state when we are closed
     measured = trial.measure()
     best = max((epoch.epoch for epoch in epochs if epoch.best), default=0)
     seconds = sum(epoch.seconds for epoch in epochs)
     facts: dict[str, Any] = {"parameters": trial.parameters, "epochs": len(epochs), "best": best, "seconds": seconds}
-    facts |= {"diverged": diverged, "config": dict(trial.encoder)}
+    facts |= {"diverged": diverged, "config": dict(trial.encoder), "reads": trial.reads}
     return Ended(Result(*which, measured.figures, measured.curves, **facts), epochs)
+
+
+def _fault(error: Exception) -> str:
+    """What a stranger's code raised, and where: the innermost line outside of torch."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f"{os.sep}torch{os.sep}" not in f.filename]
+    return f"{type(error).__name__}: {' '.join(str(error).split())} ({frames[-1].filename}, line {frames[-1].lineno})"
 
 
 class Kept:

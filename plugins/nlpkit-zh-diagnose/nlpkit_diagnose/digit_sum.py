@@ -12,7 +12,7 @@ from nlpkit.training.settings import TrainingSettings
 
 from nlpkit_diagnose.dealing import PARTS
 from nlpkit_diagnose.summary import of_encoder, summaries
-from nlpkit_diagnose.task import ADAM, Line, Panel, Result, Settings, Tables, Task, Trial
+from nlpkit_diagnose.task import ADAM, Line, Panel, Result, Settings, Tables, Task, Trial, told
 
 SHORTEST = 3
 NOISE = 9  # the digits that may take a zero's place
@@ -61,7 +61,7 @@ class DigitSum(Task):
         """The lengths."""
         wanted = data.train + data.validation + data.test
         if min(data.train, data.validation, data.test) < 1:
-            raise SettingError(f"data.train, data.validation and data.test must be at least 1, was: {data}")
+            raise SettingError(f"data.train, data.validation and data.test must be at least 1, was: {told(data)}")
         for length in data.lengths:
             if length < SHORTEST or (length - 2) * NOISE < wanted:
                 raise SettingError(

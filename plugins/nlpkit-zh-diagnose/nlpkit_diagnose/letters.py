@@ -13,7 +13,7 @@ from nlpkit.training.settings import TrainingSettings
 
 from nlpkit_diagnose.dealing import PARTS
 from nlpkit_diagnose.summary import dots, summaries
-from nlpkit_diagnose.task import ADAM, Panel, Result, Settings, Tables, Task, Trial
+from nlpkit_diagnose.task import ADAM, Panel, Result, Settings, Tables, Task, Trial, told
 
 WANTED = "abc"  # the first that a string holds is its label
 LENGTHS = (5, 6)
@@ -55,7 +55,9 @@ class Letters(Task):
         """There is but one."""
         counts = (data.train, data.validation, data.test)
         if min(counts) < 1 or sum(counts) > MOST:
-            raise SettingError(f"data.train, data.validation and data.test must be 1 to {MOST:,} together, was: {data}")
+            raise SettingError(
+                f"data.train, data.validation and data.test must be 1 to {MOST:,} together, was: {told(data)}"
+            )
         return [""]
 
     def trial(self, condition: str, settings: Settings, seed: int) -> Trial:  # noqa: ARG002

@@ -56,7 +56,9 @@ def draw(axis: Any, panel: Panel) -> None:
     axis.set(title=panel.title, xlabel=panel.x, ylabel=panel.y)
     if panel.log:
         axis.set_yscale("log")
-    if all(float(x).is_integer() for line in panel.lines for x in line.x):
+    if panel.ticks:
+        axis.set_xticks(range(len(panel.ticks)), panel.ticks)
+    elif all(float(x).is_integer() for line in panel.lines for x in line.x):
         axis.xaxis.get_major_locator().set_params(integer=True)
     axis.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from nlpkit.errors import DataError
 from nlpkit.writing import replace_file
 
-from nlpkit_diagnose.summary import summaries
+from nlpkit_diagnose.summary import of_encoder, summaries
 from nlpkit_diagnose.task import Result, Settings, Task
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Diagnosis:
         return {
             "task": task.name,
             "figure": {"name": task.figure, "better": "higher" if task.higher else "lower", "tutorial": task.tutorial},
-            "findings": list(task.findings(self.results)),
+            "findings": self.findings(),
             "summary": [asdict(row) for row in summaries(self.results)],
             "trials": [asdict(result) for result in self.results],
             "settings": {name: asdict(settings) for name, settings in self.settings.items()},
@@ -56,6 +56,18 @@ class Diagnosis:
             "nlpkit-zh-diagnose": version("nlpkit-zh-diagnose"),
             "environment": environment(),
         }
+
+    def findings(self) -> list[str]:
+        """All that must be read with the figures, a sentence each."""
+        found = list(self.task.findings(self.results))
+        for encoder, results in of_encoder(self.results).items():
+            if not all(result.reads for result in results):
+                found.append(f"{encoder}: its last state has not read the whole sequence: try --set head.pooling=max")
+        for row in summaries(self.results):
+            if row.diverged:
+                name = " ".join([row.encoder, row.condition]).strip()
+                found.append(f"{name}: training diverged with {row.diverged} of {row.seeds} seeds")
+        return found
 
     def document(self) -> str:
         """The same as text; what is no number is null there."""

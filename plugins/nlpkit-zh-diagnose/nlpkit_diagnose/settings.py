@@ -65,6 +65,10 @@ def _places(parts: Sequence[str], tables: dict[str, Any], path: Sequence[str], l
         return [encoders[path[0]]]
     if path[0] in parts:
         return [descend(tables, path)]
+    if path[0] in registry().names(ENCODER):
+        raise SettingError(
+            f"{path[0]} is not tried: say --encoder {path[0]}, or set something of {', '.join(encoders)}"
+        )
     if path[0] != ENCODER:
         raise SettingError(f"there is nothing to set in {path[0]!r}{nearest(path[0], known)}")
     having = [table for name, table in encoders.items() if last in registry().get(ENCODER, name).options()]

@@ -10,7 +10,7 @@ import numpy as np
 from nlpkit.errors import SettingError
 
 from nlpkit_diagnose.summary import of_encoder
-from nlpkit_diagnose.task import ADAM, Line, Measured, Panel, Result, Settings, Tables, Task, Trial
+from nlpkit_diagnose.task import ADAM, Line, Measured, Panel, Result, Settings, Tables, Task, Trial, told
 
 MOST = 10_000_000  # points
 
@@ -55,7 +55,7 @@ class Sine(Task):
         if min(sines) < 1 or data.points < 2 or sum(sines) * data.points > MOST or not 0 < data.span < 1e6:
             raise SettingError(
                 f"data wants at least 1 sine of each kind, 2 points, {MOST:,} points at most, and a span above 0 and "
-                f"below 1e6, was: {data}"
+                f"below 1e6, was: {told(data)}"
             )
         return [""]
 

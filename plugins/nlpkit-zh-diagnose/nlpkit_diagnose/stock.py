@@ -17,24 +17,24 @@ import numpy as np
 from nlpkit.errors import DataError, SettingError
 
 from nlpkit_diagnose.summary import of_encoder
-from nlpkit_diagnose.task import ADAM, Line, Measured, Panel, Result, Settings, Tables, Task, Trial
+from nlpkit_diagnose.task import ADAM, Line, Measured, Panel, Result, Settings, Tables, Task, Trial, told
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nlpkit_diagnose.tables import Table
 
-DATE = ("Date", "日期", "交易日期")
+DATE = ("Date", "日期", "交易日期", "交易日", "trade_date")
 COLUMNS = (  # the names that a column may have
-    ("Open", "开盘", "开盘价"),
-    ("High", "最高", "最高价"),
-    ("Low", "最低", "最低价"),
-    ("Close", "收盘", "收盘价"),
-    ("Volume", "成交量"),
+    ("Open", "开盘", "开盘价", "開盤", "開盤價"),
+    ("High", "最高", "最高价", "最高價"),
+    ("Low", "最低", "最低价", "最低價"),
+    ("Close", "收盘", "收盘价", "收盤", "收盤價"),
+    ("Volume", "vol", "成交量", "成交量(手)", "成交量（手）"),
 )
 CLOSE, VOLUME = 3, 4
 BASELINE = "baseline"  # always the answer that is commoner in training
-DAY = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})(?:日?$|[ T]\d)")  # a time may follow
+DAY = re.compile(r"(\d{4})(?:[-/.年](\d{1,2})[-/.月](\d{1,2})|(\d\d)(\d\d))(?:日?$|[ T]\d)")  # a time may follow
 NORMAL = 1.959964  # of a confidence of 95%
 
 
@@ -83,7 +83,7 @@ class Stock(Task):
     def conditions(self, data: StockData) -> Sequence[str]:
         """There is but one."""
         if min(data.train, data.validation, data.test, data.span, data.ahead) < 1 or not 0 <= data.cost < 1:
-            raise SettingError(f"data wants days of at least 1 and a cost in [0, 1), was: {data}")
+            raise SettingError(f"data wants days of at least 1 and a cost in [0, 1), was: {told(data)}")
         wanted = data.train + data.validation + data.test + 2 * data.ahead
         there = max(0, len(self.table.values) - 1 - data.ahead)
         if there < wanted:
@@ -212,6 +212,6 @@ def account(up: NDArray[Any], prices: NDArray[np.float64], cost: float) -> list[
 def _day(text: str, where: str) -> date:
     parts = DAY.match(text)
     try:
-        return date(*map(int, parts.groups() if parts else ()))
+        return date(*map(int, filter(None, parts.groups() if parts else ())))
     except (TypeError, ValueError):
         raise DataError(f"{where}: expected a date such as 2020-05-14, found {text[:40]!r}") from None

@@ -93,4 +93,4 @@ def dots(title: str, figure: str, rows: Sequence[Summary]) -> Panel:
         Line(row.encoder, [float(at)], [row.figures[figure].mean], [row.figures[figure].spread or 0.0], "o")
         for at, row in enumerate(rows)
     ]
-    return Panel(title, "encoder", figure, lines)
+    return Panel(title, "encoder", figure, lines, ticks=[row.encoder for row in rows])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from nlpkit.training.settings import RowTraining
@@ -57,11 +57,13 @@ class Trial:
     """A network that is yet to learn a task: what it minimises, and how it is measured afterwards.
 
     :param encoder: its full configuration.
+    :param reads: whether the state that answers for a sequence has read all of it.
     """
 
     objective: Objective
     encoder: Mapping[str, Any]
     measure: Callable[[], Measured]
+    reads: bool = True
 
     @property
     def parameters(self) -> int:
@@ -76,6 +78,7 @@ class Result:
     :param condition: which of the task's variants: the length, for ``digit-sum``; empty where there is but one.
     :param seconds: of its epochs, by the clock.
     :param best: the epoch whose weights were measured; 0 for those that the trial began with.
+    :param reads: whether the state that answers for a sequence has read all of it.
     :param diverged: whether training ended in what is no number; then the best epoch before that was measured, if any.
     """
 
@@ -90,6 +93,7 @@ class Result:
     seconds: float
     diverged: bool
     config: Mapping[str, Any]
+    reads: bool = True
 
     @property
     def name(self) -> str:
@@ -126,6 +130,12 @@ class Panel:
     y: str
     lines: Sequence[Line]
     log: bool = False
+    ticks: Sequence[str] = ()  # names of x = 0, 1, …
+
+
+def told(data: Any) -> str:
+    """``train=0, test=500``: settings as a user says them."""
+    return ", ".join(f"{name}={value}" for name, value in asdict(data).items())
 
 
 class Task(ABC):

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from nlpkit_diagnose.task import Measured, Settings, Trial
 
 Floats = NDArray[np.floating[Any]]
+REACH = 12  # steps over which it is seen whether the last state knows of the first
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ def string_trial(parts: Mapping[str, Strings], labels: int, settings: Settings) 
         return Measured({"accuracy": float(right.mean())})
 
     objective = Classification(network, rows["train"], rows["validation"], settings.training, labels)
-    return Trial(objective, composition.entry["encoder"]["config"], measure)
+    reads = not _last(settings) or reaches(network.encoder, network.embedding.dim)
+    return Trial(objective, composition.entry["encoder"]["config"], measure, reads)
 
 
 def number_trial(parts: Mapping[str, Rows], settings: Settings, measure: Callable[[Predict], Measured]) -> Trial:
@@ -74,7 +76,8 @@ def number_trial(parts: Mapping[str, Rows], settings: Settings, measure: Callabl
     head = Head(settings.head or HeadSettings(), input_dim=encoder.part.output_dim, labels=outputs)
     network = VectorNetwork(encoder.part, head)
     objective = Regression(network, parts["train"], parts["validation"], settings.training)
-    return Trial(objective, encoder.part.config, lambda: measure(lambda rows: logits_of(network, rows).numpy()))
+    reads = not _last(settings) or bool(parts["train"].lengths.max() == 1) or reaches(encoder.part, dim)
+    return Trial(objective, encoder.part.config, lambda: measure(lambda rows: logits_of(network, rows).numpy()), reads)
 
 
 Predict = Callable[[Rows], Floats]
@@ -95,7 +98,7 @@ def series_trial(
     """
     dim = train.inputs.shape[2]
     encoder = _encoder(settings, dim)
-    check_causal(encoder)
+    check_causal(encoder, dim)
     network = SeriesNetwork(encoder.part, dim=dim, outputs=outputs)
     try:
         objective = SeriesPrediction(network, train, validation, settings.training, span)
@@ -108,3 +111,21 @@ def _encoder(settings: Settings, dim: int) -> Made:
     encoder = make("encoder", settings.encoder, input_dim=dim)
     check_encoder(encoder, torch.zeros(2, 3, dim))
     return encoder
+
+
+def _last(settings: Settings) -> bool:
+    """Whether the last state alone answers for a sequence."""
+    return settings.head is not None and settings.head.pooling == "last"
+
+
+def reaches(encoder: Any, dim: int) -> bool:
+    """Whether the last state of `REACH` steps depends on the first."""
+    vectors = torch.linspace(-1, 1, REACH * dim).view(1, REACH, dim)
+    other = torch.cat([-vectors[:, :1], vectors[:, 1:]], 1)
+    mask = torch.ones(1, REACH, dtype=torch.bool)
+    training = encoder.training
+    encoder.eval()
+    with torch.inference_mode():
+        last, changed = (encoder(read, mask)[0][:, -1] for read in (vectors, other))
+    encoder.train(training)
+    return not torch.equal(last, changed)

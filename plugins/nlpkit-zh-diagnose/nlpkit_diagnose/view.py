@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from nlpkit_diagnose.task import Result, Task
 
 
+HUGE = 1e5  # a figure of something that ran away
+
+
 class Drawing:
     """Says what happens, an event at a time, and keeps what came of it."""
 
@@ -29,6 +32,7 @@ class Drawing:
         self.results: list[Result] = []
         self.histories: dict[str, list[Epoch]] = {}
         self._began: Began
+        self._told = False
         self._since, self._share = time.monotonic(), -1.0
 
     def __call__(self, event: Event) -> None:
@@ -41,7 +45,9 @@ class Drawing:
             case loop.Step():
                 self._step(event)
             case diagnosis.Began():
-                self._began = event
+                if event.total > 1 and not self._told:
+                    self._say(f"{event.total} trials")
+                self._began, self._told = event, True
                 if self._share < 0:  # what was done before took no time of ours
                     self._since, self._share = time.monotonic(), (event.position - 1) / event.total
             case diagnosis.Ended():
@@ -85,8 +91,8 @@ def show_table(found: Diagnosis) -> None:
     conditions = any(row.condition for row in rows)
     columns = [*(["length"] if conditions else []), *rows[0].figures, "seconds", "parameters"]
     shown = table("encoder", *(f">{column}" for column in columns))
-    for row in rows:
-        figures = [_spread(figure) for figure in row.figures.values()]
+    columned = [_column([row.figures[name] for row in rows]) for name in rows[0].figures]
+    for row, figures in zip(rows, zip(*columned, strict=True), strict=True):
         facts = (f"{row.seconds:.1f}", f"{row.parameters:,}")
         shown.add_row(row.encoder, *([row.condition] if conditions else []), *figures, *facts)
     shown.add_row("tutorial", *([""] if conditions else []), task.tutorial)
@@ -94,18 +100,23 @@ def show_table(found: Diagnosis) -> None:
     screen.print(shown)
     better, seeds = "higher" if task.higher else "lower", max(row.seeds for row in rows)
     screen.print(f"{task.figure}: {better} is better; {seeds} {'seeds' if seeds > 1 else 'seed'}")
-    for sentence in task.findings(found.results):
+    for sentence in found.findings():
         screen.print(sentence)
-    for row in rows:
-        if row.diverged:
-            name = " ".join([row.encoder, row.condition]).strip()
-            screen.print(f"{name}: training diverged with {row.diverged} of {row.seeds} seeds")
 
 
-def _spread(figure: Spread) -> str:
-    """Mean and, where seeds differ, standard deviation."""
-    digits = 3 if abs(figure.mean) >= 0.1 else 4
-    return f"{figure.mean:.{digits}f}" + (f" ± {figure.spread:.{digits}f}" if figure.spread else "")
+def _column(figures: Sequence[Spread]) -> list[str]:
+    """Means and, where seeds differ anywhere, standard deviations, all with as many digits."""
+    digits = 4 if any(0 < abs(figure.mean) < 0.1 for figure in figures) else 3
+    spread = any(figure.spread for figure in figures)
+    return [
+        _number(figure.mean, digits)
+        + (f" ± {_number(figure.spread, digits)}" if spread and figure.spread is not None else "")
+        for figure in figures
+    ]
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}" if abs(value) < HUGE else f"{value:.2g}"
 
 
 def show_json(found: Diagnosis) -> None:

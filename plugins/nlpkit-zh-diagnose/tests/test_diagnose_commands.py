@@ -161,7 +161,7 @@ def test_the_default_encoder_is_gru_and_one_said_twice_is_tried_once(learn):
 
 def test_several_seeds_have_a_spread_and_begin_where_it_is_said(learn):
     done = learn("ball", "--seed", 7, seeds=2)
-    assert [line.split(":")[0] for line in done.stderr.splitlines()] == ["gru-7", "gru-8"]
+    assert [line.split(":")[0] for line in done.stderr.splitlines()] == ["2 trials", "gru-7", "gru-8"]
     assert re.search(r"^ *gru +-?\d+\.\d{3,4} ± \d+\.\d{3,4} ", done.stdout, re.MULTILINE)
     assert "2 seeds" in done.stdout
 
@@ -261,8 +261,16 @@ def test_a_table_of_something_else_is_one_sentence(shell, write):
     path = write("日期,开盘\n2020-01-01,5\n")
     done = shell("stock", path)
     assert (done.returncode, done.stdout) == (1, "")
-    expected = "has no column 'High' (nor 最高, 最高价); there is: 日期, 开盘"
+    expected = "has no column 'High' (nor 最高, 最高价, 最高價); there is: 日期, 开盘"
     assert done.stderr == f"Error: {path} {expected}\n"
+
+
+def test_an_encoder_whose_last_state_has_not_read_all_is_told_what_to_set(learn):
+    told = "cnn: its last state has not read the whole sequence: try --set head.pooling=max"
+    assert told in learn("letters", "-e", "cnn", "-e", "gru").stdout
+    assert "gru: its last" not in learn("letters", "-e", "gru").stdout
+    assert told not in learn("letters", "-e", "cnn", assignments=["head.pooling=max"]).stdout
+    assert told in json_of(learn("letters", "-e", "cnn", "--format", "json").stdout)["findings"]
 
 
 def test_there_must_be_something_to_resume(learn, tmp_path):

@@ -65,11 +65,20 @@ def test_every_task_is_a_command_and_a_section_with_figures_and_a_plot():
 
 @pytest.mark.parametrize("task", TASKS, ids=NAMES)
 def test_the_page_names_every_setting_of_a_task_and_where_it_starts(task):
-    row = next(line for line in PAGE.splitlines() if line.startswith(f"| `{task.name}` |") and "test" in line)
+    row = next(line for line in PAGE.splitlines() if line.startswith(f"| `{task.name}` |") and "`test`" in line)
     for field in fields(task.data):
         assert f"`{field.name}`" in row
         if not isinstance(field.default, tuple):
             assert f"{field.default:g}" in row
+
+
+@pytest.mark.parametrize("task", TASKS, ids=NAMES)
+def test_the_page_says_how_a_task_is_trained(task):
+    chosen = task.tables["training"]
+    begins = f"| `{task.name}` | {chosen['epochs']}"
+    patience = "" if chosen["patience"] == chosen["epochs"] else f", patience {chosen['patience']}"
+    rate = f"{chosen['learning_rate']:g}"
+    assert f"{begins}{patience} | {chosen['batch_size']} | {rate} | {chosen['schedule']} |" in PAGE
 
 
 def test_the_page_names_every_option():

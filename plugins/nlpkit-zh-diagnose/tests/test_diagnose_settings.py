@@ -111,7 +111,7 @@ def test_options_say_data_and_an_assignment_more_of_it():
         ("data.lengths=10", "data: lengths wants a list of numbers, found 10"),
         ("data.lengths=[10.5]", "data: lengths wants a list of numbers"),
         ("trainig.epochs=3", "there is nothing to set in 'trainig'; did you mean 'training'.* encoder, .*data, gru"),
-        ("lstm.hidden=3", "there is nothing to set in 'lstm'"),
+        ("lstm.hidden=3", "lstm is not tried: say --encoder lstm"),
         ("hidden=3", "expected PART.NAME=VALUE such as training.epochs=50, found hidden=…; a PART is one of encoder"),
         ("training.epochs", "expected NAME=VALUE .* found 'training.epochs'"),
         ("training.epochs.more=3", "is not a table of settings: epochs is 500"),

@@ -9,7 +9,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from nlpkit.errors import DataError, NlpkitError, SettingError  # noqa: E402
+from nlpkit.errors import DataError, NlpkitError, PluginError, SettingError  # noqa: E402
+from nlpkit.registry import Component, registry  # noqa: E402
 from nlpkit.training.loop import Diverged, Epoch, Resumed, Step  # noqa: E402
 from tiny_diagnoses import quick, task_of  # noqa: E402
 
@@ -237,6 +238,34 @@ def test_no_state_stays_of_a_trial_that_has_ended(tmp_path, tasks):
 
 
 DIVERGING = ("rnn.nonlinearity=relu", "training.learning_rate=1e12")
+
+
+class Breaking(torch.nn.Module):
+    """What comes in, until it is asked too often."""
+
+    causal, output_dim = True, 1
+
+    def __init__(self):
+        super().__init__()
+        self.config, self._asked = {}, 0
+        self.weight = torch.nn.Parameter(torch.ones(1))
+
+    def forward(self, vectors, mask, state=None):  # noqa: ARG002
+        self._asked += 1
+        if self._asked > 4:
+            raise ValueError("it is enough")
+        return vectors * self.weight, None
+
+
+def test_an_encoder_that_fails_in_training_is_told_with_its_trial_and_its_line(monkeypatch):
+    def breaking(*, input_dim):  # noqa: ARG001
+        return Breaking()
+
+    made = Component("encoder", "breaking", breaking, "theirs", "1.0", "theirs")
+    monkeypatch.setitem(registry().components, ("encoder", "breaking"), made)
+    told = r"^breaking-0, epoch \d: ValueError: it is enough \(.*test_diagnose_trials.py, line \d+\)$"
+    with pytest.raises(PluginError, match=told):
+        list(events_of(Ball(), ["breaking"]))
 
 
 def test_a_trial_that_diverges_in_its_first_epoch_is_measured_as_it_began_and_the_others_go_on(tmp_path):
