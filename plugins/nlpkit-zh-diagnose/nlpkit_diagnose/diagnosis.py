@@ -117,13 +117,14 @@ def _made(
     except SettingError as error:
         yield Unlearnt(str(error))
         trial, diverged, epochs = _composed(task, settings, which), True, []
-    except (NlpkitError, OSError, MemoryError):
-        raise
-    except Exception as error:  # a stranger's encoder
-        raise PluginError(f"{trial_name(*which)}, epoch {len(epochs) + 1}: {_fault(error)}") from error
+    except Exception as error:
+        raise _told(error, which, len(epochs) + 1) from error
     finally:
         fitting.close()  # so that it saves its state when we are closed
-    measured = trial.measure()
+    try:
+        measured = trial.measure()
+    except Exception as error:
+        raise _told(error, which, len(epochs)) from error
     best = max((epoch.epoch for epoch in epochs if epoch.best), default=0)
     seconds = sum(epoch.seconds for epoch in epochs)
     facts: dict[str, Any] = {"parameters": trial.parameters, "epochs": len(epochs), "best": best, "seconds": seconds}
@@ -131,10 +132,15 @@ def _made(
     return Ended(Result(*which, measured.figures, measured.curves, **facts), epochs)
 
 
-def _fault(error: Exception) -> str:
-    """What a stranger's code raised, and where: the innermost line outside of torch."""
+def _told(error: Exception, which: Which, epoch: int) -> Exception:
+    """Ours, files' and memory's faults as they are; others are a stranger's code's: what it raised, in which trial, and
+    the innermost line outside of torch.
+    """
+    if isinstance(error, NlpkitError | OSError | MemoryError):
+        return error
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f"{os.sep}torch{os.sep}" not in f.filename]
-    return f"{type(error).__name__}: {' '.join(str(error).split())} ({frames[-1].filename}, line {frames[-1].lineno})"
+    said = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return PluginError(f"{trial_name(*which)}, epoch {epoch}: {said} ({frames[-1].filename}, line {frames[-1].lineno})")
 
 
 class Kept:

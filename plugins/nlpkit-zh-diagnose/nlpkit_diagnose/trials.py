@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from nlpkit.errors import SettingError
+from nlpkit.errors import PluginError, SettingError
 from nlpkit.training.batching import Rows
 from nlpkit.training.classification import Classification, logits_of
 from nlpkit.training.composition import Made, check_causal, check_encoder, compose, make
@@ -102,8 +102,8 @@ def series_trial(
     network = SeriesNetwork(encoder.part, dim=dim, outputs=outputs)
     try:
         objective = SeriesPrediction(network, train, validation, settings.training, span)
-    except SettingError as error:
-        raise SettingError(f"{encoder.component.name}: {error}") from error
+    except (SettingError, PluginError) as error:
+        raise type(error)(f"{encoder.component.name}: {error}") from error
     return Trial(objective, encoder.part.config, lambda: measure(network))
 
 
