@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
 import torch
@@ -14,7 +15,7 @@ from nlpkit.protocols import Encoder
 State = list[Tensor]  # what an encoder carries, flat
 
 
-class StatefulNetwork(nn.Module):
+class StatefulNetwork(nn.Module, ABC):
     """A network that goes on reading; below it stands what it reads, ids or numbers.
 
     :param encoder: causal, and it carries a state.
@@ -25,13 +26,13 @@ class StatefulNetwork(nn.Module):
         self.encoder = encoder
         self._structure: Any = None
 
+    @abstractmethod
     def vectors(self, inputs: Tensor) -> Tensor:
         """Inputs to vectors ``(batch, time, dim)``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def example(self, batch: int) -> Tensor:
         """Inputs of so many rows, one step each, by which the shape of the state is seen."""
-        raise NotImplementedError
 
     def read(self, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
         """States ``(batch, time, dim)`` of inputs without padding, and what is carried behind the last.

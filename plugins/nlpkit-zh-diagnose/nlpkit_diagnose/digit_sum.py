@@ -12,7 +12,7 @@ from nlpkit.training.settings import TrainingSettings
 
 from nlpkit_diagnose.dealing import PARTS
 from nlpkit_diagnose.summary import of_encoder, summaries
-from nlpkit_diagnose.task import ADAM, Line, Panel, Result, Settings, Tables, Task, Trial, told
+from nlpkit_diagnose.task import ADAM, SYMBOLS, Line, Panel, Result, Settings, Tables, Task, Trial, told
 
 SHORTEST = 3
 NOISE = 9  # the digits that may take a zero's place
@@ -44,8 +44,7 @@ class DigitSum(Task):
     training = TrainingSettings
     data = DigitSumData
     tables: ClassVar[Tables] = {
-        "embedding": {"name": "trainable", "dim": 32, "min_count": 1},
-        "head": {"pooling": "last"},
+        **SYMBOLS,
         "training": {
             **ADAM,
             "epochs": 500,

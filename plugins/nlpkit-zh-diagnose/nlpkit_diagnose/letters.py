@@ -13,7 +13,7 @@ from nlpkit.training.settings import TrainingSettings
 
 from nlpkit_diagnose.dealing import PARTS
 from nlpkit_diagnose.summary import dots, summaries
-from nlpkit_diagnose.task import ADAM, Panel, Result, Settings, Tables, Task, Trial, told
+from nlpkit_diagnose.task import ADAM, SYMBOLS, Panel, Result, Settings, Tables, Task, Trial, told
 
 WANTED = "abc"  # the first that a string holds is its label
 LENGTHS = (5, 6)
@@ -39,8 +39,7 @@ class Letters(Task):
     training = TrainingSettings
     data = LettersData
     tables: ClassVar[Tables] = {
-        "embedding": {"name": "trainable", "dim": 32, "min_count": 1},
-        "head": {"pooling": "last"},
+        **SYMBOLS,
         "training": {
             **ADAM,
             "epochs": 50,

@@ -21,6 +21,10 @@ ADAM: Mapping[str, Any] = {  # as torch has it, with one learning rate from the 
     "schedule": "constant",
     "warmup": 0.0,
 }
+SYMBOLS: Tables = {  # of a task whose sequences are symbols, and have one answer each
+    "embedding": {"name": "trainable", "dim": 32, "min_count": 1},
+    "head": {"pooling": "last"},
+}
 
 
 @dataclass(frozen=True)
