@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import itertools
 import re
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from nlpkit.decoding import UNDECODABLE, Decoded
-from nlpkit.errors import DataError
-from nlpkit.rows import TABLES, TEXT_COLUMNS, Records, Row, column_position, open_rows, open_text, suffix_of
+from nlpkit.decoding import Decoded
+from nlpkit.encodings import UNDECODABLE
+from nlpkit.errors import DataError, DataWarning
+from nlpkit.json_rows import JSON_LINES, NO_OBJECT, JsonRows, Object, has, holds_objects, shown, value
+from nlpkit.records import TABLES, Records, column_position, suffix_of
+from nlpkit.row import UNDECODED, Row
+from nlpkit.rows import TEXT_COLUMNS, open_rows, open_text
 
 LABEL_COLUMNS = ("label", "sentiment", "class", "标签", "情感", "类别", "標籤")
-JSON_LINES = (".jsonl", ".ndjson", ".json")
 SUFFIXES = (".txt", *TABLES, *JSON_LINES)  # of the files that are read in a folder
 HEAD = 1000  # rows by which a shape is found out, and by which texts are told from numbers
 MANY = 100  # more different numbers than this are no labels
@@ -180,8 +183,8 @@ def _reader(decoded: Decoded, columns: Columns) -> Callable[[Decoded, Columns, F
     """How to read a file: its name tells, or else its first lines."""
     suffix = suffix_of(decoded.name)
     head = [line.rstrip("\r") for line in itertools.islice(filter(str.strip, decoded.head()), HEAD)]
-    if suffix in JSON_LINES or (suffix not in TABLES and head and head[0].startswith("{") and head[0].endswith("}")):
-        return _of_json_lines
+    if suffix in JSON_LINES or (suffix not in TABLES and holds_objects(head)):
+        return _of_json
     if suffix in TABLES or _names_columns(head[:1], columns):
         return _of_table
     if 2 * sum(FASTTEXT.search(line) is not None for line in head) > len(head):
@@ -223,55 +226,32 @@ def _of_rows(name: str, rows: Iterable[Row], label: int | None, group: int | Non
             yield Example(row.text, found or "", name, "" if group is None else row.cells[group])
 
 
-def _of_json_lines(decoded: Decoded, columns: Columns, faults: Faults) -> Iterator[Example]:
-    name = decoded.name
-    objects = [found for line in decoded.head()[:HEAD] if isinstance(found := _json(line), dict)]
-    if not objects:
-        raise DataError(
-            f"{name} holds no JSON object a line: expected lines such as "
-            '{"text": "好用", "label": "positive"}'
-            "; jq -c '.[]' makes them of an array"
-        )
-    keys = list(dict.fromkeys(key for found in objects for key in found))
-    text, label, group = _positions(name, keys, columns)
-    of_keys = keys[text], None if label is None else keys[label], None if group is None else keys[group]
-    yield from _plausible(_of_objects(decoded, *of_keys, faults), name, *of_keys[:2])
+def _of_json(decoded: Decoded, columns: Columns, faults: Faults) -> Iterator[Example]:
+    rows = JsonRows(decoded)
+    text = rows.field(columns.text, TEXT_COLUMNS, "--text-column")
+    label = rows.field(columns.label, LABEL_COLUMNS, "--label-column") if columns.labelled else None
+    group = rows.field(columns.group, (), "--by") if columns.group else None
+    yield from _plausible(_of_objects(rows, text, label, group, faults), rows.name, text, label)
 
 
-def _of_objects(decoded: Decoded, text: str, label: str | None, group: str | None, faults: Faults) -> Iterator[Example]:
-    for number, line in _numbered(decoded):
-        found = _json(line)
-        if not isinstance(found, dict):
-            if line.strip():  # a blank line, such as the last, is no row
-                faults.add("undecodable bytes" if UNDECODABLE in line else "no JSON object", decoded.name, number)
-            continue
-        of_text, of_label = _shown(found.get(text)), _shown(found.get(label)) if label else None
-        if of_text is None or (label and of_label is None):
-            faults.add("nested text" if of_text is None else "nested label", decoded.name, number)
-        elif fault := _lacks(of_text, of_label):
-            faults.add(fault, decoded.name, number)
+def _of_objects(rows: JsonRows, text: str, label: str | None, group: str | None, faults: Faults) -> Iterator[Example]:
+    for found in rows:
+        of_text, of_label, of_group = (_value(found, field) for field in (text, label, group))
+        if found.fields is None:
+            faults.add(UNDECODED if UNDECODABLE in found.written else NO_OBJECT, rows.name, found.number)
+        elif of_text is None or of_label is None:
+            faults.add("nested text" if of_text is None else "nested label", rows.name, found.number)
+        elif fault := _unreadable(found.written) or _lacks(of_text, of_label if label else None):
+            faults.add(fault, rows.name, found.number)
         else:
-            yield Example(of_text, (of_label or "").strip(), decoded.name, (group and _shown(found.get(group))) or "")
+            yield Example(of_text, of_label.strip(), rows.name, of_group or "")
 
 
-def _json(line: str) -> Any:
-    import orjson  # only those who read JSON need it
-
-    try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return None
-
-
-def _shown(value: Any) -> str | None:
-    """A value of JSON as it is written there, without quotes; None for one that holds others."""
-    if isinstance(value, str):
-        return value
-    if value is None:
+def _value(found: Object, field: str | None) -> str | None:
+    """A field of an object as a text, empty where there is none; None if it holds others."""
+    if field is None or found.fields is None or not has(found.fields, field):
         return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value) if isinstance(value, int | float) else None
+    return shown(value(found.fields, field))
 
 
 def _of_fasttext(decoded: Decoded, columns: Columns, faults: Faults) -> Iterator[Example]:  # noqa: ARG001
@@ -358,9 +338,13 @@ def _of_folder(path: Path, columns: Columns, encoding: str | None, faults: Fault
     folders, files = _contents(path)
     for file in files:
         yield from _of_file(file, columns, encoding, faults)
+    doubtful: list[str] = []
     for folder in folders:
         for document in _documents(folder):
-            yield from _of_document(document, folder.name, encoding, faults)
+            yield from _of_document(document, folder.name, encoding, faults, doubtful)
+    if doubtful:
+        sentence = f"{len(doubtful):,} documents of {path} are too short to show their encoding, {doubtful[0]} for one"
+        warnings.warn(f"{sentence}: say it by --encoding", DataWarning, stacklevel=2)
 
 
 def _contents(path: Path) -> tuple[list[Path], list[Path]]:
@@ -379,11 +363,14 @@ def _documents(folder: Path) -> list[Path]:
     return sorted(f for f in folder.iterdir() if not f.name.startswith(".") and suffix_of(f.name) == ".txt")
 
 
-def _of_document(path: Path, label: str, encoding: str | None, faults: Faults) -> Iterator[Example]:
+def _of_document(
+    path: Path, label: str, encoding: str | None, faults: Faults, doubtful: list[str]
+) -> Iterator[Example]:
     """A whole file as one text; one of thousands that cannot be read is a fault, not the end."""
     try:
-        with open_text(path, encoding=encoding) as decoded:
+        with open_text(path, encoding=encoding, tell=False) as decoded:
             text = "\n".join(line.removesuffix("\r") for _, line in _numbered(decoded)).strip()
+            doubtful += [str(path)] if decoded.rival else []
     except DataError:
         faults.add("no text" if path.stat().st_size == 0 else "unreadable", str(path))
         return
@@ -427,7 +414,7 @@ def _lacks(text: str, label: str | None) -> str | None:
 
 
 def _unreadable(text: str) -> str | None:
-    return "undecodable bytes" if UNDECODABLE in text else None
+    return UNDECODED if UNDECODABLE in text else None
 
 
 def _lines(numbers: Sequence[str]) -> str:

@@ -1,28 +1,47 @@
-"""Bytes to text, as they come: finds out the encoding, marks what it cannot decode, never waits for a whole file."""
+"""Bytes to text, as they come: unpacks, finds out the encoding and the line ends, never waits for a whole file."""
 
 from __future__ import annotations
 
+import bz2
 import codecs
 import gzip
+import itertools
+import lzma
 import os
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from typing import IO, Any
 
+from nlpkit.encodings import BOMS, HEAD, UNDECODABLE, find_encoding, is_text
 from nlpkit.errors import DataError, SettingError
 
-UNDECODABLE = "\udcff"  # stands for bytes that the encoding does not know; no file can hold it
 BLOCK = 1 << 19  # bytes read at a time
-HEAD = 1 << 16  # bytes from which the encoding is found out
-STRAY = 0.1  # share of zeros below which bytes that decode as UTF-8 are no UTF-16
-WINDOWS = ("utf-8-sig", "gb18030", "gbk", "gb2312", "utf-16", "utf-16-le", "utf-16-be")
-_BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
-_WIDE_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
-_GZIP = b"\x1f\x8b"
-_FORMATS = {b"PK\x03\x04": "a zip file or an Excel workbook: save it as CSV", _GZIP: "gzip inside gzip: unpack it once"}
-_FORMATS |= {b"%PDF": "a PDF", b"\xd0\xcf\x11\xe0": "an old Office file: save it as CSV", b"\x89PNG": "a picture"}
-
-codecs.register_error("nlpkit", lambda e: (UNDECODABLE, e.end) if isinstance(e, UnicodeDecodeError) else ("", 0))
+LONG = 1 << 23  # characters without a line's end after which a CR is taken for one
+WINDOWS = ("utf-8-sig", "gb18030", "gbk", "gb2312", "big5", "cp950", "big5hkscs", "utf-16", "utf-16-le", "utf-16-be")
+SHOWN = {"cp950": "Big5", "big5hkscs": "Big5"}  # as people call it; others by their own name in capitals
+_PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz"}
+_UNPACK: dict[str, Callable[[Any], Any]] = {
+    "gzip": lambda packed: gzip.GzipFile(fileobj=packed, mode="rb"),
+    "bzip2": bz2.BZ2File,
+    "xz": lzma.LZMAFile,
+}
+_MARK = max(map(len, BOMS))
+_FORMATS = {
+    b"PK\x03\x04": "a zip file or an Excel workbook: save it as CSV",
+    b"%PDF": "a PDF: save its text as .txt",
+    b"\xd0\xcf\x11\xe0": "an old Office file: save it as CSV",
+    b"\x89PNG": "a picture",
+    b"\xff\xd8\xff": "a picture",
+    b"7z\xbc\xaf\x27\x1c": "a 7z archive: unpack it first",
+    b"Rar!\x1a\x07": "a RAR archive: unpack it first",
+    b"\x28\xb5\x2f\xfd": "packed by zstd: unpack it first",
+    b"PAR1": "a Parquet file: save it as CSV",
+    b"SQLite format 3\0": "an SQLite database: save a table as CSV",
+    b"\x7fELF": "a program",
+}
+_STRANGE = re.compile(rb"[^\x01-\x7f]")  # what does not mean the same in every encoding
+_ZEROS = bytes(128)  # the header of a tar archive has more of them in a row, text has none
 
 
 class _Counted:
@@ -43,32 +62,42 @@ class _Counted:
     def give_back(self, data: bytes) -> None:
         self._kept = data + self._kept
 
+    def seekable(self) -> bool:
+        """Those that unpack ask; nobody goes back."""
+        return False
+
 
 class Decoded:
-    """An open binary stream read as text; one packed by gzip is unpacked.
+    """An open binary stream read as text; one packed by gzip, bzip2 or xz is unpacked.
+
+    A line ends in LF. In a file without any LF outside quotes, as old Macs wrote them, it ends in CR.
 
     :param name: what to call it in errors.
     :param encoding: None finds it out from the first bytes that are not ASCII.
-    :raises DataError: if it is empty, binary, or in no encoding that can be found out.
+    :param quoted: whether line breaks within quotes end no line, as in a table.
+    :raises DataError: if it is empty, binary, an archive, or in no encoding that can be found out.
     :raises SettingError: if there is no encoding of that name.
     """
 
-    def __init__(self, name: str, stream: IO[bytes], encoding: str | None = None) -> None:
+    def __init__(self, name: str, stream: IO[bytes], encoding: str | None = None, *, quoted: bool = False) -> None:
         self.name = name
+        self.rival: str | None = None  # an encoding that is nearly as likely as the one that was taken
         self.size = _size(stream)
         self.undecodable = False  # whether any bytes so far fitted no character
+        self.zeros = False  # whether any character so far was a zero
+        self.line_end = "\n"  # known once a line was asked for
+        self._quoted = quoted
         self._bytes = _Counted(stream)
         self._read = self._bytes.read
-        self._first = self._enough()
-        if self._first.startswith(_GZIP):
-            self._first = self._unpacked()
-        _refuse_binary(name, self._first[:HEAD])
+        self._packed = ""
         self._known = None if encoding is None else _named(encoding)
-        if self._known in ("utf-16", "utf-32") and not self._first.startswith(_WIDE_BOMS):
+        self._first = self._unpacked(self._enough())
+        _refuse_binary(name, self._first[:HEAD])
+        if self._known in ("utf-16", "utf-32") and not self._first.startswith(tuple(BOMS)):
             self._known += "-le"  # as Windows writes it; the codec wants a mark
         if self._known == "utf-8" and self._first.startswith(codecs.BOM_UTF8):
             self._known = "utf-8-sig"
-        self._first = self._settled(self._first)
+        self._first = self._settled(self._first, beginning=True)
         self._blocks = self._split()
         self._head: list[str] | None = None
 
@@ -76,6 +105,15 @@ class Decoded:
     def encoding(self) -> str:
         """The encoding as far as it is known: UTF-8 while all is ASCII."""
         return self._known or "utf-8"
+
+    @property
+    def doubt(self) -> str | None:
+        """A sentence where another encoding is nearly as likely as the one that was taken."""
+        if self.rival is None:
+            return None
+        taken, other = (SHOWN.get(name, name.upper()) for name in (self.encoding, self.rival))
+        choice = f"--encoding {self.encoding} or --encoding {self.rival}"
+        return f"{self.name} is read as {taken}, and may be {other}: say which it is by {choice}"
 
     def progress(self) -> float | None:
         """The share of the file that was read; None where its size is unknown."""
@@ -85,11 +123,12 @@ class Decoded:
         """Text as it comes, undecodable bytes as `UNDECODABLE`."""
         data, decoder, first = self._first, None, True
         while data:
-            data = self._settled(data)
+            data = self._settled(data, beginning=first)
             if decoder is None and self._known is not None:
                 decoder = codecs.getincrementaldecoder(self._known)(errors="nlpkit")
             text = decoder.decode(data) if decoder else data.decode("ascii")
             self.undecodable = self.undecodable or UNDECODABLE in text
+            self.zeros = self.zeros or "\0" in text
             yield text.removeprefix("\ufeff") if first else text  # GB18030 may have the mark, too
             first = False
             data = self._next()
@@ -104,15 +143,25 @@ class Decoded:
         return self._head
 
     def line_blocks(self) -> Iterator[list[str]]:
-        """Lists of whole lines without their LF; the last may lack one."""
+        """Lists of whole lines without the LF, or the CR, that ends them; the last may lack one."""
         if head := self.head():
             yield head
         yield from self._blocks
 
+    def lines(self) -> Iterator[str]:
+        """Lines with their end."""
+        for block in self.line_blocks():
+            for line in block:
+                yield line + self.line_end
+
     def _split(self) -> Iterator[list[str]]:
+        chunks = self.chunks()
+        begin = self._beginning(chunks)
         rest: list[str] = []
-        for chunk in self.chunks():
-            first, *more = chunk.split("\n")
+        for chunk in itertools.chain([begin], chunks):
+            if self.line_end == "\r" and not self._quoted and "\n" in chunk:
+                raise DataError(f"{self.name} ends its first lines in CR and later ones in LF: let all end in LF")
+            first, *more = chunk.split(self.line_end)
             rest.append(first)
             if more:
                 yield ["".join(rest), *more[:-1]]
@@ -120,67 +169,96 @@ class Decoded:
         if last := "".join(rest):
             yield [last]
 
-    def lines(self) -> Iterator[str]:
-        """Lines with their LF."""
-        for block in self.line_blocks():
-            for line in block:
-                yield line + "\n"
+    def _beginning(self, chunks: Iterator[str]) -> str:
+        """As much text as tells in what a line ends, or all of it."""
+        parts: list[str] = []
+        size, quotes = 0, 0
+        for chunk in chunks:
+            parts.append(chunk)
+            if _ends_line(chunk, "\n", quotes if self._quoted else None):
+                return "".join(parts)
+            size, quotes = size + len(chunk), quotes + chunk.count('"')
+            if size > LONG:
+                break
+        text = "".join(parts)
+        if _ends_line(text, "\r", 0 if self._quoted else None):
+            self.line_end = "\r"
+        return text
 
-    def _settled(self, data: bytes) -> bytes:
+    def _settled(self, data: bytes, *, beginning: bool) -> bytes:
         """Find out the encoding at the first bytes that tell, read on to a line's end: they may end in a character."""
-        if self._known is None and not _plain(data):
+        if self._known is None and (strange := _STRANGE.search(data)):
             while len(data) < HEAD and not data.endswith(b"\n") and (more := self._next()):
                 data += more
-            self._known = detect_encoding(self.name, data[:HEAD])
+            start = data.rfind(b"\n", 0, strange.start()) + 1
+            self._known = self._found(_telling(data, start), beginning=beginning and not start)
         return data
 
+    def _found(self, head: bytes, *, beginning: bool) -> str:
+        found = find_encoding(head, beginning=beginning)
+        if found is None:
+            raise DataError(
+                f"{self.name} is in none of the encodings UTF-8, GB18030, Big5, UTF-16: say its own by --encoding"
+            )
+        self.rival = found.rival
+        return found.encoding
+
     def _enough(self) -> bytes:
-        """The first bytes, at least as many as a byte order mark may have."""
+        """The first bytes, at least as many as tell what packed them."""
         data = b""
-        while len(data) < 4 and (more := self._next()):
+        while (len(data) < _MARK or any(magic.startswith(data) for magic in _PACKED)) and (more := self._next()):
             data += more
         return data
 
     def _next(self) -> bytes:
         try:
             return self._read(BLOCK)
-        except (EOFError, gzip.BadGzipFile, zlib.error):
-            raise DataError(f"{self.name} is gzip that is damaged or cut off: fetch or pack it again") from None
+        except (EOFError, zlib.error, lzma.LZMAError):
+            raise self._damaged() from None
         except OSError as error:
+            if self._packed and error.errno is None:
+                raise self._damaged() from None
             raise DataError(f"{self.name} cannot be read: {(error.strerror or str(error)).lower()}") from error
 
-    def _unpacked(self) -> bytes:
-        """The first bytes of what gzip packed; all that follow are unpacked, too."""
-        self._bytes.give_back(self._first)
-        packed: Any = self._bytes  # gzip asks for no more than `read`
-        self._read = gzip.GzipFile(fileobj=packed, mode="rb").read1
-        return self._enough()
+    def _damaged(self) -> DataError:
+        return DataError(f"{self.name} is {self._packed} that is damaged or cut off: fetch or pack it again")
+
+    def _unpacked(self, data: bytes) -> bytes:
+        """The first bytes of what was packed; all that follow are unpacked, too."""
+        for magic, how in _PACKED.items():
+            if data.startswith(magic):
+                if self._packed:
+                    raise DataError(f"{self.name} is {how} inside {self._packed}: unpack it once")
+                self._packed = how
+                self._bytes.give_back(data)
+                self._read = _UNPACK[how](self._bytes).read1
+                return self._unpacked(self._enough())
+        return data
 
 
-def detect_encoding(name: str, head: bytes) -> str:
-    """Return utf-8, utf-8-sig, gb18030, utf-16, utf-16-le or utf-16-be for a file's first bytes.
+def _telling(data: bytes, start: int) -> bytes:
+    """Of some bytes those by which the encoding is found out: lines that are not ASCII, or simply the first."""
+    if start == 0 or b"\0" in data:
+        return data[:HEAD]
+    strange = b"".join(line for line in data[start:].splitlines(keepends=True) if not line.isascii())
+    return strange[:HEAD]
 
-    Counted by lines, so that one bad line does not turn a file of UTF-8 into one of GB18030.
 
-    :raises DataError: if most lines fit none.
+def _ends_line(text: str, end: str, quotes: int | None) -> bool:
+    """Whether a line ends anywhere in a text.
+
+    :param quotes: how many quotation marks stand before the text; None if line ends within quotes count, too.
     """
-    for bom, encoding in _BOMS.items():
-        if head.startswith(bom):
-            return encoding
-    if b"\0" in head and not (head.count(0) < STRAY * len(head) and _decodes(head, "utf-8")):
-        wide = max(("utf-16-le", "utf-16-be"), key=lambda encoding: _plausible(head, encoding))
-        return wide if _plausible(head, wide) > 0.9 else "utf-8"
-    lines = [line for line in head.splitlines(keepends=True) if not line.isascii()]
-    good = {encoding: sum(_decodes(line, encoding) for line in lines) for encoding in ("utf-8", "gb18030")}
-    best = "utf-8" if good["utf-8"] * 2 >= len(lines) else max(good, key=lambda encoding: good[encoding])
-    if lines and not good[best]:
-        raise DataError(f"{name} is in none of the encodings UTF-8, GB18030, UTF-16: say its own by --encoding")
-    return best
-
-
-def _plain(data: bytes) -> bool:
-    """Whether bytes mean the same in every encoding but UTF-16."""
-    return data.isascii() and b"\0" not in data
+    at = text.find(end)
+    if quotes is None:
+        return at >= 0
+    counted = 0
+    while at >= 0:
+        quotes += text.count('"', counted, at)
+        if quotes % 2 == 0:
+            return True
+        counted, at = at, text.find(end, at + 1)
+    return False
 
 
 def _size(stream: IO[bytes]) -> int | None:
@@ -191,35 +269,22 @@ def _size(stream: IO[bytes]) -> int | None:
 
 
 def _refuse_binary(name: str, head: bytes) -> None:
-    if not head or head in _BOMS:
+    if not head or head in BOMS:
         raise DataError(f"{name} is empty: expected a text a line, or a CSV with a header")
     for start, what in _FORMATS.items():
         if head.startswith(start):
             raise DataError(f"{name} is {what}")
-    wide = b"\0" in head and max(_plausible(head, "utf-16-le"), _plausible(head, "utf-16-be")) > 0.9
-    if wide or head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return
+    if _ZEROS in head and not _is_wide(head):
+        raise DataError(f"{name} is a tar archive, or another binary file with runs of zeros: unpack it first (tar xf)")
     control = sum(head.count(code) for code in range(32) if code not in b"\0\t\n\r\x0b\x0c\x1b")
-    if len(head) > 64 and (control > 0.05 * len(head) or head.count(0) > 0.2 * len(head)):
+    if len(head) > 64 and (control > 0.05 * len(head) or head.count(0) > 0.2 * len(head)) and not _is_wide(head):
         raise DataError(f"{name} is binary: expected a text a line, or a CSV with a header")
 
 
-def _plausible(head: bytes, encoding: str) -> float:
-    """Share of characters that Chinese text is made of, if the bytes are read so."""
-    text = head[: len(head) // 2 * 2].decode(encoding, "replace")
-    usual = sum(
-        "一" <= c <= "鿿" or " " <= c <= "~" or c in "\r\n\t" or "　" <= c <= "〕" or "！" <= c <= "～" for c in text
-    )
-    return usual / max(1, len(text))
-
-
-def _decodes(line: bytes, encoding: str) -> bool:
-    """Whether a line fits an encoding; one without its end, the last of a head, may end inside a character."""
-    try:
-        codecs.getincrementaldecoder(encoding)().decode(line, final=line.endswith(b"\n"))
-    except UnicodeDecodeError:
-        return False
-    return True
+def _is_wide(head: bytes) -> bool:
+    """Whether bytes that hold zeros make text in UTF-16 or UTF-32."""
+    found = find_encoding(head)
+    return found is not None and found.encoding.startswith(("utf-16", "utf-32")) and is_text(head, found.encoding)
 
 
 def _named(encoding: str) -> str:
@@ -231,4 +296,4 @@ def _named(encoding: str) -> str:
             return codecs.lookup(encoding).name
     except (LookupError, UnicodeError, ValueError, TypeError):
         pass
-    raise SettingError(f"there is no encoding {encoding!r} for text; try utf-8, gb18030 or utf-16") from None
+    raise SettingError(f"there is no encoding {encoding!r} for text; try utf-8, gb18030, big5 or utf-16") from None

@@ -37,6 +37,10 @@ class PluginError(NlpkitError):
     """A plugin failed to load, claims a taken name, or breaks its protocol."""
 
 
+class DataWarning(UserWarning):
+    """Data can be used, but perhaps not as they were meant: a doubtful encoding, a stray quote. The shell prints it."""
+
+
 class MissingExtra(NlpkitError):  # noqa: N818
     """Something needs a package that the plain installation of a distribution leaves out."""
 

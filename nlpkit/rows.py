@@ -1,17 +1,21 @@
-"""Reads the files that people have, row by row: lines, or the records of a table."""
+"""Reads the files that people have, row by row: lines, the records of a table, or objects of JSON."""
 
 from __future__ import annotations
 
-import csv
-import itertools
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from nlpkit.decoding import BLOCK, UNDECODABLE, WINDOWS, Decoded
-from nlpkit.errors import DataError, nearest
+from nlpkit.decoding import WINDOWS, Decoded
+from nlpkit.encodings import UNDECODABLE
+from nlpkit.errors import DataError, DataWarning
+from nlpkit.json_rows import JSON_LINES, JsonRows, holds_objects
+from nlpkit.records import TABLES, Records, column_position, places, suffix_of
+from nlpkit.row import Row as Row
+from nlpkit.row import checked
 
 TEXT_COLUMNS = (
     "text",
@@ -21,34 +25,23 @@ TEXT_COLUMNS = (
     "sentence",
     *["文本", "评论", "内容", "评价", "评论内容", "评价内容", "評論", "內容", "評價"],
 )
-TABLES = (".csv", ".tsv")
-RECORDS = 4096  # rows of a table read together, fewer where they are long
-
-
-@dataclass(slots=True)
-class Row:
-    """One row of a file.
-
-    :param text: what to score; undecodable bytes stand as U+FFFD.
-    :param fault: None, or why the row cannot be used.
-    :param cells: all cells of a CSV row, as many as its header has; what is too much is in the last.
-    :param line: the line on which a CSV row begins, from 1.
-    """
-
-    text: str
-    fault: str | None = None
-    cells: Sequence[str] = ()
-    line: int = 0
+NAME = 30  # characters of a column's name at most
+_SENTENCE = frozenset("。！？，；…!?")  # no column's name holds them
 
 
 @dataclass(frozen=True)
 class Source:
-    """An open file: its header if it is a table, and its rows in blocks, read as they are asked for."""
+    """An open file, and its rows in blocks, read as they are asked for.
+
+    :param header: the columns of a table.
+    :param fields: the fields of objects of JSON, as far as the first of them show.
+    """
 
     name: str
     header: list[str] | None
     blocks: Iterator[list[Row]]
     decoded: Decoded | None = None
+    fields: list[str] | None = None
 
     @property
     def windows(self) -> bool:
@@ -64,33 +57,50 @@ class Source:
 def open_rows(
     path: str | Path | IO[bytes], *, column: str | None = None, encoding: str | None = None, table: bool = False
 ) -> Iterator[Source]:
-    """Open a text file (a row a line) or, with ``column``, ``table`` or a name in .csv or .tsv, a table.
+    """Open a file of rows: lines of text; a table, for ``column``, ``table`` or a name in .csv or .tsv; or JSON.
 
-    :param path: a path, or an open binary stream, which stays open; either may be packed by gzip.
+    JSON is what is named so, or begins with an object; then ``column`` is one of its fields. A file whose lines are all
+    parted by as many tabs, below names, is a table, too: Excel calls them .txt.
+
+    :param path: a path, or an open binary stream, which stays open; either may be packed by gzip, bzip2 or xz.
     :raises DataError: if the file is missing, empty or binary, its encoding unknown, or the column absent.
     :raises SettingError: if there is no ``encoding`` of that name.
     """
-    with open_text(path, encoding=encoding) as decoded:
-        if column is None and not table and suffix_of(decoded.name) not in TABLES:
-            yield Source(decoded.name, None, _rows(decoded), decoded)
-            return
-        records = Records(decoded)
+    with open_text(path, encoding=encoding, quoted=True if table or column else None) as decoded:
         option = "--text-column" if table else "--column"
-        position = column_position(decoded.name, records.header, column, TEXT_COLUMNS, option)
-        yield Source(decoded.name, records.header, records.blocks(position), decoded)
+        suffix = suffix_of(decoded.name)
+        if suffix in JSON_LINES or (suffix not in TABLES and holds_objects(decoded.head())):
+            found = JsonRows(decoded)
+            field = found.field(column, TEXT_COLUMNS, option)
+            yield Source(decoded.name, None, found.blocks(field), decoded, found.keys)
+        elif column is not None or table or suffix in TABLES or _is_table(decoded.head()):
+            records = Records(decoded)
+            position = column_position(decoded.name, records.header, column, TEXT_COLUMNS, option)
+            yield Source(decoded.name, records.header, records.blocks(position), decoded)
+        else:
+            yield Source(decoded.name, None, _rows(decoded), decoded)
 
 
 @contextmanager
-def open_text(path: str | Path | IO[bytes], *, encoding: str | None = None) -> Iterator[Decoded]:
-    """Open a file as text, of which no more is read than is asked for; errors as `open_rows` has them."""
+def open_text(
+    path: str | Path | IO[bytes], *, encoding: str | None = None, quoted: bool | None = None, tell: bool = True
+) -> Iterator[Decoded]:
+    """Open a file as text, of which no more is read than is asked for; errors as `open_rows` has them.
+
+    :param quoted: whether line breaks within quotes end no line; None: if it is named as a table.
+    :param tell: at the end, by a `DataWarning`, if the encoding is in doubt.
+    """
     name = argument_row(str(path)).text if isinstance(path, str | Path) else "-"
     with _open(path, name) as stream:
-        yield Decoded(name, stream, encoding)
+        decoded = Decoded(name, stream, encoding, quoted=suffix_of(name) in TABLES if quoted is None else quoted)
+        yield decoded
+        if tell and decoded.doubt:
+            warnings.warn(decoded.doubt, DataWarning, stacklevel=2)
 
 
-def suffix_of(name: str) -> str:
-    """The suffix that tells a file's shape, in lower case: ``.csv`` of ``Reviews.CSV.gz``."""
-    return Path(name.lower().removesuffix(".gz")).suffix
+def argument_row(argument: str) -> Row:
+    """A row from the command line, where undecodable bytes come as lone surrogates."""
+    return checked("".join(UNDECODABLE if "\ud800" <= c <= "\udfff" else c for c in argument))
 
 
 @contextmanager
@@ -106,114 +116,31 @@ def _open(path: str | Path | IO[bytes], name: str) -> Iterator[IO[bytes]]:
         yield stream
 
 
+def _is_table(head: Sequence[str]) -> bool:
+    """Whether first lines are parted by tabs below the names of columns: Excel saves such files as .txt."""
+    first, *more = [line.rstrip("\r").split("\t") for line in head[:100] if line.strip()] or [[""]]
+    names = [name.strip(' "') for name in first]
+    if len(names) < 2:
+        return False
+    if sum(name.lower() in TEXT_COLUMNS for name in names) == 1:
+        return True
+    alike = bool(more) and all(len(cells) == len(names) for cells in more)
+    return alike and len(set(names)) == len(names) and all(map(_is_name, names))
+
+
+def _is_name(cell: str) -> bool:
+    """Whether a cell may be the name of a column."""
+    return 0 < len(cell) <= NAME and _SENTENCE.isdisjoint(cell) and not cell.replace(".", "", 1).isdecimal()
+
+
 def _rows(decoded: Decoded) -> Iterator[list[Row]]:
+    number = 0
+    zeros: list[int] = []
     for lines in decoded.line_blocks():
         texts = [line.removesuffix("\r") for line in lines]
-        yield [_checked(text) for text in texts] if decoded.undecodable else [Row(text) for text in texts]
-
-
-def _checked(text: str, cells: Sequence[str] = (), line: int = 0) -> Row:
-    """A row whose undecodable bytes are told and shown as U+FFFD."""
-    if any(UNDECODABLE in value for value in (text, *cells)):
-        fault = "undecodable bytes" if UNDECODABLE in text else None
-        return Row(text.replace(UNDECODABLE, "�"), fault, [cell.replace(UNDECODABLE, "�") for cell in cells], line)
-    return Row(text, None, cells, line)
-
-
-def argument_row(argument: str) -> Row:
-    """A row from the command line, where undecodable bytes come as lone surrogates."""
-    return _checked("".join(UNDECODABLE if "\ud800" <= c <= "\udfff" else c for c in argument))
-
-
-class Records:
-    """The records of a CSV or TSV file, and its header.
-
-    A quote that never closes would swallow all that follows, so the lines of the record at hand are kept until it ends.
-    """
-
-    def __init__(self, decoded: Decoded) -> None:
-        self._name = decoded.name
-        self._decoded = decoded
-        self._lines = decoded.lines()
-        self._held: list[str] = []
-        self._line = 0  # on which the record at hand begins
-        csv.field_size_limit(1 << 26)
-        first = next(self._lines, "")
-        said = first.strip().lower().removeprefix("sep=") if first.lower().startswith("sep=") else ""
-        first = next(self._lines, "") if said else first  # Excel's own way to name the delimiter
-        self._above = 1 if said else 0  # lines that the reader never sees
-        usual = "\t" if suffix_of(self._name) == ".tsv" else ","
-        self._delimiter = (
-            said[:1] if said else usual if usual in first else next((d for d in "\t;" if d in first), usual)
-        )
-        self._lines = itertools.chain([first], self._lines)
-        self._reader = csv.reader(self._kept(), delimiter=self._delimiter)
-        self.header = next(self._records(), [])
-        if not any(self.header):
-            raise DataError(f"{self._name} has no header: expected a first line that names the columns")
-
-    def blocks(self, position: int) -> Iterator[list[Row]]:
-        """Rows whose text stands in the column at ``position``."""
-        width, block, size = len(self.header), [], 0
-        for cells in self._records():
-            if len(cells) == width and not self._decoded.undecodable:
-                block.append(Row(cells[position], None, cells, self._line))
-            elif cells or width == 1:  # a blank line is a row only where a row has one cell
-                block.append(self._row(cells or [""], position))
-            size += sum(map(len, cells))
-            if len(block) == RECORDS or size > BLOCK:
-                yield block
-                block, size = [], 0
-        if block:
-            yield block
-
-    def _row(self, cells: list[str], position: int) -> Row:
-        width = len(self.header)
-        if len(cells) == width:
-            return _checked(cells[position], cells, self._line)
-        last = cells[width - 1 :] if any(cells[width:]) else cells[width - 1 : width]
-        fitted = [*cells[: width - 1], ",".join(last)] + [""] * (width - len(cells) - (not last))
-        if any(cells[width:]) or len(cells) <= position:
-            fault = f"{len(cells)} columns where the header has {width}"
-            return Row("", fault, _checked("", fitted).cells, self._line)
-        return _checked(cells[position], fitted, self._line)
-
-    def _records(self) -> Iterator[list[str]]:
-        try:
-            for record in self._reader:
-                if len(self._held) > 1 or (record and record[-1].endswith("\n")):
-                    self._check_closed()
-                self._line = self._above + self._reader.line_num - len(self._held) + 1
-                self._held.clear()
-                yield record
-        except csv.Error as error:
-            raise DataError(f"{self._name}, line {self._above + self._reader.line_num}: no CSV: {error}") from error
-
-    def _check_closed(self) -> None:
-        try:
-            list(csv.reader(self._held, delimiter=self._delimiter, strict=True))
-        except csv.Error as error:
-            if "end of data" in str(error):
-                line = self._above + self._reader.line_num - len(self._held) + 1
-                raise DataError(f"{self._name}, line {line}: a quote opens that never closes") from None
-
-    def _kept(self) -> Iterator[str]:
-        for line in self._lines:
-            self._held.append(line)
-            yield line
-
-
-def column_position(name: str, header: Sequence[str], wanted: str | None, usual: Sequence[str], option: str) -> int:
-    """Where a column stands: the one asked for, or else the only one with a usual name."""
-    if wanted is not None:
-        if wanted not in header:
-            raise DataError(f"{name} has no column {wanted!r}{nearest(wanted, header)}")
-        if list(header).count(wanted) > 1:
-            raise DataError(f"{name} has {list(header).count(wanted)} columns {wanted!r}: rename all but one")
-        return list(header).index(wanted)
-    found = [i for i, column in enumerate(header) if column.strip().lower() in usual]
-    if len(found) == 1:
-        return found[0]
-    lines = "; if it has no header but a text a line, name it .txt"
-    hint = "; if that is no header, put one above it" if len(header) > 1 else lines
-    raise DataError(f"{name} has the columns {', '.join(header)}: say which one by {option}{hint}")
+        yield [checked(text) for text in texts] if decoded.undecodable else [Row(text) for text in texts]
+        if decoded.zeros:
+            zeros += [at for at, text in enumerate(texts, number + 1) if "\0" in text]
+        number += len(texts)
+    if zeros:
+        warnings.warn(f"{decoded.name} has zero bytes in its text: {places(zeros)}", DataWarning, stacklevel=2)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nlpkit.corpus import Example, Faults, files_of, label_and_file, read_examples, read_unlabelled, renamed
-from nlpkit.errors import DataError
+from nlpkit.errors import DataError, DataWarning
 from tests.test_rows import CELLS, CSV
 
 ENCODINGS = ["utf-8", "utf-8-sig", "gb18030", "utf-16", "utf-16-be"]
@@ -49,6 +49,7 @@ def test_every_shape_in_every_encoding(write, name, encoding, end):
     assert {e.corpus for e in read_examples(path)} == {str(path)}
 
 
+@pytest.mark.filterwarnings("ignore::nlpkit.errors.DataWarning")
 @given(data=st.data())
 def test_any_cut_of_any_shape_is_rows_or_one_sentence(tmp_path, data):
     name = data.draw(st.sampled_from(sorted(SHAPES)))
@@ -112,10 +113,16 @@ def test_lines_that_are_no_json_are_named(write):
     assert str(faults) == f"2 no JSON object ({path}, lines 2 and 4), 1 undecodable bytes ({path}, line 6)"
 
 
-@pytest.mark.parametrize("text", ["[\n", '[{"text": "好", "label": 1}]\n', '{\n"text":\n', "好,1\n"])
+@pytest.mark.parametrize("text", ["[]\n", "[1]", '{\n"text":\n', "好,1\n"])
 def test_json_that_is_no_object_a_line_is_refused(write, text):
     with pytest.raises(DataError, match=r"a.json holds no JSON object a line: expected lines such as \{"):
         pairs_of(write(text.encode(), "a.json"))
+
+
+def test_an_array_of_objects_is_a_corpus(write):
+    rows = [{"review": {"content": "好"}, "label": 1}, {"review": {"content": "差"}, "label": 0}]
+    path = write(json.dumps(rows, indent=1).encode(), "a.json")
+    assert examples_of(path, text_column="review.content") == [("好", "1", ""), ("差", "0", "")]
 
 
 def test_labels_of_fasttext_stand_anywhere_but_once(write):
@@ -202,15 +209,22 @@ def documents(folder: Path, **labels: list[bytes]) -> Path:
 
 
 def test_a_folder_for_each_label(tmp_path):
-    root = documents(tmp_path / "films", 坏=["差\r\n真差\n".encode()], 好=["好\n".encode("gb18030"), b"", b" \n"])
+    root = documents(tmp_path / "films", 坏=["差\r\n真差\n".encode()], 好=["很好看\n".encode("gb18030"), b"", b" \n"])
     (root / "好" / "9.txt.gz").write_bytes(gzip.compress("棒".encode()))
     (root / "好" / "notes.md").write_text("none", encoding="utf-8")
     (root / ".hidden").mkdir()
     (root / "README.md").write_text("none", encoding="utf-8")
-    assert pairs_of(root) == [("差\n真差", "坏"), ("好", "好"), ("棒", "好")]
+    assert pairs_of(root) == [("差\n真差", "坏"), ("很好看", "好"), ("棒", "好")]
     assert {e.corpus for e in read_examples(root)} == {str(root)}
     assert faults_of(root).places == {"no text": [(str(root / "好" / "1.txt"), 0), (str(root / "好" / "2.txt"), 0)]}
     assert [path.name for path in files_of(root)] == ["0.txt", "0.txt", "1.txt", "2.txt", "9.txt.gz"]
+
+
+def test_short_documents_whose_encoding_is_in_doubt_are_told_once(tmp_path):
+    root = documents(tmp_path / "films", 好=["兵".encode("gb18030"), "垚".encode("gb18030")], 坏=["差评\n".encode()])
+    with pytest.warns(DataWarning, match=r"^\d documents of .*films are too short to show their encoding") as told:
+        pairs_of(root)
+    assert len(told) == 1
 
 
 def test_one_document_that_cannot_be_read_is_a_fault(tmp_path):
@@ -394,6 +408,7 @@ def test_what_is_no_text_is_refused(write, name, data, sentence):
         texts_of(write(data, name))
 
 
+@pytest.mark.filterwarnings("ignore::nlpkit.errors.DataWarning")
 @given(data=st.data())
 def test_any_cut_of_texts_is_rows_or_one_sentence(tmp_path, data):
     name = data.draw(st.sampled_from(sorted(UNLABELLED)))

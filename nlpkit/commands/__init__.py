@@ -6,13 +6,14 @@ import io
 import os
 import signal
 import sys
+import warnings
 from pathlib import Path
 from typing import Any, TextIO, cast
 
 import click
 
 from nlpkit import __version__
-from nlpkit.errors import NlpkitError, SettingError
+from nlpkit.errors import DataWarning, NlpkitError, SettingError
 
 
 class ClosedPipe(Exception):  # noqa: N818
@@ -73,6 +74,7 @@ def main() -> None:
     """Run the command line: faults of data or model exit with 1, of the command line with 2, in one sentence."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy starts a thread a core otherwise, and we never use them
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what is half-written is cleared away
+    warnings.showwarning = _show_warning
     sys.stdin, sys.stdout = sys.stdin or _nothing("r"), sys.stdout or _nothing("w")
     sys.stderr = sys.stderr or _nothing("w")
     for stream in (sys.stdout, sys.stderr):
@@ -100,6 +102,14 @@ def main() -> None:
         click.echo(f"Error: {where}{(error.strerror or str(error)).lower()}", err=True)
         code = 1
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *where: Any, **_more: Any) -> None:
+    """Doubt about data is one line on stderr; other warnings come as Python prints them."""
+    if issubclass(category, DataWarning):
+        warn(str(message))
+    else:
+        say(warnings.formatwarning(message, category, *where[:2]).rstrip())
 
 
 def _nothing(mode: str) -> TextIO:

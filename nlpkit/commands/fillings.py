@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+from nlpkit.commands.answers import json_line
 from nlpkit.commands.streams import shown
 from nlpkit.errors import SettingError
 from nlpkit.inference.cloze import Filled, Filling
@@ -35,21 +36,12 @@ def choose(kind: str | None, output: Path | None, *, terminal: bool) -> str:
 
 
 def _jsonl(source: Source, first: int, rows: Sequence[Row], filled: Sequence[Filled]) -> bytes:
-    import orjson
+    pairs = enumerate(zip(rows, filled, strict=True), start=first)
+    return b"".join(json_line(source, number, row, _answer(found)) for number, (row, found) in pairs)
 
-    lines = [
-        orjson.dumps(
-            {
-                "file": source.name,
-                "row": number,
-                "text": row.text,
-                "fillings": [filling._asdict() for filling in found.fillings],
-                "reason": found.reason,
-            }
-        )
-        for number, (row, found) in enumerate(zip(rows, filled, strict=True), start=first)
-    ]
-    return b"\n".join([*lines, b""])
+
+def _answer(found: Filled) -> dict[str, Any]:
+    return {"fillings": [filling._asdict() for filling in found.fillings], "reason": found.reason}
 
 
 def _tables(_source: Source, _first: int, rows: Sequence[Row], filled: Sequence[Filled]) -> bytes:

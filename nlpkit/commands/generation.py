@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nlpkit.commands import say
+from nlpkit.commands.answers import json_line
 from nlpkit.commands.generation_training import train
 from nlpkit.commands.groups import DefaultGroup
 from nlpkit.commands.labelled import ENCODING, TEXT_COLUMN, counted, unlabelled_rows
@@ -163,7 +164,7 @@ def _write(
     sources: Iterable[tuple[Source, int, Sequence[Row]]],
     count: int,
     options: dict[str, Any],
-    line: Callable[..., str],
+    line: Callable[..., bytes],
     output: Path | None,
     *,
     force: bool,
@@ -180,8 +181,8 @@ def _write(
             while some := list(itertools.islice(wanted, TOGETHER)):
                 written = generation.generate([row.text for _, row in some], first=number, **options)
                 for (place, row), text in zip(some, written, strict=True):
-                    told = line(source.name, place, row, text, options["seed"], number)
-                    out.write((harmless(told) if terminal else told).encode("utf-8", "replace"))
+                    told = line(source, place, row, text, options["seed"], number)
+                    out.write(harmless(told.decode()).encode() if terminal else told)
                     faults.update([row.fault] if row.fault else [])
                     number += 1
                 out.flush()
@@ -189,18 +190,16 @@ def _write(
     return number - begun, faults
 
 
-def _text(_file: str, _place: int, row: Row, written: Text, _seed: int, _number: int) -> str:
+def _text(_source: Source, _place: int, row: Row, written: Text, _seed: int, _number: int) -> bytes:
     """The prompt and what follows it, or as much of a row as can be read."""
-    return f"{row.text}{'' if row.fault else written.text}\n"
+    return f"{row.text}{'' if row.fault else written.text}\n".encode("utf-8", "replace")
 
 
-def _jsonl(file: str, place: int, row: Row, written: Text, seed: int, number: int) -> str:
+def _jsonl(source: Source, place: int, row: Row, written: Text, seed: int, number: int) -> bytes:
     """A text as JSON."""
-    import orjson
-
-    told: dict[str, Any] = {"file": file, "row": place, "prompt": row.text}
-    told |= {"text": None if row.fault else written.text, "ended": None if row.fault else written.ended}
-    return orjson.dumps({**told, "seed": seed, "number": number, "reason": row.fault}).decode() + "\n"
+    answer: dict[str, Any] = {"text": None if row.fault else written.text}
+    answer |= {"ended": None if row.fault else written.ended, "seed": seed, "number": number, "reason": row.fault}
+    return json_line(source, place, row, answer, text="prompt")
 
 
 @generate.command()

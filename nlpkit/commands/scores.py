@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import click
 
+from nlpkit.commands.answers import as_cell, csv_lines, free, json_line
 from nlpkit.commands.streams import shown
 from nlpkit.errors import DataError, SettingError
 from nlpkit.inference.sentiment import Score
@@ -51,23 +49,8 @@ def choose(kind: str | None, output: Path | None, *, tables: str | None, termina
 
 
 def _jsonl(source: Source, first: int, rows: Sequence[Row], scores: Sequence[Score]) -> bytes:
-    import orjson
-
-    lines = [
-        orjson.dumps(
-            {
-                "file": source.name,
-                "row": number,
-                "text": row.text,
-                "label": score.label,
-                "probability": score.probability,
-                "probabilities": score.probabilities,
-                "reason": score.reason,
-            }
-        )
-        for number, (row, score) in enumerate(zip(rows, scores, strict=True), start=first)
-    ]
-    return b"\n".join([*lines, b""])
+    pairs = enumerate(zip(rows, scores, strict=True), start=first)
+    return b"".join(json_line(source, number, row, score._asdict()) for number, (row, score) in pairs)
 
 
 class _Delimited:
@@ -78,27 +61,37 @@ class _Delimited:
         self._header: list[str] | None = None
 
     def __call__(self, source: Source, first: int, rows: Sequence[Row], scores: Sequence[Score]) -> bytes:
-        columns = ["file", "row", "text"] if source.header is None else source.header
-        text = io.StringIO()
-        out = csv.writer(text, delimiter=self._delimiter, lineterminator="\r\n" if source.windows else "\n")
+        columns = source.header or source.fields or ["file", "row", "text"]
+        records: list[Sequence[Any]] = []
+        mark = ""
         if self._header is None:
-            text.write("\ufeff" if source.windows else "")
-            out.writerow([*columns, *(_free(name, columns) for name in ADDED)])
+            mark = "\ufeff" if source.windows else ""
+            records.append([*columns, *(free(name, columns) for name in ADDED)])
             self._header = columns
         elif self._header != columns:
             raise DataError(
                 f"{source.name} has other columns than the first file: score them apart, or use --format jsonl"
             )
         for number, (row, score) in enumerate(zip(rows, scores, strict=True), start=first):
-            cells = (source.name, number, row.text) if source.header is None else row.cells
-            out.writerow([*cells, score.label, score.probability, score.reason])
-        return text.getvalue().encode("utf-8", "replace")
+            cells = _cells(source, number, row, columns)
+            records.append([*cells, score.label, score.probability, score.reason])
+        end = "\r\n" if source.windows else "\n"
+        return (mark + csv_lines(records, self._delimiter, end=end)).encode("utf-8", "replace")
 
 
-def _free(name: str, columns: Sequence[str]) -> str:
-    """A name for a new column: itself, or one that no column has yet."""
-    tries = itertools.chain([name, f"predicted_{name}"], (f"predicted_{name}_{n}" for n in itertools.count(2)))
-    return next(name for name in tries if name not in columns)
+def _cells(source: Source, number: int, row: Row, columns: Sequence[str]) -> Sequence[Any]:
+    """What a row has in the columns of its source."""
+    if source.header:
+        return row.cells
+    if source.fields is None:
+        return source.name, number, row.text
+    fields = row.fields or {}
+    if more := fields.keys() - set(columns):
+        raise DataError(
+            f"{source.name}, line {row.line}: the field {min(more)!r} is none of the first objects, and would be lost "
+            "in a table: use --format jsonl"
+        )
+    return [as_cell(fields.get(name)) for name in columns]
 
 
 class _Table:

@@ -185,7 +185,7 @@ def show_metrics(metrics: dict[str, Any]) -> None:
 def _tables(files: Sequence[str], column: str | None, encoding: str | None) -> str | None:
     """The format of the input if all of it are tables of one shape."""
     from nlpkit.commands.streams import headers
-    from nlpkit.rows import suffix_of
+    from nlpkit.records import suffix_of
 
     found = headers(files, column=column, encoding=encoding)
     if any(header is None or header != found[0] for header in found):

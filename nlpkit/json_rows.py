@@ -1,0 +1,209 @@
+"""Reads objects of JSON, one a line or in one array, and finds the values of their fields."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nlpkit.decoding import Decoded
+from nlpkit.encodings import UNDECODABLE
+from nlpkit.errors import DataError, nearest
+from nlpkit.records import RECORDS, column_position
+from nlpkit.row import UNDECODED, Row
+
+JSON_LINES = (".jsonl", ".ndjson", ".json")
+HEAD = 1000  # objects by which it is found out which fields there are
+NO_OBJECT = "no JSON object"
+_ARRAY = re.compile(r'\s*\[\s*\{\s*["}]')
+
+
+@dataclass(frozen=True)
+class Object:
+    """One object as it was written, on one line; ``fields`` is None where it is no object.
+
+    :param number: of its line, or of its place in an array, from 1.
+    """
+
+    number: int
+    written: str
+    fields: Mapping[str, Any] | None
+
+
+class JsonRows:
+    """The objects of a file, read as they are asked for; an array is read whole.
+
+    :raises DataError: if the first lines hold none, or it is an array that is broken or holds something else.
+    """
+
+    def __init__(self, decoded: Decoded) -> None:
+        self.name = decoded.name
+        self._objects = _of_array(decoded) if holds_array(decoded.head()) else _of_lines(decoded)
+        self._first = list(itertools.islice(self._objects, HEAD))
+        self.keys = list(dict.fromkeys(key for found in self._first for key in found.fields or ()))
+        if not any(found.fields is not None for found in self._first):
+            raise DataError(
+                f"{self.name} holds no JSON object a line: expected lines such as "
+                '{"text": "好用", "label": "positive"}, or one array of such objects'
+            )
+
+    def __iter__(self) -> Iterator[Object]:
+        """Go through all objects, once."""
+        first, self._first = self._first, []
+        return itertools.chain(first, self._objects)
+
+    def field(self, wanted: str | None, usual: Sequence[str], option: str) -> str:
+        """The field asked for, ``review.content`` for one inside another; or else the only one with a usual name.
+
+        :raises DataError: if none of the first objects has it.
+        """
+        if wanted is not None and any(found.fields and has(found.fields, wanted) for found in self._first):
+            return wanted
+        if wanted is not None:
+            raise DataError(f"{self.name} has no field {wanted!r}{nearest(wanted, paths(self._first))}")
+        return self.keys[column_position(self.name, self.keys, None, usual, option)]
+
+    def blocks(self, field: str) -> Iterator[list[Row]]:
+        """Rows whose text is the value of a field."""
+        rows = (row_of(found, field) for found in self)
+        while block := list(itertools.islice(rows, RECORDS)):
+            yield block
+
+
+def row_of(found: Object, field: str) -> Row:
+    """The row of an object; one that has no text there says so."""
+    undecoded = UNDECODABLE in found.written
+    written = found.written.replace(UNDECODABLE, "�") if undecoded else found.written
+    if found.fields is None:
+        return Row(written, UNDECODED if undecoded else NO_OBJECT, line=found.number)
+    row = Row("", None, line=found.number, record=written, fields=parse(written) if undecoded else found.fields)
+    if not has(found.fields, field):
+        row.fault = f"no field {field!r}"
+        return row
+    text = value(found.fields, field)
+    row.fault = UNDECODED if undecoded and UNDECODABLE in str(text) else None
+    if (as_text := shown(value(row.fields or {}, field))) is None:
+        row.fault = "nested text"
+    row.text = as_text or ""
+    return row
+
+
+def holds_objects(lines: Sequence[str]) -> bool:
+    """Whether first lines are those of JSON: an object, or an array of objects, which may be written over lines."""
+    first = next((line for line in lines if line.strip()), "").strip()
+    if first.startswith("{"):
+        return first.endswith("}") and isinstance(parse(first), dict)
+    return _ARRAY.match("\n".join(lines[:HEAD])) is not None
+
+
+def holds_array(lines: Sequence[str]) -> bool:
+    """Whether first lines of JSON begin an array."""
+    return next((line for line in lines if line.strip()), "").lstrip().startswith("[")
+
+
+def has(fields: Mapping[str, Any], path: str) -> bool:
+    """Whether an object has a field of that name, or one inside others: ``review.content``, ``lines.0``."""
+    try:
+        value(fields, path)
+    except LookupError:
+        return False
+    return True
+
+
+def value(fields: Mapping[str, Any], path: str) -> Any:
+    """The value of a field; see `has`.
+
+    :raises LookupError: if there is none.
+    """
+    if path in fields:
+        return fields[path]
+    found: Any = fields
+    for name in path.split("."):
+        if isinstance(found, list) and name.isdecimal():
+            found = found[int(name)]
+        elif isinstance(found, Mapping):
+            found = found[name]
+        else:
+            raise LookupError(path)
+    return found
+
+
+def shown(found: Any) -> str | None:
+    """A value as a text: what is no string as JSON writes it, nothing for null; None for one that holds others."""
+    if isinstance(found, str):
+        try:
+            found.encode()
+        except UnicodeEncodeError:  # halves of characters, escaped
+            return found.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return found
+    if found is None:
+        return ""
+    if isinstance(found, bool):
+        return "true" if found else "false"
+    return str(found) if isinstance(found, int | float) else None
+
+
+def parse(text: str) -> Any:
+    """A text as JSON, None if it is none; NaN and halves of characters are let pass, as Python does."""
+    import orjson  # only those who read JSON need it
+
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            return None
+
+
+def paths(objects: Sequence[Object]) -> list[str]:
+    """The fields of objects, those inside others too, as `has` wants them."""
+    found: dict[str, None] = {}
+    for fields in (item.fields for item in objects if item.fields):
+        for name, inside in fields.items():
+            inner = inside if isinstance(inside, dict) else {}
+            found |= dict.fromkeys([f"{name}.{key}" for key in inner] or [name])
+    return list(found)
+
+
+def _of_lines(decoded: Decoded) -> Iterator[Object]:
+    for number, line in enumerate(itertools.chain.from_iterable(decoded.line_blocks()), 1):
+        if line.strip():  # a blank line, such as the last, is no row
+            fields = parse(line)
+            yield Object(number, line.strip(), fields if isinstance(fields, dict) else None)
+
+
+def _of_array(decoded: Decoded) -> Iterator[Object]:
+    text = "".join(decoded.lines()).rstrip()
+    scan = json.JSONDecoder().raw_decode
+    at = _blank(text, text.index("[") + 1)
+    for number in itertools.count(1):
+        if text.startswith("]", at):
+            break
+        try:
+            fields, end = scan(text, at)
+        except (ValueError, RecursionError):
+            raise _broken(decoded.name, text, at) from None
+        written = " ".join(text[at:end].splitlines())
+        yield Object(number, written, fields if isinstance(fields, dict) else None)
+        at = _blank(text, end)
+        if not text.startswith((",", "]"), at):
+            raise _broken(decoded.name, text, at)
+        at = _blank(text, at + 1) if text.startswith(",", at) else at
+    if _blank(text, at + 1) < len(text):
+        raise _broken(decoded.name, text, at + 1)
+
+
+def _blank(text: str, at: int) -> int:
+    """Where something stands again after white space."""
+    while at < len(text) and text[at] in " \t\r\n":
+        at += 1
+    return at
+
+
+def _broken(name: str, text: str, at: int) -> DataError:
+    line = text.count("\n", 0, at) + 1
+    return DataError(f"{name}, line {line}: a JSON array that is broken here: expected objects, commas between, and ]")
