@@ -260,10 +260,12 @@ def _sentence(text: str, reason: str) -> str:
     from nlpkit.commands.streams import shown
 
     quoted = f'"{shown(text)}"'
-    if reason not in ("empty", "no blank"):
+    what, _, advice = reason.partition(": ")
+    if what not in ("empty", "no blank"):
         return f"{quoted} cannot be filled: {reason}"
-    read = f"; to read a file, say --file {text}" if text == "-" or (text and Path(text).is_file()) else ""
-    return f"there is no blank in {quoted}: mark it by two underscores, as in {EXAMPLE}{read}"
+    if text == "-" or (text and Path(text).is_file()):
+        return f"there is no blank in {quoted}; to read a file, say --file {text}"
+    return f"there is no blank in {quoted}: {advice or 'mark it by two underscores'}, as in {EXAMPLE}"
 
 
 def _items(file: str, encoding: str | None) -> Iterator[Item]:

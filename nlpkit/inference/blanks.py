@@ -11,6 +11,10 @@ from nlpkit.inference.members import Floats
 MARK = "__"
 BEGIN, END, BLANK = -1, -2, -3  # ids of the marks that a network reads beside those of a vocabulary
 _BLANK = re.compile("[_＿]{2,}")
+_ELSEWHERE = re.compile(  # how others mark what is missing
+    r"\[mask\]|<mask>|\{mask\}|\[unused\d+\]|[(（]\s*[)）]|[\[【]\s*[\]】]|[□▢☐]+|[*＊×]{2,}|[?？]{3,}|[_＿]",
+    re.IGNORECASE,
+)
 
 
 class Blank(NamedTuple):
@@ -31,6 +35,16 @@ class ClozeMember(Protocol):
 def split_at_blanks(text: str) -> list[str]:
     """What stands between the blanks of a text; two underscores or more, of whatever width, are one blank."""
     return _BLANK.split(text)
+
+
+def foreign_mark(text: str) -> str | None:
+    """What in a text marks a blank elsewhere, such as ``[MASK]`` or （）, and none here.
+
+    >>> foreign_mark("衣服质量[MASK]哦")
+    '[MASK]'
+    """
+    found = _ELSEWHERE.search(text)
+    return found[0] if found else None
 
 
 def blanks_of(segments: Sequence[Sequence[str]]) -> list[Blank]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlpkit.errors import SettingError
-from nlpkit.inference.blanks import Blank, blank_at, split_at_blanks
+from nlpkit.inference.blanks import MARK, Blank, blank_at, foreign_mark, split_at_blanks
 from nlpkit.normalisation import Normaliser
 from nlpkit.rows import Row
 
@@ -236,6 +236,8 @@ def _fault(text: object, parts: Sequence[str]) -> str | None:
     if not isinstance(text, str):
         return f"not a text but {type(text).__name__}"
     if len(parts) < 2:
+        if mark := foreign_mark(text):
+            return f"{NO_BLANK}: write {MARK} for {mark}, one blank for each word that is missing"
         return NO_BLANK if text.strip() else "empty"
     return f"too many blanks: {len(parts) - 1}, {LIMIT} are the most" if len(parts) - 1 > LIMIT else None
 

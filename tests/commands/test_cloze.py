@@ -116,6 +116,7 @@ def test_several_texts_may_have_faults(fill):
     ("text", "sentence"),
     [
         ("没有空", 'there is no blank in "没有空": mark it by two underscores, as in 衣服质量__哦'),
+        ("很[MASK]好", 'no blank in "很[MASK]好": write __ for [MASK], one blank for each word that is missing, as in'),
         ("", 'there is no blank in "": mark it by two underscores'),
         ("__", '"__" cannot be filled: nothing but a blank'),
         ("zz __", '"zz __" cannot be filled: no known word around the blank'),
