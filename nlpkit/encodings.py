@@ -16,7 +16,8 @@ from functools import cache
 from math import log
 
 UNDECODABLE = "\udcff"  # stands for bytes that the encoding does not know; no file can hold it
-HEAD = 1 << 16  # bytes from which the encoding is found out; where there are fewer, they are all that tell
+HEAD = 1 << 15  # bytes from which the encoding is found out; where there are fewer, they are all that tell
+SURE = 100  # bytes beyond ASCII that are UTF-8 by chance in no other encoding
 CLOSE = 8.0  # nats by which the best reading must be ahead for it to be taken without a word
 _BEFOREHAND = {"utf-8": -2.0, "utf-16-le": 3.0, "utf-16-be": 3.0}  # nats: what is usual, what is rare without a mark
 BOMS = {
@@ -27,6 +28,7 @@ BOMS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 _MULTIBYTE = ("utf-8", "gb18030", "cp950", "big5hkscs")  # of equals the first; cp950 is Big5 as Windows has it
+_HIGH = bytes(range(128, 256))
 _WIDE = ("utf-16-le", "utf-16-be")
 _COMMON = (  # seven in eight of the characters of any Chinese text, most frequent first
     "的不是了一有很我好个还就这也机没人在到来都用大上手以点时要说看多后可么买服电能错小天感过下比店间价得次果会去和真"
@@ -85,6 +87,8 @@ def find_encoding(head: bytes, *, beginning: bool = True) -> Reading | None:
         for bom, encoding in BOMS.items():
             if head.startswith(bom):
                 return Reading(encoding)
+    if len(head) - len(head.translate(None, _HIGH)) > SURE and UNDECODABLE not in _text(head, "utf-8"):
+        return Reading("utf-8")
     names = [*_MULTIBYTE, *(name for name in _WIDE if beginning and is_text(head, name))]
     costs = {name: cost for name in names if (cost := _cost(head, name)) is not None}
     if not costs:

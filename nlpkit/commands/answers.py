@@ -12,19 +12,40 @@ from typing import Any
 from nlpkit.rows import Row, Source
 
 
-def json_line(source: Source, number: int, row: Row, answer: Mapping[str, Any], *, text: str = "text") -> bytes:
-    """A row as a line of JSON: its fields or cells, or else file, number and text, then the answer.
+class JsonLines:
+    """Writes rows as lines of JSON: their fields or cells, or else file, number and text, then what is answered.
 
-    :param number: of the row in its file, from 1.
-    :param text: what the text is called where it comes from no column.
+    :param names: of what is answered.
+    :param text: what the text is called.
     """
-    if row.record is not None:
-        return _spliced(row.record, row.fields or {}, answer)
-    if source.header is None:
-        return dump({"file": source.name, "row": number, text: row.text, **answer}) + b"\n"
-    own = dict(zip(unique(source.header), row.cells, strict=True))
-    named = {"file": source.name, "row": number, text: row.text} | own
-    return dump(named | {free(name, own): value for name, value in answer.items()}) + b"\n"
+
+    def __init__(self, names: Sequence[str], *, text: str = "text") -> None:
+        self._names, self._text = names, text
+        self._source: Source | None = None
+
+    def __call__(self, source: Source, first: int, rows: Sequence[Row], answers: Iterable[Sequence[Any]]) -> bytes:
+        """Lines of some rows and the answer to each.
+
+        :param first: the number of the first row in its file, from 1.
+        """
+        if source is not self._source:
+            self._prepare(source)
+        pairs = enumerate(zip(rows, answers, strict=True), start=first)
+        return b"".join([self._line(number, row, answer) for number, (row, answer) in pairs])
+
+    def _prepare(self, source: Source) -> None:
+        """Choose the names of a file's lines: those of its columns, and for the rest such as are free."""
+        self._source, self._file = source, source.name
+        columns = unique(source.header or ())
+        self._added = [name not in columns for name in ("file", "row", self._text)]
+        place = itertools.compress(("file", "row", self._text), self._added)
+        self._keys = [*place, *columns, *(free(name, columns) for name in self._names)]
+
+    def _line(self, number: int, row: Row, answer: Sequence[Any]) -> bytes:
+        if row.record is not None:
+            return _spliced(row.record, row.fields or {}, dict(zip(self._names, answer, strict=True)))
+        place = itertools.compress((self._file, number, row.text), self._added)
+        return dump(dict(zip(self._keys, (*place, *row.cells, *answer), strict=True))) + b"\n"
 
 
 def _spliced(record: str, fields: Mapping[str, Any], answer: Mapping[str, Any]) -> bytes:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-from nlpkit.commands.answers import json_line
+from nlpkit.commands.answers import JsonLines
 from nlpkit.commands.streams import shown
 from nlpkit.errors import SettingError
 from nlpkit.inference.cloze import Filled, Filling
@@ -22,7 +22,7 @@ Write: TypeAlias = Callable[
 
 def writer(kind: str) -> Write:
     """Return a function that formats a block of rows and their fillings."""
-    return _jsonl if kind == "jsonl" else _tables
+    return _Jsonl() if kind == "jsonl" else _tables
 
 
 def choose(kind: str | None, output: Path | None, *, terminal: bool) -> str:
@@ -35,13 +35,15 @@ def choose(kind: str | None, output: Path | None, *, terminal: bool) -> str:
     return "table" if terminal and output is None else "jsonl"
 
 
-def _jsonl(source: Source, first: int, rows: Sequence[Row], filled: Sequence[Filled]) -> bytes:
-    pairs = enumerate(zip(rows, filled, strict=True), start=first)
-    return b"".join(json_line(source, number, row, _answer(found)) for number, (row, found) in pairs)
+class _Jsonl:
+    """A line of JSON a row, with all its fillings."""
 
+    def __init__(self) -> None:
+        self._lines = JsonLines(Filled._fields)
 
-def _answer(found: Filled) -> dict[str, Any]:
-    return {"fillings": [filling._asdict() for filling in found.fillings], "reason": found.reason}
+    def __call__(self, source: Source, first: int, rows: Sequence[Row], filled: Sequence[Filled]) -> bytes:
+        answers = (([filling._asdict() for filling in found.fillings], found.reason) for found in filled)
+        return self._lines(source, first, rows, answers)
 
 
 def _tables(_source: Source, _first: int, rows: Sequence[Row], filled: Sequence[Filled]) -> bytes:

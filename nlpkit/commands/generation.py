@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nlpkit.commands import say
-from nlpkit.commands.answers import json_line
+from nlpkit.commands.answers import JsonLines
 from nlpkit.commands.generation_training import train
 from nlpkit.commands.groups import DefaultGroup
 from nlpkit.commands.labelled import ENCODING, TEXT_COLUMN, counted, unlabelled_rows
@@ -133,7 +133,7 @@ def text(
         return
     sources = blocks(files, prompts, "PROMPT", column=column, encoding=encoding)
     texts, faults = _write(
-        generation, sources, count, options, _jsonl if kind == "jsonl" else _text, output, force=force
+        generation, sources, count, options, _Jsonl() if kind == "jsonl" else _text, output, force=force
     )
     if faults:
         say(f"{faults.total():,} of {texts:,} texts were not written: {counted(faults)}")
@@ -195,11 +195,15 @@ def _text(_source: Source, _place: int, row: Row, written: Text, _seed: int, _nu
     return f"{row.text}{'' if row.fault else written.text}\n".encode("utf-8", "replace")
 
 
-def _jsonl(source: Source, place: int, row: Row, written: Text, seed: int, number: int) -> bytes:
-    """A text as JSON."""
-    answer: dict[str, Any] = {"text": None if row.fault else written.text}
-    answer |= {"ended": None if row.fault else written.ended, "seed": seed, "number": number, "reason": row.fault}
-    return json_line(source, place, row, answer, text="prompt")
+class _Jsonl:
+    """A line of JSON a text."""
+
+    def __init__(self) -> None:
+        self._lines = JsonLines(("text", "ended", "seed", "number", "reason"), text="prompt")
+
+    def __call__(self, source: Source, place: int, row: Row, written: Text, seed: int, number: int) -> bytes:
+        said = (None, None) if row.fault else (written.text, written.ended)
+        return self._lines(source, place, [row], [(*said, seed, number, row.fault)])
 
 
 @generate.command()

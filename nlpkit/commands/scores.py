@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import click
 
-from nlpkit.commands.answers import as_cell, csv_lines, free, json_line
+from nlpkit.commands.answers import JsonLines, as_cell, csv_lines, free
 from nlpkit.commands.streams import shown
 from nlpkit.errors import DataError, SettingError
 from nlpkit.inference.sentiment import Score
@@ -27,7 +27,7 @@ def writer(kind: str, labels: Sequence[str], *, color: bool, width: int | None) 
     :param width: columns of the terminal, for the table.
     """
     if kind == "jsonl":
-        return _jsonl
+        return JsonLines(Score._fields)
     if kind == "table":
         return _Table(labels, color=color, width=width)
     return _Delimited("\t" if kind == "tsv" else ",")
@@ -46,11 +46,6 @@ def choose(kind: str | None, output: Path | None, *, tables: str | None, termina
     if terminal and output is None:
         return "table"
     return tables or "jsonl"
-
-
-def _jsonl(source: Source, first: int, rows: Sequence[Row], scores: Sequence[Score]) -> bytes:
-    pairs = enumerate(zip(rows, scores, strict=True), start=first)
-    return b"".join(json_line(source, number, row, score._asdict()) for number, (row, score) in pairs)
 
 
 class _Delimited:

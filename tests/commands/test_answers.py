@@ -6,14 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlpkit.commands.answers import as_cell, csv_lines, dump, free, json_line, unique
+from nlpkit.commands.answers import JsonLines, as_cell, csv_lines, dump, free, unique
 from nlpkit.rows import Row, Source
 
 ANSWER = {"label": "good", "reason": None}
+LINES = JsonLines(list(ANSWER))
 
 
 def line_of(source, row):
-    data = json_line(source, 7, row, ANSWER)
+    data = LINES(source, 7, [row], [ANSWER.values()])
     assert data.endswith(b"\n")
     assert data.count(b"\n") == 1
     return json.loads(data)
@@ -33,9 +34,12 @@ def test_a_row_of_a_table_keeps_all_its_columns():
 
 def test_an_object_keeps_every_letter_of_it():
     record = '{ "n": 12345678901234567890.10, "t": "\\u597d", "label":1 }'
-    data = json_line(Source("a.jsonl", None, iter(())), 7, Row("好", record=record, fields=json.loads(record)), ANSWER)
+    data = LINES(
+        Source("a.jsonl", None, iter(())), 7, [Row("好", record=record, fields=json.loads(record))], [ANSWER.values()]
+    )
     assert data == record[:-2].encode() + b',"predicted_label":"good","reason":null}\n'
-    assert json_line(Source("a", None, iter(())), 1, Row("", record="{}", fields={}), {"a": 1}) == b'{"a":1}\n'
+    empty = Row("", record="{}", fields={})
+    assert JsonLines(["a"])(Source("a", None, iter(())), 1, [empty], [[1]]) == b'{"a":1}\n'
 
 
 def test_two_columns_of_one_name_are_both_kept():
