@@ -190,7 +190,8 @@ class Decoded:
         if self._known is None and (strange := _STRANGE.search(data)):
             while len(data) < HEAD and not data.endswith(b"\n") and (more := self._next()):
                 data += more
-            start = data.rfind(b"\n", 0, strange.start()) + 1
+            wide = beginning and b"\0" in data[:HEAD]  # maybe: a line's end in UTF-16 has a zero
+            start = 0 if wide else data.rfind(b"\n", 0, strange.start()) + 1
             self._known = self._found(_telling(data, start), beginning=beginning and not start)
         return data
 
@@ -238,7 +239,7 @@ class Decoded:
 
 def _telling(data: bytes, start: int) -> bytes:
     """Of some bytes those by which the encoding is found out: lines that are not ASCII, or simply the first."""
-    if start == 0 or b"\0" in data:
+    if start == 0:
         return data[:HEAD]
     strange = b"".join(line for line in data[start:].splitlines(keepends=True) if not line.isascii())
     return strange[:HEAD]
@@ -277,12 +278,22 @@ def _refuse_binary(name: str, head: bytes) -> None:
     if _ZEROS in head and not _is_wide(head):
         raise DataError(f"{name} is a tar archive, or another binary file with runs of zeros: unpack it first (tar xf)")
     control = sum(head.count(code) for code in range(32) if code not in b"\0\t\n\r\x0b\x0c\x1b")
-    if len(head) > 64 and (control > 0.05 * len(head) or head.count(0) > 0.2 * len(head)) and not _is_wide(head):
+    if len(head) > 64 and (control > 0.05 * len(head) or head.count(0) > 0.2 * len(head)) and not _is_text(head):
         raise DataError(f"{name} is binary: expected a text a line, or a CSV with a header")
 
 
+def _is_text(head: bytes) -> bool:
+    """Whether bytes with many controls are text all the same: it is marked, right UTF-8, or what texts are made of."""
+    found = find_encoding(head)
+    if found is None:
+        return False
+    if head.startswith(tuple(BOMS)) or (found.encoding == "utf-8" and b"\0" not in head):
+        return UNDECODABLE not in head.decode(found.encoding, "nlpkit")
+    return is_text(head, found.encoding, odd=0.5)
+
+
 def _is_wide(head: bytes) -> bool:
-    """Whether bytes that hold zeros make text in UTF-16 or UTF-32."""
+    """Whether bytes that hold runs of zeros make text in UTF-16 or UTF-32."""
     found = find_encoding(head)
     return found is not None and found.encoding.startswith(("utf-16", "utf-32")) and is_text(head, found.encoding)
 

@@ -89,7 +89,7 @@ def find_encoding(head: bytes, *, beginning: bool = True) -> Reading | None:
                 return Reading(encoding)
     if len(head) - len(head.translate(None, _HIGH)) > SURE and UNDECODABLE not in _text(head, "utf-8"):
         return Reading("utf-8")
-    names = [*_MULTIBYTE, *(name for name in _WIDE if beginning and is_text(head, name))]
+    names = [*_MULTIBYTE, *(name for name in _WIDE if beginning and (b"\0" in head or is_text(head, name)))]
     costs = {name: cost for name in names if (cost := _cost(head, name)) is not None}
     if not costs:
         return None
@@ -98,11 +98,11 @@ def find_encoding(head: bytes, *, beginning: bool = True) -> Reading | None:
     return Reading(encoding, rivals[0] if rivals else None)
 
 
-def is_text(head: bytes, encoding: str) -> bool:
-    """Whether nearly all characters of bytes, read in an encoding, are such as texts are made of."""
+def is_text(head: bytes, encoding: str, *, odd: float = 0.2) -> bool:
+    """Whether all but a share of the characters of bytes, read in an encoding, are such as texts are made of."""
     text = _text(head, encoding)
-    odd = sum(c not in _ranks() and _class_of(c) in _ODD and ord(c) < _PICTURES for c in text)
-    return odd <= 0.2 * len(text)
+    found = sum(c not in _ranks() and _class_of(c) in _ODD and ord(c) < _PICTURES for c in text)
+    return found <= odd * len(text)
 
 
 def _differ(head: bytes, one: str, other: str) -> bool:

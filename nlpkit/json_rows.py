@@ -187,7 +187,7 @@ def _of_array(decoded: Decoded) -> Iterator[Object]:
             fields, end = scan(text, at)
         except (ValueError, RecursionError):
             raise _broken(decoded.name, text, at) from None
-        written = " ".join(text[at:end].splitlines())
+        written = text[at:end].replace("\r", " ").replace("\n", " ")  # no string of JSON holds them
         yield Object(number, written, fields if isinstance(fields, dict) else None)
         at = _blank(text, end)
         if not text.startswith((",", "]"), at):

@@ -57,7 +57,13 @@ class Records:
             self._at = 1
             first = self._lines[1] if len(self._lines) > 1 or self._fill() else ""
         self._delimiter = said[1] if said else _delimiter(first, suffix_of(self._name))
-        self._plain = self._delimiter == "\t" and _has_stray_quotes(self._lines[self._at :])
+        self._quoted = _is_quoted(first, self._delimiter)
+        stray = None if self._quoted or self._delimiter != "\t" else _stray_quote(self._lines[self._at :])
+        self._plain = stray is not None
+        if stray is not None:
+            where = f"line {self._number + self._at + stray:,}"
+            what = f"{self._name} is read without quoting, as on {where} quotes do not enclose a whole cell"
+            warnings.warn(what, DataWarning, stacklevel=2)
         self.header = next(self._records(), ([], 0))[0]
         if not any(self.header):
             raise DataError(f"{self._name} has no header: expected a first line that names the columns")
@@ -154,7 +160,7 @@ class Records:
     def _swallows(self, lines: Sequence[str]) -> bool:
         """Whether each of the lines that quotes enclose looks like a record of its own."""
         width = len(self.header)
-        return width > 1 and all(line.count(self._delimiter) == width - 1 for line in lines)
+        return width > 1 and not self._quoted and all(line.count(self._delimiter) == width - 1 for line in lines)
 
     def _split(self, line: str) -> list[str]:
         body = line.rstrip("\r\n")
@@ -212,24 +218,29 @@ def _delimiter(header: str, suffix: str) -> str:
     return usual if usual in bare else next((d for d in "\t;" if d in bare), usual)
 
 
-def _has_stray_quotes(lines: Sequence[str]) -> bool:
-    """Whether there are quotes in lines parted by tabs that do not enclose whole cells."""
+def _is_quoted(header: str, delimiter: str) -> bool:
+    """Whether all names of a header are quoted: whoever wrote it quotes every cell."""
+    return all(name.startswith('"') for name in header.split(delimiter))
+
+
+def _stray_quote(lines: Sequence[str]) -> int | None:
+    """Which of some lines parted by tabs is the first with a quote that does not enclose a whole cell."""
     if not any('"' in line for line in lines):
-        return False
+        return None
     reader = csv.reader(lines, delimiter="\t", strict=True)
     done, width = 0, 0
     try:
         for cells in reader:
-            own, done = lines[done : reader.line_num], reader.line_num
+            at, own, done = done, lines[done : reader.line_num], reader.line_num
             width = width or len(cells)
             plain = own[0].rstrip("\r\n").split("\t")
             if len(own) > 1 and width > 1 and all(line.count("\t") == width - 1 for line in own):
-                return True
+                return at
             if len(own) == 1 and len(plain) == len(cells) and any('"' in cell and cell[0] != '"' for cell in plain):
-                return True
+                return at
     except csv.Error as error:
-        return "end of data" not in str(error) or sum(map(len, lines[done:])) > SPAN
-    return False
+        return done if "end of data" not in str(error) or sum(map(len, lines[done:])) > SPAN else None
+    return None
 
 
 def _hide(line: str) -> str:

@@ -31,7 +31,7 @@ STRAY = ['"好"字，快', '"坏了，两天', "很好", '5"的屏', '不错，�
 def test_a_tsv_with_stray_quotes_is_read_without_quoting(read):
     found, told = read("\n".join(["n\ttext", *(f"1\t{text}" for text in STRAY)]), "a.tsv")
     assert found == [["1", text] for text in STRAY]
-    assert told == []
+    assert told == [" is read without quoting, as on line 2 quotes do not enclose a whole cell"]
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
@@ -45,6 +45,13 @@ def test_a_tsv_that_was_written_with_quotes_is_read_with_them(read):
     stream = io.StringIO()
     cells = [["1", "第一行\n第二行"], ["2", '说"好"'], ["3", "有\t制表符"], ["4", "平常"]]
     csv.writer(stream, delimiter="\t").writerows([["n", "text"], *cells])
+    assert read(stream.getvalue(), "a.tsv") == (cells, [])
+
+
+def test_a_table_whose_header_is_quoted_has_quotes_that_enclose(read):
+    cells = [["1", "\r\t"], ["2", "一\n3\t二"]]
+    stream = io.StringIO()
+    csv.writer(stream, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_ALL).writerows([["n", "text"], *cells])
     assert read(stream.getvalue(), "a.tsv") == (cells, [])
 
 
