@@ -47,7 +47,7 @@ def cloze() -> None:
 @cloze.command()
 @click.argument("texts", nargs=-1, metavar="[TEXT]...")
 @click.option("--file", "files", multiple=True, type=click.Path(allow_dash=True), help="Fill its rows; - is stdin.")
-@click.option("--column", "-c", help="The column of a CSV or TSV that holds the text.")
+@click.option("--column", "-c", help="The column of a table, or field of JSON, with the text.")
 @click.option("--top", "-k", default=10, show_default=True, help="How many answers.")
 @click.option("--beam", type=int, help="Of several blanks: how many ways are tried further, 1000 at most.")
 @click.option("--pattern", metavar="REGEX", help="Only words that match it as a whole.")

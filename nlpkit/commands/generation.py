@@ -68,7 +68,7 @@ def generate() -> None:
 @click.option(
     "--file", "files", multiple=True, type=click.Path(allow_dash=True), help="Its rows are prompts; - is stdin."
 )
-@click.option("--column", "-c", help="The column of a CSV or TSV that holds the prompts.")
+@click.option("--column", "-c", help="The column of a table, or field of JSON, with the prompts.")
 @MODEL
 @click.option("--format", "-f", "kind", type=click.Choice(["text", "jsonl"]), help="Default: text; jsonl for a .jsonl.")
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Write here instead of to stdout.")

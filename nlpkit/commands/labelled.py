@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 TEXT_COLUMN = click.option("--text-column", help="Column of the text.")
 LABEL_COLUMN = click.option("--label-column", help="Column of the label.")
-ENCODING = click.option("--encoding", help="Of the input; found out unless said: UTF-8, GB18030, UTF-16.")
+ENCODING = click.option("--encoding", help="Of the input; found out unless said: UTF-8, GB18030, Big5, UTF-16.")
 LABEL = click.option(
     "--label",
     "labels",

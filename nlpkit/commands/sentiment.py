@@ -28,7 +28,7 @@ def sentiment() -> None:
 @sentiment.command()
 @click.argument("files", nargs=-1, type=click.Path(allow_dash=True))
 @click.option("--text", "-t", "texts", multiple=True, help="Score this text; may be repeated.")
-@click.option("--column", "-c", help="The column of a CSV or TSV that holds the text.")
+@click.option("--column", "-c", help="The column of a table, or field of JSON, with the text.")
 @MODEL
 @click.option("--format", "-f", "kind", type=click.Choice(["table", "jsonl", "csv", "tsv"]), help="Default: see below.")
 @click.option("--output", "-o", type=FILE, help="Write here instead of to stdout.")
