@@ -107,7 +107,10 @@ class SharedEmbedding(Protocol):
 class Encoder(Protocol):
     """A torch module: vectors to states. Its factory takes ``input_dim`` besides its own options.
 
-    An encoder that returns its input may say ``identity = True``: what it composes may then be folded.
+    An encoder that returns its input may say ``identity = True``: what it composes may then be folded. One that reads
+    both ways says ``directions = 2`` if the first half of each state's numbers was read forwards and the second
+    backwards: the pooling ``last`` then takes the first half at the last token and the second at the first, where each
+    has read the whole text. Without it, ``last`` is the state at the last token.
     """
 
     config: dict[str, Any]

@@ -39,7 +39,8 @@ class RecurrentEncoder(nn.Module):
     The backward direction reverses each row within its own length. That lets no padding in, and needs no packed
     sequences, which the ONNX exporter refuses and which take a CPU four times as long.
 
-    Each direction's states are normalised apart. So, with one layer, half of a state has still read nothing but what is
+    The first half of a state is the forward direction's, the second the backward's (``directions``). Each direction's
+    states are normalised apart. So, with one layer, half of a state has still read nothing but what is
     before it and half nothing but what is after (``one_way_halves``); under batch norm that fails in training, as its
     statistics have read all.
 
@@ -75,7 +76,8 @@ class RecurrentEncoder(nn.Module):
         self.cell = CELLS[cell]
         self.causal = not bidirectional
         self.one_way_halves = bidirectional and layers == 1 and norm != "batch"
-        self.output_dim = hidden * (2 if bidirectional else 1)
+        self.directions = 2 if bidirectional else 1
+        self.output_dim = hidden * self.directions
         self.dropout = nn.Dropout(dropout)
         sizes = [input_dim] + [self.output_dim] * (layers - 1)
 
@@ -84,9 +86,7 @@ class RecurrentEncoder(nn.Module):
 
         self.forwards = stack(sizes)
         self.backwards = stack(sizes if bidirectional else [])
-        self.norms = nn.ModuleList(
-            nn.ModuleList(_norm(norm, hidden) for _ in range(2 if bidirectional else 1)) for _ in sizes
-        )
+        self.norms = nn.ModuleList(nn.ModuleList(_norm(norm, hidden) for _ in range(self.directions)) for _ in sizes)
 
     def forward(self, vectors: Tensor, mask: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """Vectors ``(batch, time, input_dim)`` to states ``(batch, time, output_dim)``.

@@ -24,7 +24,7 @@ from nlpkit.inference.members import Floats, TextIds, run_sorted
 from nlpkit.protocols import PARTS, Embedding, Encoder
 from nlpkit.registry import Component, registry
 from nlpkit.training.network import Head, Network
-from nlpkit.training.settings import HeadSettings, MemberSettings, Settings
+from nlpkit.training.settings import MemberSettings, Settings
 from nlpkit.vocabulary import UNKNOWN, HashVocabulary, TableVocabulary, Vocabulary, dump_vocabulary, load_vocabulary
 from nlpkit.writing import write_synced
 
@@ -105,7 +105,7 @@ def compose(
     vocabulary = fitted(embedding, documents, targets)
     encoder = make("encoder", member.encoder, input_dim=embedding.part.dim)
     check_shapes(embedding, encoder)
-    head = Head(member.head, input_dim=encoder.part.output_dim, labels=labels)
+    head = Head.over(encoder.part, member.head, labels=labels)
     entry = {"name": member.name, "max_length": member.max_length}
     entry |= {made.component.kind: made.record for made in (tokenizer, embedding, encoder)} | {"head": head.config}
     if found := getattr(embedding.part, "found", None):
@@ -157,7 +157,7 @@ def restore(stored: Bundle, entry: Mapping[str, Any], vocabulary: Vocabulary, la
         embedding = make_again("embedding", entry)
         embedding.build(vocabulary)
         encoder = make_again("encoder", entry, input_dim=embedding.dim)
-        head = Head(HeadSettings(**entry["head"]), input_dim=encoder.output_dim, labels=labels)
+        head = Head.again(entry["head"], input_dim=encoder.output_dim, labels=labels)
         network = Network(embedding, encoder, head)
         load_weights(network, stored.read(path))
     return network.eval()
@@ -216,6 +216,8 @@ def check_encoder(encoder: Made, vectors: torch.Tensor) -> None:
     if not (isinstance(returned, tuple) and len(returned) == 2):
         raise PluginError(f"{_whose(encoder)} returns {type(returned).__name__}, not states and a state to carry on")
     _check_shape(encoder, "output_dim", returned[0], encoder.part.output_dim)
+    if (ways := getattr(encoder.part, "directions", 1)) not in (1, 2) or encoder.part.output_dim % ways:
+        raise PluginError(f"{_whose(encoder)} says directions {ways!r}: expected 1, or 2 where a state has two halves")
     if not bool(returned[0][_two_rows()].isfinite().all()):
         raise PluginError(f"{_whose(encoder)} returns states that are no numbers, before anything is learnt")
     if returned[0].dtype != vectors.dtype:

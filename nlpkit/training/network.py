@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -70,16 +71,22 @@ def _norm(name: str, dim: int) -> list[nn.Module]:
 
 
 class Head(nn.Module):
-    """Pooling over the states under the mask, then one or two linear layers."""
+    """Pooling over the states under the mask, then one or two linear layers.
 
-    def __init__(self, settings: HeadSettings, *, input_dim: int, labels: int) -> None:
+    :param directions: two where the first half of each state's numbers was read forwards and the second backwards.
+    """
+
+    def __init__(self, settings: HeadSettings, *, input_dim: int, labels: int, directions: int = 1) -> None:
         super().__init__()
         self.poolings = settings.pooling.split("+")
+        self.directions = directions
         if not settings.projection and (settings.hidden or input_dim != labels):
             raise SettingError(
                 f"head.projection=false wants hidden 0 and states of {labels} (labels), was: {input_dim}"
             )
         self.config: dict[str, Any] = asdict(settings)
+        if directions == 2 and "last" in self.poolings:
+            self.config["directions"] = directions  # models without the key took both halves at the last token
         self.attention = nn.Linear(input_dim, 1) if "attention" in self.poolings else None
         input_dim *= len(self.poolings)
         self.bias = None if settings.projection else nn.Parameter(torch.zeros(labels))
@@ -90,6 +97,23 @@ class Head(nn.Module):
             input_dim = settings.hidden
         layers.append(nn.Linear(input_dim, labels))
         self.layers = nn.Sequential(*layers) if settings.projection else nn.Sequential()
+
+    @classmethod
+    def over(cls, encoder: Encoder, settings: HeadSettings, *, labels: int) -> Head:
+        """A new head on the states of an encoder."""
+        directions = getattr(encoder, "directions", 1)
+        return cls(settings, input_dim=encoder.output_dim, labels=labels, directions=directions)
+
+    @classmethod
+    def again(cls, config: Mapping[str, Any], *, input_dim: int, labels: int) -> Head:
+        """A head as config.json records it.
+
+        :raises TypeError: or ValueError, for what no head records.
+        """
+        settings = {name: value for name, value in config.items() if name != "directions"}
+        if (directions := config.get("directions", 1)) not in (1, 2) or input_dim % directions:
+            raise ValueError(f"the head has no directions {directions!r}: expected 1, or 2 halves of a state")
+        return cls(HeadSettings(**settings), input_dim=input_dim, labels=labels, directions=directions)
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
         """States ``(batch, time, dim)`` and mask ``(batch, time)`` to logits ``(batch, labels)``."""
@@ -105,8 +129,7 @@ class Head(nn.Module):
         lengths = mask.sum(1, keepdim=True).clamp(min=1)  # (batch, 1)
         match pooling:
             case "last":
-                at = (lengths - 1)[:, :, None].expand(-1, -1, states.shape[2])
-                return (states * there).gather(1, at)[:, 0]
+                return self._last(states * there, lengths)
             case "max":
                 return states.masked_fill(~there, _LOW).amax(1) * mask.any(1, keepdim=True)
             case "attention":
@@ -119,3 +142,12 @@ class Head(nn.Module):
                 return (states * there).sum(1) / lengths.to(states.dtype).sqrt()
             case _:
                 return (states * there).sum(1)
+
+    def _last(self, states: Tensor, lengths: Tensor) -> Tensor:
+        """What has read the whole text: the last state or, of two directions, its half and that of the first state."""
+        at = (lengths - 1)[:, :, None].expand(-1, -1, states.shape[2])
+        last = states.gather(1, at)[:, 0]  # (batch, dim)
+        if self.directions == 1:
+            return last
+        half = states.shape[2] // 2
+        return torch.cat([last[:, :half], states[:, 0, half:]], 1)

@@ -53,6 +53,27 @@ def test_states_and_gradients_equal_torchs_over_packed_sequences(cell, own, laye
             torch.testing.assert_close(getattr(made.forwards[depth], f"{part}_l0").grad, wanted, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_last_of_a_text_is_what_each_direction_ends_with(cell, bidirectional, layers):
+    """Over packed sequences torch returns just that beside its states, (layers * directions, batch, hidden)."""
+    made = encoder(cell, {"hidden": 4, "layers": layers, "bidirectional": bidirectional})
+    theirs = torchs(made, cell, layers, bidirectional)
+    lengths = [5, 1, 3]
+    vectors, mask = masked(5, lengths=lengths)
+    packed = torch.nn.utils.rnn.pack_padded_sequence(vectors, lengths, batch_first=True, enforce_sorted=False)
+    with torch.no_grad():
+        ends = theirs(packed)[1]
+        ends = ends[0] if isinstance(ends, tuple) else ends
+        expected = torch.cat(list(ends[-2:] if bidirectional else ends[-1:]), 1)
+        head = Head.over(made, HeadSettings(pooling="last"), labels=2)
+        for more in (0, 1, 7):  # padding, whatever stands there
+            padded = torch.cat([torch.where(mask[:, :, None], vectors, 9.0), torch.full((3, more, 6), 9.0)], 1)
+            there = torch.nn.functional.pad(mask, (0, more))
+            torch.testing.assert_close(head.pool(made(padded, there)[0], there), expected)
+
+
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("cell", CELLS)
 def test_recurrent_weights_are_dropped_in_training_alone(cell, bidirectional):
@@ -197,7 +218,7 @@ def network(cell, options):
     embedding = registry().get("embedding", "trainable").create({"dim": 6, "min_count": 1})
     embedding.fit([list("好差快慢新旧大小")], [0])
     made = encoder(cell, options)
-    found = Network(embedding, made, Head(HeadSettings(pooling="max+mean"), input_dim=made.output_dim, labels=3))
+    found = Network(embedding, made, Head.over(made, HeadSettings(pooling="max+last"), labels=3))
     for _ in range(3):
         found.train()(*batch([7, 3, 2]))
     return found.eval()

@@ -293,3 +293,11 @@ def test_an_encoder_whose_config_cannot_be_written_down_is_named():
     encoder.part.config = {"kind": nn.ReLU}
     with pytest.raises(PluginError, match=r"the encoder 'none' of nlpkit-zh .* has a config that is no JSON"):
         check_encoder(encoder, torch.zeros(2, 3, 2))
+
+
+@pytest.mark.parametrize("said", [0, 3, "both"])
+def test_an_encoder_of_no_such_directions_is_named(said):
+    encoder = make("encoder", {"name": "none"}, input_dim=4)
+    encoder.part.directions = said
+    with pytest.raises(PluginError, match=rf"says directions {said!r}: expected 1, or 2 where a state has two halves"):
+        check_encoder(encoder, torch.zeros(2, 3, 4))

@@ -57,6 +57,39 @@ def test_each_pooling_is_what_it_says_of_each_row(pooling):
     torch.testing.assert_close(found, wanted)
 
 
+def test_of_two_directions_the_last_is_the_end_of_each():
+    made = Head(HeadSettings(pooling="last+mean"), input_dim=4, labels=2, directions=2).eval()
+    mask = torch.tensor([[True, True, True], [True, False, False], [False, False, False]])
+    vectors = torch.arange(36.0).view(3, 3, 4)
+    found = made.pool(vectors, mask)[:, :4]
+    assert found.tolist() == [[8, 9, 2, 3], [12, 13, 14, 15], [0, 0, 0, 0]]
+
+
+def test_a_model_without_the_key_takes_both_halves_at_the_last_token():
+    """So it was trained, before heads knew of directions; one that records them is made again as it was."""
+    settings = HeadSettings(pooling="last")
+    made = Head(settings, input_dim=4, labels=2, directions=2)
+    config = made.config
+    assert config["directions"] == 2
+    assert "directions" not in Head(settings, input_dim=4, labels=2).config
+    assert "directions" not in Head(HeadSettings(pooling="max"), input_dim=4, labels=2, directions=2).config
+    vectors, mask = torch.arange(12.0).view(1, 3, 4), torch.ones(1, 3, dtype=torch.bool)
+    again = Head.again(config, input_dim=4, labels=2)
+    assert again.config == config
+    assert again.pool(vectors, mask).tolist() == made.pool(vectors, mask).tolist() == [[8, 9, 2, 3]]
+    old = Head.again({k: v for k, v in config.items() if k != "directions"}, input_dim=4, labels=2)
+    assert old.pool(vectors, mask).tolist() == [[8, 9, 10, 11]]
+
+
+@pytest.mark.parametrize("directions", [0, 3, "2", None])
+def test_directions_that_no_head_records_are_refused(directions):
+    config = Head(HeadSettings(pooling="last"), input_dim=6, labels=2).config
+    with pytest.raises(ValueError, match="no directions"):
+        Head.again({**config, "directions": directions}, input_dim=6, labels=2)
+    with pytest.raises(ValueError, match="no directions"):
+        Head.again({**config, "directions": 2}, input_dim=5, labels=2)
+
+
 @pytest.mark.parametrize("options", [{}, {"hidden": 5}, {"hidden": 5, "dropout": 0.5, "norm": "batch"}])
 @pytest.mark.parametrize("labels", [2, 5])
 def test_logits_for_each_label(options, labels):

@@ -73,7 +73,7 @@ def number_trial(parts: Mapping[str, Rows], settings: Settings, measure: Callabl
     """
     dim, outputs = parts["train"].inputs.shape[1], parts["train"].targets.shape[1]
     encoder = _encoder(settings, dim)
-    head = Head(settings.head or HeadSettings(), input_dim=encoder.part.output_dim, labels=outputs)
+    head = Head.over(encoder.part, settings.head or HeadSettings(), labels=outputs)
     network = VectorNetwork(encoder.part, head)
     objective = Regression(network, parts["train"], parts["validation"], settings.training)
     reads = not _last(settings) or bool(parts["train"].lengths.max() == 1) or reaches(encoder.part, dim)
