@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from importlib import metadata
 from importlib.resources import files as resources
@@ -194,10 +194,12 @@ class Corpus:
         group_column: str | None = None,
         encoding: str | None = None,
         faults: Faults | None = None,
+        kept: Collection[str] = (),
     ) -> Iterator[Example]:
         """Its rows under the labels of the catalogue; what is said here goes before what stands there."""
         text, label = text_column or self.text_column, label_column or self.label_column
-        columns = {"text_column": text, "label_column": label, "group_column": group_column}
+        columns: dict[str, Any] = {"text_column": text, "label_column": label, "group_column": group_column}
+        columns["kept"] = {*kept, *self.labels}
         encoding, faults = encoding or self.encoding, Faults() if faults is None else faults
         for path, shared in self.sources:
             if shared is None:
@@ -207,14 +209,20 @@ class Corpus:
             yield from self._named(found)
 
     def texts(
-        self, *, text_column: str | None = None, encoding: str | None = None, faults: Faults | None = None
+        self,
+        *,
+        text_column: str | None = None,
+        encoding: str | None = None,
+        faults: Faults | None = None,
+        blank_lines: bool = False,
     ) -> Iterator[Example]:
         """Its rows without labels, of whatever shape they are."""
         text, encoding = text_column or self.text_column, encoding or self.encoding
         faults = Faults() if faults is None else faults
         for path, shared in self.sources:
             if shared is None:
-                found = read_unlabelled(path, text_column=text, encoding=encoding, faults=faults)
+                columns = {"text_column": text, "encoding": encoding}
+                found = read_unlabelled(path, **columns, faults=faults, blank_lines=blank_lines)
             else:
                 found = read_texts(path, shared, column=text, encoding=encoding, faults=faults)
             yield from (Example(e.text, "", self.name or e.corpus) for e in found)
@@ -264,6 +272,7 @@ def examples_of(
     group_column: str | None = None,
     encoding: str | None = None,
     faults: Faults | None = None,
+    kept: Collection[str] = (),
 ) -> Iterator[Example]:
     """The labelled rows behind an argument of the shell, one by one; see `open_corpus`."""
     return open_corpus(argument).examples(
@@ -272,6 +281,7 @@ def examples_of(
         group_column=group_column,
         encoding=encoding,
         faults=faults,
+        kept=kept,
     )
 
 
@@ -281,9 +291,11 @@ def texts_of(
     text_column: str | None = None,
     encoding: str | None = None,
     faults: Faults | None = None,
+    blank_lines: bool = False,
 ) -> Iterator[Example]:
     """The rows behind an argument of the shell for their texts alone, labelled or not; see `open_corpus`."""
-    return open_corpus(argument).texts(text_column=text_column, encoding=encoding, faults=faults)
+    columns = {"text_column": text_column, "encoding": encoding}
+    return open_corpus(argument).texts(**columns, faults=faults, blank_lines=blank_lines)
 
 
 def files_of(argument: str | Path) -> list[Path]:

@@ -6,14 +6,16 @@ import itertools
 import re
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from nlpkit.decoding import Decoded
 from nlpkit.encodings import UNDECODABLE
 from nlpkit.errors import DataError, DataWarning
 from nlpkit.json_rows import JSON_LINES, NO_OBJECT, JsonRows, Object, has, holds_objects, shown, value
+from nlpkit.labels import check_guessed, is_missing
 from nlpkit.records import TABLES, Records, column_position, suffix_of
 from nlpkit.row import UNDECODED, Row
 from nlpkit.rows import TEXT_COLUMNS, open_rows, open_text
@@ -22,6 +24,7 @@ LABEL_COLUMNS = ("label", "sentiment", "class", "标签", "情感", "类别", "�
 SUFFIXES = (".txt", *TABLES, *JSON_LINES)  # of the files that are read in a folder
 HEAD = 1000  # rows by which a shape is found out, and by which texts are told from numbers
 MANY = 100  # more different numbers than this are no labels
+NO_LABEL = "no label"
 PLACES = 3  # of each fault that are remembered
 FASTTEXT = re.compile(r"(?<!\S)__label__(\S+)")
 
@@ -49,10 +52,16 @@ class Faults(Counter[str]):
     def __init__(self) -> None:
         super().__init__()
         self.places: dict[str, list[tuple[str, int]]] = {}
+        self.no_labels: Counter[str] = Counter()  # words that were taken for none: ``nan``, ``null``
 
-    def add(self, reason: str, file: str, line: int = 0) -> None:
-        """Count a row; line 0 means the whole file."""
+    def add(self, reason: str, file: str, line: int = 0, label: str | None = None) -> None:
+        """Count a row; line 0 means the whole file.
+
+        :param label: what stood for its label.
+        """
         self[reason] += 1
+        if label and reason == NO_LABEL:
+            self.no_labels[label.strip()] += bool(label.strip())
         places = self.places.setdefault(reason, [])
         if len(places) < PLACES:
             places.append((file, line))
@@ -74,13 +83,16 @@ class Faults(Counter[str]):
 class Columns:
     """The columns of a table that hold text, label and group; None where the usual name will do.
 
-    ``labelled`` is false where only the texts are asked for: their label is then empty.
+    ``labelled`` is false where only the texts are asked for: their label is then empty. ``kept`` are labels that would
+    be taken for none. ``blank_lines`` of files of nothing but texts are rows.
     """
 
     text: str | None = None
     label: str | None = None
     group: str | None = None
     labelled: bool = True
+    kept: Collection[str] = ()
+    blank_lines: bool = False
 
     @property
     def named(self) -> list[str]:
@@ -96,18 +108,22 @@ def read_examples(
     group_column: str | None = None,
     encoding: str | None = None,
     faults: Faults | None = None,
+    kept: Collection[str] = (),
 ) -> Iterator[Example]:
     """Read a labelled corpus row by row; its shape is found out by its name and its first lines.
 
     A file is a table (.csv, .tsv, or a first line that names the columns), JSON objects a line, fastText's
     ``__label__LABEL TEXT``, or lines ``TEXT,,LABEL`` or with a tab between text and label. A folder holds such files,
     or a folder of .txt documents for each label. ``LABEL=FILE`` is a file of unlabelled texts that share a label.
-    All files may be packed by gzip. Rows that cannot be used are left out, and counted in ``faults``.
+    All files may be packed by gzip. Rows that cannot be used are left out, and counted in ``faults``: those without a
+    label, for one, for which files also say ``nan``, ``null``, ``None`` or ``N/A``.
 
     :param group_column: a column whose value is kept as ``group``.
+    :param kept: labels such as ``none`` that are meant.
     :raises DataError: if a file cannot be read, holds no labels, or holds numbers where text or labels should be.
     """
-    columns, faults = Columns(text_column, label_column, group_column), Faults() if faults is None else faults
+    columns = Columns(text_column, label_column, group_column, kept=kept)
+    faults = Faults() if faults is None else faults
     label, file = label_and_file(path)
     if label is not None:
         yield from read_texts(file, label, column=text_column, encoding=encoding, faults=faults)
@@ -118,13 +134,20 @@ def read_examples(
 
 
 def read_unlabelled(
-    path: str | Path, *, text_column: str | None = None, encoding: str | None = None, faults: Faults | None = None
+    path: str | Path,
+    *,
+    text_column: str | None = None,
+    encoding: str | None = None,
+    faults: Faults | None = None,
+    blank_lines: bool = False,
 ) -> Iterator[Example]:
     """Read the texts of a corpus: of every shape that `read_examples` reads, and of lines that are nothing but text.
 
+    :param blank_lines: blank ones of such lines are texts, too, which follow each other.
     :raises DataError: if a file cannot be read, or holds numbers where texts should be.
     """
-    columns, faults = Columns(text_column, labelled=False), Faults() if faults is None else faults
+    columns = Columns(text_column, labelled=False, blank_lines=blank_lines)
+    faults = Faults() if faults is None else faults
     label, file = label_and_file(path)
     if label is not None:
         found = read_texts(file, label, column=text_column, encoding=encoding, faults=faults)
@@ -203,8 +226,11 @@ def _names_columns(first: Sequence[str], columns: Columns) -> bool:
 def _of_table(decoded: Decoded, columns: Columns, faults: Faults) -> Iterator[Example]:
     records, name = Records(decoded), decoded.name
     text, label, group = _positions(name, records.header, columns)
-    rows = itertools.chain.from_iterable(records.blocks(text))
-    examples = _of_rows(name, rows, label, group, faults)
+    rows: Iterator[Row] = itertools.chain.from_iterable(records.blocks(text))
+    rows = _without_headers(rows, records.header, text, label, name, faults)
+    if label is not None and columns.label is None:
+        rows = _with_plausible_labels(rows, name, records.header[label], label, columns)
+    examples = _of_rows(name, rows, label, group, columns, faults)
     yield from _plausible(examples, name, records.header[text], None if label is None else records.header[label])
 
 
@@ -217,11 +243,39 @@ def _positions(name: str, header: Sequence[str], columns: Columns) -> tuple[int,
     return text, label, group
 
 
-def _of_rows(name: str, rows: Iterable[Row], label: int | None, group: int | None, faults: Faults) -> Iterator[Example]:
+def _without_headers(
+    rows: Iterable[Row], header: Sequence[str], text: int, label: int | None, name: str, faults: Faults
+) -> Iterator[Row]:
+    """Rows but for headers among them, as ``cat a.csv b.csv`` leaves them."""
+    judged = range(len(header)) if label is None else (text, label)
+    names = {at: _bare(header[at]) for at in judged}
+    for row in rows:
+        if len(header) > 1 and row.cells and all(_bare(row.cells[at]) == cell for at, cell in names.items()):
+            faults.add("repeated header", name, row.line)
+        else:
+            yield row
+
+
+def _bare(cell: str) -> str:
+    return cell.strip("\ufeff \t")
+
+
+def _with_plausible_labels(rows: Iterator[Row], name: str, header: str, label: int, columns: Columns) -> Iterator[Row]:
+    """The same rows, unless the column that was taken for that of the labels cannot be."""
+    head = list(itertools.islice(rows, HEAD))
+    found = [(row.line, row.cells[label]) for row in head if row.cells]
+    remedy = "say which column holds them by --label-column"
+    check_guessed(name, f"a table with the labels in {header!r}", found, columns.kept, remedy)
+    return itertools.chain(head, rows)
+
+
+def _of_rows(
+    name: str, rows: Iterable[Row], label: int | None, group: int | None, columns: Columns, faults: Faults
+) -> Iterator[Example]:
     for row in rows:
         found = None if label is None else row.cells[label].strip()
-        if fault := row.fault or _lacks(row.text, found):
-            faults.add(fault, name, row.line)
+        if fault := row.fault or _lacks(row.text, found, columns.kept):
+            faults.add(fault, name, row.line, found)
         else:
             yield Example(row.text, found or "", name, "" if group is None else row.cells[group])
 
@@ -231,20 +285,31 @@ def _of_json(decoded: Decoded, columns: Columns, faults: Faults) -> Iterator[Exa
     text = rows.field(columns.text, TEXT_COLUMNS, "--text-column")
     label = rows.field(columns.label, LABEL_COLUMNS, "--label-column") if columns.labelled else None
     group = rows.field(columns.group, (), "--by") if columns.group else None
-    yield from _plausible(_of_objects(rows, text, label, group, faults), rows.name, text, label)
+    objects = iter(rows)
+    if label is not None and columns.label is None:
+        head = list(itertools.islice(objects, HEAD))
+        said = [(found.number, _value(found, label) or "") for found in head]
+        remedy = "say which key holds them by --label-column"
+        check_guessed(rows.name, f"JSON with the labels in {label!r}", said, columns.kept, remedy)
+        objects = itertools.chain(head, objects)
+    examples = _of_objects(objects, rows.name, (text, label, group), columns, faults)
+    yield from _plausible(examples, rows.name, text, label)
 
 
-def _of_objects(rows: JsonRows, text: str, label: str | None, group: str | None, faults: Faults) -> Iterator[Example]:
-    for found in rows:
-        of_text, of_label, of_group = (_value(found, field) for field in (text, label, group))
+def _of_objects(
+    objects: Iterable[Object], name: str, fields: tuple[str, str | None, str | None], columns: Columns, faults: Faults
+) -> Iterator[Example]:
+    """Examples of objects whose ``fields`` are text, label and group."""
+    for found in objects:
+        of_text, of_label, of_group = (_value(found, field) for field in fields)
         if found.fields is None:
-            faults.add(UNDECODED if UNDECODABLE in found.written else NO_OBJECT, rows.name, found.number)
+            faults.add(UNDECODED if UNDECODABLE in found.written else NO_OBJECT, name, found.number)
         elif of_text is None or of_label is None:
-            faults.add("nested text" if of_text is None else "nested label", rows.name, found.number)
-        elif fault := _unreadable(found.written) or _lacks(of_text, of_label if label else None):
-            faults.add(fault, rows.name, found.number)
+            faults.add("nested text" if of_text is None else "nested label", name, found.number)
+        elif fault := _unreadable(found.written) or _lacks(of_text, of_label if fields[1] else None, columns.kept):
+            faults.add(fault, name, found.number, of_label)
         else:
-            yield Example(of_text, of_label.strip(), rows.name, of_group or "")
+            yield Example(of_text, of_label.strip(), name, of_group or "")
 
 
 def _value(found: Object, field: str | None) -> str | None:
@@ -254,17 +319,19 @@ def _value(found: Object, field: str | None) -> str | None:
     return shown(value(found.fields, field))
 
 
-def _of_fasttext(decoded: Decoded, columns: Columns, faults: Faults) -> Iterator[Example]:  # noqa: ARG001
-    yield from _plausible(_of_prefixed(decoded, faults), decoded.name)
+def _of_fasttext(decoded: Decoded, columns: Columns, faults: Faults) -> Iterator[Example]:
+    yield from _plausible(_of_prefixed(decoded, columns, faults), decoded.name)
 
 
-def _of_prefixed(decoded: Decoded, faults: Faults) -> Iterator[Example]:
+def _of_prefixed(decoded: Decoded, columns: Columns, faults: Faults) -> Iterator[Example]:
     name = decoded.name
     for number, line in _numbered(decoded):
         labels = FASTTEXT.findall(line)
         text = FASTTEXT.sub("", line).strip() if labels else line
-        if fault := _unreadable(line) or ("several labels" if len(labels) > 1 else _lacks(text, "".join(labels))):
-            faults.add(fault, name, number)
+        label = "".join(labels)
+        lacks = "several labels" if len(labels) > 1 else _lacks(text, label, columns.kept if columns.labelled else None)
+        if fault := _unreadable(line) or lacks:
+            faults.add(fault, name, number, label)
         else:
             yield Example(text, labels[0], name)
 
@@ -279,9 +346,9 @@ def _of_lines(
         raise DataError(f"{name} has no column {columns.named[0]!r}: its first line is {head[0][:60]!r}")
     for separator in ("\t", ","):
         if (last := _label_is_last(head, separator, sure=columns.labelled)) is not None:
-            return lambda decoded, _, faults: _plausible(_separated(decoded, separator, last, faults), decoded.name)
+            return partial(_of_pairs, separator=separator, last=last)
     if not columns.labelled:
-        return lambda decoded, _, faults: _plausible(_plain(decoded, faults), decoded.name)
+        return lambda decoded, _, faults: _plausible(_plain(decoded, columns, faults), decoded.name)
     raise DataError(
         f"{name} has no labels that can be found: expected a table or JSON lines with a column of texts and one of "
         f"labels, lines TEXT,,LABEL or __label__LABEL TEXT, or a folder for each label; if all its texts have one "
@@ -306,28 +373,52 @@ def _label_is_last(head: Sequence[str], separator: str, *, sure: bool) -> bool |
     return last if few or (doubled and separator == ",") else None
 
 
-def _plain(decoded: Decoded, faults: Faults) -> Iterator[Example]:
+def _of_pairs(decoded: Decoded, columns: Columns, faults: Faults, *, separator: str, last: bool) -> Iterator[Example]:
+    if columns.labelled:
+        pairs = ((number, _pair(line, separator, last)[1]) for number, line in enumerate(decoded.head()[:HEAD], 1))
+        labels = [(number, label) for number, label in pairs if label]
+        tabbed = "TEXT and LABEL with a tab between" if last else "LABEL and TEXT with a tab between"
+        shape = "TEXT,,LABEL" if separator == "," else tabbed
+        remedy = "put a header above it that names the columns of text and label, and call it .csv or .tsv"
+        check_guessed(decoded.name, f"lines {shape}", labels, columns.kept, remedy)
+    yield from _plausible(_separated(decoded, separator, last, columns, faults), decoded.name)
+
+
+def _pair(line: str, separator: str, last: bool) -> tuple[str, str | None]:
+    """The text and the label of a line; None for the label of a line without a separator."""
+    if last:
+        text, found, label = line.rpartition(separator)
+        text = text.removesuffix(",") if separator == "," else text
+    else:
+        label, found, text = line.partition(separator)
+    return text, label.strip() if found else None
+
+
+def _plain(decoded: Decoded, columns: Columns, faults: Faults) -> Iterator[Example]:
     for number, line in _numbered(decoded):
-        if fault := _unreadable(line) or _lacks(line, None):
+        blank = columns.blank_lines and not line.strip()
+        if fault := None if blank else _unreadable(line) or _lacks(line, None):
             faults.add(fault, decoded.name, number)
         else:
             yield Example(line.removesuffix("\r"), "", decoded.name)
 
 
-def _separated(decoded: Decoded, separator: str, last: bool, faults: Faults) -> Iterator[Example]:
+def _separated(
+    decoded: Decoded,
+    separator: str,
+    last: bool,
+    columns: Columns,
+    faults: Faults,
+) -> Iterator[Example]:
     name, missing = decoded.name, "no comma" if separator == "," else "no tab"
+    kept = columns.kept if columns.labelled else None
     for number, line in _numbered(decoded):
-        if last:
-            text, found, label = line.rpartition(separator)
-            text = text.removesuffix(",") if separator == "," else text
+        text, label = _pair(line, separator, last)
+        fault = _lacks(text, label, kept) if label is not None or not line.strip() else missing
+        if fault := (_unreadable(line) if decoded.undecodable else None) or fault:
+            faults.add(fault, name, number, label)
         else:
-            label, found, text = line.partition(separator)
-        label = label.strip()
-        if found and label and text.strip() and not (decoded.undecodable and UNDECODABLE in line):
-            yield Example(text.removesuffix("\r"), label, name)
-        else:
-            fault = _lacks(text, label) if found or not line.strip() else missing
-            faults.add(_unreadable(line) or fault or "no label", name, number)
+            yield Example(text.removesuffix("\r"), label or "", name)
 
 
 def _numbered(decoded: Decoded) -> Iterator[tuple[int, str]]:
@@ -406,11 +497,16 @@ def _is_number(label: str) -> bool:
     return True
 
 
-def _lacks(text: str, label: str | None) -> str | None:
-    """What a row lacks; a label of None is not asked for."""
+def _lacks(text: str, label: str | None, kept: Collection[str] | None = None) -> str | None:
+    """What a row lacks; a label of None is not asked for.
+
+    :param kept: labels that are one though they say ``nan`` or the like; None for a label that somebody has named.
+    """
     if not text.strip():
         return "no text"
-    return "no label" if label is not None and not label.strip() else None
+    if label is None or (label.strip() and (kept is None or not is_missing(label.strip(), kept))):
+        return None
+    return NO_LABEL
 
 
 def _unreadable(text: str) -> str | None:

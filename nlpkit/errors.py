@@ -12,6 +12,8 @@ NlpkitError
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+CLONED = ("nlpkit-zh-bert", "nlpkit-zh-diagnose", "nlpkit-zh-srn", "nlpkit-zh-word2vec")  # of the repository's plugins/
+
 
 class NlpkitError(Exception):
     """Base of all errors that a user can cause; its text is one sentence fit to print."""
@@ -45,7 +47,23 @@ class MissingExtra(NlpkitError):  # noqa: N818
     """Something needs a package that the plain installation of a distribution leaves out."""
 
     def __init__(self, package: str, extra: str, purpose: str, distribution: str = "nlpkit-zh") -> None:
-        super().__init__(f"{purpose} needs {package}, which is not installed: pip install '{distribution}[{extra}]'")
+        super().__init__(f"{purpose} needs {package}, which is not installed: {install(distribution, extra)}")
+
+
+def install(distribution: str, extra: str = "", elsewhere: str = "") -> str:
+    """How a distribution is installed, and an extra of it; ours are on no index, but in a clone of the repository.
+
+    :param elsewhere: what pip is told of a distribution that is not ours: ``'zh-letters>=1.2'``.
+
+    >>> install("nlpkit-zh", "train")
+    "pip install '.[train]' in a clone of nlpkit's repository"
+    """
+    wanted = f"[{extra}]" if extra else ""
+    if distribution == "nlpkit-zh":
+        return f"pip install '.{wanted}' in a clone of nlpkit's repository"
+    if distribution in CLONED:
+        return f"pip install 'plugins/{distribution}{wanted}' in a clone of nlpkit's repository"
+    return "pip install " + (elsewhere or f"'{distribution}{wanted}'")
 
 
 def nearest(wrong: str, known: Iterable[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import comb, erfc, sqrt
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from nlpkit.corpus import Example
 from nlpkit.inference.sentiment import Score
 
 BINS = 10
+CHANCE = 0.05  # of what is told although there is nothing to it
+EXACT = 1000  # throws of a coin: of more, the normal distribution tells as much
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,46 @@ def metrics(answers: Answers, labels: Sequence[str]) -> Metrics:
         labels=tuple(labels),
         confusion=tuple(tuple(row) for row in confusion.tolist()),
     )
+
+
+@dataclass(frozen=True)
+class Neglect:
+    """How often a label occurs, and how often it is the answer."""
+
+    rows: int
+    answers: int
+
+
+def neglected(found: Sequence[Metrics], trained: Mapping[str, int]) -> dict[str, Neglect]:
+    """Rare labels that are answered less than half as often as they occur, and not by chance.
+
+    Chance: of two models that are equally often wrong either way, one in twenty would miss so many more rows of the
+    label than it gives it to others (McNemar 1947, https://doi.org/10.1007/BF02295996).
+
+    :param found: figures of some rows and of others, of the same labels.
+    :param trained: training rows by label; those with less than half as many as the most frequent are rare.
+    """
+    confusion = np.sum([metrics.confusion for metrics in found], 0)
+    most = max(trained.values(), default=0)
+    neglect = {}
+    for position, label in enumerate(found[0].labels):
+        rows, answers, right = confusion[position].sum(), confusion[:, position].sum(), confusion[position, position]
+        missed, taken = int(rows - right - confusion[position, -1]), int(answers - right)
+        few = 2 * answers < rows and _chance(missed, taken) < CHANCE
+        if few and 2 * trained.get(label, most) < most:
+            neglect[label] = Neglect(int(rows), int(answers))
+    return neglect
+
+
+def _chance(heads: int, tails: int) -> float:
+    """The probability of at least so many heads among so many throws of a coin."""
+    throws = heads + tails
+    return sum(comb(throws, n) for n in range(heads, throws + 1)) / 2**throws if throws < EXACT else _tail(heads, tails)
+
+
+def _tail(heads: int, tails: int) -> float:
+    """The same of many throws, by the normal distribution."""
+    return erfc((heads - tails - 1) / sqrt(2 * (heads + tails))) / 2
 
 
 def groups(examples: Sequence[Example]) -> dict[str, list[int]]:

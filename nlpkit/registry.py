@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from nlpkit import hookspecs
-from nlpkit.errors import BundleError, MissingPlugin, NlpkitError, PluginError, SettingError, nearest
+from nlpkit.errors import BundleError, MissingPlugin, NlpkitError, PluginError, SettingError, install, nearest
 from nlpkit.installed import STRICT, Installed, installed, left_out, normalised, strict, unknown_names
 
 if TYPE_CHECKING:
@@ -101,9 +101,10 @@ class Component:
         except (SettingError, PluginError) as error:
             if self.made_with in (None, self.version):
                 raise
+            wanted = install(self.distribution, elsewhere=f"'{self.distribution}=={self.made_with}'")
             raise BundleError(
                 f"{error}; the model was made with {self.distribution} {self.made_with}, and {self.version} is "
-                f"installed: pip install '{self.distribution}=={self.made_with}'"
+                f"installed: {wanted}"
             ) from error
 
     def _create(self, options: dict[str, Any], fixed: dict[str, Any]) -> Any:
@@ -248,9 +249,10 @@ class Registry:
             return told[0]
         if found:
             wanted = f"'{distribution}=={version}'" if version else f"--upgrade {distribution}"
-            return f"but version {found[0].version}, which is installed, lacks it: pip install {wanted}"
+            remedy = install(distribution, elsewhere=wanted)
+            return f"but version {found[0].version}, which is installed, lacks it: {remedy}"
         wanted = f"'{distribution}>={version}'" if version else distribution
-        return f"which is not installed: pip install {wanted}"
+        return f"which is not installed: {install(distribution, elsewhere=wanted)}"
 
     def _call(self, hook: str, module: object, **arguments: Any) -> None:
         for implementation in getattr(self._manager.hook, hook).get_hookimpls():

@@ -422,3 +422,98 @@ def test_any_cut_of_texts_is_rows_or_one_sentence(tmp_path, data):
         assert "\n" not in str(error)  # noqa: PT017 - either outcome will do
     else:
         assert all(text.strip() and "\udcff" not in text for text in found)
+
+
+# Labels that are none, headers among the rows, shapes that were guessed
+
+MISSING = {
+    "a.csv": lambda label: f"text,label\n很好,好\n屏幕亮,{label}\n很差,坏\n",
+    "b.tsv": lambda label: f"编号\t评论\t标签\n1\t很好\t好\n2\t屏幕亮\t{label}\n3\t很差\t坏\n",
+    "c.jsonl": lambda label: "".join(
+        json.dumps({"text": text, "label": la}) + "\n"
+        for text, la in (("很好", "好"), ("屏幕亮", label), ("很差", "坏"))
+    ),
+    "d.txt": lambda label: f"__label__好 很好\n__label__{label} 屏幕亮\n__label__坏 很差\n",
+    "e.txt": lambda label: f"很好,,好\n屏幕亮,,{label}\n很差,,坏\n" * 2,
+    "f.txt": lambda label: f"很好\t好\n屏幕亮\t{label}\n很差\t坏\n" * 2,
+    "g.txt": lambda label: f"好\t很好\n{label}\t屏幕亮\n坏\t很差\n" * 2,
+}
+
+
+@pytest.mark.parametrize("name", MISSING)
+@pytest.mark.parametrize("label", ["nan", "None", "NULL", "N/A", "#N/A", "<NA>"])
+def test_a_word_for_nothing_is_no_label_in_any_shape(write, name, label):
+    path, faults = write(MISSING[name](label).encode(), name), Faults()
+    found = [e.label for e in read_examples(path, faults=faults)]
+    assert set(found) == {"好", "坏"}
+    assert faults == {"no label": len(found) // 2}
+    assert faults.no_labels == {label: len(found) // 2}
+    assert faults.places["no label"][0] == (str(path), 2 if name[0] in "cdefg" else 3)
+    kept = {e.label for e in read_examples(path, faults=faults, kept={label})}
+    assert kept == {"好", "坏", label}
+    assert len(list(read_unlabelled(path))) >= 3  # a text is one whatever its label
+
+
+def test_a_null_of_json_is_no_label(write):
+    path = write(b'{"text": "a", "label": null}\n{"text": "b", "label": 1}\n', "a.jsonl")
+    assert pairs_of(path) == [("b", "1")]
+    assert faults_of(path) == {"no label": 1}
+
+
+def test_a_label_that_somebody_named_is_one(write, tmp_path):
+    assert pairs_of(f"none={write('很好'.encode(), 'a.txt')}") == [("很好", "none")]
+    (tmp_path / "films" / "null").mkdir(parents=True)
+    (tmp_path / "films" / "null" / "1.txt").write_text("很差", encoding="utf-8")
+    assert pairs_of(tmp_path / "films") == [("很差", "null")]
+
+
+@pytest.mark.parametrize("again", ["text,label,n", "\ufefftext,label,n", " text ,label,x"])
+def test_a_header_among_the_rows_is_none_of_them(write, again):
+    path = write(f"text,label,n\n很好,好,1\n{again}\n很差,坏,2\n".encode(), "a.csv")
+    assert pairs_of(path) == [("很好", "好"), ("很差", "坏")]
+    faults = faults_of(path)
+    assert faults == {"repeated header": 1}
+    assert faults.places["repeated header"] == [(str(path), 3)]
+
+
+def test_a_row_that_is_half_a_header_stays(write):
+    path = write("text,label\ntext,好\n很好,label\n".encode(), "a.csv")
+    assert pairs_of(path) == [("text", "好"), ("很好", "label")]
+    one = write("text\n很好\ntext\n".encode(), "b.csv")
+    assert [e.text for e in read_unlabelled(one)] == ["很好", "text"]
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "place"),
+    [
+        ("a.txt", "屏幕{}很亮,[('屏幕', '好')]", "line 1: read as lines TEXT,,LABEL, its label would be \"'好')]\""),
+        ("a.txt", '["屏幕{}很亮", "好"]', "line 1: read as lines TEXT,,LABEL, its label would be '\"好\"]'"),
+        ("a.txt", "屏幕{}很亮\t['好']", "line 1: read as lines TEXT and LABEL with a tab between, its label would be"),
+        (
+            "a.csv",
+            "屏幕{}很亮,\"['好', '亮']\"",
+            "line 2: read as a table with the labels in 'label', its label would be",
+        ),
+        (
+            "a.jsonl",
+            '{{"text": "屏幕{}", "label": "他说，很亮。"}}',
+            "line 1: read as JSON with the labels in 'label'",
+        ),
+    ],
+)
+def test_a_guessed_shape_whose_labels_can_be_none_is_refused(write, name, line, place):
+    header = "text,label\n" if name.endswith(".csv") else ""
+    path = write((header + "".join(line.format(i) + "\n" for i in range(30))).encode(), name)
+    with pytest.raises(DataError) as caught:
+        pairs_of(path)
+    assert str(caught.value).startswith(f"{path}, {place}")
+    assert ("--label-column" in str(caught.value)) == (not name.endswith(".txt"))
+    if not name.endswith(".txt"):
+        assert len(pairs_of(path, label_column="label")) == 30  # who says that these are labels is believed
+    assert len(list(read_unlabelled(path))) == 30
+
+
+def test_blank_lines_are_texts_where_texts_follow_each_other(write):
+    path = write("第一章\n\n他走了。\n　\n他走了。\n".encode(), "novel.txt")
+    assert [e.text for e in read_unlabelled(path, blank_lines=True)] == ["第一章", "", "他走了。", "　", "他走了。"]
+    assert len(list(read_unlabelled(path))) == 3

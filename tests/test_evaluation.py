@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nlpkit.corpus import Example
-from nlpkit.evaluation import Answers, corpus_names, groups, measure, metrics
+from nlpkit.evaluation import Answers, Metrics, Neglect, corpus_names, groups, measure, metrics, neglected
 from nlpkit.inference.sentiment import Score
 
 
@@ -146,3 +146,47 @@ def test_no_row_is_counted_twice_in_a_group(rows):
     corpora = {corpus for corpus, _ in rows}
     kinds = {group for _, group in rows if group}
     assert len(found) == 1 + (len(corpora) if len(corpora) > 1 else 0) + len(kinds)
+
+
+def confused(*rows):
+    return Metrics(sum(map(sum, rows)), 0.0, 0.0, 0.0, 0, ("bad", "ok"), tuple((*row, 0) for row in rows))
+
+
+RARE = {"bad": 20, "ok": 80}
+
+
+def test_a_rare_label_that_is_hardly_ever_answered_is_neglected():
+    assert neglected([confused((2, 8), (0, 40))], RARE) == {"bad": Neglect(10, 2)}
+    assert neglected([confused((24, 86), (0, 0))], RARE) == {"bad": Neglect(110, 24)}
+    assert neglected([confused((200, 5000), (100, 10_000))], RARE) == {"bad": Neglect(5200, 300)}
+    parts = [confused((1, 3), (0, 20)), confused((1, 3), (0, 20))]  # each alone may be chance
+    assert neglected(parts[:1], RARE) == {}
+    assert neglected(parts, RARE) == {"bad": Neglect(8, 2)}
+
+
+@pytest.mark.parametrize(
+    ("confusion", "trained"),
+    [
+        (((2, 8), (0, 40)), {"bad": 50, "ok": 50}),  # what is not rare would not be helped
+        (((2, 8), (0, 40)), {"bad": 50, "ok": 99}),
+        (((2, 8), (0, 40)), {}),  # of an older model that is not known
+        (((6, 4), (0, 40)), RARE),  # more than half as often
+        (((0, 4), (0, 40)), RARE),  # four misses may be chance
+        (((2, 8), (8, 32)), RARE),  # wrong, but answered as often as it occurs
+        (((0, 0), (0, 40)), RARE),
+    ],
+)
+def test_what_need_not_be_told(confusion, trained):
+    assert neglected([confused(*confusion)], trained) == {}
+
+
+@given(st.integers(1000, 3000), st.integers(-120, 120))
+def test_of_many_answers_the_normal_distribution_tells_as_much(count, more):
+    """What it says and what it would say exactly differ by less than matters."""
+    from math import comb
+
+    from nlpkit.evaluation import _chance
+
+    heads = count // 2 + more
+    exact = sum(comb(count, n) for n in range(heads, count + 1)) / 2**count
+    assert _chance(heads, count - heads) == pytest.approx(exact, abs=0.01)

@@ -39,7 +39,16 @@ def test_every_error_is_public_and_of_one_tree():
 
 
 def test_a_missing_extra_says_how_to_get_it():
-    assert "pip install 'nlpkit-zh[train]'" in str(MissingExtra("torch", "train", "training"))
+    wanted = "training needs torch, which is not installed: pip install '.[train]' in a clone of nlpkit's repository"
+    assert str(MissingExtra("torch", "train", "training")) == wanted
+    told = str(MissingExtra("torch", "train", "it", "nlpkit-zh-bert"))
+    assert told.endswith("pip install 'plugins/nlpkit-zh-bert[train]' in a clone of nlpkit's repository")
+    assert str(MissingExtra("torch", "fast", "it", "zh-letters")).endswith("pip install 'zh-letters[fast]'")
+
+
+def test_what_is_installed_from_a_clone_lies_there():
+    plugins = Path(__file__).parents[1] / "plugins"
+    assert set(errors.CLONED) == {folder.name for folder in plugins.iterdir() if (folder / "pyproject.toml").exists()}
 
 
 def test_the_nearest_name_is_guessed():

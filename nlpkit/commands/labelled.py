@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
 from nlpkit.commands import say
 from nlpkit.errors import SettingError
+from nlpkit.labels import rename_options
 
 if TYPE_CHECKING:
     from nlpkit.corpus import Example, Faults
+    from nlpkit.evaluation import Neglect
+    from nlpkit.labels import Alike
 
+BALANCED = "--set training.class_weights=balanced"
+WORDS = 4  # that were taken for no label, named
 TEXT_COLUMN = click.option("--text-column", help="Column of the text.")
 LABEL_COLUMN = click.option("--label-column", help="Column of the label.")
 ENCODING = click.option("--encoding", help="Of the input; found out unless said: UTF-8, GB18030, Big5, UTF-16.")
@@ -26,18 +32,24 @@ LABEL = click.option(
 )
 
 
-def labelled_rows(corpora: Sequence[str], **columns: str | None) -> Iterator[Example]:
-    """Read labelled rows as they are asked for; at the end say on stderr how many were left out and why."""
+def labelled_rows(corpora: Sequence[str], *, kept: Collection[str] = (), **columns: str | None) -> Iterator[Example]:
+    """Read labelled rows as they are asked for; at the end say on stderr how many were left out and why.
+
+    :param kept: labels such as ``none`` that are meant.
+    """
     from nlpkit.catalogue import examples_of
 
-    return _rows(examples_of, corpora, **columns)
+    return _rows(partial(examples_of, kept=kept), corpora, **columns)
 
 
-def unlabelled_rows(corpora: Sequence[str], **columns: str | None) -> Iterator[Example]:
-    """The same of rows whose labels, if there are any, do not matter."""
+def unlabelled_rows(corpora: Sequence[str], *, blank_lines: bool = False, **columns: str | None) -> Iterator[Example]:
+    """The same of rows whose labels, if there are any, do not matter.
+
+    :param blank_lines: blank ones among lines of nothing but text are rows.
+    """
     from nlpkit.catalogue import texts_of
 
-    return _rows(texts_of, corpora, **columns)
+    return _rows(partial(texts_of, blank_lines=blank_lines), corpora, **columns)
 
 
 def _rows(read: Callable[..., Iterable[Example]], corpora: Sequence[str], **columns: str | None) -> Iterator[Example]:
@@ -53,6 +65,10 @@ def say_left_out(faults: Faults) -> None:
     """Say on stderr how many rows were left out and why, if any were."""
     if faults:
         say(f"{faults.total():,} rows were left out: {faults}")
+    if faults.no_labels:
+        words = ", ".join(f"{word!r} ({rows:,})" for word, rows in faults.no_labels.most_common(WORDS))
+        first = faults.no_labels.most_common(1)[0][0]
+        say(f"taken for no label: {words}; {rename_options({first: first})} keeps it as a class")
 
 
 def counted(faults: Counter[str]) -> str:
@@ -72,3 +88,30 @@ def renames(pairs: Iterable[str]) -> dict[str, str]:
             raise SettingError(f"--label expects FOUND=NAME such as 1=positive, found {pair!r}")
         found[old] = new
     return found
+
+
+def told_alike(groups: Sequence[Alike]) -> Iterator[str]:
+    """A sentence on labels that look alike, if there are any."""
+    if not groups:
+        return
+    listed = "; ".join(
+        " and ".join(f"{label!r} ({rows:,} rows)" for label, rows in group.rows.items()) for group in groups
+    )
+    options = rename_options({old: new for group in groups for old, new in group.renames.items()})
+    remedy = f"say {options}" if options else "write them alike in the file"
+    yield f"labels that look alike are classes of their own: {listed}; to join them, {remedy}"
+
+
+def told_neglect(labels: Mapping[str, Neglect], place: str, *, balanced: bool) -> Iterator[str]:
+    """A sentence on rare labels that are answered too rarely, if there are any.
+
+    :param place: whose rows show it.
+    :param balanced: whether the model was trained so that each label counted as much as any other.
+    """
+    if not labels:
+        return
+    found = ", ".join(f"{of.rows:,} are {label!r}, the answer to {of.answers:,}" for label, of in labels.items())
+    remedy = "give more rows of it" if balanced else f"train with {BALANCED}"
+    yield (
+        f"what was rare in training is answered far less often than it occurs: of the {place} rows, {found}: {remedy}"
+    )

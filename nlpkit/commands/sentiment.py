@@ -12,9 +12,20 @@ from typing import Any
 
 import click
 
-from nlpkit.commands.labelled import ENCODING, LABEL, LABEL_COLUMN, TEXT_COLUMN, counted, labelled_rows, renames
+from nlpkit.commands import warn
+from nlpkit.commands.labelled import (
+    ENCODING,
+    LABEL,
+    LABEL_COLUMN,
+    TEXT_COLUMN,
+    counted,
+    labelled_rows,
+    renames,
+    told_neglect,
+)
 from nlpkit.commands.sentiment_training import train
 from nlpkit.errors import DataError
+from nlpkit.labels import likeness, rename_options
 
 MODEL = click.option("--model", "-m", default="reviews", show_default=True, help="A model's name or folder.")
 FILE = click.Path(path_type=Path)
@@ -124,13 +135,14 @@ def evaluate(
     import orjson
 
     from nlpkit.corpus import renamed
-    from nlpkit.evaluation import groups, measure
+    from nlpkit.evaluation import groups, measure, neglected
     from nlpkit.inference.sentiment import SentimentModel
 
     opened_model = SentimentModel.load(model)
     names = opened_model.bundle.config.get("aliases", {}) | renames(labels)
     columns = {"text_column": text_column, "label_column": label_column, "group_column": group, "encoding": encoding}
-    examples = list(renamed(labelled_rows(corpora, **columns), names))
+    kept = {*names, *opened_model.labels}
+    examples = list(renamed(labelled_rows(corpora, kept=kept, **columns), names))
     truth = _known([e.label for e in examples], opened_model.labels, names)
     if not examples:
         raise DataError(f"{', '.join(corpora)}: no labelled rows")
@@ -139,6 +151,10 @@ def evaluate(
         name: measure([truth[i] for i in rows], [scores[i] for i in rows], opened_model.labels)
         for name, rows in groups(examples).items()
     }
+    config = opened_model.bundle.config
+    trained = config.get("data", {}).get("labels", {})
+    for sentence in told_neglect(neglected([metrics["all"]], trained), "evaluated", balanced=_balanced(config)):
+        warn(sentence)
     if kind == "json":
         click.echo(orjson.dumps({name: found.to_json() for name, found in metrics.items()}, option=orjson.OPT_INDENT_2))
     else:
@@ -150,13 +166,24 @@ sentiment.add_command(train)
 
 def _known(found: list[str], labels: Sequence[str], names: Mapping[str, str]) -> list[str]:
     if unknown := sorted(set(found) - set(labels)):
-        example = f"--label {unknown[0]}={labels[-1]}, --label {unknown[0]}= to leave its rows out"
+        known = {
+            likeness(old): new for old, new in [*names.items(), *zip(labels, labels, strict=True)] if new in labels
+        }
+        alike = {label: known[likeness(label)] for label in unknown if likeness(label) in known}
+        example = rename_options(alike or {unknown[0]: labels[-1]})
+        example += f", {rename_options({unknown[0]: ''})} to leave its rows out"
         raise DataError(
             f"the rows have labels that the model does not know: {', '.join(unknown)}; it knows "
             f"{', '.join([*labels, *(f'{old} as {new}' for old, new in names.items() if new)])}: "
             f"say what each means, such as {example}"
         )
     return found
+
+
+def _balanced(config: Mapping[str, Any]) -> bool:
+    """Whether a model was trained so that each label counted as much as any other, in every member."""
+    members = config.get("settings", {}).get("members", [])
+    return all(member.get("training", {}).get("class_weights") == "balanced" for member in members)
 
 
 def show_metrics(metrics: dict[str, Any]) -> None:

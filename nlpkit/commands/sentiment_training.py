@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,18 +65,19 @@ def train(
     asked = options.asked(output)
     made = _settings(options, asked, components, renames(labels))
     columns = {"text_column": options.text_column, "label_column": label_column, "encoding": options.encoding}
+    rows_of = partial(labelled_rows, kept=tuple(made.labels))
     if dry_run:
         from nlpkit.commands.training_view import show_plan
 
         set_threads(options.threads or asked.get("threads", 1))
         rows: dict[str, Any] = {"corpora": options.corpora, "columns": columns}
         rows = rows if options.corpora else unchanged(asked["origin"])
-        show_plan(plan(labelled_rows(rows["corpora"], **rows["columns"]), made))
+        show_plan(plan(rows_of(rows["corpora"], **rows["columns"]), made))
         return
     assert output is not None
     options.train(
         training.train,
-        labelled_rows,
+        rows_of,
         made,
         output,
         asked,

@@ -8,15 +8,28 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nlpkit.commands import console, say, table, warn
+from nlpkit.commands.labelled import BALANCED, told_alike, told_neglect
 from nlpkit.commands.progress import accuracy_of, clock, follow, live
 from nlpkit.commands.streams import shown
+from nlpkit.labels import rename_options
 
 if TYPE_CHECKING:
     from nlpkit.cloze_evaluation import ClozeMetrics
     from nlpkit.commands.progress import Bar
     from nlpkit.evaluation import Metrics
     from nlpkit.generation_evaluation import GenerationMetrics
-    from nlpkit.training.events import Event, MemberExported, MemberStarted, OwnLabels, Prepared, Saved, UnknownLabels
+    from nlpkit.training.events import (
+        CutTexts,
+        Event,
+        FewRows,
+        MemberExported,
+        MemberStarted,
+        OwnLabels,
+        Prepared,
+        RareLabels,
+        Saved,
+        UnknownLabels,
+    )
     from nlpkit.training.loop import Diverged, Epoch, Resumed
     from nlpkit.training.plan import MemberPlan, Plan
 
@@ -61,8 +74,20 @@ class _Drawing:
                 warn(_diverged(event))
             case events.Prepared():
                 self._say(_prepared(event))
+            case events.CutTexts():
+                self._say(_cut(event))
             case events.UnknownLabels():
                 warn(_unknown(event))
+            case events.AlikeLabels():
+                for sentence in told_alike(event.groups):
+                    warn(sentence)
+            case events.FewRows():
+                warn(_few(event))
+            case events.RareLabels():
+                warn(_rare(event))
+            case events.RareAnswers():
+                for sentence in told_neglect(event.labels, event.place, balanced=event.balanced):
+                    warn(sentence)
             case events.OwnLabels():
                 warn(_own(event))
             case events.MemberStarted():
@@ -98,18 +123,47 @@ def _diverged(event: Diverged) -> str:
 
 
 def _prepared(event: Prepared) -> str:
+    if event.ordered and event.ordered == event.rows:
+        blocks = "each file's beginning, what lies between, and its end"
+        return (
+            f"{event.rows:,} lines in order, of which none was dropped: repeated and empty ones stay\n"
+            f"train {event.train:,}, validation {event.validation:,}, test {event.test:,}: {blocks}"
+        )
+    ordered = f", {event.ordered:,} of them lines in order, which all stay" if event.ordered else ""
     conflicts = f"{event.conflicts:,} texts under several labels, " if event.labels else ""
     labels = f" ({_by_label(event.labels)})" if event.labels else ""
     return (
-        f"{event.rows:,} rows; dropped: {event.duplicates:,} copies, {conflicts}{event.empty:,} without letters\n"
+        f"{event.rows:,} rows{ordered}; dropped: {event.duplicates:,} copies, {conflicts}{event.empty:,} without "
+        f"letters\n"
         f"train {event.train:,}{labels}, validation {event.validation:,}, test {event.test:,}"
     )
+
+
+def _cut(event: CutTexts) -> str:
+    found = "; ".join(f"{corpus} in {pieces:,}" for corpus, pieces in event.pieces.items())
+    return f"text without line ends was cut into pieces at the ends of sentences: {found}"
 
 
 def _unknown(event: UnknownLabels) -> str:
     from nlpkit.errors import nearest
 
     return f"no row has the label {', '.join(map(repr, event.unknown))}{nearest(event.unknown[0], event.found)}"
+
+
+def _few(event: FewRows) -> str:
+    found = ", ".join(f"{label!r} has {rows} rows" for label, rows in event.labels.items())
+    first = next(iter(event.labels))
+    leave_out = f", or leave them out by {rename_options({first: ''})}" if event.others > 1 and "=" not in first else ""
+    return f"{found}: too few to learn a label by, or to measure it: give more{leave_out}"
+
+
+def _rare(event: RareLabels) -> str:
+    found = ", ".join(f"{label!r} has {rows:,}" for label, rows in event.labels.items())
+    label, rows = event.most
+    return (
+        f"{found} rows where {label!r} has {rows:,}, and may hardly ever be the answer: {BALANCED} lets each label "
+        "count as much as any other"
+    )
 
 
 def _own(event: OwnLabels) -> str:
@@ -147,9 +201,10 @@ def _saved(event: Saved) -> None:
     if event.metrics:
         FIGURES[event.task](event.metrics)
     else:
-        warn("no test row could be used, so there are no figures: give more rows, or a larger share by --set test=0.3")
+        measure = f"nlpkit {event.task} evaluate FILE --model {event.folder}"
+        warn(f"no test row could be used, so there are no figures: {measure} measures it on rows of yours")
     if not event.curve:
-        warn("there is no curve.png, as matplotlib is not installed: pip install 'nlpkit-zh[train]'")
+        warn("there is no curve.png, as matplotlib is not installed: pip install matplotlib")
     screen.print(f"saved {event.folder} ({event.size / 1e6:.1f} MB): {USE[event.task]} --model {event.folder}")
 
 

@@ -72,6 +72,7 @@ def choose_answers(counts: Mapping[str, int], settings: AnswerSettings) -> dict[
     if len(chosen) < FEW:
         raise DataError(
             f"{len(chosen)} words of Chinese characters stand {settings.min_count} times in the training rows, a cloze "
-            f"model needs {FEW} at least: give more texts, or --set answers.min_count=1"
+            f"model needs {FEW} at least: give more texts"
+            + (", or --set answers.min_count=1" if sum(map(bool, map(CHINESE.fullmatch, counts))) >= FEW else "")
         )
     return dict(chosen[: settings.max_size])

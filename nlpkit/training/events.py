@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from nlpkit.evaluation import Neglect
 from nlpkit.inference.mixing import Stage
+from nlpkit.labels import Alike
 from nlpkit.training.loop import Diverged, Epoch, Resumed, Step
 
 
@@ -22,7 +24,10 @@ class Working:
 
 @dataclass(frozen=True)
 class Prepared:
-    """The corpora are read. Counts of rows; ``labels`` maps each label to its training rows."""
+    """The corpora are read. Counts of rows; ``labels`` maps each label to its training rows.
+
+    ``ordered`` rows follow each other: all are kept, and are split by blocks.
+    """
 
     rows: int
     duplicates: int
@@ -32,6 +37,14 @@ class Prepared:
     validation: int
     test: int
     labels: Mapping[str, int]
+    ordered: int = 0
+
+
+@dataclass(frozen=True)
+class CutTexts:
+    """Texts without line ends were cut at the ends of sentences; pieces by corpus."""
+
+    pieces: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -40,6 +53,41 @@ class UnknownLabels:
 
     unknown: Sequence[str]
     found: Sequence[str]
+
+
+@dataclass(frozen=True)
+class AlikeLabels:
+    """Labels that look alike and are classes of their own."""
+
+    groups: Sequence[Alike]
+
+
+@dataclass(frozen=True)
+class FewRows:
+    """Labels that hardly any row has, by their rows; ``others`` counts those that have more."""
+
+    labels: Mapping[str, int]
+    others: int
+
+
+@dataclass(frozen=True)
+class RareLabels:
+    """Labels much rarer than the most frequent, by their rows, where all rows weigh the same."""
+
+    labels: Mapping[str, int]
+    most: tuple[str, int]
+
+
+@dataclass(frozen=True)
+class RareAnswers:
+    """Rare labels that are answered far less often than they occur.
+
+    :param place: whose rows show it: "validation", or "validation and test".
+    """
+
+    labels: Mapping[str, Neglect]
+    place: str
+    balanced: bool
 
 
 @dataclass(frozen=True)
@@ -117,7 +165,12 @@ class Saved:
 Event: TypeAlias = (
     Working
     | Prepared
+    | CutTexts
     | UnknownLabels
+    | AlikeLabels
+    | FewRows
+    | RareLabels
+    | RareAnswers
     | OwnLabels
     | MemberStarted
     | Fitting

@@ -21,14 +21,26 @@ from nlpkit import bundle
 from nlpkit.bundle import Bundle
 from nlpkit.corpus import Example, renamed
 from nlpkit.errors import DataError, nearest
-from nlpkit.evaluation import Answers, Metrics, corpus_names, metrics
+from nlpkit.evaluation import Answers, Metrics, corpus_names, metrics, neglected
 from nlpkit.evidence import Evidence, EvidenceCount
 from nlpkit.inference.mixing import Stage
 from nlpkit.inference.sentiment import DECIMALS, SentimentModel
+from nlpkit.labels import alike
 from nlpkit.normalisation import Normaliser
+from nlpkit.split import PLACES
 from nlpkit.training.calibration import tune_stages
 from nlpkit.training.composition import rehearse
-from nlpkit.training.events import Event, OwnLabels, Prepared, UnknownLabels, Working
+from nlpkit.training.events import (
+    AlikeLabels,
+    Event,
+    FewRows,
+    OwnLabels,
+    Prepared,
+    RareAnswers,
+    RareLabels,
+    UnknownLabels,
+    Working,
+)
 from nlpkit.training.history import History
 from nlpkit.training.member import CALIBRATED, Trained, train_member
 from nlpkit.training.run_folder import CORPUS
@@ -38,6 +50,8 @@ from nlpkit.training.storage import StoredCorpus, store_corpus
 from nlpkit.vocabulary import TableVocabulary, load_vocabulary
 
 SAMPLES = 12
+FEW = 5  # rows of a label: fewer can neither be learnt nor be measured, as one or none is a test row
+RARE = 3  # times that the most frequent label is more frequent: from there on the other is often not answered at all
 
 
 def train(
@@ -96,6 +110,7 @@ def _learnt(
     corpus = yield from _stored(run / CORPUS, examples, settings)
     prepared = _prepared(corpus)
     yield prepared
+    yield from _told_rows(corpus, settings)
     normaliser = Normaliser(**settings.normalisation)
     evidence, statistics = yield from _seen(corpus, normaliser)
     members: list[Trained] = []
@@ -115,7 +130,7 @@ def _model(
     """The model, and its figures on the test rows, measured on these very files."""
     corpus = learnt.corpus
     config = _config(settings, corpus.labels, learnt.members, learnt.stages)
-    config["data"] = {k: v for k, v in asdict(learnt.prepared).items() if k != "labels"}
+    config["data"] = {k: v for k, v in asdict(learnt.prepared).items() if k != "ordered"}
     config["data"] |= {"corpora": rows_by_name(corpus.corpora), "fingerprint": corpus.fingerprint}
     config["statistics"] = learnt.statistics
     files = {bundle.EVIDENCE: bundle.dump_json(learnt.evidence.to_json())}
@@ -123,6 +138,7 @@ def _model(
         files |= made.stored(keep_weights=keep_weights)
     model = SentimentModel(Bundle(str(folder), {**files, bundle.CONFIG: bundle.dump_json(config)}))
     measured = yield from _test(model, corpus)
+    yield from _told_answers(measured.get("all"), learnt, settings)
     config["metrics"] = {name: found.to_json() for name, found in measured.items()}
     files[bundle.CONFIG] = bundle.dump_json(config)
     texts = samples or [text for block in corpus.texts("validation", SAMPLES) for text in block]
@@ -133,26 +149,70 @@ def _model(
 def _stored(folder: Path, examples: Iterable[Example], settings: Settings) -> Generator[Event, None, StoredCorpus]:
     if not folder.exists():
         yield Working("reading", 0, None)
-        found: dict[str, dict[str, None]] = {}
+        found: dict[str, Counter[str]] = {}
         rows = _renamed(_watched(examples, found), found, settings.labels)
-        for count in store_corpus(rows, folder, test=settings.test, validation=settings.validation):
-            yield Working("reading", count, None)
-        labels = {label for of_corpus in found.values() for label in of_corpus}
-        if unknown := [label for label in settings.labels if label not in labels]:
-            yield UnknownLabels(unknown, sorted(labels))
+        try:
+            for count in store_corpus(rows, folder, test=settings.test, validation=settings.validation):
+                yield Working("reading", count, None)
+        except DataError:
+            yield from _told_labels(found, settings.labels)  # which may be why
+            raise
+        yield from _told_labels(found, settings.labels)
         yield from _disjoint(found, settings.labels)
     return StoredCorpus(folder)
 
 
-def _watched(examples: Iterable[Example], found: dict[str, dict[str, None]]) -> Iterator[Example]:
-    """The same examples; the labels of each corpus are kept."""
+def _watched(examples: Iterable[Example], found: dict[str, Counter[str]]) -> Iterator[Example]:
+    """The same examples; the labels of each corpus are counted."""
     for example in examples:
-        found.setdefault(example.corpus, {})[example.label] = None
+        found.setdefault(example.corpus, Counter())[example.label] += 1
         yield example
 
 
+def _told_labels(found: Mapping[str, Counter[str]], names: Mapping[str, str]) -> Iterator[Event]:
+    """What is odd about labels as they were read."""
+    rows = sum(found.values(), Counter[str]())
+    if unknown := [label for label in names if label not in rows]:
+        yield UnknownLabels(unknown, sorted(rows))
+    if groups := alike(rows, names):
+        yield AlikeLabels(groups)
+
+
+def _told_rows(corpus: StoredCorpus, settings: Settings) -> Iterator[Event]:
+    """What is odd about how many rows each label has."""
+    size = len(corpus.labels)
+    counted = np.sum([np.bincount(corpus.targets(place), minlength=size) for place in PLACES], 0)
+    rows: dict[str, int] = dict(zip(corpus.labels, counted.tolist(), strict=True))
+    few = {label: count for label, count in rows.items() if count < FEW}
+    if few:
+        yield FewRows(few, len(rows) - len(few))
+    most = max(rows, key=lambda label: rows[label])
+    rare = {label: count for label, count in rows.items() if RARE * count < rows[most] and label not in few}
+    if rare and not _balanced(settings):
+        yield RareLabels(rare, (most, rows[most]))
+
+
+def _balanced(settings: Settings) -> bool:
+    """Whether in every member each label counts as much as any other."""
+    return all(member.training.class_weights == "balanced" for member in settings.members)
+
+
+def _told_answers(measured: Metrics | None, learnt: _Learnt, settings: Settings) -> Iterator[Event]:
+    """Which labels are answered too rarely, on the rows of validation and test."""
+    held_out = [_of_validation(learnt), *([measured] if measured else [])]
+    if few := neglected(held_out, learnt.prepared.labels):
+        yield RareAnswers(few, "validation and test" if measured else "validation", _balanced(settings))
+
+
+def _of_validation(learnt: _Learnt) -> Metrics:
+    corpus = learnt.corpus
+    probabilities = learnt.stages[-1].probabilities([made.logits for made in learnt.members])
+    truth = corpus.targets("validation")[: len(probabilities)]
+    return metrics(Answers(truth, probabilities.argmax(1), probabilities.max(1)), corpus.labels)
+
+
 def _renamed(
-    examples: Iterable[Example], found: Mapping[str, Mapping[str, None]], names: Mapping[str, str]
+    examples: Iterable[Example], found: Mapping[str, Mapping[str, int]], names: Mapping[str, str]
 ) -> Iterator[Example]:
     """Examples under their new labels.
 
@@ -165,7 +225,7 @@ def _renamed(
         raise DataError(f"no row has any of the labels {', '.join(names)}{nearest(first, sorted(labels))}")
 
 
-def _disjoint(found: Mapping[str, Mapping[str, None]], names: Mapping[str, str]) -> Iterator[Event]:
+def _disjoint(found: Mapping[str, Mapping[str, int]], names: Mapping[str, str]) -> Iterator[Event]:
     """Corpora that share no label with any other are likely to call the same things by other names."""
     under = {corpus: {names.get(label, label) for label in labels} - {""} for corpus, labels in found.items()}
     for corpus, labels in under.items():

@@ -443,9 +443,7 @@ def check_judges(there: bool, focus: Sequence[float], lacking: str) -> None:
     """
     if not there:
         whose = " of the first corpus, which training.focus makes the judge," if focus else ""
-        raise DataError(
-            f"no validation row{whose} {lacking}: give more texts, or a larger share by --set validation=0.3"
-        )
+        raise DataError(f"no validation row{whose} {lacking}: give more texts")
 
 
 def tuples(table: object, name: str) -> Any:

@@ -134,7 +134,7 @@ def train(begin):
 def test_training_without_torch_says_what_to_install(run, tmp_path, texts):
     (tmp_path / "torch.py").write_text('raise ImportError("no torch here")\n')
     done = run("cloze", "train", texts, "-o", tmp_path / "m", environment={"PYTHONPATH": str(tmp_path)})
-    assert "pip install 'nlpkit-zh[train]'" in one_sentence(done, 1)
+    assert "pip install '.[train]' in a clone" in one_sentence(done, 1)
 
 
 # The recipe that there is, with a network small enough for a test

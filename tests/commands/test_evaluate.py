@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 
@@ -83,6 +84,48 @@ def test_the_shipped_model_on_the_samples(run, samples):
     found = json.loads(done.stdout)
     assert found["all"]["rows"] == 400
     assert sum(m["rows"] for name, m in found.items() if name != "all") == 400
+
+
+def test_a_label_that_looks_like_a_known_one_is_told_by_which_it_is(run, tmp_path):
+    save(tmp_path / "m", model_files(labels=["0", "1"], aliases={"no": "0", "odd": "none of these"}))
+    corpus = tmp_path / "corpus.csv"
+    corpus.write_text("text,label\n好,1.0\n差,0.0\n坏,NO\n", encoding="utf-8")
+    sentence = one_sentence(run("sentiment", "evaluate", corpus, "-m", tmp_path / "m"), 1)
+    names = re.search(r"such as ((--label \S+ ?)+)", sentence.replace(",", " "))[1].split()
+    assert names == ["--label", "0.0=0", "--label", "1.0=1", "--label", "NO=0"]
+    assert run("sentiment", "evaluate", corpus, "-m", tmp_path / "m", *names).returncode == 0
+
+
+@pytest.mark.parametrize("weights", ["none", "balanced"])
+def test_a_rare_label_that_is_hardly_answered_is_told(run, tmp_path, weights):
+    settings = {"members": [{"name": "characters", "training": {"class_weights": weights}}]}
+    save(tmp_path / "m", model_files(data={"labels": {"negative": 20, "positive": 90}}, settings=settings))
+    corpus = tmp_path / "corpus.csv"
+    corpus.write_text("text,label\n" + "好,negative\n" * 9 + "差,negative\n好,positive\n" * 2, encoding="utf-8")
+    done = run("sentiment", "evaluate", corpus, "-m", tmp_path / "m", "-f", "json")
+    assert json.loads(done.stdout)["all"]["rows"] == 13
+    remedy = "give more rows of it" if weights == "balanced" else "train with --set training.class_weights=balanced"
+    found = f"of the evaluated rows, 11 are 'negative', the answer to 2: {remedy}\n"
+    assert done.stderr.decode().endswith(found)
+    even = tmp_path / "even.csv"
+    even.write_text("text,label\n" + "好,positive\n差,negative\n" * 9, encoding="utf-8")
+    assert run("sentiment", "evaluate", even, "-m", tmp_path / "m").stderr == b""
+
+
+def test_a_word_for_nothing_may_be_a_label_that_the_model_knows(run, tmp_path):
+    corpus = tmp_path / "corpus.csv"
+    corpus.write_text("text,label\n好,positive\n差,none\n", encoding="utf-8")
+    save(tmp_path / "m", model_files(labels=["none", "positive"]))
+    done = run("sentiment", "evaluate", corpus, "-m", tmp_path / "m", "-f", "json")
+    assert (json.loads(done.stdout)["all"]["rows"], done.stderr) == (2, b"")
+    save(tmp_path / "n", model_files())
+    done = run("sentiment", "evaluate", corpus, "-m", tmp_path / "n", "-f", "json")
+    assert json.loads(done.stdout)["all"]["rows"] == 1
+    left_out, taken = done.stderr.decode().splitlines()
+    assert "1 no label" in left_out
+    assert taken == "taken for no label: 'none' (1); --label none=none keeps it as a class"
+    done = run("sentiment", "evaluate", corpus, "-m", tmp_path / "n", "-f", "json", "--label", "none=negative")
+    assert (json.loads(done.stdout)["all"]["rows"], done.stderr) == (2, b"")
 
 
 def test_markup_in_labels_and_groups_is_printed_as_it_is(run, tmp_path):

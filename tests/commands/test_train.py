@@ -119,7 +119,7 @@ def test_training_without_torch_says_what_to_install(run, tmp_path):
     corpus = tmp_path / "corpus.csv"
     corpus.write_text("text,label\n好,1\n差,0\n", encoding="utf-8")
     done = run("sentiment", "train", corpus, "-o", tmp_path / "m", environment={"PYTHONPATH": str(tmp_path)})
-    assert "pip install 'nlpkit-zh[train]'" in one_sentence(done, 1)
+    assert "pip install '.[train]' in a clone" in one_sentence(done, 1)
 
 
 @pytest.fixture(scope="module")
@@ -359,7 +359,7 @@ def test_what_torch_cannot_export_runs_through_torch(run, train, stranger, corpu
     warning, error = done.stderr.decode().splitlines()
     assert "the plugin stranger 1.2 does not work" in warning  # it imports torch too
     assert error.startswith("Error: ")
-    assert "pip install 'nlpkit-zh[train]'" in error
+    assert "pip install '.[train]' in a clone" in error
 
 
 BREAKING = """
@@ -450,7 +450,7 @@ def test_without_matplotlib_there_is_no_picture_and_one_warning(run, corpus, tmp
     check_finished(done, tmp_path / "m")
     (warning,) = [line for line in done.stderr.decode().splitlines() if "curve.png" in line]
     assert warning.startswith("Warning: ")
-    assert "pip install 'nlpkit-zh[train]'" in warning
+    assert "pip install matplotlib" in warning
     assert not (tmp_path / "m" / "curve.png").exists()
     assert rows_in(tmp_path / "m" / "history.csv") == 4
 
@@ -742,3 +742,28 @@ def test_force_spares_what_is_no_model(train, corpus, tmp_path):
     refused = train(corpus, "-o", tmp_path / "m", *QUICK, "--force")
     assert "holds more than a model, which would be lost (notes.txt)" in one_sentence(refused, 1)
     assert (tmp_path / "m" / "notes.txt").read_text() == "mine"
+
+
+def test_odd_labels_are_told_with_the_options_that_help(run, tmp_path):
+    pytest.importorskip("torch")
+    corpus = tmp_path / "odd.csv"
+    labels = ["1"] * 7 + ["1.0"] * 2 + ["0"] + ["nan"]
+    rows = "".join(f"第{i}家店{'好' * (i % 4)},{labels[i % 11]}\n" for i in range(220))
+    corpus.write_text(f"text,label\n{rows}text,label\n第999家店,other\n第998家店,other\n", encoding="utf-8")
+    arguments = ("sentiment", "train", corpus, *QUICK)
+    done = run(*arguments, "-o", tmp_path / "m", "--label", "other=1.0")
+    said = done.stderr.decode()
+    assert done.returncode == 0, said
+    assert "20 no label" in said
+    assert "1 repeated header" in said
+    assert "taken for no label: 'nan' (20); --label nan=nan keeps it as a class" in said
+    advice = re.search(r"'1' \(140 rows\) and '1.0' \(40 rows\) and .*; to join them, say (.*)", said)[1].split()
+    assert advice == ["--label", "1.0=1", "--label", "other=1"]
+    assert re.search(r"Warning: '0' has 20.* rows where '1' has 140", said)
+    told = said.index("lets each label count as much as any other")
+    assert told < said.index("epoch   1")
+    again = (*advice, "--label", "nan=unknown", "--set", "training.class_weights=balanced")
+    said = run(*arguments, "-o", tmp_path / "n", *again).stderr.decode()
+    assert "look alike" not in said
+    assert "no label" not in said
+    assert "lets each label" not in said

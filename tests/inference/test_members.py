@@ -107,6 +107,6 @@ def test_what_runs_through_torch_says_what_to_install(tmp_path):
         encoding="utf-8",
         check=True,
     )
-    assert "pip install 'nlpkit-zh[train]'" in done.stdout
+    assert "pip install '.[train]' in a clone" in done.stdout
     assert f"the member characters of {tmp_path / 'm'}" in done.stdout
     assert done.stdout.count("\n") == 1

@@ -158,5 +158,5 @@ def test_without_torch_what_needs_it_is_skipped(author):
     program = "import sys; sys.modules['torch'] = None; import pytest; sys.exit(pytest.main(sys.argv[1:]))"
     done = author("-rs", source=PLUGIN + TABLE, program=program)
     assert done.returncode == 0, done.stdout
-    assert "pip install 'nlpkit-zh[train]'" in done.stdout
+    assert "pip install '.[train]' in a clone" in done.stdout
     assert "failed" not in done.stdout

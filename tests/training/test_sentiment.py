@@ -23,7 +23,18 @@ from nlpkit.inference.members import TextIds, open_member  # noqa: E402
 from nlpkit.registry import registry  # noqa: E402
 from nlpkit.split import fingerprint, split  # noqa: E402
 from nlpkit.training.composition import restore  # noqa: E402
-from nlpkit.training.events import Fitting, MemberExported, MemberStarted, Prepared, Saved, Working  # noqa: E402
+from nlpkit.training.events import (  # noqa: E402
+    AlikeLabels,
+    FewRows,
+    Fitting,
+    MemberExported,
+    MemberStarted,
+    Prepared,
+    RareAnswers,
+    RareLabels,
+    Saved,
+    Working,
+)
 from nlpkit.training.loop import Epoch, Resumed, Step  # noqa: E402
 from nlpkit.training.network import Network  # noqa: E402
 from nlpkit.training.sentiment import train  # noqa: E402
@@ -218,6 +229,67 @@ def test_several_labels_and_renamed_ones(tmp_path, examples):
     assert model.labels == sorted(["mixed", "好", "坏"])
     assert saved.metrics["all"].labels == tuple(model.labels)
     assert model.score(["第八次来，一般般"])[0].label == "mixed"
+
+
+def spelt(examples, spellings):
+    """The same rows, their labels in several spellings."""
+    return [Example(e.text, spellings[e.label][i % len(spellings[e.label])], e.corpus) for i, e in enumerate(examples)]
+
+
+def test_labels_that_look_alike_are_told_with_what_joins_them(tmp_path, examples):
+    rows = spelt(examples, {"positive": ["1", "1.0", "1"], "negative": ["0"]})
+    (told,) = the(AlikeLabels, run(tmp_path / "m", rows, NGRAMS))
+    (group,) = told.groups
+    assert group.renames == {"1.0": "1"}
+    joined = run(tmp_path / "n", rows, NGRAMS, labels=group.renames)
+    assert the(AlikeLabels, joined) == []
+    assert nlpkit.load(tmp_path / "n").labels == ["0", "1"]
+
+
+def test_they_are_told_too_where_they_are_why_nothing_can_be_trained(tmp_path, examples):
+    odd = next(e for e in examples if split([e]).test)
+    rows = [Example(e.text, "POSITIVE" if e is odd else e.label) for e in examples]
+    events = []
+    with pytest.raises(DataError, match="'POSITIVE' stands in the test rows only"):
+        events.extend(train(rows, settings({"members": [NGRAMS]}), tmp_path / "m"))
+    (told,) = the(AlikeLabels, events)
+    assert told.groups[0].renames == {"POSITIVE": "positive"}
+
+
+def rows_of(counts):
+    """So many rows of each label; which words stand in them says little of it."""
+    return [Example(f"第{i}家{label}店，{'好' * (i % 5)}", label) for label, n in counts.items() for i in range(n)]
+
+
+def test_labels_of_few_rows_and_rare_ones_are_told_before_training(tmp_path):
+    balanced = {**NGRAMS, "training": {**NGRAMS.get("training", {}), "class_weights": "balanced"}}
+    counts = {"多": 120, "少": 39, "三": 41, "四": 4}
+    found = run(tmp_path / "m", rows_of(counts), NGRAMS)
+    (few,), (rare,) = the(FewRows, found), the(RareLabels, found)
+    assert (few.labels, few.others) == ({"四": 4}, 3)
+    assert (rare.labels, rare.most) == ({"少": 39}, ("多", 120))
+    assert next(i for i, e in enumerate(found) if e is rare) < next(
+        i for i, e in enumerate(found) if isinstance(e, Fitting)
+    )
+    assert the(RareLabels, run(tmp_path / "n", rows_of(counts), balanced)) == []
+    (told,) = the(RareLabels, run(tmp_path / "o", rows_of(counts), balanced, {**NGRAMS, "name": "other"}))
+    assert told.labels == {"少": 39}
+
+
+def test_nothing_of_the_kind_is_told_of_balanced_rows(trained):
+    assert the(FewRows, trained[1]) + the(RareLabels, trained[1]) + the(RareAnswers, trained[1]) == []
+    assert the(AlikeLabels, trained[1]) == []
+
+
+@pytest.mark.parametrize("test", [0.2, 0.0])
+def test_a_rare_label_that_is_not_answered_is_told_after_training(tmp_path, test):
+    """Nothing tells its rows from the others', so that the frequent label is always likelier."""
+    rows = [Example(f"第{i}家店", "少" if i % 5 == 0 else "多") for i in range(300)]
+    (told,) = the(RareAnswers, run(tmp_path / "m", rows, NGRAMS, test=test))
+    assert (list(told.labels), told.balanced) == (["少"], False)
+    assert told.place == ("validation and test" if test else "validation")
+    assert 2 * told.labels["少"].answers < told.labels["少"].rows
+    assert set(Bundle.open(tmp_path / "m").config["data"]["labels"]) == {"少", "多"}
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,8 @@ def test_the_embedding_says_what_to_install(python, package):
     made = MAKE.format("embedding", "bert", {"model": "bert-base-chinese"})
     done = python(f"import sys; sys.modules[{package!r}] = None\n{made}")
     assert done.stderr.endswith(
-        f"the embedding bert needs {package}, which is not installed: pip install 'nlpkit-zh-bert[train]'\n"
+        f"the embedding bert needs {package}, which is not installed: pip install 'plugins/nlpkit-zh-bert[train]' in a "
+        "clone of nlpkit's repository\n"
     )
 
 
