@@ -76,6 +76,24 @@ def places(residues: NDArray[np.integer[Any]], *, test: float, validation: float
     return np.asarray(table[residues])
 
 
+def places_in_order(corpora: NDArray[np.integer[Any]], *, test: float, validation: float) -> NDArray[np.uint8]:
+    """Position in `PLACES` of rows that follow each other, by their corpora ``(rows,)``.
+
+    Each corpus is cut into three blocks: its beginning is for training, its end for the test, what lies between for
+    validation. So no text of the test has neighbours in training, but at one seam.
+
+    :param test: share of each corpus's rows.
+    :param validation: likewise; at least one row, where there are three.
+    """
+    found = np.full(len(corpora), PLACES.index("train"), dtype=np.uint8)
+    for corpus in np.unique(corpora):
+        rows = np.flatnonzero(corpora == corpus)
+        tested = len(rows) - round(test * len(rows))
+        judged = tested - max(round(validation * len(rows)), int(len(rows) > 2))
+        found[rows[tested:]], found[rows[max(0, judged) : tested]] = PLACES.index("test"), PLACES.index("validation")
+    return found
+
+
 @dataclass(frozen=True)
 class Deduplicated:
     """Rows that differ in letters, in their first order, and how many went: see `Kept`."""

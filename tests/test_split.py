@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nlpkit.corpus import Example
-from nlpkit.split import PLACES, Key, deduplicate, fingerprint, first_copies, letters, places, split
+from nlpkit.split import PLACES, Key, deduplicate, fingerprint, first_copies, letters, places, places_in_order, split
 
 
 def test_copies_differ_in_punctuation_and_case_only():
@@ -124,3 +124,21 @@ def test_every_residue_has_one_place(share):
     placed = places(np.arange(100), test=share[0] / 100, validation=share[1] / 100)
     counts = dict(zip(PLACES, np.bincount(placed, minlength=3).tolist(), strict=True))
     assert counts == {"train": 100 - sum(share), "validation": share[1], "test": share[0]}
+
+
+@given(st.lists(st.integers(0, 3), max_size=60), st.sampled_from([0.0, 0.1, 0.2]), st.sampled_from([0.05, 0.2, 0.5]))
+def test_rows_in_order_are_cut_into_three_blocks_in_each_corpus(corpora, test, validation):
+    corpora = np.array(corpora, dtype=np.int32)
+    placed = places_in_order(corpora, test=test, validation=validation)
+    for corpus in set(corpora.tolist()):
+        own = placed[corpora == corpus].tolist()
+        assert own == sorted(own)  # train, validation, test, as they stand in PLACES
+        assert own.count(PLACES.index("test")) == round(test * len(own))
+        if len(own) > 2:
+            assert own.count(PLACES.index("validation")) >= 1
+        assert abs(own.count(PLACES.index("validation")) - validation * len(own)) <= 1
+
+
+def test_six_hundred_lines():
+    placed = places_in_order(np.zeros(600, dtype=np.int32), test=0.2, validation=0.05)
+    assert np.bincount(placed).tolist() == [450, 30, 120]

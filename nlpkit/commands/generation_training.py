@@ -29,6 +29,7 @@ def train(options: RunOptions, folder: Path, samples: Path | None, **components:
 
     A CORPUS is a file or a folder of texts, or the name of a corpus that `nlpkit corpus list` shows; a text is a line,
     or a cell of a column. Copies are dropped before anything is split; the test rows are touched once, at the end.
+    Of texts that follow each other (training.shuffle=false, or a file that is one long line) all stay, in order.
 
     The run keeps its state in FOLDER.training. However it is interrupted, the same command with --resume, or just
     `--resume -o FOLDER`, goes on and comes to the same weights.
@@ -50,7 +51,7 @@ def train(options: RunOptions, folder: Path, samples: Path | None, **components:
     made = _settings(options, asked, components)
     options.train(
         training.train,
-        unlabelled_rows,
+        partial(unlabelled_rows, blank_lines=not made.network.training.shuffle),
         made,
         folder,
         asked,

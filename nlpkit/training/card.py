@@ -179,11 +179,21 @@ def _data(config: Mapping[str, Any]) -> str:
 |---|---|
 {corpora}
 
-Of these rows {data["duplicates"]:,} were copies of another (equal in letters) and went{labels}, {data["empty"]:,} held
-no letters. The rest was split by a hash of each text's letters: {data["train"]:,} for training, {data["validation"]:,}
-for early stopping, mixing and calibration, {data["test"]:,} for the figures below, on which nothing was tuned.
+{_split(data, labels)}
 SHA-256 of the training rows: `{data["fingerprint"]}`.
 """
+
+
+def _split(data: Mapping[str, Any], labels: str) -> str:
+    """How the rows became those of training, validation and test; of texts in order, none was dropped."""
+    parts = f"{data['train']:,} for training, {data['validation']:,}\nfor early stopping, mixing and calibration, "
+    parts += f"{data['test']:,} for the figures below, on which nothing was tuned."
+    ordered = data.get("ordered", 0)
+    if ordered and ordered == data["rows"]:
+        return f"All of these follow each other, and none was dropped. Each file was cut into three: {parts}"
+    follow = f"\n{ordered:,} follow each other, and all of these stayed, each file cut into three." if ordered else ""
+    return f"""Of these rows {data["duplicates"]:,} were copies of another (equal in letters) and went{labels},
+{data["empty"]:,} held no letters. The rest was split by a hash of each text's letters: {parts}{follow}"""
 
 
 def _environment(config: Mapping[str, Any], files: Mapping[str, bytes]) -> str:

@@ -38,13 +38,14 @@ from nlpkit.training.kneser_ney import NgramSettings, ngram_arrays
 from nlpkit.training.language_model import LanguageModel
 from nlpkit.training.language_model_member import train_language_model
 from nlpkit.training.run_folder import CORPUS
-from nlpkit.training.runs import Model, network_config, prepared, save_run, stored_texts
+from nlpkit.training.runs import Model, network_config, prepared, save_run, stored_lines
 from nlpkit.training.settings import check_focused
 from nlpkit.training.storage import StoredCorpus, StoredTokens, completed, store_tokens
 from nlpkit.training.stored_member import StoredMember, read_member, write_member
 from nlpkit.vocabulary import UNKNOWN, TableVocabulary, dump_vocabulary
 
 PLACES = ("train", "validation")
+Ints = NDArray[np.int64]
 NGRAMS = "ngrams"
 MIXED, MIXED_STREAMS = 200_000, 16  # validation characters by which members are weighed, and texts of them
 ROUNDS = 50
@@ -83,14 +84,15 @@ def train(
     request |= {"threads": torch.get_num_threads(), "origin": origin}
 
     def make_model(run: Path, history: History) -> Generator[Event, None, Model]:
-        corpus = yield from stored_texts(run / CORPUS, texts, test=settings.test, validation=settings.validation)
+        shares = {"test": settings.test, "validation": settings.validation}
+        in_order = not settings.network.training.shuffle
+        corpus = yield from stored_lines(run / CORPUS, texts, **shares, in_order=in_order)
         yield prepared(corpus)
         check_focused(settings.network.training.focus, len(corpus.corpora))
         normaliser = Normaliser(**settings.normalisation)
         tokens = yield from _tokens(run / "characters", corpus, normaliser)
-        corpora = {place: corpus.corpus_of(place) for place in PLACES}
         member, vocabulary = yield from train_language_model(
-            run, settings.network, tokens, corpora, history, seed=settings.seed, every=every, most_ids=MOST_IDS
+            run, settings.network, tokens, corpus, history, seed=settings.seed, every=every, most_ids=MOST_IDS
         )
         members = [member]
         if settings.ngrams.order:
@@ -190,10 +192,12 @@ def _mixed(model: GenerationModel, learnt: _Learnt, *, focus: bool) -> Stage:
 
     :param focus: judge by the first corpus alone.
     """
-    first = learnt.corpus.corpus_of("validation") == 0
-    rows = _ids(learnt.tokens["validation"], learnt.vocabulary)
-    wanted = [ids for ids, own in zip(rows, first.tolist(), strict=True) if own or not focus]
-    ids = np.concatenate(wanted[:: max(1, sum(map(len, wanted)) // MIXED)]).astype(np.int64)
+    corpus = learnt.corpus
+    judges = np.flatnonzero((corpus.corpus_of("validation") == 0) | (not focus))
+    lengths = np.array([len(ids) for ids in _ids(learnt.tokens["validation"], learnt.vocabulary)])
+    taken = set(_some(judges, lengths, corpus.ordered("validation"), MIXED).tolist())
+    rows = enumerate(_ids(learnt.tokens["validation"], learnt.vocabulary))
+    ids = np.concatenate([ids for row, ids in rows if row in taken]).astype(np.int64)
     streams = max(1, min(MIXED_STREAMS, len(ids) // MIXED_STREAMS))
     chances = model.chances(ids[: len(ids) // streams * streams].reshape(streams, -1))
     weights = np.full(len(chances), 1 / len(chances))
@@ -201,6 +205,18 @@ def _mixed(model: GenerationModel, learnt: _Learnt, *, focus: bool) -> Stage:
         shares = weights[:, None, None] * chances
         weights = (shares / shares.sum(0)).mean((1, 2))
     return Stage(tuple(round(float(weight), 4) for weight in weights))
+
+
+def _some(numbers: Ints, lengths: Ints, ordered: NDArray[np.bool_], limit: int) -> Ints:
+    """Rows of about so many characters together, some that lie evenly between them; the first, if they follow each
+    other.
+
+    :param numbers: of the rows to choose from.
+    :param lengths: of all rows ``(rows,)``, as is ``ordered``.
+    """
+    if ordered[numbers].all():
+        return numbers[: 1 + int(np.searchsorted(np.cumsum(lengths[numbers]), limit))]
+    return numbers[:: max(1, int(lengths[numbers].sum()) // limit)]
 
 
 def _ids(tokens: StoredTokens, vocabulary: TableVocabulary) -> Iterator[NDArray[np.int32]]:
@@ -221,7 +237,7 @@ def _test(model: GenerationModel, corpus: StoredCorpus) -> Generator[Event, None
     for done, (name, position) in enumerate(wanted.items()):
         yield Working("testing", done, len(wanted))
         numbers = np.flatnonzero((of == position) | (position is None))
-        taken = np.isin(np.arange(len(of)), numbers[:: max(1, int(lengths[numbers].sum()) // TESTED)])
+        taken = np.isin(np.arange(len(of)), _some(numbers, lengths, corpus.ordered("test"), TESTED))
         if len(numbers):
             rows = (text for block in corpus.texts("test") for text in block)
             measured[name] = measure_texts(model, itertools.compress(rows, taken.tolist()))

@@ -31,7 +31,7 @@ from nlpkit.training.language_model import LanguageModel, restore
 from nlpkit.training.loop import Epoch, fit
 from nlpkit.training.runs import outcome, recorded
 from nlpkit.training.settings import NETWORK
-from nlpkit.training.storage import StoredTokens, completed, map_array, store_ids
+from nlpkit.training.storage import StoredCorpus, StoredTokens, completed, map_array, store_ids
 from nlpkit.training.stored_member import StoredMember, read_member, write_member
 from nlpkit.training.token_prediction import Documents, TokenPrediction
 from nlpkit.vocabulary import UNKNOWN, TableVocabulary, dump_vocabulary, load_vocabulary
@@ -45,7 +45,7 @@ def train_language_model(
     run: Path,
     settings: LanguageModelSettings,
     tokens: Mapping[str, StoredTokens],
-    corpora: Mapping[str, NDArray[np.int32]],
+    corpus: StoredCorpus,
     history: History,
     *,
     seed: int,
@@ -55,7 +55,7 @@ def train_language_model(
     """Train in the folder of a run; what an earlier attempt finished there is not done again.
 
     :param tokens: of the rows of training and validation, each with the mark of its end.
-    :param corpora: the position of each row's corpus.
+    :param corpus: of these rows.
     :param every: seconds between saves of the loop's state.
     :param most_ids: that the other members can hold.
     """
@@ -65,7 +65,7 @@ def train_language_model(
     network, entry, vocabulary = _reopen(folder)
     shown = " → ".join(entry[kind]["name"] for kind in ("embedding", "encoder", "output"))
     yield MemberStarted(NETWORK, shown, sum(p.numel() for p in network.parameters()), len(vocabulary))
-    documents = {place: _documents(folder / NETWORK, place, corpora[place]) for place in tokens}
+    documents = {place: _documents(folder / NETWORK, place, corpus) for place in tokens}
     seen = tokens["train"].counts()
     rare = np.array([False, False, *(seen[token] == 1 for token in vocabulary.tokens)])
     objective = TokenPrediction(network, documents["train"], documents["validation"], settings.training, rare)
@@ -132,9 +132,11 @@ def _reopen(folder: Path) -> tuple[LanguageModel, dict[str, Any], TableVocabular
     return restore(Bundle.part(folder), entry, vocabulary), entry, vocabulary
 
 
-def _documents(folder: Path, place: str, corpora: NDArray[np.int32]) -> Documents:
-    starts = np.asarray(map_array(folder / f"{place}.starts", np.int64))
-    return Documents(map_array(folder / f"{place}.ids", np.int32), starts, corpora)
+def _documents(folder: Path, place: str, corpus: StoredCorpus) -> Documents:
+    ids, starts = (
+        map_array(folder / f"{place}.{part}", kind) for part, kind in (("ids", np.int32), ("starts", np.int64))
+    )
+    return Documents(ids, np.asarray(starts), corpus.corpus_of(place), corpus.ordered(place))
 
 
 def _with_samples(

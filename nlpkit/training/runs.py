@@ -20,7 +20,8 @@ from nlpkit.inference.mixing import Stage
 from nlpkit.normalisation import Normaliser
 from nlpkit.training.card import card
 from nlpkit.training.composition import Made
-from nlpkit.training.events import Event, Fitting, Prepared, Saved, Working
+from nlpkit.training.continuous import Continuous
+from nlpkit.training.events import CutTexts, Event, Fitting, Prepared, Saved, Working
 from nlpkit.training.history import History
 from nlpkit.training.loop import Diverged, Epoch, Resumed
 from nlpkit.training.run_folder import FORCE, begun, finish_run, may_replace, open_run, read_request
@@ -80,6 +81,24 @@ def stored_texts(
         yield Working("reading", 0, None)
         for count in store_corpus(texts, folder, test=test, validation=validation, labelled=False):
             yield Working("reading", count, None)
+    return StoredCorpus(folder)
+
+
+def stored_lines(
+    folder: Path, texts: Iterable[Example], *, test: float, validation: float, in_order: bool
+) -> Generator[Event, None, StoredCorpus]:
+    """The same of texts of which some follow each other: all of them, or those of a corpus that is one long text.
+
+    :param in_order: whether all do.
+    """
+    if not folder.exists():
+        yield Working("reading", 0, None)
+        lines = Continuous(texts, all_texts=in_order)
+        shares = {"test": test, "validation": validation}
+        for count in store_corpus(lines, folder, **shares, labelled=False, continuous=lines.corpora):
+            yield Working("reading", count, None)
+        if lines.cut:
+            yield CutTexts(lines.cut)
     return StoredCorpus(folder)
 
 
@@ -144,7 +163,7 @@ def network_config(
         told[NETWORK][kind] = without_paths(told[NETWORK][kind], members[0].entry[kind])
     if tokenizer is not None:
         told["tokenizer"] = without_paths(told["tokenizer"], tokenizer.record)
-    data = {k: v for k, v in asdict(prepared(corpus)).items() if k != "labels"}
+    data = {k: v for k, v in asdict(prepared(corpus)).items() if k != "labels" and (k != "ordered" or v)}
     return {
         "format": bundle.FORMAT,
         "nlpkit": nlpkit.__version__,

@@ -10,7 +10,7 @@ import json
 import shutil
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -23,11 +23,16 @@ from numpy.typing import NDArray
 
 from nlpkit.corpus import Example
 from nlpkit.errors import DataError
-from nlpkit.split import PLACES, Key, fingerprint, first_copies, places
+from nlpkit.labels import quoted
+from nlpkit.split import PLACES, Key, fingerprint, first_copies, places, places_in_order
 from nlpkit.training.batching import Rows
 from nlpkit.vocabulary import Tokens, Vocabulary
 from nlpkit.writing import sync, write_synced
 
+NO_KEY = Key(0, 0)  # of a text that is kept whatever it holds
+ENOUGH = 50  # rows: fewer are too few, whatever their shares
+SHARES = (0.05, 0.1, 0.2, 0.3)
+Ints = NDArray[np.int64]
 BLOCK = 4096  # texts that are handled together
 SPAN = 1 << 24  # bytes that are read together, where chosen texts lie far apart
 COUNTED = 1 << 22  # tokens that are counted together
@@ -73,12 +78,14 @@ class Counts:
     """Rows read, and what became of them.
 
     ``duplicates`` were copies of another row, ``conflicts`` texts under several labels, ``empty`` rows without letters.
+    ``ordered`` follow each other, so that all of them stay, in blocks.
     """
 
     rows: int
     duplicates: int
     conflicts: int
     empty: int
+    ordered: int = 0
 
 
 class StoredCorpus:
@@ -93,6 +100,7 @@ class StoredCorpus:
         self.counts = Counts(**facts["counts"])
         self.labels: list[str] = facts["labels"]
         self.corpora: dict[str, int] = facts["corpora"]  # rows that each held
+        self._continuous: list[int] = facts.get("continuous", [])  # positions in corpora
 
     def rows(self, place: str) -> NDArray[np.int64]:
         """Numbers of the rows in a place, in the order in which they were read."""
@@ -105,6 +113,10 @@ class StoredCorpus:
     def corpus_of(self, place: str) -> NDArray[np.int32]:
         """Position in ``corpora`` of where each row came from ``(rows,)``."""
         return np.asarray(map_array(self._folder / "corpora", np.int32)[self.rows(place)])
+
+    def ordered(self, place: str) -> NDArray[np.bool_]:
+        """Whether each row follows the one before it, as the lines of a novel do ``(rows,)``."""
+        return np.isin(self.corpus_of(place), self._continuous)
 
     def texts(self, place: str, limit: int | None = None) -> Iterator[list[str]]:
         """Texts of a place, in blocks; at most ``limit``."""
@@ -127,16 +139,24 @@ class StoredCorpus:
 
 
 def store_corpus(
-    examples: Iterable[Example], folder: Path, *, test: float, validation: float, labelled: bool = True
+    examples: Iterable[Example],
+    folder: Path,
+    *,
+    test: float,
+    validation: float,
+    labelled: bool = True,
+    continuous: Collection[str] = (),
 ) -> Iterator[int]:
     """Read examples once, to the end; drop copies, deal out places, leave a folder for `StoredCorpus`.
 
     :param labelled: false for texts that all have the empty label.
+    :param continuous: the corpora of texts without labels that follow each other: all of these stay, and each corpus is
+        cut into a beginning, a middle and an end; it may grow while examples are read.
     :returns: an iterator that does it, and yields how many rows were read so far.
     :raises DataError: if fewer than two labels are left, or a place lacks rows.
     """
     with completed(folder) as new:
-        with _CorpusWriter(new) as writer:
+        with _CorpusWriter(new, continuous) as writer:
             for rows, example in enumerate(examples, start=1):
                 writer.add(example)
                 if rows % BLOCK == 0:
@@ -150,8 +170,8 @@ def store_corpus(
 class _CorpusWriter:
     """Texts go to disk as they come; of each row some twenty bytes are kept until copies can be told."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, continuous: Collection[str]) -> None:
+        self._folder, self._continuous = folder, continuous
         self._bits, self._residues = array("Q"), array("B")
         self._labels, self._corpora = array("i"), array("i")
         self._label_names: dict[str, int] = {}
@@ -171,10 +191,10 @@ class _CorpusWriter:
         self._starts.close()
 
     def add(self, example: Example) -> None:
-        """Take one row; one without letters is only counted."""
+        """Take one row; one without letters is only counted, unless it follows another."""
         corpus = self._corpus_names.setdefault(example.corpus, len(self._corpus_names))
         self._rows_of[example.corpus] += 1
-        if key := Key.of(example.text):
+        if key := NO_KEY if example.corpus in self._continuous else Key.of(example.text):
             self._size += self._texts.write(example.text.encode("utf-8", "surrogatepass"))
             self._ends.append(self._size)
             self._bits.append(key.bits)
@@ -189,55 +209,101 @@ class _CorpusWriter:
 
     def finish(self, *, test: float, validation: float, labelled: bool) -> dict[str, Any]:
         """Write which rows stay and where; return the facts of corpus.json."""
-        labels = np.frombuffer(self._labels, np.int32)
-        kept = first_copies(np.frombuffer(self._bits, np.uint64), labels)
-        placed = places(np.frombuffer(self._residues, np.uint8), test=test, validation=validation)
-        rows = {place: np.flatnonzero(kept.mask & (placed == position)) for position, place in enumerate(PLACES)}
+        labels, corpora = np.frombuffer(self._labels, np.int32), np.frombuffer(self._corpora, np.int32)
+        continuous = [at for name, at in self._corpus_names.items() if name in self._continuous]
+        ordered = np.isin(corpora, continuous)
+        loose = np.flatnonzero(~ordered)
+        kept = first_copies(np.frombuffer(self._bits, np.uint64)[loose], labels[loose])
+        mask = ordered.copy()
+        mask[loose] = kept.mask
+
+        def deal(test: float, validation: float) -> dict[str, Ints]:
+            placed = places(np.frombuffer(self._residues, np.uint8), test=test, validation=validation)
+            placed[ordered] = places_in_order(corpora[ordered], test=test, validation=validation)
+            return {place: np.flatnonzero(mask & (placed == position)) for position, place in enumerate(PLACES)}
+
         names = list(self._label_names)
-        found = {place: {names[i] for i in np.unique(labels[numbers])} for place, numbers in rows.items()}
-        sizes = {place: len(numbers) for place, numbers in rows.items()}
-        if labelled:
-            _check_labels(found, names, sizes, kept.conflicts)
-        _check_sizes(sizes)
-        order = sorted(found["train"])
+        dealt = _Dealt(deal, labels, names, kept.conflicts, labelled=labelled)
+        dealt.check(test, validation)
+        rows = deal(test, validation)
+        order = sorted(dealt.labels_of(rows["train"]))
         position = np.array([order.index(name) if name in order else -1 for name in names], dtype=np.int32)
-        arrays = {"labels": position[labels], "corpora": np.frombuffer(self._corpora, np.int32)}
+        arrays = {"labels": position[labels], "corpora": corpora}
         for name, values in (arrays | rows).items():
             with ArrayFile(self._folder / name, np.int64 if name in rows else np.int32) as file:
                 file.append(values)
         total = self._rows_of.total()
-        counts = Counts(total, kept.duplicates, kept.conflicts, total - len(labels))
-        corpora = {name: self._rows_of[name] for name in self._corpus_names}
-        return {"counts": asdict(counts), "labels": order, "corpora": corpora}
+        counts = Counts(total, kept.duplicates, kept.conflicts, total - len(labels), int(ordered.sum()))
+        sizes = {name: self._rows_of[name] for name in self._corpus_names}
+        return {"counts": asdict(counts), "labels": order, "corpora": sizes, "continuous": continuous}
 
 
-def _check_labels(found: Mapping[str, set[str]], names: Sequence[str], rows: Mapping[str, int], conflicts: int) -> None:
-    """Refuse a split from which nothing can be learnt or told."""
-    if len(names) < 2:
-        what = f"only the label {names[0]!r}" if names else "no labelled rows"
-        raise DataError(f"training needs rows of at least two labels, found: {what}")
-    if len(found["train"]) < 2:
-        lost = f"; {conflicts:,} texts stood under several labels and went" if conflicts else ""
-        raise DataError(
-            f"the split left {rows['train']:,} rows to train on, of {len(found['train'])} labels; at least two are "
-            f"needed: give more rows, or smaller shares by --set test=0.1 --set validation=0.1{lost}"
-        )
-    for place in ("validation", "test"):
-        if unknown := sorted(found[place] - found["train"]):
-            raise DataError(
-                f"the label {unknown[0]!r} stands in the {place} rows only: it needs more rows, or "
-                f"--label {unknown[0]}= leaves it out"
+@dataclass(frozen=True)
+class _Dealt:
+    """Refuses a split from which nothing can be learnt or told; other shares are advised only if they would help.
+
+    :param deal: rows by place, of a share for the test and one for validation.
+    :param labels: of each row its name's position ``(rows,)``.
+    :param conflicts: texts that stood under several labels, and went.
+    """
+
+    deal: Callable[[float, float], dict[str, Ints]]
+    labels: NDArray[np.int32]
+    names: Sequence[str]
+    conflicts: int
+    labelled: bool
+
+    def labels_of(self, rows: Ints) -> set[str]:
+        """The labels of some rows."""
+        return {self.names[i] for i in np.unique(self.labels[rows])}
+
+    def check(self, test: float, validation: float) -> None:
+        """Raise what is wrong with a split, and say what to do.
+
+        :raises DataError: naming what is lacking.
+        """
+        if self.labelled and len(self.names) < 2:
+            what = f"only the label {self.names[0]!r}" if self.names else "no labelled rows"
+            raise DataError(f"training needs rows of at least two labels, found: {what}")
+        if fault := self._fault(test, validation):
+            raise DataError(fault + self._other_shares(test, validation))
+
+    def _fault(self, test: float, validation: float) -> str | None:
+        rows = self.deal(test, validation)
+        found = {place: self.labels_of(numbers) for place, numbers in rows.items()}
+        if self.labelled and len(found["train"]) < 2:
+            lost = f" ({self.conflicts:,} texts stood under several labels and went)" if self.conflicts else ""
+            return (
+                f"the split left {len(rows['train']):,} rows to train on, of {len(found['train'])} labels; at least "
+                f"two are needed{lost}: give more rows"
             )
+        if self.labelled and (lone := _lone_label(found)):
+            label, place = lone
+            leave_out = f", or --label {quoted(label + '=')} leaves it out" if "=" not in label else ""
+            return f"the label {label!r} stands in the {place} rows only: it needs more rows{leave_out}"
+        for place in ("train", "validation"):
+            if not len(rows[place]):
+                total = sum(map(len, rows.values()))
+                return f"{total:,} rows are too few: none fell into {place}; give more"
+        return None
+
+    def _other_shares(self, test: float, validation: float) -> str:
+        """``, or other shares by --set …`` that would do, the nearest first; nothing for rows that are simply few."""
+        if sum(map(len, self.deal(test, validation).values())) < ENOUGH:
+            return ""
+        pairs = [
+            (t, v) for t in {test, *SHARES} for v in {validation, *SHARES} if t + v < 0.9 and bool(t) == bool(test)
+        ]
+        for pair in sorted(pairs, key=lambda pair: (abs(pair[0] - test) + abs(pair[1] - validation), pair)):
+            if self._fault(*pair) is None:
+                return f", or other shares by --set test={pair[0]:g} --set validation={pair[1]:g}"
+        return ""
 
 
-def _check_sizes(rows: Mapping[str, int]) -> None:
-    """Refuse a split that leaves a place empty that must not be."""
-    for place in ("train", "validation"):
-        if not rows[place]:
-            raise DataError(
-                f"{sum(rows.values()):,} rows are too few: none fell into {place}; give more, or a larger share by "
-                f"--set {'validation=0.3' if place == 'validation' else 'test=0.1'}"
-            )
+def _lone_label(found: Mapping[str, set[str]]) -> tuple[str, str] | None:
+    """A label that stands in validation or test rows alone, and which of them."""
+    lone = ((label, place) for place in ("validation", "test") for label in sorted(found[place] - found["train"]))
+    return next(lone, None)
 
 
 class StoredTokens:

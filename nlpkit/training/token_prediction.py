@@ -33,11 +33,13 @@ class Documents:
     :param ids: ``(total,)``. May be a memory map.
     :param starts: where each document begins, and the last one ends ``(documents + 1,)``.
     :param corpora: the position of each document's corpus ``(documents,)``.
+    :param ordered: whether each follows the one before it, as the lines of a novel do ``(documents,)``; None for none.
     """
 
     ids: NDArray[np.int32]
     starts: Ints
     corpora: NDArray[np.int32]
+    ordered: NDArray[np.bool_] | None = None
 
 
 class Streams(Sequence[Chosen]):
@@ -75,6 +77,20 @@ class Streams(Sequence[Chosen]):
         return int(begins[0]) % self.length == 0
 
 
+def together(order: Ints, documents: Documents) -> Ints:
+    """Documents in some order, but that those of a corpus in which they follow each other stand together, as there."""
+    if documents.ordered is None:
+        return order
+    for corpus in np.unique(documents.corpora[documents.ordered]):
+        own = documents.corpora[order] == corpus
+        numbers = np.sort(order[own])
+        rounds = np.arange(len(numbers)) - np.searchsorted(numbers, numbers)  # how often each came before
+        at = int(np.argmax(own))
+        others = order[at:][~own[at:]]
+        order = np.concatenate([order[:at], numbers[np.lexsort((numbers, rounds))], others])
+    return order
+
+
 class TokenPrediction:
     """The `nlpkit.training.loop.Objective` of a language model.
 
@@ -108,7 +124,7 @@ class TokenPrediction:
         done = (epoch - 1) / max(1, settings.epochs - 1)
         order = focused(self._train.corpora == 0, settings.focus, done, draw)
         if settings.shuffle:
-            order = draw.permutation(order)
+            order = together(draw.permutation(order), self._train)
         self._streams = Streams(self._train, order, settings.streams, settings.span)
         if not len(self._streams):
             raise SettingError(
@@ -148,7 +164,8 @@ class TokenPrediction:
         there = self._judges
         lengths = np.diff(self._validation.starts)
         fitting = min(len(there), -(-len(there) * limit // int(lengths[there].sum())))
-        order = there[np.linspace(0, len(there) - 1, fitting).astype(np.int64)]
+        ordered = self._validation.ordered is not None and bool(self._validation.ordered[there].all())
+        order = there[:fitting] if ordered else there[np.linspace(0, len(there) - 1, fitting).astype(np.int64)]
         beside = int(min(JUDGED_STREAMS, max(1, lengths[order].sum() // JUDGED_SPAN)))
         streams = Streams(self._validation, order, beside, JUDGED_SPAN)
         state: State | None = None

@@ -15,8 +15,9 @@ import nlpkit  # noqa: E402
 from nlpkit.bundle import Bundle  # noqa: E402
 from nlpkit.corpus import Example  # noqa: E402
 from nlpkit.errors import DataError, NlpkitError, SettingError  # noqa: E402
-from nlpkit.training import generation  # noqa: E402
-from nlpkit.training.events import Fitting, MemberExported, Prepared, Sampled, Saved  # noqa: E402
+from nlpkit.split import fingerprint  # noqa: E402
+from nlpkit.training import continuous, generation  # noqa: E402
+from nlpkit.training.events import CutTexts, Fitting, MemberExported, Prepared, Sampled, Saved  # noqa: E402
 from nlpkit.training.generation import train  # noqa: E402
 from nlpkit.training.generation_settings import GenerationSettings, settings  # noqa: E402
 from nlpkit.training.loop import Epoch, Resumed, Step  # noqa: E402
@@ -92,8 +93,11 @@ def test_other_encoders_and_weights(tmp_path, texts, encoder, weights):
     assert nlpkit.GenerationModel.load(tmp_path / "m").check() == []
 
 
-def test_a_run_that_is_closed_again_and_again_comes_to_the_same_files(tmp_path, texts):
+def test_a_run_that_is_closed_again_and_again_comes_to_the_same_files(tmp_path, texts, monkeypatch):
+    """Of texts that are shuffled and focused, and of a book whose pieces stay together."""
     focused = made("training.focus=[0.3, 0.8]")
+    monkeypatch.setattr(continuous, "LONG", 300)
+    texts = [*texts, Example("他听说天地日月，山水火风。" * 50, "", "book.txt")]
     events = list(train(texts, focused, tmp_path / "whole" / "m"))
     steps, attempts = len(the(Step, events)), 0
     folder = tmp_path / "closed" / "m"
@@ -112,6 +116,29 @@ def test_a_run_that_is_closed_again_and_again_comes_to_the_same_files(tmp_path, 
     assert attempts > 1
     whole, closed = files_of(tmp_path / "whole" / "m"), files_of(folder)
     assert [path for path in whole if whole[path] != closed.get(path)] == []
+
+
+def test_lines_of_a_novel_are_read_and_split_in_their_order(tmp_path):
+    """Repeated and empty ones among them."""
+    lines = [["他走了。", "", f"第{i}回，天地{'日月星'[i % 3]}"][i % 3] for i in range(150)]
+    texts = [Example(line, "", "novel.txt") for line in lines]
+    events = run(tmp_path / "m", texts, "training.shuffle=false", "training.epochs=1")
+    (prepared,), (saved,) = the(Prepared, events), the(Saved, events)
+    assert (prepared.rows, prepared.ordered, prepared.duplicates, prepared.empty) == (150, 150, 0, 0)
+    assert (prepared.train, prepared.validation, prepared.test) == (90, 30, 30)
+    assert Bundle.open(tmp_path / "m").config["data"]["fingerprint"] == fingerprint(texts[:90])
+    assert saved.metrics["all"].texts == 30
+    assert saved.metrics["all"].characters == sum(len(line) + 1 for line in lines[120:])
+    assert "follow each other, and none was dropped" in (tmp_path / "m" / "README.md").read_text("utf-8")
+
+
+def test_a_book_in_one_line_is_cut_and_stays_in_order(tmp_path):
+    book = "".join(f"第{i % 10}回，他看见天地日月。她说：“好。”" for i in range(300))
+    events = run(tmp_path / "m", [Example(book, "", "book.txt")], "training.epochs=1")
+    (prepared,), (cut,) = the(Prepared, events), the(CutTexts, events)
+    assert cut.pieces == {"book.txt": prepared.rows}
+    assert prepared.ordered == prepared.rows == prepared.train + prepared.validation + prepared.test > 20
+    assert Bundle.open(tmp_path / "m").config["data"]["ordered"] == prepared.rows
 
 
 def test_an_interrupted_run_says_where_it_goes_on(tmp_path, texts):

@@ -1,3 +1,6 @@
+import itertools
+import json
+import re
 from collections import Counter
 
 import numpy as np
@@ -122,6 +125,94 @@ def test_a_label_without_training_rows_is_named(tmp_path):
     rare = next(e for e in (Example(f"稀{i}", "rare") for i in range(99)) if split([e], test=0.2, validation=0.3).test)
     with pytest.raises(DataError, match=r"'rare' stands in the test rows only.*--label rare="):
         stored([*KNOWN, rare], tmp_path / "corpus")
+
+
+def placed(place, count, label, *, test=0.2, validation=0.3):
+    """Texts of a label that fall into a place."""
+    found = (Example(f"{label}第{i}家", label) for i in range(9999))
+    return list(
+        itertools.islice((e for e in found if getattr(split([e], test=test, validation=validation), place)), count)
+    )
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        placed("train", 60, "a") + placed("train", 60, "b"),
+        placed("test", 60, "a") + placed("test", 60, "b"),
+        placed("train", 60, "a") + placed("train", 60, "b") + placed("validation", 5, "c"),
+    ],
+)
+def test_shares_are_advised_where_they_help(tmp_path, found):
+    with pytest.raises(DataError) as caught:
+        stored(found, tmp_path / "corpus")
+    advice = re.search(r", or other shares by --set test=(\S+) --set validation=(\S+)$", str(caught.value))
+    assert advice, caught.value
+    test, validation = map(float, advice.groups())
+    stored(found, tmp_path / "corpus", test=test, validation=validation)
+
+
+@pytest.mark.parametrize("found", [KNOWN[:1], KNOWN[:2], placed("train", 8, "a") + placed("train", 8, "b")])
+def test_no_shares_are_advised_for_rows_that_are_simply_few(tmp_path, found):
+    with pytest.raises(DataError) as caught:
+        stored(found, tmp_path / "corpus")
+    assert "--set" not in str(caught.value)
+
+
+def test_labels_are_left_out_only_where_that_can_be_said(tmp_path):
+    rare = placed("test", 1, "a=b")
+    with pytest.raises(DataError, match=r"'a=b' stands in the test rows only: it needs more rows$"):
+        stored([*KNOWN, *rare], tmp_path / "corpus")
+    odd = [Example(e.text, "very bad") for e in rare]
+    with pytest.raises(DataError, match="or --label 'very bad=' leaves it out"):
+        stored([*KNOWN, *odd], tmp_path / "corpus")
+
+
+def lines_of(corpus, place):
+    return [text for block in corpus.texts(place) for text in block]
+
+
+def test_texts_that_follow_each_other_all_stay_in_order(tmp_path):
+    novel = [Example(["", "他走了。", f"第{i}回"][i % 3], "", "novel.txt") for i in range(200)]
+    other = [Example(f"词{i % 9}", "", "songs.txt") for i in range(100)]
+    shares = {"test": 0.2, "validation": 0.05}
+    continuous = {"novel.txt", "songs.txt"}
+    list(store_corpus([*novel, *other], tmp_path / "corpus", **shares, labelled=False, continuous=continuous))
+    corpus = StoredCorpus(tmp_path / "corpus")
+    assert lines_of(corpus, "train") == [e.text for e in novel[:150] + other[:75]]
+    assert lines_of(corpus, "validation") == [e.text for e in novel[150:160] + other[75:80]]
+    assert lines_of(corpus, "test") == [e.text for e in novel[160:] + other[80:]]
+    assert (corpus.counts.rows, corpus.counts.ordered) == (300, 300)
+    assert (corpus.counts.duplicates, corpus.counts.empty) == (0, 0)
+    assert all(corpus.ordered(place).all() for place in PLACES)
+
+
+def test_beside_them_copies_go_as_ever(tmp_path):
+    loose = [Example(e.text, "", "reviews.txt") for e in [*KNOWN, *KNOWN[:7]]]
+    novel = [Example("他走了。", "", "novel.txt")] * 40
+    shares = {"test": 0.2, "validation": 0.3}
+    found = [*loose[:30], *novel, *loose[30:]]
+    list(store_corpus(found, tmp_path / "corpus", **shares, labelled=False, continuous=["novel.txt"]))
+    corpus = StoredCorpus(tmp_path / "corpus")
+    parts = split(deduplicate(loose).examples, **shares)
+    for place, own in (("train", 20), ("validation", 12), ("test", 8)):
+        read, ordered = lines_of(corpus, place), corpus.ordered(place)
+        assert ordered.sum() == own
+        assert [t for t, there in zip(read, ordered, strict=True) if not there] == [
+            e.text for e in getattr(parts, place)
+        ]
+    assert (corpus.counts.rows, corpus.counts.duplicates, corpus.counts.ordered) == (107, 7, 40)
+
+
+def test_a_corpus_that_was_stored_before_there_was_an_order_has_none(tmp_path):
+    folder = tmp_path / "corpus"
+    stored(KNOWN, folder)
+    facts = json.loads((folder / "corpus.json").read_text("utf-8"))
+    del facts["continuous"], facts["counts"]["ordered"]
+    (folder / "corpus.json").write_text(json.dumps(facts), "utf-8")
+    corpus = StoredCorpus(folder)
+    assert corpus.counts.ordered == 0
+    assert not corpus.ordered("train").any()
 
 
 def test_texts_without_labels_are_stored_as_those_of_one(tmp_path):

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 from nlpkit.training.checkpoint import Checkpoint  # noqa: E402
 from nlpkit.training.generation_settings import StreamTraining  # noqa: E402
 from nlpkit.training.loop import Epoch, Step, fit  # noqa: E402
-from nlpkit.training.token_prediction import Documents, Streams, TokenPrediction  # noqa: E402
+from nlpkit.training.token_prediction import Documents, Streams, TokenPrediction, together  # noqa: E402
 from nlpkit.vocabulary import UNKNOWN  # noqa: E402
 from tests.training.test_language_model import SIZE, language_model  # noqa: E402
 
@@ -54,6 +54,24 @@ def test_streams_hold_each_token_once_and_what_follows_it(rows, count, span, ran
         assert ids[number] == own[:-1]
         assert targets[number] == own[1:]
     assert [streams.first(begins) for begins in streams] == [step == 0 for step in range(len(streams))]
+
+
+@given(st.lists(st.integers(0, 2), min_size=1, max_size=12), st.sets(st.integers(0, 2)), st.data())
+def test_texts_that_follow_each_other_are_not_shuffled(corpora, continuous, data):
+    """Nor are they parted, whatever order others are in and however often a focus shows them."""
+    corpora = np.array(corpora, dtype=np.int32)
+    order = np.array(data.draw(st.lists(st.integers(0, len(corpora) - 1), min_size=1, max_size=30)), dtype=np.int64)
+    rows = documents([[2]] * len(corpora), corpora.tolist())
+    assert together(order, rows) is order
+    found = together(order, replace(rows, ordered=np.isin(corpora, list(continuous))))
+    assert sorted(found) == sorted(order)
+    loose = ~np.isin(corpora[found], list(continuous))
+    assert found[loose].tolist() == order[~np.isin(corpora[order], list(continuous))].tolist()
+    for corpus in continuous & set(corpora[order].tolist()):
+        own = np.flatnonzero(corpora[found] == corpus)
+        assert own.tolist() == list(range(own[0], own[-1] + 1))
+        if len(set(found[own].tolist())) == len(own):
+            assert found[own].tolist() == sorted(found[own].tolist())
 
 
 def test_a_state_goes_on_from_span_to_span_and_begins_anew_in_each_epoch():
