@@ -248,9 +248,11 @@ def _without_headers(
 ) -> Iterator[Row]:
     """Rows but for headers among them, as ``cat a.csv b.csv`` leaves them."""
     judged = range(len(header)) if label is None else (text, label)
-    names = {at: _bare(header[at]) for at in judged}
+    names, word = {at: _bare(header[at]) for at in judged}, _bare(header[text])
     for row in rows:
-        if len(header) > 1 and row.cells and all(_bare(row.cells[at]) == cell for at, cell in names.items()):
+        if word not in row.text:  # which is told in no time
+            yield row
+        elif len(header) > 1 and row.cells and all(_bare(row.cells[at]) == cell for at, cell in names.items()):
             faults.add("repeated header", name, row.line)
         else:
             yield row
@@ -272,9 +274,10 @@ def _with_plausible_labels(rows: Iterator[Row], name: str, header: str, label: i
 def _of_rows(
     name: str, rows: Iterable[Row], label: int | None, group: int | None, columns: Columns, faults: Faults
 ) -> Iterator[Example]:
+    lacks = _Lacks(columns.kept)
     for row in rows:
         found = None if label is None else row.cells[label].strip()
-        if fault := row.fault or _lacks(row.text, found, columns.kept):
+        if fault := row.fault or lacks(row.text, found):
             faults.add(fault, name, row.line, found)
         else:
             yield Example(row.text, found or "", name, "" if group is None else row.cells[group])
@@ -411,10 +414,10 @@ def _separated(
     faults: Faults,
 ) -> Iterator[Example]:
     name, missing = decoded.name, "no comma" if separator == "," else "no tab"
-    kept = columns.kept if columns.labelled else None
+    lacks = _Lacks(columns.kept if columns.labelled else None)
     for number, line in _numbered(decoded):
         text, label = _pair(line, separator, last)
-        fault = _lacks(text, label, kept) if label is not None or not line.strip() else missing
+        fault = lacks(text, label) if label is not None or not line.strip() else missing
         if fault := (_unreadable(line) if decoded.undecodable else None) or fault:
             faults.add(fault, name, number, label)
         else:
@@ -495,6 +498,23 @@ def _is_number(label: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+class _Lacks:
+    """`_lacks` of many rows, which have few labels."""
+
+    def __init__(self, kept: Collection[str] | None) -> None:
+        self._kept = kept
+        self._good: set[str] = set()
+
+    def __call__(self, text: str, label: str | None) -> str | None:
+        """What a row lacks."""
+        if label in self._good and not text.isspace() and text:
+            return None
+        fault = _lacks(text, label, self._kept)
+        if fault is None and label and len(self._good) < HEAD:
+            self._good.add(label)
+        return fault
 
 
 def _lacks(text: str, label: str | None, kept: Collection[str] | None = None) -> str | None:
