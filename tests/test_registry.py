@@ -384,6 +384,16 @@ def test_a_model_whose_plugin_is_not_there_says_why(ours, there, sentence):
     assert str(caught.value) == f"the model needs the tokenizer 'letters' from zh-letters 1.2, {sentence}"
 
 
+def test_what_is_ours_is_installed_from_a_clone(ours):
+    clone = "pip install 'plugins/nlpkit-zh-word2vec' in a clone of nlpkit's repository"
+    with pytest.raises(SettingError) as caught:
+        ours.get("embedding", "word2vec")
+    assert str(caught.value) == f"the embedding 'word2vec' is in nlpkit-zh-word2vec, which is not installed: {clone}"
+    with pytest.raises(MissingPlugin) as caught:
+        ours.need("embedding", "word2vec", "nlpkit-zh-word2vec", "0.1")
+    assert str(caught.value).endswith(clone)
+
+
 def test_another_distributions_component_is_not_the_models(ours):
     ours.add(registering("letters"), name="stranger", distribution="zh-others", version="3")
     with pytest.raises(MissingPlugin, match=r"from zh-letters 1\.2, .*; the one that is here is of zh-others 3$"):

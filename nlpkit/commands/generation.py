@@ -228,7 +228,9 @@ def evaluate(file: str, model: str, text_column: str | None, kind: str, encoding
     from nlpkit.inference.generate import GenerationModel
 
     opened = GenerationModel.load(model)
-    rows = unlabelled_rows([file], text_column=text_column, encoding=encoding)
+    training = opened.bundle.config.get("settings", {}).get("network", {}).get("training", {})
+    in_order = not training.get("shuffle", True)  # blank lines were learnt, too
+    rows = unlabelled_rows([file], blank_lines=in_order, text_column=text_column, encoding=encoding)
     metrics = measure_texts(opened, (row.text for row in rows))
     if not metrics.texts:
         raise DataError(f"{file} holds no text")

@@ -174,6 +174,9 @@ def test_a_novel_keeps_its_lines_in_order(tmp_path):
     assert "160 lines in order, of which none was dropped: repeated and empty ones stay" in said
     assert "train 120, validation 8, test 32: each file's beginning" in said
     assert "left out" not in said
+    measured = [sys.executable, "-m", "nlpkit", "generate", "evaluate", novel, "-m", tmp_path / "m", "-f", "json"]
+    found = json.loads(subprocess.run(measured, capture_output=True, check=True).stdout)
+    assert found["texts"] == 120
 
 
 def test_a_file_without_texts_is_one_sentence(generate, tmp_path):
