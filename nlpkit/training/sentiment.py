@@ -155,9 +155,12 @@ def _stored(folder: Path, examples: Iterable[Example], settings: Settings) -> Ge
             for count in store_corpus(rows, folder, test=settings.test, validation=settings.validation):
                 yield Working("reading", count, None)
         except DataError:
-            yield from _told_labels(found, settings.labels)  # which may be why
+            yield from _told_alike(found, settings.labels)  # which may be why
             raise
-        yield from _told_labels(found, settings.labels)
+        yield from _told_alike(found, settings.labels)
+        labels = {label for of_corpus in found.values() for label in of_corpus}
+        if unknown := [label for label in settings.labels if label not in labels]:
+            yield UnknownLabels(unknown, sorted(labels))
         yield from _disjoint(found, settings.labels)
     return StoredCorpus(folder)
 
@@ -169,12 +172,8 @@ def _watched(examples: Iterable[Example], found: dict[str, Counter[str]]) -> Ite
         yield example
 
 
-def _told_labels(found: Mapping[str, Counter[str]], names: Mapping[str, str]) -> Iterator[Event]:
-    """What is odd about labels as they were read."""
-    rows = sum(found.values(), Counter[str]())
-    if unknown := [label for label in names if label not in rows]:
-        yield UnknownLabels(unknown, sorted(rows))
-    if groups := alike(rows, names):
+def _told_alike(found: Mapping[str, Counter[str]], names: Mapping[str, str]) -> Iterator[Event]:
+    if groups := alike(sum(found.values(), Counter[str]()), names):
         yield AlikeLabels(groups)
 
 
