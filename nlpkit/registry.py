@@ -17,6 +17,7 @@ import pluggy
 from nlpkit import hookspecs
 from nlpkit.errors import BundleError, MissingPlugin, NlpkitError, PluginError, SettingError, install, nearest
 from nlpkit.installed import STRICT, Installed, installed, left_out, normalised, strict, unknown_names
+from nlpkit.telemetry import disable_telemetry
 
 if TYPE_CHECKING:
     import click
@@ -284,6 +285,7 @@ def registry() -> Registry:
 
     :raises PluginError: for a fault of any plugin, if the environment asks for strictness.
     """
+    disable_telemetry()  # a plugin may import onnxruntime
     found, plugins = Registry(), installed()
     found.unknown.extend(unknown_names(plugins, os.environ))
     for plugin in plugins:

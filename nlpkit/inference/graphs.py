@@ -11,6 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlpkit.errors import BundleError
+from nlpkit.telemetry import disable_telemetry
+
+
+def import_onnxruntime() -> Any:
+    """onnxruntime, imported when it is first needed, as a model of tables never needs it; see `nlpkit.telemetry`."""
+    disable_telemetry()
+    import onnxruntime
+
+    return onnxruntime
 
 
 class Graph:
@@ -38,8 +47,7 @@ class Graph:
 
     @cached_property
     def _session(self) -> Any:
-        import onnxruntime  # a bundle of tables never needs it
-
+        onnxruntime = import_onnxruntime()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1  # busy cores collapse with more
         options.log_severity_level = 4  # what goes wrong is raised, and need not be printed as well

@@ -20,6 +20,7 @@ from nlpkit.bundle import ARRAYS, GRAPH
 from nlpkit.errors import MissingExtra, NlpkitError
 from nlpkit.inference.members import NORMS
 from nlpkit.protocols import StaticEmbedding
+from nlpkit.telemetry import disable_telemetry
 from nlpkit.training.network import Network
 
 AGREEMENT = {"float32": 1e-4, "int8": 0.05}  # greatest difference of a calibrated probability; int8 rounds
@@ -117,6 +118,7 @@ def _graph(
     weights: str,
     free: Mapping[str, Sequence[int]] | None,
 ) -> bytes:
+    disable_telemetry()  # the exporter may import onnxruntime
     try:
         import onnx
         import onnxscript  # noqa: F401 - the exporter needs it
