@@ -1,5 +1,8 @@
 """The saved folder of a model: written whole or not at all, read lazily, checked.
 
+config.json holds the SHA-256 of every other file that inference reads. A folder without them, made before there were
+any, is read on.
+
 my-model/
   config.json      format, task, labels, normalisation, members and how they are mixed, where it all came from
   evidence.json    sentiment: the characters and words that count as evidence
@@ -20,17 +23,21 @@ my-model/
 from __future__ import annotations
 
 import glob
+import hashlib
 import json
+import re
 import shutil
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from typing import Any
 
 from nlpkit.errors import BundleError, NlpkitError, nearest
 from nlpkit.registry import registry
+from nlpkit.stored_files import OpenFolder, ReplacedError, UnfitError
 from nlpkit.writing import write_synced
 
 FORMAT = 1
@@ -39,6 +46,12 @@ VOCABULARY, GRAPH, ARRAYS, WEIGHTS = "vocabulary.json", "model.onnx", "arrays.sa
 ANSWERS, TOKENIZER = "answers.json", "tokenizer"
 HISTORY, CURVE = "history.csv", "curve.png"  # of the run that made it
 OWN = (CONFIG, EVIDENCE, ANSWERS, VOCABULARY, SAMPLES, CARD, HISTORY, CURVE)
+FILES = "files"  # of config.json: checksums by path
+UNLISTED = (CONFIG, CARD, HISTORY, CURVE)  # for people, who may edit them
+ATTEMPTS, PAUSE = 50, 0.002  # at a folder that is replaced while it is opened; seconds between them
+FAULTS = (KeyError, TypeError, IndexError, ValueError, AttributeError, ArithmeticError, RecursionError)  # of wild data
+_DISTRIBUTION, _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{,99}"), re.compile(r"[A-Za-z0-9.!+_-]{1,99}")
+_SUM = re.compile(r"[0-9a-f]{64}")
 
 
 class Bundle:
@@ -46,26 +59,23 @@ class Bundle:
 
     :param name: what to call it in errors.
     :param files: contents by path relative to the folder, with forward slashes.
+    :param source: by what `find` opens it again: a registered name, or the whole path of a folder; None in memory.
     """
 
-    def __init__(self, name: str, files: Mapping[str, bytes]) -> None:
+    def __init__(self, name: str, files: Mapping[str, bytes], source: str | None = None) -> None:
         self.name = name
         self.files = files
+        self.source = source
 
     @classmethod
     def open(cls, folder: str | Path) -> Bundle:
-        """Open a saved folder; files are read when first needed.
+        """Open a saved folder; files are read when first needed, as they are now, whatever becomes of the folder.
 
-        :raises BundleError: if it is no model, or of a newer format.
+        :raises BundleError: if it is no model, or of a newer format, or holds what no model does.
         """
         folder = Path(folder)
-        if not folder.exists() and (_moved_aside(folder) / CONFIG).is_file():
-            folder = _moved_aside(folder)  # a save is between its two moves, or was cut off there
-        if not (folder / CONFIG).is_file():
-            what = "has no config.json" if folder.is_dir() else "is a file" if folder.exists() else "does not exist"
-            raise BundleError(f"{folder} is no model: it {what}")
-        bundle = cls(str(folder), _Folder(folder))
-        bundle.config  # noqa: B018 - reading it is the check
+        bundle = cls(str(folder), _open_files(folder), str(folder.absolute()))
+        bundle._check_listed()
         return bundle
 
     @classmethod
@@ -82,16 +92,38 @@ class Bundle:
         config = self.json(CONFIG)
         if not isinstance(config, dict) or "format" not in config:
             raise BundleError(f"{self.name} is no model: its config.json names no format")
+        if type(config["format"]) is not int:
+            raise BundleError(f"{self.name} is damaged: its config.json has the format {config['format']!r:.40}")
         if config["format"] != FORMAT:
-            older = isinstance(config["format"], int) and config["format"] < FORMAT
+            older = config["format"] < FORMAT
             raise BundleError(
-                f"{self.name} has format {config['format']}, written by nlpkit {config.get('nlpkit', 'unknown')}; this "
-                f"version reads format {FORMAT}: {'train it again' if older else 'pip install --upgrade nlpkit-zh'}"
+                f"{self.name} has format {config['format']!r:.40}, written by nlpkit "
+                f"{config.get('nlpkit', 'unknown')!s:.40}; this version reads format {FORMAT}: "
+                f"{'train it again' if older else 'pip install --upgrade nlpkit-zh'}"
             )
         of_task = {"labels"} if config.get("task") == "sentiment" else set()
         if lacking := sorted(({"task", "members", "stages"} | of_task) - config.keys()):
             raise BundleError(f"{self.name} is damaged: its config.json lacks {', '.join(lacking)}")
         return config
+
+    @cached_property
+    def checksums(self) -> dict[str, str] | None:
+        """The SHA-256 of the files that inference reads; None in a model that was made before there were any."""
+        if CONFIG not in self.files or FILES not in self.config:
+            return None
+        found = self.config[FILES]
+        if not isinstance(found, dict) or not all(isinstance(s, str) and _SUM.fullmatch(s) for s in found.values()):
+            raise BundleError(f"{self.name} is damaged: the entry {FILES} of its config.json holds no checksums")
+        return found
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """By which a model is known again: equal only where everything is that inference reads."""
+        found = hashlib.sha256(self.read(CONFIG))
+        if self.checksums is None:
+            for path, each in checksums(self.config, {path: self.read(path) for path in self._readable()}).items():
+                found.update(f"{path} {each}\n".encode())
+        return found.hexdigest()
 
     def require_task(self, task: str) -> None:
         """Refuse a model of another task.
@@ -99,26 +131,40 @@ class Bundle:
         :raises BundleError: naming the command that it is for.
         """
         if (found := self.config["task"]) != task:
+            found = f"{found!s:.40}"
             raise BundleError(f"{self.name} is a model for {found}, not for {task}: use it with nlpkit {found}")
 
     def read(self, path: str) -> bytes:
         """Return one file.
 
-        :raises BundleError: if it is missing or unreadable.
+        :raises BundleError: if it is missing or unreadable, or is not the one that config.json lists.
         """
         try:
-            return self.files[path]
+            data = self.files[path]
         except KeyError:
             raise BundleError(f"{self.name} is damaged: {path} is missing") from None
+        except UnfitError as error:
+            raise BundleError(f"{self.name} is refused: {error}") from None
         except OSError as error:
             raise BundleError(f"{self.name} is damaged: {path} cannot be read: {error.strerror}") from error
+        if path not in UNLISTED and (listed := self.checksums) is not None:
+            self._check_sum(path, data, listed)
+        return data
 
     def json(self, path: str) -> Any:
-        """Return one file parsed as JSON."""
+        """Return one file parsed as JSON; only config.json may hold numbers that are none, in the history of a run."""
+        constant = None if path == CONFIG else _refuse_constant
         try:
-            return json.loads(self.read(path))
+            return json.loads(self.read(path), parse_constant=constant)
         except ValueError as error:
             raise BundleError(f"{self.name} is damaged: {path} is no JSON: {error}") from error
+        except RecursionError:
+            raise BundleError(f"{self.name} is damaged: {path} is nested too deep") from None
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return self.files.total if isinstance(self.files, OpenFolder) else sum(map(len, self.files.values()))
 
     @contextmanager
     def reading(self, path: str) -> Iterator[None]:
@@ -130,13 +176,33 @@ class Bundle:
             yield
         except NlpkitError:
             raise
-        except (KeyError, TypeError, IndexError, ValueError, AttributeError) as error:
-            raise BundleError(f"{self.name} is damaged: {path}: {type(error).__name__}: {error}") from error
+        except FAULTS as error:
+            why = " ".join(str(error).split())
+            raise BundleError(f"{self.name} is damaged: {path}: {type(error).__name__}: {why:.300}") from error
 
     def under(self, prefix: str) -> dict[str, bytes]:
         """All files below a folder, by their paths inside it."""
         start = f"{prefix}/"
-        return {path[len(start) :]: self.read(path) for path in self.files if path.startswith(start)}
+        return {path[len(start) :]: self.read(path) for path in self._readable() if path.startswith(start)}
+
+    def _readable(self) -> list[str]:
+        """Paths of what inference may read: where there are checksums, what has one."""
+        listed = self.checksums
+        return [path for path in self.files if listed is None or path in listed]
+
+    def _check_listed(self) -> None:
+        """Refuse a folder without files that config.json lists."""
+        if lacking := sorted(set(self.checksums or ()) - set(self.files)):
+            raise BundleError(f"{self.name} is damaged: {', '.join(lacking[:3])} is missing: get a whole copy of it")
+
+    def _check_sum(self, path: str, data: bytes, listed: Mapping[str, str]) -> None:
+        if path not in listed:
+            raise BundleError(f"{self.name} is damaged: its config.json does not list {path}")
+        if hashlib.sha256(data).hexdigest() != listed[path]:
+            raise BundleError(
+                f"{self.name} is damaged: {path} is not the file that was saved with it, by its SHA-256: get a whole "
+                "copy of the model, or train it again"
+            )
 
 
 def find(model: str | Path) -> Bundle:
@@ -146,7 +212,9 @@ def find(model: str | Path) -> Bundle:
     """
     names = registry().names("model")
     if str(model) in names:
-        return Bundle.open(registry().get("model", str(model)).factory)
+        found = Bundle.open(registry().get("model", str(model)).factory)
+        found.source = str(model)
+        return found
     folder = Path(model)
     if folder.exists() or _moved_aside(folder).exists() or len(folder.parts) > 1:
         return Bundle.open(folder)
@@ -180,7 +248,7 @@ def _only_a_model(folder: Path) -> None:
     try:
         config = json.loads((folder / CONFIG).read_bytes())
         members = {member["name"] for member in config["members"]} | ({TOKENIZER} & config.keys())
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         members = {path.name for path in folder.iterdir() if (path / VOCABULARY).is_file()}  # a damaged model
     strange = sorted(path.name for path in folder.iterdir() if path.name not in {*OWN, *members})
     if strange:
@@ -225,6 +293,53 @@ def clear_unfinished(folder: Path) -> None:
 def dump_json(value: Any) -> bytes:
     """JSON as people read it, in UTF-8, with a last newline."""
     return (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode("utf-8", "replace")
+
+
+def checksums(config: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, str]:
+    """The SHA-256 of each file that inference reads, by path."""
+    by_torch = {f"{entry['name']}/{WEIGHTS}" for entry in config["members"] if entry.get("runtime") == "torch"}
+    read = (path for path in files if path not in UNLISTED and (not path.endswith(f"/{WEIGHTS}") or path in by_torch))
+    return {path: hashlib.sha256(files[path]).hexdigest() for path in sorted(read)}
+
+
+def with_checksums(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """All files of a model, config.json with the checksums of the others."""
+    config = json.loads(files[CONFIG])
+    return {**files, CONFIG: dump_json({**config, FILES: checksums(config, files)})}
+
+
+def _open_files(folder: Path) -> OpenFolder:
+    """The files of a folder that may be replaced at any moment, all of one model."""
+    for _ in range(ATTEMPTS):
+        try:
+            if (found := _open_once(folder)) is not None:
+                return found
+        except UnfitError as error:
+            raise BundleError(f"{folder} is refused: {error}") from None
+        except OSError as error:
+            raise BundleError(f"{folder} cannot be read: {(error.strerror or str(error)).lower()}") from error
+        time.sleep(PAUSE)
+    raise BundleError(f"{folder} is being replaced over and over: try again")
+
+
+def _open_once(folder: Path) -> OpenFolder | None:
+    """As `_open_files`, None if it was replaced just then."""
+    aside = _moved_aside(folder)
+    moved = not folder.exists() and (aside / CONFIG).is_file()  # a save is between its two moves, or was cut off there
+    if not moved and not (folder / CONFIG).is_file():
+        if not folder.exists() and (aside / CONFIG).is_file():
+            return None
+        what = "has no config.json" if folder.is_dir() else "is a file" if folder.exists() else "does not exist"
+        raise BundleError(f"{folder} is no model: it {what}")
+    try:
+        found = OpenFolder(aside if moved else folder, unread=(WEIGHTS,))
+    except ReplacedError:
+        return None
+    return None if moved and folder.exists() else found  # what was moved aside is being deleted by now
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")
 
 
 class _Folder(Mapping[str, bytes]):
@@ -277,5 +392,15 @@ def _moved_aside(folder: Path) -> Path:
 
 
 def recorded(entry: Mapping[str, Any]) -> tuple[str, str, str]:
-    """Name, distribution and version under which a component was saved."""
-    return cast("tuple[str, str, str]", (entry["name"], entry["distribution"], entry["version"]))
+    """Name, distribution and version under which a component was saved.
+
+    :raises TypeError: or ValueError, if these are no names, which are then not repeated, or its options no options.
+    """
+    name, distribution, version = entry["name"], entry["distribution"], entry["version"]
+    if not all(isinstance(text, str) for text in (name, distribution, version)):
+        raise TypeError("the name, the distribution and the version of a component are texts")
+    if not (_DISTRIBUTION.fullmatch(distribution) and _VERSION.fullmatch(version)):
+        raise ValueError(f"the distribution or the version of {name!r:.60} is none that there can be")
+    if not isinstance(entry["config"], dict):
+        raise TypeError(f"the options of {name} are no options")
+    return name, distribution, version

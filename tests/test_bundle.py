@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlpkit.bundle import Bundle, find, save, writable
+from nlpkit.bundle import Bundle, find, save, with_checksums, writable
 from nlpkit.errors import BundleError, MissingPlugin
 from nlpkit.inference.opening import load
 from nlpkit.inference.sentiment import SentimentModel
-from tests.tiny import component, model_files, stage, table_member
+from tests.tiny import component, model_files, sample, stage, table_member
 
 OLD = model_files(table_member(words={"好": 1.0, "坏": -1.0}), origin="old")
 NEW = model_files(table_member(words={"好": 2.0, "坏": -2.0, "的": 0.0}), origin="new")
@@ -400,3 +400,158 @@ def test_a_probe_leaves_nothing_and_makes_parents(tmp_path):
     with pytest.raises(BundleError, match="cannot be written"):
         writable(tmp_path / "file" / "model")
     assert (tmp_path / "file").read_bytes() == b"mine"
+
+
+def test_checksums_are_of_what_inference_reads():
+    entry, files = table_member()
+    more = {"history.csv": b"x", "curve.png": b"x", "characters/model.safetensors": b"x"}
+    found = Bundle("m", with_checksums(model_files((entry, files)) | more)).checksums
+    assert sorted(found) == [
+        "characters/arrays.safetensors",
+        "characters/vocabulary.json",
+        "evidence.json",
+        "samples.json",
+    ]
+    by_torch = model_files((entry | {"runtime": "torch"}, files)) | more
+    assert "characters/model.safetensors" in Bundle("m", with_checksums(by_torch)).checksums
+
+
+@pytest.mark.parametrize("path", ["evidence.json", "samples.json", *(p for p in OLD if p.startswith("characters"))])
+def test_a_file_that_is_another_by_one_byte_is_named(tmp_path, path):
+    save(tmp_path / "m", with_checksums(OLD))
+    (tmp_path / "m" / path).write_bytes(OLD[path][:-1] + b" ")
+    with pytest.raises(BundleError, match=rf"damaged: {path} is not the file that was saved .*: get a whole copy"):
+        load(tmp_path / "m").check()
+
+
+def test_a_listed_file_that_is_missing_is_told_when_the_model_is_opened(tmp_path):
+    save(tmp_path / "m", with_checksums(OLD))
+    (tmp_path / "m" / "samples.json").unlink()
+    with pytest.raises(BundleError, match=r"samples\.json is missing: get a whole copy"):
+        load(tmp_path / "m")
+
+
+def test_a_card_may_be_edited_and_pictures_may_go(tmp_path):
+    files = with_checksums(model_files(samples=[sample("好货")])) | {"history.csv": b"x", "curve.png": b"x"}
+    save(tmp_path / "m", files)
+    (tmp_path / "m" / "README.md").write_text("# mine\n")
+    (tmp_path / "m" / "history.csv").write_text("mine")
+    (tmp_path / "m" / "curve.png").unlink()
+    assert load(tmp_path / "m").check() == []
+    assert Bundle.open(tmp_path / "m").read("README.md") == b"# mine\n"
+
+
+def test_files_that_somebody_added_are_not_read(tmp_path):
+    entry, files = table_member(tokenizer=component("rjieba", hmm=True, dictionary=None), words={"好货": 1.0})
+    made = model_files((entry, files | {"characters/tokenizer/note.txt": b"ours"}), characters="好货")
+    save(tmp_path / "m", with_checksums(made))
+    (tmp_path / "m" / "characters" / "tokenizer" / "added.txt").write_text("x")
+    found = Bundle.open(tmp_path / "m")
+    assert found.under("characters/tokenizer") == {"note.txt": b"ours"}
+    with pytest.raises(BundleError, match="does not list"):
+        found.read("characters/tokenizer/added.txt")
+
+
+@pytest.mark.parametrize("sums", [None, [], "x", {"evidence.json": None}, {"evidence.json": "ABC"}, 5])
+def test_checksums_that_are_none_are_damage(tmp_path, sums):
+    save(tmp_path / "m", model_files(files=sums))
+    with pytest.raises(BundleError, match="holds no checksums"):
+        load(tmp_path / "m")
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_a_model_that_is_open_stays_the_one_that_was_opened(tmp_path, sealed):
+    """Another with all labels inverted takes its place before any member has been read."""
+    more = {"characters/tokenizer/large.bin": os.urandom(200_000)}
+    words = {"好": 2.0, "坏": -2.0}
+    files = model_files(table_member(words=words), samples=[sample("好")]) | more
+    other = model_files(table_member(words={k: -v for k, v in words.items()}), labels=("positive", "negative"))
+    save(tmp_path / "m", with_checksums(files) if sealed else files)
+    opened = load(tmp_path / "m")
+    save(tmp_path / "m", other, force=True)
+    assert opened.score(["好", "坏"])[0].label == "positive"
+    assert opened.check() == []
+    assert opened.bundle.read("characters/tokenizer/large.bin") == more["characters/tokenizer/large.bin"]
+    assert load(tmp_path / "m").labels == ["positive", "negative"]
+    shutil.rmtree(tmp_path / "m")
+    assert opened.bundle.read("characters/tokenizer/large.bin") == more["characters/tokenizer/large.bin"]
+
+
+INVERTING = """
+import sys
+from pathlib import Path
+from nlpkit import bundle
+both = [{path: Path(source, path).read_bytes() for path in %r} for source in sys.argv[2:]]
+print("ready", flush=True)
+while True:
+    for files in both:
+        bundle.save(Path(sys.argv[1]), files, force=True)
+"""
+
+
+def test_a_model_that_is_replaced_while_it_is_opened_is_one_of_both(tmp_path):
+    words = {"好": 2.0, "坏": -2.0}
+    other = model_files(table_member(words={k: -v for k, v in words.items()}), labels=("positive", "negative"))
+    files = model_files(table_member(words=words))
+    save(tmp_path / "one", files)
+    save(tmp_path / "two", other)
+    save(tmp_path / "m", files)
+    command = [sys.executable, "-c", INVERTING % list(files), *(str(tmp_path / name) for name in ("m", "one", "two"))]
+    seen = set()
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
+        try:
+            assert child.stdout.readline().strip() == b"ready"
+            for _ in range(300):
+                opened = load(tmp_path / "m")
+                seen.add(tuple(opened.labels))
+                assert opened.score(["好"])[0].label == "positive"
+        finally:
+            child.kill()
+    assert len(seen) == 2
+
+
+def test_a_file_that_is_changed_in_place_is_told(tmp_path):
+    save(tmp_path / "m", OLD | {"characters/tokenizer/large.bin": bytes(200_000)})
+    opened = Bundle.open(tmp_path / "m")
+    with (tmp_path / "m" / "characters" / "tokenizer" / "large.bin").open("r+b") as file:
+        file.write(b"changed")
+    with pytest.raises(BundleError, match=r"large\.bin has been changed since the model was opened: open it again"):
+        opened.read("characters/tokenizer/large.bin")
+
+
+def open_files() -> set[Path]:
+    return set(Path("/proc/self/fd").iterdir())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_files_are_closed_when_a_model_goes(tmp_path):
+    save(tmp_path / "m", OLD | {"characters/tokenizer/large.bin": bytes(200_000)})
+    before = open_files()
+    opened = Bundle.open(tmp_path / "m")
+    assert len(open_files()) > len(before)
+    del opened
+    assert open_files() == before
+    (tmp_path / "m" / "evidence.json").unlink()
+    (tmp_path / "m" / "evidence.json").symlink_to("samples.json")
+    with pytest.raises(BundleError, match="is a link"):
+        Bundle.open(tmp_path / "m")
+    assert open_files() == before
+
+
+def test_a_larger_file_is_read_where_the_user_says_so(tmp_path, monkeypatch):
+    save(tmp_path / "m", OLD)
+    monkeypatch.setenv("NLPKIT_LARGEST_FILE", "1")
+    large = json.dumps({"characters": "好坏", "words": ["x" * 100_000]})
+    (tmp_path / "m" / "evidence.json").write_text(large, encoding="utf-8")
+    with pytest.raises(BundleError, match=r"evidence\.json has 0\.1 MB.* set NLPKIT_LARGEST_FILE"):
+        load(tmp_path / "m")
+    monkeypatch.setenv("NLPKIT_LARGEST_FILE", "600")
+    assert load(tmp_path / "m").score(["好"])[0].label == "positive"
+
+
+def test_what_version_control_keeps_in_the_folder_is_nobody_s_business(tmp_path):
+    save(tmp_path / "m", OLD)
+    (tmp_path / "m" / ".git").mkdir()
+    (tmp_path / "m" / ".git" / "link").symlink_to("/etc/passwd")
+    assert ".git/link" not in Bundle.open(tmp_path / "m").files
+    assert load(tmp_path / "m").score(["好"])[0].label == "positive"

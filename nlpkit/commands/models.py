@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -40,8 +39,7 @@ def list_models(kind: str) -> None:
         except BundleError as error:
             warn(f"{name} from {component.distribution} {component.version}: {error}")
             continue
-        size = sum(f.stat().st_size for f in Path(component.factory).rglob("*") if f.is_file())
-        entry = {"name": name, "task": bundle.config["task"], **answers, "bytes": size}
+        entry = {"name": name, "task": bundle.config["task"], **answers, "bytes": bundle.size}
         found.append(entry | {"distribution": component.distribution, "version": component.version})
     if kind == "json":
         click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
@@ -104,9 +102,16 @@ def check(chosen: tuple[str, ...]) -> None:
 
 def _answers(bundle: Bundle) -> dict[str, Any]:
     """What a model can say: its labels, or how many words."""
-    from nlpkit.bundle import ANSWERS
+    from nlpkit.bundle import ANSWERS, CONFIG
 
-    if bundle.config["task"] != "cloze":
-        return {"labels": bundle.config["labels"]} if "labels" in bundle.config else {}
+    task = bundle.config["task"]
+    with bundle.reading(CONFIG):
+        if not isinstance(task, str):
+            raise ValueError(f"a task is a text, was: {task!r:.60}")
+    if task == "sentiment":
+        with bundle.reading(CONFIG):
+            return {"labels": [str(label) for label in bundle.config["labels"]]}
+    if task != "cloze":
+        return {}
     with bundle.reading(ANSWERS):
         return {"words": len(bundle.json(ANSWERS)["words"])}

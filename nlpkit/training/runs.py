@@ -60,7 +60,7 @@ def save_run(
         history = History(run)
         try:
             made = yield from make(run, history)
-            files = made.files | history.files()
+            files = bundle.with_checksums(made.files) | history.files()
             files[bundle.CARD] = card(folder.name, json.loads(files[bundle.CONFIG]), files).encode()
             may_replace(run)
             bundle.save(folder, files, force=force)
