@@ -10,7 +10,7 @@ from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 
 from nlpkit import __version__
-from nlpkit.errors import PluginError, nearest
+from nlpkit.errors import PluginError, install, nearest
 
 GROUP, OURS = "nlpkit", "nlpkit-zh"
 ONLY, WITHOUT, STRICT = "NLPKIT_PLUGINS", "NLPKIT_DISABLE_PLUGINS", "NLPKIT_STRICT_PLUGINS"
@@ -76,8 +76,8 @@ class Installed:
         asked = needed.marker is None or needed.marker.evaluate({"extra": ""})
         if asked and not needed.specifier.contains(version, prereleases=True):
             raise PluginError(
-                f"it needs {OURS}{needed.specifier}, and {version} is installed: pip install --upgrade {OURS} "
-                f"{self.distribution}"
+                f"it needs {OURS}{needed.specifier}, and {version} is installed"
+                f"{pip_install(self.distribution, also=f'{OURS} ')}"
             )
 
 
@@ -114,6 +114,23 @@ def strict(environment: Mapping[str, str]) -> bool:
 def normalised(name: str) -> str:
     """A distribution's name as PEP 503 has it: ``Nlpkit_ZH.bert`` is ``nlpkit-zh-bert``."""
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def pip_install(distribution: str, sign: str = "", version: str = "", *, also: str = "") -> str:
+    """``: pip install 'zh-runs>=0.1'``, ready to append; without a sign the newest.
+
+    A saved model may name anything, and somebody will paste the command: where these are no names of a distribution and
+    of a version, there is no command.
+    """
+    from packaging.utils import InvalidName, canonicalize_name  # takes longer than all else at a start
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        canonicalize_name(distribution, validate=True)
+        wanted = f"{distribution}{sign}{Version(version)}" if sign else distribution
+    except (InvalidName, InvalidVersion):
+        return "; no distribution has such a name and version, so there is no command that brings it"
+    return ": " + install(distribution, elsewhere=f"'{wanted}'" if sign else f"--upgrade {also}{wanted}")
 
 
 def _listed(names: str) -> dict[str, str]:

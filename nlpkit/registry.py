@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -15,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from nlpkit import hookspecs
-from nlpkit.errors import BundleError, MissingPlugin, NlpkitError, PluginError, SettingError, install, nearest
-from nlpkit.installed import STRICT, Installed, installed, left_out, normalised, strict, unknown_names
+from nlpkit.errors import BundleError, MissingPlugin, NlpkitError, PluginError, SettingError, nearest
+from nlpkit.installed import STRICT, Installed, installed, left_out, normalised, pip_install, strict, unknown_names
 from nlpkit.telemetry import disable_telemetry
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ ELSEWHERE = {  # our components with a distribution of their own
     ("tokenizer", "wordpiece"): "nlpkit-zh-bert",
     ("encoder", "srn"): "nlpkit-zh-srn",
 }
+_SAVED: ContextVar[bool] = ContextVar("saved", default=False)
 
 
 @dataclass(frozen=True)
@@ -97,16 +99,18 @@ class Component:
         :raises PluginError: for any other fault of the factory.
         :raises BundleError: for any of these, if a saved model was made with another version.
         """
+        saved = _SAVED.set(self.made_with is not None)
         try:
             return self._create(options, fixed)
         except (SettingError, PluginError) as error:
             if self.made_with in (None, self.version):
                 raise
-            wanted = install(self.distribution, elsewhere=f"'{self.distribution}=={self.made_with}'")
             raise BundleError(
                 f"{error}; the model was made with {self.distribution} {self.made_with}, and {self.version} is "
-                f"installed: {wanted}"
+                f"installed{pip_install(self.distribution, '==', self.made_with)}"
             ) from error
+        finally:
+            _SAVED.reset(saved)
 
     def _create(self, options: dict[str, Any], fixed: dict[str, Any]) -> Any:
         known = self.options()
@@ -249,11 +253,9 @@ class Registry:
         if told := [plugin.absence for plugin in found if plugin.absence]:
             return told[0]
         if found:
-            wanted = f"'{distribution}=={version}'" if version else f"--upgrade {distribution}"
-            remedy = install(distribution, elsewhere=wanted)
-            return f"but version {found[0].version}, which is installed, lacks it: {remedy}"
-        wanted = f"'{distribution}>={version}'" if version else distribution
-        return f"which is not installed: {install(distribution, elsewhere=wanted)}"
+            remedy = pip_install(distribution, "==" if version else "", version)
+            return f"but version {found[0].version}, which is installed, lacks it{remedy}"
+        return f"which is not installed{pip_install(distribution, '>=' if version else '', version)}"
 
     def _call(self, hook: str, module: object, **arguments: Any) -> None:
         for implementation in getattr(self._manager.hook, hook).get_hookimpls():
@@ -295,6 +297,11 @@ def registry() -> Registry:
             found.load(plugin)
     found.insist()
     return found
+
+
+def of_saved_model() -> bool:
+    """Whether the factory that asks makes what a saved model records: it must reach for nothing outside its folder."""
+    return _SAVED.get()
 
 
 def _commands(group: Any) -> Iterator[tuple[click.Group, dict[str, click.Command]]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nlpkit.errors import DataError
+from nlpkit.registry import of_saved_model
 
 CONFIG, TOKENIZER, TOKENIZER_CONFIG, PIECES = "config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt"
 WEIGHTS, INDEX, PICKLED = "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"
@@ -39,6 +40,8 @@ def locate(model: str | None, wanted: tuple[str, ...]) -> Path:
     :raises ValueError: if no model is named.
     :raises DataError: if there is no such folder, and the hub cannot give it.
     """
+    if of_saved_model():
+        raise ValueError("a saved model must bring what it needs, and names another")
     if not model:
         raise ValueError("model must be the folder of a BERT or its name on the hub, such as bert-base-chinese")
     path = Path(model)

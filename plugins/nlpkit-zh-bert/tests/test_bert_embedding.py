@@ -283,3 +283,12 @@ def test_the_pieces_of_another_model_are_refused(bert, tmp_path):
     (other / "vocab.txt").write_text(pieces.replace("好", "妙"), encoding="utf-8")
     with pytest.raises(SettingError, match=r"give one folder or name to both tokenizer.model and embedding.model"):
         embedding(bert).check_tokenizer(tokenizer(other))
+
+
+def test_a_saved_model_brings_its_bert_and_never_names_one(tmp_path):
+    """Or whoever opens a stranger's model would ask the hub for what the stranger chose."""
+    component = registry().get("embedding", "bert")
+    saved = registry().need("embedding", "bert", component.distribution, component.version)
+    for name in ("nobody/nothing", str(tmp_path)):
+        with pytest.raises(SettingError, match="a saved model must bring what it needs"):
+            saved.create({"model": name})
