@@ -162,8 +162,9 @@ class TableVocabulary:
         """Ids by code point, the last entry for all that lie beyond."""
         if self._by_code is None:
             known = {ord(token): i for token, i in self._ids.items() if len(token) == 1}
-            self._by_code = np.full(max(known, default=0) + 2, UNKNOWN, dtype=np.int32)
-            self._by_code[list(known)] = list(known.values())
+            by_code = np.full(max(known, default=0) + 2, UNKNOWN, dtype=np.int32)
+            by_code[list(known)] = list(known.values())
+            self._by_code = by_code  # whole, as other threads read it
         return self._by_code
 
 
@@ -254,8 +255,18 @@ def load_vocabulary(data: bytes) -> Vocabulary:
     :raises ValueError: or KeyError or TypeError, if the data is something else.
     """
     found = json.loads(data.decode("utf-8", "surrogatepass"))
-    if found["kind"] == TableVocabulary.kind:
-        if not all(isinstance(token, str) for token in found["tokens"]):
-            raise ValueError("tokens are texts")
-        return TableVocabulary(found["tokens"], suffixes=found.get("suffixes", False))
-    return HashVocabulary(bits=found["bits"], low=found["low"], high=found["high"], marks=found["marks"])
+    if found["kind"] == HashVocabulary.kind:
+        if not all(type(found[name]) is int for name in ("bits", "low", "high")) or type(found["marks"]) is not bool:
+            raise ValueError("bits, low and high are whole numbers, marks is true or false")
+        return HashVocabulary(bits=found["bits"], low=found["low"], high=found["high"], marks=found["marks"])
+    if found["kind"] != TableVocabulary.kind:
+        raise ValueError(f"the kind of vocabulary {found['kind']!r:.40} is unknown")
+    tokens, suffixes = found["tokens"], found.get("suffixes", False)
+    if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
+        raise ValueError("tokens are texts")
+    if type(suffixes) is not bool:
+        raise ValueError(f"suffixes is true or false, was: {suffixes!r:.40}")
+    if len(set(tokens)) != len(tokens):
+        twice = next(token for token, n in Counter(tokens).items() if n > 1)
+        raise ValueError(f"the token {twice!r:.60} stands there more than once")
+    return TableVocabulary(tokens, suffixes=suffixes)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nlpkit.bundle import ARRAYS, CONFIG, Bundle, recorded
 from nlpkit.inference.blanks import BEGIN, BLANK, END, Blank, ClozeMember
 from nlpkit.inference.graphs import Graph
-from nlpkit.inference.members import Floats, load_arrays, open_graph, require_torch, run_sorted
+from nlpkit.inference.members import Floats, check_length, load_arrays, open_graph, require_torch, run_sorted
 from nlpkit.protocols import Decoder
 from nlpkit.registry import registry
 from nlpkit.vocabulary import Ids, Ints, TableVocabulary, Tokens, Vocabulary
@@ -47,10 +47,8 @@ class NetworkMember:
     """
 
     def __init__(self, vocabulary: Vocabulary, network: Outputs, decoder: Decoder, max_length: int) -> None:
-        if type(max_length) is not int or max_length < 1:
-            raise ValueError(f"max_length must be a whole number of at least 1, was: {max_length!r:.60}")
         self.decoder = decoder
-        self._vocabulary, self._network, self._max_length = vocabulary, network, max_length
+        self._vocabulary, self._network, self._max_length = vocabulary, network, check_length(max_length, 1)
 
     def logits(self, blanks: Sequence[Blank]) -> Floats:
         """Map blanks to logits ``(batch, answers)``; a blank's logits do not depend on the others."""
@@ -114,6 +112,8 @@ def open_member(bundle: Bundle, entry: dict[str, Any], vocabulary: Vocabulary, a
 
 
 def _network(bundle: Bundle, entry: dict[str, Any], vocabulary: Vocabulary, answers: Sequence[str]) -> Outputs:
+    if entry["runtime"] not in ("graph", "torch"):
+        raise ValueError(f"the runtime {entry['runtime']!r:.40} is unknown")
     if entry["runtime"] == "graph":
         return GraphOutputs(open_graph(bundle, entry["name"]))
     require_torch(bundle, entry["name"])  # the one way by which inference needs it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -17,6 +18,8 @@ from nlpkit.inference.writing import Chances, GenerationMember, Logits, State
 from nlpkit.protocols import Decoder
 from nlpkit.registry import registry
 from nlpkit.vocabulary import UNKNOWN, Ints, TableVocabulary, Vocabulary
+
+MOST_STATE = 1 << 24  # numbers that a member remembers of a text
 
 
 class Steps(Protocol):
@@ -136,10 +139,21 @@ def open_member(bundle: Bundle, entry: dict[str, Any], vocabulary: TableVocabula
 
 
 def _steps(bundle: Bundle, entry: dict[str, Any], vocabulary: Vocabulary) -> Steps:
+    if entry["runtime"] not in ("graph", "torch"):
+        raise ValueError(f"the runtime {entry['runtime']!r:.40} is unknown")
     if entry["runtime"] == "graph":
-        shapes = [[int(size) for size in shape] for shape in entry["state"]]
-        return GraphSteps(open_graph(bundle, entry["name"]), shapes)
+        return GraphSteps(open_graph(bundle, entry["name"]), [_shape(shape) for shape in entry["state"]])
     require_torch(bundle, entry["name"])  # the one way by which inference needs it
     from nlpkit.training.language_model import restore
 
     return TorchSteps(restore(bundle, entry, vocabulary))
+
+
+def _shape(found: Any) -> list[int]:
+    """The shape of a part of the state, -1 for the batch."""
+    whole = isinstance(found, list) and all(type(size) is int for size in found)
+    if not whole or found.count(-1) != 1 or not all(size == -1 or 0 < size <= MOST_STATE for size in found):
+        raise ValueError(f"a part of the state has the shape {found!r:.60}")
+    if math.prod(map(abs, found)) > MOST_STATE:
+        raise ValueError(f"a part of the state has the shape {found!r:.60}, of too many numbers")
+    return list(found)

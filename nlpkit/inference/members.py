@@ -17,6 +17,8 @@ from nlpkit.vocabulary import Ids, Tokens, Vocabulary, load_vocabulary
 
 Floats: TypeAlias = NDArray[np.float64]
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]  # of a file, by their names
+RUNTIMES = ("table", "graph", "torch")
+LONGEST = 1 << 20  # tokens of a text: far beyond what any network reads
 CACHED = 1024  # texts whose arrays stay in a processor's cache
 BATCH = 16  # rows that go through a graph together, sorted by length; more pad more than they save
 NORMS: dict[str, Callable[[Floats], Floats]] = {"sum": np.ones_like, "mean": lambda n: n, "sqrtn": np.sqrt}
@@ -123,7 +125,10 @@ def open_member(bundle: Bundle, entry: dict[str, Any], labels: int) -> Member:
     """
     with bundle.reading(CONFIG):
         name, runtime, pooling = entry["name"], entry["runtime"], entry["head"]["pooling"]
-        tokenizer, length = open_tokenizer(bundle, entry["tokenizer"], f"{name}/{TOKENIZER}"), entry["max_length"]
+        if runtime not in RUNTIMES or not isinstance(pooling, str):
+            raise ValueError(f"the member {name} has the runtime {runtime!r:.40} and the pooling {pooling!r:.40}")
+        length = check_length(entry["max_length"], 0)
+        tokenizer = open_tokenizer(bundle, entry["tokenizer"], f"{name}/{TOKENIZER}")
     with bundle.reading(f"{name}/{VOCABULARY}"):
         text_ids = TextIds(tokenizer, load_vocabulary(bundle.read(f"{name}/{VOCABULARY}")), length)
     if runtime == "torch":
@@ -148,7 +153,7 @@ def open_graph(bundle: Bundle, member: str) -> Graph:
 
 
 def load_arrays(data: bytes) -> dict[str, NDArray[Any]]:
-    """Read safetensors.
+    """Read safetensors of finite numbers.
 
     :raises ValueError: if the data is something else.
     """
@@ -156,9 +161,11 @@ def load_arrays(data: bytes) -> dict[str, NDArray[Any]]:
     from safetensors.numpy import load
 
     try:
-        return dict(load(data))
+        arrays = dict(load(data))
     except SafetensorError as error:
         raise ValueError(str(error)) from error
+    check_finite(arrays)
+    return arrays
 
 
 def array_of(arrays: Arrays, name: str) -> NDArray[Any]:
@@ -169,6 +176,26 @@ def array_of(arrays: Arrays, name: str) -> NDArray[Any]:
     if name not in arrays:
         raise ValueError(f"the array {name} is missing; there is: {', '.join(sorted(arrays)) or 'nothing'}")
     return arrays[name]
+
+
+def check_finite(arrays: Arrays) -> None:
+    """Refuse NaN and infinity.
+
+    :raises ValueError: naming the array.
+    """
+    for name, array in arrays.items():
+        if array.dtype.kind not in "biu" and not np.isfinite(array).all():
+            raise ValueError(f"the array {name} has numbers that are not finite")
+
+
+def check_length(max_length: object, least: int) -> int:
+    """How many tokens a member reads.
+
+    :raises ValueError: if it is no such number.
+    """
+    if type(max_length) is not int or not least <= max_length <= LONGEST:
+        raise ValueError(f"max_length must be a whole number from {least} to {LONGEST}, was: {max_length!r:.60}")
+    return max_length
 
 
 def _torch_member(bundle: Bundle, entry: dict[str, Any], text_ids: TextIds, labels: int) -> Member:
@@ -195,6 +222,8 @@ def _open_table(data: bytes, text_ids: TextIds, pooling: str, labels: int) -> Ta
     table, levels = arrays["table"], arrays.get("levels")
     if table.shape != (len(text_ids.vocabulary), labels - 1) or arrays["bias"].shape != (labels - 1,):
         raise ValueError("the table does not fit the vocabulary and the labels")
+    if pooling not in NORMS:
+        raise ValueError(f"a table is pooled by {', '.join(NORMS)}, found: {pooling!r:.40}")
     fits = table.dtype.kind == "f" if levels is None else table.dtype == np.uint8 and levels.shape == (256, labels - 1)
     if not fits:
         raise ValueError("the levels do not fit the table")

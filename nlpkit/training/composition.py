@@ -169,9 +169,13 @@ def load_weights(network: nn.Module, data: bytes) -> None:
     :raises ValueError: if they are damaged, or do not fit.
     """
     try:
-        network.load_state_dict(load_tensors(data))
+        network.load_state_dict(weights := load_tensors(data))
     except (RuntimeError, SafetensorError) as error:
         raise ValueError(" ".join(str(error).split())) from error
+    for name, tensor in weights.items():
+        mask = (tensor == 0) | (tensor == -torch.inf)
+        if not (tensor.isfinite().all() or mask.all()):
+            raise ValueError(f"the weights {name} hold NaN or infinity")
 
 
 def dump_weights(network: nn.Module) -> bytes:
