@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nlpkit.bundle import ANSWERS, CONFIG, SAMPLES, TOKENIZER, VOCABULARY, Bundle, find
+from nlpkit.bundle import ANSWERS, CONFIG, SAMPLES, TOKENIZER, VOCABULARY, Bundle
 from nlpkit.inference.blanks import Blank, ClozeMember
 from nlpkit.inference.cloze_members import open_member
 from nlpkit.inference.decoders import lowest
 from nlpkit.inference.filling import Candidates, Filled, Filler, Filling
 from nlpkit.inference.members import Floats, open_tokenizer, tokenize
 from nlpkit.inference.mixing import Stage, log_sum, softmax
-from nlpkit.normalisation import Normaliser
+from nlpkit.inference.model import NO_SAMPLES, SavedModel, open_model, texts_only
 from nlpkit.protocols import Tokenizer
 from nlpkit.vocabulary import UNKNOWN, Ints, Tokens, Vocabulary, load_vocabulary
 
@@ -26,7 +26,7 @@ NUMBERS = 1 << 20  # logits that are held at a time
 TOLERANCE = 1e-3  # between a sample's recorded and its present probability
 
 
-class ClozeModel:
+class ClozeModel(SavedModel):
     """A model that says which words fit a blank, read from a bundle.
 
     >>> import nlpkit
@@ -36,27 +36,26 @@ class ClozeModel:
     :raises BundleError: if the bundle is damaged or was made for another task.
     """
 
+    task = "cloze"
+
     def __init__(self, bundle: Bundle) -> None:
-        bundle.require_task("cloze")
-        config = bundle.config
-        self.bundle = bundle
+        super().__init__(bundle)
         with bundle.reading(CONFIG):
-            self.normaliser = Normaliser(**config["normalisation"])
-            (stage,) = config["stages"]
+            (stage,) = bundle.config["stages"]
             self.stage = Stage.from_json(stage)
-            self._names = [str(entry["name"]) for entry in config["members"]]
+            self._names = [entry["name"] for entry in self._entries]
             if len(self.stage.weights) != len(self._names):
                 raise ValueError("members and weights do not fit each other")
-        self._opened: dict[int, ClozeMember] = {}
 
     @classmethod
-    def load(cls, model: str | Path = "reviews-cloze") -> ClozeModel:
+    def load(cls, model: str | Path = "reviews-cloze", *, warm: bool = False) -> ClozeModel:
         """Open a model by its name (`nlpkit models list`) or its folder.
 
+        :param warm: open all of its parts now, and not when they are first needed.
         :raises BundleError: if there is none, or it is damaged, of a newer format, or made for another task.
         :raises MissingPlugin: if a plugin that it needs is not installed.
         """
-        return cls(find(model))
+        return open_model(cls, model, warm=warm)
 
     @property
     def words(self) -> list[str]:
@@ -149,10 +148,12 @@ class ClozeModel:
 
     def member(self, position: int) -> ClozeMember:
         """Return a member, opened when first asked."""
-        if position not in self._opened:
-            entry, vocabulary = self.bundle.config["members"][position], self._vocabularies[position]
-            self._opened[position] = open_member(self.bundle, entry, vocabulary, self.words)
-        return self._opened[position]
+        entry, vocabulary = self._entries[position], self._vocabularies[position]
+        return self._part(position, lambda: open_member(self.bundle, entry, vocabulary, self.words))
+
+    def warm(self) -> None:
+        """Open every part and answer once, so that no later answer has to wait for a part to be opened."""
+        self.logits([Blank(self.tokenize(self.normaliser.batch(["好"]))[0], [])])
 
     def check(self) -> list[str]:
         """Open every member and fill the bundle's own samples again.
@@ -160,11 +161,13 @@ class ClozeModel:
         :returns: a sentence for each sample that comes out otherwise than recorded.
         :raises BundleError: if a file is damaged.
         """
-        self.logits([Blank(["好"], [])])
+        self.warm()
         with self.bundle.reading(SAMPLES):
             samples = [
                 (s["text"], [(tuple(f["words"]), f["probability"]) for f in s["fillings"]]) for s in self._samples
             ]
+            if not samples:
+                return [NO_SAMPLES]
             filled = self.fill((text for text, _ in samples), top=2 * max((len(f) for _, f in samples), default=1) or 1)
             pairs = zip(samples, filled, strict=True)
             return [fault for (text, expected), found in pairs if (fault := _difference(text, expected, found))]
@@ -189,7 +192,9 @@ class ClozeModel:
     def _answers(self) -> tuple[list[str], Ints]:
         with self.bundle.reading(ANSWERS):
             found = self.bundle.json(ANSWERS)
-            words, counts = [str(word) for word in found["words"]], np.array(found["counts"], dtype=np.int64)
+            if not texts_only(words := found["words"]) or not all(type(count) is int for count in found["counts"]):
+                raise ValueError("words are texts, and counts are whole numbers")
+            counts = np.array(found["counts"], dtype=np.int64)
             if not words or len(set(words)) != len(words) or counts.shape != (len(words),) or counts.min() < 0:
                 raise ValueError("words and counts do not fit each other")
             return words, counts

@@ -14,15 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from nlpkit.bundle import CONFIG, SAMPLES, VOCABULARY, Bundle, find
+from nlpkit.bundle import CONFIG, SAMPLES, VOCABULARY, Bundle
 from nlpkit.errors import SettingError
 from nlpkit.inference.characters import END, characters
 from nlpkit.inference.generation_members import open_member
 from nlpkit.inference.members import Floats
 from nlpkit.inference.mixing import Stage, softmax
+from nlpkit.inference.model import NO_SAMPLES, SavedModel, open_model
 from nlpkit.inference.sampling import RECENT, Sampling
 from nlpkit.inference.writing import GenerationMember, Logits, State, chosen, joined
-from nlpkit.normalisation import Normaliser
 from nlpkit.vocabulary import UNKNOWN, Ints, TableVocabulary, load_vocabulary
 
 __all__ = ["GenerationModel", "Text"]
@@ -52,7 +52,7 @@ class Text:
         return "".join(self.written)
 
 
-class GenerationModel:
+class GenerationModel(SavedModel):
     """A model that goes on writing, read from a bundle.
 
     >>> import nlpkit
@@ -62,25 +62,25 @@ class GenerationModel:
     :raises BundleError: if the bundle is damaged or was made for another task.
     """
 
+    task = "generate"
+
     def __init__(self, bundle: Bundle) -> None:
-        bundle.require_task("generate")
-        self.bundle = bundle
+        super().__init__(bundle)
         with bundle.reading(CONFIG):
-            self.normaliser = Normaliser(**bundle.config["normalisation"])
             (stage,) = bundle.config["stages"]
             self._weights = Stage.from_json(stage).weights
-            self._entries = list(bundle.config["members"])
             if len(self._weights) != len(self._entries) or min(self._weights) < 0 or not sum(self._weights) > 0:
                 raise ValueError(f"{len(self._entries)} members and weights {self._weights} do not fit each other")
 
     @classmethod
-    def load(cls, model: str | Path = "reviews-chars") -> GenerationModel:
+    def load(cls, model: str | Path = "reviews-chars", *, warm: bool = False) -> GenerationModel:
         """Open a model by its name (`nlpkit models list`) or its folder.
 
+        :param warm: open all of its parts now, and not when they are first needed.
         :raises BundleError: if there is none, or it is damaged, of a newer format, or made for another task.
         :raises MissingPlugin: if a plugin that it needs is not installed.
         """
-        return cls(find(model))
+        return open_model(cls, model, warm=warm)
 
     @property
     def characters(self) -> list[str]:
@@ -185,6 +185,10 @@ class GenerationModel:
         tokens = characters(self.normaliser.batch(texts))
         return np.asarray(self.vocabulary.encode(tokens).grid[0], dtype=np.int64)
 
+    def warm(self) -> None:
+        """Open every part and answer once, so that no later answer has to wait for a part to be opened."""
+        self._bits("好")
+
     def check(self) -> list[str]:
         """Open the model and read the bundle's own samples again.
 
@@ -193,10 +197,13 @@ class GenerationModel:
         """
         with self.bundle.reading(SAMPLES):
             samples = [("".join((s["prompt"], s["text"])), float(s["bits"])) for s in self.bundle.json(SAMPLES)]
-        found = [self._bits(text) for text, _ in samples] or [self._bits("")]
+        self.warm()
+        if not samples:
+            return [NO_SAMPLES]
+        found = [self._bits(text) for text, _ in samples]
         return [
             f"{text!r}: expected {expected} bits a character, found {bits}"
-            for (text, expected), bits in zip(samples, found, strict=False)
+            for (text, expected), bits in zip(samples, found, strict=True)
             if not abs(bits - expected) <= TOLERANCE
         ]
 
@@ -218,10 +225,10 @@ class GenerationModel:
                 raise ValueError("the end of a text is no token")
             return found
 
-    @cached_property
+    @property
     def members(self) -> list[GenerationMember]:
         """A network, and n-grams if there are some."""
-        return [open_member(self.bundle, entry, self.vocabulary) for entry in self._entries]
+        return self._part(0, lambda: [open_member(self.bundle, entry, self.vocabulary) for entry in self._entries])
 
     @cached_property
     def end(self) -> int:

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nlpkit.bundle import CONFIG, EVIDENCE, SAMPLES, Bundle, find
+from nlpkit.bundle import CONFIG, EVIDENCE, SAMPLES, Bundle
 from nlpkit.errors import SettingError
 from nlpkit.evidence import Evidence
 from nlpkit.inference.members import Floats, Member, open_member
 from nlpkit.inference.mixing import Stage
-from nlpkit.normalisation import Normaliser
+from nlpkit.inference.model import NO_SAMPLES, SavedModel, open_model, texts_only
 from nlpkit.rows import Row
 
 BLOCK = 4096  # texts scored together, so that the unsure ones among them fill batches of similar length
@@ -35,7 +35,7 @@ class Score(NamedTuple):
     reason: str | None = None
 
 
-class SentimentModel:
+class SentimentModel(SavedModel):
     """A classifier of texts read from a bundle; any set of labels.
 
     >>> import nlpkit
@@ -45,27 +45,27 @@ class SentimentModel:
     :raises BundleError: if the bundle is damaged or was made for another task.
     """
 
+    task = "sentiment"
+
     def __init__(self, bundle: Bundle) -> None:
-        bundle.require_task("sentiment")
-        config = bundle.config
-        self.bundle = bundle
+        super().__init__(bundle)
         with bundle.reading(CONFIG):
-            self.labels: list[str] = list(config["labels"])
-            self.normaliser = Normaliser(**config["normalisation"])
-            self.stages = [Stage.from_json(stage) for stage in config["stages"]]
+            self.labels: list[str] = _labels(bundle.config["labels"])
+            _check_aliases(bundle.config.get("aliases", {}))
+            self.stages = [Stage.from_json(stage) for stage in bundle.config["stages"]]
             asked = [len(stage.weights) for stage in self.stages]
-            if not self.labels or not asked or asked != sorted(asked) or asked[-1] > len(config["members"]):
+            if not asked or asked != sorted(asked) or asked[-1] > len(self._entries):
                 raise ValueError("labels, members and stages do not fit each other")
-        self._opened: dict[int, Member] = {}
 
     @classmethod
-    def load(cls, model: str | Path = "reviews") -> SentimentModel:
+    def load(cls, model: str | Path = "reviews", *, warm: bool = False) -> SentimentModel:
         """Open a model by its name (`nlpkit models list`) or its folder.
 
+        :param warm: open all of its parts now, and not when they are first needed.
         :raises BundleError: if there is none, or it is damaged, of a newer format, or made for another task.
         :raises MissingPlugin: if a plugin that it needs is not installed.
         """
-        return cls(find(model))
+        return open_model(cls, model, warm=warm)
 
     def score(self, texts: Iterable[str]) -> list[Score]:
         """Score each text, in order.
@@ -110,9 +110,13 @@ class SentimentModel:
 
     def member(self, position: int) -> Member:
         """Return a member, opened when first asked: a sure answer of the first never loads the others."""
-        if position not in self._opened:
-            self._opened[position] = open_member(self.bundle, self.bundle.config["members"][position], len(self.labels))
-        return self._opened[position]
+        return self._part(position, lambda: open_member(self.bundle, self._entries[position], len(self.labels)))
+
+    def warm(self) -> None:
+        """Open every part and answer once, so that no later answer has to wait for a part to be opened."""
+        for position in range(len(self._entries)):
+            self.member(position).logits(self.normaliser.batch(["好"]))
+        self._evidence.reasons(["好"])
 
     def check(self) -> list[str]:
         """Open every member and score the bundle's own samples again.
@@ -120,15 +124,17 @@ class SentimentModel:
         :returns: a sentence for each sample that comes out otherwise than recorded.
         :raises BundleError: if a file is damaged.
         """
-        for position in range(len(self.bundle.config["members"])):
-            self.member(position).logits(["好"])
-        self._evidence.reasons(["好"])
+        self.warm()
         faults = []
         with self.bundle.reading(SAMPLES):
             samples = [(sample["text"], sample["probabilities"] or {}) for sample in self.bundle.json(SAMPLES)]
+            if not samples:
+                return [NO_SAMPLES]
             for (text, expected), score in zip(samples, self.score(text for text, _ in samples), strict=True):
                 found = score.probabilities or {}
-                if expected.keys() != found.keys() or any(abs(expected[k] - found[k]) > TOLERANCE for k in expected):
+                if expected.keys() != found.keys() or not all(
+                    abs(expected[k] - found[k]) <= TOLERANCE for k in expected
+                ):
                     faults.append(f"{text!r}: expected {expected or None}, found {found or None}")
         return faults
 
@@ -150,7 +156,21 @@ class SentimentModel:
     @cached_property
     def _evidence(self) -> Evidence:
         with self.bundle.reading(EVIDENCE):
-            return Evidence(**self.bundle.json(EVIDENCE))
+            found = self.bundle.json(EVIDENCE)
+            if not isinstance(found["characters"], str) or not texts_only(found["words"]):
+                raise ValueError("evidence is a text of characters and a list of words")
+            return Evidence(**found)
+
+
+def _labels(found: object) -> list[str]:
+    if not isinstance(found, list) or not found or not texts_only(found) or len(set(found)) != len(found):
+        raise ValueError(f"labels are a list of different texts, found: {found!r:.200}")
+    return found
+
+
+def _check_aliases(found: object) -> None:
+    if not isinstance(found, dict) or not texts_only(list(found.values())):
+        raise ValueError(f"aliases are labels by other labels, found: {found!r:.60}")
 
 
 def _unscored(text: object, reason: str) -> Score:
