@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from nlpkit.bundle import UNLISTED, Bundle
 from nlpkit.telemetry import SWITCHES, disable_telemetry
 from tests.commands.test_train import RECIPE, write_goods
 
@@ -133,7 +134,9 @@ def test_training_opens_no_socket_and_writes_into_its_folder_only(tmp_path):
     arguments = ("sentiment", "train", corpus, "-o", "model", "--config", recipe)
     process = Watched(tmp_path / "train", *arguments, OMP_NUM_THREADS="1")
     process.end()
-    assert (process.folder / "model" / "words" / "model.onnx").is_file()
+    made = Bundle.open(process.folder / "model")
+    assert set(made.checksums) == set(made.files) - set(UNLISTED) - {"bag/model.safetensors", "words/model.safetensors"}
+    assert "words/model.onnx" in made.checksums
     assert process.sockets() == []
     assert process.written() == []
     assert list(process.home.iterdir()) == []
