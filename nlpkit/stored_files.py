@@ -18,7 +18,9 @@ from typing import NamedTuple
 MEGABYTE = 1 << 20
 MOST_FILES, DEEPEST = 1000, 8
 LARGEST = "NLPKIT_LARGEST_FILE"  # megabytes, in the environment
-LARGEST_FILE, TEXTS_SHARE = 512, 16  # megabytes; what is parsed may be the sixteenth part
+LARGEST_FILE = 512  # megabytes
+SHORT_TEXTS = ("config.json", "evidence.json", "samples.json", "README.md", "history.csv", "curve.png")
+TEXT, SHORT_TEXT = 16, 64  # what is parsed may have the sixteenth part, and what never is long the sixty-fourth
 SMALL = 1 << 16  # bytes: files up to this are read when the folder is opened, and need not stay open
 TEXTS = (".json", ".md", ".csv", ".txt", ".png")
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -170,7 +172,7 @@ def largest_file(path: str) -> int:
     """Bytes that a file of this name may have."""
     megabytes = os.environ.get(LARGEST, "")
     chosen = int(megabytes) if megabytes.isdecimal() and len(megabytes) < 9 else LARGEST_FILE
-    return chosen * MEGABYTE // (TEXTS_SHARE if path.endswith(TEXTS) else 1)
+    return chosen * MEGABYTE // (SHORT_TEXT if path in SHORT_TEXTS else TEXT if path.endswith(TEXTS) else 1)
 
 
 def _check_kind(path: str, found: os.stat_result) -> None:

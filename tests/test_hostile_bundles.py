@@ -22,20 +22,20 @@ from tests.tiny import WORDS, component, model_files, sample, stage, table_membe
 from tests.tiny_cloze import cloze_files, counted_files
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the folders hold what only Unix has")
-SECONDS, KILOBYTES = 5, 3 << 20  # that a refusal may take
+SECONDS, KILOBYTES = 5, 3 << 20  # of a processor, and of memory, that a refusal may take
 CHECKING = """
 import json, resource, sys, time
 from nlpkit.errors import NlpkitError
 from nlpkit.inference.opening import load
 resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
 for folder in sys.argv[1:]:
-    begin = time.perf_counter()
+    begin = time.process_time()
     try:
         said = f"passed: {load(folder).check()}"
     except NlpkitError as error:
         said = str(error)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps([said, time.perf_counter() - begin, peak]), flush=True)
+    print(json.dumps([said, time.process_time() - begin, peak]), flush=True)
 """
 Change = Callable[[Path], object]
 WEIGHTS = "characters/arrays.safetensors"
@@ -137,8 +137,9 @@ FOLDERS: dict[str, list[Change]] = {
     ],
     "huge JSON": [
         put("config.json", "[" + "[]," * 15_000_000 + "[]]"),
-        put("samples.json", "[" + "[]," * 10_000_000 + "[]]"),
+        put("samples.json", "[" + "[]," * 2_000_000 + "[]]"),
         put("evidence.json", '{"characters": "' + "好" * 12_000_000 + '", "words": []}'),
+        put("characters/vocabulary.json", '{"kind": "table", "tokens": [' + "[]," * 10_000_000 + '""]}'),
         put("characters/vocabulary.json", '{"kind": "table", "tokens": [' + '"",' * 7_000_000 + '""]}'),
         put("config.json", '{"format": ' + "1" * 10_000_000 + "}"),
     ],
@@ -222,7 +223,7 @@ FOLDERS: dict[str, list[Change]] = {
 def refusals(folders: list[Path]) -> list[str]:
     """What is said of each folder by a process of its own, which must neither take long nor much memory."""
     command = [sys.executable, "-W", "error", "-c", CHECKING, *map(str, folders)]
-    done = subprocess.run(command, capture_output=True, check=False, timeout=SECONDS * len(folders) + 20)
+    done = subprocess.run(command, capture_output=True, check=False, timeout=600)
     assert (done.returncode, done.stderr.decode()) == (0, "")
     found = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(found) == len(folders)
