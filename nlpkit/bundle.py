@@ -121,7 +121,8 @@ class Bundle:
         """By which a model is known again: equal only where everything is that inference reads."""
         found = hashlib.sha256(self.read(CONFIG))
         if self.checksums is None:
-            for path, each in checksums(self.config, {path: self.read(path) for path in self._readable()}).items():
+            read = (path for path in self.files if not path.endswith(f"/{WEIGHTS}"))
+            for path, each in checksums({path: self.read(path) for path in read}).items():
                 found.update(f"{path} {each}\n".encode())
         return found.hexdigest()
 
@@ -191,8 +192,9 @@ class Bundle:
         return [path for path in self.files if listed is None or path in listed]
 
     def _check_listed(self) -> None:
-        """Refuse a folder without files that config.json lists."""
-        if lacking := sorted(set(self.checksums or ()) - set(self.files)):
+        """Refuse a folder without files that config.json lists; only the weights as trained may be left out."""
+        absent = sorted(set(self.checksums or ()) - set(self.files))
+        if lacking := [path for path in absent if not path.endswith(f"/{WEIGHTS}")]:
             raise BundleError(f"{self.name} is damaged: {', '.join(lacking[:3])} is missing: get a whole copy of it")
 
     def _check_sum(self, path: str, data: bytes, listed: Mapping[str, str]) -> None:
@@ -295,17 +297,15 @@ def dump_json(value: Any) -> bytes:
     return (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode("utf-8", "replace")
 
 
-def checksums(config: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, str]:
-    """The SHA-256 of each file that inference reads, by path."""
-    by_torch = {f"{entry['name']}/{WEIGHTS}" for entry in config["members"] if entry.get("runtime") == "torch"}
-    read = (path for path in files if path not in UNLISTED and (not path.endswith(f"/{WEIGHTS}") or path in by_torch))
-    return {path: hashlib.sha256(files[path]).hexdigest() for path in sorted(read)}
+def checksums(files: Mapping[str, bytes]) -> dict[str, str]:
+    """The SHA-256 of each file of a model, by path, but for those that people may edit."""
+    return {path: hashlib.sha256(files[path]).hexdigest() for path in sorted(files) if path not in UNLISTED}
 
 
 def with_checksums(files: Mapping[str, bytes]) -> dict[str, bytes]:
     """All files of a model, config.json with the checksums of the others."""
     config = json.loads(files[CONFIG])
-    return {**files, CONFIG: dump_json({**config, FILES: checksums(config, files)})}
+    return {**files, CONFIG: dump_json({**config, FILES: checksums(files)})}
 
 
 def _open_files(folder: Path) -> OpenFolder:

@@ -406,14 +406,18 @@ def test_checksums_are_of_what_inference_reads():
     entry, files = table_member()
     more = {"history.csv": b"x", "curve.png": b"x", "characters/model.safetensors": b"x"}
     found = Bundle("m", with_checksums(model_files((entry, files)) | more)).checksums
-    assert sorted(found) == [
-        "characters/arrays.safetensors",
-        "characters/vocabulary.json",
-        "evidence.json",
-        "samples.json",
-    ]
-    by_torch = model_files((entry | {"runtime": "torch"}, files)) | more
-    assert "characters/model.safetensors" in Bundle("m", with_checksums(by_torch)).checksums
+    assert set(found) == {*files, "evidence.json", "samples.json", "characters/model.safetensors"}
+
+
+def test_the_weights_as_trained_may_be_left_out(tmp_path):
+    save(tmp_path / "m", with_checksums(OLD | {"characters/model.safetensors": b"x"}))
+    (tmp_path / "m" / "characters" / "model.safetensors").write_bytes(b"y")
+    opened = load(tmp_path / "m")
+    assert opened.score(["好"])[0].label == "positive"  # which does not read them
+    with pytest.raises(BundleError, match=r"model\.safetensors is not the file"):
+        opened.bundle.read("characters/model.safetensors")
+    (tmp_path / "m" / "characters" / "model.safetensors").unlink()
+    assert load(tmp_path / "m").score(["好"])[0].label == "positive"
 
 
 @pytest.mark.parametrize("path", ["evidence.json", "samples.json", *(p for p in OLD if p.startswith("characters"))])

@@ -291,6 +291,15 @@ def looping(turns: int) -> dict[str, bytes]:
         "loop in a branch": graph([branch], numbers),
         "scan": graph(scan, [("n", np.array([turns, 1]))]),
         "loop without a limit": graph([node("Loop", ["", "t", "x0"], ["logits"], body=body)], numbers[1:]),
+        "as many turns as it has numbers": graph(
+            [
+                node("Shape", ["ids"], ["two"]),
+                node("ReduceProd", ["two"], ["few"], keepdims=0),
+                node("Mul", ["few", "n"], ["many"]),
+                node("Loop", ["many", "t", "x0"], ["logits"], body=body),
+            ],
+            numbers,
+        ),
         "functions": graph([node("Bomb", ["x0"], ["logits"], domain="own")], numbers[2:], functions=[function]),
     }
 

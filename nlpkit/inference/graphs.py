@@ -23,7 +23,7 @@ from nlpkit.stored_files import MEGABYTE, largest_file
 from nlpkit.telemetry import disable_telemetry
 
 SILENT = 4  # of its log: but for what ends the process
-SECONDS = 3.0  # of a processor, for one token
+SECONDS = 2.0  # of a processor, for one token
 MEMORY = 1536 * MEGABYTE  # bytes, for one token; or thrice the largest file that is read
 MOST_INPUTS = 1 << 24  # numbers of an input, for one token
 KINDS = {

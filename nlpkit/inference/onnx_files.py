@@ -1,9 +1,10 @@
-"""ONNX read as far as safety asks: what it would do and what numbers it holds, before any of it is executed.
+"""ONNX read as far as safety asks, before it is executed: what numbers it holds, and whether it holds all of them.
 
-A file of a stranger's may hold loops without end, functions that call each other, weights that lie elsewhere on the
-disk, and numbers that are none. Inference has no package that reads ONNX, and needs little of it: a protocol buffer is
-a run of fields, each a number, a kind and a value (https://protobuf.dev/programming-guides/encoding/; the numbers of
-fields are those of https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3).
+A file of a stranger's may hold functions that call each other, weights that lie elsewhere on the disk, and numbers that
+are none. What only shows when it runs, such as loops without end, is seen to in `nlpkit.inference.graphs`. Inference
+has no package that reads ONNX, and needs little of it: a protocol buffer is a run of fields, each a number, a kind and
+a value (https://protobuf.dev/programming-guides/encoding/; the numbers of fields are those of
+https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3).
 """
 
 from __future__ import annotations
@@ -21,12 +22,11 @@ VARINT, EIGHT, BYTES, FOUR = 0, 1, 2, 5  # kinds of fields
 MOST_FIELDS = 1_000_000
 MOST_GRAPHS = 16  # in each other
 MOST_NUMBERS = 1 << 30  # of a tensor
-LOOPS = frozenset({"Loop", "SequenceMap"})  # not Scan, which takes as many turns as an input has tokens
 FLOATS = {1: "<f4", 10: "<f2", 11: "<f8"}  # a tensor's kind of numbers
 BFLOAT16, EXPONENT = 16, 0x7F80
 GRAPH, FUNCTIONS = 7, 25  # fields of a model
 NODE, INITIALIZER, SPARSE_INITIALIZER = 1, 5, 15  # of a graph
-OP_TYPE, ATTRIBUTE = 4, 5  # of a node
+ATTRIBUTE = 5  # of a node
 TENSOR, SUBGRAPH, TENSORS, SUBGRAPHS, SPARSE, SPARSES = 5, 6, 10, 11, 22, 23  # of an attribute
 DIMS, KIND, FLOAT_DATA, NAME, RAW, DOUBLE_DATA, EXTERNAL, LOCATION = 1, 2, 4, 8, 9, 10, 13, 14  # of a tensor
 
@@ -34,7 +34,7 @@ DIMS, KIND, FLOAT_DATA, NAME, RAW, DOUBLE_DATA, EXTERNAL, LOCATION = 1, 2, 4, 8,
 def check_onnx(data: bytes) -> None:
     """Refuse ONNX that nlpkit does not execute.
 
-    :raises ValueError: if it has loops, functions or weights outside, if a weight is no number, or if it is no ONNX.
+    :raises ValueError: if it has functions or weights outside, if a weight is no number, or if it is no ONNX.
     """
     _Reader().model(memoryview(data))
 
@@ -49,10 +49,7 @@ class _Tensor:
 
 
 class _Reader:
-    """Goes through a model once.
-
-    A loop of a million turns is no loop of a reader's: it stops at so many fields.
-    """
+    """Goes through a model once, and no further than so many fields."""
 
     def __init__(self) -> None:
         self._fields = 0
@@ -81,8 +78,6 @@ class _Reader:
 
     def _node(self, data: memoryview, depth: int) -> None:
         for number, value in self._each(data):
-            if number == OP_TYPE and (op := bytes(_message(value)).decode("utf-8", "replace")) in LOOPS:
-                raise ValueError(f"it holds a {op}, which is not executed, as nobody can tell how long it takes")
             if number == ATTRIBUTE:
                 self._attribute(_message(value), depth)
 

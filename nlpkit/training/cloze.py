@@ -69,7 +69,7 @@ def train(
     An interrupted run is resumed by the same call with ``resume``: the weights are those that it would have come to.
 
     :param texts: read once, to the end; not at all where an earlier attempt has stored them.
-    :param samples: texts with blanks for the folder's test of itself; None takes some validation rows.
+    :param samples: texts with blanks for the folder's test of itself; None takes some validation rows, or training rows.
     :param keep_weights: also save the weights as trained, which inference does not need.
     :param force: replace a model, or an unfinished run, that is there.
     :param every: seconds between saves of the state from which a killed run goes on.
@@ -190,9 +190,15 @@ def _model(
     measured = yield from _test(model, learnt.corpus)
     figures = {name: found.to_json() for name, found in measured.items()}
     files[bundle.CONFIG] = bundle.dump_json({**config, "stages": [asdict(stage)], "metrics": figures})
-    texts = samples or [item.text for item in _items(model, learnt.corpus, "validation", slice(None), SAMPLES)]
+    texts = samples or _sample_texts(model, learnt.corpus)
     files[bundle.SAMPLES] = bundle.dump_json([model.sample(text) for text in texts])
     return Model(files, [stage], measured)
+
+
+def _sample_texts(model: ClozeModel, corpus: StoredCorpus) -> list[str]:
+    """Validation rows with blanks, or, where there are none, training rows."""
+    places = ("validation", "train")
+    return next(filter(None, ([i.text for i in _items(model, corpus, p, slice(None), SAMPLES)] for p in places)), [])
 
 
 def _mixed(model: ClozeModel, corpus: StoredCorpus, *, focus: bool) -> Stage:

@@ -71,7 +71,7 @@ def train(
     An interrupted run is resumed by the same call with ``resume``: the weights are those that it would have come to.
 
     :param examples: read once, to the end; not at all where an earlier attempt has stored them.
-    :param samples: texts for the folder's test of itself; None takes some validation rows.
+    :param samples: texts for the folder's test of itself; None takes some validation rows, or training rows.
     :param keep_weights: also save the weights as trained, which inference does not need.
     :param force: replace a model, or an unfinished run, that is there.
     :param every: seconds between saves of the state from which a killed run goes on.
@@ -141,7 +141,8 @@ def _model(
     yield from _told_answers(measured.get("all"), learnt, settings)
     config["metrics"] = {name: found.to_json() for name, found in measured.items()}
     files[bundle.CONFIG] = bundle.dump_json(config)
-    texts = samples or [text for block in corpus.texts("validation", SAMPLES) for text in block]
+    place = "validation" if len(corpus.rows("validation")) else "train"
+    texts = samples or [text for block in corpus.texts(place, SAMPLES) for text in block]
     files[bundle.SAMPLES] = bundle.dump_json(_samples(model, texts))
     return Model(files, learnt.stages, measured)
 

@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch")
 from safetensors.numpy import load as load_arrays  # noqa: E402
 
 import nlpkit  # noqa: E402
-from nlpkit.bundle import Bundle  # noqa: E402
+from nlpkit.bundle import Bundle, with_checksums  # noqa: E402
 from nlpkit.corpus import Example  # noqa: E402
 from nlpkit.errors import BundleError, DataError, NlpkitError, SettingError  # noqa: E402
 from nlpkit.inference.members import TextIds, open_member  # noqa: E402
@@ -361,7 +361,7 @@ def test_ids_that_a_graph_does_not_know_are_damage(trained):
     entry = Bundle("trained", files).config["members"][2]
     tokens = [chr(code) for code in range(0x4E00, 0x5200)]
     files["bag/vocabulary.json"] = dump_vocabulary(TableVocabulary(tokens))
-    member = open_member(Bundle("trained", files), entry, 2)
+    member = open_member(Bundle("trained", with_checksums(files)), entry, 2)
     with pytest.raises(BundleError, match=r"trained: bag/model\.onnx is damaged") as caught:
         member.logits([tokens[-1]])
     assert "\n" not in str(caught.value)
@@ -378,7 +378,7 @@ def test_weights_that_do_not_fit_are_damage(trained, data):
     else:
         files["bag/model.safetensors"] = files["cnn/model.safetensors"] if data == "other" else data
     with pytest.raises(BundleError, match=r"trained is damaged: bag/model\.safetensors") as caught:
-        restore(bundle, entry, vocabulary, 2)
+        restore(Bundle("trained", with_checksums(files)), entry, vocabulary, 2)
     assert "\n" not in str(caught.value)
 
 
