@@ -23,7 +23,7 @@ from nlpkit.cloze_items import Item, blanked
 from nlpkit.corpus import Example
 from nlpkit.errors import DataError, SettingError
 from nlpkit.evaluation import corpus_names
-from nlpkit.inference.blanks import split_at_blanks
+from nlpkit.inference.blanks import MARK, split_at_blanks
 from nlpkit.inference.cloze import ClozeModel
 from nlpkit.inference.mixing import Stage
 from nlpkit.normalisation import Normaliser
@@ -69,7 +69,7 @@ def train(
     An interrupted run is resumed by the same call with ``resume``: the weights are those that it would have come to.
 
     :param texts: read once, to the end; not at all where an earlier attempt has stored them.
-    :param samples: texts with blanks for the folder's test of itself; None takes some validation rows, or training rows.
+    :param samples: texts with blanks for the folder's test of itself; None takes some rows.
     :param keep_weights: also save the weights as trained, which inference does not need.
     :param force: replace a model, or an unfinished run, that is there.
     :param every: seconds between saves of the state from which a killed run goes on.
@@ -196,9 +196,10 @@ def _model(
 
 
 def _sample_texts(model: ClozeModel, corpus: StoredCorpus) -> list[str]:
-    """Validation rows with blanks, or, where there are none, training rows."""
-    places = ("validation", "train")
-    return next(filter(None, ([i.text for i in _items(model, corpus, p, slice(None), SAMPLES)] for p in places)), [])
+    """Validation rows with a blank for a word, or, where there are none, training rows with one behind them."""
+    if items := _items(model, corpus, "validation", slice(None), SAMPLES):
+        return [item.text for item in items]
+    return [f"{text}{MARK}" for block in corpus.texts("train", SAMPLES) for text in block]
 
 
 def _mixed(model: ClozeModel, corpus: StoredCorpus, *, focus: bool) -> Stage:
