@@ -99,7 +99,7 @@ class Bundle:
             raise BundleError(
                 f"{self.name} has format {config['format']!r:.40}, written by nlpkit "
                 f"{config.get('nlpkit', 'unknown')!s:.40}; this version reads format {FORMAT}: "
-                f"{'train it again' if older else 'pip install --upgrade nlpkit-zh'}"
+                f"{'train it again' if older else 'bring nlpkit up to date'}"
             )
         of_task = {"labels"} if config.get("task") == "sentiment" else set()
         if lacking := sorted(({"task", "members", "stages"} | of_task) - config.keys()):
