@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nlpkit.normalisation import visible
+
 _HAN = "㐀-鿿豈-﫿𠀀-𳑿"
 _WORD = re.compile(rf"[^\W\d_{_HAN}]{{2,}}")
 _CHARACTER = re.compile(rf"[{_HAN}]")
@@ -54,7 +56,7 @@ class Evidence:
         return {"characters": "".join(sorted(self.characters)), "words": sorted(self.words)}
 
     def _reason(self, text: str) -> str | None:
-        if not text.strip():
+        if not visible(text).strip():
             return "empty"
         if not any(c.isalpha() for c in text):
             return "no evidence: no letters"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlpkit.corpus import Example
+from nlpkit.normalisation import nfkc, visible
 
 PLACES = ("train", "validation", "test")  # a row's place is a position here
 
 
 def letters(text: str) -> str:
-    """What two copies of a text share: letters and digits, in NFKC and lower case."""
-    return "".join(c for c in unicodedata.normalize("NFKC", text).lower() if c.isalnum())
+    """What two copies of a text share: visible letters and digits, in NFKC and lower case."""
+    return "".join(c for c in nfkc(visible(text)).lower() if c.isalnum())
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ normalised = st.text(st.characters(exclude_categories=("Cs",), exclude_character
         ("abc好123", None),
         ("", "empty"),
         (" \t　", "empty"),
+        ("\u200b\u3164 \ufeff", "empty"),
         ("12345", "no evidence: no letters"),
         ("👍👍", "no evidence: no letters"),
         ("。。。！", "no evidence: no letters"),

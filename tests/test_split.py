@@ -26,6 +26,11 @@ def test_copies_differ_in_punctuation_and_case_only():
     assert (found.duplicates, found.conflicts, found.empty) == (3, 1, 1)
 
 
+def test_copies_may_differ_in_what_nobody_sees():
+    assert letters("e\u200b\u0301好\u3164评\ufe0f") == letters("é好评")
+    assert Key.of("\u3164\u115f") is None
+
+
 labelled = st.lists(st.builds(Example, st.text("好坏 ，!aA", max_size=3), st.sampled_from("01")), max_size=20)
 
 

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from nlpkit.inference.members import Floats
+from nlpkit.normalisation import INVISIBLE
 
 MARK = "__"
 BEGIN, END, BLANK = -1, -2, -3  # ids of the marks that a network reads beside those of a vocabulary
-_BLANK = re.compile("[_＿]{2,}")
+_BLANK = re.compile(f"[_＿](?:{INVISIBLE}*[_＿])+")
 _ELSEWHERE = re.compile(  # how others mark what is missing
     r"\[mask\]|<mask>|\{mask\}|\[unused\d+\]|[(（]\s*[)）]|[\[【]\s*[\]】]|[□▢☐]+|[*＊×]{2,}|[?？]{3,}|[_＿]",
     re.IGNORECASE,
@@ -33,7 +34,10 @@ class ClozeMember(Protocol):
 
 
 def split_at_blanks(text: str) -> list[str]:
-    """What stands between the blanks of a text; two underscores or more, of whatever width, are one blank."""
+    """What stands between the blanks of a text; two underscores or more, of whatever width, are one blank.
+
+    Characters that nobody sees may stand between the underscores.
+    """
     return _BLANK.split(text)
 
 

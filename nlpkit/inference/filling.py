@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from nlpkit.errors import SettingError
 from nlpkit.inference.blanks import MARK, Blank, blank_at, foreign_mark, split_at_blanks
-from nlpkit.normalisation import Normaliser
+from nlpkit.normalisation import Normaliser, visible
 from nlpkit.rows import Row
 
 if TYPE_CHECKING:
@@ -236,9 +236,9 @@ def _fault(text: object, parts: Sequence[str]) -> str | None:
     if not isinstance(text, str):
         return f"not a text but {type(text).__name__}"
     if len(parts) < 2:
-        if mark := foreign_mark(text):
+        if mark := foreign_mark(visible(text)):
             return f"{NO_BLANK}: write {MARK} for {mark}, one blank for each word that is missing"
-        return NO_BLANK if text.strip() else "empty"
+        return NO_BLANK if visible(text).strip() else "empty"
     return f"too many blanks: {len(parts) - 1}, {LIMIT} are the most" if len(parts) - 1 > LIMIT else None
 
 

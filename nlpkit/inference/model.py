@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from threading import RLock
@@ -34,7 +34,7 @@ class SavedModel(ABC):
         self._opened: dict[int, Any] = {}
         self._lock = RLock()
         with bundle.reading(CONFIG):
-            self.normaliser = make_normaliser(bundle.config["normalisation"])
+            self.normaliser = Normaliser.of(bundle.config["normalisation"])
             self._entries = entries(bundle.config["members"])
 
     @abstractmethod
@@ -84,18 +84,6 @@ def _reopen(kind: type[Model], source: str, fingerprint: str) -> Model:
     if bundle.fingerprint != fingerprint:
         raise BundleError(f"{source} is not the model that was pickled: it has been replaced since; load it anew")
     return kind(bundle)
-
-
-def make_normaliser(config: Mapping[str, Any]) -> Normaliser:
-    """The normaliser that config.json describes.
-
-    :raises ValueError: or TypeError, if it describes none.
-    """
-    made = Normaliser(**config)
-    for name, default in Normaliser().config.items():
-        if isinstance(default, bool) and not isinstance(made.config[name], bool):
-            raise ValueError(f"normalisation.{name} is true or false, was: {made.config[name]!r:.60}")
-    return made
 
 
 def entries(members: Any) -> list[dict[str, Any]]:
