@@ -85,7 +85,7 @@ def _is_mark(character: str) -> bool:
 
 @dataclass(frozen=True)
 class Normaliser:
-    """Which steps a model's texts go through, in this order but for the last, which comes first.
+    """Which steps a model's texts go through, in this order but for ``visible``, which comes first.
 
     :param nfkc: Unicode's compatibility composition: ``Ａ！`` becomes ``A!`` (https://unicode.org/reports/tr15/).
     :param lower: lower case.
@@ -95,6 +95,8 @@ class Normaliser:
         (https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point: zero width signs, soft hyphens, variation
         selectors, marks of direction, tags, Hangul fillers), marks of annotation, and control characters but for white
         space. A joined emoji becomes its parts, which are no letters and so no evidence either way.
+    :param words: no step of a text but one of words: what a tokenizer's dictionary holds is known in the spelling that
+        the other steps make of it, so that none of them cuts a word; see `nlpkit.protocols.Tokenizer`.
     """
 
     nfkc: bool = True
@@ -102,20 +104,22 @@ class Normaliser:
     simplify: bool = True
     zero: bool = False
     visible: bool = True
+    words: bool = True
 
     @classmethod
     def of(cls, config: Mapping[str, bool]) -> Self:
         """Read what config.json says.
 
         A model whose config.json lacks ``visible`` gets it all the same: in its training texts such characters stood
-        next to nowhere, even if its vocabulary has some, so that nothing is lost with them but their harm.
+        next to nowhere, even if its vocabulary has some, so that nothing is lost with them but their harm. One that
+        lacks ``words`` has learnt from words that were cut, and cuts them on.
 
         :raises ValueError: or TypeError, if that is something else.
         """
         steps = dict(config)
         if odd := [name for name, value in steps.items() if not isinstance(value, bool)]:
             raise ValueError(f"normalisation.{odd[0]} is true or false, was: {steps[odd[0]]!r:.60}")
-        return cls(**steps)
+        return cls(**{"words": False} | steps)
 
     @property
     def config(self) -> dict[str, Any]:

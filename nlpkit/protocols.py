@@ -28,6 +28,10 @@ class Tokenizer(Protocol):
     A tokenizer may also have ``batch(texts) -> Tokens``, a faster way to the same tokens for many texts at once. One
     whose tokens suit some embeddings only names them: ``embeddings = ("bert", "trainable")``. One that cuts long texts
     says in ``longest`` how many tokens it leaves at most, and counts in ``cut`` the texts that it has cut so far.
+
+    A factory that knows words of its own may take ``normaliser: Normaliser | None = None``, which is no option: by it
+    the words can be spelled as texts are. One whose file holds what cannot be used says so in ``remarks``, a sequence
+    of sentences, which training tells at its beginning; so may an embedding.
     """
 
     config: dict[str, Any]  # the factory's options, JSON only, never a path

@@ -23,7 +23,10 @@ from nlpkit.telemetry import disable_telemetry
 if TYPE_CHECKING:
     import click
 
+    from nlpkit.normalisation import Normaliser
+
 PREFIX = "nlpkit_register_"
+GIVEN = ("input_dim", "files", "normaliser")  # parameters of a factory that are no options
 HOOKS = {
     "tokenizer": "nlpkit_register_tokenizers",
     "embedding": "nlpkit_register_embeddings",
@@ -84,7 +87,7 @@ class Component:
         return {
             p.name: ... if p.default is p.empty else p.default
             for p in parameters
-            if p.kind is p.KEYWORD_ONLY and p.name not in ("input_dim", "files")
+            if p.kind is p.KEYWORD_ONLY and p.name not in GIVEN
         }
 
     @property
@@ -92,13 +95,21 @@ class Component:
         """Whether the factory can be given the files that one of its tokenizers kept."""
         return "files" in inspect.signature(self.factory).parameters
 
-    def create(self, options: dict[str, Any], **fixed: Any) -> Any:
+    @property
+    def takes_normaliser(self) -> bool:
+        """Whether the factory wants to know how texts are normalised."""
+        return "normaliser" in inspect.signature(self.factory).parameters
+
+    def create(self, options: dict[str, Any], *, normaliser: Normaliser | None = None, **fixed: Any) -> Any:
         """Call the factory.
 
+        :param normaliser: of the texts; it is given to a factory that takes it.
         :raises SettingError: for an option that it does not have, or a value that it refuses.
         :raises PluginError: for any other fault of the factory.
         :raises BundleError: for any of these, if a saved model was made with another version.
         """
+        if normaliser is not None and self.takes_normaliser:
+            fixed["normaliser"] = normaliser
         saved = _SAVED.set(self.made_with is not None)
         try:
             return self._create(options, fixed)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from nlpkit.builtin.dictionaries import Entry, parse_dictionary, parse_older_dictionary, read_dictionary
 from nlpkit.builtin.options import switch
+from nlpkit.builtin.whole_words import MIXED, SEGMENTED, WholeWords
 from nlpkit.errors import DataError
 
 if TYPE_CHECKING:
+    from nlpkit.normalisation import Normaliser
     from nlpkit.vocabulary import Tokens
 
 DICTIONARY = "dictionary.txt"
-_ENTRY = re.compile(r"(?P<word>.+?)(?:\s+(?P<freq>[0-9]+))?(?:\s+(?P<tag>[a-zA-Z]+))?")
 
 
 class CharTokenizer:
@@ -54,6 +55,23 @@ class WhitespaceTokenizer:
         return text.split()
 
 
+@dataclass(frozen=True)
+class Words:
+    """What a segmenter shall know besides its own dictionary.
+
+    :param entries: for the segmenter.
+    :param whole: words that are found before the segmenter sees a text; None for a model that was made before there
+        were any.
+    :param files: the user's dictionary, as a model keeps it.
+    :param remarks: about that dictionary.
+    """
+
+    entries: Sequence[Entry] = ()
+    whole: WholeWords | None = None
+    files: dict[str, bytes] = field(default_factory=dict)
+    remarks: Sequence[str] = ()
+
+
 class WordTokenizer:
     """Words of a segmenter, without white space.
 
@@ -61,14 +79,22 @@ class WordTokenizer:
     :raises TypeError: if ``hmm`` is neither true nor false.
     """
 
-    def __init__(self, cut: Callable[[str, bool], Any], *, hmm: bool, files: dict[str, bytes]) -> None:
+    def __init__(self, cut: Callable[[str, bool], Any], *, hmm: bool, words: Words) -> None:
         switch(hmm=hmm)
-        self._cut = cut
+        self._cut, self._whole = cut, words.whole
         self.config: dict[str, Any] = {"hmm": hmm}
-        self.files = files
+        self.files, self.remarks = words.files, words.remarks
 
     def tokenize(self, text: str) -> list[str]:
         """``"衣服质量不错"`` becomes ``["衣服", "质量", "不错"]``."""
+        if self._whole is None or not self._whole.in_reach(text):
+            return self._segments(text)
+        tokens: list[str] = []
+        for piece, whole in self._whole.cut(text):
+            tokens += [piece] if whole else self._segments(piece)
+        return tokens
+
+    def _segments(self, text: str) -> list[str]:
         return [word for word in self._cut(text, self.config["hmm"]) if not word.isspace()]
 
 
@@ -82,7 +108,13 @@ def whitespace() -> WhitespaceTokenizer:
     return WhitespaceTokenizer()
 
 
-def jieba(*, hmm: bool = True, dictionary: str | None = None, files: dict[str, bytes] | None = None) -> WordTokenizer:
+def jieba(
+    *,
+    hmm: bool = True,
+    dictionary: str | None = None,
+    files: dict[str, bytes] | None = None,
+    normaliser: Normaliser | None = None,
+) -> WordTokenizer:
     """Words by jieba (https://github.com/fxsjy/jieba), the slow original.
 
     :param hmm: guess words that the dictionary does not hold.
@@ -92,6 +124,7 @@ def jieba(*, hmm: bool = True, dictionary: str | None = None, files: dict[str, b
         warnings.simplefilter("ignore")  # its source has escapes that newer Pythons warn of
         from jieba import Tokenizer, setLogLevel  # reads 5 MB when first used
 
+    words = _words(dictionary, files, normaliser)
     setLogLevel(60)  # it reports loading on stderr
     segmenter = Tokenizer()
     frequencies = segmenter.gen_pfdict(
@@ -99,13 +132,18 @@ def jieba(*, hmm: bool = True, dictionary: str | None = None, files: dict[str, b
     )  # its own way loads a cache that anyone may have planted
     segmenter.FREQ, segmenter.total = frequencies
     segmenter.initialized = True
-    kept = _dictionary(dictionary, files)
-    for word, frequency, tag in _entries(kept):
-        segmenter.add_word(word, frequency, tag)
-    return WordTokenizer(lambda text, guess: segmenter.cut(text, HMM=guess), hmm=hmm, files=kept)
+    for entry in words.entries:
+        segmenter.add_word(*entry)
+    return WordTokenizer(lambda text, guess: segmenter.cut(text, HMM=guess), hmm=hmm, words=words)
 
 
-def rjieba(*, hmm: bool = True, dictionary: str | None = None, files: dict[str, bytes] | None = None) -> WordTokenizer:
+def rjieba(
+    *,
+    hmm: bool = True,
+    dictionary: str | None = None,
+    files: dict[str, bytes] | None = None,
+    normaliser: Normaliser | None = None,
+) -> WordTokenizer:
     """Words by jieba-rs (https://github.com/messense/rjieba-py): jieba's dictionary in Rust, ten times faster.
 
     :param hmm: guess words that the dictionary does not hold.
@@ -113,47 +151,63 @@ def rjieba(*, hmm: bool = True, dictionary: str | None = None, files: dict[str, 
     """
     import rjieba  # reads 5 MB, and as much again for a segmenter of one's own
 
-    kept = _dictionary(dictionary, files)
-    if not kept:
-        return WordTokenizer(rjieba.cut, hmm=hmm, files=kept)
+    words = _words(dictionary, files, normaliser)
+    if not words.entries:
+        return WordTokenizer(rjieba.cut, hmm=hmm, words=words)
     segmenter = rjieba.Jieba()
-    for word, frequency, tag in _entries(kept):
-        segmenter.add_word(word, frequency, tag)
-    return WordTokenizer(segmenter.cut, hmm=hmm, files=kept)
+    for entry in words.entries:
+        if entry.frequency != 0 or segmenter.has_word(entry.word):  # a nought for a new word confuses it
+            segmenter.add_word(*entry)
+    return WordTokenizer(segmenter.cut, hmm=hmm, words=words)
 
 
-def parse_dictionary(data: bytes) -> list[tuple[str, int | None, str | None]]:
-    """Entries ``(word, frequency, tag)`` of a user dictionary in UTF-8; a BOM and CRLF do no harm.
-
-    :raises DataError: if the bytes are not UTF-8.
-    """
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"the user dictionary is not UTF-8: byte {error.start} is 0x{data[error.start]:02x}") from None
-    matches = (_ENTRY.fullmatch(line.strip()) for line in text.splitlines() if line.strip())
-    return [(m["word"], int(m["freq"]) if m["freq"] else None, m["tag"]) for m in matches if m]
-
-
-def _dictionary(path: str | None, files: dict[str, bytes] | None) -> dict[str, bytes]:
-    if files is not None or path is None:  # a saved model brings its dictionary, and must never name a path
-        return files or {}
-    try:
-        return {DICTIONARY: Path(path).read_bytes()}
-    except OSError as error:
-        raise DataError(f"the user dictionary {path} cannot be read: {error.strerror}") from error
-
-
-def _entries(files: dict[str, bytes]) -> Iterator[tuple[str, int | None, str | None]]:
-    """Each entry as written and, where it differs, as the normaliser spells it."""
-    if DICTIONARY not in files:
-        return
+def _words(path: str | None, files: dict[str, bytes] | None, normaliser: Normaliser | None) -> Words:
+    """Words of a user dictionary, from its path or as a saved model keeps it: this must never name a path."""
     from nlpkit.normalisation import Normaliser  # needs numpy, which start-up must not import
 
-    normalise = Normaliser()
-    for word, frequency, tag in parse_dictionary(files[DICTIONARY]):
-        for spelling in dict.fromkeys((word, normalise(word))):
-            yield spelling, frequency, tag
+    normaliser, user = normaliser or Normaliser(), None
+    if files is None and path is not None:
+        user = read_dictionary(path)
+        files = {DICTIONARY: user.text.encode()}
+    files = files or {}
+    if not normaliser.words:
+        return _older_words(files, normaliser)
+    if user is None and DICTIONARY in files:
+        user = parse_dictionary(_decoded(files[DICTIONARY]), DICTIONARY)
+    known = _spelled(user.entries, normaliser) if user else []
+    segmented = [entry for entry in known if SEGMENTED.fullmatch(entry.word)]
+    return Words(segmented, _whole(known, normaliser), files, user.remarks if user else ())
+
+
+def _older_words(files: dict[str, bytes], normaliser: Normaliser) -> Words:
+    """As a model reads them whose normalisation says nothing of words."""
+    known = _spelled(parse_older_dictionary(files[DICTIONARY]), normaliser) if DICTIONARY in files else []
+    return Words(known, files=files)
+
+
+def _spelled(entries: Sequence[Entry], normaliser: Normaliser) -> list[Entry]:
+    """Each entry as written and, where it differs, as texts are spelled."""
+    spellings = normaliser.batch([entry.word for entry in entries])
+    pairs = zip(entries, spellings, strict=True)
+    return [entry._replace(word=word) for entry, spelling in pairs for word in dict.fromkeys((entry.word, spelling))]
+
+
+def _whole(known: Iterable[Entry], normaliser: Normaliser) -> WholeWords:
+    """Words that the segmenter could not find, or would not in the spelling of texts; none that the user takes away."""
+    found = dict.fromkeys(normaliser.batch(MIXED))
+    for entry in known:
+        if entry.frequency == 0:
+            found.pop(entry.word, None)
+        elif not SEGMENTED.fullmatch(entry.word):
+            found[entry.word] = None
+    return WholeWords(word for word in found if word.strip())
+
+
+def _decoded(data: bytes) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"the user dictionary is not UTF-8: byte {error.start} is 0x{data[error.start]:02x}") from None
 
 
 def _spaces() -> Any:

@@ -72,6 +72,8 @@ class _Drawing:
                 self._say(_resumed(event))
             case loop.Diverged():
                 warn(_diverged(event))
+            case events.Remark():
+                warn(event.sentence)
             case events.Prepared():
                 self._say(_prepared(event))
             case events.CutTexts():
@@ -269,6 +271,8 @@ def _summary(event: Saved) -> Any:
 
 def show_plan(plan: Plan) -> None:
     """Print what a run would be."""
+    for remark in plan.remarks:
+        warn(remark)
     screen = console()
     read = f"all {plan.rows:,} rows" if plan.whole else f"the first {plan.rows:,} rows"
     screen.print(f"judged by {plan.sample:,} of {read}: {plan.train:,} to train on ({_by_label(plan.labels)})")

@@ -182,7 +182,7 @@ class ClozeModel(SavedModel):
     def tokenizer(self) -> Tokenizer:
         """The one by which all members read."""
         with self.bundle.reading(CONFIG):
-            return open_tokenizer(self.bundle, self.bundle.config["tokenizer"], TOKENIZER)
+            return open_tokenizer(self.bundle, self.bundle.config["tokenizer"], TOKENIZER, self.normaliser)
 
     @property
     def _samples(self) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from nlpkit.bundle import ARRAYS, CONFIG, GRAPH, TOKENIZER, VOCABULARY, Bundle, recorded
 from nlpkit.errors import MissingExtra
 from nlpkit.inference.graphs import Graph
+from nlpkit.normalisation import Normaliser
 from nlpkit.protocols import BatchTokenizer, Tokenizer
 from nlpkit.registry import registry
 from nlpkit.vocabulary import Ids, Tokens, Vocabulary, load_vocabulary
@@ -117,9 +118,10 @@ def run_sorted(ids: Ids, run: Callable[..., NDArray[Any]], *more: NDArray[Any]) 
     return result
 
 
-def open_member(bundle: Bundle, entry: dict[str, Any], labels: int) -> Member:
+def open_member(bundle: Bundle, entry: dict[str, Any], labels: int, normaliser: Normaliser | None = None) -> Member:
     """Make the member that an entry of config.json describes, with logits for so many labels.
 
+    :param normaliser: of the texts; None: as config.json says.
     :raises MissingPlugin: if its tokenizer is not installed.
     :raises BundleError: if its files are damaged.
     """
@@ -128,7 +130,7 @@ def open_member(bundle: Bundle, entry: dict[str, Any], labels: int) -> Member:
         if runtime not in RUNTIMES or not isinstance(pooling, str):
             raise ValueError(f"the member {name} has the runtime {runtime!r:.40} and the pooling {pooling!r:.40}")
         length = check_length(entry["max_length"], 0)
-        tokenizer = open_tokenizer(bundle, entry["tokenizer"], f"{name}/{TOKENIZER}")
+        tokenizer = open_tokenizer(bundle, entry["tokenizer"], f"{name}/{TOKENIZER}", normaliser)
     with bundle.reading(f"{name}/{VOCABULARY}"):
         text_ids = TextIds(tokenizer, load_vocabulary(bundle.read(f"{name}/{VOCABULARY}")), length)
     if runtime == "torch":
@@ -139,11 +141,18 @@ def open_member(bundle: Bundle, entry: dict[str, Any], labels: int) -> Member:
         return _open_table(bundle.read(f"{name}/{ARRAYS}"), text_ids, pooling, labels)
 
 
-def open_tokenizer(bundle: Bundle, record: Mapping[str, Any], folder: str) -> Tokenizer:
-    """Make a recorded tokenizer again, with the files that it keeps in a folder of the bundle."""
+def open_tokenizer(
+    bundle: Bundle, record: Mapping[str, Any], folder: str, normaliser: Normaliser | None = None
+) -> Tokenizer:
+    """Make a recorded tokenizer again, with the files that it keeps in a folder of the bundle.
+
+    :param normaliser: of the texts; None: as config.json says.
+    """
     component = registry().need("tokenizer", *recorded(record))
     files = {"files": bundle.under(folder)} if component.takes_files else {}
-    tokenizer: Tokenizer = component.create(record["config"], **files)
+    if normaliser is None and component.takes_normaliser:
+        normaliser = Normaliser.of(bundle.config["normalisation"])
+    tokenizer: Tokenizer = component.create(record["config"], normaliser=normaliser, **files)
     return tokenizer
 
 

@@ -110,7 +110,8 @@ class SentimentModel(SavedModel):
 
     def member(self, position: int) -> Member:
         """Return a member, opened when first asked: a sure answer of the first never loads the others."""
-        return self._part(position, lambda: open_member(self.bundle, self._entries[position], len(self.labels)))
+        entry, labels = self._entries[position], len(self.labels)
+        return self._part(position, lambda: open_member(self.bundle, entry, labels, self.normaliser))
 
     def warm(self) -> None:
         """Open every part and answer once, so that no later answer has to wait for a part to be opened."""

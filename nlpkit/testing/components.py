@@ -12,6 +12,7 @@ from typing import Any
 
 from nlpkit.errors import MissingExtra, NlpkitError, PluginError
 from nlpkit.protocols import PARTS
+from nlpkit.registry import GIVEN
 from nlpkit.testing.discovery import Subject
 from nlpkit.testing.kit import CheckError, sentence
 
@@ -52,7 +53,7 @@ def options(subject: Subject) -> None:
     """Each option has a default, and refuses what it cannot use."""
     _instance(subject)
     for parameter in inspect.signature(subject.component.factory).parameters.values():
-        if parameter.name not in ("input_dim", "files"):
+        if parameter.name not in GIVEN:
             _check_parameter(parameter)
             _try_values(subject, parameter)
 

@@ -32,9 +32,9 @@ from nlpkit.training.calibration import tune_stage
 from nlpkit.training.cloze_member import check_embedding, train_network
 from nlpkit.training.cloze_settings import ClozeSettings
 from nlpkit.training.cloze_words import Words, read_words, store_words
-from nlpkit.training.composition import Made, check_pair, make
+from nlpkit.training.composition import Made, check_pair, make, remarks_of
 from nlpkit.training.counting import CountSettings, context_vocabulary, count_ngrams
-from nlpkit.training.events import Event, Working
+from nlpkit.training.events import Event, Remark, Working
 from nlpkit.training.history import History
 from nlpkit.training.run_folder import CORPUS
 from nlpkit.training.runs import Model, network_config, prepared, save_run, stored_texts
@@ -78,7 +78,7 @@ def train(
     :raises BundleError: if the folder may not be replaced, or a run is in it.
     """
     if not resume:
-        rehearse(settings)  # what an earlier attempt composed needs no file of the user's again
+        yield from map(Remark, rehearse(settings))  # what an earlier attempt composed needs no file of the user's again
     if samples is not None and not any(len(split_at_blanks(text)) > 1 for text in samples):
         raise DataError(f"of {len(samples)} samples none has a blank: mark it by two underscores, as in 衣服质量__哦")
     request: dict[str, Any] = {"settings": asdict(settings), "samples": samples, "keep_weights": keep_weights}
@@ -88,7 +88,8 @@ def train(
         corpus = yield from stored_texts(run / CORPUS, texts, test=settings.test, validation=settings.validation)
         yield prepared(corpus)
         _check_corpora(settings, len(corpus.corpora))
-        tokenizer, normaliser = make("tokenizer", settings.tokenizer), Normaliser(**settings.normalisation)
+        normaliser = Normaliser(**settings.normalisation)
+        tokenizer = make("tokenizer", settings.tokenizer, normaliser=normaliser)
         words = yield from _words(run / "words", corpus, tokenizer.part, normaliser, settings)
         members = yield from _members(run, settings, words, history, every)
         learnt = _Learnt(corpus, words, tokenizer, members)
@@ -107,14 +108,16 @@ class _Learnt:
     members: Sequence[StoredMember]
 
 
-def rehearse(settings: ClozeSettings) -> None:
+def rehearse(settings: ClozeSettings) -> list[str]:
     """Make every part once, before any text is read.
 
+    :returns: what a user should know of the files that parts were given, a sentence each.
     :raises SettingError: for a value that a part refuses, or parts that do not go together.
     :raises DataError: for a file that a part needs and cannot read.
     """
-    tokenizer, network = make("tokenizer", settings.tokenizer), settings.network
-    of_words = make("embedding", network.embedding)
+    network, normaliser = settings.network, Normaliser(**settings.normalisation)
+    tokenizer = make("tokenizer", settings.tokenizer, normaliser=normaliser)
+    of_words = make("embedding", network.embedding, normaliser=normaliser)
     check_pair(tokenizer, of_words)
     embedding = of_words.part
     check_embedding(embedding, network)
@@ -125,6 +128,7 @@ def rehearse(settings: ClozeSettings) -> None:
     output.layer(input_dim=encoder.output_dim, words=2, inputs=inputs)
     if embedding.dim and hasattr(output, "check_dim"):
         output.check_dim(embedding.dim)
+    return remarks_of(tokenizer, of_words)
 
 
 def _check_corpora(settings: ClozeSettings, corpora: int) -> None:
@@ -145,7 +149,8 @@ def _words(
 def _members(
     run: Path, settings: ClozeSettings, words: Words, history: History, every: float
 ) -> Generator[Event, None, list[StoredMember]]:
-    members = [(yield from train_network(run, settings.network, words, history, seed=settings.seed, every=every))]
+    how: dict[str, Any] = {"seed": settings.seed, "every": every, "normaliser": Normaliser(**settings.normalisation)}
+    members = [(yield from train_network(run, settings.network, words, history, **how))]
     if settings.counts.order:
         done = run / "trained" / COUNTS
         if not done.exists():

@@ -22,6 +22,7 @@ from nlpkit.errors import SettingError
 from nlpkit.inference.blanks import BEGIN, BLANK, END, Blank
 from nlpkit.inference.cloze_members import NetworkMember, open_member
 from nlpkit.inference.mixing import softmax
+from nlpkit.normalisation import Normaliser
 from nlpkit.protocols import Embedding, StaticEmbedding
 from nlpkit.training.checkpoint import Checkpoint
 from nlpkit.training.cloze_network import ClozeNetwork, TorchOutputs, both_ways, ids_of, restore
@@ -45,7 +46,14 @@ CONTEXT_WORDS = 100_000  # the most frequent tokens, which say of the words near
 
 
 def train_network(
-    run: Path, settings: NetworkSettings, words: Words, history: History, *, seed: int, every: float
+    run: Path,
+    settings: NetworkSettings,
+    words: Words,
+    history: History,
+    *,
+    seed: int,
+    every: float,
+    normaliser: Normaliser,
 ) -> Generator[Event, None, StoredMember]:
     """Train in the folder of a run; what an earlier attempt finished there is not done again.
 
@@ -53,7 +61,7 @@ def train_network(
     """
     folder, done = run / "members" / NETWORK, run / "trained" / NETWORK
     if not folder.exists():
-        yield from _prepare(folder, settings, words, seed)
+        yield from _prepare(folder, settings, words, seed, normaliser)
     network, entry, vocabulary = _reopen(folder, words.answers)
     yield _started(entry, network, vocabulary)
     pieces = {place: _pieces(folder, place, words.corpora[place], settings.max_length) for place in PLACES}
@@ -82,14 +90,19 @@ def kept(words: Words, settings: NetworkSettings) -> NDArray[np.float64]:
 
 
 def compose(
-    settings: NetworkSettings, documents: Any, answers: Sequence[str], counts: NDArray[np.int64], share: NDArray[Any]
+    settings: NetworkSettings,
+    documents: Any,
+    answers: Sequence[str],
+    counts: NDArray[np.int64],
+    share: NDArray[Any],
+    normaliser: Normaliser,
 ) -> tuple[ClozeNetwork, dict[str, Any], Vocabulary]:
     """Make the network, fit its embedding and its output; return it, its entry, and the vocabulary of its inputs.
 
     :param documents: the tokens of each training row; may be read several times.
     :param share: see `kept`.
     """
-    embedding = make("embedding", settings.embedding)
+    embedding = make("embedding", settings.embedding, normaliser=normaliser)
     vocabulary = fitted(embedding, documents, np.zeros(len(documents), dtype=np.int64).tolist())
     static = check_embedding(embedding.part, settings)
     encoder, output = make("encoder", settings.encoder, input_dim=embedding.part.dim), make("output", settings.output)
@@ -128,12 +141,16 @@ def check_embedding(embedding: Embedding, settings: NetworkSettings) -> StaticEm
     return embedding
 
 
-def _prepare(folder: Path, settings: NetworkSettings, words: Words, seed: int) -> Iterator[Event]:
+def _prepare(
+    folder: Path, settings: NetworkSettings, words: Words, seed: int, normaliser: Normaliser
+) -> Iterator[Event]:
     """Choose the vocabulary, make the weights at the start, encode the rows, and write all of it down."""
     torch.manual_seed(seed)
     yield Working(f"{NETWORK}: vocabulary", 0, None)
     share = kept(words, settings)
-    network, entry, vocabulary = compose(settings, words.tokens["train"], words.answers, words.counts, share)
+    network, entry, vocabulary = compose(
+        settings, words.tokens["train"], words.answers, words.counts, share, normaliser
+    )
     with completed(folder) as new:
         part = new / NETWORK
         part.mkdir()

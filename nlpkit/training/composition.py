@@ -21,6 +21,7 @@ from nlpkit import bundle
 from nlpkit.bundle import Bundle, recorded
 from nlpkit.errors import NlpkitError, PluginError, SettingError
 from nlpkit.inference.members import Floats, TextIds, run_sorted
+from nlpkit.normalisation import Normaliser
 from nlpkit.protocols import PARTS, Embedding, Encoder
 from nlpkit.registry import Component, registry
 from nlpkit.training.network import Head, Network
@@ -58,15 +59,16 @@ def make_again(kind: str, entry: Mapping[str, Any], **fixed: Any) -> Any:
     return part
 
 
-def make(kind: str, chosen: Mapping[str, Any], **fixed: Any) -> Made:
+def make(kind: str, chosen: Mapping[str, Any], *, normaliser: Normaliser | None = None, **fixed: Any) -> Made:
     """Make the component that settings name.
 
+    :param normaliser: of the texts, for a component that has a use for it.
     :raises SettingError: for a name that nobody registers, or options that it refuses.
     :raises PluginError: if it is not what its kind promises.
     """
     options = dict(chosen)
     component = registry().get(kind, options.pop("name"))
-    made = Made(component, component.create(options, **fixed))
+    made = Made(component, component.create(options, normaliser=normaliser, **fixed))
     if lacking := [name for name in PARTS[kind] if not hasattr(made.part, name)]:
         raise PluginError(f"{_whose(made)} lacks {' and '.join(lacking)}: see the protocol in docs/plugins.md")
     return made
@@ -94,14 +96,20 @@ class Composition:
 
 
 def compose(
-    member: MemberSettings, tokenizer: Made, documents: Iterable[Sequence[str]], targets: Sequence[int], labels: int
+    member: MemberSettings,
+    tokenizer: Made,
+    documents: Iterable[Sequence[str]],
+    targets: Sequence[int],
+    labels: int,
+    normaliser: Normaliser | None = None,
 ) -> Composition:
     """Make a member's parts and fit its embedding.
 
     :param documents: the tokens of each training row; may be read several times.
     :param targets: the index of each row's label.
+    :param normaliser: of the texts.
     """
-    embedding = make("embedding", member.embedding)
+    embedding = make("embedding", member.embedding, normaliser=normaliser)
     vocabulary = fitted(embedding, documents, targets)
     encoder = make("encoder", member.encoder, input_dim=embedding.part.dim)
     check_shapes(embedding, encoder)
@@ -303,15 +311,23 @@ def _check_shape(made: Made, name: str, found: Any, said: int) -> None:
         )
 
 
-def rehearse(settings: Settings) -> None:
+def remarks_of(*made: Made) -> list[str]:
+    """What parts have to say of the files that they were given, each sentence once."""
+    return list(dict.fromkeys(remark for one in made for remark in getattr(one.part, "remarks", ())))
+
+
+def rehearse(settings: Settings) -> list[str]:
     """Make every part once, before any corpus is read.
 
+    :returns: what a user should know of the files that parts were given, a sentence each.
     :raises SettingError: for a value that a part refuses, or parts that do not go together.
     :raises DataError: for a file that a part needs and cannot read.
     """
+    normaliser, remarks = Normaliser(**settings.normalisation), []
     for member in settings.members:
-        tokenizer = make("tokenizer", member.tokenizer)
-        made = make("embedding", member.embedding)
+        tokenizer = make("tokenizer", member.tokenizer, normaliser=normaliser)
+        made = make("embedding", member.embedding, normaliser=normaliser)
+        remarks += remarks_of(tokenizer, made)
         check_pair(tokenizer, made)
         embedding: Embedding = made.part
         encoder: Encoder = make("encoder", member.encoder, input_dim=embedding.dim or 2).part
@@ -326,3 +342,4 @@ def rehearse(settings: Settings) -> None:
                 f"{member.name}: training.pretrain goes with rnn, lstm or gru, one layer, bidirectional, norm not "
                 f"batch; was: {dict(member.encoder)}"
             )
+    return list(dict.fromkeys(remarks))

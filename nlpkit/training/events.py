@@ -23,6 +23,13 @@ class Working:
 
 
 @dataclass(frozen=True)
+class Remark:
+    """A sentence on what a user gave: lines of a dictionary that cannot be used, say."""
+
+    sentence: str
+
+
+@dataclass(frozen=True)
 class Prepared:
     """The corpora are read. Counts of rows; ``labels`` maps each label to its training rows.
 
@@ -164,6 +171,7 @@ class Saved:
 
 Event: TypeAlias = (
     Working
+    | Remark
     | Prepared
     | CutTexts
     | UnknownLabels

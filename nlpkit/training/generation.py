@@ -30,8 +30,8 @@ from nlpkit.inference.mixing import Stage
 from nlpkit.inference.ngrams import MOST_IDS
 from nlpkit.normalisation import Normaliser
 from nlpkit.protocols import Embedding, Encoder, StaticEmbedding
-from nlpkit.training.composition import check_causal, make
-from nlpkit.training.events import Event, Working
+from nlpkit.training.composition import check_causal, make, remarks_of
+from nlpkit.training.events import Event, Remark, Working
 from nlpkit.training.generation_settings import GenerationSettings
 from nlpkit.training.history import History
 from nlpkit.training.kneser_ney import NgramSettings, ngram_arrays
@@ -79,7 +79,7 @@ def train(
     :raises BundleError: if the folder may not be replaced, or a run is in it.
     """
     if not resume:
-        rehearse(settings)
+        yield from map(Remark, rehearse(settings))
     request: dict[str, Any] = {"settings": asdict(settings), "samples": samples, "keep_weights": keep_weights}
     request |= {"threads": torch.get_num_threads(), "origin": origin}
 
@@ -92,7 +92,15 @@ def train(
         normaliser = Normaliser(**settings.normalisation)
         tokens = yield from _tokens(run / "characters", corpus, normaliser)
         member, vocabulary = yield from train_language_model(
-            run, settings.network, tokens, corpus, history, seed=settings.seed, every=every, most_ids=MOST_IDS
+            run,
+            settings.network,
+            tokens,
+            corpus,
+            history,
+            seed=settings.seed,
+            every=every,
+            most_ids=MOST_IDS,
+            normaliser=normaliser,
         )
         members = [member]
         if settings.ngrams.order:
@@ -114,14 +122,16 @@ class _Learnt:
     members: Sequence[StoredMember]
 
 
-def rehearse(settings: GenerationSettings) -> None:
+def rehearse(settings: GenerationSettings) -> list[str]:
     """Make every part once, before any text is read.
 
+    :returns: what a user should know of the files that parts were given, a sentence each.
     :raises SettingError: for a value that a part refuses, or parts that do not go together.
     :raises DataError: for a file that a part needs and cannot read.
     """
     network = settings.network
-    embedding: Embedding = make("embedding", network.embedding).part
+    of_tokens = make("embedding", network.embedding, normaliser=Normaliser(**settings.normalisation))
+    embedding: Embedding = of_tokens.part
     if not isinstance(embedding, StaticEmbedding) or not getattr(embedding, "ordered", True):
         raise SettingError(
             f"the embedding {network.embedding['name']} has no vector that depends on its token alone: choose trainable"
@@ -133,6 +143,7 @@ def rehearse(settings: GenerationSettings) -> None:
     if embedding.dim:
         embedding.build(TableVocabulary([END]))
         LanguageModel(embedding, encoder, output, dropout=0.0, size=UNKNOWN + 2).begin(1)
+    return remarks_of(of_tokens)
 
 
 def _tokens(

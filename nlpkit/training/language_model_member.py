@@ -21,6 +21,7 @@ from nlpkit.inference.characters import END
 from nlpkit.inference.generation_members import NetworkMember, TorchSteps, open_member
 from nlpkit.inference.mixing import softmax
 from nlpkit.inference.sampling import Sampling
+from nlpkit.normalisation import Normaliser
 from nlpkit.training.checkpoint import Checkpoint
 from nlpkit.training.composition import ENTRY, check_shapes, dump_weights, fitted, make
 from nlpkit.training.events import Event, MemberExported, MemberStarted, Sampled, Working
@@ -51,6 +52,7 @@ def train_language_model(
     seed: int,
     every: float,
     most_ids: int,
+    normaliser: Normaliser | None = None,
 ) -> Generator[Event, None, tuple[StoredMember, TableVocabulary]]:
     """Train in the folder of a run; what an earlier attempt finished there is not done again.
 
@@ -58,10 +60,11 @@ def train_language_model(
     :param corpus: of these rows.
     :param every: seconds between saves of the loop's state.
     :param most_ids: that the other members can hold.
+    :param normaliser: of the texts.
     """
     folder, done = run / "members" / NETWORK, run / "trained" / NETWORK
     if not folder.exists():
-        yield from _prepare(folder, settings, tokens, seed, most_ids)
+        yield from _prepare(folder, settings, tokens, seed, most_ids, normaliser)
     network, entry, vocabulary = _reopen(folder)
     shown = " → ".join(entry[kind]["name"] for kind in ("embedding", "encoder", "output"))
     yield MemberStarted(NETWORK, shown, sum(p.numel() for p in network.parameters()), len(vocabulary))
@@ -83,12 +86,17 @@ def train_language_model(
 
 
 def _prepare(
-    folder: Path, settings: LanguageModelSettings, tokens: Mapping[str, StoredTokens], seed: int, most_ids: int
+    folder: Path,
+    settings: LanguageModelSettings,
+    tokens: Mapping[str, StoredTokens],
+    seed: int,
+    most_ids: int,
+    normaliser: Normaliser | None,
 ) -> Iterator[Event]:
     """Choose the vocabulary, make the weights at the start, encode the rows, and write all of it down."""
     torch.manual_seed(seed)
     yield Working(f"{NETWORK}: vocabulary", 0, None)
-    embedding = make("embedding", settings.embedding)
+    embedding = make("embedding", settings.embedding, normaliser=normaliser)
     documents = tokens["train"]
     vocabulary = fitted(embedding, documents, np.zeros(len(documents), dtype=np.int64).tolist())
     if not isinstance(vocabulary, TableVocabulary):

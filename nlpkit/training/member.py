@@ -15,7 +15,7 @@ from torch import nn
 
 from nlpkit import bundle
 from nlpkit.bundle import Bundle
-from nlpkit.inference.members import Floats, open_member, tokenize
+from nlpkit.inference.members import Floats, Member, open_member, tokenize
 from nlpkit.normalisation import Normaliser
 from nlpkit.training.batching import Rows
 from nlpkit.training.calibration import tune_stage
@@ -82,7 +82,7 @@ def train_member(
         tested = rows["validation"].first(CALIBRATED)
         logits = logits_of(network, tested).double().numpy()
         texts = [t for block in corpus.texts("validation", CALIBRATED) for t in normaliser.batch(block)]
-        trained = _export(composition, member.weights, logits, texts, tested.targets)
+        trained = _export(composition, member.weights, logits, texts, tested.targets, normaliser)
         with completed(done) as new:
             entry = {**trained.entry, **outcome(history.epochs[member.name], diverged)}
             _write(new, replace(trained, entry=entry))
@@ -121,7 +121,7 @@ def _prepare(
 ) -> Iterator[Event]:
     """Tokenise, choose the vocabulary, make the weights at the start, and write all of it down."""
     torch.manual_seed(seed)
-    tokenizer = make("tokenizer", member.tokenizer)
+    tokenizer = make("tokenizer", member.tokenizer, normaliser=normaliser)
     total = {place: len(corpus.rows(place)) for place in ("train", "validation")}
 
     longer = 0
@@ -140,7 +140,8 @@ def _prepare(
             yield Working(f"{member.name}: tokens", count, total["train"])
         documents = StoredTokens(scratch)
         yield Working(f"{member.name}: vocabulary", 0, None)
-        composition = compose(member, tokenizer, documents, corpus.targets("train").tolist(), len(corpus.labels))
+        targets, labels = corpus.targets("train").tolist(), len(corpus.labels)
+        composition = compose(member, tokenizer, documents, targets, labels, normaliser)
         for place, blocks in (("train", documents.blocks()), ("validation", tokens("validation"))):
             for count in store_ids(blocks, composition.vocabulary, member.max_length, new / place):
                 yield Working(f"{member.name}: {place} ids", count, total[place])
@@ -160,8 +161,17 @@ def _started(composition: Composition) -> MemberStarted:
     )
 
 
-def _export(composition: Composition, weights: str, expected: Floats, texts: Sequence[str], labels: Any) -> Trained:
+def _export(
+    composition: Composition,
+    weights: str,
+    expected: Floats,
+    texts: Sequence[str],
+    labels: Any,
+    normaliser: Normaliser,
+) -> Trained:
     """Export, and compare with torch on validation rows.
+
+    :param texts: these rows, normalised.
 
     :raises NlpkitError: if they differ by more than rounding explains.
     """
@@ -170,17 +180,16 @@ def _export(composition: Composition, weights: str, expected: Floats, texts: Seq
     files |= composition.files(weights=True)
     size = sum(len(data) for path, data in files.items() if path != bundle.WEIGHTS)
     entry = {"name": composition.entry["name"], "runtime": runtime, **composition.entry}
-    found = _exported_logits(entry, files, texts, expected.shape[1])
+    stored = Bundle(entry["name"], {f"{entry['name']}/{path}": data for path, data in files.items()})
+    found = _logits(open_member(stored, entry, expected.shape[1], normaliser), texts)
     difference = _difference(expected, found, labels)
     check_agreement(entry["name"], difference, weights)
     report = MemberExported(entry["name"], runtime, size, difference, min(CHECKED, len(expected)))
     return Trained(entry, files, found, report)
 
 
-def _exported_logits(entry: dict[str, Any], files: Mapping[str, bytes], texts: Sequence[str], labels: int) -> Floats:
-    """Logits ``(rows, labels)`` by the very files that are saved."""
-    stored = Bundle(entry["name"], {f"{entry['name']}/{path}": data for path, data in files.items()})
-    member = open_member(stored, entry, labels)
+def _logits(member: Member, texts: Sequence[str]) -> Floats:
+    """Logits ``(rows, labels)`` of many texts, a block at a time."""
     return np.concatenate([member.logits(texts[at : at + 1024]) for at in range(0, len(texts), 1024)])
 
 

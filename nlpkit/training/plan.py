@@ -75,6 +75,7 @@ class Plan:
     :param rows: read; ``whole`` says whether these were all.
     :param sample: of these, by which it was judged.
     :param labels: training rows among the sample, by label; ``train`` of them in all.
+    :param remarks: what a user should know of the files that parts were given.
     """
 
     rows: int
@@ -83,6 +84,7 @@ class Plan:
     train: int
     labels: Mapping[str, int]
     members: Sequence[MemberPlan]
+    remarks: Sequence[str] = ()
 
 
 def plan(examples: Iterable[Example], settings: Settings) -> Plan:
@@ -90,7 +92,7 @@ def plan(examples: Iterable[Example], settings: Settings) -> Plan:
 
     :raises DataError: if these rows could not be trained on.
     """
-    rehearse(settings)
+    remarks = rehearse(settings)
     sample, read, whole = _sample(renamed(examples, settings.labels), settings.seed)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # Windows holds on to files that are mapped
         for _ in store_corpus(sample, Path(folder) / "corpus", test=settings.test, validation=settings.validation):
@@ -99,7 +101,8 @@ def plan(examples: Iterable[Example], settings: Settings) -> Plan:
         normaliser = Normaliser(**settings.normalisation)
         members = [_member(Path(folder), m, corpus, normaliser, settings.seed) for m in settings.members]
         counted = np.bincount(corpus.targets("train"), minlength=len(corpus.labels)).tolist()
-        return Plan(read, whole, len(sample), sum(counted), dict(zip(corpus.labels, counted, strict=True)), members)
+        by_label = dict(zip(corpus.labels, counted, strict=True))
+        return Plan(read, whole, len(sample), sum(counted), by_label, members, remarks)
 
 
 def _sample(examples: Iterator[Example], seed: int) -> tuple[list[Example], int, bool]:

@@ -38,6 +38,7 @@ from nlpkit.training.events import (
     Prepared,
     RareAnswers,
     RareLabels,
+    Remark,
     UnknownLabels,
     Working,
 )
@@ -80,7 +81,7 @@ def train(
     :raises BundleError: if the folder may not be replaced, or a run is in it.
     """
     if not resume:
-        rehearse(settings)  # what an earlier attempt composed needs no file of the user's again
+        yield from map(Remark, rehearse(settings))  # what an earlier attempt composed needs no file of the user's again
     request: dict[str, Any] = {"settings": asdict(settings), "samples": samples, "keep_weights": keep_weights}
     request |= {"threads": torch.get_num_threads(), "origin": origin}
 

@@ -1,0 +1,187 @@
+"""User dictionaries: a word a line, then an optional frequency and an optional tag."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from nlpkit.errors import DataError
+
+SHOWN = 3  # lines that are named, of those that one thing is said of
+MOST = 10**9  # the greatest frequency; those of jieba's own dictionary add up to 60 million
+JIEBA_TAGS = """
+    a ad ag an b c d df dg e eng f g h i j k l m mg mq n ng nr nrfg nrt ns nt nz o p q r rg rr rz s t tg u ud ug
+    uj ul uv uz v vd vg vi vn vq x y z zg
+"""
+ICTCLAS_TAGS = """
+    al bl cc ni nl nn np nr1 nr2 nrf nrj nsf nw pba pbei qt qv ry rys ryt ryv rzs rzt rzv ude1 ude2 ude3 udeng udh
+    uguo ule ulian uls usuo uyy uzhe uzhi vf vl vshi vx vyou w wb wd wf wh wj wky wkz wm wn wp ws wt ww wyy wyz xu
+    xx
+"""
+TAGS = frozenset((JIEBA_TAGS + ICTCLAS_TAGS).split())
+_TAG = re.compile("[a-z][a-z0-9_]*")
+_NUMBER = re.compile(r"[+-]?\d+")
+_SEPARATORS = {"\t": re.compile("\t"), ",": re.compile("[,，]"), " ": re.compile(r"\s+")}
+_LINE = re.compile("\r\n|\n|\r")
+_OLDER = re.compile(r"(?P<word>.+?)(?:\s+(?P<freq>[0-9]+))?(?:\s+(?P<tag>[a-zA-Z]+))?")
+
+
+class Entry(NamedTuple):
+    """A word, how frequent it is (None: enough to stay whole; 0: it is no word), and its part of speech."""
+
+    word: str
+    frequency: int | None = None
+    tag: str | None = None
+
+
+@dataclass(frozen=True)
+class UserDictionary:
+    """A dictionary as it was read.
+
+    :param text: all of it.
+    :param remarks: sentences about lines that cannot be used, or that may have been meant otherwise.
+    """
+
+    entries: Sequence[Entry]
+    text: str
+    remarks: Sequence[str]
+
+
+def read_dictionary(path: str) -> UserDictionary:
+    """Read a file, in whatever encoding texts may be.
+
+    :raises DataError: if it cannot be read, or a frequency is none.
+    """
+    from nlpkit.decoding import UNDECODABLE, Decoded  # not for whoever has no dictionary
+
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read()
+    except OSError as error:
+        raise DataError(f"the user dictionary {path} cannot be read: {error.strerror}") from error
+    text = "".join(Decoded(path, io.BytesIO(data)).chunks()) if data.strip() else ""
+    return parse_dictionary(text.replace(UNDECODABLE, "\ufffd"), path)
+
+
+def parse_dictionary(text: str, name: str) -> UserDictionary:
+    """Read the lines of a dictionary.
+
+    A tab or a comma before the frequency ends the word, so that this may end in a number; otherwise white space does.
+    A last field is a tag if jieba knows it or, behind a frequency, if it is in small letters. So ``小米 13 Ultra`` is a
+    word.
+
+    :raises DataError: for a frequency that is negative or too large.
+    """
+    found: dict[str, Entry] = {}
+    unusable, doubtful, other = _Lines(), _Lines(), _Lines()
+    for number, line in _lines(text):
+        if fault := _fault(line):
+            unusable.add(number, fault)
+            continue
+        entry, sure = _entry(line, f"{name}, line {number}")
+        if not entry.word:
+            unusable.add(number, "no word")
+            continue
+        if not sure:
+            doubtful.add(number, f"the word {entry.word!r} and the tag {entry.tag!r}")
+        if found.pop(entry.word, entry).frequency != entry.frequency:
+            other.add(number, f"{entry.word!r}")
+        found[entry.word] = entry
+    remarks = (
+        unusable.told(f"{name}: {{}} cannot be used"),
+        doubtful.told(
+            f"{name}: {{}} may be meant otherwise: if all of it is the word, put a tab and a frequency behind"
+        ),
+        other.told(f"{name}: {{}} says again, with another frequency, what stands before, and counts"),
+    )
+    return UserDictionary(list(found.values()), text, [remark for remark in remarks if remark])
+
+
+def parse_older_dictionary(data: bytes) -> list[Entry]:
+    """Entries as models read them that were made before `parse_dictionary`.
+
+    :raises DataError: if the bytes are not UTF-8.
+    """
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"the user dictionary is not UTF-8: byte {error.start} is 0x{data[error.start]:02x}") from None
+    matches = (_OLDER.fullmatch(line.strip()) for line in text.splitlines() if line.strip())
+    return [Entry(m["word"], int(m["freq"]) if m["freq"] else None, m["tag"]) for m in matches if m]
+
+
+class _Lines:
+    """Lines of which one thing is said, each with more about it."""
+
+    def __init__(self) -> None:
+        self._shown: list[str] = []
+        self._count = 0
+
+    def add(self, number: int, what: str) -> None:
+        self._count += 1
+        if self._count <= SHOWN:
+            self._shown.append(f"line {number}: {what}")
+
+    def told(self, sentence: str) -> str | None:
+        if not self._count:
+            return None
+        more = f"; and {self._count - SHOWN:,} more" if self._count > SHOWN else ""
+        count = f"{self._count:,} line{'s' * (self._count > 1)}"
+        return f"{sentence.format(count)} ({'; '.join(self._shown)}{more})"
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    """Numbers and contents of lines that hold anything, without what nobody sees."""
+    from nlpkit.normalisation import visible  # needs numpy, which start-up must not import
+
+    for number, line in enumerate(_LINE.split(text), start=1):
+        if line.strip("\ufeff \t\u3000"):
+            yield number, visible(line).strip()
+
+
+def _fault(line: str) -> str | None:
+    if not line:
+        return "no word"
+    return "bytes that fit no character" if "\ufffd" in line else None
+
+
+def _entry(line: str, where: str) -> tuple[Entry, bool]:
+    """What a line says, and whether that is beyond doubt."""
+    for separator, pattern in _SEPARATORS.items():
+        fields = [field.strip() for field in pattern.split(line)]
+        while len(fields) > 1 and not fields[-1]:
+            fields.pop()
+        if found := _fields(fields, where):
+            words, frequency, tag = found
+            word = separator.join(words).strip(" \t,，")
+            sure = tag is None or (tag.lower() in TAGS and not (frequency is None and word.isascii()))
+            return Entry(word, frequency, tag), sure
+    return Entry(line.strip(" \t,，")), True
+
+
+def _fields(fields: Sequence[str], where: str) -> tuple[Sequence[str], int | None, str | None] | None:
+    """Fields of the word, frequency and tag; None where the last says neither."""
+    if len(fields) > 2 and _NUMBER.fullmatch(fields[-2]) and _is_tag(fields[-1]):
+        return fields[:-2], _frequency(fields[-2], where), fields[-1]
+    if len(fields) > 1 and _NUMBER.fullmatch(fields[-1]):
+        return fields[:-1], _frequency(fields[-1], where), None
+    if len(fields) > 1 and fields[-1] in TAGS:
+        return fields[:-1], None, fields[-1]
+    return None
+
+
+def _is_tag(field: str) -> bool:
+    """Whether what follows a frequency is a tag; those that are known may be in capitals, but not a single one."""
+    return bool(_TAG.fullmatch(field)) or (len(field) > 1 and field.isupper() and field.lower() in TAGS)
+
+
+def _frequency(field: str, where: str) -> int:
+    if field.startswith("-"):
+        raise DataError(f"{where}: the frequency is negative: {field[:20]}; it is a whole number from 0 to {MOST:,}")
+    if len(field) > 20 or int(field) > MOST:
+        raise DataError(f"{where}: the frequency is too large: {field[:20]}; it is a whole number from 0 to {MOST:,}")
+    return int(field)
