@@ -14,6 +14,7 @@ from torch.nn import functional
 from nlpkit.builtin.options import one_of, positive, probability, switch, weight
 from nlpkit.builtin.ppmi import blocks, corpus_vectors, distinct
 from nlpkit.builtin.vectors import VectorFile
+from nlpkit.normalisation import Normaliser
 from nlpkit.vocabulary import PAD, UNKNOWN, HashVocabulary, TableVocabulary, Tokens, Vocabulary
 
 STARTS = ("normal", "ppmi")
@@ -23,7 +24,8 @@ READ = 4  # characters of a token that make part of its vector
 class TrainableEmbedding(nn.Module):
     """A table of vectors over a `TableVocabulary`; see `nlpkit.builtin.embeddings.trainable`.
 
-    ``found`` is known after `fit` where vectors came from a file: how many tokens they are of, and of how many.
+    ``found`` is known after `fit` where vectors came from a file: how many tokens they are of, and of how many;
+    ``repeated`` is how many more lines of the file are of one of these.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class TrainableEmbedding(nn.Module):
         dropout: float,
         vectors: str | None = None,
         frozen: bool = False,
+        normaliser: Normaliser | None = None,
     ) -> None:
         super().__init__()
         positive(dim=dim, min_count=min_count, max_size=max_size)
@@ -46,9 +49,12 @@ class TrainableEmbedding(nn.Module):
         self.dim = dim
         self.pretrained = start == "ppmi" or vectors is not None
         self.found: tuple[int, int] | None = None
+        self.repeated = 0
         self.token_dropout = TokenDropout(dropout)
         self.table: nn.Embedding
-        self._file = None if vectors is None else VectorFile(vectors, dim)  # a saved model must never name a path
+        self._file = (
+            None if vectors is None else VectorFile(vectors, dim, normaliser)
+        )  # a saved model must never name a path
 
     def fit(self, documents: Iterable[Sequence[str]], labels: Sequence[int]) -> Vocabulary:  # noqa: ARG002
         """Count the tokens and give each a vector: from a file, from its neighbours, or drawn at random.
@@ -93,6 +99,7 @@ class TrainableEmbedding(nn.Module):
             ids.append(position + UNKNOWN + 1)
             vectors[ids[-1]] = torch.from_numpy(vector)
         self._start(vectors)
+        self.repeated = file.repeated
         return len(ids), len(vocabulary.tokens)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from nlpkit.normalisation import Normaliser
     from nlpkit.protocols import Embedding
 
 
@@ -17,6 +18,7 @@ def trainable(
     dropout: float = 0.0,
     vectors: str | None = None,
     frozen: bool = False,
+    normaliser: Normaliser | None = None,
 ) -> Embedding:
     """A vector for each token.
 
@@ -25,14 +27,21 @@ def trainable(
     :param max_size: only the most frequent tokens are kept.
     :param start: normal: random vectors; ppmi: vectors from what stands near each token in the training texts.
     :param dropout: probability that a whole token is blanked in training.
-    :param vectors: path of a text file of vectors (word2vec, GloVe, fastText; may be packed by gzip): a token that it
-        has starts with that vector, the others as ``start`` says.
+    :param vectors: path of a text file of vectors (word2vec, GloVe, fastText; may be packed by gzip, bzip2 or xz): a
+        token that it has starts with that vector, the others as ``start`` says.
     :param frozen: leave the vectors as they start.
     """
     from nlpkit.builtin.embedding_layers import TrainableEmbedding  # torch
 
     return TrainableEmbedding(
-        dim=dim, min_count=min_count, max_size=max_size, start=start, dropout=dropout, vectors=vectors, frozen=frozen
+        dim=dim,
+        min_count=min_count,
+        max_size=max_size,
+        start=start,
+        dropout=dropout,
+        vectors=vectors,
+        frozen=frozen,
+        normaliser=normaliser,
     )
 
 

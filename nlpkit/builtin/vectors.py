@@ -2,37 +2,60 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import itertools
+import lzma
+import re
+import tarfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TypeAlias, cast
+from typing import IO, TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nlpkit.errors import DataError, SettingError
 
+if TYPE_CHECKING:
+    from nlpkit.normalisation import Normaliser
+
+T = TypeVar("T")
 Vector: TypeAlias = NDArray[np.float32]
-GZIP, BOM = b"\x1f\x8b", b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
+PACKED: dict[re.Pattern[bytes], Callable[[IO[bytes]], Any]] = {  # by their first bytes
+    re.compile(rb"\x1f\x8b"): lambda file: gzip.GzipFile(fileobj=file),
+    re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)"): bz2.BZ2File,
+    re.compile(rb"\xfd7zXZ\0"): lzma.LZMAFile,
+}
+ARCHIVES = {
+    b"PK\x03\x04": "a zip archive, as NumPy and torch write them too: unzip it first, and give the file of words and "
+    "vectors in it",
+    b"7z\xbc\xaf\x27\x1c": "a 7z archive: unpack it first, and give the file of vectors in it",
+    b"Rar!\x1a\x07": "a rar archive: unpack it first, and give the file of vectors in it",
+    b"\x28\xb5\x2f\xfd": "packed by zstd: unzstd it first",
+}
 _NO_TEXT = set(range(32)) - set(b"\t\n\r")
+TOGETHER = 128  # tokens that are brought into the spelling of texts at a time
 LONGEST = 1 << 20  # bytes of a line; only what is no text has more
 BEGINNING = 1 << 12  # bytes behind the first line by which text is told from numbers in binary
 
 
 class VectorFile:
-    """A file of which each line is a token in UTF-8 and ``dim`` numbers, None for any; it may be packed by gzip.
+    """A file of which each line is a token in UTF-8 and ``dim`` numbers; it may be packed by gzip, bzip2 or xz.
 
     Made before training begins, so that a file that cannot be right is told at once.
 
-    :param dim: numbers in a vector; afterwards that of the file.
+    :param dim: numbers in a vector, None for any; afterwards that of the file.
+    :param normaliser: of the texts: tokens are read in the spelling that it gives them; None: as they stand.
     :raises DataError: if it cannot be read, or its first line is no vector.
     :raises SettingError: if its vectors have another length than ``dim``.
     """
 
-    def __init__(self, path: str, dim: int | None = None) -> None:
-        self.path = path
+    def __init__(self, path: str, dim: int | None = None, normaliser: Normaliser | None = None) -> None:
+        self.path, self.repeated, self._normaliser = path, 0, normaliser
         with reading(self.path) as file:
             first, beginning = file.readline(LONGEST).removeprefix(BOM), file.read(BEGINNING)
             self._header = _header(first)
@@ -48,31 +71,32 @@ class VectorFile:
     def read(self, tokens: Sequence[str]) -> Iterator[tuple[int, Vector]]:
         """Position and vector ``(dim,)`` of each of the tokens that the file has; of two lines for one, the first.
 
-        Lines of other tokens are counted, not parsed. One line at a time is in memory.
+        The others are counted in ``repeated``. Lines of other tokens are not parsed. A few lines are in memory.
 
         :raises DataError: for a line that is no vector, for a file that is cut off, or that has none of the tokens.
         """
-        wanted = {token: position for position, token in enumerate(tokens)}
-        before = len(wanted)
-        for token, vector in self.choose(wanted.__contains__):
-            yield wanted.pop(token), vector
-        if len(wanted) == before:
+        positions = {token: position for position, token in enumerate(tokens)}
+        first = First(positions.__contains__)
+        for token, vector in self.choose(first):
+            yield positions[token], vector
+        self.repeated = first.repeated
+        if not first.seen:
             raise DataError(
-                f"{self.path} has none of the {before} tokens of the vocabulary: is it UTF-8, and of words?"
+                f"{self.path} has none of the {len(positions)} tokens of the vocabulary: is it UTF-8, and of words?"
             )
 
     def choose(self, wanted: Callable[[str], bool]) -> Iterator[tuple[str, Vector]]:
         """Token and vector ``(dim,)`` of each line whose token is wanted, in the order of the file.
 
         Whether it is wanted is asked line by line, so a token that has been had may be refused the next time. A token
-        that is no UTF-8 is passed over.
+        that is no UTF-8, or that nobody would see, is passed over.
 
         :raises DataError: for a wanted line that is no vector, and for a file that is cut off.
         """
-        for number, line in self._lines():
-            token, *numbers = self._fields(number, line)
-            if (shown := decoded(token)) is not None and wanted(shown):
-                yield shown, self._vector(number, numbers)
+        lines = ((self._fields(number, line)[0], (number, line)) for number, line in self._lines())
+        for token, (number, line) in spelled(lines, self._normaliser):
+            if wanted(token):
+                yield token, self._vector(number, self._fields(number, line)[1:])
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
         """Numbers and contents of the lines that hold vectors."""
@@ -111,21 +135,87 @@ class VectorFile:
         return DataError(f"{self.path}, line {number}: expected a token and {self.dim} numbers, found {found}")
 
 
+class First:
+    """Says of each token whether it is wanted, and has not been had; counts those that come again.
+
+    :param wanted: whether a token is wanted at all.
+    """
+
+    def __init__(self, wanted: Callable[[str], bool]) -> None:
+        self._wanted = wanted
+        self.seen: set[str] = set()
+        self.repeated = 0
+
+    def __call__(self, token: str) -> bool:
+        """Ask for a token, which has then been had."""
+        if not self._wanted(token):
+            return False
+        if token in self.seen:
+            self.repeated += 1
+            return False
+        self.seen.add(token)
+        return True
+
+
+def spelled(entries: Iterable[tuple[bytes, T]], normaliser: Normaliser | None) -> Iterator[tuple[str, T]]:
+    """Entries in order, their tokens in the spelling of texts; those of no UTF-8, or without one, are left out.
+
+    A normaliser is much faster for many tokens than for one, so some are taken together.
+    """
+    source = iter(entries)
+    while block := list(itertools.islice(source, TOGETHER)):
+        known = [(token, rest) for raw, rest in block if (token := decoded(raw)) is not None]
+        tokens = [token for token, _ in known]
+        tokens = tokens if normaliser is None else normaliser.batch(tokens)
+        yield from ((token, rest) for token, (_, rest) in zip(tokens, known, strict=True) if token)
+
+
 @contextmanager
 def reading(path: str) -> Iterator[IO[bytes]]:
     """Open a file of vectors, whether it is packed or not.
 
-    :raises DataError: if that or reading fails.
+    :raises DataError: if that or reading fails, or it is an archive.
     """
     try:
         with Path(path).open("rb") as file:
-            packed = file.read(len(GZIP)) == GZIP
-            file.seek(0)
-            yield cast(IO[bytes], gzip.GzipFile(fileobj=file)) if packed else file
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            opened = _unpacked(file)
+            _refuse_archive(path, opened.read(tarfile.BLOCKSIZE))
+            opened.seek(0)
+            yield opened
+    except (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError) as error:
         raise DataError(f"the vectors {path} are damaged: {error}") from error
     except OSError as error:
-        raise DataError(f"the vectors {path} cannot be read: {error.strerror}") from error
+        damaged = error.errno is None  # so says bz2
+        what = f"are damaged: {error}" if damaged else f"cannot be read: {error.strerror}"
+        raise DataError(f"the vectors {path} {what}") from error
+
+
+def _unpacked(file: IO[bytes]) -> Any:
+    head = file.read(tarfile.BLOCKSIZE)
+    file.seek(0)
+    return next((unpack(file) for mark, unpack in PACKED.items() if mark.match(head)), file)
+
+
+def _refuse_archive(path: str, head: bytes) -> None:
+    """Refuse what holds files, by the first bytes behind the packing.
+
+    :raises DataError: saying what to do.
+    """
+    for mark, what in ARCHIVES.items():
+        if head.startswith(mark):
+            raise DataError(f"{path} is {what}")
+    if any(mark.match(head) for mark in PACKED):
+        raise DataError(f"{path} is packed twice: unpack it once")
+    if _is_tar(head):
+        raise DataError(f"{path} is a tar archive: tar xf it first, and give the file of vectors in it")
+
+
+def _is_tar(head: bytes) -> bool:
+    try:
+        tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
+    except tarfile.HeaderError:
+        return False
+    return True
 
 
 def decoded(token: bytes) -> str | None:

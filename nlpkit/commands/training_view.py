@@ -181,6 +181,8 @@ def _started(event: MemberStarted) -> str:
     said = f"{event.name}: {event.composition}; {event.parameters:,} parameters, {event.vocabulary:,} ids"
     if event.vectors is not None:
         said += f"; {event.vectors['found']:,} of {event.vectors['of']:,} tokens start from the file of vectors"
+        if repeated := event.vectors.get("repeated"):
+            said += f", the first of each: {repeated:,} more lines are of the same tokens, in this or another spelling"
     if event.cut is not None:
         said += f"; {event.cut['rows']:,} of {event.cut['of']:,} rows are longer than what is read, and were cut"
     return said

@@ -117,7 +117,8 @@ def compose(
     entry = {"name": member.name, "max_length": member.max_length}
     entry |= {made.component.kind: made.record for made in (tokenizer, embedding, encoder)} | {"head": head.config}
     if found := getattr(embedding.part, "found", None):
-        entry["vectors"] = {"found": found[0], "of": found[1]}
+        repeated = getattr(embedding.part, "repeated", 0)
+        entry["vectors"] = {"found": found[0], "of": found[1], **({"repeated": repeated} if repeated else {})}
     network = Network(embedding.part, encoder.part, head)
     return Composition(entry, network, vocabulary, tokenizer.part.files)
 

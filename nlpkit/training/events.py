@@ -109,7 +109,8 @@ class OwnLabels:
 class MemberStarted:
     """A member is composed and about to train.
 
-    :param vectors: how many tokens ("found", "of") start from a file.
+    :param vectors: how many tokens ("found", "of") start from a file, and how many more of its lines ("repeated") are
+        of one of these.
     :param cut: how many rows ("rows", "of") were cut, by its tokenizer or to ``max_length``.
     """
 

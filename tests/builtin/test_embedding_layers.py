@@ -11,6 +11,7 @@ from nlpkit.builtin import ppmi  # noqa: E402
 from nlpkit.builtin.embedding_layers import NgramEmbedding, TokenDropout  # noqa: E402
 from nlpkit.builtin.ppmi import blocks, evenly_drawn  # noqa: E402
 from nlpkit.errors import DataError, SettingError  # noqa: E402
+from nlpkit.normalisation import Normaliser  # noqa: E402
 from nlpkit.registry import registry  # noqa: E402
 from nlpkit.vocabulary import PAD, TableVocabulary, Tokens, dump_vocabulary, load_vocabulary  # noqa: E402
 
@@ -71,6 +72,19 @@ def test_a_trainable_embedding_learns_its_vocabulary():
     assert made(ids, ids != PAD).shape == (1, 2, 3)
     assert made.vectors()[PAD].eq(0).all()
     assert made.found is None
+
+
+def test_tokens_of_a_file_are_met_in_the_spelling_of_texts_of_which_the_first_counts(write):
+    path = write("Ｔ恤 1 2\nT恤 3 4\n很\u200b好 5 6\n".encode())
+    made = (
+        registry()
+        .get("embedding", "trainable")
+        .create({"dim": 2, "min_count": 1, "vectors": str(path)}, normaliser=Normaliser())
+    )
+    vocabulary = made.fit([["t恤", "很好", "手机"]], [0])
+    table = dict(zip(vocabulary.tokens, made.vectors()[2:].tolist(), strict=True))
+    assert (table["t恤"], table["很好"]) == ([1, 2], [5, 6])
+    assert (made.found, made.repeated) == ((2, 3), 1)
 
 
 @pytest.mark.parametrize("start", ["normal", "ppmi"])

@@ -9,6 +9,7 @@ from nlpkit import hookimpl
 if TYPE_CHECKING:
     import click
     from nlpkit.hookspecs import RegisterComponent
+    from nlpkit.normalisation import Normaliser
     from nlpkit.protocols import Embedding
 
 
@@ -25,12 +26,13 @@ def word2vec(
     negative: int = 5,
     epochs: int = 5,
     seed: int | None = None,
+    normaliser: Normaliser | None = None,
 ) -> Embedding:
     """Vectors from a file, or fitted to the training texts by word2vec (https://arxiv.org/abs/1301.3781).
 
     :param dim: numbers in a vector; None: as many as the file has, or 200.
     :param vectors: path of a file of vectors: word2vec's text or binary format, GloVe's or fastText's text; may be
-        packed by gzip. None fits vectors to the training texts.
+        packed by gzip, bzip2 or xz. None fits vectors to the training texts.
     :param extra: so many words of the file, its first, are known although the training texts lack them; or all.
     :param frozen: leave the vectors as they start; false trains them with the rest.
     :param dropout: probability that a whole word is blanked in training.
@@ -45,7 +47,9 @@ def word2vec(
     from nlpkit_word2vec.layer import Word2VecEmbedding  # torch
 
     fitting = {"min_count": min_count, "window": window, "sg": sg, "negative": negative, "epochs": epochs, "seed": seed}
-    return Word2VecEmbedding(dim=dim, vectors=vectors, extra=extra, frozen=frozen, dropout=dropout, **fitting)
+    return Word2VecEmbedding(
+        dim=dim, vectors=vectors, extra=extra, frozen=frozen, dropout=dropout, normaliser=normaliser, **fitting
+    )
 
 
 @hookimpl

@@ -109,7 +109,7 @@ def _fitted(source: Source, how: Fitting) -> tuple[list[str], NDArray[np.float32
 def near(words: tuple[str, ...], path: str, top: int, kind: str) -> None:
     """Show the words whose vectors are nearest to a word's, by the cosine between them.
 
-    The file may be in word2vec's text or binary format, GloVe's or fastText's text; packed by gzip or not.
+    The file may be in word2vec's text or binary format, GloVe's or fastText's text; packed by gzip, bzip2, xz or not.
 
     \b
     nlpkit vectors near 质量 --vectors reviews.bin

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import IO, Protocol, TypeAlias, cast
 
 import numpy as np
-from nlpkit.builtin.vectors import VectorFile, decoded, reading
+from nlpkit.builtin.vectors import VectorFile, reading, spelled
 from nlpkit.errors import DataError, SettingError
+from nlpkit.normalisation import Normaliser
 from nlpkit.writing import sync
 from numpy.typing import NDArray
 
@@ -22,10 +23,6 @@ CONVERT = "convert it by gensim's {load}.save_word2vec_format('vectors.bin', bin
 STRANGERS = (
     (b"\x80", f"a pickle, which can run anything when it is read: if you trust it, {CONVERT}"),
     (b"\x93NUMPY", "an array of NumPy's without its words: give the file that has them, in word2vec's format"),
-    (
-        b"PK",
-        "a zip archive, as NumPy and torch write them too: unpack it, or write words and vectors in word2vec's format",
-    ),
     (b"\xba\x16\x4f\x2f", f"a whole model of fastText's: take the .vec beside it, or {CONVERT}"),
 )
 
@@ -41,10 +38,11 @@ class Vectors(Protocol):
         ...
 
 
-def open_vectors(path: str, dim: int | None = None) -> Vectors:
-    """Open a file in word2vec's text or binary format, or GloVe's or fastText's text, packed by gzip or not.
+def open_vectors(path: str, dim: int | None = None, normaliser: Normaliser | None = None) -> Vectors:
+    """Open a file in word2vec's text or binary format, or GloVe's or fastText's text; it may be packed.
 
     :param dim: the numbers that its vectors must have; None for any.
+    :param normaliser: of the texts: words are read in the spelling that it gives them; None: as they stand.
     :raises DataError: if it is none of these, or cannot be read.
     :raises SettingError: if its vectors have another length.
     """
@@ -53,7 +51,8 @@ def open_vectors(path: str, dim: int | None = None) -> Vectors:
     for mark, what in STRANGERS:
         if head.startswith(mark):
             raise DataError(f"{path} is {what.format(load=_loading(path, head))}")
-    return BinaryVectorFile(path, dim) if _is_binary(head) else VectorFile(path, dim)
+    kind = BinaryVectorFile if _is_binary(head) else VectorFile
+    return kind(path, dim, normaliser)
 
 
 class BinaryVectorFile:
@@ -63,8 +62,8 @@ class BinaryVectorFile:
     :raises SettingError: if its vectors have another length than ``dim``.
     """
 
-    def __init__(self, path: str, dim: int | None = None) -> None:
-        self.path = path
+    def __init__(self, path: str, dim: int | None = None, normaliser: Normaliser | None = None) -> None:
+        self.path, self._normaliser = path, normaliser
         with reading(path) as file:
             self._words, self.dim = _header(file.readline(HEAD)) or (0, 0)
         if dim not in (None, self.dim):
@@ -78,8 +77,9 @@ class BinaryVectorFile:
         :raises DataError: for a vector with a number that is not finite, and for a file whose words and vectors do not
             come out even.
         """
-        for number, (raw, data) in enumerate(self._entries(), start=1):
-            if (word := decoded(raw)) is not None and wanted(word):
+        entries = ((raw, (number, data)) for number, (raw, data) in enumerate(self._entries(), start=1))
+        for word, (number, data) in spelled(entries, self._normaliser):
+            if wanted(word):
                 vector = np.frombuffer(data, dtype="<f4").astype(np.float32)
                 if not np.isfinite(vector).all():
                     raise DataError(f"{self.path}, word {number:,} ({word!r}): a number that is not finite")

@@ -13,7 +13,9 @@ import numpy as np
 import torch
 from nlpkit.builtin.embedding_layers import TokenDropout
 from nlpkit.builtin.options import switch
+from nlpkit.builtin.vectors import First
 from nlpkit.errors import DataError, SettingError
+from nlpkit.normalisation import Normaliser
 from nlpkit.vocabulary import PAD, UNKNOWN, TableVocabulary, Vocabulary
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -30,7 +32,8 @@ class Word2VecEmbedding(nn.Module):
     """A table of vectors that are there before the network is trained; see `nlpkit_word2vec.word2vec`.
 
     An unknown word has the mean of the vectors of the rarest tenth of the known words. ``found`` is there after `fit`
-    where vectors came from a file: how many words of the training texts it has, and of how many.
+    where vectors came from a file: how many words of the training texts it has, and of how many; ``repeated`` is how
+    many more entries of the file are of a word that was taken.
     """
 
     pretrained = True
@@ -44,17 +47,21 @@ class Word2VecEmbedding(nn.Module):
         frozen: bool,
         dropout: float,
         seed: int | None,
+        normaliser: Normaliser | None = None,
         **fitting: Any,
     ) -> None:
         super().__init__()
         switch(frozen=frozen)
         self._extra = _limit(extra)
-        self._file = None if vectors is None else open_vectors(vectors, dim)  # a saved model must never name a path
+        self._file = (
+            None if vectors is None else open_vectors(vectors, dim, normaliser)
+        )  # a saved model must never name a path
         self.dim = self._file.dim if self._file else DIM if dim is None else dim
         self._fitting = Fitting(dim=self.dim, seed=seed or 0, **fitting)
         self.config: dict[str, Any] = {"dim": self.dim, "extra": extra, "frozen": frozen, "dropout": dropout}
         self.config |= {**fitting, "seed": seed}
         self.found: tuple[int, int] | None = None
+        self.repeated = 0
         self.token_dropout = TokenDropout(dropout)
         self.table: nn.Embedding
 
@@ -93,7 +100,7 @@ class Word2VecEmbedding(nn.Module):
 
     def _take(self, file: Vectors, counts: Mapping[str, int]) -> Vocabulary:
         """Take what the file has of the documents; if that is tuned, frequent other words; and the extra ones."""
-        found, extra = _chosen(file, counts, self._extra)
+        found, extra, self.repeated = _chosen(file, counts, self._extra)
         self.found = len(found), len(counts)
         known = _ranked({word: counts[word] for word in found})
         unknown = _for_unknown(np.stack([found[word] for word in known]))
@@ -131,22 +138,19 @@ def _ranked(counts: Mapping[str, int]) -> list[str]:
     return sorted(counts, key=lambda word: (-counts[word], word))
 
 
-def _chosen(file: Vectors, counts: Mapping[str, int], limit: int) -> tuple[dict[str, Vector], dict[str, Vector]]:
-    """Vectors of the words that are counted, and of so many others; of two for one word the first."""
+def _chosen(file: Vectors, counts: Mapping[str, int], limit: int) -> tuple[dict[str, Vector], dict[str, Vector], int]:
+    """Vectors of the words that are counted, of so many others, and how often one came again: the first counts."""
     found: dict[str, Vector] = {}
     extra: dict[str, Vector] = {}
-
-    def wanted(word: str) -> bool:
-        return word not in found and word not in extra and (word in counts or len(extra) < limit)
-
-    for word, vector in file.choose(wanted):
+    first = First(lambda word: word in counts or word in extra or len(extra) < limit)
+    for word, vector in file.choose(first):
         (found if word in counts else extra)[word] = vector
     if not found:
         raise DataError(
             f"{file.path} has none of the {len(counts):,} words of the training texts: is it UTF-8, and of words as "
             "the tokenizer cuts them?"
         )
-    return found, extra
+    return found, extra, first.repeated
 
 
 def _for_unknown(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -56,10 +57,17 @@ class Neighbours:
         order = np.argsort(-similarities, kind="stable")[: min(top, len(self._words) - 1)]
         return [Neighbour(self._words[i], float(similarities[i])) for i in order]
 
+    @cached_property
+    def _spelled(self) -> dict[str, int]:
+        """The position of the first word of each spelling that texts may have."""
+        spellings = Normaliser().batch(self._words)
+        return {spelling: position for position, spelling in reversed(list(enumerate(spellings)))}
+
     def _position(self, word: str) -> int:
-        for spelling in (word, Normaliser()(word)):
-            if (at := self._positions.get(spelling)) is not None:
-                return at
+        if (at := self._positions.get(word)) is not None:
+            return at
+        if (at := self._spelled.get(Normaliser()(word))) is not None:
+            return at
         akin = [known for known in self._words if not set(word).isdisjoint(known)]  # a comparison with all takes long
         close = get_close_matches(word, akin, n=3, cutoff=0.5)
         hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else f" among its {len(self._words):,}"

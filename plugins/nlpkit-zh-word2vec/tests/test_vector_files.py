@@ -1,8 +1,12 @@
 """Files of vectors in every format: told apart by what is in them, whole and broken; and those that we write."""
 
+import bz2
 import gzip
+import io
+import lzma
 import pickle
 import struct
+import tarfile
 import tracemalloc
 
 import numpy as np
@@ -12,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from nlpkit.errors import DataError, NlpkitError, SettingError
+from nlpkit.normalisation import Normaliser
 
 from nlpkit_word2vec.files import BinaryVectorFile, format_of, open_vectors, write_vectors
 
@@ -39,10 +44,26 @@ def check(found):
     np.testing.assert_array_equal(np.stack([vector for _, vector in found]), VECTORS)
 
 
-@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress, lzma.compress])
 @pytest.mark.parametrize("data", [text(), text(header=False), binary(), binary(end=b"")])
 def test_a_format_is_told_by_what_is_in_the_file(write, data, pack):
     check(everything(write(pack(data), "any.name")))
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress, lzma.compress])
+def test_an_archive_is_told_with_what_to_do(write, pack):
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as file:
+        file.addfile(tarfile.TarInfo("v.bin"))
+    with pytest.raises(DataError, match="is a tar archive: tar xf it first"):
+        open_vectors(str(write(pack(packed.getvalue()), "v.tar.any")))
+
+
+@pytest.mark.parametrize("write_as", [binary, text])
+def test_words_are_read_in_the_spelling_of_texts(write, write_as):
+    data = write_as().replace("质量".encode(), "質\u200b量".encode())
+    found = list(open_vectors(str(write(data, "v")), normaliser=Normaliser()).choose(lambda _: True))
+    check(found)
 
 
 @pytest.mark.parametrize("is_binary", [True, False])

@@ -141,6 +141,12 @@ def test_a_word_is_looked_up_as_it_stands_then_normalised(file):
     assert known.near("ＯＫ", 1) == known.near("ok", 1)
 
 
+def test_a_word_of_the_file_is_met_in_the_spelling_of_texts(write):
+    known = Neighbours.read(str(write("Ｔ恤 1 2\nT恤 2 2\nU盘 3 1\n".encode(), "v.txt")))
+    assert known.near("t恤", 2) == known.near("Ｔ恤", 2) != known.near("T恤", 2)
+    assert known.near("u\u200b盘", 2) == known.near("U盘", 2)
+
+
 def test_a_model_of_gensims_is_refused(run, write):
     path = write(b"\x80\x04\x95", "w2v.model")
     done = run("vectors", "near", "好", "--vectors", path)

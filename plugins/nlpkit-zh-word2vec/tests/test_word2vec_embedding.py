@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch")
 import nlpkit  # noqa: E402
 from nlpkit.corpus import Example  # noqa: E402
 from nlpkit.errors import DataError, SettingError  # noqa: E402
+from nlpkit.normalisation import Normaliser  # noqa: E402
 from nlpkit.protocols import StaticEmbedding  # noqa: E402
 from nlpkit.registry import registry  # noqa: E402
 from nlpkit.training.sentiment import train  # noqa: E402
@@ -52,6 +53,17 @@ def fitted(documents=DOCUMENTS, **options):
 def vector(made, vocabulary, word):
     at = vocabulary.encode(Tokens.of([[word]])).grid[0, 0]
     return made.vectors()[at].tolist()
+
+
+def test_words_of_the_file_are_taken_in_the_spelling_of_texts_of_which_the_first_counts(tmp_path):
+    words = ["很\u200b好", "很好", "Ｔ恤", "T恤", "没有"]
+    path = tmp_path / "spelled.bin"
+    write_vectors(path, words, np.arange(10, dtype=np.float32).reshape(5, 2), binary=True)
+    made = registry().get("embedding", "word2vec").create({"vectors": str(path)}, normaliser=Normaliser())
+    vocabulary = made.fit([["很好", "t恤", "手机"]], [0])
+    assert (made.found, made.repeated) == ((2, 3), 2)
+    assert vector(made, vocabulary, "很好") == [0, 1]
+    assert vector(made, vocabulary, "t恤") == [4, 5]
 
 
 def test_it_is_fitted_on_the_documents_with_a_vector_for_each_frequent_word():
