@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,15 +56,22 @@ def read_dictionary(path: str) -> UserDictionary:
 
     :raises DataError: if it cannot be read, or a frequency is none.
     """
-    from nlpkit.decoding import UNDECODABLE, Decoded  # not for whoever has no dictionary
+    from nlpkit.decoding import Decoded  # not for whoever has no dictionary
+    from nlpkit.encodings import UNDECODABLE
 
     try:
         with Path(path).open("rb") as file:
             data = file.read()
     except OSError as error:
         raise DataError(f"the user dictionary {path} cannot be read: {error.strerror}") from error
-    text = "".join(Decoded(path, io.BytesIO(data)).chunks()) if data.strip() else ""
-    return parse_dictionary(text.replace(UNDECODABLE, "\ufffd"), path)
+    if not data.strip():
+        return UserDictionary([], "", [])
+    decoded = Decoded(path, io.BytesIO(data))
+    found = parse_dictionary("".join(decoded.chunks()).replace(UNDECODABLE, "\ufffd"), path)
+    if decoded.rival is None:
+        return found
+    rival = f"{path} is read as {decoded.encoding}, and may be {decoded.rival}: if so, save it in UTF-8"
+    return replace(found, remarks=[rival, *found.remarks])
 
 
 def parse_dictionary(text: str, name: str) -> UserDictionary:
