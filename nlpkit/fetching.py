@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import http.client
 import json
+import os
 import shutil
 import tarfile
 import time
@@ -26,7 +27,7 @@ from typing import IO, Any
 from nlpkit import __version__
 from nlpkit.catalogue import SEEN, Entry, File, require
 from nlpkit.errors import DataError
-from nlpkit.writing import replace_file
+from nlpkit.writing import replace_file, replacing
 
 Progress = Callable[[int, int | None], None]  # bytes so far, and in all if the server says
 BLOCK = 1 << 18
@@ -161,16 +162,14 @@ def _unpack(archive: Path, member: str, *, again: bool) -> None:
     target = archive.with_name(PurePosixPath(member).name)
     if target.is_file() and not again:
         return
-    part = target.with_name(target.name + ".part")
     try:
-        with _member(archive, member) as source, part.open("wb") as file:
+        with _member(archive, member) as source, replacing(target) as file:
             shutil.copyfileobj(source, file)
     except KeyError:
         raise DataError(f"{archive} holds no {member}: the entry of the catalogue does not fit this file") from None
     except (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, RuntimeError) as error:
         what = "expected a zip or tar archive; fetch it anew by --force"
         raise DataError(f"{archive} cannot be unpacked ({_reason(error)}): {what}") from error
-    part.replace(target)
 
 
 @contextmanager
@@ -212,13 +211,17 @@ def _append(download: Download, progress: Progress) -> None:
     start, headers = _resumable(download)
     with closing(_opened(download, headers)) as response:
         start, total = _begun(download, response, start)
-        with download.part.open("ab" if start else "wb") as part:
+        with open(download.part, "ab" if start else "wb", opener=_open_no_link) as part:
             while data := _read(response):
                 part.write(data)
                 progress(part.tell(), total)
             found = part.tell()
     if total is not None and found < total:
         raise Broken(f"after {found:,} of {total:,} bytes")
+
+
+def _open_no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
 
 
 def _read(response: Any) -> bytes:
@@ -282,7 +285,7 @@ def _begun(download: Download, response: Any, start: int) -> tuple[int, int | No
         raise Broken("the server sent another part than was asked for")
     etag = headers.get("ETag")  # a weak one does not promise the same bytes
     validator = etag if etag and not etag.startswith("W/") else headers.get("Last-Modified")
-    download.validator.write_text(json.dumps({"url": download.url, "validator": validator}), encoding="utf-8")
+    replace_file(download.validator, json.dumps({"url": download.url, "validator": validator}).encode())
     length = headers.get("Content-Length")
     return start, None if length is None else start + int(length)
 

@@ -1,10 +1,29 @@
-"""Files that are written whole or not at all, and are on the disk when it is said so."""
+"""Files that are written whole or not at all, and are on the disk when it is said so.
+
+What is being written stands beside the file whose place it will take, as ``.NAME.nlpkit-HOST-RANDOM.part``, and is
+locked as long as its writer lives: so no two writers share one, on whatever host or in whatever container they are, and
+the next writer in the folder removes what a killed one left.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
+import platform
+import re
+import secrets
+import stat
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
+
+PART = re.compile(r"\..+\.nlpkit-(?P<host>[0-9a-f]{8})-[0-9a-f]{16}\.part", re.DOTALL)
+LONGEST = 180  # bytes of a name that a part repeats: file systems end at 255
+DAY = 24 * 60 * 60
+FLAGS = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 def write_synced(path: Path, data: bytes) -> None:
@@ -17,16 +36,149 @@ def write_synced(path: Path, data: bytes) -> None:
 
 def replace_file(path: Path, data: bytes) -> None:
     """Write beside, then move over: a reader sees the old file or the new one."""
-    new = path.with_name(f".{path.name}.new")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def replacing(path: Path, *, force: bool = True) -> Iterator[IO[bytes]]:
+    """Yield a file beside ``path`` that takes its place, with the mode of what it replaces, when all went well.
+
+    A link at ``path`` is itself replaced.
+
+    :raises FileExistsError: at the end, if ``path`` is there and not ``force``.
+    """
+    remove_dead_parts(path.parent)
+    part, number, mode = _new_part(path)
     try:
-        write_synced(new, data)
-        new.replace(path)
-    except BaseException:
-        new.unlink(missing_ok=True)
-        raise
+        with os.fdopen(number, "wb") as file:
+            yield file
+            sync(file)
+            _take_owner(number, path)
+            _take_mode(number, mode)
+            if sys.platform != "win32":
+                _move(part, path, force=force)  # before the lock goes with the file
+        if sys.platform == "win32":
+            _move(part, path, force=force)  # which cannot move what is open
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def sync(file: IO[bytes]) -> None:
     """Wait until all that was written is on the disk."""
     file.flush()
     os.fsync(file.fileno())
+
+
+def remove_dead_parts(folder: Path) -> None:
+    """Remove what writers in a folder left when they were killed.
+
+    Those of this host are dead if nobody holds their lock. The locks of other hosts may not reach us, so theirs must
+    also have been left alone for a day.
+    """
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        found = [(Path(entry.path), match["host"]) for entry in entries if (match := PART.fullmatch(entry.name))]
+        for part, host in found:
+            with contextlib.suppress(OSError):
+                if host == _host() or time.time() - part.lstat().st_mtime > DAY:
+                    _remove_if_dead(part)
+
+
+def _remove_if_dead(part: Path) -> None:
+    if sys.platform == "win32":
+        part.unlink()  # which fails if it is open
+        return
+    number = os.open(part, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        if stat.S_ISREG(os.fstat(number).st_mode) and _lock(number):
+            part.unlink()
+    finally:
+        os.close(number)
+
+
+def _new_part(path: Path) -> tuple[Path, int, int]:
+    """A new file that is open and locked, its descriptor, and the mode that it shall have in the end."""
+    name = path.name if len(os.fsencode(path.name)) <= LONGEST else hashlib.sha256(os.fsencode(path.name)).hexdigest()
+    while True:
+        part = path.with_name(f".{name}.nlpkit-{_host()}-{secrets.token_hex(8)}.part")
+        old = _mode_of(path)
+        number = os.open(
+            part, FLAGS, 0o666 if old is None else 0o600
+        )  # the system's umask and defaults are a new file's
+        try:
+            mode = stat.S_IMODE(os.fstat(number).st_mode) if old is None else old
+            _take_mode(number, 0o600)
+            if _lock(number) is not False and part.exists():  # else one took it for a dead writer's, and removed it
+                return part, number, mode
+        except BaseException:
+            _give_up(part, number)
+            raise
+        _give_up(part, number)
+
+
+def _give_up(part: Path, number: int) -> None:
+    os.close(number)
+    part.unlink(missing_ok=True)
+
+
+def _mode_of(path: Path) -> int | None:
+    """The mode of a file; None where there is none."""
+    try:
+        found = path.stat().st_mode
+    except OSError:
+        return None
+    return stat.S_IMODE(found) & 0o777 if stat.S_ISREG(found) else None
+
+
+def _take_owner(number: int, path: Path) -> None:
+    """Give a file to whom the one that it replaces belongs, as far as the system lets us."""
+    if sys.platform != "win32":
+        with contextlib.suppress(OSError):
+            old, new = path.stat(), os.fstat(number)
+            if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
+                os.fchown(number, old.st_uid, old.st_gid)
+
+
+def _take_mode(number: int, mode: int) -> None:
+    if sys.platform != "win32":
+        with contextlib.suppress(OSError):  # not every file system has modes
+            os.fchmod(number, mode)
+
+
+def _lock(number: int) -> bool | None:
+    """Whether a file is locked by us now and for nobody else; None where there are no locks."""
+    if sys.platform == "win32":
+        return None
+    import fcntl
+
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def _move(part: Path, path: Path, *, force: bool) -> None:
+    if force:
+        part.replace(path)
+        return
+    try:
+        path.hardlink_to(part)  # the one move that never replaces
+    except FileExistsError:
+        raise
+    except OSError:  # not every file system has links
+        if os.path.lexists(path):
+            raise FileExistsError(None, "file exists", str(path)) from None
+        part.rename(path)
+
+
+def _host() -> str:
+    """Eight digits by which a host is known, for as long as its locks last: all of its containers share them."""
+    try:
+        known = Path("/proc/sys/kernel/random/boot_id").read_bytes()
+    except OSError:
+        known = platform.node().encode()
+    return hashlib.sha256(known).hexdigest()[:8]

@@ -219,11 +219,22 @@ def test_only_the_web_is_fetched_from(target, url):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
 def test_a_full_disk_is_one_sentence(site, target):
-    target.parent.mkdir()
-    target.with_name("reviews.csv.part").symlink_to("/dev/full")
+    class Full(Download):
+        part = Path("/dev/full")
+
     with pytest.raises(DataError, match=r"kept is full \(.* MB are free\): make room") as raised:
-        get(site, target)
+        fetch(Full(site.url, target))
     assert raised.value.__cause__.errno == errno.ENOSPC
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX")
+def test_a_link_in_the_place_of_the_part_is_not_followed(site, target, tmp_path):
+    target.parent.mkdir()
+    (tmp_path / "precious").write_bytes(b"precious")
+    target.with_name("reviews.csv.part").symlink_to(tmp_path / "precious")
+    with pytest.raises(DataError, match="kept cannot be written"):
+        get(site, target)
+    assert (tmp_path / "precious").read_bytes() == b"precious"
 
 
 @pytest.mark.skipif(os.name == "nt" or not hasattr(os, "geteuid"), reason="POSIX")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import codecs
 import os
 import signal
 import sys
@@ -13,6 +13,9 @@ from typing import Any, TextIO, cast
 import click
 
 from nlpkit import __version__
+from nlpkit.commands import signals
+from nlpkit.commands.screen import drawable, guard, harmless, harmless_json
+from nlpkit.commands.screen import sentence as one_line
 from nlpkit.errors import DataWarning, NlpkitError, SettingError
 
 
@@ -72,14 +75,13 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line: faults of data or model exit with 1, of the command line with 2, in one sentence."""
+    _start_in_utf8()
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy starts a thread a core otherwise, and we never use them
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what is half-written is cleared away
+    signals.listen()
     warnings.showwarning = _show_warning
     sys.stdin, sys.stdout = sys.stdin or _nothing("r"), sys.stdout or _nothing("w")
     sys.stderr = sys.stderr or _nothing("w")
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a console in GBK cannot show every character
+    guard()
     try:
         code = cli.main(standalone_mode=False)
         sys.stdout.flush()
@@ -89,19 +91,31 @@ def main() -> None:
         error.show()
         code = error.exit_code
     except NlpkitError as error:
-        click.echo(f"Error: {error}", err=True)
+        fail(error)
         code = 2 if isinstance(error, SettingError) else 1
     except (ClosedPipe, BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it closes stdout
         code = 0
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted.", err=True)
-        code = 130
+    except (click.Abort, KeyboardInterrupt) as error:
+        number = signals.signal_of(error)
+        say("Interrupted." if number == signal.SIGINT else "Terminated.")
+        code = signals.exit_code(number)
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        click.echo(f"Error: {where}{(error.strerror or str(error)).lower()}", err=True)
+        fail(f"{error.filename}: {reason(error)}" if error.filename else reason(error))
         code = 1
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _start_in_utf8() -> None:
+    """Start anew in Python's UTF-8 mode where the locale is ASCII alone, as under ``LC_ALL=C PYTHONUTF8=0``.
+
+    Texts, columns and names of files come in UTF-8 there all the same, and Python could not say their names to the
+    system. https://peps.python.org/pep-0540/
+    """
+    mode = ["-X", "utf8"]
+    started = sys.orig_argv[1:]
+    if codecs.lookup(sys.getfilesystemencoding()).name == "ascii" and started[:2] != mode and sys.executable:
+        os.execv(sys.executable, [sys.executable, *mode, *started])
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *where: Any, **_more: Any) -> None:
@@ -124,19 +138,47 @@ def warn(sentence: str) -> None:
 
 def say(sentence: str) -> None:
     """Print on stderr; where a live line is drawn, above it."""
-    print(sentence, file=sys.stderr)  # click.echo would go past what rich put in its place
+    print(harmless(sentence), file=sys.stderr)  # click.echo would go past what rich put in its place
+
+
+def fail(error: object) -> None:
+    """Print one line on stderr that says what is wrong."""
+    say(f"Error: {one_line(str(error))}")
+
+
+def reason(error: OSError) -> str:
+    """What the system says, as the end of a sentence."""
+    return (error.strerror or str(error)).lower()
+
+
+def tell(text: str, *, end: str = "\n") -> None:
+    """Print for eyes on stdout: what could steer a terminal is left out, be it one or not."""
+    click.echo(harmless(text) + end, nl=False)
+
+
+def tell_json(value: Any) -> None:
+    """Print JSON on stdout, in which what could steer a terminal is escaped.
+
+    :param value: what is to be JSON, or bytes that are.
+    """
+    import orjson
+
+    data = value if isinstance(value, bytes) else orjson.dumps(value, option=orjson.OPT_INDENT_2)
+    click.echo(harmless_json(data), nl=not isinstance(value, bytes))
 
 
 def console(*, stderr: bool = False) -> Any:
-    """A rich console that does not cut what goes into a pipe."""
-    from rich.console import Console
+    """A rich console that does not cut what goes into a pipe, and lets nothing steer a terminal but what it draws."""
+    from nlpkit.commands.consoles import HarmlessConsole
 
     stream = sys.stderr if stderr else sys.stdout
-    return Console(
+    return HarmlessConsole(
+        file=drawable(stream),
         stderr=stderr,
         width=None if stream.isatty() else 200,
         highlight=False,
         markup=False,
+        emoji=False,
         soft_wrap=not stream.isatty(),
     )
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nlpkit.commands import say
+from nlpkit.commands import say, tell_json
 from nlpkit.commands.cloze_training import train
 from nlpkit.commands.groups import DefaultGroup
 from nlpkit.commands.labelled import ENCODING, TEXT_COLUMN, counted, say_left_out, unlabelled_rows
@@ -118,7 +118,7 @@ def fill(
             rows += len(block)
             advance(rows, source.progress())
     if faults:
-        click.echo(f"{faults.total():,} of {rows:,} rows could not be filled: {counted(faults)}", err=True)
+        say(f"{faults.total():,} of {rows:,} rows could not be filled: {counted(faults)}")
         if strict:
             raise click.exceptions.Exit(1)
 
@@ -171,8 +171,6 @@ def evaluate(
     nlpkit cloze evaluate reviews.txt --seed 1 --limit 3000
     nlpkit cloze evaluate test.csv --model mine --all --format json
     """
-    import orjson
-
     from nlpkit.cloze_evaluation import measure_items
     from nlpkit.cloze_items import blank_words, drawn, holds_items, read_words
     from nlpkit.inference.cloze import ClozeModel
@@ -200,7 +198,7 @@ def evaluate(
             'lines {"text": "…__…", "answer": "…"}, each with one blank'
         )
     if kind == "json":
-        click.echo(orjson.dumps(metrics.to_json(), option=orjson.OPT_INDENT_2))
+        tell_json(metrics.to_json())
     else:
         show_metrics({Path(file).name: metrics})
 
@@ -257,7 +255,7 @@ def _parts(blocks: Iterator[tuple[Source, int, Sequence[Row]]]) -> Iterator[tupl
 
 def _sentence(text: str, reason: str) -> str:
     """What is wrong with the one text of the command line, and what to do."""
-    from nlpkit.commands.streams import shown
+    from nlpkit.commands.screen import shown
 
     quoted = f'"{shown(text)}"'
     what, _, advice = reason.partition(": ")

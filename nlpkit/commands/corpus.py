@@ -29,14 +29,12 @@ def list_corpora(kind: str) -> None:
     nlpkit corpus list
     nlpkit corpus list --format json | jq '.[].name'
     """
-    import orjson
-
     from nlpkit.catalogue import find, names
-    from nlpkit.commands import console, table
+    from nlpkit.commands import console, table, tell_json
 
     entries = [find(name) for name in names()]
     if kind == "json":
-        click.echo(orjson.dumps([_facts(entry) for entry in entries], option=orjson.OPT_INDENT_2))
+        tell_json([_facts(entry) for entry in entries])
         return
     shown = table("name", "what", ">rows", "labels", "licence", "where")
     for e in entries:
@@ -57,9 +55,8 @@ def show(name: str, kind: str) -> None:
     nlpkit corpus show waimai_10k
     nlpkit corpus show ./ours.toml --format json
     """
-    import orjson
-
     from nlpkit.catalogue import find, open_corpus
+    from nlpkit.commands import tell, tell_json
     from nlpkit.corpus import Faults
 
     entry, faults = find(name), Faults()
@@ -69,10 +66,10 @@ def show(name: str, kind: str) -> None:
         facts["found"] = dict(counts.most_common())
         facts["left_out"] = dict(faults)
     if kind == "json":
-        click.echo(orjson.dumps(facts, option=orjson.OPT_INDENT_2))
+        tell_json(facts)
         return
     for line in _card(entry, facts, faults):
-        click.echo(line)
+        tell(line)
 
 
 @corpus.command()
@@ -89,6 +86,7 @@ def fetch(chosen: tuple[str, ...], force: bool) -> None:
     nlpkit corpus fetch ./ours.toml
     """
     from nlpkit.catalogue import find
+    from nlpkit.commands import fail, tell
     from nlpkit.errors import NlpkitError
     from nlpkit.fetching import fetch_corpus
 
@@ -99,10 +97,10 @@ def fetch(chosen: tuple[str, ...], force: bool) -> None:
             with _bar(entry.name) as progress:
                 sentences = fetch_corpus(entry, force=force, progress=progress)
         except NlpkitError as error:  # one that cannot be had keeps no other back
-            click.echo(f"Error: {error}", err=True)
+            fail(error)
             failed = True
         else:
-            click.echo("\n".join(sentences))
+            tell("\n".join(sentences))
     if failed:
         raise click.exceptions.Exit(1)
 
@@ -161,7 +159,13 @@ def _bar(name: str) -> Iterator[Callable[[int, int | None], None] | None]:
 
     from nlpkit.commands import console
 
-    columns = (TextColumn(name), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=None)
+        task = progress.add_task(name, total=None)
         yield lambda so_far, in_all: progress.update(task, completed=so_far, total=in_all)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from nlpkit.commands.answers import JsonLines
-from nlpkit.commands.streams import shown
+from nlpkit.commands.screen import shown
 from nlpkit.errors import SettingError
 from nlpkit.inference.cloze import Filled, Filling
 from nlpkit.rows import Row, Source
@@ -53,10 +53,10 @@ def _tables(_source: Source, _first: int, rows: Sequence[Row], filled: Sequence[
 def _table(row: Row, found: Filled) -> str:
     """The text, and below it a line a filling, or why there is none."""
     if found.reason:
-        return f"{shown(row.text)}\n  ({found.reason})\n\n"
+        return f"{shown(row.text)}\n  ({shown(found.reason)})\n\n"
     from rich.cells import cell_len
 
-    widest = max(cell_len(" ".join(filling.words)) for filling in found.fillings)
+    widest = max(cell_len(shown(" ".join(filling.words))) for filling in found.fillings)
     lines = [_line(rank, filling, widest) for rank, filling in enumerate(found.fillings, 1)]
     return "\n".join([shown(row.text), *lines, "", ""])
 
@@ -64,7 +64,7 @@ def _table(row: Row, found: Filled) -> str:
 def _line(rank: int, filling: Filling, widest: int) -> str:
     from rich.cells import cell_len
 
-    words = " ".join(filling.words)
+    words = shown(" ".join(filling.words))
     head = f"{rank:>4}  {words}{' ' * (widest - cell_len(words))}  {_percent(filling.probability)}"
     more = shown(filling.text) if len(filling.words) > 1 else _bar(filling.probability)
     return f"{head}  {more}".rstrip()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nlpkit.commands import say
+from nlpkit.commands import say, tell_json
 from nlpkit.commands.answers import JsonLines
 from nlpkit.commands.generation_training import train
 from nlpkit.commands.groups import DefaultGroup
@@ -150,12 +150,10 @@ def _format(kind: str | None, output: Path | None) -> str:
 
 def _stream(generation: GenerationModel, prompt: str, options: Mapping[str, Any]) -> None:
     """Show a text as it is drawn."""
-    from nlpkit.commands.streams import harmless
-
     pieces = generation.stream(prompt, **options)
     begun = prompt + next(pieces, "")  # a damaged model is told before anything is shown
     for piece in itertools.chain([begun], pieces, ["\n"]):
-        sys.stdout.buffer.write((harmless(piece) if sys.stdout.isatty() else piece).encode())
+        sys.stdout.buffer.write(piece.encode("utf-8", "replace"))
         sys.stdout.buffer.flush()
 
 
@@ -170,7 +168,7 @@ def _write(
     force: bool,
 ) -> tuple[int, Counter[str]]:
     """Write so many texts a row, some at a time; return how many there are, and why some were not written."""
-    from nlpkit.commands.streams import bar, harmless, opened
+    from nlpkit.commands.streams import bar, opened
 
     terminal = output is None and sys.stdout.isatty()
     faults: Counter[str] = Counter()
@@ -181,8 +179,7 @@ def _write(
             while some := list(itertools.islice(wanted, TOGETHER)):
                 written = generation.generate([row.text for _, row in some], first=number, **options)
                 for (place, row), text in zip(some, written, strict=True):
-                    told = line(source, place, row, text, options["seed"], number)
-                    out.write(harmless(told.decode()).encode() if terminal else told)
+                    out.write(line(source, place, row, text, options["seed"], number))
                     faults.update([row.fault] if row.fault else [])
                     number += 1
                 out.flush()
@@ -222,8 +219,6 @@ def evaluate(file: str, model: str, text_column: str | None, kind: str, encoding
     nlpkit generate evaluate reviews.txt
     nlpkit generate evaluate test.csv --model mine --format json
     """
-    import orjson
-
     from nlpkit.generation_evaluation import measure_texts
     from nlpkit.inference.generate import GenerationModel
 
@@ -235,7 +230,7 @@ def evaluate(file: str, model: str, text_column: str | None, kind: str, encoding
     if not metrics.texts:
         raise DataError(f"{file} holds no text")
     if kind == "json":
-        click.echo(orjson.dumps(metrics.to_json(), option=orjson.OPT_INDENT_2))
+        tell_json(metrics.to_json())
     else:
         show_metrics({Path(file).name: metrics})
 

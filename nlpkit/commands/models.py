@@ -23,10 +23,8 @@ def list_models(kind: str) -> None:
     \b
     nlpkit models list
     """
-    import orjson
-
     from nlpkit.bundle import find
-    from nlpkit.commands import console, table, warn
+    from nlpkit.commands import console, table, tell_json, warn
     from nlpkit.errors import BundleError
     from nlpkit.registry import registry
 
@@ -42,7 +40,7 @@ def list_models(kind: str) -> None:
         entry = {"name": name, "task": bundle.config["task"], **answers, "bytes": bundle.size}
         found.append(entry | {"distribution": component.distribution, "version": component.version})
     if kind == "json":
-        click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+        tell_json(found)
         return
     shown = table("name", "task", "answers", ">MB", "from")
     for e in found:
@@ -67,8 +65,13 @@ def show(model: str, kind: str) -> None:
     nlpkit models show ./mine --format json | jq .members
     """
     from nlpkit.bundle import CARD, CONFIG, find
+    from nlpkit.commands import tell, tell_json
 
-    click.echo(find(model).read(CARD if kind == "card" else CONFIG).decode(errors="replace"), nl=False)
+    bundle = find(model)
+    if kind == "json":
+        tell_json(bundle.read(CONFIG))
+    else:
+        tell(bundle.read(CARD).decode(errors="replace"), end="")
 
 
 @models.command()
@@ -82,6 +85,7 @@ def check(chosen: tuple[str, ...]) -> None:
     nlpkit models check
     nlpkit models check ./mine
     """
+    from nlpkit.commands import say, tell
     from nlpkit.errors import NlpkitError
     from nlpkit.inference.opening import load
     from nlpkit.registry import registry
@@ -93,9 +97,9 @@ def check(chosen: tuple[str, ...]) -> None:
         except NlpkitError as error:
             faults = [str(error)]
         failed |= bool(faults)
-        click.echo(f"{name}: {'FAILED' if faults else 'ok'}")
+        tell(f"{name}: {'FAILED' if faults else 'ok'}")
         for fault in faults:
-            click.echo(f"  {fault}", err=True)
+            say(f"  {fault}")
     if failed:
         raise click.exceptions.Exit(1)
 

@@ -25,15 +25,13 @@ def check(dist: str | None, assignments: tuple[str, ...], kind: str) -> None:
     nlpkit plugins check nlpkit-zh-runs
     nlpkit plugins check nlpkit-zh-runs --set runs.size=3 --format json
     """
-    import orjson
-
-    from nlpkit.commands import say
+    from nlpkit.commands import say, tell_json
     from nlpkit.testing import FAILED, installed, run, subjects
 
     targets = installed(dist)
     found = list(run(subjects(targets, settings_of(assignments))))
     if kind == "json":
-        click.echo(orjson.dumps([_entry(result) for result in found], option=orjson.OPT_INDENT_2))
+        tell_json([_entry(result) for result in found])
     elif found:
         _draw(found)
     else:
@@ -77,7 +75,7 @@ def _entry(result: Result) -> dict[str, Any]:
 
 def _draw(found: Sequence[Result]) -> None:
     """A table for each kind, of checks by components, and a sentence for each that failed."""
-    from nlpkit.commands import console, table
+    from nlpkit.commands import console, say, table
     from nlpkit.testing import FAILED
 
     for kind in dict.fromkeys(result.subject.kind for result in found):
@@ -90,4 +88,4 @@ def _draw(found: Sequence[Result]) -> None:
         console().print(shown)
     for result in found:
         if result.outcome == FAILED:
-            click.echo(f"{result.subject}: {result.check.name}: {result.sentence}", err=True)
+            say(f"{result.subject}: {result.check.name}: {result.sentence}")

@@ -29,13 +29,11 @@ def list_plugins(kind: str) -> None:
     nlpkit plugins list --format json
     NLPKIT_DISABLE_PLUGINS=word2vec nlpkit plugins list
     """
-    import orjson
-
-    from nlpkit.commands import console, table
+    from nlpkit.commands import console, table, tell_json
 
     found = _found()
     if kind == "json":
-        click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+        tell_json(found)
         return
     shown = table("plugin", "from", "registers")
     for e in found:
@@ -63,6 +61,7 @@ def new(kind: str, name: str, output: Path | None) -> None:
     nlpkit plugins new embedding my-vectors
     nlpkit plugins new tokenizer runs --output ~/runs
     """
+    from nlpkit.commands import tell
     from nlpkit.commands.plugin_templates import draft, write
 
     plugin = draft(kind, name)
@@ -70,8 +69,8 @@ def new(kind: str, name: str, output: Path | None) -> None:
     write(plugin, folder)
     place = shlex.quote(str(folder))
     installed = shlex.quote(f"{'' if folder.is_absolute() else './'}{folder}[test]")
-    click.echo(f"{folder} is written. What it does is in {folder / plugin.module}.py. Next:\n")
-    click.echo(f"pip install -e {installed}\npytest {place}\n{plugin.example}")
+    tell(f"{folder} is written. What it does is in {folder / plugin.module}.py. Next:\n")
+    tell(f"pip install -e {installed}\npytest {place}\n{plugin.example}")
 
 
 plugins.add_command(check)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import signal
 import sys
 import time
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from nlpkit.commands import console, say
+from nlpkit.commands.signals import exit_code, signal_of, stop
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -29,13 +31,14 @@ def live() -> Iterator[tuple[Callable[[str], None], Bar]]:
     from rich.progress import BarColumn, Progress, TextColumn
 
     screen = console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=12), TextColumn("{task.fields[what]}"))
+    text = functools.partial(TextColumn, markup=False)
+    columns = (text("{task.description}"), BarColumn(bar_width=12), text("{task.fields[what]}"))
     with Progress(*columns, console=screen, transient=True, disable=not sys.stderr.isatty()) as progress:
         yield screen.print, Bar(progress)
 
 
-def follow(events: Generator[E, None, None], draw: Callable[[E], None], *, resumable: bool = True) -> bool:
-    """Draw events, and return whether they came to their end.
+def follow(events: Generator[E, None, None], draw: Callable[[E], None], *, resumable: bool = True) -> int:
+    """Draw events, and return 0 when they have come to their end, else the exit code of the signal that ended them.
 
     At the first Ctrl-C (or SIGTERM) they are closed, so that they save their state.
 
@@ -45,26 +48,26 @@ def follow(events: Generator[E, None, None], draw: Callable[[E], None], *, resum
         with _interruptible() as interrupted:
             for event in events:
                 draw(event)
-                if interrupted():
+                if number := interrupted():
                     events.close()
-                    return False
-        return True
-    except KeyboardInterrupt:
+                    return exit_code(number)
+        return 0
+    except KeyboardInterrupt as error:
         rest = ": the same command with --resume goes on from the state that was saved last" if resumable else ""
         say(f"Interrupted at once{rest}.")
-        raise click.exceptions.Exit(130) from None
+        raise click.exceptions.Exit(exit_code(signal_of(error))) from None
 
 
 @contextmanager
-def _interruptible() -> Iterator[Callable[[], bool]]:
+def _interruptible() -> Iterator[Callable[[], int]]:
     """The first Ctrl-C (or SIGTERM) lets the step at hand end, and the state be saved; the second stops at once."""
-    asked = False
+    asked = 0
 
     def ask(number: int, frame: FrameType | None) -> None:
         nonlocal asked
         if asked:
-            signal.default_int_handler(number, frame)
-        asked = True
+            stop(number, frame)
+        asked = number
         say("Stopping after this step; press Ctrl-C again to stop at once.")
 
     heard = [

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import click
 
 from nlpkit.commands.answers import JsonLines, as_cell, csv_lines, free
-from nlpkit.commands.streams import shown
+from nlpkit.commands.screen import shown
 from nlpkit.errors import DataError, SettingError
 from nlpkit.inference.sentiment import Score
 from nlpkit.rows import Row, Source
@@ -101,11 +101,11 @@ class _Table:
         return "".join(map(self._line, rows, scores)).encode("utf-8", "replace")
 
     def _line(self, row: Row, score: Score) -> str:
-        label = (score.label or "-").ljust(self._label_width)
+        label = shown(score.label or "-").ljust(self._label_width)
         sure = "     -" if score.probability is None else f"{score.probability:6.3f}"
         text = shown(row.text)
         if score.reason:
-            text = f"({score.reason})  {text}"  # first, lest a narrow terminal cut it off
+            text = f"({shown(score.reason)})  {text}"  # first, lest a narrow terminal cut it off
         if self._width:
             from rich.cells import set_cell_size
 

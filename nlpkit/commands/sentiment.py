@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from nlpkit.commands import warn
+from nlpkit.commands import say, warn
 from nlpkit.commands.labelled import (
     ENCODING,
     LABEL,
@@ -86,7 +86,10 @@ def score(
     kind = choose(kind, output, tables=_tables(files, column, encoding), terminal=terminal)
     faults: Counter[str] = Counter()
     rows = 0
-    with opened(output, force=force) as out, bar(show=output is not None or not terminal) as advance:
+    with (
+        opened(output, force=force, styled=kind == "table") as out,
+        bar(show=output is not None or not terminal) as advance,
+    ):
         seen = terminal and output is None
         color = seen and not os.environ.get("NO_COLOR")
         write = writer(kind, opened_model.labels, color=color, width=width() if seen else None)
@@ -99,7 +102,7 @@ def score(
             rows += len(block)
             advance(rows, source.progress())
     if faults:
-        click.echo(f"{faults.total():,} of {rows:,} rows could not be scored: {counted(faults)}", err=True)
+        say(f"{faults.total():,} of {rows:,} rows could not be scored: {counted(faults)}")
         if strict:
             raise click.exceptions.Exit(1)
 
@@ -132,8 +135,7 @@ def evaluate(
     nlpkit sentiment evaluate minimal_pairs.csv --by category
     nlpkit sentiment evaluate test.csv --model mine --label 1=positive --label 0=negative
     """
-    import orjson
-
+    from nlpkit.commands import tell_json
     from nlpkit.corpus import renamed
     from nlpkit.evaluation import groups, measure, neglected
     from nlpkit.inference.sentiment import SentimentModel
@@ -156,7 +158,7 @@ def evaluate(
     for sentence in told_neglect(neglected([metrics["all"]], trained), "evaluated", balanced=_balanced(config)):
         warn(sentence)
     if kind == "json":
-        click.echo(orjson.dumps({name: found.to_json() for name, found in metrics.items()}, option=orjson.OPT_INDENT_2))
+        tell_json({name: found.to_json() for name, found in metrics.items()})
     else:
         show_metrics(metrics)
 

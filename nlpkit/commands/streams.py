@@ -9,52 +9,68 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import click
 
+from nlpkit.commands.screen import HarmlessBytes, binary
 from nlpkit.errors import DataError
 from nlpkit.rows import Row, Source, argument_row, open_rows
+from nlpkit.writing import replacing
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # a review must not be able to steer the terminal
-
-
-def shown(text: str) -> str:
-    """A text as one line of a terminal."""
-    return _CONTROL.sub("�", " ".join(text.split()))
-
-
-def harmless(text: str) -> str:
-    """A text as lines of a terminal."""
-    return _CONTROL.sub(lambda found: "\n" if found[0] == "\n" else "�", text)
+_DESCRIPTOR = re.compile(r"/dev/(?:fd/(?P<number>\d+)|(?P<name>stdin|stdout|stderr))|/proc/self/fd/(?P<other>\d+)")
 
 
 @contextlib.contextmanager
-def opened(output: Path | None, *, force: bool) -> Iterator[IO[bytes]]:
+def opened(output: Path | None, *, force: bool, styled: bool = False) -> Iterator[IO[bytes]]:
     """Yield stdout, or a file beside ``output`` that takes its name when all went well.
 
+    A link is followed, as by a shell's ``>``. What is no file (a device, a pipe, what /dev/stdout stands for) is
+    written to, never replaced.
+
+    :param styled: whether what is written there is harmless to a terminal but for its colours.
     :raises DataError: if ``output`` exists and not ``force``, or cannot be written.
     """
     if output is None:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+        stream = binary(sys.stdout, styled=styled)
+        yield stream
+        stream.flush()
         return
-    if output.exists() and not output.is_file():  # a device or a pipe is written to, never replaced
-        with output.open("wb") as stream:
-            yield stream
-        return
-    if output.exists() and not force:
+    number = _descriptor(output)
+    device = number is not None or (output.exists() and not output.is_file())
+    if output.exists() and not device and not force:
         raise DataError(f"{output} exists: choose another name, or say --force to replace it")
-    target = output.resolve()
-    part = target.with_name(f".nlpkit-{os.getpid()}.part")
+    with _told(output):
+        if device:
+            with output.open("wb") if number is None else os.fdopen(os.dup(number), "wb") as stream:
+                yield cast(IO[bytes], HarmlessBytes(stream)) if stream.isatty() else stream
+        else:
+            with replacing(Path(os.path.realpath(output)), force=force) as stream:
+                yield stream
+
+
+@contextlib.contextmanager
+def _told(output: Path) -> Iterator[None]:
+    """What the system says while a file is written, as a sentence about that file."""
     try:
-        with part.open("wb") as stream:
-            yield stream
-        part.replace(target)
+        yield
+    except FileExistsError as error:
+        what = "has appeared since this began: choose another name, or say --force to replace it"
+        raise DataError(f"{output} {what}") from error
+    except BrokenPipeError:  # whoever read it has seen enough
+        raise
     except OSError as error:
         raise DataError(f"{output} cannot be written: {(error.strerror or str(error)).lower()}") from error
-    finally:
-        part.unlink(missing_ok=True)
+
+
+def _descriptor(output: Path) -> int | None:
+    """The open file that a name such as /dev/stdout stands for."""
+    found = _DESCRIPTOR.fullmatch(os.path.abspath(output))  # noqa: PTH100 - whose resolve() follows the link
+    if not found:
+        return None
+    return (
+        ("stdin", "stdout", "stderr").index(found["name"]) if found["name"] else int(found["number"] or found["other"])
+    )
 
 
 def headers(files: Sequence[str], *, column: str | None, encoding: str | None) -> list[list[str] | None]:
@@ -104,7 +120,12 @@ def bar(*, show: bool) -> Iterator[Callable[[int, float | None], None]]:
 
     from nlpkit.commands import console
 
-    columns = (TextColumn("{task.fields[rows]:,} rows"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.fields[rows]:,} rows", markup=False),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=None, rows=0)
 

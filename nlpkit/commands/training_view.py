@@ -10,7 +10,7 @@ import click
 from nlpkit.commands import console, say, table, warn
 from nlpkit.commands.labelled import BALANCED, told_alike, told_neglect
 from nlpkit.commands.progress import accuracy_of, clock, follow, live
-from nlpkit.commands.streams import shown
+from nlpkit.commands.screen import shown
 from nlpkit.labels import rename_options
 
 if TYPE_CHECKING:
@@ -38,10 +38,10 @@ def show(events: Generator[Event, None, None]) -> None:
     """Draw events until the run ends, or is interrupted: then its state is saved, and how to go on is said."""
     with live() as (tell, bar):
         draw = _Drawing(tell, bar)
-        follow(events, draw)
+        stopped = follow(events, draw)
     if draw.saved is None:
         say("Interrupted; the state is saved: the same command with --resume goes on.")
-        raise click.exceptions.Exit(130)
+        raise click.exceptions.Exit(stopped)
     _saved(draw.saved)
 
 

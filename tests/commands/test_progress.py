@@ -44,14 +44,14 @@ def signals_are_heard_as_before():
 
 def test_a_run_is_drawn_to_its_end(capsys):
     run = Run()
-    assert run.followed() is True
+    assert run.followed() == 0
     assert (run.drawn, run.saved, capsys.readouterr().err) == ([1, 2, 3], False, "")
 
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_the_first_signal_lets_the_step_end_and_the_state_be_saved(capsys, number):
     run = Run(number)
-    assert run.followed() is False
+    assert run.followed() == 128 + number
     assert (run.drawn, run.saved, capsys.readouterr().err) == ([1, 2], True, ASKED)
 
 
@@ -64,7 +64,7 @@ def test_the_second_stops_at_once(capsys, number, resumable, rest):
     run = Run(signal.SIGINT, number)
     with pytest.raises(click.exceptions.Exit) as stopped:
         run.followed(resumable=resumable)
-    assert (stopped.value.exit_code, run.drawn, run.saved) == (130, [1], False)
+    assert (stopped.value.exit_code, run.drawn, run.saved) == (128 + number, [1], False)
     assert capsys.readouterr().err == f"{ASKED}Interrupted at once{rest}.\n"
 
 
@@ -72,14 +72,14 @@ def test_the_second_stops_the_saving_too():
     run = Run(signal.SIGINT, while_saving=[signal.SIGTERM])
     with pytest.raises(click.exceptions.Exit) as stopped:
         run.followed()
-    assert (stopped.value.exit_code, run.drawn, run.saved) == (130, [1, 2], False)
+    assert (stopped.value.exit_code, run.drawn, run.saved) == (143, [1, 2], False)
 
 
 def test_what_is_ignored_in_a_shells_background_stays_ignored(capsys):
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         run = Run(signal.SIGINT, signal.SIGINT)
-        assert run.followed() is True
+        assert run.followed() == 0
     finally:
         signal.signal(signal.SIGINT, before)
     assert (run.drawn, capsys.readouterr().err) == ([1, 2, 3], "")

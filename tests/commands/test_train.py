@@ -566,7 +566,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_does(begin, corpus, undisturbe
     folder, run = tmp_path / "m", tmp_path / "m.training"
     running = begin(corpus, "-o", folder, *QUICK, "--save-every", "1000")
     done = running.until(lambda: rows_in(run / "history.csv") > 1).send(number).end()
-    assert done.returncode == 130
+    assert done.returncode == 128 + number
     said = done.stderr.decode()
     assert "Stopping after this step" in said
     assert said.endswith("Interrupted; the state is saved: the same command with --resume goes on.\n")
@@ -584,7 +584,7 @@ def test_the_second_signal_ends_a_run_at_once_and_it_can_still_be_resumed(begin,
     folder, run = tmp_path / "m", tmp_path / "m.training"
     running = begin(corpus, "-o", folder, *QUICK)
     done = running.until((run / "network.safetensors").exists).send(signal.SIGINT, signal.SIGTERM).end()
-    assert done.returncode == 130
+    assert done.returncode in (130, 143)  # both wait when it goes on, and either is heard first
     said = done.stderr.decode()
     assert re.search(r"Interrupted at once.*--resume goes on from the state that was saved last\.\n$", said)
     assert "Traceback" not in said

@@ -121,8 +121,7 @@ def list_tasks(kind: str) -> None:
     \b
     nlpkit diagnose list
     """
-    import orjson
-    from nlpkit.commands import console, table
+    from nlpkit.commands import console, table, tell_json
 
     from nlpkit_diagnose.tasks import TASKS
 
@@ -130,7 +129,7 @@ def list_tasks(kind: str) -> None:
         rows = [
             {name: getattr(task, name) for name in ("name", "about", "source", "figure", "tutorial")} for task in TASKS
         ]
-        click.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2))
+        tell_json(rows)
         return
     shown = table("task", "asks", "sequences", "tutorial")
     for task in TASKS:
@@ -292,9 +291,11 @@ def _run(
     with _kept(asked, request) as run:
         with live() as (say, bar):
             draw = Drawing(task, say, bar)
-            ended = follow(trials(task, settings, seeds, run, every=asked.save_every), draw, resumable=run is not None)
-        if not ended:
-            _interrupted(run)
+            stopped = follow(
+                trials(task, settings, seeds, run, every=asked.save_every), draw, resumable=run is not None
+            )
+        if stopped:
+            _interrupted(run, stopped)
         read = {Path(path).name: digest for path, digest in request["origin"]["files"].items()}
         found = Diagnosis(task, settings, draw.results, draw.histories, read)
         if asked.folder is not None and run is not None:
@@ -337,9 +338,9 @@ def _request(
     }
 
 
-def _interrupted(run: Path | None) -> None:
+def _interrupted(run: Path | None, code: int) -> None:
     from nlpkit.commands import say
 
     rest = "the state is saved: the same command with --resume goes on" if run else "with --output it could be resumed"
     say(f"Interrupted; {rest}.")
-    raise click.exceptions.Exit(130)
+    raise click.exceptions.Exit(code)

@@ -86,7 +86,7 @@ def _fitted(source: Source, how: Fitting) -> tuple[list[str], NDArray[np.float32
 
     from nlpkit_word2vec.fitting import fit_vectors
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"))
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False))
     screen = console(stderr=True)
     with (
         TemporaryDirectory(prefix="nlpkit-") as scratch,
@@ -115,6 +115,7 @@ def near(words: tuple[str, ...], path: str, top: int, kind: str) -> None:
     nlpkit vectors near 质量 --vectors reviews.bin
     nlpkit vectors near 好 差 --vectors both.vec.gz --top 5 --format jsonl
     """
+    from nlpkit.commands import fail
     from nlpkit.errors import DataError
 
     from nlpkit_word2vec.neighbours import Neighbours
@@ -125,7 +126,7 @@ def near(words: tuple[str, ...], path: str, top: int, kind: str) -> None:
         try:
             found = known.near(word, top)
         except DataError as error:  # a word that is not known keeps no other back
-            click.echo(f"Error: {error}", err=True)
+            fail(error)
             failed = True
         else:
             _show(word, found, kind)

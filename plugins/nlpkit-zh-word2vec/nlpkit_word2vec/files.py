@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Protocol, TypeAlias, cast
@@ -11,7 +12,7 @@ import numpy as np
 from nlpkit.builtin.vectors import VectorFile, reading, spelled
 from nlpkit.errors import DataError, SettingError
 from nlpkit.normalisation import Normaliser
-from nlpkit.writing import sync
+from nlpkit.writing import replacing
 from numpy.typing import NDArray
 
 Vector: TypeAlias = NDArray[np.float32]
@@ -179,16 +180,9 @@ def write_vectors(path: Path, words: Sequence[str], vectors: NDArray[np.float32]
 
     :param words: none holds white space: the formats have no way to say so.
     """
-    new = path.with_name(f".{path.name}.new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with new.open("wb") as file:
-            _write(file, path, words, vectors, binary=binary)
-            sync(file)
-        new.replace(path)
-    except BaseException:
-        new.unlink(missing_ok=True)
-        raise
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(Path(os.path.realpath(path))) as file:
+        _write(file, path, words, vectors, binary=binary)
 
 
 def _write(file: IO[bytes], path: Path, words: Sequence[str], vectors: NDArray[np.float32], *, binary: bool) -> None:
