@@ -137,9 +137,9 @@ def find(name: str) -> Entry:
     """The entry of a name, or of a TOML file of one's own.
 
     :raises SettingError: if there is neither.
-    :raises DataError: if the file is no entry.
+    :raises DataError: if the file is not there, or is no entry.
     """
-    if name.endswith(".toml") and Path(name).is_file():
+    if name.endswith(".toml"):
         return read_entry(Path(name), own=True)
     known = {known.lower(): known for known in names()}
     if name.lower() not in known:
@@ -150,10 +150,12 @@ def find(name: str) -> Entry:
 def read_entry(path: Path, *, own: bool = False) -> Entry:
     """Read an entry of the catalogue.
 
-    :raises DataError: if it is no TOML, or says what no entry says.
+    :raises DataError: if it cannot be read, is no TOML, or says what no entry says.
     """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{path} is no TOML: {error}") from error
     found = tables.pop("files", None)

@@ -29,6 +29,13 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
+def write(path, data, then=lambda: None, **options):
+    """Write, and do something else before it is done."""
+    with replacing(path, **options) as file:
+        file.write(data)
+        then()
+
+
 def mode(path):
     return stat.S_IMODE(path.stat().st_mode)
 
@@ -59,31 +66,28 @@ def test_a_file_is_whole_or_not_there(tmp_path):
         assert PART.fullmatch(part.name)
         assert part.name.startswith(".a.nlpkit-")
     assert (names(tmp_path), path.read_bytes()) == (["a"], b"new")
-    with pytest.raises(ZeroDivisionError), replacing(path) as file:
-        file.write(b"half")
-        1 / 0  # noqa: B018
+    with pytest.raises(ZeroDivisionError):
+        write(path, b"half", lambda: 1 / 0)
     assert (names(tmp_path), path.read_bytes()) == (["a"], b"new")
 
 
 def test_many_writers_of_one_file_do_not_meet(tmp_path):
-    def write(number):
+    def write_often(number):
         for _ in range(20):
             replace_file(tmp_path / "a", b"%d" % number * 10_000)
 
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(write, range(8)))
+        list(pool.map(write_often, range(8)))
     found = (tmp_path / "a").read_bytes()
     assert (names(tmp_path), len(found), len(set(found))) == (["a"], 10_000, 1)
 
 
 def test_what_appeared_meanwhile_is_replaced_only_by_force(tmp_path):
     path = tmp_path / "a"
-    with pytest.raises(FileExistsError), replacing(path, force=False) as file:
-        file.write(b"mine")
-        path.write_bytes(b"theirs")
+    with pytest.raises(FileExistsError):
+        write(path, b"mine", lambda: path.write_bytes(b"theirs"), force=False)
     assert (names(tmp_path), path.read_bytes()) == (["a"], b"theirs")
-    with replacing(tmp_path / "b", force=False) as file:
-        file.write(b"mine")
+    write(tmp_path / "b", b"mine", force=False)
     assert (names(tmp_path), (tmp_path / "b").read_bytes()) == (["a", "b"], b"mine")
 
 

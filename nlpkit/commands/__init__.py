@@ -18,6 +18,10 @@ from nlpkit.commands.screen import drawable, guard, harmless, harmless_json
 from nlpkit.commands.screen import sentence as one_line
 from nlpkit.errors import DataWarning, NlpkitError, SettingError
 
+# whether it can be read is found out when it is: a fault of a file, not of the command line
+FILE = click.Path(path_type=Path, readable=False)
+INPUT = click.Path(allow_dash=True, readable=False)
+
 
 class ClosedPipe(Exception):  # noqa: N818
     """Whoever read our output has seen enough."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nlpkit.commands import say, tell_json
+from nlpkit.commands import FILE, INPUT, say, tell_json
 from nlpkit.commands.cloze_training import train
 from nlpkit.commands.groups import DefaultGroup
 from nlpkit.commands.labelled import ENCODING, TEXT_COLUMN, counted, say_left_out, unlabelled_rows
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from nlpkit.rows import Row, Source
 
 MODEL = click.option("--model", "-m", default="reviews-cloze", show_default=True, help="A model's name or folder.")
-FILE = click.Path(path_type=Path)
 EXAMPLE = "衣服质量__哦"
 STEP = 1024  # rows that are read before any is answered
 
@@ -46,8 +45,8 @@ def cloze() -> None:
 
 @cloze.command()
 @click.argument("texts", nargs=-1, metavar="[TEXT]...")
-@click.option("--file", "files", multiple=True, type=click.Path(allow_dash=True), help="Fill its rows; - is stdin.")
 @click.option("--column", "-c", help="The column of a table, or field of JSON, with the text.")
+@click.option("--file", "files", multiple=True, type=INPUT, help="Fill its rows; - is stdin.")
 @click.option("--top", "-k", default=10, show_default=True, help="How many answers.")
 @click.option("--beam", type=int, help="Of several blanks: how many ways are tried further, 1000 at most.")
 @click.option("--pattern", metavar="REGEX", help="Only words that match it as a whole.")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nlpkit.commands import say, tell_json
+from nlpkit.commands import FILE, INPUT, say, tell_json
 from nlpkit.commands.answers import JsonLines
 from nlpkit.commands.generation_training import train
 from nlpkit.commands.groups import DefaultGroup
@@ -65,13 +65,11 @@ def generate() -> None:
     "--first", type=click.IntRange(0), default=0, help="Number of the first text, which counts with the seed."
 )
 @click.option("--count", "-n", type=click.IntRange(1), default=1, show_default=True, help="How many texts a prompt.")
-@click.option(
-    "--file", "files", multiple=True, type=click.Path(allow_dash=True), help="Its rows are prompts; - is stdin."
-)
 @click.option("--column", "-c", help="The column of a table, or field of JSON, with the prompts.")
+@click.option("--file", "files", multiple=True, type=INPUT, help="Its rows are prompts; - is stdin.")
 @MODEL
 @click.option("--format", "-f", "kind", type=click.Choice(["text", "jsonl"]), help="Default: text; jsonl for a .jsonl.")
-@click.option("--output", "-o", type=click.Path(path_type=Path), help="Write here instead of to stdout.")
+@click.option("--output", "-o", type=FILE, help="Write here instead of to stdout.")
 @click.option("--force", is_flag=True, help="Let --output replace a file.")
 @click.option("--strict", is_flag=True, help="Exit with 1 if any row could not be read.")
 @ENCODING

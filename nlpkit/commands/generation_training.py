@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nlpkit.commands import FILE
 from nlpkit.commands.labelled import unlabelled_rows
-from nlpkit.commands.training import FILE, RunOptions, run_options
+from nlpkit.commands.training import RunOptions, run_options
 
 if TYPE_CHECKING:
     from typing import Any

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from nlpkit.commands import FILE
 from nlpkit.commands.plugin_checks import check
 
 
@@ -49,7 +50,7 @@ def list_plugins(kind: str) -> None:
 @click.option(
     "--output",
     "-o",
-    type=click.Path(path_type=Path),
+    type=FILE,
     help="The folder to write; nlpkit-zh-NAME in this one unless said.",
 )
 def new(kind: str, name: str, output: Path | None) -> None:

@@ -59,11 +59,13 @@ class Screen(io.TextIOWrapper):
     @property
     def buffer(self) -> Any:
         """Takes UTF-8, which comes out harmless."""
+        self.flush()  # what comes next comes behind it
         return self._bytes
 
     @property
     def raw(self) -> IO[bytes]:
         """Takes bytes as they are, from those who have seen to it that they are harmless."""
+        self.flush()
         return cast(IO[bytes], super().buffer)
 
     @property

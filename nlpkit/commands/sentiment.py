@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from nlpkit.commands import say, warn
+from nlpkit.commands import FILE, INPUT, say, warn
 from nlpkit.commands.labelled import (
     ENCODING,
     LABEL,
@@ -28,7 +28,6 @@ from nlpkit.errors import DataError
 from nlpkit.labels import likeness, rename_options
 
 MODEL = click.option("--model", "-m", default="reviews", show_default=True, help="A model's name or folder.")
-FILE = click.Path(path_type=Path)
 
 
 @click.group()
@@ -37,7 +36,7 @@ def sentiment() -> None:
 
 
 @sentiment.command()
-@click.argument("files", nargs=-1, type=click.Path(allow_dash=True))
+@click.argument("files", nargs=-1, type=INPUT)
 @click.option("--text", "-t", "texts", multiple=True, help="Score this text; may be repeated.")
 @click.option("--column", "-c", help="The column of a table, or field of JSON, with the text.")
 @MODEL

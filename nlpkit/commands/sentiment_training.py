@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nlpkit.commands import FILE
 from nlpkit.commands.labelled import LABEL, LABEL_COLUMN, labelled_rows, renames
-from nlpkit.commands.training import FILE, RunOptions, run_options, set_threads, unchanged
+from nlpkit.commands.training import RunOptions, run_options, set_threads, unchanged
 
 if TYPE_CHECKING:
     from nlpkit.training.settings import Settings

@@ -45,7 +45,10 @@ def opened(output: Path | None, *, force: bool, styled: bool = False) -> Iterato
             with output.open("wb") if number is None else os.fdopen(os.dup(number), "wb") as stream:
                 yield cast(IO[bytes], HarmlessBytes(stream)) if stream.isatty() else stream
         else:
-            with replacing(Path(os.path.realpath(output)), force=force) as stream:
+            target = Path(os.path.realpath(output))
+            if target.is_symlink():
+                raise DataError(f"{output} cannot be written: it is a link that leads to itself")
+            with replacing(target, force=force) as stream:
                 yield stream
 
 

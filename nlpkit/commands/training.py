@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from nlpkit.commands import FILE
 from nlpkit.commands.labelled import ENCODING, TEXT_COLUMN
 from nlpkit.errors import DataError, MissingExtra
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from nlpkit.training.events import Event
 
 F = TypeVar("F", bound=Callable[..., Any])
-FILE = click.Path(path_type=Path)
 OPTIONS = (
     click.argument("corpora", nargs=-1, metavar="CORPUS..."),
     click.option("--recipe", help="A recipe that comes with nlpkit: see below."),

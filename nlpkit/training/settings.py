@@ -171,19 +171,21 @@ def _recipes(task: str) -> Path:
 
 
 def read_recipe(recipe: str | Path, task: str = "sentiment") -> dict[str, Any]:
-    """Return a recipe as nested tables: a path ending in .toml, or the name of one of a task that comes with nlpkit.
+    """Return a recipe as nested tables: a path, or the name of one of a task that comes with nlpkit.
 
-    :raises SettingError: if there is none, or it is no TOML.
+    :param recipe: a string is a path if it ends in .toml.
+    :raises SettingError: if there is none of that name, or it is no TOML.
+    :raises DataError: if the file cannot be read.
     """
     path = Path(recipe)
-    if path.suffix != ".toml":
+    if isinstance(recipe, str) and path.suffix != ".toml":
         if str(recipe) not in recipes(task):
             raise SettingError(f"there is no recipe {str(recipe)!r} for {task}{nearest(str(recipe), recipes(task))}")
         path = _recipes(task) / f"{recipe}.toml"
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SettingError(f"the recipe {path} cannot be read: {error.strerror}") from error
+        raise DataError(f"the recipe {path} cannot be read: {(error.strerror or str(error)).lower()}") from error
     except ValueError as error:
         raise SettingError(f"the recipe {path} is no TOML: {error}") from error
 

@@ -280,7 +280,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_refuses_to_be_another(begin, t
 
 FAULTS = [
     (["--recipe", "netwrk"], 2, "no recipe 'netwrk' for cloze; did you mean 'network'"),
-    (["--config", "nowhere.toml"], 2, "nowhere.toml cannot be read"),
+    (["--config", "nowhere.toml"], 1, "nowhere.toml cannot be read"),
     (["--encoder", "lsmt"], 2, "no encoder 'lsmt'; did you mean 'lstm'"),
     (["--embedding", "ngrams"], 2, "the embedding ngrams has no vector that depends on its word alone"),
     (["--output", "binary-code"], 2, "no output 'binary-code'; did you mean 'binary-codes'"),

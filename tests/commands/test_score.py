@@ -9,6 +9,8 @@ import threading
 
 import pytest
 
+from tests import terminals
+
 KEYS = ["file", "row", "text", "label", "probability", "probabilities", "reason"]
 LINES = ["好货", "", "差", "👍", "慢，差", "貨好 货好", '引号"和,逗号', "棒\0棒"]
 LABELS = ["positive", None, "negative", None, "negative", "positive", None, "positive"]
@@ -487,22 +489,9 @@ def test_closed_streams_are_no_traceback(nlpkit_command, clean_environment, clos
 
 def on_a_terminal(command, environment) -> bytes:
     """What a command writes to a terminal."""
-    pty = pytest.importorskip("pty")
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, env=environment) as child:
-        os.close(theirs)
-        parts = []
-        while True:
-            try:
-                part = os.read(ours, 4096)
-            except OSError:  # Linux says so that the other end is closed
-                break
-            if not part:
-                break
-            parts.append(part)
-    os.close(ours)
-    assert child.returncode == 0
-    return b"".join(parts)
+    code, output = terminals.on_a_terminal(command, environment)
+    assert code == 0
+    return output
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs pseudo-terminals")

@@ -194,7 +194,7 @@ def test_an_lstm_from_lines_with_renamed_labels(run, train, tmp_path):
 
 FAULTS = [
     (["--recipe", "ngram"], 2, "did you mean 'ngrams'"),
-    (["--config", "nowhere.toml"], 2, "nowhere.toml cannot be read"),
+    (["--config", "nowhere.toml"], 1, "nowhere.toml cannot be read"),
     (["--encoder", "lsmt"], 2, "no encoder 'lsmt'; did you mean 'lstm'"),
     (["--embedding", "trainble"], 2, "did you mean 'trainable'"),
     (["--tokenizer", "jeiba"], 2, "did you mean 'jieba'"),

@@ -15,7 +15,7 @@ from nlpkit.commands.training import gathered
 if TYPE_CHECKING:
     from nlpkit_diagnose.task import Settings, Task
 
-FILE = click.Path(path_type=Path)
+FILE = click.Path(path_type=Path, readable=False)  # that it cannot be read is a fault of the file
 DEFAULT = ("gru",)
 ENCODERS = click.option(
     "--encoder",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nlpkit_word2vec.settings import Fitting
     from nlpkit_word2vec.training import Source
 
-FILE = click.Path(path_type=Path)
+FILE = click.Path(path_type=Path, readable=False)  # that it cannot be read is a fault of the file
 
 
 @click.group()
