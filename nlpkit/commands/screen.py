@@ -47,7 +47,13 @@ class Screen(io.TextIOWrapper):
 
     def __init__(self, below: io.TextIOWrapper) -> None:
         below.flush()
-        super().__init__(below.buffer, below.encoding, "replace", line_buffering=below.line_buffering)
+        super().__init__(
+            below.buffer,
+            below.encoding,
+            "replace",
+            line_buffering=below.line_buffering,
+            write_through=below.write_through,
+        )
         self._below = below  # which would close what is under both
         self._bytes = HarmlessBytes(below.buffer)
 
@@ -124,9 +130,9 @@ def guard() -> None:
     """Put a `Screen` before stderr, and before stdout if that is a terminal: into a file goes what is in the data."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a console in GBK cannot show every character
-        if sys.stdout.isatty():
+        if sys.stdout.isatty() and not isinstance(sys.stdout, Screen):
             sys.stdout = Screen(sys.stdout)
-    if isinstance(sys.stderr, io.TextIOWrapper):
+    if isinstance(sys.stderr, io.TextIOWrapper) and not isinstance(sys.stderr, Screen):
         sys.stderr = Screen(sys.stderr)
 
 
