@@ -148,8 +148,11 @@ def _format(kind: str | None, output: Path | None) -> str:
 
 def _stream(generation: GenerationModel, prompt: str, options: Mapping[str, Any]) -> None:
     """Show a text as it is drawn."""
-    pieces = generation.stream(prompt, **options)
-    begun = prompt + next(pieces, "")  # a damaged model is told before anything is shown
+    from nlpkit.commands.streams import reading
+
+    with reading() as progress:
+        pieces = generation.stream(prompt, progress=progress, **options)
+        begun = prompt + next(pieces, "")  # a damaged model is told before anything is shown
     for piece in itertools.chain([begun], pieces, ["\n"]):
         sys.stdout.buffer.write(piece.encode("utf-8", "replace"))
         sys.stdout.buffer.flush()
@@ -166,7 +169,7 @@ def _write(
     force: bool,
 ) -> tuple[int, Counter[str]]:
     """Write so many texts a row, some at a time; return how many there are, and why some were not written."""
-    from nlpkit.commands.streams import bar, opened
+    from nlpkit.commands.streams import bar, opened, reading
 
     terminal = output is None and sys.stdout.isatty()
     faults: Counter[str] = Counter()
@@ -175,7 +178,9 @@ def _write(
         for source, begin, block in sources:
             wanted = ((place, row) for place, row in enumerate(block, begin) for _ in range(count))
             while some := list(itertools.islice(wanted, TOGETHER)):
-                written = generation.generate([row.text for _, row in some], first=number, **options)
+                with reading(show=terminal) as progress:
+                    prompts = [row.text for _, row in some]
+                    written = generation.generate(prompts, first=number, progress=progress, **options)
                 for (place, row), text in zip(some, written, strict=True):
                     out.write(line(source, place, row, text, options["seed"], number))
                     faults.update([row.fault] if row.fault else [])

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, cast
@@ -18,6 +19,7 @@ from nlpkit.errors import DataError
 from nlpkit.rows import Row, Source, argument_row, open_rows
 from nlpkit.writing import replacing
 
+PATIENCE = 1.0  # seconds of silence
 _DESCRIPTOR = re.compile(r"/dev/(?:fd/(?P<number>\d+)|(?P<name>stdin|stdout|stderr))|/proc/self/fd/(?P<other>\d+)")
 
 
@@ -106,6 +108,42 @@ def blocks(
             for block in source.blocks:
                 yield source, first, block
                 first += len(block)
+
+
+@contextlib.contextmanager
+def reading(*, show: bool = True) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr, where that is a terminal, of what must be read before anything is written, if it takes long."""
+    with contextlib.ExitStack() as stack:
+        began, draw = time.monotonic(), None
+
+        def advance(so_far: int, in_all: int) -> None:
+            nonlocal draw
+            if draw is None and show and sys.stderr.isatty() and time.monotonic() - began > PATIENCE:
+                draw = stack.enter_context(_reading_bar())
+            if draw is not None:
+                draw(so_far, in_all)
+            if so_far >= in_all:
+                stack.close()  # what is written next must not meet it
+
+        yield advance
+
+
+@contextlib.contextmanager
+def _reading_bar() -> Iterator[Callable[[int, int], None]]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from nlpkit.commands import console
+
+    columns = (
+        TextColumn("reading"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("characters"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=None)
+        yield lambda so_far, in_all: progress.update(task, completed=so_far, total=in_all)
 
 
 def width() -> int:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 from numbers import Integral
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -26,10 +26,12 @@ from nlpkit.inference.writing import GenerationMember, Logits, State, chosen, jo
 from nlpkit.vocabulary import UNKNOWN, Ints, TableVocabulary, load_vocabulary
 
 __all__ = ["GenerationModel", "Text"]
+Progress: TypeAlias = Callable[[int, int], None]  # so many of so many
 NUMBERS = 1024  # random numbers that are drawn for a text at a time
 MOST_SEEDS = 1 << 32
 SAMPLE = 24  # characters of a sample
-SPAN = 64  # characters that are read at a time
+SPAN = 64  # characters that are scored at a time
+BLOCK = 2048  # characters of a prompt that are read at a time: logits are made behind each, and wanted behind the last
 TOLERANCE = 0.02  # bits a character between a sample's recorded and its present cost
 
 
@@ -97,6 +99,7 @@ class GenerationModel(SavedModel):
         sampling: Sampling | None = None,
         seed: int | None = None,
         first: int = 0,
+        progress: Progress | None = None,
     ) -> list[Text]:
         """Go on from each prompt, all of them side by side.
 
@@ -105,10 +108,11 @@ class GenerationModel(SavedModel):
         :param through: go on behind the end of a text, with the next; it stands in the text as a line break.
         :param seed: the same one gives the same texts; None draws one.
         :param first: the number of the first text: texts of one seed differ by their numbers.
+        :param progress: is told, while prompts are read, how many characters have been, and of how many.
         :raises SettingError: if a number is out of its range, or prompts come as one string.
         """
         options: dict[str, Any] = {"length": length, "stop": stop, "through": through, "sampling": sampling}
-        return deque(self.write(prompts, seed=seed, first=first, **options), maxlen=1)[0]
+        return deque(self.write(prompts, seed=seed, first=first, progress=progress, **options), maxlen=1)[0]
 
     def write(
         self,
@@ -120,6 +124,7 @@ class GenerationModel(SavedModel):
         sampling: Sampling | None = None,
         seed: int | None = None,
         first: int = 0,
+        progress: Progress | None = None,
     ) -> Iterator[list[Text]]:
         """As `generate`, yielding all texts after each character, the same objects each time."""
         _check(prompts, length, stop, seed, first)
@@ -128,7 +133,7 @@ class GenerationModel(SavedModel):
         seed = secrets.randbelow(MOST_SEEDS) if seed is None else seed
         draws = [np.random.default_rng((seed, first + number)) for number in range(len(texts))]
         going = list(range(len(texts)))
-        logits, states, recent = self._begun(prompts)
+        logits, states, recent = self._begun(prompts, progress or (lambda _so_far, _in_all: None))
         numbers = np.zeros((len(texts), 0))
         yield texts
         for step in range(length):
@@ -258,16 +263,19 @@ class GenerationModel(SavedModel):
         """Bits a character of a text and its end."""
         return round(-float(self.log_probabilities(self.encode([text])[None]).mean()) / float(np.log(2)), 4)
 
-    def _begun(self, prompts: Sequence[str]) -> tuple[Logits, list[State], Ints]:
+    def _begun(self, prompts: Sequence[str], progress: Progress) -> tuple[Logits, list[State], Ints]:
         """Logits ``(batch, tokens)`` of what follows each prompt, the states, and the columns of its last characters
         ``(batch, RECENT)``; a prompt is read once.
         """
         found = {}
-        for prompt in dict.fromkeys(prompts):
-            ids = np.concatenate([[self.end], self._ids(prompt)])[None]
+        whole = {prompt: np.concatenate([[self.end], self._ids(prompt)])[None] for prompt in dict.fromkeys(prompts)}
+        done, total = 0, sum(ids.shape[1] for ids in whole.values())
+        for prompt, ids in whole.items():
             states = [member.begin(1) for member in self.members]
-            for at in range(0, ids.shape[1], SPAN):
-                logits, states = self._read(ids[:, at : at + SPAN], states)
+            for at in range(0, ids.shape[1], BLOCK):
+                logits, states = self._read(ids[:, at : at + BLOCK], states)
+                done += ids[:, at : at + BLOCK].shape[1]
+                progress(done, total)
             found[prompt] = logits, states, _last(ids[0, 1:] - UNKNOWN)
         logits = np.concatenate([found[prompt][0] for prompt in prompts])
         parts = zip(*(found[prompt][1] for prompt in prompts), strict=True)

@@ -51,7 +51,7 @@ class NgramMember:
     def read(self, ids: Ints, state: State) -> tuple[Logits, State]:
         """Map ids ``(batch, time)`` to log-probabilities ``(batch, ids - 1)`` of what comes next, and the state."""
         (places,) = state
-        for column in ids.T:
+        for column in ids.T[-max(self.order - 1, 1) :]:  # no place reaches further back
             places = self._next(places, column)
         return np.log(self._following(places)), [places]
 

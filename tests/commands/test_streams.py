@@ -1,5 +1,6 @@
 """Where results go: whole or not at all, and never over what they should not."""
 
+import io
 import os
 import signal
 import stat
@@ -9,6 +10,8 @@ import threading
 import time
 
 import pytest
+
+from nlpkit.commands import streams
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="links, pipes and modes of POSIX")
 
@@ -130,6 +133,31 @@ def test_two_that_write_one_file_do_not_mix_and_the_second_is_told(begun, score,
     assert begun.wait(60) == 1
     assert "has appeared since this began" in begun.stderr.read().decode()
     assert (names(tmp_path), out.read_bytes()) == (["out.csv"], first)
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(
+    ("kind", "show", "patience", "drawn"),
+    [
+        (Terminal, True, 0, True),
+        (Terminal, True, 60, False),
+        (Terminal, False, 0, False),
+        (io.StringIO, True, 0, False),
+    ],
+)
+def test_what_is_read_for_long_is_told_on_a_terminal(monkeypatch, kind, show, patience, drawn):
+    monkeypatch.setattr("sys.stderr", kind())
+    monkeypatch.setattr(streams, "PATIENCE", patience)
+    with streams.reading(show=show) as advance:
+        for so_far in (1000, 2000, 3000):
+            advance(so_far, 3000)
+        end = len(sys.stderr.getvalue())
+    assert ("reading" in sys.stderr.getvalue()) is drawn
+    assert len(sys.stderr.getvalue()) == end  # it went when all was read, before anything is written
 
 
 PATHS = {

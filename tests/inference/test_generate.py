@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from nlpkit.bundle import CONFIG, SAMPLES, Bundle
 from nlpkit.errors import BundleError, SettingError
 from nlpkit.generation_evaluation import measure_texts
-from nlpkit.inference.generate import GenerationModel
+from nlpkit.inference.generate import BLOCK, GenerationModel
 from nlpkit.inference.sampling import Sampling
 from tests import tiny_generation
 
@@ -51,6 +51,34 @@ def test_whatever_a_prompt_holds_it_goes_on(prompt):
 def test_a_text_is_drawn_by_its_seed_and_its_number(before, count):
     together = MODEL.generate([""] * (before + count), length=20, seed=4)
     assert MODEL.generate([""] * count, length=20, seed=4, first=before) == together[before:]
+
+
+def test_a_long_prompt_is_read_in_blocks_and_told():
+    prompt, told = "质量很好，" * BLOCK, []
+    text = written(prompt, length=20, progress=lambda *how_far: told.append(how_far))
+    assert text.text == written("质量很好，" * 3, length=20).text  # no n-gram reaches further back
+    assert [so_far for so_far, _ in told] == [*range(BLOCK, 5 * BLOCK + 1, BLOCK), 5 * BLOCK + 1]
+    assert {in_all for _, in_all in told} == {5 * BLOCK + 1}
+
+
+def test_prompts_are_told_together_and_each_is_read_once():
+    told = []
+    MODEL.generate(["质量", "好", "质量"], length=1, progress=lambda *how_far: told.append(how_far))
+    assert told == [(3, 5), (5, 5)]
+
+
+@given(st.lists(st.integers(0, len(MODEL.vocabulary) - 1), min_size=1, max_size=12), st.integers(0, 11))
+def test_ngrams_read_at_once_what_they_read_one_by_one(ids, at):
+    (ngrams,) = MODEL.members
+    state = ngrams.begin(1)
+    for one in ids:
+        logits, state = ngrams.read(np.array([[one]]), state)
+    parts = [part for part in (ids[:at], ids[at:]) if part]
+    found = ngrams.begin(1)
+    for part in parts:
+        again, found = ngrams.read(np.array([part]), found)
+    np.testing.assert_array_equal(again, logits)
+    np.testing.assert_array_equal(found[0], state[0])
 
 
 def test_a_text_ends_where_the_model_ends_it_or_at_its_length():
