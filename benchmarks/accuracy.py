@@ -6,15 +6,14 @@ bootstrap.
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from reviews import DOMAINS, examples, parts
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.svm import LinearSVC
 
-import nlpkit
 from nlpkit.corpus import Example
+from nlpkit.inference.sentiment import SentimentModel
 from nlpkit.split import deduplicate, split
 
 ROUNDS = 2000
@@ -22,13 +21,16 @@ ROUNDS = 2000
 
 def rival(train: list[Example], test: list[Example]) -> np.ndarray:
     """Whether each test row comes out right."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.svm import LinearSVC
+
     vectorizer = TfidfVectorizer(analyzer="char", ngram_range=(1, 4), sublinear_tf=True, min_df=2, dtype=np.float32)
     model = LinearSVC(C=0.3, random_state=0)
     model.fit(vectorizer.fit_transform([e.text for e in train]), [e.label for e in train])
     found = np.concatenate(
         [model.predict(vectorizer.transform([e.text for e in test[i : i + 256]])) for i in range(0, len(test), 256)]
     )
-    return found == np.array([e.label for e in test])
+    return np.asarray(found == np.array([e.label for e in test]))
 
 
 def interval(difference: np.ndarray) -> str:
@@ -39,21 +41,22 @@ def interval(difference: np.ndarray) -> str:
     return f"{difference.mean() * 100:+.2f} [{low:+.2f}, {high:+.2f}]"
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Print a row a system: accuracy by domain and their mean."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("corpora", type=Path)
-    parser.add_argument("--model", default="reviews", nargs="+")
-    args = parser.parse_args()
+    parser.add_argument("--model", default=["reviews"], nargs="+")
+    parser.add_argument("--alone", action="store_true", help="without the rivals, which need scikit-learn")
+    args = parser.parse_args(argv)
     found = parts(args.corpora)
     sixty = split(deduplicate(examples(args.corpora)).examples, test=0.2, validation=0.2).train
     domain = np.array([e.group for e in found.test])
     right = {}
-    for name in [args.model] if isinstance(args.model, str) else args.model:
-        scores = nlpkit.load(name).score(e.text for e in found.test)
+    for name in args.model:
+        scores = SentimentModel.load(name).score(e.text for e in found.test)
         right[name] = np.array([s.label == e.label for s, e in zip(scores, found.test, strict=True)])
-    right[f"SVC, {len(sixty):,} rows"] = rival(sixty, found.test)
-    right[f"SVC, {len(found.train) + len(found.validation):,} rows"] = rival(found.train + found.validation, found.test)
+    for rows in () if args.alone else (sixty, found.train + found.validation):
+        right[f"SVC, {len(rows):,} rows"] = rival(rows, found.test)
     print(f"{len(found.test):,} test rows: " + ", ".join(f"{d} {(domain == d).sum():,}" for d in DOMAINS))
     print(f"{'accuracy':<24}" + "".join(f"{d:>10}" for d in DOMAINS) + f"{'mean':>10}")
     for name, hits in right.items():

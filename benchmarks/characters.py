@@ -37,11 +37,9 @@ from nlpkit.training.optimizer import optimizer_of
 from nlpkit.training.token_prediction import Documents, TokenPrediction
 from nlpkit.vocabulary import TableVocabulary, dump_vocabulary
 
-torch.set_num_threads(1)
 HIDDEN, DIM = 320, 128  # of the networks whose speed is compared
 TUTORIAL = 256
-SECONDS = 20.0  # of CPU, for each way of training
-WRITTEN = {1: 1500, 64: 150}  # texts side by side, and characters of each
+TOGETHER = 64  # texts that are written side by side, a tenth as long as one alone
 
 
 def encoded(texts: Sequence[str], vocabulary: TableVocabulary) -> np.ndarray:
@@ -67,21 +65,21 @@ def bits(corpora: Path, model: GenerationModel) -> None:
         print(f"  {'modified Kneser-Ney, order 6, ' + name:<44}{-np.log2(chances[0, 5:]).mean():.4f}")
 
 
-def training(corpora: Path) -> None:
+def training(corpora: Path, seconds: float) -> None:
     """Characters a CPU-second in training."""
     texts = [row.text for row in parts(corpora).train if row.group == "goods"]
     vocabulary = TableVocabulary.count(characters(texts).lists(), min_count=1, max_size=1 << 15)
     ids = encoded(texts, vocabulary)
-    ours = rate(streams(ids, texts, vocabulary))
-    theirs = rate(pieces(torch.from_numpy(ids), len(vocabulary)))
+    ours = rate(streams(ids, texts, vocabulary), seconds)
+    theirs = rate(pieces(torch.from_numpy(ids), len(vocabulary)), seconds)
     print(f"training: {ours:,.0f} characters a CPU-second; the tutorials' way {theirs:,.0f}; {ours / theirs:.1f} times")
 
 
-def rate(step: Callable[[], int]) -> float:
+def rate(step: Callable[[], int], seconds: float) -> float:
     """Characters a CPU-second of a step that says how many it has read."""
     step()
     began, done = time.process_time(), 0
-    while time.process_time() - began < SECONDS:
+    while time.process_time() - began < seconds:
         done += step()
     return done / (time.process_time() - began)
 
@@ -166,20 +164,19 @@ def untrained(vocabulary: TableVocabulary) -> GenerationModel:
     )
 
 
-def writing(model: GenerationModel | None) -> None:
+def writing(model: GenerationModel, alone: int) -> None:
     """Characters a CPU-second in writing."""
     vocabulary = TableVocabulary([*map(chr, range(0x4E00, 0x4E00 + 3900)), "\n"])
     ours, loop = untrained(vocabulary), Loop(len(vocabulary)).eval()
-    for side_by_side, length in WRITTEN.items():
+    for side_by_side, length in ((1, alone), (TOGETHER, max(alone // 10, 1))):
         count = side_by_side * length
         spent = {
             "nlpkit, LSTM 320": cost(lambda n, k=side_by_side: ours.generate([""] * k, length=n, through=True), length),
             "a loop in torch, LSTM 320": cost(lambda n, k=side_by_side: loop.write(k, n), length),
         }
-        if model:
-            spent["the model, all members"] = cost(
-                lambda n, k=side_by_side: model.generate([""] * k, length=n, through=True), length
-            )
+        spent["the model, all members"] = cost(
+            lambda n, k=side_by_side: model.generate([""] * k, length=n, through=True), length
+        )
         slowest = count / spent["a loop in torch, LSTM 320"]
         print(f"writing {side_by_side} side by side, characters a CPU-second:")
         for name, seconds in spent.items():
@@ -211,20 +208,23 @@ class Loop(nn.Module):
             ids = torch.multinomial(logits.softmax(1), 1)
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Print all of it, or one part."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("corpora", type=Path)
     parser.add_argument("model", nargs="?", default="reviews-chars")
     parser.add_argument("--only", choices=["bits", "training", "writing"])
-    arguments = parser.parse_args()
+    parser.add_argument("--seconds", type=float, default=20.0, help="of CPU, for each way of training")
+    parser.add_argument("--length", type=int, default=1500, help="characters of a text that is written alone")
+    arguments = parser.parse_args(argv)
+    torch.set_num_threads(1)
     wanted = [arguments.only] if arguments.only else ["bits", "training", "writing"]
     if "bits" in wanted:
         bits(arguments.corpora, GenerationModel.load(arguments.model))
     if "training" in wanted:
-        training(arguments.corpora)
+        training(arguments.corpora, arguments.seconds)
     if "writing" in wanted:
-        writing(GenerationModel.load(arguments.model))
+        writing(GenerationModel.load(arguments.model), arguments.length)
 
 
 if __name__ == "__main__":

@@ -64,13 +64,13 @@ def shares(metrics: ClozeMetrics) -> tuple[float, ...]:
     return metrics.top1, metrics.top5, metrics.top10, metrics.mrr10
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Print a line for each, and their ratios."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("corpora", type=Path)
     parser.add_argument("model", nargs="?", default="reviews-cloze")
     parser.add_argument("--items", type=int, default=3000)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     model = ClozeModel.load(arguments.model)
     rows = parts(arguments.corpora)
     texts = [example.text for example in rows.test if example.group == "goods"]

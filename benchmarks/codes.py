@@ -13,6 +13,7 @@ import os
 import statistics
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,14 +30,14 @@ from nlpkit.cloze_evaluation import item_blanks, measure_items
 from nlpkit.cloze_items import blanked
 from nlpkit.corpus import read_examples
 from nlpkit.inference.cloze import ClozeModel
+from nlpkit.inference.cloze_members import NetworkMember
 from nlpkit.inference.decoders import unpack
 from nlpkit.inference.members import load_arrays
 from nlpkit.split import deduplicate, split
 
 ROWS = FILES[:2]
 BITS = (64, 100, 256)
-ITEMS = 6_000
-TIMED = 300  # blanks
+TIMED = 300  # blanks at most
 TEACHER = "softmax"  # the run from whose table codes are learned
 NETWORK = {  # the same for all: small, and alone
     "encoder.hidden": 128,
@@ -54,7 +55,7 @@ EPOCHS_OF_VECTORS = 20  # the default of 5 is for more text
 STORED = f"network/{ARRAYS}"
 PRIORS = (0, 1, 2, 4, 8, 16)
 OF_PRIORS = "word2vec-sign-100-bce"
-COLUMNS = ("codes", "bits", "loss", "top-1", "top-5", "top-10", "MRR@10")
+COLUMNS: tuple[str, ...] = ("codes", "bits", "loss", "top-1", "top-5", "top-10", "MRR@10")
 COLUMNS += ("bits right", "by majority", "collisions", "MB", "ms", "CPU s")
 
 
@@ -88,13 +89,13 @@ def _coded(codes: str, bits: int, loss: str, source: str, more: dict[str, Any]) 
     return Run(codes, bits, loss, {"output.source": source, "output.bits": bits, **more})
 
 
-def prepare(corpora: Path, folder: Path) -> list[str]:
-    """Write every fourth training row and fit vectors to them; return the texts of the test rows."""
+def prepare(corpora: Path, folder: Path, fitted: Sequence[int]) -> list[str]:
+    """Write every fourth training row, and fit vectors of some sizes to them; return the texts of the test rows."""
     examples = (example for name in ROWS for example in read_examples(corpora / name))
     found = split(deduplicate(examples).examples, test=0.2, validation=0.0)
     quarter = folder / "quarter.jsonl"
     quarter.write_text("".join(json.dumps({"text": e.text}) + "\n" for e in found.train[::4]), encoding="utf-8")
-    for bits in BITS:
+    for bits in fitted:
         target = folder / f"word2vec-{bits}.txt"
         if not target.exists():
             fit = ["vectors", "train", str(quarter), "-o", str(target), "--dim", str(bits)]
@@ -107,10 +108,11 @@ def nlpkit(*arguments: str) -> float:
     return cost([sys.executable, "-m", "nlpkit", *arguments])[0]
 
 
-def train(run: Run, folder: Path, epochs: int) -> float:
+def train(run: Run, folder: Path, epochs: int, assignments: Sequence[str]) -> float:
     """Train a run into its folder; CPU seconds, with everything before and after the loop."""
     assigned = NETWORK | {"training.epochs": epochs, "training.patience": epochs} | run.settings
     sets = [part for name, value in assigned.items() for part in ("--set", f"{name}={toml(value)}")]
+    sets += [part for assignment in assignments for part in ("--set", assignment)]
     output = ["--output", "binary-codes", "--loss", run.loss] if run.bits else []
     target = str(folder / run.name)
     return nlpkit(
@@ -123,18 +125,19 @@ def toml(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def measure(run: Run, folder: Path, texts: list[str]) -> dict[str, Any]:
+def measure(run: Run, folder: Path, texts: list[str], limit: int) -> dict[str, Any]:
     """Figures of a trained run on the test rows."""
     model = ClozeModel.load(folder / run.name)
-    items = blanked(model.normaliser.batch(texts), model.tokenizer, model.words, limit=ITEMS)
+    items = blanked(model.normaliser.batch(texts), model.tokenizer, model.words, limit=limit)
     found = measure_items(model, items).to_json()
     member = model.member(0)
+    assert isinstance(member, NetworkMember)
     outputs = member.outputs(item_blanks(model, items[:TIMED]))
     stored = model.bundle.read(STORED)
     if run.bits:
         codes = np.ascontiguousarray(unpack(load_arrays(stored)["codes"], run.bits))
         found["collisions"] = collisions(codes)
-    milliseconds = statistics.median(time_of(member.decoder, outputs[at : at + 1]) for at in range(TIMED)) * 1e3
+    milliseconds = statistics.median(time_of(member.decoder, outputs[at : at + 1]) for at in range(len(outputs))) * 1e3
     return found | {"bytes": len(stored), "milliseconds": milliseconds}
 
 
@@ -165,10 +168,10 @@ def row(run: Run, found: dict[str, Any]) -> str:
     return "| " + " | ".join([*cells, f"{found['cpu_s']:.0f}"]) + " |"
 
 
-def by_prior(folder: Path, texts: list[str]) -> dict[str, float]:
+def by_prior(folder: Path, texts: list[str], limit: int) -> dict[str, float]:
     """Top-1 under each weight of the prior, by its name."""
     model = ClozeModel.load(folder / OF_PRIORS)
-    items = blanked(model.normaliser.batch(texts), model.tokenizer, model.words, limit=ITEMS // 2)
+    items = blanked(model.normaliser.batch(texts), model.tokenizer, model.words, limit=limit)
     arrays = load_arrays(model.bundle.read(STORED))
     given = model.bundle.config["members"][0]["output"]["config"]["prior"]
     found = {}
@@ -178,23 +181,28 @@ def by_prior(folder: Path, texts: list[str]) -> dict[str, float]:
     return found
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Train what is not there yet, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("corpora", type=Path)
     parser.add_argument("folder", type=Path, help="keeps the runs, so that it can be broken off")
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--only", nargs="+", help="names of runs, such as random-64-bce")
-    arguments = parser.parse_args()
+    parser.add_argument("--items", type=int, default=6_000, help="blanks that all are measured on")
+    parser.add_argument("--set", dest="assignments", nargs="+", default=[], help="of all networks: encoder.hidden=32")
+    arguments = parser.parse_args(argv)
     folder = arguments.folder
     folder.mkdir(parents=True, exist_ok=True)
-    texts = prepare(arguments.corpora, folder)
     chosen = [run for run in runs(folder) if arguments.only is None or run.name in arguments.only]
+    fitted = {run.bits for run in chosen if run.codes.startswith("word2vec")}
+    texts = prepare(arguments.corpora, folder, sorted(fitted))
     for run in chosen:
         kept = folder / f"{run.name}.json"
         if not kept.exists():
-            spent = train(run, folder, arguments.epochs)
-            kept.write_text(json.dumps(measure(run, folder, texts) | {"cpu_s": spent}), encoding="utf-8")
+            spent = train(run, folder, arguments.epochs, arguments.assignments)
+            kept.write_text(
+                json.dumps(measure(run, folder, texts, arguments.items) | {"cpu_s": spent}), encoding="utf-8"
+            )
             print(f"{run.name}: {spent:.0f} CPU s", file=sys.stderr, flush=True)
         if run.name == TEACHER:
             write_table(folder)
@@ -202,7 +210,7 @@ def main() -> None:
     for run in chosen:
         print(row(run, json.loads((folder / f"{run.name}.json").read_text(encoding="utf-8"))))
     if any(run.name == OF_PRIORS for run in chosen):
-        print(f"\ntop-1 of {OF_PRIORS} by the weight of the prior: {by_prior(folder, texts)}")
+        print(f"\ntop-1 of {OF_PRIORS} by the weight of the prior: {by_prior(folder, texts, arguments.items // 2)}")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import itertools
 import json
 import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -154,7 +155,7 @@ def page(rows: list[Row], figures: dict[str, dict[str, Any]], corpus: Path) -> s
     )
 
 
-def arguments() -> argparse.Namespace:
+def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--only", nargs="+", metavar="NAME", help="rows such as char-trainable-lstm")
@@ -163,12 +164,12 @@ def arguments() -> argparse.Namespace:
         "--folder", type=Path, default=Path("runs/compositions"), help="keeps what is done: models, figures"
     )
     parser.add_argument("--output", type=Path, help="write the page here, not to stdout")
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Train what is not there yet, and write the page."""
-    told = arguments()
+    told = arguments(argv)
     known = table(told.bert)
     if wrong := set(told.only or ()) - {row.name for row in known}:
         sys.exit(f"there is no row {min(wrong)}; there is: {', '.join(row.name for row in known)}")

@@ -11,7 +11,7 @@ import hashlib
 import itertools
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from importlib.metadata import version
@@ -82,7 +82,7 @@ def jobs(told: argparse.Namespace) -> Iterator[Job]:
             yield Job(task, told.corpora, encoder, told.seeds, told.folder)
 
 
-def arguments() -> argparse.Namespace:
+def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("corpora", type=Path)
     parser.add_argument("--only", nargs="+", choices=list(KINDS), metavar="TASK")
@@ -91,7 +91,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=2, help="encoders that are tried beside each other")
     parser.add_argument("--folder", type=Path, default=Path("runs/diagnose"), help="keeps what is done")
     parser.add_argument("--output", type=Path, help="write diagnose.md and its plots into this folder")
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def diagnosis(task: Task, done: list[tuple[Job, list[Ended]]]) -> Diagnosis:
@@ -150,9 +150,9 @@ def put_in(page: Path, name: str, text: str) -> None:
     page.write_text(before + begin + text + end + after, encoding="utf-8")
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Try what was not tried yet, and write the page."""
-    told = arguments()
+    told = arguments(argv)
     todo = list(jobs(told))
     with ProcessPoolExecutor(told.jobs) as pool:
         done = list(zip(todo, pool.map(trials, todo), strict=True))

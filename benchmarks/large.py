@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from nlpkit.corpus import Example, read_examples
@@ -67,13 +67,13 @@ def train(corpora: list[str], rows: int, folder: Path) -> dict[str, float]:
     return found
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("corpora", nargs="+")
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 5_000_000])
     parser.add_argument("--folder", type=Path, default=None, help="where the runs write; a few GB")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     if arguments.child:
         print(json.dumps(train(arguments.corpora, arguments.rows[0], arguments.folder)))
         return

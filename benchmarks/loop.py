@@ -8,7 +8,7 @@ import argparse
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,26 +26,24 @@ from nlpkit.training.plan import result
 from nlpkit.training.settings import MemberSettings, read_recipe, settings
 from nlpkit.training.storage import StoredCorpus, store_corpus
 
-STEPS = 60
 
-
-def ours(network: torch.nn.Module, rows: Rows, member: MemberSettings) -> float:
+def ours(network: torch.nn.Module, rows: Rows, member: MemberSettings, steps: int) -> float:
     """CPU seconds of the first steps of a run."""
     training = replace(member.training, r_drop=0.0)
     began = 0.0
     for event in fit(Classification(network, rows, rows.first(8), training, 2), training, seed=0):
         if isinstance(event, Step) and event.step == 5:
             began = time.process_time()
-        if isinstance(event, Step) and event.step == STEPS + 5:
+        if isinstance(event, Step) and event.step == steps + 5:
             break
     return time.process_time() - began
 
 
-def bare(network: torch.nn.Module, rows: Rows, member: MemberSettings) -> float:
+def bare(network: torch.nn.Module, rows: Rows, member: MemberSettings, steps: int) -> float:
     """CPU seconds of the same steps without a loop of ours."""
     training = member.training
     order = Classification(network, rows, rows, training, 2).batches(1, np.random.default_rng((0, 1)))
-    batches = [rows.batch(chosen) for chosen in order[: STEPS + 5]]
+    batches = [rows.batch(chosen) for chosen in order[: steps + 5]]
     optimizer = optimizer_of(network.parameters(), training)
     network.train()
     began = 0.0
@@ -59,12 +57,13 @@ def bare(network: torch.nn.Module, rows: Rows, member: MemberSettings) -> float:
     return time.process_time() - began
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("corpus")
     parser.add_argument("--recipes", nargs="+", default=["tutorial", "network", "ngrams", "lstm", "stacked"])
     parser.add_argument("--rounds", type=int, default=5)
-    arguments = parser.parse_args()
+    parser.add_argument("--steps", type=int, default=60)
+    arguments = parser.parse_args(argv)
     torch.set_num_threads(1)
     for recipe in arguments.recipes:
         (member,) = settings(read_recipe(recipe)).members
@@ -74,11 +73,10 @@ def main() -> None:
             corpus = StoredCorpus(Path(folder) / "corpus")
             composition, rows = result(composed(Path(folder), member, corpus, Normaliser(), 0))
             kinds: tuple[Callable[..., float], ...] = (bare, ours)
-            pairs = [
-                [kind(composition.network, rows["train"], member) for kind in kinds] for _ in range(arguments.rounds)
-            ]
+            todo = (composition.network, rows["train"], member, arguments.steps)
+            pairs = [[kind(*todo) for kind in kinds] for _ in range(arguments.rounds)]
             ratio = statistics.median(b / a for a, b in pairs)
-            per_step = statistics.median(a for a, _ in pairs) / STEPS * 1e3
+            per_step = statistics.median(a for a, _ in pairs) / arguments.steps * 1e3
             print(f"{recipe:<10} {ratio:.3f} of the bare loop, which takes {per_step:.2f} ms a step", flush=True)
 
 

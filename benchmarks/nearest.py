@@ -10,7 +10,7 @@ import os
 import statistics
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before numpy and torch start theirs
 
@@ -20,17 +20,17 @@ from numpy.typing import NDArray
 from nlpkit.inference.decoders import CodeDecoder, pack
 
 BITS, K, BATCH = 100, 10, 64
-SIZES = (17_000, 200_000)
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=300)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--sizes", type=int, nargs="+", default=[17_000, 200_000], help="codes to search")
+    args = parser.parse_args(argv)
     print(f"{'words':>8}  {'search':<22} {'median ms':>10} {'least ms':>9} {'loop / this':>12}")
-    for words in SIZES:
-        compare(words, rounds)
+    for words in args.sizes:
+        compare(words, args.rounds)
 
 
 def compare(words: int, rounds: int) -> None:

@@ -16,8 +16,10 @@ def cost(command: Sequence[str]) -> tuple[float, float]:
     """
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=os.environ | ONE_THREAD)
     assert process.stderr is not None
-    errors = process.stderr.read().decode(errors="replace")
+    with process.stderr:
+        errors = process.stderr.read().decode(errors="replace")
     _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)  # or it would be waited for again
     if status:
         raise RuntimeError(f"{' '.join(command)}: {errors}")
     return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)

@@ -11,12 +11,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from processes import cost
 from reviews import parts, write_reviews
-
-ROWS = 50_000
 
 
 def characters(text: str) -> str:
@@ -51,11 +50,12 @@ def run_fasttext(folder: Path) -> None:
 
 def run_nlpkit(folder: Path) -> None:
     """The command's own way, with both members loaded before the clock starts."""
-    import nlpkit
-    from nlpkit.commands.scores import opened, writer
+    from nlpkit.commands.scores import writer
+    from nlpkit.commands.streams import opened
+    from nlpkit.inference.sentiment import SentimentModel
     from nlpkit.rows import open_rows
 
-    model = nlpkit.load()
+    model = SentimentModel.load()
     model.check()
     gc.disable()
     started, first = time.process_time(), 1
@@ -67,24 +67,25 @@ def run_nlpkit(folder: Path) -> None:
     print(time.process_time() - started)
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Train the rival, run both in turn, print medians and ratios."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("corpora", type=Path)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--rows", type=int, default=50_000)
     parser.add_argument("--inside", choices=["fasttext", "nlpkit"], help=argparse.SUPPRESS)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if args.inside:
         {"fasttext": run_fasttext, "nlpkit": run_nlpkit}[args.inside](args.corpora)
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_reviews(args.corpora, folder / "reviews.txt", ROWS)
+        write_reviews(args.corpora, folder / "reviews.txt", args.rows)
         train_fasttext(args.corpora, folder)
-        compare(folder, args.runs)
+        compare(folder, args.runs, args.rows)
 
 
-def compare(folder: Path, runs: int) -> None:
+def compare(folder: Path, runs: int, rows: int) -> None:
     """Medians of both accounts."""
     this = [sys.executable, __file__, str(folder), "--inside"]
     shell = [sys.executable, "-m", "nlpkit", "sentiment", "score", str(folder / "reviews.txt"), "--force", "-o"]
@@ -99,7 +100,7 @@ def compare(folder: Path, runs: int) -> None:
     for what, found in (("file to file, models loaded", inside), ("whole process", outside)):
         a, b = statistics.median(found["nlpkit"]), statistics.median(found["fasttext"])
         print(f"{what}: ratio {a / b:.2f}")
-        print(f"  nlpkit {a:.2f} CPU s ({ROWS / a:,.0f} reviews/s), fastText {b:.2f} CPU s ({ROWS / b:,.0f} reviews/s)")
+        print(f"  nlpkit {a:.2f} CPU s ({rows / a:,.0f} reviews/s), fastText {b:.2f} CPU s ({rows / b:,.0f} reviews/s)")
 
 
 if __name__ == "__main__":

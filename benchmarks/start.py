@@ -4,6 +4,7 @@ interpreter.
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 from processes import in_turn
 
@@ -11,9 +12,11 @@ SURE, UNSURE = "质量很好，下次还来", "凑合用吧"  # the second is pa
 BLANK = "衣服质量__哦"
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Print medians of CPU seconds and their ratios."""
-    argparse.ArgumentParser(description="Cold start of the command line beside `import torch`.").parse_args()
+    parser = argparse.ArgumentParser(description="Cold start of the command line beside `import torch`.")
+    parser.add_argument("--runs", type=int, default=9, help="of each, behind one that is not counted")
+    args = parser.parse_args(argv)
     nlpkit = [sys.executable, "-m", "nlpkit"]
     score = [*nlpkit, "sentiment", "score", "--text"]
     found = in_turn(
@@ -26,7 +29,7 @@ def main() -> None:
             "fill one blank": [*nlpkit, "cloze", "fill", BLANK],
             "write 20 characters": [*nlpkit, "generate", "text", "--through", "--length", "20", "--seed", "1"],
         },
-        runs=9,
+        runs=args.runs,
     )
     for name, seconds in found.items():
         print(f"{name:<26}{seconds:.3f} CPU s")

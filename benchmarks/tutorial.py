@@ -8,7 +8,7 @@ import argparse
 import random
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -83,11 +83,11 @@ def tutorial(train: Rows, validation: Rows, words: int, epochs: int, patience: i
             return
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("corpus")
     parser.add_argument("--epochs", type=int, default=1000, help="at most; patience ends both before")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     torch.set_num_threads(1)
     (member,) = settings(read_recipe("tutorial")).members
     training = replace(member.training, epochs=arguments.epochs)

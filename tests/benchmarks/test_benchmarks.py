@@ -1,0 +1,182 @@
+"""Every benchmark can be imported, and runs small; so none of them rots."""
+
+import csv
+import importlib
+import itertools
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py"))
+HEAVY = {"characters", "codes", "compositions", "diagnose", "large", "loop", "tutorial"}  # what needs torch
+GOOD = ("质量很好", "快递很快", "衣服好看", "手机不错", "服务热情", "房间干净", "值得推荐", "性价比高", "非常满意")
+BAD = ("质量太差", "快递太慢", "衣服掉色", "手机坏了", "服务冷淡", "房间很脏", "不建议买", "浪费金钱", "非常失望")
+
+
+@pytest.fixture(scope="module")
+def corpora(tmp_path_factory):
+    """A folder of the three corpora that the benchmarks read, each of a few rows."""
+    folder = tmp_path_factory.mktemp("corpora")
+    by_label = [itertools.permutations(words, 3) for words in (BAD, GOOD)]
+    rows = [("，".join(next(by_label[number % 2])), number % 2) for number in range(360)]
+    lines = "".join(f"{text},,{label}\n" for text, label in rows[:160])
+    (folder / "goods_zh.txt").write_text(lines, encoding="utf-8")
+    shopping = [("酒店" if number % 3 else "书籍", label, text) for number, (text, label) in enumerate(rows[160:260])]
+    write(folder / "online_shopping_10_cats.csv", ("cat", "label", "review"), shopping)
+    write(folder / "ChnSentiCorp_htl_all.csv", ("label", "review"), [(label, text) for text, label in rows[260:]])
+    return folder
+
+
+def write(path, header, rows):
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+
+
+@pytest.fixture
+def benchmark(monkeypatch, capsys):
+    """Run a benchmark by its name, and return what it prints."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    before = set(sys.modules)
+
+    def run(name, *arguments):
+        importlib.import_module(name).main([str(argument) for argument in arguments])
+        return capsys.readouterr().out
+
+    yield run
+    for name in set(SCRIPTS) & (set(sys.modules) - before):
+        del sys.modules[name]
+
+
+def numbers(text):
+    return [float(number.replace(",", "")) for number in re.findall(r"\d[\d,]*(?:\.\d+)?", text)]
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.train] if name in HEAVY else []) for name in SCRIPTS]
+)
+def test_importing_does_nothing(benchmark, capsys, name):
+    importlib.import_module(name)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_every_script_with_a_main_stands_in_the_readme():
+    scripts = {path.stem for path in FOLDER.glob("*.py") if "def main(" in path.read_text(encoding="utf-8")}
+    said = set(re.findall(r"python benchmarks/(\w+)\.py", (FOLDER / "README.md").read_text(encoding="utf-8")))
+    assert said == scripts
+
+
+def test_accuracy(benchmark, corpora):
+    rows = benchmark("accuracy", corpora, "--alone").splitlines()
+    assert "test rows: goods" in rows[0]
+    assert rows[2].startswith("reviews")
+    assert 50 < numbers(rows[2])[-1] <= 100
+
+
+def test_accuracy_beside_its_rival(benchmark, corpora):
+    pytest.importorskip("sklearn")
+    assert benchmark("accuracy", corpora).count("SVC") == 4
+
+
+def test_speed(benchmark, corpora, tmp_path):
+    reviews = importlib.import_module("reviews")
+    reviews.write_reviews(corpora, tmp_path / "reviews.txt", 500)
+    assert float(benchmark("speed", tmp_path, "--inside", "nlpkit")) > 0
+    assert len((tmp_path / "inside.jsonl").read_bytes().splitlines()) == 500
+
+
+def test_speed_beside_its_rival(benchmark, corpora):
+    pytest.importorskip("fasttext")
+    assert "whole process: ratio" in benchmark("speed", corpora, "--rows", 200, "--runs", 1)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="os.wait4")
+def test_memory(benchmark, corpora):
+    assert numbers(benchmark("memory", corpora, "--rows", 100, 1000).splitlines()[-1])[0] > 0.5
+
+
+@pytest.mark.train
+@pytest.mark.skipif(os.name == "nt", reason="os.wait4")
+def test_start(benchmark):
+    shown = benchmark("start", "--runs", 1)
+    assert shown.count("CPU s") == 7
+    assert "score one sure review / import torch: 0." in shown
+
+
+def test_nearest(benchmark):
+    assert benchmark("nearest", "--rounds", 2, "--sizes", 300).count("exact") == 2
+
+
+def test_cloze(benchmark, corpora):
+    ratios = benchmark("cloze", corpora, "--items", 5).splitlines()[-1]
+    assert len(numbers(ratios)) == 4
+
+
+@pytest.mark.train
+def test_loop(benchmark, corpora):
+    shown = benchmark("loop", corpora / "goods_zh.txt", "--recipes", "network", "--rounds", 1, "--steps", 2)
+    assert "of the bare loop" in shown
+
+
+@pytest.mark.train
+def test_tutorial(benchmark, corpora):
+    assert benchmark("tutorial", corpora / "goods_zh.txt", "--epochs", 2).count("2 epochs") == 2
+
+
+@pytest.mark.train
+def test_large(benchmark, corpora, tmp_path):
+    found = json.loads(benchmark("large", corpora / "goods_zh.txt", "--rows", 300, "--folder", tmp_path, "--child"))
+    assert set(found) == {"read", "prepared", "epoch", "saved", "accuracy", "peak_mb"}
+
+
+@pytest.mark.train
+def test_characters(benchmark, corpora):
+    shown = benchmark("characters", corpora, "--seconds", 0.1, "--length", 20)
+    assert shown.count("bits a character") == 1
+    assert "characters a CPU-second; the tutorials' way" in shown
+    assert "writing 64 side by side" in shown
+
+
+@pytest.mark.train
+def test_codes(benchmark, corpora, tmp_path):
+    small = ("encoder.hidden=8", "embedding.dim=8", "head.hidden=[8]", "embedding.min_count=1", "answers.min_count=1")
+    shown = benchmark(
+        "codes", corpora, tmp_path, "--only", "random-64-bce", "--epochs", 1, "--items", 20, "--set", *small
+    )
+    assert shown.splitlines()[-1].startswith("| random | 64 | bce |")
+
+
+@pytest.mark.train
+def test_compositions(benchmark, corpora, tmp_path, monkeypatch):
+    few = ("--only", "char-ngrams-none", "--folder", tmp_path, "--output", tmp_path / "page.md")
+    monkeypatch.setattr(importlib.import_module("compositions"), "MANY", 1_000)
+    assert benchmark("compositions", corpora / "goods_zh.txt", *few) == ""
+    assert "| char | ngrams | none |" in (tmp_path / "page.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.train
+def test_diagnose(benchmark, tmp_path):
+    pytest.importorskip("nlpkit_diagnose")
+    balls = "".join(f"{at % 7},{at % 7 + at % 5},{at % 7 + 2 * (at % 5)}\n" for at in range(60))
+    (tmp_path / "ball.csv").write_text(balls, encoding="utf-8")
+    few = ("--only", "ball", "--encoders", "rnn", "--seeds", 1, "--jobs", 1, "--folder", tmp_path / "runs")
+    assert benchmark("diagnose", tmp_path, *few).startswith("ball\n\n| encoder |")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_kills_of_saving_and_scoring(benchmark, corpora):
+    shown = benchmark("kills", corpora / "goods_zh.txt", "--only", "save", "score", "--kills", 6)
+    assert "save: 3 of 3 came out the same" in shown
+    assert "score: 3 of 3 came out the same" in shown
+
+
+@pytest.mark.train
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_kills_of_training(benchmark, corpora):
+    shown = benchmark("kills", corpora / "goods_zh.txt", "--only", "train-sentiment", "--kills", 2, "--seed", 1)
+    assert "train-sentiment: 2 of 2 came out the same" in shown
