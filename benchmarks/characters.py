@@ -8,6 +8,7 @@ over a network of the same sizes; there, and for the model with all of its membe
 """
 
 import argparse
+import itertools
 import os
 import random
 import time
@@ -92,7 +93,8 @@ def streams(ids: np.ndarray, texts: Sequence[str], vocabulary: TableVocabulary) 
     rare = np.zeros(len(vocabulary), np.bool_)
     network = language_model(vocabulary).train()
     objective = TokenPrediction(network, documents, documents, settings, rare)
-    spans = iter(objective.batches(1, np.random.default_rng(0)))
+    draw = np.random.default_rng(0)
+    spans = itertools.chain.from_iterable(objective.batches(epoch, draw) for epoch in itertools.count(1))
     optimizer = optimizer_of(list(network.parameters()), settings)
 
     def step() -> int:
