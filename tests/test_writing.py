@@ -164,7 +164,8 @@ def test_only_what_is_ours_is_cleared_away(tmp_path, writer):
     others = [".out.csv.part", "out.csv.nlpkit-1.part", f"{ours.name}.txt", ours.name[1:], ".nlpkit-1.part"]
     for name in others:
         (tmp_path / name).write_bytes(b"theirs")
-    folder, link, pipe = (ours.with_name(ours.name[:-6] + f"{n}.part") for n in range(3))
+    digits = [digit for digit in "0123" if digit != ours.name[-6]]
+    folder, link, pipe = (ours.with_name(f"{ours.name[:-6]}{digit}.part") for digit in digits[:3])
     folder.mkdir()
     link.symlink_to(tmp_path / others[0])
     os.mkfifo(pipe)
