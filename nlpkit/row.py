@@ -9,6 +9,7 @@ from typing import Any
 from nlpkit.encodings import UNDECODABLE
 
 UNDECODED = "undecodable bytes"
+LONGEST = 1_000_000  # characters of a text that is answered: a long novel
 
 
 @dataclass(slots=True)
@@ -37,3 +38,10 @@ def checked(text: str, cells: Sequence[str] = (), line: int = 0) -> Row:
         fault = UNDECODED if UNDECODABLE in text else None
         return Row(text.replace(UNDECODABLE, "�"), fault, [cell.replace(UNDECODABLE, "�") for cell in cells], line)
     return Row(text, None, cells, line)
+
+
+def unfit(text: object) -> str | None:
+    """Why something cannot be answered, whatever is asked of it: it is no text, or longer than memory should hold."""
+    if not isinstance(text, str):
+        return f"not a text but {type(text).__name__}"
+    return f"too long: {len(text):,} characters, {LONGEST:,} are the most" if len(text) > LONGEST else None

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from nlpkit.errors import SettingError
 from nlpkit.inference.blanks import MARK, Blank, blank_at, foreign_mark, split_at_blanks
 from nlpkit.normalisation import Normaliser, visible
-from nlpkit.rows import Row
+from nlpkit.row import Row, unfit
 
 if TYPE_CHECKING:
     from nlpkit.inference.cloze import ClozeModel
@@ -142,7 +142,7 @@ class Filler:
         return [found if row.fault is None else Filled([], row.fault) for row, found in zip(rows, filled, strict=True)]
 
     def _block(self, texts: Sequence[Any]) -> list[Filled]:
-        parts = [split_at_blanks(text) if isinstance(text, str) else [] for text in texts]
+        parts = [[] if unfit(text) else split_at_blanks(text) for text in texts]
         reasons = [_fault(text, part) for text, part in zip(texts, parts, strict=True)]
         asked = [i for i, reason in enumerate(reasons) if reason is None]
         tokens = dict(zip(asked, self._tokens([parts[i] for i in asked]), strict=True))
@@ -233,8 +233,8 @@ def _filling(parts: Sequence[str], score: float, words: Sequence[str | None]) ->
 
 
 def _fault(text: object, parts: Sequence[str]) -> str | None:
-    if not isinstance(text, str):
-        return f"not a text but {type(text).__name__}"
+    if (fault := unfit(text)) or not isinstance(text, str):
+        return fault
     if len(parts) < 2:
         if mark := foreign_mark(visible(text)):
             return f"{NO_BLANK}: write {MARK} for {mark}, one blank for each word that is missing"

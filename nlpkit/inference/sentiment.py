@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -16,9 +15,10 @@ from nlpkit.evidence import Evidence
 from nlpkit.inference.members import Floats, Member, open_member
 from nlpkit.inference.mixing import Stage
 from nlpkit.inference.model import NO_SAMPLES, SavedModel, open_model, texts_only
-from nlpkit.rows import Row
+from nlpkit.row import Row, unfit
 
 BLOCK = 4096  # texts scored together, so that the unsure ones among them fill batches of similar length
+CHARACTERS = 1 << 20  # of them, at most but for the last
 TOLERANCE = 1e-3  # between a sample's recorded and its present probability
 DECIMALS = 6
 
@@ -78,8 +78,7 @@ class SentimentModel(SavedModel):
         """Score texts as they come, a block at a time, so that memory does not grow with their number."""
         if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
             raise SettingError(f"texts to score come in a list or another iterable, found one {type(texts).__name__}")
-        remaining = iter(texts)
-        while block := list(itertools.islice(remaining, BLOCK)):
+        for block in _blocks(texts):
             yield from self._score_block(block)
 
     def score_rows(self, rows: Sequence[Row]) -> list[Score]:
@@ -140,8 +139,11 @@ class SentimentModel(SavedModel):
         return faults
 
     def _score_block(self, texts: Sequence[Any]) -> list[Score]:
-        normalised = self.normaliser.batch([text if isinstance(text, str) else "" for text in texts])
-        reasons = self._evidence.reasons(normalised)
+        faults = [unfit(text) for text in texts]
+        readable = ["" if fault else text for text, fault in zip(texts, faults, strict=True)]
+        normalised = self.normaliser.batch(readable)
+        found_reasons = self._evidence.reasons(normalised)
+        reasons = [fault or reason for fault, reason in zip(faults, found_reasons, strict=True)]
         known = [text for text, reason in zip(normalised, reasons, strict=True) if reason is None]
         found = self.probabilities(known)
         best, values = found.argmax(1).tolist(), np.round(found, DECIMALS).tolist()
@@ -152,7 +154,7 @@ class SentimentModel(SavedModel):
         if len(scored) == len(texts):
             return scored
         answers = iter(scored)
-        return [next(answers) if r is None else _unscored(t, r) for t, r in zip(texts, reasons, strict=True)]
+        return [next(answers) if reason is None else Score(None, None, None, reason) for reason in reasons]
 
     @cached_property
     def _evidence(self) -> Evidence:
@@ -161,6 +163,20 @@ class SentimentModel(SavedModel):
             if not isinstance(found["characters"], str) or not texts_only(found["words"]):
                 raise ValueError("evidence is a text of characters and a list of words")
             return Evidence(**found)
+
+
+def _blocks(texts: Iterable[Any]) -> Iterator[list[Any]]:
+    """Texts to be scored together: so many, or as many as have so many characters."""
+    block: list[Any] = []
+    size = 0
+    for text in texts:
+        block.append(text)
+        size += len(text) if isinstance(text, str) else 0
+        if len(block) == BLOCK or size > CHARACTERS:
+            yield block
+            block, size = [], 0
+    if block:
+        yield block
 
 
 def _labels(found: object) -> list[str]:
@@ -172,7 +188,3 @@ def _labels(found: object) -> list[str]:
 def _check_aliases(found: object) -> None:
     if not isinstance(found, dict) or not texts_only(list(found.values())):
         raise ValueError(f"aliases are labels by other labels, found: {found!r:.60}")
-
-
-def _unscored(text: object, reason: str) -> Score:
-    return Score(None, None, None, reason if isinstance(text, str) else f"not a text but {type(text).__name__}")

@@ -10,6 +10,7 @@ import nlpkit
 from nlpkit.bundle import Bundle
 from nlpkit.errors import BundleError, SettingError
 from nlpkit.inference.sentiment import BLOCK, Score, SentimentModel
+from nlpkit.row import LONGEST
 from tests.tiny import component, model_files, sample, stage, table_member
 
 SIMPLE = model_files()
@@ -246,3 +247,11 @@ def test_a_dictionary_of_scores_is_json(reviews):
 def test_one_text_is_not_taken_for_many(reviews, one):
     with pytest.raises(SettingError, match="in a list"):
         reviews.score(one)
+
+
+def test_a_text_too_long_for_memory_has_a_reason(tiny_model):
+    model = SentimentModel.load(tiny_model)
+    long = "好" * (LONGEST + 1)
+    scores = model.score([long, "好", long[1:]])
+    assert [score.reason for score in scores] == ["too long: 1,000,001 characters, 1,000,000 are the most", None, None]
+    assert [score.label for score in scores] == [None, "positive", "positive"]
