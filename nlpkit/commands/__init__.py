@@ -125,7 +125,7 @@ def _start_in_utf8() -> None:
 def _show_warning(message: Warning | str, category: type[Warning], *where: Any, **_more: Any) -> None:
     """Doubt about data is one line on stderr; other warnings come as Python prints them."""
     if issubclass(category, DataWarning):
-        warn(str(message))
+        warn(one_line(str(message)))
     else:
         say(warnings.formatwarning(message, category, *where[:2]).rstrip())
 
