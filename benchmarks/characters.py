@@ -24,6 +24,7 @@ from safetensors.numpy import save
 from torch import nn
 from torch.nn import functional
 
+from nlpkit import __version__
 from nlpkit.bundle import ARRAYS, CONFIG, GRAPH, VOCABULARY, Bundle, dump_json
 from nlpkit.generation_evaluation import measure_texts
 from nlpkit.inference.characters import characters
@@ -147,7 +148,7 @@ def untrained(vocabulary: TableVocabulary) -> GenerationModel:
     inputs = {"ids": torch.ones(2, 7, dtype=torch.int64), **state}
     runtime, files = export_graph(network, inputs, ["outputs", *(f"{name}_after" for name in state)], "int8", free)
     shapes = [[-1 if i == 1 else size for i, size in enumerate(part.shape)] for part in state.values()]
-    coding = {"name": "softmax", "distribution": "nlpkit-zh", "version": "", "config": network.coding.config}
+    coding = {"name": "softmax", "distribution": "nlpkit-zh", "version": __version__, "config": network.coding.config}
     entry = {"name": "network", "kind": "network", "runtime": runtime, "state": shapes, "output": coding}
     as_it_is = {"nfkc": False, "lower": False, "simplify": False, "zero": False}
     config = {"format": 1, "task": "generate", "normalisation": as_it_is, "members": [entry]}
