@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ from nlpkit.corpus import Faults
 from nlpkit.errors import DataError
 from nlpkit.inference.blanks import MARK, split_at_blanks
 from nlpkit.inference.members import tokenize
+from nlpkit.json_rows import JsonRows, holds_objects, parse
 from nlpkit.protocols import Tokenizer
 from nlpkit.rows import open_text
 
@@ -26,28 +27,26 @@ class Item(NamedTuple):
 
 
 def holds_items(path: str | Path, *, encoding: str | None = None) -> bool:
-    """Whether a file's first line is a JSON object with a text and an answer."""
+    """Whether the first objects of a file of JSON have a text and an answer."""
     if not Path(path).is_file():
         return False
     with open_text(path, encoding=encoding) as decoded:
-        first = next((line for line in decoded.head() if line.strip()), "")
-    found = _object(first)
-    return found is not None and {"text", "answer"} <= found.keys()
+        return holds_objects(decoded.head()) and {"text", "answer"} <= set(JsonRows(decoded).keys)
 
 
 def read_items(path: str | Path, *, encoding: str | None = None, faults: Faults) -> Iterator[Item]:
-    """Read lines ``{"text": "衣服质量__哦", "answer": "不错"}``; those that cannot be used are counted in ``faults``.
+    """Read objects ``{"text": "衣服质量__哦", "answer": "不错"}``, one a line or in one array.
+
+    Those that cannot be used are counted in ``faults``.
 
     :raises DataError: if the file cannot be read.
     """
     with open_text(path, encoding=encoding) as decoded:
-        for number, line in enumerate(decoded.lines(), 1):
-            found = _object(line)
-            if fault := _fault(found):
-                if line.strip():
-                    faults.add(fault, decoded.name, number)
-            elif found:
-                yield Item(found["text"], found["answer"])
+        for found in JsonRows(decoded):
+            if fault := _fault(found.fields):
+                faults.add(fault, decoded.name, found.number)
+            elif found.fields:
+                yield Item(found.fields["text"], found.fields["answer"])
 
 
 def blank_words(
@@ -114,7 +113,7 @@ def read_words(path: str | Path, *, encoding: str | None = None) -> list[str]:
     """
     with open_text(path, encoding=encoding) as decoded:
         text = "".join(decoded.lines())
-    words = _json(text) if text.lstrip().startswith("[") else text.split("\n")
+    words = parse(text) if text.lstrip().startswith("[") else text.split("\n")
     if words is None or not all(isinstance(word, str) for word in words):
         raise DataError(f"{path} is no lexicon: expected a word a line, or a JSON list of words")
     found = list(dict.fromkeys(stripped for word in words if (stripped := word.strip())))
@@ -143,7 +142,7 @@ def _is_chinese(token: str) -> bool:
     return any("\u4e00" <= character <= "\u9fff" for character in token)
 
 
-def _fault(found: dict[str, Any] | None) -> str | None:
+def _fault(found: Mapping[str, Any] | None) -> str | None:
     if found is None:
         return "no JSON object"
     text, answer = found.get("text"), found.get("answer")
@@ -151,17 +150,3 @@ def _fault(found: dict[str, Any] | None) -> str | None:
         return "no text and answer"
     blanks = len(split_at_blanks(text)) - 1
     return None if blanks == 1 else "no blank" if blanks == 0 else "several blanks"
-
-
-def _object(line: str) -> dict[str, Any] | None:
-    found = _json(line)
-    return found if isinstance(found, dict) else None
-
-
-def _json(text: str) -> Any:
-    import orjson  # only those who read JSON need it
-
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return None

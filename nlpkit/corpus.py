@@ -14,7 +14,7 @@ from pathlib import Path
 from nlpkit.decoding import Decoded
 from nlpkit.encodings import UNDECODABLE
 from nlpkit.errors import DataError, DataWarning
-from nlpkit.json_rows import JSON_LINES, NO_OBJECT, JsonRows, Object, has, holds_objects, shown, value
+from nlpkit.json_rows import JSON_LINES, NO_OBJECT, JsonRows, Object, as_written, holds_objects, value
 from nlpkit.labels import check_guessed, is_missing
 from nlpkit.records import TABLES, Records, column_position, suffix_of
 from nlpkit.row import UNDECODED, Row
@@ -291,7 +291,7 @@ def _of_json(decoded: Decoded, columns: Columns, faults: Faults) -> Iterator[Exa
     objects = iter(rows)
     if label is not None and columns.label is None:
         head = list(itertools.islice(objects, HEAD))
-        said = [(found.number, _value(found, label) or "") for found in head]
+        said = [(found.number, as_written(value(found.fields or {}, label)) or "") for found in head]
         remedy = "say which key holds them by --label-column"
         check_guessed(rows.name, f"JSON with the labels in {label!r}", said, columns.kept, remedy)
         objects = itertools.chain(head, objects)
@@ -303,23 +303,21 @@ def _of_objects(
     objects: Iterable[Object], name: str, fields: tuple[str, str | None, str | None], columns: Columns, faults: Faults
 ) -> Iterator[Example]:
     """Examples of objects whose ``fields`` are text, label and group."""
+    text, label, group = fields
+    lacks = _Lacks(columns.kept if label else None)
     for found in objects:
-        of_text, of_label, of_group = (_value(found, field) for field in fields)
         if found.fields is None:
             faults.add(UNDECODED if UNDECODABLE in found.written else NO_OBJECT, name, found.number)
-        elif of_text is None or of_label is None:
+            continue
+        of_text = as_written(value(found.fields, text))
+        of_label = as_written(value(found.fields, label)) if label else ""
+        if of_text is None or of_label is None:
             faults.add("nested text" if of_text is None else "nested label", name, found.number)
-        elif fault := _unreadable(found.written) or _lacks(of_text, of_label if fields[1] else None, columns.kept):
+        elif fault := _unreadable(found.written) or lacks(of_text, of_label if label else None):
             faults.add(fault, name, found.number, of_label)
         else:
+            of_group = as_written(value(found.fields, group)) if group else ""
             yield Example(of_text, of_label.strip(), name, of_group or "")
-
-
-def _value(found: Object, field: str | None) -> str | None:
-    """A field of an object as a text, empty where there is none; None if it holds others."""
-    if field is None or found.fields is None or not has(found.fields, field):
-        return ""
-    return shown(value(found.fields, field))
 
 
 def _of_fasttext(decoded: Decoded, columns: Columns, faults: Faults) -> Iterator[Example]:

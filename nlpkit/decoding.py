@@ -92,7 +92,7 @@ class Decoded:
         self._packed = ""
         self._known = None if encoding is None else _named(encoding)
         self._first = self._unpacked(self._enough())
-        _refuse_binary(name, self._first[:HEAD])
+        _refuse_binary(name, self._first[:HEAD], said=self._known is not None)
         if self._known in ("utf-16", "utf-32") and not self._first.startswith(tuple(BOMS)):
             self._known += "-le"  # as Windows writes it; the codec wants a mark
         if self._known == "utf-8" and self._first.startswith(codecs.BOM_UTF8):
@@ -160,7 +160,7 @@ class Decoded:
         rest: list[str] = []
         for chunk in itertools.chain([begin], chunks):
             if self.line_end == "\r" and not self._quoted and "\n" in chunk:
-                raise DataError(f"{self.name} ends its first lines in CR and later ones in LF: let all end in LF")
+                chunk = chunk.replace("\r\n", "\r").replace("\n", "\r")  # so late that rows have been given
             first, *more = chunk.split(self.line_end)
             rest.append(first)
             if more:
@@ -269,7 +269,8 @@ def _size(stream: IO[bytes]) -> int | None:
         return None
 
 
-def _refuse_binary(name: str, head: bytes) -> None:
+def _refuse_binary(name: str, head: bytes, *, said: bool) -> None:
+    """Refuse what is no text; where its encoding was said, only what is known to be something else."""
     if not head or head in BOMS:
         raise DataError(f"{name} is empty: expected a text a line, or a CSV with a header")
     for start, what in _FORMATS.items():
@@ -277,6 +278,8 @@ def _refuse_binary(name: str, head: bytes) -> None:
             raise DataError(f"{name} is {what}")
     if _ZEROS in head and not _is_wide(head):
         raise DataError(f"{name} is a tar archive, or another binary file with runs of zeros: unpack it first (tar xf)")
+    if said:
+        return
     control = sum(head.count(code) for code in range(32) if code not in b"\0\t\n\r\x0b\x0c\x1b")
     if len(head) > 64 and (control > 0.05 * len(head) or head.count(0) > 0.2 * len(head)) and not _is_text(head):
         raise DataError(f"{name} is binary: expected a text a line, or a CSV with a header")

@@ -12,12 +12,14 @@ from typing import Any
 from nlpkit.decoding import Decoded
 from nlpkit.encodings import UNDECODABLE
 from nlpkit.errors import DataError, nearest
-from nlpkit.records import RECORDS, column_position
+from nlpkit.records import RECORDS
 from nlpkit.row import UNDECODED, Row
 
 JSON_LINES = (".jsonl", ".ndjson", ".json")
 HEAD = 1000  # objects by which it is found out which fields there are
 NO_OBJECT = "no JSON object"
+MISSING = object()  # stands for the value of a field that is not there
+_HALF = re.compile(r"[\ud800-\udfff]")  # of a character beyond the Basic Multilingual Plane, as JSON may escape it
 _ARRAY = re.compile(r'\s*\[\s*\{\s*["}]')
 
 
@@ -64,7 +66,10 @@ class JsonRows:
             return wanted
         if wanted is not None:
             raise DataError(f"{self.name} has no field {wanted!r}{nearest(wanted, paths(self._first))}")
-        return self.keys[column_position(self.name, self.keys, None, usual, option)]
+        found = [key for key in self.keys if key.strip().lower() in usual]
+        if len(found) == 1:
+            return found[0]
+        raise DataError(f"{self.name} has the fields {', '.join(paths(self._first))}: say which one by {option}")
 
     def blocks(self, field: str) -> Iterator[list[Row]]:
         """Rows whose text is the value of a field."""
@@ -79,16 +84,12 @@ def row_of(found: Object, field: str) -> Row:
     written = found.written.replace(UNDECODABLE, "�") if undecoded else found.written
     if found.fields is None:
         return Row(written, UNDECODED if undecoded else NO_OBJECT, line=found.number)
-    row = Row("", None, line=found.number, record=written, fields=parse(written) if undecoded else found.fields)
-    if not has(found.fields, field):
-        row.fault = f"no field {field!r}"
-        return row
-    text = value(found.fields, field)
-    row.fault = UNDECODED if undecoded and UNDECODABLE in str(text) else None
-    if (as_text := shown(value(row.fields or {}, field))) is None:
-        row.fault = "nested text"
-    row.text = as_text or ""
-    return row
+    fields = parse(written) if undecoded else found.fields
+    text = value(found.fields, field, MISSING)
+    fault = UNDECODED if undecoded and UNDECODABLE in str(text) else None
+    as_text = "" if text is MISSING else as_written(text.replace(UNDECODABLE, "�") if fault else text)
+    fault = f"no field {field!r}" if text is MISSING else "nested text" if as_text is None else fault
+    return Row(as_text or "", fault, line=found.number, record=written, fields=fields)
 
 
 def holds_objects(lines: Sequence[str]) -> bool:
@@ -106,39 +107,30 @@ def holds_array(lines: Sequence[str]) -> bool:
 
 def has(fields: Mapping[str, Any], path: str) -> bool:
     """Whether an object has a field of that name, or one inside others: ``review.content``, ``lines.0``."""
-    try:
-        value(fields, path)
-    except LookupError:
-        return False
-    return True
+    return value(fields, path, MISSING) is not MISSING
 
 
-def value(fields: Mapping[str, Any], path: str) -> Any:
-    """The value of a field; see `has`.
-
-    :raises LookupError: if there is none.
-    """
+def value(fields: Mapping[str, Any], path: str, default: Any = None) -> Any:
+    """The value of a field, or the default if there is none; see `has`."""
     if path in fields:
         return fields[path]
     found: Any = fields
     for name in path.split("."):
-        if isinstance(found, list) and name.isdecimal():
+        if isinstance(found, list) and name.isdecimal() and int(name) < len(found):
             found = found[int(name)]
-        elif isinstance(found, Mapping):
+        elif isinstance(found, Mapping) and name in found:
             found = found[name]
         else:
-            raise LookupError(path)
+            return default
     return found
 
 
-def shown(found: Any) -> str | None:
+def as_written(found: Any) -> str | None:
     """A value as a text: what is no string as JSON writes it, nothing for null; None for one that holds others."""
     if isinstance(found, str):
-        try:
-            found.encode()
-        except UnicodeEncodeError:  # halves of characters, escaped
-            return found.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-        return found
+        if not _HALF.search(found):
+            return found
+        return found.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     if found is None:
         return ""
     if isinstance(found, bool):

@@ -110,13 +110,13 @@ class Records:
     def _clean(self) -> Iterator[tuple[list[str], int]]:
         """Records of the lines at hand, up to one whose quotes are not as they should be, or are not closed yet."""
         begin = self._at
-        lines = self._lines[begin:]
         if self._plain:
-            for line in lines:
+            for line in self._lines[begin:]:
                 self._at += 1
                 yield self._shown(self._split(line)), self._number + self._at - 1
             return
-        reader = csv.reader(lines, delimiter=self._delimiter, strict=True)
+        at_hand = map(self._lines.__getitem__, range(begin, len(self._lines)))
+        reader = csv.reader(at_hand, delimiter=self._delimiter, strict=True)
         try:
             for cells in reader:
                 at, self._at = self._at, begin + reader.line_num
@@ -177,9 +177,10 @@ class Records:
         end = self._decoded.line_end
         lines = [line + end for line in block] if end == "\r" else [_hide(line) + end for line in block]
         self._hidden = self._hidden or (end == "\n" and any(CR in line for line in lines))
-        if not keep:
-            self._number, self._at, self._lines = self._number + len(self._lines), 0, []
-        self._lines = self._lines + lines
+        if keep:
+            self._lines.extend(lines)
+        else:
+            self._number, self._at, self._lines = self._number + len(self._lines), 0, lines
         return True
 
     def _shown(self, cells: list[str]) -> list[str]:

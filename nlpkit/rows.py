@@ -35,6 +35,7 @@ class Source:
 
     :param header: the columns of a table.
     :param fields: the fields of objects of JSON, as far as the first of them show.
+    :param field: that of the text.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Source:
     blocks: Iterator[list[Row]]
     decoded: Decoded | None = None
     fields: list[str] | None = None
+    field: str | None = None
 
     @property
     def windows(self) -> bool:
@@ -59,26 +61,30 @@ def open_rows(
 ) -> Iterator[Source]:
     """Open a file of rows: lines of text; a table, for ``column``, ``table`` or a name in .csv or .tsv; or JSON.
 
-    JSON is what is named so, or begins with an object; then ``column`` is one of its fields. A file whose lines are all
-    parted by as many tabs, below names, is a table, too: Excel calls them .txt.
+    JSON is what is named so, or begins with an object; then ``column`` is one of its fields. A file is a table, too, if
+    its first line has the usual name of a text among names parted by tabs: Excel calls such files .txt.
 
     :param path: a path, or an open binary stream, which stays open; either may be packed by gzip, bzip2 or xz.
     :raises DataError: if the file is missing, empty or binary, its encoding unknown, or the column absent.
     :raises SettingError: if there is no ``encoding`` of that name.
     """
+    name = name_of(path)
     with open_text(path, encoding=encoding, quoted=True if table or column else None) as decoded:
         option = "--text-column" if table else "--column"
         suffix = suffix_of(decoded.name)
         if suffix in JSON_LINES or (suffix not in TABLES and holds_objects(decoded.head())):
             found = JsonRows(decoded)
             field = found.field(column, TEXT_COLUMNS, option)
-            yield Source(decoded.name, None, found.blocks(field), decoded, found.keys)
+            yield Source(name, None, found.blocks(field), decoded, found.keys, field)
         elif column is not None or table or suffix in TABLES or _is_table(decoded.head()):
             records = Records(decoded)
             position = column_position(decoded.name, records.header, column, TEXT_COLUMNS, option)
-            yield Source(decoded.name, records.header, records.blocks(position), decoded)
+            yield Source(name, records.header, records.blocks(position), decoded)
         else:
-            yield Source(decoded.name, None, _rows(decoded), decoded)
+            if looks_like := _header(decoded.head()):
+                what = f"{decoded.name} is read line by line, and looks like a table with the columns {looks_like}"
+                warnings.warn(f"{what}: say --column to read one of them", DataWarning, stacklevel=2)
+            yield Source(name, None, _rows(decoded), decoded)
 
 
 @contextmanager
@@ -90,12 +96,17 @@ def open_text(
     :param quoted: whether line breaks within quotes end no line; None: if it is named as a table.
     :param tell: at the end, by a `DataWarning`, if the encoding is in doubt.
     """
-    name = argument_row(str(path)).text if isinstance(path, str | Path) else "-"
+    name = name_of(path) if isinstance(path, str | Path) else "stdin"
     with _open(path, name) as stream:
         decoded = Decoded(name, stream, encoding, quoted=suffix_of(name) in TABLES if quoted is None else quoted)
         yield decoded
         if tell and decoded.doubt:
             warnings.warn(decoded.doubt, DataWarning, stacklevel=2)
+
+
+def name_of(path: str | Path | IO[bytes]) -> str:
+    """What a file is called in results; ``-`` for an open stream."""
+    return argument_row(str(path)).text if isinstance(path, str | Path) else "-"
 
 
 def argument_row(argument: str) -> Row:
@@ -117,15 +128,21 @@ def _open(path: str | Path | IO[bytes], name: str) -> Iterator[IO[bytes]]:
 
 
 def _is_table(head: Sequence[str]) -> bool:
-    """Whether first lines are parted by tabs below the names of columns: Excel saves such files as .txt."""
-    first, *more = [line.rstrip("\r").split("\t") for line in head[:100] if line.strip()] or [[""]]
-    names = [name.strip(' "') for name in first]
-    if len(names) < 2:
-        return False
-    if sum(name.lower() in TEXT_COLUMNS for name in names) == 1:
-        return True
-    alike = bool(more) and all(len(cells) == len(names) for cells in more)
-    return alike and len(set(names)) == len(names) and all(map(_is_name, names))
+    """Whether the first line names columns parted by tabs, one of them as texts usually are."""
+    names = _names(head)
+    return len(names) > 1 and sum(name.lower() in TEXT_COLUMNS for name in names) == 1
+
+
+def _header(head: Sequence[str]) -> str:
+    """What the first line says, if all lines are parted by tabs as it is and it may name columns."""
+    names, cells = _names(head), [line.split("\t") for line in head[:100] if line.strip()]
+    alike = len(names) > 1 and len(cells) > 1 and all(len(row) == len(names) for row in cells)
+    return ", ".join(names) if alike and len(set(names)) == len(names) and all(map(_is_name, names)) else ""
+
+
+def _names(head: Sequence[str]) -> list[str]:
+    first = next((line for line in head[:100] if line.strip()), "")
+    return [name.strip(' "') for name in first.rstrip("\r").split("\t")]
 
 
 def _is_name(cell: str) -> bool:

@@ -181,3 +181,13 @@ def test_a_great_lexicon_keeps_its_order(tmp_path):
     path = tmp_path / "words.json"
     path.write_text(json.dumps(words), encoding="utf-8")
     assert read_words(path) == words
+
+
+def test_items_may_stand_in_one_array(tmp_path):
+    path = tmp_path / "items.json"
+    items = [{"text": "质量__", "answer": "好"}, {"text": "很好", "answer": "好"}]
+    path.write_text(json.dumps(items, indent=1), encoding="utf-8")
+    faults = Faults()
+    assert holds_items(path)
+    assert list(read_items(path, faults=faults)) == [Item("质量__", "好")]
+    assert dict(faults) == {"no blank": 1}

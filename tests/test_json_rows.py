@@ -76,7 +76,7 @@ def test_a_field_that_none_has_is_named_with_those_there_are(write):
         DataError, match=r"no field 'review.contents'; did you mean 'review.content'\?.*id, review.content"
     ):
         rows_of(write(dumped(ROWS), "a.jsonl"), "review.contents")
-    with pytest.raises(DataError, match="has the columns id, r: say which one by --column"):
+    with pytest.raises(DataError, match="has the fields id, r: say which one by --column"):
         rows_of(write(dumped([{"id": 1, "r": "好"}]), "a.jsonl"))
 
 

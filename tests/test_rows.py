@@ -6,6 +6,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from nlpkit import decoding
 from nlpkit.decoding import BLOCK
 from nlpkit.errors import DataError, DataWarning
 from nlpkit.rows import argument_row, open_rows
@@ -295,3 +296,35 @@ def test_a_record_knows_the_line_on_which_it_begins(write):
     data = 'sep=;\ntext;n\n"一\n二";1\n\n三;2\n四\n'
     found = rows_of(write(data.encode(), "a.csv"))
     assert [(row.text, row.line) for row in found] == [("一\n二", 3), ("三", 6), ("四", 7)]
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"), [("编号\t评价\n1\t好\n2\t差\n", ["好", "差"]), ("评价\t分\n好\n差\t1\n", ["好", "差"])]
+)
+@pytest.mark.parametrize("encoding", ["utf-16", "gb18030"])
+def test_excel_calls_a_table_parted_by_tabs_a_text(write, text, rows, encoding):
+    with open_rows(write(text.encode(encoding), "a.txt")) as source:
+        assert [row.text for block in source.blocks for row in block] == rows
+        assert source.header == text.split("\n")[0].split("\t")
+
+
+def test_lines_that_look_like_a_table_are_told(write):
+    path = write("姓名\t评语\n张三\t好\n".encode())
+    with pytest.warns(DataWarning, match="looks like a table with the columns 姓名, 评语: say --column"):
+        assert texts_of(path) == ["姓名\t评语", "张三\t好"]
+    assert texts_of(path, column="评语") == ["好"]
+    assert texts_of(write("好，\t用\n差\t1\n".encode())) == ["好，\t用", "差\t1"]
+
+
+def test_lines_that_end_in_lf_long_after_cr_end_all_the_same(write, monkeypatch):
+    monkeypatch.setattr(decoding, "LONG", 10)
+    monkeypatch.setattr(decoding, "BLOCK", 12)
+    lines = ["abcdefghij", "abcdefghij", "f", "g", "h"]
+    assert texts_of(write(b"abcdefghij\rabcdefghij\rf\ng\r\nh\r")) == lines
+
+
+def test_an_open_stream_is_called_stdin_in_sentences():
+    with pytest.raises(DataError, match="stdin is empty"):
+        texts_of(io.BytesIO(b""))
+    with open_rows(io.BytesIO("好\n".encode())) as source:
+        assert source.name == "-"

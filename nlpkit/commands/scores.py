@@ -80,7 +80,10 @@ def _cells(source: Source, number: int, row: Row, columns: Sequence[str]) -> Seq
         return row.cells
     if source.fields is None:
         return source.name, number, row.text
-    fields = row.fields or {}
+    if row.fields is None:  # no object: what stands there is all that it has
+        own = source.field if source.field in columns else (source.field or "").partition(".")[0]
+        return [row.text if name == own else "" for name in columns]
+    fields = row.fields
     if more := fields.keys() - set(columns):
         raise DataError(
             f"{source.name}, line {row.line}: the field {min(more)!r} is none of the first objects, and would be lost "

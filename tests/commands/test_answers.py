@@ -2,7 +2,7 @@ import csv
 import io
 import json
 
-import pytest
+import pandas
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -87,7 +87,6 @@ def test_a_cell_with_a_cr_is_quoted_whatever_ends_the_lines():
 
 
 def test_pandas_reads_the_same_cells():
-    pandas = pytest.importorskip("pandas")
     records = [["a", "b"], ["x\ry", 'say "z"'], ["1,2", "\n"]]
     found = pandas.read_csv(
         io.StringIO(csv_lines(records, ",", end="\n"), newline=""), dtype=str, keep_default_na=False

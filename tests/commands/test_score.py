@@ -503,3 +503,12 @@ def test_colours_are_for_terminals_that_want_them(nlpkit_command, clean_environm
     assert b"\x1b[3" in coloured
     assert b"\x1b" not in plain
     assert plain.decode().split() == ["positive", "0.881", "好"]
+
+
+def test_what_is_no_object_keeps_its_text_in_a_table(score, write):
+    path = write('{"id": 1, "review": {"content": "好"}}\n差 trailing\n', "a.jsonl")
+    rows = csv_rows(score(path, "--column", "review.content", "--format", "csv").stdout)
+    assert [(row["id"], row["review"], row["reason"]) for row in rows] == [
+        ("1", '{"content": "好"}', ""),
+        ("", "差 trailing", "no JSON object"),
+    ]

@@ -6,7 +6,7 @@ import gzip
 import io
 import json
 import lzma
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hypothesis import strategies as st
 
@@ -41,6 +41,7 @@ class Strange:
 
     :param rows: of a table its cells, of lines one text each, of JSON objects.
     :param kind: table, lines or json.
+    :param stray: whether its quotes enclose nothing, so that one who reads by quotes may be wrong.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Strange:
     kind: str
     rows: list
     header: list[str]
+    stray: bool = False
 
 
 def fits(text: str, encoding: str) -> str:
@@ -63,7 +65,7 @@ def tables(draw) -> Strange:
     suffix = draw(st.sampled_from([".csv", ".tsv"]))
     delimiter = "\t" if suffix == ".tsv" else draw(st.sampled_from([",", ";"]))
     quoting = csv.QUOTE_ALL if end == "\r" else draw(st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]))
-    header = draw(st.sampled_from([["text"], ["id", "text"], ["text", "label", "备注"]]))
+    header = draw(st.sampled_from([["text"], ["id", "text"], ["text", "label", "note"]]))
     cells = draw(st.lists(st.lists(texts, min_size=len(header), max_size=len(header)), min_size=1, max_size=6))
     rows = [[fits(cell, encoding) for cell in row] for row in cells]
     if quoting == csv.QUOTE_MINIMAL:  # csv quotes no CR where lines end in LF: at the end of one nobody can tell it
@@ -84,8 +86,20 @@ def unquoted(draw) -> Strange:
     cells = draw(st.lists(st.lists(mostly, min_size=2, max_size=2), min_size=1, max_size=12))
     forbidden = str.maketrans("", "", "\t\n\r")
     rows = [[fits(cell.translate(forbidden), encoding) for cell in row] for row in cells]
-    data = end.join("\t".join(row) for row in [["id", "text"], *rows, [""]]).encode(encoding)
-    return Strange("a.tsv", data, encoding, "table", rows, ["id", "text"])
+    text = end.join("\t".join(row) for row in [["id", "text"], *rows, [""]])
+    found = Strange("a.tsv", text.encode(encoding), encoding, "table", rows, ["id", "text"], stray=True)
+    return replace(found, rows=by_quotes(text) or rows)
+
+
+def by_quotes(text: str) -> list[list[str]] | None:
+    """The rows of a table whose quotes, by chance, enclose whole cells on their lines: nobody can tell it."""
+    try:
+        found = [next(csv.reader([line], delimiter="\t", strict=True)) for line in text.split("\n")[1:-1]]
+    except csv.Error:
+        return None
+    plain = [line.rstrip("\r").split("\t") for line in text.split("\n")[1:-1]]
+    inside = any('"' in cell and cell[0] != '"' for row in plain for cell in row)
+    return None if inside or any(len(row) != 2 for row in found) else found
 
 
 @st.composite

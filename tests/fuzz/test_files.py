@@ -10,11 +10,13 @@ import json
 import os
 import warnings
 
-import pytest
+import pandas
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nlpkit.commands import cli
+from nlpkit.commands.answers import as_cell
+from nlpkit.errors import DataError
 from tests.fuzz.strange_files import Strange, files
 
 MANY = int(os.environ.get("NLPKIT_FUZZ", "100"))
@@ -43,18 +45,20 @@ def columns(data: bytes, kind: str) -> tuple[list[str], list[list[str]]]:
 
 def as_pandas(data: bytes, kind: str) -> list[list[str]]:
     """Records of a table, as pandas reads it."""
-    pandas = pytest.importorskip("pandas")
     stream = io.StringIO(data.decode("utf-8-sig"), newline="")
     found = pandas.read_csv(stream, sep="\t" if kind == "tsv" else ",", dtype=str, keep_default_na=False)
     return found.to_numpy().tolist()
 
 
 def check_table(strange: Strange, data: bytes, kind: str) -> bool:
-    """Whether all cells of a table stand in the output as they were."""
-    if strange.kind == "json":
-        return len(columns(data, kind)[1]) == len(strange.rows)
+    """Whether all cells stand in a table as they were."""
     header, records = columns(data, kind)
+    assert len(records) == len(strange.rows)
     assert len(header) == len(set(header))
+    if strange.kind == "json":
+        found = [dict(zip(header, record, strict=True)) for record in records]
+        wanted = [{name: as_cell(value) for name, value in row.items()} for row in strange.rows]
+        return all(own.items() <= cells.items() for own, cells in zip(wanted, found, strict=True))
     own = slice(0, len(strange.header)) if strange.kind == "table" else slice(2, 3)
     expected = strange.rows if strange.kind == "table" else [[text] for text in strange.rows]
     if "\0" not in data.decode() and not any("\0" in cell for row in expected for cell in row):
@@ -65,10 +69,9 @@ def check_table(strange: Strange, data: bytes, kind: str) -> bool:
 def check_json(strange: Strange, data: bytes) -> bool:
     """Whether all that came in stands in the output as it was."""
     found = [json.loads(line) for line in data.split(b"\n")[:-1]]
+    assert len(found) == len(strange.rows)
     if strange.kind == "json":
-        return len(found) == len(strange.rows) and all(
-            row.items() <= answer.items() for row, answer in zip(strange.rows, found, strict=True)
-        )
+        return all(row.items() <= answer.items() for row, answer in zip(strange.rows, found, strict=True))
     if strange.kind == "lines":
         return [answer["text"] for answer in found] == strange.rows
     return [[answer[name] for name in strange.header] for answer in found] == strange.rows
@@ -77,6 +80,14 @@ def check_json(strange: Strange, data: bytes) -> bool:
 @settings(max_examples=MANY, derandomize=MANY <= 100)
 @given(strange=files(), kind=st.sampled_from(["csv", "tsv", "jsonl"]), said=st.booleans())
 def test_what_comes_in_goes_out(tmp_path, tiny_model, strange, kind, said):
-    data, told = score(strange, tmp_path, tiny_model, kind=kind, said=said)
+    try:
+        data, told = score(strange, tmp_path, tiny_model, kind=kind, said=said)
+    except DataError as error:  # one sentence for what no one can tell from a program: UTF-16 unmarked, mostly controls
+        assert not said
+        assert strange.encoding in ("utf-16-le", "utf-16-be")
+        assert "is binary" in str(error)  # noqa: PT017 - either outcome will do
+        return
     same = check_json(strange, data) if kind == "jsonl" else check_table(strange, data, kind)
-    assert same or any("may be" in sentence or "quot" in sentence for sentence in told), data
+    doubted = any("may be" in sentence for sentence in told) and not said
+    stray = any("quot" in sentence for sentence in told) and strange.stray
+    assert same or doubted or stray, data
