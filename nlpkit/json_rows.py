@@ -20,7 +20,21 @@ HEAD = 1000  # objects by which it is found out which fields there are
 NO_OBJECT = "no JSON object"
 MISSING = object()  # stands for the value of a field that is not there
 _HALF = re.compile(r"[\ud800-\udfff]")  # of a character beyond the Basic Multilingual Plane, as JSON may escape it
-_ARRAY = re.compile(r'\s*\[\s*\{\s*["}]')
+SHOWN = 20  # lines that show whether they are objects
+_BEGINNING = re.compile(r"""\s*(\[\s*)?\{\s*("(?:[^"\\]|\\.)*"\s*:|\}\s*[,\]])""")
+_INEXACT = re.compile(r"\d{17}|\.\d*0(?!\d)|\d[eE]")  # numbers that a float may not give back as they were written
+
+
+class Number(float):
+    """A number with a point, which knows how it was written."""
+
+    written: str
+
+    def __new__(cls, written: str) -> Number:
+        """Read it."""
+        made = super().__new__(cls, written)
+        made.written = written
+        return made
 
 
 @dataclass(frozen=True)
@@ -36,14 +50,14 @@ class Object:
 
 
 class JsonRows:
-    """The objects of a file, read as they are asked for; an array is read whole.
+    """The objects of a file, read as they are asked for; those that are not on one line each are read whole.
 
-    :raises DataError: if the first lines hold none, or it is an array that is broken or holds something else.
+    :raises DataError: if the first lines hold none, or what is read whole is broken.
     """
 
     def __init__(self, decoded: Decoded) -> None:
         self.name = decoded.name
-        self._objects = _of_array(decoded) if holds_array(decoded.head()) else _of_lines(decoded)
+        self._objects = _of_lines(decoded) if _are_objects(decoded.head()) else _of_text(decoded)
         self._first = list(itertools.islice(self._objects, HEAD))
         self.keys = list(dict.fromkeys(key for found in self._first for key in found.fields or ()))
         if not any(found.fields is not None for found in self._first):
@@ -93,16 +107,15 @@ def row_of(found: Object, field: str) -> Row:
 
 
 def holds_objects(lines: Sequence[str]) -> bool:
-    """Whether first lines are those of JSON: an object, or an array of objects, which may be written over lines."""
-    first = next((line for line in lines if line.strip()), "").strip()
-    if first.startswith("{"):
-        return first.endswith("}") and isinstance(parse(first), dict)
-    return _ARRAY.match("\n".join(lines[:HEAD])) is not None
+    """Whether first lines are those of JSON: objects, one a line or over several, or an array of them."""
+    return _are_objects(lines) or _BEGINNING.match("\n".join(lines[:HEAD])) is not None
 
 
-def holds_array(lines: Sequence[str]) -> bool:
-    """Whether first lines of JSON begin an array."""
-    return next((line for line in lines if line.strip()), "").lstrip().startswith("[")
+def _are_objects(lines: Sequence[str]) -> bool:
+    """Whether at least half of the first lines are objects."""
+    first = list(itertools.islice(filter(str.strip, lines), SHOWN))
+    objects = [line for line in first if line.lstrip("\ufeff ").startswith("{") and _object(line) is not None]
+    return bool(first) and 2 * len(objects) >= len(first)
 
 
 def has(fields: Mapping[str, Any], path: str) -> bool:
@@ -135,20 +148,27 @@ def as_written(found: Any) -> str | None:
         return ""
     if isinstance(found, bool):
         return "true" if found else "false"
+    if isinstance(found, Number):
+        return found.written
     return str(found) if isinstance(found, int | float) else None
 
 
 def parse(text: str) -> Any:
-    """A text as JSON, None if it is none; NaN and halves of characters are let pass, as Python does."""
+    """A text as JSON, None if it is none; NaN and halves of characters are let pass, as Python does.
+
+    Numbers keep all of their digits.
+    """
     import orjson  # only those who read JSON need it
 
     try:
-        return orjson.loads(text)
+        if not _INEXACT.search(text):
+            return orjson.loads(text)
     except orjson.JSONDecodeError:
-        try:
-            return json.loads(text)
-        except (ValueError, RecursionError):
-            return None
+        pass
+    try:
+        return json.loads(text, parse_float=Number)
+    except (ValueError, RecursionError):
+        return None
 
 
 def paths(objects: Sequence[Object]) -> list[str]:
@@ -161,19 +181,30 @@ def paths(objects: Sequence[Object]) -> list[str]:
     return list(found)
 
 
+def _object(line: str) -> Mapping[str, Any] | None:
+    """The object on a line, which may be followed by a comma or begin with a byte order mark."""
+    found = parse(line.strip("\ufeff, \t\r"))
+    return found if isinstance(found, dict) else None
+
+
 def _of_lines(decoded: Decoded) -> Iterator[Object]:
     for number, line in enumerate(itertools.chain.from_iterable(decoded.line_blocks()), 1):
         if line.strip():  # a blank line, such as the last, is no row
-            fields = parse(line)
-            yield Object(number, line.strip(), fields if isinstance(fields, dict) else None)
+            fields = _object(line)
+            yield Object(number, line.strip() if fields is None else line.strip("\ufeff, \t\r"), fields)
 
 
-def _of_array(decoded: Decoded) -> Iterator[Object]:
+def _of_text(decoded: Decoded) -> Iterator[Object]:
+    """The objects of an array, or objects over several lines, with commas between them or without."""
     text = "".join(decoded.lines()).rstrip()
-    scan = json.JSONDecoder().raw_decode
-    at = _blank(text, text.index("[") + 1)
+    scan = json.JSONDecoder(parse_float=Number).raw_decode
+    at = _blank(text, 0)
+    array = text.startswith("[", at)
+    if not (array or text.startswith("{", at)):
+        return
+    at = _blank(text, at + array)
     for number in itertools.count(1):
-        if text.startswith("]", at):
+        if text.startswith("]", at) if array else at == len(text):
             break
         try:
             fields, end = scan(text, at)
@@ -182,10 +213,10 @@ def _of_array(decoded: Decoded) -> Iterator[Object]:
         written = text[at:end].replace("\r", " ").replace("\n", " ")  # no string of JSON holds them
         yield Object(number, written, fields if isinstance(fields, dict) else None)
         at = _blank(text, end)
-        if not text.startswith((",", "]"), at):
+        if array and not text.startswith((",", "]"), at):
             raise _broken(decoded.name, text, at)
         at = _blank(text, at + 1) if text.startswith(",", at) else at
-    if _blank(text, at + 1) < len(text):
+    if array and _blank(text, at + 1) < len(text):
         raise _broken(decoded.name, text, at + 1)
 
 
@@ -198,4 +229,4 @@ def _blank(text: str, at: int) -> int:
 
 def _broken(name: str, text: str, at: int) -> DataError:
     line = text.count("\n", 0, at) + 1
-    return DataError(f"{name}, line {line}: a JSON array that is broken here: expected objects, commas between, and ]")
+    return DataError(f"{name}, line {line}: JSON that is broken here: expected objects or one array of them")

@@ -19,7 +19,7 @@ LONGEST = (1 << 31) - 1  # characters in a cell
 SPAN = 1 << 22  # characters that quotes may enclose over several lines; one that encloses more is not meant so
 CR = "\udcfe"  # stands for a CR that ends no line, at which csv would end one; no file can hold it
 PLACES = 3  # lines that are named where something is told
-_SEPARATOR = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE | re.DOTALL)
+SEPARATOR = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE | re.DOTALL)
 _QUOTED = re.compile(r'"[^"]*"')
 
 
@@ -51,11 +51,13 @@ class Records:
         self._zeros: list[int] = []  # lines on which records begin that hold zero bytes
         csv.field_size_limit(LONGEST)
         self.header: list[str] = []
-        first = self._lines[0] if self._fill() else ""
-        said = _SEPARATOR.fullmatch(first)  # Excel's own way to name the delimiter
+        first = self._first_line()
+        said = SEPARATOR.fullmatch(first)  # Excel's own way to name the delimiter
         if said:
-            self._at = 1
-            first = self._lines[1] if len(self._lines) > 1 or self._fill() else ""
+            self._at += 1
+            first = self._first_line()
+        if CR in _QUOTED.sub("", first):
+            raise DataError(f"{self._name} ends its first line in CR and a later one in LF: let all end in LF")
         self._delimiter = said[1] if said else _delimiter(first, suffix_of(self._name))
         self._quoted = _is_quoted(first, self._delimiter)
         stray = None if self._quoted or self._delimiter != "\t" else _stray_quote(self._lines[self._at :])
@@ -85,6 +87,14 @@ class Records:
         if block:
             yield block
         self._tell()
+
+    def _first_line(self) -> str:
+        """The next line that holds anything."""
+        while self._at < len(self._lines) or self._fill():
+            if self._lines[self._at].strip():
+                return self._lines[self._at]
+            self._at += 1
+        return ""
 
     def _row(self, cells: list[str], position: int, line: int) -> Row:
         width = len(self.header)
@@ -158,9 +168,10 @@ class Records:
             yield line
 
     def _swallows(self, lines: Sequence[str]) -> bool:
-        """Whether each of the lines that quotes enclose looks like a record of its own."""
-        width = len(self.header)
-        return width > 1 and not self._quoted and all(line.count(self._delimiter) == width - 1 for line in lines)
+        """Whether most of the lines that quotes enclose look like records of their own."""
+        if self._quoted and _is_quoted(lines[0], self._delimiter):
+            return False
+        return _look_like_records(lines, self._delimiter, len(self.header))
 
     def _split(self, line: str) -> list[str]:
         body = line.rstrip("\r\n")
@@ -219,8 +230,13 @@ def _delimiter(header: str, suffix: str) -> str:
     return usual if usual in bare else next((d for d in "\t;" if d in bare), usual)
 
 
+def _look_like_records(lines: Sequence[str], delimiter: str, width: int) -> bool:
+    """Whether more than half of some lines have as many cells as a record has, and that is more than one."""
+    return width > 1 and 2 * sum(line.count(delimiter) == width - 1 for line in lines) > len(lines)
+
+
 def _is_quoted(header: str, delimiter: str) -> bool:
-    """Whether all names of a header are quoted: whoever wrote it quotes every cell."""
+    """Whether all cells of a line are quoted, as of a header by somebody who quotes every cell."""
     return all(name.startswith('"') for name in header.split(delimiter))
 
 
@@ -235,7 +251,7 @@ def _stray_quote(lines: Sequence[str]) -> int | None:
             at, own, done = done, lines[done : reader.line_num], reader.line_num
             width = width or len(cells)
             plain = own[0].rstrip("\r\n").split("\t")
-            if len(own) > 1 and width > 1 and all(line.count("\t") == width - 1 for line in own):
+            if len(own) > 1 and _look_like_records(own, "\t", width):
                 return at
             if len(own) == 1 and len(plain) == len(cells) and any('"' in cell and cell[0] != '"' for cell in plain):
                 return at

@@ -13,7 +13,7 @@ from nlpkit.decoding import WINDOWS, Decoded
 from nlpkit.encodings import UNDECODABLE
 from nlpkit.errors import DataError, DataWarning
 from nlpkit.json_rows import JSON_LINES, JsonRows, holds_objects
-from nlpkit.records import TABLES, Records, column_position, places, suffix_of
+from nlpkit.records import SEPARATOR, TABLES, Records, column_position, places, suffix_of
 from nlpkit.row import Row as Row
 from nlpkit.row import checked
 
@@ -25,8 +25,7 @@ TEXT_COLUMNS = (
     "sentence",
     *["文本", "评论", "内容", "评价", "评论内容", "评价内容", "評論", "內容", "評價"],
 )
-NAME = 30  # characters of a column's name at most
-_SENTENCE = frozenset("。！？，；…!?")  # no column's name holds them
+NAME = 30  # characters of a column's name that are shown
 
 
 @dataclass(frozen=True)
@@ -128,26 +127,25 @@ def _open(path: str | Path | IO[bytes], name: str) -> Iterator[IO[bytes]]:
 
 
 def _is_table(head: Sequence[str]) -> bool:
-    """Whether the first line names columns parted by tabs, one of them as texts usually are."""
+    """Whether the first line says what parts cells, or names columns parted by tabs, one of them by a usual name."""
+    first = next((line for line in head[:100] if line.strip()), "")
+    if SEPARATOR.fullmatch(first):
+        return True
     names = _names(head)
     return len(names) > 1 and sum(name.lower() in TEXT_COLUMNS for name in names) == 1
 
 
 def _header(head: Sequence[str]) -> str:
-    """What the first line says, if all lines are parted by tabs as it is and it may name columns."""
-    names, cells = _names(head), [line.split("\t") for line in head[:100] if line.strip()]
-    alike = len(names) > 1 and len(cells) > 1 and all(len(row) == len(names) for row in cells)
-    return ", ".join(names) if alike and len(set(names)) == len(names) and all(map(_is_name, names)) else ""
+    """What the first line says, if most lines are parted by tabs and so may be a table."""
+    lines = [line for line in head[:100] if line.strip()]
+    if len(lines) < 2 or "\t" not in lines[0].strip() or 2 * sum("\t" in line for line in lines) <= len(lines):
+        return ""
+    return ", ".join(name[:NAME] for name in _names(head))
 
 
 def _names(head: Sequence[str]) -> list[str]:
     first = next((line for line in head[:100] if line.strip()), "")
     return [name.strip(' "') for name in first.rstrip("\r").split("\t")]
-
-
-def _is_name(cell: str) -> bool:
-    """Whether a cell may be the name of a column."""
-    return 0 < len(cell) <= NAME and _SENTENCE.isdisjoint(cell) and not cell.replace(".", "", 1).isdecimal()
 
 
 def _rows(decoded: Decoded) -> Iterator[list[Row]]:

@@ -113,7 +113,7 @@ def test_lines_that_are_no_json_are_named(write):
     assert str(faults) == f"2 no JSON object ({path}, lines 2 and 4), 1 undecodable bytes ({path}, line 6)"
 
 
-@pytest.mark.parametrize("text", ["[]\n", "[1]", '{\n"text":\n', "好,1\n"])
+@pytest.mark.parametrize("text", ["[]\n", "[1]", "好,1\n"])
 def test_json_that_is_no_object_a_line_is_refused(write, text):
     with pytest.raises(DataError, match=r"a.json holds no JSON object a line: expected lines such as \{"):
         pairs_of(write(text.encode(), "a.json"))

@@ -47,7 +47,7 @@ def test_an_array_of_objects_has_a_row_each(write, name, options):
     [('[{"text": "好"},\n{"text": "差"}', 2), ('[{"text": "好"}\n{"text": "差"}]', 2), ('[{"text": 1}]x', 1)],
 )
 def test_a_broken_array_is_named_by_its_line(write, data, line):
-    with pytest.raises(DataError, match=rf"a\.json, line {line}: a JSON array that is broken here"):
+    with pytest.raises(DataError, match=rf"a\.json, line {line}: JSON that is broken here"):
         rows_of(write(data.encode(), "a.json"))
 
 
@@ -107,3 +107,34 @@ def test_whatever_python_writes_as_json_is_read(tmp_path, objects, array, ascii_
     found = rows_of(path)
     assert [row.text for row in found] == ["好"] * len(objects)
     assert all(row.record is not None and "text" in json.loads(row.record) for row in found)
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.txt"])
+def test_objects_over_several_lines_are_read(write, name):
+    objects = [{"text": "好", "n": {"a": 1}}, {"text": "差"}]
+    data = "\n".join(json.dumps(found, indent=2, ensure_ascii=False) for found in objects)
+    assert [(row.text, row.fields) for row in rows_of(write(data.encode(), name))] == [
+        ("好", objects[0]),
+        ("差", objects[1]),
+    ]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.txt"])
+def test_commas_and_marks_around_objects_and_a_broken_first_line_do_no_harm(write, name):
+    data = 'x\n{"text": "好"},\n\ufeff{"text": "差"}\n{"text": "棒"}\n'
+    found = rows_of(write(data.encode(), name))
+    assert [(row.text, row.fault) for row in found] == [
+        ("x", "no JSON object"),
+        ("好", None),
+        ("差", None),
+        ("棒", None),
+    ]
+    assert found[1].record == '{"text": "好"}'
+
+
+@pytest.mark.parametrize(
+    "number", ["18446744073709551616", "12345678901234567891123", "1.10", "0.12345678901234567890", "1e5"]
+)
+def test_numbers_keep_their_digits(write, number):
+    for data in (f'{{"text": {number}}}\n', f'[{{"text": {number}}}]'):
+        assert rows_of(write(data.encode(), "a.json"))[0].text == number

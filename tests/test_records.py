@@ -154,3 +154,19 @@ def test_whatever_csv_writes_is_read_back(tmp_path, records, end, delimiter, quo
 )
 def test_the_suffix_below_the_packing_tells(name, suffix):
     assert suffix_of(name) == suffix
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "rows"),
+    [
+        ("a.tsv", 'id\ttext\n1\t好吃\n2\t"坏了\n3\t很好\n\n4\t差评"\n5\t不错\n', 5),
+        ("a.csv", 'id,text\n1,"好吃\n2,难吃\n3,不错, 但是\n4,还行"\n5,好用\n', 2),
+        ("a.csv", '"id","text"\n1,"好吃\n2,难吃\n3,不错\n4,还行"\n5,好用\n', 2),
+        ("a.tsv", '"id"\t"text"\n1\t"好吃\n2\t难吃\n3\t不错\n4\t还行"\n5\t好用\n', 5),
+    ],
+)
+def test_quotes_around_lines_most_of_which_look_like_rows_are_told(read, name, text, rows):
+    found, told = read(text, name)
+    assert len(found) == rows
+    assert len(told) == 1
+    assert "quot" in told[0]

@@ -225,7 +225,7 @@ def test_no_usual_column_says_which_there_are(write):
 
 def test_a_table_without_a_header_is_refused(write):
     with pytest.raises(DataError, match="no header"):
-        rows_of(write(b"\n1,2\n", "a.csv"), column="a")
+        rows_of(write(b"\n\r\n", "a.csv"), column="a")
 
 
 def test_ragged_rows_stay_rows(write):
@@ -313,7 +313,7 @@ def test_lines_that_look_like_a_table_are_told(write):
     with pytest.warns(DataWarning, match="looks like a table with the columns 姓名, 评语: say --column"):
         assert texts_of(path) == ["姓名\t评语", "张三\t好"]
     assert texts_of(path, column="评语") == ["好"]
-    assert texts_of(write("好，\t用\n差\t1\n".encode())) == ["好，\t用", "差\t1"]
+    assert texts_of(write("好，用\n差\t1\n棒\n".encode())) == ["好，用", "差\t1", "棒"]
 
 
 def test_lines_that_end_in_lf_long_after_cr_end_all_the_same(write, monkeypatch):
@@ -328,3 +328,34 @@ def test_an_open_stream_is_called_stdin_in_sentences():
         texts_of(io.BytesIO(b""))
     with open_rows(io.BytesIO("好\n".encode())) as source:
         assert source.name == "-"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '编号\t评语\r\n1\t很好\r\n2\t"难吃\n退货"\r\n3\t不错\r\n',
+        "编号\t您对我们的服务满意吗？\r\n1\t很好\r\n",
+        "编号\t评语\t\r\n1\t很好\t\r\n",
+        "2023\t评语\n1\t很好\n",
+    ],
+)
+def test_whatever_is_parted_by_tabs_is_told(write, text):
+    with pytest.warns(DataWarning, match="looks like a table with the columns"):
+        texts_of(write(text.encode("utf-16"), "a.txt"))
+
+
+def test_a_line_that_names_the_delimiter_makes_a_table(write):
+    assert texts_of(write("sep=\t\r\n编号\t评语\r\n1\t很好\r\n".encode(), "a.txt"), column="评语") == ["很好"]
+    with pytest.raises(DataError, match="has the columns 编号, 说: say which one by --column"):
+        texts_of(write("sep=;\n编号;说\n1;很好\n".encode(), "a.txt"))
+
+
+def test_blank_lines_above_a_header_are_passed_over(write):
+    found = rows_of(write("\n\ntext,n\n好,1\n".encode(), "a.csv"))
+    assert [(row.text, row.line) for row in found] == [("好", 4)]
+
+
+@pytest.mark.parametrize("last", ["差,0\n", "差,0\r\n"])
+def test_a_table_that_ends_lines_in_cr_and_in_lf_is_refused(write, last):
+    with pytest.raises(DataError, match="ends its first line in CR and a later one in LF: let all end in LF"):
+        rows_of(write(f"text,label\r好吃,1\r难吃,0\n{last}".encode(), "a.csv"))

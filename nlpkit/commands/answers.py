@@ -9,6 +9,7 @@ import json
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
+from nlpkit.json_rows import as_written
 from nlpkit.rows import Row, Source
 
 
@@ -36,14 +37,18 @@ class JsonLines:
     def _prepare(self, source: Source) -> None:
         """Choose the names of a file's lines: those of its columns, and for the rest such as are free."""
         self._source, self._file = source, source.name
-        columns = unique(source.header or ())
+        columns = unique(source.header or source.fields or ())
         self._added = [name not in columns for name in ("file", "row", self._text)]
         place = itertools.compress(("file", "row", self._text), self._added)
-        self._keys = [*place, *columns, *(free(name, columns) for name in self._names)]
+        self._free = [free(name, columns) for name in self._names]
+        self._keys = [*place, *columns, *self._free]
 
     def _line(self, number: int, row: Row, answer: Sequence[Any]) -> bytes:
         if row.record is not None:
-            return _spliced(row.record, row.fields or {}, dict(zip(self._names, answer, strict=True)))
+            return _spliced(row.record, row.fields or {}, dict(zip(self._free, answer, strict=True)))
+        if self._source is not None and self._source.fields is not None:
+            named = {"file": self._file, "row": number, self._text: row.text}
+            return dump(named | dict(zip(self._free, answer, strict=True))) + b"\n"
         place = itertools.compress((self._file, number, row.text), self._added)
         return dump(dict(zip(self._keys, (*place, *row.cells, *answer), strict=True))) + b"\n"
 
@@ -67,8 +72,8 @@ def dump(found: Mapping[str, Any]) -> bytes:
 
 def as_cell(found: Any) -> str:
     """A value of JSON as a cell of a table: a text as it is, nothing for null, anything else as JSON."""
-    if found is None or isinstance(found, str):
-        return found or ""
+    if found is None or isinstance(found, str | int | float):
+        return as_written(found) or ""
     return json.dumps(found, ensure_ascii=False)
 
 

@@ -30,7 +30,7 @@ def choose(kind: str | None, output: Path | None, *, terminal: bool) -> str:
     if kind:
         return kind
     device = output is not None and output.exists() and not output.is_file()
-    if output is not None and not device and output.suffix.lower() not in (".jsonl", ""):
+    if output is not None and not device and output.suffix.lower() not in (".jsonl", ".ndjson", ""):
         raise SettingError(f"{output} would hold JSON lines: name it .jsonl, or say --format")
     return "table" if terminal and output is None else "jsonl"
 

@@ -141,9 +141,9 @@ def text(
 
 def _format(kind: str | None, output: Path | None) -> str:
     suffix = "" if output is None else output.suffix.lower()
-    if kind is None and suffix in (".csv", ".tsv", ".json"):
+    if kind is None and suffix in (".csv", ".tsv", ".json", ".gz", ".bz2", ".xz", ".zip"):
         raise SettingError(f"{output} would hold a text a line: name it .txt or .jsonl, or say --format")
-    return kind or ("jsonl" if suffix == ".jsonl" else "text")
+    return kind or ("jsonl" if suffix in (".jsonl", ".ndjson") else "text")
 
 
 def _stream(generation: GenerationModel, prompt: str, options: Mapping[str, Any]) -> None:

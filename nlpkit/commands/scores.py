@@ -14,7 +14,8 @@ from nlpkit.errors import DataError, SettingError
 from nlpkit.inference.sentiment import Score
 from nlpkit.rows import Row, Source
 
-OTHERS = ("json", "xls", "xlsx", "parquet")  # what people ask for, and must not get under a false name
+# what people ask for, and must not get under a false name
+OTHERS = ("json", "xls", "xlsx", "parquet", "gz", "bz2", "xz", "zip")
 FORMATS = ("table", "jsonl", "csv", "tsv")
 ADDED = ("label", "probability", "reason")
 _COLOURS = ("red", "green", "yellow", "cyan", "magenta")
@@ -39,6 +40,7 @@ def choose(kind: str | None, output: Path | None, *, tables: str | None, termina
     :param tables: the format of the input's tables, if it has any.
     """
     suffix = output.suffix.lower().removeprefix(".") if output else ""
+    suffix = "jsonl" if suffix == "ndjson" else suffix
     if kind is None and suffix in OTHERS:
         raise SettingError(f"{output} would hold no {suffix}: name it .csv, .tsv or .jsonl, or say --format")
     if kind or suffix in FORMATS:
@@ -54,6 +56,7 @@ class _Delimited:
     def __init__(self, delimiter: str) -> None:
         self._delimiter = delimiter
         self._header: list[str] | None = None
+        self._end = "\n"  # of a line, as the first file has it
 
     def __call__(self, source: Source, first: int, rows: Sequence[Row], scores: Sequence[Score]) -> bytes:
         columns = source.header or source.fields or ["file", "row", "text"]
@@ -61,6 +64,7 @@ class _Delimited:
         mark = ""
         if self._header is None:
             mark = "\ufeff" if source.windows else ""
+            self._end = "\r\n" if source.windows else "\n"
             records.append([*columns, *(free(name, columns) for name in ADDED)])
             self._header = columns
         elif self._header != columns:
@@ -70,8 +74,7 @@ class _Delimited:
         for number, (row, score) in enumerate(zip(rows, scores, strict=True), start=first):
             cells = _cells(source, number, row, columns)
             records.append([*cells, score.label, score.probability, score.reason])
-        end = "\r\n" if source.windows else "\n"
-        return (mark + csv_lines(records, self._delimiter, end=end)).encode("utf-8", "replace")
+        return (mark + csv_lines(records, self._delimiter, end=self._end)).encode("utf-8", "replace")
 
 
 def _cells(source: Source, number: int, row: Row, columns: Sequence[str]) -> Sequence[Any]:

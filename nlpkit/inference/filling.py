@@ -25,7 +25,7 @@ BLOCK = 1024  # texts filled together, so that the network gets batches of simil
 BEAM = 10
 LIMIT = 8  # blanks in a text
 WIDEST = 1_000  # ways to fill some of several blanks that are held
-NO_BLANK = "no blank"
+NO_BLANK, OTHER_BLANK = "no blank", "a blank marked otherwise"
 Words: TypeAlias = tuple["str | None", ...]  # what stands at each blank of a text, None where it is empty
 
 
@@ -239,6 +239,8 @@ def _fault(text: object, parts: Sequence[str]) -> str | None:
         if mark := foreign_mark(visible(text)):
             return f"{NO_BLANK}: write {MARK} for {mark}, one blank for each word that is missing"
         return NO_BLANK if visible(text).strip() else "empty"
+    if (mark := foreign_mark(" ".join(parts))) and mark[1:-1].lower() == "mask":
+        return f"{OTHER_BLANK}: write {MARK} for {mark}, too"
     return f"too many blanks: {len(parts) - 1}, {LIMIT} are the most" if len(parts) - 1 > LIMIT else None
 
 

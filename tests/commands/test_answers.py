@@ -92,3 +92,14 @@ def test_pandas_reads_the_same_cells():
         io.StringIO(csv_lines(records, ",", end="\n"), newline=""), dtype=str, keep_default_na=False
     )
     assert [list(found.columns), *found.to_numpy().tolist()] == records
+
+
+def test_names_are_those_of_the_whole_file():
+    source = Source("a.jsonl", None, iter(()), fields=["text", "label"])
+    rows = [Row("好", record='{"text":"好"}', fields={"text": "好"}), Row("x", "no JSON object")]
+    first, second = LINES(source, 1, rows, [ANSWER.values()] * 2).splitlines()
+    assert json.loads(first) == {"text": "好", "predicted_label": "good", "reason": None}
+    assert json.loads(second) == {"file": "a.jsonl", "row": 2, "text": "x", "predicted_label": "good", "reason": None}
+    late = Row("好", record='{"predicted_label":1}', fields={"predicted_label": 1})
+    found = json.loads(LINES(source, 3, [late], [ANSWER.values()]))
+    assert found == {"predicted_label": 1, "predicted_predicted_label": "good", "reason": None}

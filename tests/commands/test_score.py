@@ -512,3 +512,10 @@ def test_what_is_no_object_keeps_its_text_in_a_table(score, write):
         ("1", '{"content": "好"}', ""),
         ("", "差 trailing", "no JSON object"),
     ]
+
+
+@pytest.mark.parametrize("name", ["s.csv.gz", "s.xz", "s.zip"])
+def test_an_output_is_not_named_as_what_it_is_not(score, write, tmp_path, name):
+    assert "would hold no" in one_sentence(score(write("好\n"), "-o", tmp_path / name), 2)
+    assert score(write("text\n好\n", "a.csv"), "-o", tmp_path / "s.ndjson").returncode == 0
+    assert json_rows((tmp_path / "s.ndjson").read_bytes())[0]["label"] == "positive"

@@ -113,6 +113,7 @@ def test_batch_mates_never_change_an_answer(texts):
         ("很（ ）好", "no blank: write __ for （ ）, one blank for each word that is missing"),
         ("很□□好", "no blank: write __ for □□, one blank for each word that is missing"),
         ("很好??", "no blank"),
+        ("很__好[MASK]", "a blank marked otherwise: write __ for [MASK], too"),
         ("__", "nothing but a blank"),
         (" __ \n__ ", "nothing but a blank"),
         ("没见过 __", "no known word around the blank"),
