@@ -130,11 +130,9 @@ class Records:
         try:
             for cells in reader:
                 at, self._at = self._at, begin + reader.line_num
-                if self._at - at > 1 and self._swallows(self._lines[at : self._at]):
-                    if self._delimiter == "\t":
-                        self._at = at
-                        return
-                    self._doubtful.append(self._number + at)
+                if not self._enclose(cells, at):
+                    self._at = at
+                    return
                 yield self._shown(cells), self._number + at
         except csv.Error:
             return
@@ -147,7 +145,7 @@ class Records:
             cells = next(reader)
         except csv.Error:
             cells = []
-        if cells and not (self._delimiter == "\t" and self._swallows(self._lines[begin : self._at])):
+        if cells and self._enclose(cells, begin):
             return cells
         one_line = self._at == begin + 1
         self._at = begin + 1
@@ -167,11 +165,20 @@ class Records:
             self._at, size = self._at + 1, size + len(line)
             yield line
 
-    def _swallows(self, lines: Sequence[str]) -> bool:
-        """Whether most of the lines that quotes enclose look like records of their own."""
-        if self._quoted and _is_quoted(lines[0], self._delimiter):
-            return False
-        return _look_like_records(lines, self._delimiter, len(self.header))
+    def _enclose(self, cells: Sequence[str], begin: int) -> bool:
+        """Whether quotes enclose the cells that csv has made of the lines from one on, and not what stands between.
+
+        Where others than tabs part cells, they are believed, and the doubt is told.
+        """
+        if self._at == begin + 1 and (self._delimiter != "\t" or len(cells) == len(self.header)):
+            return True
+        lines = self._lines[begin : self._at]
+        trusted = self._quoted and _quoted(cells, self._delimiter) == "".join(lines).rstrip("\r\n")
+        if trusted or not _look_like_records(lines, self._delimiter, len(self.header)):
+            return True
+        if self._delimiter != "\t":
+            self._doubtful.append(self._number + begin)
+        return self._delimiter != "\t"
 
     def _split(self, line: str) -> list[str]:
         body = line.rstrip("\r\n")
@@ -236,8 +243,13 @@ def _look_like_records(lines: Sequence[str], delimiter: str, width: int) -> bool
 
 
 def _is_quoted(header: str, delimiter: str) -> bool:
-    """Whether all cells of a line are quoted, as of a header by somebody who quotes every cell."""
+    """Whether all names of a header are quoted, as by somebody who quotes every cell."""
     return all(name.startswith('"') for name in header.split(delimiter))
+
+
+def _quoted(cells: Sequence[str], delimiter: str) -> str:
+    """A record as somebody writes it who quotes every cell."""
+    return delimiter.join('"' + cell.replace('"', '""') + '"' for cell in cells)
 
 
 def _stray_quote(lines: Sequence[str]) -> int | None:
@@ -251,7 +263,7 @@ def _stray_quote(lines: Sequence[str]) -> int | None:
             at, own, done = done, lines[done : reader.line_num], reader.line_num
             width = width or len(cells)
             plain = own[0].rstrip("\r\n").split("\t")
-            if len(own) > 1 and _look_like_records(own, "\t", width):
+            if (len(own) > 1 or len(cells) != width) and _look_like_records(own, "\t", width):
                 return at
             if len(own) == 1 and len(plain) == len(cells) and any('"' in cell and cell[0] != '"' for cell in plain):
                 return at

@@ -41,6 +41,12 @@ def test_a_tsv_whose_quotes_seem_to_close_lines_later_keeps_its_rows(read, order
     assert found == [["1", text] for text in texts]
 
 
+def test_quotes_that_enclose_a_tab_between_cells_enclose_nothing(read):
+    found, told = read('n\ttext\n"\t"\n1\t好\n', "a.tsv")
+    assert found == [['"', '"'], ["1", "好"]]
+    assert told == [" is read without quoting, as on line 2 quotes do not enclose a whole cell"]
+
+
 def test_a_tsv_that_was_written_with_quotes_is_read_with_them(read):
     stream = io.StringIO()
     cells = [["1", "第一行\n第二行"], ["2", '说"好"'], ["3", "有\t制表符"], ["4", "平常"]]
