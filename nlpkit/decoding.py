@@ -2,46 +2,37 @@
 
 from __future__ import annotations
 
-import bz2
 import codecs
-import gzip
 import itertools
-import lzma
 import os
 import re
-import zlib
 from collections.abc import Callable, Iterator
-from typing import IO, Any
+from typing import IO
 
 from nlpkit.encodings import BOMS, HEAD, UNDECODABLE, find_encoding, is_text
 from nlpkit.errors import DataError, SettingError
+from nlpkit.packing import ERRORS, format_of, is_damage, is_undecided, packed_by, unpacked
 
 BLOCK = 1 << 19  # bytes read at a time
 LONG = 1 << 23  # characters without a line's end after which a CR is taken for one
 WINDOWS = ("utf-8-sig", "gb18030", "gbk", "gb2312", "big5", "cp950", "big5hkscs", "utf-16", "utf-16-le", "utf-16-be")
 SHOWN = {"cp950": "Big5", "big5hkscs": "Big5"}  # as people call it; others by their own name in capitals
-_PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz"}
-_UNPACK: dict[str, Callable[[Any], Any]] = {
-    "gzip": lambda packed: gzip.GzipFile(fileobj=packed, mode="rb"),
-    "bzip2": bz2.BZ2File,
-    "xz": lzma.LZMAFile,
-}
 _MARK = max(map(len, BOMS))
-_FORMATS = {
-    b"PK\x03\x04": "a zip file or an Excel workbook: save it as CSV",
-    b"%PDF": "a PDF: save its text as .txt",
-    b"\xd0\xcf\x11\xe0": "an old Office file: save it as CSV",
-    b"\x89PNG": "a picture",
-    b"\xff\xd8\xff": "a picture",
-    b"7z\xbc\xaf\x27\x1c": "a 7z archive: unpack it first",
-    b"Rar!\x1a\x07": "a RAR archive: unpack it first",
-    b"\x28\xb5\x2f\xfd": "packed by zstd: unpack it first",
-    b"PAR1": "a Parquet file: save it as CSV",
-    b"SQLite format 3\0": "an SQLite database: save a table as CSV",
-    b"\x7fELF": "a program",
+_REFUSED = {
+    "zip": "a zip file or an Excel workbook: save it as CSV",
+    "7z": "a 7z archive: unpack it first",
+    "RAR": "a RAR archive: unpack it first",
+    "tar": "a tar archive: unpack it first (tar xf)",
+    "zstd": "packed by zstd: unpack it first",
+    "PDF": "a PDF: save its text as .txt",
+    "Office": "an old Office file: save it as CSV",
+    "picture": "a picture",
+    "Parquet": "a Parquet file: save it as CSV",
+    "SQLite": "an SQLite database: save a table as CSV",
+    "program": "a program",
 }
 _STRANGE = re.compile(rb"[^\x01-\x7f]")  # what does not mean the same in every encoding
-_ZEROS = bytes(128)  # the header of a tar archive has more of them in a row, text has none
+_ZEROS = bytes(128)  # what is binary may have so many in a row, such as a tar archive without a checksum; text has none
 
 
 class _Counted:
@@ -205,36 +196,33 @@ class Decoded:
         return found.encoding
 
     def _enough(self) -> bytes:
-        """The first bytes, at least as many as tell what packed them."""
+        """The first bytes, at least as many as tell what packed them, and whether they are text at all."""
         data = b""
-        while (len(data) < _MARK or any(magic.startswith(data) for magic in _PACKED)) and (more := self._next()):
+        while (len(data) < _MARK or is_undecided(data)) and (more := self._next()):
             data += more
         return data
 
     def _next(self) -> bytes:
         try:
             return self._read(BLOCK)
-        except (EOFError, zlib.error, lzma.LZMAError):
-            raise self._damaged() from None
-        except OSError as error:
-            if self._packed and error.errno is None:
-                raise self._damaged() from None
-            raise DataError(f"{self.name} cannot be read: {(error.strerror or str(error)).lower()}") from error
-
-    def _damaged(self) -> DataError:
-        return DataError(f"{self.name} is {self._packed} that is damaged or cut off: fetch or pack it again")
+        except ERRORS as error:
+            if self._packed and is_damage(error):
+                what = f"{self._packed} that is damaged or cut off: fetch or pack it again"
+                raise DataError(f"{self.name} is {what}") from None
+            reason = getattr(error, "strerror", None) or str(error)
+            raise DataError(f"{self.name} cannot be read: {reason.lower()}") from error
 
     def _unpacked(self, data: bytes) -> bytes:
         """The first bytes of what was packed; all that follow are unpacked, too."""
-        for magic, how in _PACKED.items():
-            if data.startswith(magic):
-                if self._packed:
-                    raise DataError(f"{self.name} is {how} inside {self._packed}: unpack it once")
-                self._packed = how
-                self._bytes.give_back(data)
-                self._read = _UNPACK[how](self._bytes).read1
-                return self._unpacked(self._enough())
-        return data
+        how = packed_by(data)
+        if how is None:
+            return data
+        if self._packed:
+            raise DataError(f"{self.name} is {how} inside {self._packed}: unpack it once")
+        self._packed = how
+        self._bytes.give_back(data)
+        self._read = unpacked(self._bytes, how).read1
+        return self._unpacked(self._enough())
 
 
 def _telling(data: bytes, start: int) -> bytes:
@@ -273,9 +261,8 @@ def _refuse_binary(name: str, head: bytes, *, said: bool) -> None:
     """Refuse what is no text; where its encoding was said, only what is known to be something else."""
     if not head or head in BOMS:
         raise DataError(f"{name} is empty: expected a text a line, or a CSV with a header")
-    for start, what in _FORMATS.items():
-        if head.startswith(start):
-            raise DataError(f"{name} is {what}")
+    if found := format_of(head):
+        raise DataError(f"{name} is {_REFUSED[found]}")
     if _ZEROS in head and not _is_wide(head):
         raise DataError(f"{name} is a tar archive, or another binary file with runs of zeros: unpack it first (tar xf)")
     if said:

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import itertools
-import lzma
-import re
-import tarfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlpkit.errors import DataError, SettingError
+from nlpkit.packing import ERRORS, format_of, is_damage, packed_by, unpacked
 
 if TYPE_CHECKING:
     from nlpkit.normalisation import Normaliser
@@ -25,18 +20,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Vector: TypeAlias = NDArray[np.float32]
 BOM = b"\xef\xbb\xbf"
-PACKED: dict[re.Pattern[bytes], Callable[[IO[bytes]], Any]] = {  # by their first bytes
-    re.compile(rb"\x1f\x8b"): lambda file: gzip.GzipFile(fileobj=file),
-    re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)"): bz2.BZ2File,
-    re.compile(rb"\xfd7zXZ\0"): lzma.LZMAFile,
-}
 ARCHIVES = {
-    b"PK\x03\x04": "a zip archive, as NumPy and torch write them too: unzip it first, and give the file of words and "
-    "vectors in it",
-    b"7z\xbc\xaf\x27\x1c": "a 7z archive: unpack it first, and give the file of vectors in it",
-    b"Rar!\x1a\x07": "a rar archive: unpack it first, and give the file of vectors in it",
-    b"\x28\xb5\x2f\xfd": "packed by zstd: unzstd it first",
+    "zip": "a zip archive, as NumPy and torch write them too: unzip it first, and give the file of words and vectors "
+    "in it",
+    "7z": "a 7z archive: unpack it first, and give the file of vectors in it",
+    "RAR": "a RAR archive: unpack it first, and give the file of vectors in it",
+    "tar": "a tar archive: tar xf it first, and give the file of vectors in it",
+    "zstd": "packed by zstd: unzstd it first",
 }
+HEAD = 512  # bytes by which an archive is told
 _NO_TEXT = set(range(32)) - set(b"\t\n\r")
 TOGETHER = 128  # tokens that are brought into the spelling of texts at a time
 LONGEST = 1 << 20  # bytes of a line; only what is no text has more
@@ -179,21 +171,19 @@ def reading(path: str) -> Iterator[IO[bytes]]:
     try:
         with Path(path).open("rb") as file:
             opened = _unpacked(file)
-            _refuse_archive(path, opened.read(tarfile.BLOCKSIZE))
+            _refuse_archive(path, opened.read(HEAD))
             opened.seek(0)
             yield opened
-    except (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError) as error:
-        raise DataError(f"the vectors {path} are damaged: {error}") from error
-    except OSError as error:
-        damaged = error.errno is None  # so says bz2
-        what = f"are damaged: {error}" if damaged else f"cannot be read: {error.strerror}"
+    except ERRORS as error:
+        broken = is_damage(error)
+        what = f"are damaged: {error}" if broken else f"cannot be read: {getattr(error, 'strerror', error)}"
         raise DataError(f"the vectors {path} {what}") from error
 
 
 def _unpacked(file: IO[bytes]) -> Any:
-    head = file.read(tarfile.BLOCKSIZE)
+    how = packed_by(file.read(HEAD))
     file.seek(0)
-    return next((unpack(file) for mark, unpack in PACKED.items() if mark.match(head)), file)
+    return file if how is None else unpacked(file, how)
 
 
 def _refuse_archive(path: str, head: bytes) -> None:
@@ -201,21 +191,11 @@ def _refuse_archive(path: str, head: bytes) -> None:
 
     :raises DataError: saying what to do.
     """
-    for mark, what in ARCHIVES.items():
-        if head.startswith(mark):
-            raise DataError(f"{path} is {what}")
-    if any(mark.match(head) for mark in PACKED):
+    if packed_by(head):
         raise DataError(f"{path} is packed twice: unpack it once")
-    if _is_tar(head):
-        raise DataError(f"{path} is a tar archive: tar xf it first, and give the file of vectors in it")
-
-
-def _is_tar(head: bytes) -> bool:
-    try:
-        tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
-    except tarfile.HeaderError:
-        return False
-    return True
+    found = format_of(head)
+    if found in ARCHIVES:
+        raise DataError(f"{path} is {ARCHIVES[found]}")
 
 
 def decoded(token: bytes) -> str | None:

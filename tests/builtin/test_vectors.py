@@ -69,7 +69,7 @@ def archive(kind):
         (archive("zip"), "is a zip archive, as NumPy and torch write them too: unzip it first"),
         *((archive(kind), "is a tar archive: tar xf it first") for kind in (0, 1, 2)),
         (b"7z\xbc\xaf\x27\x1c" + bytes(64), "is a 7z archive: unpack it first"),
-        (b"Rar!\x1a\x07\x01" + bytes(64), "is a rar archive: unpack it first"),
+        (b"Rar!\x1a\x07\x01" + bytes(64), "is a RAR archive: unpack it first"),
         (b"\x28\xb5\x2f\xfd" + bytes(64), "is packed by zstd: unzstd it first"),
     ],
 )
@@ -85,7 +85,7 @@ def test_what_is_packed_twice_is_told(write, inner):
         VectorFile(str(write(gzip.compress(inner(LINES.encode())))), 3)
 
 
-@pytest.mark.parametrize("word", ["PK", "BZh9", "7z", "Rar!"])
+@pytest.mark.parametrize("word", ["PK", "BZh9", "BZh91AY", "7z", "Rar!", "PAR1", "%PDF-1.7"])
 def test_a_word_is_no_archive(write, word):
     assert set(read(write(f"{word} 1 2 3\n{LINES}".encode()), [word])) == {word}
 
