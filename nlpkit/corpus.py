@@ -16,8 +16,9 @@ from nlpkit.encodings import UNDECODABLE
 from nlpkit.errors import DataError, DataWarning
 from nlpkit.json_rows import JSON_LINES, NO_OBJECT, JsonRows, Object, as_written, holds_objects, value
 from nlpkit.labels import check_guessed, is_missing
+from nlpkit.line_numbers import SHOWN, Lines
 from nlpkit.records import TABLES, Records, column_position, suffix_of
-from nlpkit.row import UNDECODED, Row
+from nlpkit.row import UNDECODED, Row, is_number
 from nlpkit.rows import TEXT_COLUMNS, open_rows, open_text
 
 LABEL_COLUMNS = ("label", "sentiment", "class", "标签", "情感", "类别", "標籤")
@@ -25,7 +26,6 @@ SUFFIXES = (".txt", *TABLES, *JSON_LINES)  # of the files that are read in a fol
 HEAD = 1000  # rows by which a shape is found out, and by which texts are told from numbers
 MANY = 100  # more different numbers than this are no labels
 NO_LABEL = "no label"
-PLACES = 3  # of each fault that are remembered
 FASTTEXT = re.compile(r"(?<!\S)__label__(\S+)")
 
 
@@ -51,7 +51,7 @@ class Faults(Counter[str]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.places: dict[str, list[tuple[str, int]]] = {}
+        self.places: dict[str, dict[str, Lines]] = {}  # the first files of each reason
         self.no_labels: Counter[str] = Counter()  # words that were taken for none: ``nan``, ``null``
 
     def add(self, reason: str, file: str, line: int = 0, label: str | None = None) -> None:
@@ -62,21 +62,20 @@ class Faults(Counter[str]):
         self[reason] += 1
         if label and reason == NO_LABEL:
             self.no_labels[label.strip()] += bool(label.strip())
-        places = self.places.setdefault(reason, [])
-        if len(places) < PLACES:
-            places.append((file, line))
+        files = self.places.setdefault(reason, {})
+        if file in files or len(files) < SHOWN:
+            lines = files.setdefault(file, Lines())
+            if line:
+                lines.add(line)
 
     def __str__(self) -> str:
         return ", ".join(f"{count:,} {reason}{self._where(reason)}" for reason, count in self.most_common())
 
     def _where(self, reason: str) -> str:
-        places = self.places.get(reason, [])
-        files: dict[str, list[str]] = {}
-        for file, line in places:
-            files.setdefault(file, []).extend([f"{line:,}"] if line else [])
-        found = [file + _lines(lines) for file, lines in files.items()]
-        more = ["and more"] if self[reason] > len(places) else []
-        return f" ({'; '.join(found + more)})" if found else ""
+        files = self.places.get(reason, {})
+        found = [f"{file}, {lines}" if lines else file for file, lines in files.items()]
+        more = self[reason] - sum(len(lines) or 1 for lines in files.values())
+        return f" ({'; '.join(found + [f'and {more:,} more'] * (more > 0))})" if found else ""
 
 
 @dataclass(frozen=True)
@@ -484,18 +483,10 @@ def _plausible(
     for e in itertools.chain(head, examples):
         if len(labels) <= MANY:
             labels.add(e.label)
-            if len(labels) > MANY and all(map(_is_number, labels)):
+            if len(labels) > MANY and all(map(is_number, labels)):
                 where = f"the label column {label!r} of {name} holds" if label else f"the labels of {name} are"
                 raise DataError(f"{where} more than {MANY} different numbers: expected a few labels")
         yield e
-
-
-def _is_number(label: str) -> bool:
-    try:
-        float(label)
-    except ValueError:
-        return False
-    return True
 
 
 class _Lacks:
@@ -529,11 +520,3 @@ def _lacks(text: str, label: str | None, kept: Collection[str] | None = None) ->
 
 def _unreadable(text: str) -> str | None:
     return UNDECODED if UNDECODABLE in text else None
-
-
-def _lines(numbers: Sequence[str]) -> str:
-    """``, lines 3, 17 and 20``."""
-    if not numbers:
-        return ""
-    *most, last = numbers
-    return f", line {last}" if not most else f", lines {', '.join(most)} and {last}"

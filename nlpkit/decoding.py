@@ -100,11 +100,14 @@ class Decoded:
     @property
     def doubt(self) -> str | None:
         """A sentence where another encoding is nearly as likely as the one that was taken."""
+        return self.doubted(f"say which it is by --encoding {self.encoding} or --encoding {self.rival}")
+
+    def doubted(self, remedy: str) -> str | None:
+        """The same where something else is to be done."""
         if self.rival is None:
             return None
         taken, other = (SHOWN.get(name, name.upper()) for name in (self.encoding, self.rival))
-        choice = f"--encoding {self.encoding} or --encoding {self.rival}"
-        return f"{self.name} is read as {taken}, and may be {other}: say which it is by {choice}"
+        return f"{self.name} is read as {taken}, and may be {other}: {remedy}"
 
     def progress(self) -> float | None:
         """The share of the file that was read; None where its size is unknown."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from nlpkit.decoding import BLOCK, Decoded
 from nlpkit.errors import DataError, DataWarning, nearest
+from nlpkit.line_numbers import which_lines
 from nlpkit.row import Row, checked
 
 TABLES = (".csv", ".tsv")
@@ -18,7 +19,6 @@ RECORDS = 4096  # rows of a table read together, fewer where they are long
 LONGEST = (1 << 31) - 1  # characters in a cell
 SPAN = 1 << 22  # characters that quotes may enclose over several lines; one that encloses more is not meant so
 CR = "\udcfe"  # stands for a CR that ends no line, at which csv would end one; no file can hold it
-PLACES = 3  # lines that are named where something is told
 SEPARATOR = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE | re.DOTALL)
 _QUOTED = re.compile(r'"[^"]*"')
 
@@ -212,7 +212,7 @@ class Records:
         }
         for what, lines in told.items():
             if lines:
-                warnings.warn(f"{self._name} has {what}: {places(lines)}", DataWarning, stacklevel=2)
+                warnings.warn(f"{self._name} has {what}: {which_lines(lines)}", DataWarning, stacklevel=2)
 
 
 def column_position(name: str, header: Sequence[str], wanted: str | None, usual: Sequence[str], option: str) -> int:
@@ -278,9 +278,3 @@ def _hide(line: str) -> str:
         return line
     body = line.rstrip("\r")
     return body.replace("\r", CR) + line[len(body) :]
-
-
-def places(lines: Sequence[int]) -> str:
-    """Where something stands: ``line 3``, or ``lines 3, 17, 20 and 9 more``."""
-    shown, more = ", ".join(f"{line:,}" for line in lines[:PLACES]), len(lines) - PLACES
-    return f"line{'s' * (len(lines) > 1)} {shown}{f' and {more:,} more' if more > 0 else ''}"

@@ -40,6 +40,15 @@ def checked(text: str, cells: Sequence[str] = (), line: int = 0) -> Row:
     return Row(text, None, cells, line)
 
 
+def is_number(cell: str | bytes) -> bool:
+    """Whether what stands in a cell, or in another field of a line, is a number."""
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
 def unfit(text: object) -> str | None:
     """Why something cannot be answered, whatever is asked of it: it is no text, or longer than memory should hold."""
     if not isinstance(text, str):

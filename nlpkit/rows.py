@@ -13,7 +13,8 @@ from nlpkit.decoding import WINDOWS, Decoded
 from nlpkit.encodings import UNDECODABLE
 from nlpkit.errors import DataError, DataWarning
 from nlpkit.json_rows import JSON_LINES, JsonRows, holds_objects
-from nlpkit.records import SEPARATOR, TABLES, Records, column_position, places, suffix_of
+from nlpkit.line_numbers import which_lines
+from nlpkit.records import SEPARATOR, TABLES, Records, column_position, suffix_of
 from nlpkit.row import Row as Row
 from nlpkit.row import checked
 
@@ -158,4 +159,4 @@ def _rows(decoded: Decoded) -> Iterator[list[Row]]:
             zeros += [at for at, text in enumerate(texts, number + 1) if "\0" in text]
         number += len(texts)
     if zeros:
-        warnings.warn(f"{decoded.name} has zero bytes in its text: {places(zeros)}", DataWarning, stacklevel=2)
+        warnings.warn(f"{decoded.name} has zero bytes in its text: {which_lines(zeros)}", DataWarning, stacklevel=2)

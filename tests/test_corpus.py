@@ -1,5 +1,6 @@
 import gzip
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -142,11 +143,9 @@ def test_lines_without_text_or_label_are_counted(write):
 def test_ragged_records_are_counted_with_their_lines(write):
     path = write('text,label\n"好\n用",1\n差\n一,二,0\n坏,0\n,1\n'.encode(), "a.csv")
     assert pairs_of(path) == [("好\n用", "1"), ("坏", "0")]
-    assert faults_of(path).places == {
-        "no label": [(str(path), 4)],
-        "3 columns where the header has 2": [(str(path), 5)],
-        "no text": [(str(path), 7)],
-    }
+    assert str(faults_of(path)) == (
+        f"1 no label ({path}, line 4), 1 3 columns where the header has 2 ({path}, line 5), 1 no text ({path}, line 7)"
+    )
 
 
 def test_undecodable_examples_are_left_out(write):
@@ -183,7 +182,7 @@ def test_a_file_of_one_label(write):
     path = write("好\n\n用,得,久\n".encode(), "pos.txt")
     assert examples_of(f"positive={path}") == [("好", "positive", ""), ("用,得,久", "positive", "")]
     assert [e.corpus for e in read_examples(f"positive={path}")] == [str(path)] * 2
-    assert faults_of(Path(f"positive={path}")).places == {"no text": [(str(path), 2)]}
+    assert str(faults_of(Path(f"positive={path}"))) == f"1 no text ({path}, line 2)"
     table = write("n,text\n1,棒\n".encode(), "pos.csv")
     assert pairs_of(f"好={table}") == [("棒", "好")]
     assert pairs_of(f"好={path}", text_column="n") == [("好", "好"), ("用,得,久", "好")]
@@ -216,7 +215,7 @@ def test_a_folder_for_each_label(tmp_path):
     (root / "README.md").write_text("none", encoding="utf-8")
     assert pairs_of(root) == [("差\n真差", "坏"), ("很好看", "好"), ("棒", "好")]
     assert {e.corpus for e in read_examples(root)} == {str(root)}
-    assert faults_of(root).places == {"no text": [(str(root / "好" / "1.txt"), 0), (str(root / "好" / "2.txt"), 0)]}
+    assert str(faults_of(root)) == f"2 no text ({root / '好' / '1.txt'}; {root / '好' / '2.txt'})"
     assert [path.name for path in files_of(root)] == ["0.txt", "0.txt", "1.txt", "2.txt", "9.txt.gz"]
 
 
@@ -294,15 +293,19 @@ def test_rows_come_before_the_file_is_read(tmp_path):
 def test_faults_name_the_first_places():
     faults = Faults()
     assert (str(faults), bool(faults)) == ("", False)
-    for line in (3, 1700, 20, 21):
+    for line in (3, 1700, 20, 21, 22):
         faults.add("no JSON", "a.jsonl", line)
     faults.add("no label", "a.jsonl", 9)
     faults.add("no label", "b.txt", 2)
     faults.add("no text", "c.txt")
     assert str(faults) == (
-        "4 no JSON (a.jsonl, lines 3, 1,700 and 20; and more), 2 no label (a.jsonl, line 9; b.txt, line 2), "
+        "5 no JSON (a.jsonl, lines 3, 1,700, 20 and 2 more), 2 no label (a.jsonl, line 9; b.txt, line 2), "
         "1 no text (c.txt)"
     )
+    for number in range(5):
+        faults.add("unreadable", f"{number}.txt")
+    assert str(faults).startswith("5 no JSON (a.jsonl, lines 3, 1,700, 20 and 2 more), 5 unreadable (0.txt; 1.txt; 2.")
+    assert "2.txt; and 2 more)" in str(faults)
 
 
 def test_labels_are_renamed_or_left_out():
@@ -448,7 +451,7 @@ def test_a_word_for_nothing_is_no_label_in_any_shape(write, name, label):
     assert set(found) == {"好", "坏"}
     assert faults == {"no label": len(found) // 2}
     assert faults.no_labels == {label: len(found) // 2}
-    assert faults.places["no label"][0] == (str(path), 2 if name[0] in "cdefg" else 3)
+    assert re.search(rf"{re.escape(str(path))}, lines? {2 if name[0] in 'cdefg' else 3}\b", str(faults))
     kept = {e.label for e in read_examples(path, faults=faults, kept={label})}
     assert kept == {"好", "坏", label}
     assert len(list(read_unlabelled(path))) >= 3  # a text is one whatever its label
@@ -473,7 +476,7 @@ def test_a_header_among_the_rows_is_none_of_them(write, again):
     assert pairs_of(path) == [("很好", "好"), ("很差", "坏")]
     faults = faults_of(path)
     assert faults == {"repeated header": 1}
-    assert faults.places["repeated header"] == [(str(path), 3)]
+    assert str(faults) == f"1 repeated header ({path}, line 3)"
 
 
 def test_a_row_that_is_half_a_header_stays(write):

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nlpkit.errors import DataError
+from nlpkit.line_numbers import Lines
 
-SHOWN = 3  # lines that are named, of those that one thing is said of
 MOST = 10**9  # the greatest frequency; those of jieba's own dictionary add up to 60 million
 JIEBA_TAGS = """
     a ad ag an b c d df dg e eng f g h i j k l m mg mq n ng nr nrfg nrt ns nt nz o p q r rg rr rz s t tg u ud ug
@@ -68,10 +68,8 @@ def read_dictionary(path: str) -> UserDictionary:
         return UserDictionary([], "", [])
     decoded = Decoded(path, io.BytesIO(data))
     found = parse_dictionary("".join(decoded.chunks()).replace(UNDECODABLE, "\ufffd"), path)
-    if decoded.rival is None:
-        return found
-    rival = f"{path} is read as {decoded.encoding}, and may be {decoded.rival}: if so, save it in UTF-8"
-    return replace(found, remarks=[rival, *found.remarks])
+    doubt = decoded.doubted("if so, save it in UTF-8")
+    return replace(found, remarks=[doubt, *found.remarks]) if doubt else found
 
 
 def parse_dictionary(text: str, name: str) -> UserDictionary:
@@ -84,7 +82,7 @@ def parse_dictionary(text: str, name: str) -> UserDictionary:
     :raises DataError: for a frequency that is negative or too large.
     """
     found: dict[str, Entry] = {}
-    unusable, doubtful, other = _Lines(), _Lines(), _Lines()
+    unusable, doubtful, other = Lines(), Lines(), Lines()
     for number, line in _lines(text):
         if fault := _fault(line):
             unusable.add(number, fault)
@@ -98,14 +96,25 @@ def parse_dictionary(text: str, name: str) -> UserDictionary:
         if found.pop(entry.word, entry).frequency != entry.frequency:
             other.add(number, f"{entry.word!r}")
         found[entry.word] = entry
-    remarks = (
-        unusable.told(f"{name}: {{}} cannot be used"),
-        doubtful.told(
-            f"{name}: {{}} may be meant otherwise: if all of it is the word, put a tab and a frequency behind"
-        ),
-        other.told(f"{name}: {{}} says again, with another frequency, what stands before, and counts"),
+    repeat = "repeats" if len(other) == 1 else "repeat"
+    told = (
+        (unusable, "cannot be used"),
+        (doubtful, "may be meant otherwise: if all of a line is the word, put a tab and a frequency behind it"),
+        (other, f"{repeat} a word with another frequency, which counts"),
     )
-    return UserDictionary(list(found.values()), text, [remark for remark in remarks if remark])
+    remarks = [f"{name}: {lines} {what}" for lines, what in told if lines]
+    return UserDictionary(list(found.values()), text, remarks)
+
+
+def kept_text(data: bytes) -> str:
+    """The text of a dictionary as models keep it.
+
+    :raises DataError: if the bytes are not UTF-8.
+    """
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"the user dictionary is not UTF-8: byte {error.start} is 0x{data[error.start]:02x}") from None
 
 
 def parse_older_dictionary(data: bytes) -> list[Entry]:
@@ -113,32 +122,8 @@ def parse_older_dictionary(data: bytes) -> list[Entry]:
 
     :raises DataError: if the bytes are not UTF-8.
     """
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"the user dictionary is not UTF-8: byte {error.start} is 0x{data[error.start]:02x}") from None
-    matches = (_OLDER.fullmatch(line.strip()) for line in text.splitlines() if line.strip())
+    matches = (_OLDER.fullmatch(line.strip()) for line in kept_text(data).splitlines() if line.strip())
     return [Entry(m["word"], int(m["freq"]) if m["freq"] else None, m["tag"]) for m in matches if m]
-
-
-class _Lines:
-    """Lines of which one thing is said, each with more about it."""
-
-    def __init__(self) -> None:
-        self._shown: list[str] = []
-        self._count = 0
-
-    def add(self, number: int, what: str) -> None:
-        self._count += 1
-        if self._count <= SHOWN:
-            self._shown.append(f"line {number}: {what}")
-
-    def told(self, sentence: str) -> str | None:
-        if not self._count:
-            return None
-        more = f"; and {self._count - SHOWN:,} more" if self._count > SHOWN else ""
-        count = f"{self._count:,} line{'s' * (self._count > 1)}"
-        return f"{sentence.format(count)} ({'; '.join(self._shown)}{more})"
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:

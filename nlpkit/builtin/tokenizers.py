@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from nlpkit.builtin.dictionaries import Entry, parse_dictionary, parse_older_dictionary, read_dictionary
+from nlpkit.builtin.dictionaries import Entry, kept_text, parse_dictionary, parse_older_dictionary, read_dictionary
 from nlpkit.builtin.options import switch
 from nlpkit.builtin.whole_words import MIXED, SEGMENTED, WholeWords
-from nlpkit.errors import DataError
 
 if TYPE_CHECKING:
     from nlpkit.normalisation import Normaliser
@@ -173,7 +172,7 @@ def _words(path: str | None, files: dict[str, bytes] | None, normaliser: Normali
     if not normaliser.words:
         return _older_words(files, normaliser)
     if user is None and DICTIONARY in files:
-        user = parse_dictionary(_decoded(files[DICTIONARY]), DICTIONARY)
+        user = parse_dictionary(kept_text(files[DICTIONARY]), DICTIONARY)
     known = _spelled(user.entries, normaliser) if user else []
     segmented = [entry for entry in known if SEGMENTED.fullmatch(entry.word)]
     return Words(segmented, _whole(known, normaliser), files, user.remarks if user else ())
@@ -201,13 +200,6 @@ def _whole(known: Iterable[Entry], normaliser: Normaliser) -> WholeWords:
         elif not SEGMENTED.fullmatch(entry.word):
             found[entry.word] = None
     return WholeWords(word for word in found if word.strip())
-
-
-def _decoded(data: bytes) -> str:
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"the user dictionary is not UTF-8: byte {error.start} is 0x{data[error.start]:02x}") from None
 
 
 def _spaces() -> Any:

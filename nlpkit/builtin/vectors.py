@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from nlpkit.errors import DataError, SettingError
 from nlpkit.packing import ERRORS, format_of, is_damage, packed_by, unpacked
+from nlpkit.row import is_number
 
 if TYPE_CHECKING:
     from nlpkit.normalisation import Normaliser
@@ -218,15 +219,7 @@ def _numbers_at_the_end(line: bytes) -> int:
     """How many numbers stand at the end of a line whose first field is a token, be it a number too."""
     count = 0
     for field in reversed(line.split()[0 if line[:1].isspace() else 1 :]):
-        if not _is_number(field):
+        if not is_number(field):
             break
         count += 1
     return count
-
-
-def _is_number(field: bytes) -> bool:
-    try:
-        float(field)
-    except ValueError:
-        return False
-    return True

@@ -47,24 +47,29 @@ def test_entries(text, entries):
         (
             "好\n\u200b\n,5\n",
             [("好", None, None)],
-            "words.txt: 2 lines cannot be used (line 2: no word; line 3: no word)",
+            "words.txt: lines 2 (no word) and 3 (no word) cannot be used",
         ),
-        ("坏\ufffd 3", [], "words.txt: 1 line cannot be used (line 1: bytes that fit no character)"),
+        ("坏\ufffd 3", [], "words.txt: line 1 (bytes that fit no character) cannot be used"),
         (
             "".join(f",{n}\n" for n in range(1001)),
             [],
-            "words.txt: 1,001 lines cannot be used (line 1: no word; line 2: no word; line 3: no word; and 998 more)",
+            "words.txt: lines 1 (no word), 2 (no word), 3 (no word) and 998 more cannot be used",
         ),
         (
             "红米 13 pro\nplan b\n",
             [("红米", 13, "pro"), ("plan", None, "b")],
-            "words.txt: 2 lines may be meant otherwise: if all of it is the word, put a tab and a frequency behind "
-            "(line 1: the word '红米' and the tag 'pro'; line 2: the word 'plan' and the tag 'b')",
+            "words.txt: lines 1 (the word '红米' and the tag 'pro') and 2 (the word 'plan' and the tag 'b') may be "
+            "meant otherwise: if all of a line is the word, put a tab and a frequency behind it",
         ),
         (
             "好评 3\n好评 5 n\n",
             [("好评", 5, "n")],
-            "words.txt: 1 line says again, with another frequency, what stands before, and counts (line 2: '好评')",
+            "words.txt: line 2 ('好评') repeats a word with another frequency, which counts",
+        ),
+        (
+            "好评 3\n差评 1\n好评 5\n差评 2\n",
+            [("好评", 5, None), ("差评", 2, None)],
+            "words.txt: lines 3 ('好评') and 4 ('差评') repeat a word with another frequency, which counts",
         ),
     ],
 )
@@ -109,8 +114,14 @@ def test_a_file_without_words_or_with_broken_bytes_is_read(tmp_path):
     path.write_bytes(b"")
     assert read_dictionary(str(path)).entries == []
     path.write_bytes("很好用的\n".encode() * 9 + "坏".encode()[:2] + b" 5\n")
+    assert read_dictionary(str(path)).remarks == [f"{path}: line 10 (bytes that fit no character) cannot be used"]
+
+
+def test_a_doubtful_encoding_is_told_by_its_usual_name(tmp_path):
+    path = tmp_path / "words.txt"
+    path.write_bytes("推薦".encode("big5"))
     assert read_dictionary(str(path)).remarks == [
-        f"{path}: 1 line cannot be used (line 10: bytes that fit no character)"
+        f"{path} is read as Big5, and may be GB18030: if so, save it in UTF-8"
     ]
 
 

@@ -30,9 +30,9 @@ def test_a_dictionary_is_told_and_kept_and_read_alike_by_the_model(train, tmp_pa
     done = train("小店 Plus分\n,5\n家店 3 pro\n".encode("gb18030"))
     assert done.returncode == 0, done.stderr
     first, second, *_ = done.stderr.decode().splitlines()
-    assert first.endswith("ud.txt: 1 line cannot be used (line 2: no word)")
+    assert first.endswith("ud.txt: line 2 (no word) cannot be used")
     assert second.startswith("Warning: ")
-    assert "line 3: the word '家店' and the tag 'pro'" in second
+    assert "line 3 (the word '家店' and the tag 'pro')" in second
     model = SentimentModel.load(tmp_path / "m")
     assert model.bundle.read("bag/tokenizer/dictionary.txt").decode() == "小店 Plus分\n,5\n家店 3 pro\n"
     config = json.loads((tmp_path / "m/config.json").read_bytes())
