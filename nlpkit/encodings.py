@@ -156,6 +156,7 @@ def _class_of(character: str) -> str:
 
 _ODD = ("sign", "rare", "hangul", "wrong")
 _PICTURES = 0x1F000  # here emoji begin
+# What Python does not print and texts hold nevertheless. Not all that is invisible: the rest shows a wrong encoding.
 _UNSEEN = "\x85\xa0\xad\u200b\u200c\u200d\u200e\u200f\u2060\u3000\ufe0e\ufe0f\ufeff"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nlpkit.normalisation import visible
+from nlpkit.invisible import visible
 
 _HAN = "㐀-鿿豈-﫿𠀀-𳑿"
 _WORD = re.compile(rf"[^\W\d_{_HAN}]{{2,}}")

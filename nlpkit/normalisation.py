@@ -13,35 +13,17 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from nlpkit.invisible import INVISIBLE, ranges
+
 ZEROS = str.maketrans("123456789", "0" * 9)
 HAN = (*range(0x3400, 0xA000), *range(0xF900, 0xFB00))  # of the Basic Multilingual Plane
-_INVISIBLE = (  # first and last code points
-    *((0x00, 0x08), (0x0E, 0x1B), (0x7F, 0x84), (0x86, 0x9F)),  # control characters, but for white space
-    *((0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F)),
-    *((0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF)),
-    *((0xFFA0, 0xFFA0), (0xFFF0, 0xFFFB), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF)),
-)
 PLAIN = ((0x00, 0x7F), (0x2010, 0x2010), (0x2012, 0x2016), (0x2018, 0x2023), (0x3001, 0x3020))  # and Han
 MARKS = 30  # combining marks that are put in order together; no language has more than a few
 SHORT = 512  # characters of a text that is done at once, whatever it is made of
 PIECE = 1 << 16  # characters of a line after which an interrupt is waited for
-
-
-def _ranges(pairs: Sequence[tuple[int, int]]) -> str:
-    """The inside of such a class."""
-    return "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in pairs)
-
-
-INVISIBLE = f"[{_ranges(_INVISIBLE)}]"  # a class of a regular expression
-_EDGES = np.array([edge for first, last in _INVISIBLE for edge in (first, last + 1)], dtype=np.uint32)
-_HIDDEN = re.compile(f"{INVISIBLE}+")
-_PIECE = re.compile(f"(?s).{{1,{PIECE}}}[^{_ranges(PLAIN)}\u3400-\u4dbf\u4e00-\u9fff]*")
+_EDGES = np.array([edge for first, last in INVISIBLE for edge in (first, last + 1)], dtype=np.uint32)
+_PIECE = re.compile(f"(?s).{{1,{PIECE}}}[^{ranges(PLAIN)}\u3400-\u4dbf\u4e00-\u9fff]*")
 _SENTENCES = re.compile(f"(?s).{{1,{PIECE}}}[^ .!?。！？]*")
-
-
-def visible(text: str) -> str:
-    """A text without the characters that nobody sees: see `Normaliser`."""
-    return _HIDDEN.sub("", text)
 
 
 def nfkc(text: str) -> str:

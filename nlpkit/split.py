@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlpkit.corpus import Example
-from nlpkit.normalisation import nfkc, visible
+from nlpkit.invisible import visible
+from nlpkit.normalisation import nfkc
 
 PLACES = ("train", "validation", "test")  # a row's place is a position here
 

@@ -11,7 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from opencc import OpenCC
 
-from nlpkit.normalisation import MARKS, SHORT, Normaliser, nfkc, visible
+from nlpkit.invisible import visible
+from nlpkit.normalisation import MARKS, SHORT, Normaliser, nfkc
 
 SIMPLIFY = OpenCC("t2s")
 UNSEEN = {  # Unicode 16, DerivedCoreProperties.txt: Default_Ignorable_Code_Point

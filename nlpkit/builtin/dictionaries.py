@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nlpkit.errors import DataError
+from nlpkit.invisible import visible
 from nlpkit.line_numbers import Lines
 
 MOST = 10**9  # the greatest frequency; those of jieba's own dictionary add up to 60 million
@@ -128,8 +129,6 @@ def parse_older_dictionary(data: bytes) -> list[Entry]:
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
     """Numbers and contents of lines that hold anything, without what nobody sees."""
-    from nlpkit.normalisation import visible  # needs numpy, which start-up must not import
-
     for number, line in enumerate(_LINE.split(text), start=1):
         if line.strip("\ufeff \t\u3000"):
             yield number, visible(line).strip()

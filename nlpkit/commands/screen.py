@@ -12,11 +12,10 @@ import re
 import sys
 from typing import IO, Any, TextIO, cast
 
-CONTROL = re.compile(
-    r"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"  # C0 but for tabs and line ends, DEL, C1
-    r"\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb\U000e0000-\U000e007f]"  # directions, separators, tags
-)
-_IN_JSON = re.compile(r"[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb]")
+from nlpkit.invisible import STEERING, ranges
+
+CONTROL = re.compile(rf"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f{ranges(STEERING)}]")  # not tabs and line ends
+_IN_JSON = re.compile(f"[{ranges(STEERING)}]")  # where ASCII's are escapes anyway
 
 
 def harmless(text: str) -> str:
@@ -36,7 +35,12 @@ def sentence(text: str) -> str:
 
 def harmless_json(data: bytes) -> str:
     """The same JSON, in which what could steer a terminal is written as an escape."""
-    return _IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", data.decode(errors="replace"))
+    return _IN_JSON.sub(lambda found: _escaped(found[0]), data.decode(errors="replace"))
+
+
+def _escaped(character: str) -> str:
+    """As JSON escapes it: beyond U+FFFF as two surrogates."""
+    return re.sub("....", r"\\u\g<0>", character.encode("utf-16-be").hex())
 
 
 class Screen(io.TextIOWrapper):

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from nlpkit.inference.members import Floats
-from nlpkit.normalisation import INVISIBLE
+from nlpkit.invisible import ANY_INVISIBLE
 
 MARK = "__"
 BEGIN, END, BLANK = -1, -2, -3  # ids of the marks that a network reads beside those of a vocabulary
-_BLANK = re.compile(f"[_＿](?:{INVISIBLE}*[_＿])+")
+_BLANK = re.compile(f"[_＿](?:{ANY_INVISIBLE}*[_＿])+")
 _ELSEWHERE = re.compile(  # how others mark what is missing
     r"\[mask\]|<mask>|\{mask\}|\[unused\d+\]|[(（]\s*[)）]|[\[【]\s*[\]】]|[□▢☐]+|[*＊×]{2,}|[?？]{3,}|[_＿]",
     re.IGNORECASE,

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from nlpkit.errors import SettingError
 from nlpkit.inference.blanks import MARK, Blank, blank_at, foreign_mark, split_at_blanks
-from nlpkit.normalisation import Normaliser, visible
+from nlpkit.invisible import visible
+from nlpkit.normalisation import Normaliser
 from nlpkit.row import Row, unfit
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ def alone(output: bytes, *, drawn: bool = False) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "character", [*EVIL[:1], "\x07", "\x7f", "\x9b", "\u202e", "\u2066", "\u200f", "\u061c", "\u2028"]
+    "character", [*EVIL[:1], "\x07", "\x7f", "\x9b", "\u202e", "\u2066", "\u200f", "\u061c", "\u2028", "\U000e0041"]
 )
 def test_what_steers_a_terminal_is_shown_as_a_mark(character):
     assert harmless(f"好{character}\t的\r\n") == "好�\t的\r\n"
