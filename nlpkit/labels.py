@@ -54,7 +54,7 @@ def likeness(label: str) -> str:
     from nlpkit.normalisation import Normaliser  # numpy, and OpenCC: only where labels are compared
 
     plain = Normaliser(nfkc=True, lower=False)(label).casefold().translate(MINUS)
-    plain = "".join(c for c in plain if not (c.isspace() or c == "_" or unicodedata.category(c) == "Cf")).strip(QUOTES)
+    plain = "".join(c for c in plain if not (c.isspace() or c == "_")).strip(QUOTES)
     return str(Decimal(plain).normalize() + 0) if NUMBER.fullmatch(plain) else plain
 
 
@@ -94,12 +94,7 @@ def alike(rows: Mapping[str, int], names: Mapping[str, str]) -> list[Alike]:
 def rename_options(renames: Mapping[str, str]) -> str:
     """``--label 0.0=0 --label 'very good=good'``: how renames are said, as far as the shell can say them."""
     pairs = (f"{old}={new}" for old, new in renames.items() if "=" not in old)
-    return " ".join(f"--label {quoted(pair)}" for pair in pairs if pair.isprintable())
-
-
-def quoted(word: str) -> str:
-    """A word as a shell wants it."""
-    return shlex.quote(word)
+    return " ".join(f"--label {shlex.quote(pair)}" for pair in pairs if pair.isprintable())
 
 
 def check_guessed(

@@ -7,6 +7,7 @@ so that a folder that is there is whole.
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from array import array
 from collections import Counter
@@ -23,7 +24,6 @@ from numpy.typing import NDArray
 
 from nlpkit.corpus import Example
 from nlpkit.errors import DataError
-from nlpkit.labels import quoted
 from nlpkit.split import PLACES, Key, fingerprint, first_copies, places, places_in_order
 from nlpkit.training.batching import Rows
 from nlpkit.vocabulary import Tokens, Vocabulary
@@ -279,7 +279,7 @@ class _Dealt:
             )
         if self.labelled and (lone := _lone_label(found)):
             label, place = lone
-            leave_out = f", or --label {quoted(label + '=')} leaves it out" if "=" not in label else ""
+            leave_out = f", or --label {shlex.quote(label + '=')} leaves it out" if "=" not in label else ""
             return f"the label {label!r} stands in the {place} rows only: it needs more rows{leave_out}"
         for place in ("train", "validation"):
             if not len(rows[place]):
