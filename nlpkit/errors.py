@@ -7,6 +7,8 @@ NlpkitError
 ├── SettingError         an option, a name or a value that the caller gave is at fault
 ├── PluginError          a plugin is at fault
 └── MissingExtra         an optional dependency is not installed
+
+DataWarning              no error: data can be used, but perhaps not as they were meant
 """
 
 from collections.abc import Iterable
