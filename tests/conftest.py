@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from nlpkit.bundle import save
+from nlpkit.bundle import save, with_checksums
 from tests.tiny import model_files, sample
 
 ROOT = Path(__file__).parent.parent
@@ -52,9 +52,8 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a linear model over eight characters."""
     folder = tmp_path_factory.mktemp("models") / "tiny"
-    save(
-        folder, model_files(samples=[sample("好货"), sample("差"), {"text": "", "label": None, "probabilities": None}])
-    )
+    samples = [sample("好货"), sample("差"), {"text": "", "label": None, "probabilities": None}]
+    save(folder, with_checksums(model_files(samples=samples)))
     return folder
 
 

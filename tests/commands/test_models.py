@@ -5,7 +5,7 @@ import pytest
 from nlpkit.bundle import Bundle, save
 from nlpkit.inference.cloze import ClozeModel
 from tests.commands.test_score import one_sentence
-from tests.tiny import model_files
+from tests.tiny import model_files, sample
 from tests.tiny_cloze import counted_files
 
 
@@ -61,7 +61,14 @@ def test_a_whole_model_checks(run, tiny_model):
 def test_the_installed_models_check(run):
     done = run("models", "check")
     assert done.returncode == 0
-    assert "reviews: ok" in done.stdout.decode()
+    assert {"reviews: ok", "reviews-chars: ok", "reviews-cloze: ok"} <= set(done.stdout.decode().splitlines())
+
+
+def test_a_model_without_checksums_is_told(run, tmp_path):
+    save(tmp_path / "m", model_files(samples=[sample("好货")]))
+    done = run("models", "check", tmp_path / "m")
+    said = f"{tmp_path / 'm'}: ok (no checksums: made by an older nlpkit)\n"
+    assert (done.returncode, done.stdout.decode(), done.stderr) == (0, said, b"")
 
 
 def test_a_model_that_answers_otherwise_fails(run, tmp_path):
