@@ -22,6 +22,7 @@ my-model/
 
 from __future__ import annotations
 
+import errno
 import glob
 import hashlib
 import json
@@ -48,6 +49,7 @@ HISTORY, CURVE = "history.csv", "curve.png"  # of the run that made it
 OWN = (CONFIG, EVIDENCE, ANSWERS, VOCABULARY, SAMPLES, CARD, HISTORY, CURVE)
 FILES = "files"  # of config.json: checksums by path
 UNLISTED = (CONFIG, CARD, HISTORY, CURVE)  # for people, who may edit them
+TOO_MANY = (errno.EMFILE, errno.ENFILE)
 ATTEMPTS, PAUSE = 50, 0.002  # at a folder that is replaced while it is opened; seconds between them
 FAULTS = (KeyError, TypeError, IndexError, ValueError, AttributeError, ArithmeticError, RecursionError)  # of wild data
 _DISTRIBUTION, _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{,99}"), re.compile(r"[A-Za-z0-9.!+_-]{1,99}")
@@ -76,6 +78,7 @@ class Bundle:
         folder = Path(folder)
         bundle = cls(str(folder), _open_files(folder), str(folder.absolute()))
         bundle._check_listed()
+        bundle._let_go()
         return bundle
 
     @classmethod
@@ -147,6 +150,8 @@ class Bundle:
         except UnfitError as error:
             raise BundleError(f"{self.name} is refused: {error}") from None
         except OSError as error:
+            if error.errno in TOO_MANY:
+                raise _too_many(self.name) from error
             raise BundleError(f"{self.name} is damaged: {path} cannot be read: {error.strerror}") from error
         if path not in UNLISTED and (listed := self.checksums) is not None:
             self._check_sum(path, data, listed)
@@ -196,6 +201,11 @@ class Bundle:
         absent = sorted(set(self.checksums or ()) - set(self.files))
         if lacking := [path for path in absent if not path.endswith(f"/{WEIGHTS}")]:
             raise BundleError(f"{self.name} is damaged: {', '.join(lacking[:3])} is missing: get a whole copy of it")
+
+    def _let_go(self) -> None:
+        """Hold no file open that inference does not read."""
+        if isinstance(self.files, OpenFolder) and self.checksums is not None:
+            self.files.let_go(set(self.files) - {CONFIG, *self.checksums})
 
     def _check_sum(self, path: str, data: bytes, listed: Mapping[str, str]) -> None:
         if path not in listed:
@@ -317,6 +327,8 @@ def _open_files(folder: Path) -> OpenFolder:
         except UnfitError as error:
             raise BundleError(f"{folder} is refused: {error}") from None
         except OSError as error:
+            if error.errno in TOO_MANY:
+                raise _too_many(str(folder)) from error
             raise BundleError(f"{folder} cannot be read: {(error.strerror or str(error)).lower()}") from error
         time.sleep(PAUSE)
     raise BundleError(f"{folder} is being replaced over and over: try again")
@@ -336,6 +348,13 @@ def _open_once(folder: Path) -> OpenFolder | None:
     except ReplacedError:
         return None
     return None if moved and folder.exists() else found  # what was moved aside is being deleted by now
+
+
+def _too_many(name: str) -> BundleError:
+    return BundleError(
+        f"{name} cannot be opened: this process may not hold more files open: let go of other models and files, or "
+        "allow it more by ulimit -n"
+    )
 
 
 def _refuse_constant(name: str) -> None:

@@ -2,7 +2,7 @@
 
 An `OpenFolder` stays what it was when it was opened, though the folder be moved, replaced or deleted meanwhile: it
 holds its files open, relative to the folder and not to its name. Where the system cannot open files so, it has read
-them all.
+them all. What is seldom read is not held: it is opened again when it is asked for, and must be the same file still.
 """
 
 from __future__ import annotations
@@ -10,20 +10,22 @@ from __future__ import annotations
 import os
 import stat
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 MEGABYTE = 1 << 20
-MOST_FILES, DEEPEST = 1000, 8
+MOST_FILES, DEEPEST = 128, 8  # a process may have 256 open on some systems
 LARGEST = "NLPKIT_LARGEST_FILE"  # megabytes, in the environment
-LARGEST_FILE = 512  # megabytes
+LARGEST_FILE, TOTAL = 512, 2  # megabytes; how much all files may have, in largest files
 SHORT_TEXTS = ("config.json", "evidence.json", "samples.json", "README.md", "history.csv", "curve.png")
 TEXT, SHORT_TEXT = 16, 64  # what is parsed may have the sixteenth part, and what never is long the sixty-fourth
 SMALL = 1 << 16  # bytes: files up to this are read when the folder is opened, and need not stay open
 TEXTS = (".json", ".md", ".csv", ".txt", ".png")
-_READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+_READ = os.O_RDONLY
+for _flag in ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):
+    _READ |= getattr(os, _flag, 0)
 _LIST = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_DIRECTORY", 0)
 _RELATIVE = os.open in os.supports_dir_fd and os.scandir in os.supports_fd and hasattr(os, "pread")
 
@@ -35,19 +37,28 @@ class UnfitError(Exception):
         super().__init__(f"{path} {why}")
 
 
+class ChangedError(UnfitError):
+    """A file is not what it was when the folder was opened."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, "has been changed since the model was opened: open it again")
+
+
 class ReplacedError(Exception):
     """The folder was replaced while it was opened."""
 
 
 class _Stamp(NamedTuple):
-    """What of a file changes when its contents do."""
+    """By which a file and its contents are known again."""
 
+    device: int
+    number: int
     size: int
     changed: int  # nanoseconds
 
     @classmethod
     def of(cls, found: os.stat_result) -> _Stamp:
-        return cls(found.st_size, found.st_mtime_ns)
+        return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 class OpenFolder(Mapping[str, bytes]):
@@ -60,9 +71,11 @@ class OpenFolder(Mapping[str, bytes]):
     """
 
     def __init__(self, folder: Path, *, unread: tuple[str, ...] = ()) -> None:
+        self._folder = folder.absolute()
         self._unread = unread
         self._contents: dict[str, bytes] = {}
-        self._open: dict[str, tuple[int, _Stamp]] = {}
+        self._stamps: dict[str, _Stamp] = {}  # of what is not in memory
+        self._open: dict[str, int] = {}  # what is held, the folder itself by an empty path
         self._close = weakref.finalize(self, _close_all, self._open)
         self._close.atexit = False  # the system closes them
         self._entries = 0
@@ -75,54 +88,71 @@ class OpenFolder(Mapping[str, bytes]):
     def __getitem__(self, path: str) -> bytes:
         if path in self._contents:
             return self._contents[path]
-        file, stamp = self._open[path]
+        stamp = self._stamps[path]
         _check_size(path, stamp.size)
-        data = _read(file, stamp.size)
-        if len(data) != stamp.size or _Stamp.of(os.fstat(file)) != stamp:
-            raise UnfitError(path, "has been changed since the model was opened: open it again")
-        return data
+        if path in self._open:
+            return _read_same(path, self._open[path], stamp)
+        file = self._open_again(path)
+        try:
+            return _read_same(path, file, stamp)
+        finally:
+            os.close(file)
 
     def __contains__(self, path: object) -> bool:
-        return path in self._contents or path in self._open
+        return path in self._contents or path in self._stamps
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted([*self._contents, *self._open]))
+        return iter(sorted([*self._contents, *self._stamps]))
 
     def __len__(self) -> int:
-        return len(self._contents) + len(self._open)
+        return len(self._contents) + len(self._stamps)
 
     @property
     def total(self) -> int:
         """Bytes of all files."""
-        return sum(map(len, self._contents.values())) + sum(stamp.size for _, stamp in self._open.values())
+        return sum(map(len, self._contents.values())) + sum(stamp.size for stamp in self._stamps.values())
+
+    def let_go(self, paths: Iterable[str]) -> None:
+        """Hold these files no longer: they can be read as long as they are there."""
+        for path in paths:
+            if path in self._open:
+                os.close(self._open.pop(path))
 
     def _enter(self, folder: Path) -> None:
-        if not _RELATIVE:
-            self._read_all(folder)
-            return
-        root = os.open(folder, _LIST)
+        if _RELATIVE:
+            self._open[""] = os.open(folder, _LIST)
+        before = os.fstat(self._open[""]) if self._open else folder.stat()
         try:
-            self._walk(root, "", 1)
-            if not os.path.samestat(os.fstat(root), folder.stat()):
+            self._walk(self._open.get("", self._folder), "", 1)
+            self._check_total()
+            if not _RELATIVE:
+                self._read_all()
+            if not os.path.samestat(before, folder.stat()):
                 raise ReplacedError
-        except FileNotFoundError:
+        except (FileNotFoundError, ChangedError):
             raise ReplacedError from None
-        finally:
-            os.close(root)
+        if not self._stamps:
+            self.let_go([""])
 
-    def _walk(self, folder: int, prefix: str, depth: int) -> None:
-        """Open all files of an open folder, and of those in it."""
+    def _walk(self, folder: int | Path, prefix: str, depth: int) -> None:
+        """Take all files of a folder, open or by its name, and of those in it."""
         with os.scandir(folder) as found:
-            entries = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in self._counted(found, depth))
-        for name, is_folder in entries:
-            if is_folder:
-                inner = os.open(name, _LIST | _READ, dir_fd=folder)
+            names = sorted(entry.name for entry in self._counted(found, depth))
+        for name in names:
+            place, path = _Place.of(folder, name), f"{prefix}{name}"
+            kind = place.stat()
+            _check_no_link(path, kind)
+            if not stat.S_ISDIR(kind.st_mode):
+                _check_regular(path, kind)  # opening a device may do something
+                self._take(place, path)
+            elif place.folder is None:
+                self._walk(Path(place.path), f"{path}/", depth + 1)
+            else:
+                inner = place.open(_LIST | _READ)
                 try:
-                    self._walk(inner, f"{prefix}{name}/", depth + 1)
+                    self._walk(inner, f"{path}/", depth + 1)
                 finally:
                     os.close(inner)
-            else:
-                self._take(folder, name, f"{prefix}{name}")
 
     def _counted(self, found: Iterator[os.DirEntry[str]], depth: int) -> Iterator[os.DirEntry[str]]:
         for entry in found:
@@ -133,76 +163,126 @@ class OpenFolder(Mapping[str, bytes]):
                 raise UnfitError("it", f"holds more than {MOST_FILES} files, or {DEEPEST} folders in each other")
             yield entry
 
-    def _take(self, folder: int, name: str, path: str) -> None:
+    def _take(self, place: _Place, path: str) -> None:
         """Open one file, never by a link, and never waiting for one who writes."""
-        _check_kind(path, os.stat(name, dir_fd=folder, follow_symlinks=False))  # opening a device may do something
-        file = os.open(name, _READ, dir_fd=folder)
+        file = place.open(_READ)
         try:
             found = os.fstat(file)
-            _check_kind(path, found)
-            if name not in self._unread:
+            _check_regular(path, found)
+            if not self._is_unread(path):
                 _check_size(path, found.st_size)
             if found.st_size <= SMALL:
                 self._contents[path] = _read(file, found.st_size)
             else:
-                self._open[path] = (file, _Stamp.of(found))
+                self._stamps[path] = _Stamp.of(found)
+                if _RELATIVE and not self._is_unread(path):
+                    self._open[path] = file
         finally:
             if path not in self._open:
                 os.close(file)
 
-    def _read_all(self, folder: Path) -> None:
-        """The same where files cannot be opened relative to a folder."""
-        for entry in self._counted_below(folder):
-            path = entry.relative_to(folder).as_posix()
-            found = entry.lstat()
-            if not stat.S_ISDIR(found.st_mode):
-                _check_kind(path, found)
-                _check_size(path, found.st_size)
-                self._contents[path] = entry.read_bytes()
+    def _is_unread(self, path: str) -> bool:
+        return path.rpartition("/")[2] in self._unread
 
-    def _counted_below(self, folder: Path) -> Iterator[Path]:
-        below = (entry for entry in folder.rglob("*") if not entry.relative_to(folder).parts[0].startswith("."))
-        for number, entry in enumerate(below):
-            if number == MOST_FILES or len(entry.relative_to(folder).parts) > DEEPEST:
-                raise UnfitError("it", f"holds more than {MOST_FILES} files, or {DEEPEST} folders in each other")
-            yield entry
+    def _check_total(self) -> None:
+        total = sum(stamp.size for path, stamp in self._stamps.items() if not self._is_unread(path))
+        if total > (most := TOTAL * largest_file("")):
+            raise UnfitError(
+                "it", f"holds {total / MEGABYTE:,.1f} MB, more than the {most / MEGABYTE:,.1f} {_remedy(total, TOTAL)}"
+            )
+
+    def _read_all(self) -> None:
+        """Hold in memory what cannot be held open."""
+        for path in [path for path in self._stamps if not self._is_unread(path)]:
+            self._contents[path] = self[path]
+            del self._stamps[path]
+
+    def _open_again(self, path: str) -> int:
+        place = _Place.of(self._open.get("", self._folder), path)
+        try:
+            _check_regular(path, place.stat())
+            return place.open(_READ)
+        except FileNotFoundError:
+            raise ChangedError(path) from None
+
+
+class _Place(NamedTuple):
+    """A name in a folder that is open, or a whole path."""
+
+    path: str | Path
+    folder: int | None
+
+    @classmethod
+    def of(cls, folder: int | Path, name: str) -> _Place:
+        return cls(name, folder) if isinstance(folder, int) else cls(folder / name, None)
+
+    def stat(self) -> os.stat_result:
+        return os.stat(self.path, dir_fd=self.folder, follow_symlinks=False)
+
+    def open(self, flags: int) -> int:
+        return os.open(self.path, flags, dir_fd=self.folder)
 
 
 def largest_file(path: str) -> int:
     """Bytes that a file of this name may have."""
     megabytes = os.environ.get(LARGEST, "")
-    chosen = int(megabytes) if megabytes.isdecimal() and len(megabytes) < 9 else LARGEST_FILE
-    return chosen * MEGABYTE // (SHORT_TEXT if path in SHORT_TEXTS else TEXT if path.endswith(TEXTS) else 1)
+    chosen = int(megabytes) if megabytes.isdecimal() and len(megabytes) < 20 else LARGEST_FILE
+    return chosen * MEGABYTE // _divisor(path)
 
 
-def _check_kind(path: str, found: os.stat_result) -> None:
-    if stat.S_ISLNK(found.st_mode):
+def _divisor(path: str) -> int:
+    return SHORT_TEXT if path in SHORT_TEXTS else TEXT if path.endswith(TEXTS) else 1
+
+
+def _check_no_link(path: str, found: os.stat_result) -> None:
+    """Refuse links, and what is one by another name: junctions and the like of Windows."""
+    if stat.S_ISLNK(found.st_mode) or getattr(found, "st_file_attributes", 0) & stat.FILE_ATTRIBUTE_REPARSE_POINT:
         raise UnfitError(path, "is a link, and a model holds files only: put the file itself there")
+
+
+def _check_regular(path: str, found: os.stat_result) -> None:
+    _check_no_link(path, found)
     if not stat.S_ISREG(found.st_mode):
         raise UnfitError(path, "is no regular file")
 
 
 def _check_size(path: str, size: int) -> None:
     if size > (most := largest_file(path)):
-        raise UnfitError(
-            path,
-            f"has {size / MEGABYTE:,.1f} MB, more than the {most / MEGABYTE:,.1f} that are read: if you trust it, set "
-            f"{LARGEST} in the environment to more than {LARGEST_FILE}",
-        )
+        said = f"has {size / MEGABYTE:,.1f} MB, more than the {most / MEGABYTE:,.1f} {_remedy(size * _divisor(path))}"
+        raise UnfitError(path, said)
+
+
+def _remedy(size: int, files: int = 1) -> str:
+    """What lets so many bytes be read."""
+    enough = -(-size // (files * MEGABYTE))
+    return f"that are read: if you trust it, set {LARGEST} in the environment to {enough}"
+
+
+def _read_same(path: str, file: int, stamp: _Stamp) -> bytes:
+    """The contents of an open file, which must be what they were."""
+    if _Stamp.of(os.fstat(file)) == stamp:
+        data = _read(file, stamp.size)
+        if len(data) == stamp.size and _Stamp.of(os.fstat(file)) == stamp:
+            return data
+    raise ChangedError(path)
 
 
 def _read(file: int, size: int) -> bytes:
-    """At most so many bytes of an open file from its beginning; it is read by others at the same time."""
+    """At most so many bytes of an open file from its beginning; one that is held is read by others at the same time."""
     parts: list[bytes] = []
     at = 0
-    while at < size and (part := os.pread(file, min(size - at, 1 << 30), at)):
+    while at < size and (part := _read_part(file, min(size - at, 1 << 30), at)):
         parts.append(part)
         at += len(part)
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _close_all(files: dict[str, tuple[int, _Stamp]]) -> None:
-    for file, _ in files.values():
+def _read_part(file: int, size: int, at: int) -> bytes:
+    return os.pread(file, size, at) if _RELATIVE else os.read(file, size)
+
+
+def _close_all(files: dict[str, int]) -> None:
+    for file in files.values():
         with suppress(OSError):
             os.close(file)
     files.clear()

@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nlpkit import stored_files
 from nlpkit.bundle import Bundle, find, save, with_checksums, writable
 from nlpkit.errors import BundleError, MissingPlugin
 from nlpkit.inference.opening import load
@@ -463,6 +465,13 @@ def test_checksums_that_are_none_are_damage(tmp_path, sums):
         load(tmp_path / "m")
 
 
+@pytest.fixture(params=["relative", "by name"])
+def way(request, monkeypatch):
+    """How files are opened: as on Unix, or as elsewhere."""
+    monkeypatch.setattr(stored_files, "_RELATIVE", stored_files._RELATIVE and request.param == "relative")
+
+
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("sealed", [False, True])
 def test_a_model_that_is_open_stays_the_one_that_was_opened(tmp_path, sealed):
     """Another with all labels inverted takes its place before any member has been read."""
@@ -493,6 +502,7 @@ while True:
 """
 
 
+@pytest.mark.usefixtures("way")
 def test_a_model_that_is_replaced_while_it_is_opened_is_one_of_both(tmp_path):
     words = {"好": 2.0, "坏": -2.0}
     other = model_files(table_member(words={k: -v for k, v in words.items()}), labels=("positive", "negative"))
@@ -527,6 +537,28 @@ def open_files() -> set[Path]:
     return set(Path("/proc/self/fd").iterdir())
 
 
+@pytest.mark.skipif(sys.platform != "win32", reason="needs junctions")
+def test_a_junction_is_a_link(tmp_path):
+    import _winapi
+
+    save(tmp_path / "m", OLD)
+    _winapi.CreateJunction(str(tmp_path), str(tmp_path / "m" / "tokenizer"))
+    with pytest.raises(BundleError, match="tokenizer is a link"):
+        Bundle.open(tmp_path / "m")
+
+
+@pytest.mark.usefixtures("way")
+def test_the_weights_as_trained_may_be_larger_than_what_is_read(tmp_path):
+    save(tmp_path / "m", OLD | {"characters/model.safetensors": b"x"})
+    os.truncate(tmp_path / "m" / "characters" / "model.safetensors", 1 << 40)
+    opened = load(tmp_path / "m")
+    assert opened.score(["好"])[0].label == "positive"
+    with pytest.raises(
+        BundleError, match=r"model\.safetensors has 1,048,576\.0 MB, more than the 512\.0 that are read"
+    ):
+        opened.bundle.read("characters/model.safetensors")
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 def test_files_are_closed_when_a_model_goes(tmp_path):
     save(tmp_path / "m", OLD | {"characters/tokenizer/large.bin": bytes(200_000)})
@@ -551,6 +583,93 @@ def test_a_larger_file_is_read_where_the_user_says_so(tmp_path, monkeypatch):
         load(tmp_path / "m")
     monkeypatch.setenv("NLPKIT_LARGEST_FILE", "600")
     assert load(tmp_path / "m").score(["好"])[0].label == "positive"
+
+
+REMEDY = re.compile(r"set NLPKIT_LARGEST_FILE in the environment to (\d+)$")
+MB = 1 << 20
+
+
+@pytest.mark.parametrize("chosen", ["", "3", "600"])
+@pytest.mark.parametrize(
+    ("path", "size"),
+    [
+        ("README.md", 9 * MB + 640 * MB // 64),
+        ("README.md", 99 * MB + 1),
+        ("characters/vocabulary.json", 700 * MB // 16 + 1),
+        ("characters/extra.bin", 700 * MB),
+        ("characters/extra.bin", 700 * MB + 1),
+        ("samples.json", 1 << 62),
+    ],
+)
+def test_what_is_told_to_read_a_larger_file_does_so_and_no_less(tmp_path, monkeypatch, chosen, path, size):
+    save(tmp_path / "m", OLD)
+    (tmp_path / "m" / path).touch()
+    try:
+        os.truncate(tmp_path / "m" / path, size)
+    except OSError:
+        pytest.skip("no file of this size can be made here")
+    monkeypatch.setenv("NLPKIT_LARGEST_FILE", chosen)
+    with pytest.raises(BundleError, match=REMEDY) as caught:
+        Bundle.open(tmp_path / "m")
+    enough = int(REMEDY.search(str(caught.value))[1])
+    monkeypatch.setenv("NLPKIT_LARGEST_FILE", str(enough - 1))
+    with pytest.raises(BundleError, match=REMEDY):
+        Bundle.open(tmp_path / "m")
+    monkeypatch.setenv("NLPKIT_LARGEST_FILE", str(enough))
+    assert path in Bundle.open(tmp_path / "m").files
+
+
+def test_many_files_of_sane_size_are_too_much_together(tmp_path, monkeypatch):
+    save(tmp_path / "m", OLD)
+    for number in range(3):
+        (tmp_path / "m" / f"large{number}").touch()
+        os.truncate(tmp_path / "m" / f"large{number}", 400 * MB)
+    with pytest.raises(BundleError, match=r"refused: it holds 1,200\.0 MB, more than the 1,024\.0 .* to 600$"):
+        Bundle.open(tmp_path / "m")
+    monkeypatch.setenv("NLPKIT_LARGEST_FILE", "600")
+    assert len(Bundle.open(tmp_path / "m").files) == len(OLD) + 3
+
+
+def test_only_what_inference_reads_is_held_open(tmp_path):
+    large = os.urandom(200_000)
+    unread = {"characters/model.safetensors": large, "curve.png": large}
+    save(tmp_path / "m", with_checksums(OLD | unread | {"characters/tokenizer/large.bin": large}))
+    (tmp_path / "m" / "added.bin").write_bytes(large)
+    opened = Bundle.open(tmp_path / "m")
+    assert set(opened.files._open) == {"", "characters/tokenizer/large.bin"}
+    assert all(opened.files[path] == large for path in (*unread, "added.bin"))  # as long as they are there
+    (tmp_path / "m" / "curve.png").write_bytes(large[::-1])
+    (tmp_path / "m" / "added.bin").unlink()
+    for path in ("curve.png", "added.bin"):
+        with pytest.raises(BundleError, match=f"{path} has been changed since the model was opened"):
+            opened.read(path)
+    (tmp_path / "m").rename(tmp_path / "moved")
+    assert opened.read("characters/model.safetensors") == large
+
+
+HOLDING = """
+import resource, sys
+from nlpkit.bundle import Bundle
+from nlpkit.errors import BundleError
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+held = []
+try:
+    for _ in range(100):
+        held.append(Bundle.open(sys.argv[1]))
+except BundleError as error:
+    print(len(held), error)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs limits of a process")
+@pytest.mark.parametrize(("files", "models"), [(1, range(10, 60)), (100, range(1))])
+def test_that_a_process_may_hold_no_more_files_is_no_fault_of_the_folder(tmp_path, files, models):
+    more = {f"characters/tokenizer/{i}": bytes(70_000) for i in range(files)}
+    save(tmp_path / "m", OLD | more)
+    done = subprocess.run([sys.executable, "-c", HOLDING, tmp_path / "m"], capture_output=True, check=True)
+    held, said = done.stdout.decode().split(" ", 1)
+    assert int(held) in models
+    assert said.startswith(f"{tmp_path / 'm'} cannot be opened: this process may not hold more files open: ")
 
 
 def test_what_version_control_keeps_in_the_folder_is_nobody_s_business(tmp_path):

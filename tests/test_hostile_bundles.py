@@ -26,9 +26,11 @@ SECONDS, KILOBYTES = 5, 3 << 20  # of a processor, and of memory, that a refusal
 CHECKING = """
 import json, resource, sys, time
 from nlpkit.errors import NlpkitError
+from nlpkit import stored_files
 from nlpkit.inference.opening import load
+stored_files._RELATIVE &= sys.argv[1] == "relative"
 resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
-for folder in sys.argv[1:]:
+for folder in sys.argv[2:]:
     begin = time.process_time()
     try:
         said = f"passed: {load(folder).check()}"
@@ -214,15 +216,17 @@ FOLDERS: dict[str, list[Change]] = {
         put("samples.json", '{"text": "好"}'),
     ],
     "too much": [
-        lambda folder: [put(f"characters/tokenizer/{n}", b"")(folder) for n in range(1100)],
+        lambda folder: [put(f"characters/tokenizer/{n}", b"")(folder) for n in range(130)],
+        lambda folder: [put(f"characters/tokenizer/{n}", bytes(70_000))(folder) for n in range(300)],
+        lambda folder: [sparse(f"characters/tokenizer/{n}", 500 << 20)(folder) for n in range(20)],
         lambda folder: (folder / "characters" / "/".join("a" * 40)).mkdir(parents=True),
     ],
 }  # fmt: skip
 
 
-def refusals(folders: list[Path]) -> list[str]:
+def refusals(folders: list[Path], *, way: str = "relative") -> list[str]:
     """What is said of each folder by a process of its own, which must neither take long nor much memory."""
-    command = [sys.executable, "-W", "error", "-c", CHECKING, *map(str, folders)]
+    command = [sys.executable, "-W", "error", "-c", CHECKING, way, *map(str, folders)]
     done = subprocess.run(command, capture_output=True, check=False, timeout=600)
     assert (done.returncode, done.stderr.decode()) == (0, "")
     found = [json.loads(line) for line in done.stdout.splitlines()]
@@ -240,10 +244,14 @@ def hostile(tmp_path: Path, changes: list[Change], files: dict[str, bytes] | Non
     return folders
 
 
-@pytest.mark.parametrize("kind", FOLDERS)
-def test_a_hostile_folder_is_refused_by_one_sentence(tmp_path, kind):
+WAYS = {"relative": list(FOLDERS), "by name": [kind for kind in FOLDERS if kind != "huge JSON"]}  # as on Unix, or not
+
+
+@pytest.mark.parametrize(("way", "kind"), [(way, kind) for way, kinds in WAYS.items() for kind in kinds])
+def test_a_hostile_folder_is_refused_by_one_sentence(tmp_path, kind, way):
     folders = hostile(tmp_path, FOLDERS[kind])
-    for folder, said in zip(folders, refusals(folders), strict=True):
+    for folder, said in zip(folders, refusals(folders, way=way), strict=True):
+        assert not said.startswith("passed")
         assert str(folder) in said
         assert "\n" not in said
         assert len(said) < 600 + len(str(folder))
