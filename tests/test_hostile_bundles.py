@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +17,7 @@ from safetensors.numpy import save as save_arrays
 
 from nlpkit.bundle import Bundle, save
 from nlpkit.errors import NlpkitError
+from nlpkit.inference import graphs
 from nlpkit.inference.opening import load
 from tests import tiny_generation
 from tests.commands.test_score import one_sentence
@@ -369,6 +372,9 @@ def not_finite() -> dict[str, bytes]:
     node, kinds = onnx.helper.make_node, onnx.TensorProto
     identity = [node("Identity", ["w"], ["logits"])]
     written = kinds(dims=[2], data_type=1, name="w", float_data=[1.0, float("nan")])
+    inside = node("Constant", [], ["logits"], value_floats=[float("nan")] * 2)
+    answer = onnx.helper.make_tensor_value_info("logits", kinds.FLOAT, [2])
+    inner, truth = onnx.helper.make_graph([inside], "inner", [], [answer]), [("t", np.array(True))]
     return {
         "raw": graph(identity, [("w", np.array([1, np.nan], np.float32))]),
         "infinite": graph(identity, [("w", np.array([1, -np.inf], np.float32))]),
@@ -377,6 +383,10 @@ def not_finite() -> dict[str, bytes]:
         "written": graph(identity, [written]),
         "one": graph(identity, [("w", np.array(np.nan, np.float32))]),
         "in a node": graph([node("Constant", [], ["logits"], value=written)]),
+        "a node's number": graph([node("Constant", [], ["logits"], value_float=float("nan"))]),
+        "a node's numbers": graph([node("Constant", [], ["logits"], value_floats=[1.0, float("nan")])]),
+        "a node's infinite numbers": graph([node("Constant", [], ["logits"], value_floats=[1.0, -float("inf")])]),
+        "numbers in a branch": graph([node("If", ["t"], ["logits"], then_branch=inner, else_branch=inner)], truth),
     }
 
 
@@ -398,15 +408,28 @@ def broken() -> dict[str, bytes]:
     }
 
 
+LONG = ("loop", "loop in a branch", "loop without a limit", "as many turns as it has numbers")
+WIDE = ("constant", "expand", "pad", "range", "doubled", "drawn")
+TAKES = dict.fromkeys(LONG, "refused: it takes more than [25] seconds for one token$") | dict.fromkeys(
+    WIDE, "refused: it takes more than 1536 megabytes for one token$"
+)
+
+
 @pytest.mark.parametrize("kind", [lambda: looping(1 << 62), growing, outside, not_finite, broken])
 def test_a_hostile_graph_is_refused_by_one_sentence(tmp_path, kind):
     entry, files = table_member()
     made = model_files((entry | {"runtime": "graph"}, files), samples=[sample("好货")])
     folders = hostile(tmp_path, [put("characters/model.onnx", data) for data in kind().values()], made)
     for name, folder, said in zip(kind(), folders, refusals(folders), strict=True):
-        assert said.startswith(f"{folder}: characters/model.onnx is damaged: "), name
+        assert said.startswith(f"{folder}: characters/model.onnx is "), name
+        assert re.search(f"model.onnx is {TAKES.get(name, 'damaged: ')}", said), name
         assert "\n" not in said
         assert len(said) < 600 + len(str(folder))
+
+
+def test_the_time_of_day_has_a_longer_limit_than_that_of_a_processor(monkeypatch):
+    monkeypatch.delattr(time, "pthread_getcpuclockid", raising=False)
+    assert graphs._clock_of_this_thread() == (time.monotonic, 5.0)
 
 
 def test_a_graph_that_holds_masks_and_infinite_constants_is_none_of_these(tmp_path):

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlpkit.inference.members import Arrays, array_of
+from nlpkit.inference.numbers import check_finite
 from nlpkit.protocols import Decoder
 
 Bits: TypeAlias = NDArray[np.bool_]
@@ -207,6 +208,5 @@ def _floats(arrays: Arrays, name: str, shape: tuple[int, ...]) -> NDArray[np.flo
         raise ValueError(
             f"the array {name} should be floats of shape {shape}, found {found.dtype} of shape {found.shape}"
         )
-    if not np.isfinite(found).all():
-        raise ValueError(f"the array {name} has numbers that are not finite")
+    check_finite({name: found})
     return found.astype(np.float32)

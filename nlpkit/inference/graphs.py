@@ -24,6 +24,7 @@ from nlpkit.telemetry import disable_telemetry
 
 SILENT = 4  # of its log: but for what ends the process
 SECONDS = 2.0  # of a processor, for one token
+SECONDS_OF_DAY = 5.0  # the same where only the time of day is known: a busy machine has others to serve
 MEMORY = 1536 * MEGABYTE  # bytes, for one token; or thrice the largest file that is read
 MOST_INPUTS = 1 << 24  # numbers of an input, for one token
 KINDS = {
@@ -35,6 +36,10 @@ KINDS = {
     "tensor(float16)": np.float16,
 }
 _one_at_a_time = threading.Lock()
+
+
+class TooMuchError(Exception):
+    """A graph takes more than any network that is of use."""
 
 
 def import_onnxruntime() -> Any:
@@ -63,7 +68,7 @@ class Graph:
     def run(self, output: str, **inputs: NDArray[Any]) -> NDArray[Any]:
         """Return one output for inputs by their names.
 
-        :raises BundleError: if it is damaged, or has no such inputs and output.
+        :raises BundleError: if it is damaged, takes too much, or has no such inputs and output.
         """
         with self._reading():
             return np.asarray(self._session().run([output], inputs)[0])
@@ -88,6 +93,8 @@ class Graph:
             yield
         except MemoryError:
             raise
+        except TooMuchError as error:
+            raise BundleError(f"{self._name} is refused: {error}") from error
         except Exception as error:  # onnxruntime's own errors share no base but this
             raise BundleError(f"{self._name} is damaged: {(str(error).splitlines() or [''])[0]:.300}") from error
 
@@ -95,7 +102,8 @@ class Graph:
 def try_once(data: bytes) -> None:
     """Execute a graph for inputs of one token, as it stands.
 
-    :raises Exception: of whatever class, if it fails, takes more memory or more time than any network that is of use.
+    :raises TooMuchError: if it takes more memory or more time than any network that is of use.
+    :raises Exception: of whatever class, if it fails.
     """
     runtime = import_onnxruntime()
     with _one_at_a_time:
@@ -105,14 +113,15 @@ def try_once(data: bytes) -> None:
         options = runtime.RunOptions()
         options.log_severity_level = SILENT
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-        with _time_limit(options) as stopped:
+        clock, limit = _clock_of_this_thread()
+        with _time_limit(options, clock, limit) as stopped:
             try:
                 session.run(None, inputs, options)
             except Exception as error:
                 if stopped():
-                    raise ValueError(f"it takes more than {SECONDS:g} seconds for one token") from error
-                if "bfc_arena" in str(error):
-                    raise ValueError(f"it takes more than {_memory() // MEGABYTE} megabytes for one token") from error
+                    raise TooMuchError(f"it takes more than {limit:g} seconds for one token") from error
+                if "bfc_arena" in str(error):  # the file of onnxruntime's that says so: its memory is used up
+                    raise TooMuchError(f"it takes more than {_memory() // MEGABYTE} megabytes for one token") from error
                 raise
 
 
@@ -138,7 +147,7 @@ def _limit_memory(runtime: Any) -> None:
 
 
 def _memory() -> int:
-    return max(MEMORY, 3 * largest_file(""))
+    return min(max(MEMORY, 3 * largest_file("")), sys.maxsize)
 
 
 def _token(wanted: Any) -> NDArray[Any]:
@@ -151,10 +160,9 @@ def _token(wanted: Any) -> NDArray[Any]:
 
 
 @contextmanager
-def _time_limit(options: Any) -> Iterator[Callable[[], bool]]:
-    """Stop what runs with these options, between two of its steps, once this thread has worked for so long."""
-    clock = _clock_of_this_thread()
-    done, ends = threading.Event(), clock() + SECONDS
+def _time_limit(options: Any, clock: Callable[[], float], limit: float) -> Iterator[Callable[[], bool]]:
+    """Stop what runs with these options, between two of its steps, once a clock has gone on by so much."""
+    done, ends = threading.Event(), clock() + limit
 
     def watch() -> None:
         while not done.wait(0.02):
@@ -171,9 +179,9 @@ def _time_limit(options: Any) -> Iterator[Callable[[], bool]]:
         watcher.join()
 
 
-def _clock_of_this_thread() -> Callable[[], float]:
-    """What this thread has used of a processor; where nobody else may ask for that, the time of day."""
+def _clock_of_this_thread() -> tuple[Callable[[], float], float]:
+    """What this thread has used of a processor, and its limit; where nobody else may ask for that, the time of day."""
     if not hasattr(time, "pthread_getcpuclockid"):
-        return time.monotonic
+        return time.monotonic, SECONDS_OF_DAY
     clock = time.pthread_getcpuclockid(threading.get_ident())
-    return lambda: time.clock_gettime(clock)
+    return lambda: time.clock_gettime(clock), SECONDS

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from nlpkit.bundle import ARRAYS, CONFIG, GRAPH, TOKENIZER, VOCABULARY, Bundle, recorded
 from nlpkit.errors import MissingExtra
 from nlpkit.inference.graphs import Graph
+from nlpkit.inference.numbers import check_finite
 from nlpkit.normalisation import Normaliser
 from nlpkit.protocols import BatchTokenizer, Tokenizer
 from nlpkit.registry import registry
@@ -185,16 +186,6 @@ def array_of(arrays: Arrays, name: str) -> NDArray[Any]:
     if name not in arrays:
         raise ValueError(f"the array {name} is missing; there is: {', '.join(sorted(arrays)) or 'nothing'}")
     return arrays[name]
-
-
-def check_finite(arrays: Arrays) -> None:
-    """Refuse NaN and infinity.
-
-    :raises ValueError: naming the array.
-    """
-    for name, array in arrays.items():
-        if array.dtype.kind not in "biu" and not np.isfinite(array).all():
-            raise ValueError(f"the array {name} has numbers that are not finite")
 
 
 def check_length(max_length: object, least: int) -> int:

@@ -17,6 +17,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from nlpkit.inference.numbers import check_weights
+
 Value: TypeAlias = "int | memoryview"
 VARINT, EIGHT, BYTES, FOUR = 0, 1, 2, 5  # kinds of fields
 MOST_FIELDS = 1_000_000
@@ -28,6 +30,7 @@ GRAPH, FUNCTIONS = 7, 25  # fields of a model
 NODE, INITIALIZER, SPARSE_INITIALIZER = 1, 5, 15  # of a graph
 ATTRIBUTE = 5  # of a node
 TENSOR, SUBGRAPH, TENSORS, SUBGRAPHS, SPARSE, SPARSES = 5, 6, 10, 11, 22, 23  # of an attribute
+ATTRIBUTE_NAME, ONE_FLOAT, MANY_FLOATS = 1, 2, 7
 DIMS, KIND, FLOAT_DATA, NAME, RAW, DOUBLE_DATA, EXTERNAL, LOCATION = 1, 2, 4, 8, 9, 10, 13, 14  # of a tensor
 
 
@@ -82,19 +85,29 @@ class _Reader:
                 self._attribute(_message(value), depth)
 
     def _attribute(self, data: memoryview, depth: int) -> None:
+        name, one, many = "", [], []
         for number, value in self._each(data):
-            if number in (TENSOR, TENSORS):
+            if number == ATTRIBUTE_NAME:
+                name = _text(value)
+            elif number == ONE_FLOAT:
+                one.append(np.frombuffer(_message(value), "<f4"))
+            elif number == MANY_FLOATS:
+                many.append(np.frombuffer(_message(value), "<f4"))
+            elif number in (TENSOR, TENSORS):
                 self._tensor(_message(value))
             elif number in (SUBGRAPH, SUBGRAPHS):
                 self._graph(_message(value), depth + 1)
             elif number in (SPARSE, SPARSES):
                 raise ValueError("it holds sparse weights, which are not executed")
+        for found, single in ((one, True), (many, False)):
+            if found:
+                check_weights(f"the numbers {name:.60}", np.concatenate(found), single=single)
 
     def _tensor(self, data: memoryview) -> None:
         found = _Tensor()
         for number, value in self._each(data):
             if number == NAME:
-                found.name = bytes(_message(value)).decode("utf-8", "replace")
+                found.name = _text(value)
             elif number in _TENSOR_FIELDS:
                 _TENSOR_FIELDS[number](found, value)
         _check_tensor(found)
@@ -140,6 +153,10 @@ def _message(value: Value) -> memoryview:
     if isinstance(value, int):
         raise ValueError("it is no ONNX")
     return value
+
+
+def _text(value: Value) -> str:
+    return bytes(_message(value)).decode("utf-8", "replace")
 
 
 def _add_dims(tensor: _Tensor, value: Value) -> None:
@@ -193,17 +210,5 @@ def _check_tensor(tensor: _Tensor) -> None:
     elif tensor.raw is not None and tensor.kind == BFLOAT16:
         bits = np.frombuffer(tensor.raw, "<u2")
         parts.append(np.where(bits & EXPONENT == EXPONENT, np.float32(np.nan), np.float32(0)))
-    if not all(sound(part, single=not tensor.dims) for part in parts):
-        raise ValueError(f"the weights {tensor.name:.60} hold NaN or infinity")
-
-
-def sound(numbers: NDArray[Any], *, single: bool = False) -> bool:
-    """Whether all numbers are finite, or are a mask: 0 and minus infinity.
-
-    :param single: it is one number, of code and not of training, and may be infinite.
-    """
-    if np.isfinite(numbers).all():
-        return True
-    if single:
-        return not np.isnan(numbers).any()
-    return bool(((numbers == 0) | (numbers == -np.inf)).all())
+    for part in parts:
+        check_weights(f"the weights {tensor.name:.60}", part, single=not tensor.dims)

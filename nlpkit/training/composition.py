@@ -21,6 +21,7 @@ from nlpkit import bundle
 from nlpkit.bundle import Bundle, recorded
 from nlpkit.errors import NlpkitError, PluginError, SettingError
 from nlpkit.inference.members import Floats, TextIds, run_sorted
+from nlpkit.inference.numbers import check_weights
 from nlpkit.normalisation import Normaliser
 from nlpkit.protocols import PARTS, Embedding, Encoder
 from nlpkit.registry import Component, registry
@@ -182,9 +183,8 @@ def load_weights(network: nn.Module, data: bytes) -> None:
     except (RuntimeError, SafetensorError) as error:
         raise ValueError(" ".join(str(error).split())) from error
     for name, tensor in weights.items():
-        mask = (tensor == 0) | (tensor == -torch.inf)
-        if not (tensor.isfinite().all() or mask.all()):
-            raise ValueError(f"the weights {name} hold NaN or infinity")
+        numbers = tensor.float() if tensor.dtype == torch.bfloat16 else tensor  # numpy has no bfloat16
+        check_weights(f"the weights {name}", numbers.numpy())
 
 
 def dump_weights(network: nn.Module) -> bytes:
