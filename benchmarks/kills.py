@@ -151,7 +151,6 @@ def digest(files: dict[str, bytes]) -> str:
 
 def save(folder: Path, times: int) -> None:
     """Save models whose files hold their number."""
-    bundle.clear_unfinished(folder)
     files: dict[str, bytes] = dict(bundle.find("reviews").files)
     config: dict[str, Any] = json.loads(files[bundle.CONFIG])
     for number in range(times):

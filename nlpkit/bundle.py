@@ -23,7 +23,6 @@ my-model/
 from __future__ import annotations
 
 import errno
-import glob
 import hashlib
 import json
 import re
@@ -39,7 +38,7 @@ from typing import Any
 from nlpkit.errors import BundleError, NlpkitError, nearest
 from nlpkit.registry import registry
 from nlpkit.stored_files import OpenFolder, ReplacedError, UnfitError
-from nlpkit.writing import write_synced
+from nlpkit.writing import new_folder, remove_dead_folders, write_synced
 
 FORMAT = 1
 CONFIG, EVIDENCE, SAMPLES, CARD = "config.json", "evidence.json", "samples.json", "README.md"
@@ -50,7 +49,8 @@ OWN = (CONFIG, EVIDENCE, ANSWERS, VOCABULARY, SAMPLES, CARD, HISTORY, CURVE)
 FILES = "files"  # of config.json: checksums by path
 UNLISTED = (CONFIG, CARD, HISTORY, CURVE)  # for people, who may edit them
 TOO_MANY = (errno.EMFILE, errno.ENFILE)
-ATTEMPTS, PAUSE = 50, 0.002  # at a folder that is replaced while it is opened; seconds between them
+ATTEMPTS, PAUSE = 200, 0.002  # at a folder that is replaced while it is opened; seconds between them
+LOOKS = 3  # until a model is missing
 FAULTS = (KeyError, TypeError, IndexError, ValueError, AttributeError, ArithmeticError, RecursionError)  # of wild data
 _DISTRIBUTION, _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{,99}"), re.compile(r"[A-Za-z0-9.!+_-]{1,99}")
 _SUM = re.compile(r"[0-9a-f]{64}")
@@ -273,33 +273,43 @@ def _only_a_model(folder: Path) -> None:
 def save(folder: Path, files: Mapping[str, bytes], *, force: bool = False) -> None:
     """Write all files beside ``folder``, move an old model aside, move the new one in, delete the old one.
 
-    Whatever fails, at any moment, either the old or the new model is whole; `Bundle.open` finishes a broken move.
+    Whatever fails, at any moment, either the old or the new model is whole; `Bundle.open` finishes a broken move, and
+    the next save removes what a killed one left.
 
     :raises BundleError: if the folder may not be replaced, or the disk refuses.
     """
     writable(folder, force=force)
     folder = folder.resolve()
-    new = folder.parent / f".{folder.name}.new-{uuid.uuid4().hex[:8]}"
+    remove_dead_folders(folder)
+    try:
+        with new_folder(folder) as new:
+            _fill(new, files)
+            _move_in(new, folder)
+    except OSError as error:
+        raise BundleError(f"{folder} could not be saved: {error.strerror or error}") from error
+
+
+def _fill(new: Path, files: Mapping[str, bytes]) -> None:
+    """Write all files, or leave nothing."""
     try:
         for path, data in files.items():
             write_synced(new / path, data)
-    except OSError as error:
+    except OSError:
         shutil.rmtree(new, ignore_errors=True)
-        raise BundleError(f"{folder} could not be saved: {error.strerror or error}") from error
+        raise
+
+
+def _move_in(new: Path, folder: Path) -> None:
     try:
         _swap(new, folder)
     except OSError as error:
         with suppress(OSError):  # if not even that works, `Bundle.open` finds the old model where it is
             _recover(folder)
+        kept = folder.with_name(f"{folder.name}.unsaved-{uuid.uuid4().hex[:8]}")  # which nobody removes
+        with suppress(OSError):
+            new = new.rename(kept)
         where = f"the model is in {new}"
         raise BundleError(f"{folder} could not be moved in: {error.strerror or error}; {where}") from error
-
-
-def clear_unfinished(folder: Path) -> None:
-    """Remove what saves of a model left beside it when they were killed; nobody may be saving it now."""
-    folder = folder.resolve()
-    for left in folder.parent.glob(f".{glob.escape(folder.name)}.new-*"):
-        shutil.rmtree(left, ignore_errors=True)
 
 
 def dump_json(value: Any) -> bytes:
@@ -318,12 +328,21 @@ def with_checksums(files: Mapping[str, bytes]) -> dict[str, bytes]:
     return {**files, CONFIG: dump_json({**config, FILES: checksums(files)})}
 
 
+class _NoModelError(BundleError):
+    """There is no model."""
+
+
 def _open_files(folder: Path) -> OpenFolder:
     """The files of a folder that may be replaced at any moment, all of one model."""
+    lacking = 0
     for _ in range(ATTEMPTS):
         try:
             if (found := _open_once(folder)) is not None:
                 return found
+        except _NoModelError:
+            lacking += 1  # between two moves of a save it may seem so
+            if lacking == LOOKS:
+                raise
         except UnfitError as error:
             raise BundleError(f"{folder} is refused: {error}") from None
         except OSError as error:
@@ -342,7 +361,7 @@ def _open_once(folder: Path) -> OpenFolder | None:
         if not folder.exists() and (aside / CONFIG).is_file():
             return None
         what = "has no config.json" if folder.is_dir() else "is a file" if folder.exists() else "does not exist"
-        raise BundleError(f"{folder} is no model: it {what}")
+        raise _NoModelError(f"{folder} is no model: it {what}")
     try:
         found = OpenFolder(aside if moved else folder, unread=(WEIGHTS,))
     except ReplacedError:
@@ -381,11 +400,10 @@ class _Folder(Mapping[str, bytes]):
 
 
 def _try_writing(folder: Path) -> None:
-    probe = folder.parent / f".{folder.name}.new-{uuid.uuid4().hex[:8]}"
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        probe.mkdir()
-        probe.rmdir()
+        with new_folder(folder) as probe:
+            probe.rmdir()
     except OSError as error:
         raise BundleError(f"{folder} cannot be written: {(error.strerror or str(error)).lower()}") from error
 

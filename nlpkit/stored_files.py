@@ -55,10 +55,12 @@ class _Stamp(NamedTuple):
     number: int
     size: int
     changed: int  # nanoseconds
+    moved: int  # of folders only, which change so when they are moved
 
     @classmethod
     def of(cls, found: os.stat_result) -> _Stamp:
-        return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+        moved = found.st_ctime_ns if stat.S_ISDIR(found.st_mode) else 0
+        return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, moved)
 
 
 class OpenFolder(Mapping[str, bytes]):
@@ -119,20 +121,26 @@ class OpenFolder(Mapping[str, bytes]):
                 os.close(self._open.pop(path))
 
     def _enter(self, folder: Path) -> None:
-        if _RELATIVE:
-            self._open[""] = os.open(folder, _LIST)
-        before = os.fstat(self._open[""]) if self._open else folder.stat()
         try:
+            if _RELATIVE:
+                self._open[""] = os.open(folder, _LIST)
+            before = _Stamp.of(folder.stat())
             self._walk(self._open.get("", self._folder), "", 1)
             self._check_total()
             if not _RELATIVE:
                 self._read_all()
-            if not os.path.samestat(before, folder.stat()):
+            if not self._is_same(folder.stat(), before):
                 raise ReplacedError
         except (FileNotFoundError, ChangedError):
             raise ReplacedError from None
         if not self._stamps:
             self.let_go([""])
+
+    def _is_same(self, folder: os.stat_result, before: _Stamp) -> bool:
+        """Whether a folder is the one that was opened; the number of one that is not held may be given to another."""
+        if _RELATIVE:
+            return os.path.samestat(folder, os.fstat(self._open[""]))
+        return _Stamp.of(folder) == before
 
     def _walk(self, folder: int | Path, prefix: str, depth: int) -> None:
         """Take all files of a folder, open or by its name, and of those in it."""

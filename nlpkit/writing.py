@@ -2,7 +2,8 @@
 
 What is being written stands beside the file whose place it will take, as ``.NAME.nlpkit-HOST-RANDOM.part``, and is
 locked as long as its writer lives: so no two writers share one, on whatever host or in whatever container they are, and
-the next writer in the folder removes what a killed one left.
+the next writer in the folder removes what a killed one left. A folder is written as ``.NAME.new-HOST-RANDOM``,
+likewise.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import platform
 import re
 import secrets
+import shutil
 import stat
 import sys
 import time
@@ -22,7 +24,9 @@ from typing import IO
 
 PART = re.compile(r"\..+\.nlpkit-(?P<host>[0-9a-f]{8})-[0-9a-f]{16}\.part", re.DOTALL)
 LONGEST = 180  # bytes of a name that a part repeats: file systems end at 255
+NEW = r"\.new-(?:(?P<host>[0-9a-f]{8})-)?[0-9a-f]{8}"  # ends the name of a folder that is being written
 DAY = 24 * 60 * 60
+LIST = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 FLAGS = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -93,6 +97,63 @@ def _remove_if_dead(part: Path) -> None:
     try:
         if stat.S_ISREG(os.fstat(number).st_mode) and _lock(number):
             part.unlink()
+    finally:
+        os.close(number)
+
+
+@contextlib.contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """Yield a new folder beside ``folder`` that may take its place, locked as long as its writer lives.
+
+    :raises OSError: if the system refuses.
+    """
+    new, number = _new_folder(folder)
+    try:
+        yield new
+    finally:
+        if number is not None:
+            os.close(number)
+
+
+def remove_dead_folders(folder: Path) -> None:
+    """Remove what writers of a folder left beside it when they were killed, as `remove_dead_parts` does.
+
+    Where folders have no locks, they must have been left alone for a day.
+    """
+    named = re.compile(rf"\.{re.escape(folder.name)}{NEW}", re.DOTALL)
+    with contextlib.suppress(OSError), os.scandir(folder.parent) as entries:
+        found = [(Path(entry.path), match["host"]) for entry in entries if (match := named.fullmatch(entry.name))]
+        for new, host in found:
+            with contextlib.suppress(OSError):
+                old = time.time() - new.lstat().st_mtime > DAY
+                if old or host == _host():
+                    _remove_folder_if_dead(new, old=old)
+
+
+def _new_folder(folder: Path) -> tuple[Path, int | None]:
+    """A new folder, and the descriptor by which it is locked; None where folders have no locks."""
+    while True:
+        new = folder.with_name(f".{folder.name}.new-{_host()}-{secrets.token_hex(4)}")
+        new.mkdir()
+        if sys.platform == "win32":
+            return new, None
+        with contextlib.suppress(FileNotFoundError):  # else one took it for a dead writer's, and removed it
+            number = os.open(new, LIST)
+            if _lock(number) is not False and new.exists():
+                return new, number
+            os.close(number)
+
+
+def _remove_folder_if_dead(folder: Path, *, old: bool) -> None:
+    if sys.platform == "win32":
+        if old:
+            shutil.rmtree(folder, ignore_errors=True)
+        return
+    number = os.open(folder, LIST)
+    try:
+        locked = _lock(number)
+        if locked or (locked is None and old):
+            shutil.rmtree(folder, ignore_errors=True)
     finally:
         os.close(number)
 

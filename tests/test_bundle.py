@@ -18,6 +18,7 @@ from nlpkit.bundle import Bundle, find, save, with_checksums, writable
 from nlpkit.errors import BundleError, MissingPlugin
 from nlpkit.inference.opening import load
 from nlpkit.inference.sentiment import SentimentModel
+from nlpkit.writing import new_folder
 from tests.tiny import component, model_files, sample, stage, table_member
 
 OLD = model_files(table_member(words={"好": 1.0, "坏": -1.0}), origin="old")
@@ -230,6 +231,28 @@ def test_a_kill_at_any_moment_leaves_one_whole_model(tmp_path):
             child.kill()
         found = Bundle.open(folder)
         assert {path: found.read(path) for path in found.files} in versions
+        save(folder, versions[0], force=True)
+        assert [path.name for path in folder.parent.iterdir()] == ["model"]  # nothing of the killed one
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its folders have no locks")
+def test_a_save_removes_what_nobody_is_writing(tmp_path):
+    strange = [tmp_path / name for name in (".model.new-0123abcd-89abcdef", ".model.new-89abcdef", ".model.new-mine")]
+    for path in (*strange, tmp_path / ".other.new-89abcdef"):
+        (path / "characters").mkdir(parents=True)
+    (tmp_path / ".model.new-00000000").symlink_to(tmp_path / ".other.new-89abcdef")
+    with new_folder(tmp_path / "model") as living:
+        save(tmp_path / "model", OLD)
+        assert living.is_dir()
+    save(tmp_path / "model", NEW, force=True)
+    assert not living.exists()  # its writer is no more
+    assert all(path.is_dir() for path in strange)  # those of other hosts may be alive
+    for path in tmp_path.iterdir():
+        os.utime(path, (1, 1), follow_symlinks=False)
+    save(tmp_path / "model", OLD, force=True)
+    left = {".model.new-00000000", ".model.new-mine", ".other.new-89abcdef", "model"}
+    assert {path.name for path in tmp_path.iterdir()} == left
+    assert (tmp_path / ".other.new-89abcdef" / "characters").is_dir()
 
 
 @pytest.mark.parametrize("name", ["missing", "folder"])

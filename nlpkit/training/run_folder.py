@@ -20,9 +20,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from nlpkit.bundle import clear_unfinished
 from nlpkit.errors import BundleError, DataError, NlpkitError, SettingError
-from nlpkit.writing import replace_file
+from nlpkit.writing import remove_dead_folders, replace_file
 
 REQUEST, CORPUS, LOCK = "run.json", "corpus", ".nlpkit.lock"
 FORCE = "force"  # whether the model may be replaced: a resumed run need not say it again
@@ -62,7 +61,7 @@ def open_run(model: Path, request: Mapping[str, Any], *, resume: bool, force: bo
         raise BundleError(f"{folder} cannot be written: {(error.strerror or str(error)).lower()}") from error
     try:
         _enter(model, folder, json.loads(json.dumps({**request, FORCE: force})), resume=resume, force=force)
-        clear_unfinished(model)
+        remove_dead_folders(model.resolve())
         with _kept_if_begun(folder):
             yield folder
     except OSError as error:
