@@ -1,17 +1,22 @@
 """Nothing is sent, and nothing is kept outside what the user named: what commands ask of the system, by strace."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
+import click
 import pytest
 
 from nlpkit.bundle import UNLISTED, Bundle
+from nlpkit.commands import cli
 from nlpkit.telemetry import SWITCHES, disable_telemetry
+from tests.commands.test_plugin_checks import SOUND
 from tests.commands.test_train import RECIPE, write_goods
 
 SECONDS = 2.0  # that a process goes on living: telemetry waits before it sends
@@ -24,6 +29,17 @@ finally:
     time.sleep({SECONDS})
 """
 COMMAND = LIVING.format("from nlpkit.commands import main; main()")
+COMMANDS_IN_TURN = LIVING.format("""
+    import json
+    from nlpkit.commands import main
+    for arguments in json.loads(sys.argv[1]):
+        sys.argv = ["nlpkit", *arguments]
+        try:
+            main()
+        except SystemExit as done:
+            if done.code:
+                raise
+""")
 TRACED = "network,open,openat,creat,mkdir,mkdirat,rename,renameat,renameat2,link,linkat,symlink,symlinkat,truncate"
 CALL = re.compile(r"^\d+ +(\w+)\((.*)\) += (-?\d+)")
 WRITES = re.compile(r"O_(WRONLY|RDWR|CREAT)")
@@ -31,6 +47,34 @@ INET = re.compile(r"AF_INET6?\b")
 NAMED = re.compile(r'(?:AT_FDCWD(?:<(?P<cwd>[^>]*)>)?|\d+<(?P<at>[^>]*)>)?,? ?"(?P<path>[^"]*)"')
 NOWHERE = ("/dev/", "/proc/", "/var/cache/fontconfig/")  # the last is written by fc-list, for root only
 UNSURE = "不知道"  # of which the first member of the shipped model is not sure
+COMMANDS = {  # that work for seconds, with what they are given: files are made by `write_inputs`
+    "sentiment score": f"-t {UNSURE} -m reviews",
+    "sentiment evaluate": "goods.csv",
+    "cloze fill": "衣服质量__哦",
+    "cloze evaluate": "few.txt",
+    "generate text": "衣服 --length 20",
+    "generate evaluate": "few.txt",
+    "models check": "",
+    "plugins check": "stranger",
+    "vectors near": "质量 --vectors vectors.txt",
+}
+SMALL = "--recipe network --set training.epochs=1 --set encoder.hidden=8 --set embedding.dim=8"
+TRIED = "--seeds 1 --set training.epochs=1"
+TRAINING = {
+    "sentiment train": "goods.csv -o model --config two.toml",
+    "cloze train": f"goods.csv -o cloze {SMALL} --set answers.min_count=1",
+    "generate train": f"goods.csv -o generate {SMALL}",
+    "vectors train": "goods.csv -o fitted.txt --epochs 1 --dim 8",
+    "diagnose ball": TRIED,
+    "diagnose digit-sum": TRIED,
+    "diagnose letters": f"{TRIED} -o letters",
+    "diagnose salary": f"salary.csv {TRIED}",
+    "diagnose sine": TRIED,
+    "diagnose stock": f"prices.csv {TRIED} --set data.train=100",
+}
+QUICK = ("corpus list", "corpus show", "diagnose list", "models list", "models show", "plugins list", "plugins new")
+ALLOWED = ("corpus fetch",)
+PLUGINS = ("vectors ", "diagnose ")  # need not be installed
 
 strace = pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
 
@@ -38,11 +82,19 @@ strace = pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
 class Watched:
     """A process whose system calls are written down; its home and its temporary files are in a folder of its own."""
 
-    def __init__(self, folder: Path, *arguments: object, program: str = COMMAND, **environment: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: object,
+        program: str = COMMAND,
+        inputs: Callable[[Path], None] = lambda _: None,
+        **environment: str,
+    ) -> None:
         self.folder, self.home = folder, folder / "home"
         self._calls = folder.with_suffix(".calls")
         for path in (folder, self.home, folder / "tmp"):
             path.mkdir()
+        inputs(folder)
         kept = {k: v for k, v in os.environ.items() if k not in SWITCHES and not k.startswith(("XDG_", "MPL"))}
         own = {"HOME": str(self.home), "TMPDIR": str(folder / "tmp"), "PYTHONDONTWRITEBYTECODE": "1"}
         watch = ["strace", "-f", "-qq", "-y", "--seccomp-bpf", "-s", "400", "-e", f"trace={TRACED}"]
@@ -92,13 +144,63 @@ def test_what_the_user_has_chosen_stays(chosen, expected):
     assert tuple(environment[name] for name in SWITCHES) == expected
 
 
+def known(group: click.Group = cli, *path: str) -> Iterator[str]:
+    """All commands that are installed."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from known(command, *path, name)
+        else:
+            yield " ".join((*path, name))
+
+
+def test_no_command_is_forgotten():
+    told = {*COMMANDS, *TRAINING, *QUICK, *ALLOWED}
+    assert len(told) == sum(map(len, (COMMANDS, TRAINING, QUICK, ALLOWED)))
+    assert set(known()) - told == set()
+    assert [name for name in told - set(known()) if not name.startswith(PLUGINS)] == []
+
+
+def write_inputs(folder: Path) -> None:
+    """The files that commands are given."""
+    goods = write_goods(folder).read_text("utf-8").splitlines()
+    days = [f"{2000 + i // 336}-{i // 28 % 12 + 1:02}-{i % 28 + 1:02}" for i in range(400)]
+    numbers = [5 + i * 7 % 11 for i in range(400)]
+    files = {
+        "few.txt": [line.partition(",")[0] for line in goods[1:9]],
+        "vectors.txt": ["2 2", "质量 1 0", "很好 0 1"],
+        "two.toml": [RECIPE.replace("epochs = 4", "epochs = 1")],
+        "salary.csv": ["年龄,工资", *(f"{20 + i % 40},{i % 40 * 100 + i % 7}" for i in range(80))],
+        "prices.csv": [
+            "Date,Open,High,Low,Close,Volume",
+            *(f"{day},{n},{n + 2},{n - 2},{n + 1},{n}" for day, n in zip(days, numbers, strict=True)),
+        ],
+    }
+    for name, lines in files.items():
+        (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def watch(folder: Path, commands: Mapping[str, str], **environment: str) -> Watched:
+    """One process that runs those of these commands that are installed, one after the other."""
+    installed = set(known())
+    lines = [[*name.split(), *told.split()] for name, told in commands.items() if name in installed]
+    return Watched(folder, json.dumps(lines), program=COMMANDS_IN_TURN, inputs=write_inputs, **environment)
+
+
+def assert_private(name: str, process: Watched) -> None:
+    assert process.end(), name
+    assert process.sockets() == [], name
+    assert process.written() == [], name
+    assert list(process.home.iterdir()) == [], name
+
+
 @strace
-def test_commands_of_several_seconds_open_no_socket_and_write_nothing(tmp_path):
+def test_commands_of_several_seconds_open_no_socket_and_write_nothing(tmp_path, stranger):
     library = f"import nlpkit; print(nlpkit.load('reviews').member(1).logits(['{UNSURE}']).shape)"
+    site = os.pathsep.join([stranger(SOUND)["PYTHONPATH"], *filter(None, [os.environ.get("PYTHONPATH")])])
     running = {
-        "score": Watched(tmp_path / "score", "sentiment", "score", "-t", UNSURE, "-m", "reviews"),
-        "cloze": Watched(tmp_path / "cloze", "cloze", "fill", "衣服质量__哦"),
-        "generate": Watched(tmp_path / "generate", "generate", "text", "衣服", "--length", "20"),
+        "commands": watch(tmp_path / "commands", COMMANDS, PYTHONPATH=site),
         "library": Watched(tmp_path / "library", program=LIVING.format(library)),
         "plugin": Watched(
             tmp_path / "plugin",
@@ -106,10 +208,7 @@ def test_commands_of_several_seconds_open_no_socket_and_write_nothing(tmp_path):
         ),
     }
     for name, process in running.items():
-        assert process.end(), name
-        assert process.sockets() == [], name
-        assert process.written() == [], name
-        assert list(process.home.iterdir()) == [], name
+        assert_private(name, process)
 
 
 @strace
@@ -129,14 +228,13 @@ def test_the_watch_sees_telemetry_where_a_user_wants_it(tmp_path):
 @pytest.mark.train
 def test_training_opens_no_socket_and_writes_into_its_folder_only(tmp_path):
     pytest.importorskip("torch")
-    corpus, recipe = write_goods(tmp_path), tmp_path / "two.toml"
-    recipe.write_text(RECIPE.replace("epochs = 4", "epochs = 1"), encoding="utf-8")
-    arguments = ("sentiment", "train", corpus, "-o", "model", "--config", recipe)
-    process = Watched(tmp_path / "train", *arguments, OMP_NUM_THREADS="1")
-    process.end()
-    made = Bundle.open(process.folder / "model")
+    first, others = "sentiment train", {name: told for name, told in TRAINING.items() if name != "sentiment train"}
+    running = {
+        first: watch(tmp_path / "first", {first: TRAINING[first]}, OMP_NUM_THREADS="1"),
+        "others": watch(tmp_path / "others", others, OMP_NUM_THREADS="1"),
+    }
+    for name, process in running.items():
+        assert_private(name, process)
+    made = Bundle.open(running[first].folder / "model")
     assert set(made.checksums) == set(made.files) - set(UNLISTED)
     assert "words/model.onnx" in made.checksums
-    assert process.sockets() == []
-    assert process.written() == []
-    assert list(process.home.iterdir()) == []
