@@ -11,6 +11,7 @@ from typing import IO
 
 from nlpkit.encodings import BOMS, HEAD, UNDECODABLE, find_encoding, is_text
 from nlpkit.errors import DataError, SettingError
+from nlpkit.line_numbers import Lines
 from nlpkit.packing import ERRORS, format_of, is_damage, is_undecided, packed_by, unpacked
 
 BLOCK = 1 << 19  # bytes read at a time
@@ -31,6 +32,8 @@ _REFUSED = {
     "SQLite": "an SQLite database: save a table as CSV",
     "program": "a program",
 }
+_HAN_IN_TWO_BYTES = ("gb18030", "cp950", "big5hkscs")
+_UTF8 = re.compile(rb"(?:[\xe3-\xe9\xef][\x80-\xbf]{2}){2}")  # two characters of Chinese, by chance in few other lines
 _STRANGE = re.compile(rb"[^\x01-\x7f]")  # what does not mean the same in every encoding
 _ZEROS = bytes(128)  # what is binary may have so many in a row, such as a tar archive without a checksum; text has none
 
@@ -73,11 +76,12 @@ class Decoded:
     def __init__(self, name: str, stream: IO[bytes], encoding: str | None = None, *, quoted: bool = False) -> None:
         self.name = name
         self.rival: str | None = None  # an encoding that is nearly as likely as the one that was taken
+        self.foreign = Lines()  # that are likelier in UTF-8 than in the encoding of the file
         self.size = _size(stream)
         self.undecodable = False  # whether any bytes so far fitted no character
         self.zeros = False  # whether any character so far was a zero
         self.line_end = "\n"  # known once a line was asked for
-        self._quoted = quoted
+        self._quoted, self._said = quoted, encoding is not None
         self._bytes = _Counted(stream)
         self._read = self._bytes.read
         self._packed = ""
@@ -115,12 +119,16 @@ class Decoded:
 
     def chunks(self) -> Iterator[str]:
         """Text as it comes, undecodable bytes as `UNDECODABLE`."""
-        data, decoder, first = self._first, None, True
+        data, decoder, first, line = self._first, None, True, 1
         while data:
             data = self._settled(data, beginning=first)
             if decoder is None and self._known is not None:
                 decoder = codecs.getincrementaldecoder(self._known)(errors="nlpkit")
             text = decoder.decode(data) if decoder else data.decode("ascii")
+            if self._known in _HAN_IN_TWO_BYTES and not self._said:
+                for number in _lines_in_utf8(data):
+                    self.foreign.add(line + number)
+            line += data.count(b"\n")
             self.undecodable = self.undecodable or UNDECODABLE in text
             self.zeros = self.zeros or "\0" in text
             yield text.removeprefix("\ufeff") if first else text  # GB18030 may have the mark, too
@@ -226,6 +234,18 @@ class Decoded:
         self._bytes.give_back(data)
         self._read = unpacked(self._bytes, how).read1
         return self._unpacked(self._enough())
+
+
+def _lines_in_utf8(data: bytes) -> Iterator[int]:
+    """Which of the lines of bytes in GB18030 or Big5, from 0, are likelier in UTF-8."""
+    last = -1
+    for found in _UTF8.finditer(data):
+        begin, end = data.rfind(b"\n", 0, found.start()) + 1, data.find(b"\n", found.end())
+        if begin > last:
+            last = begin
+            reading = find_encoding(data[begin : end if end >= 0 else None][:HEAD], beginning=False)
+            if reading is not None and reading.encoding == "utf-8":
+                yield data.count(b"\n", 0, begin)
 
 
 def _telling(data: bytes, start: int) -> bytes:

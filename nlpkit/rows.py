@@ -102,6 +102,11 @@ def open_text(
         yield decoded
         if tell and decoded.doubt:
             warnings.warn(decoded.doubt, DataWarning, stacklevel=2)
+        if tell and decoded.foreign:
+            what = (
+                f"{name} is read as {decoded.encoding}, and has UTF-8 in {decoded.foreign}: its texts are wrong there"
+            )
+            warnings.warn(what, DataWarning, stacklevel=2)
 
 
 def name_of(path: str | Path | IO[bytes]) -> str:

@@ -359,3 +359,13 @@ def test_blank_lines_above_a_header_are_passed_over(write):
 def test_a_table_that_ends_lines_in_cr_and_in_lf_is_refused(write, last):
     with pytest.raises(DataError, match="ends its first line in CR and a later one in LF: let all end in LF"):
         rows_of(write(f"text,label\r好吃,1\r难吃,0\n{last}".encode(), "a.csv"))
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "big5"])
+def test_lines_of_utf8_in_another_encoding_are_told(write, encoding):
+    lines = ["品質很好，推薦", "物流很快，包裝好", "用了兩天就壞了", "態度差，不會再買"] * 3
+    data = [line.encode(encoding) for line in lines]
+    data[7] = "很好".encode()
+    with pytest.warns(DataWarning, match="has UTF-8 in line 8: its texts are wrong there"):
+        texts_of(write(b"\n".join(data)))
+    assert texts_of(write("\n".join(lines).encode(encoding))) == lines
