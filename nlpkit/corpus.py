@@ -27,6 +27,8 @@ HEAD = 1000  # rows by which a shape is found out, and by which texts are told f
 MANY = 100  # more different numbers than this are no labels
 NO_LABEL = "no label"
 FASTTEXT = re.compile(r"(?<!\S)__label__(\S+)")
+DOUBLED = re.compile(r"(.*),,([^,]{0,40})", re.DOTALL)  # TEXT,,LABEL, as nobody writes by chance
+ENOUGH = 10  # lines that show what no chance does
 
 
 @dataclass(slots=True)  # not frozen: that would make a million of them take three times as long
@@ -83,7 +85,7 @@ class Columns:
     """The columns of a table that hold text, label and group; None where the usual name will do.
 
     ``labelled`` is false where only the texts are asked for: their label is then empty. ``kept`` are labels that would
-    be taken for none. ``blank_lines`` of files of nothing but texts are rows.
+    be taken for none. With ``blank_lines`` every line of a file of lines is a text as it stands, blank ones too.
     """
 
     text: str | None = None
@@ -142,7 +144,10 @@ def read_unlabelled(
 ) -> Iterator[Example]:
     """Read the texts of a corpus: of every shape that `read_examples` reads, and of lines that are nothing but text.
 
-    :param blank_lines: blank ones of such lines are texts, too, which follow each other.
+    A label is cut off a line only where nobody writes so by chance: ``TEXT,,LABEL``, ``__label__LABEL TEXT``. What is
+    left out so, or of a table that is not named as one, is told by a `DataWarning`. All other lines stay whole.
+
+    :param blank_lines: every line of a file of lines is a text as it stands, blank ones too: they follow each other.
     :raises DataError: if a file cannot be read, or holds numbers where texts should be.
     """
     columns = Columns(text_column, labelled=False, blank_lines=blank_lines)
@@ -209,6 +214,8 @@ def _reader(decoded: Decoded, columns: Columns) -> Callable[[Decoded, Columns, F
         return _of_json
     if suffix in TABLES or _names_columns(head[:1], columns):
         return _of_table
+    if columns.blank_lines and not columns.named:
+        return _of_whole_lines
     if 2 * sum(FASTTEXT.search(line) is not None for line in head) > len(head):
         return _of_fasttext
     return _of_lines(decoded.name, head, columns)
@@ -225,6 +232,8 @@ def _names_columns(first: Sequence[str], columns: Columns) -> bool:
 def _of_table(decoded: Decoded, columns: Columns, faults: Faults) -> Iterator[Example]:
     records, name = Records(decoded), decoded.name
     text, label, group = _positions(name, records.header, columns)
+    if not columns.labelled and not columns.named and suffix_of(name) not in TABLES:
+        _tell(f"{name}: the first line is taken for a header, and only the column {records.header[text]!r} is read")
     rows: Iterator[Row] = itertools.chain.from_iterable(records.blocks(text))
     rows = _without_headers(rows, records.header, text, label, name, faults)
     if label is not None and columns.label is None:
@@ -320,6 +329,8 @@ def _of_objects(
 
 
 def _of_fasttext(decoded: Decoded, columns: Columns, faults: Faults) -> Iterator[Example]:
+    if not columns.labelled:
+        _tell(f"{decoded.name}: __label__ and what follows are taken for the label of each line and left out")
     yield from _plausible(_of_prefixed(decoded, columns, faults), decoded.name)
 
 
@@ -339,16 +350,16 @@ def _of_prefixed(decoded: Decoded, columns: Columns, faults: Faults) -> Iterator
 def _of_lines(
     name: str, head: Sequence[str], columns: Columns
 ) -> Callable[[Decoded, Columns, Faults], Iterator[Example]]:
-    """Lines whose label stands behind the last comma, or beside a tab."""
-    if 2 * sum(line.count("\t") > 1 for line in head) > len(head):
-        raise DataError(f"{name} has several tabs a line: expected a header above them that names text and label")
+    """Lines whose label stands behind the last comma, or beside a tab; whole lines where labels are not asked for."""
     if columns.named and head and 2 * sum(",," in line for line in head) < len(head):
         raise DataError(f"{name} has no column {columns.named[0]!r}: its first line is {head[0][:60]!r}")
-    for separator in ("\t", ","):
-        if (last := _label_is_last(head, separator, sure=columns.labelled)) is not None:
-            return partial(_of_pairs, separator=separator, last=last)
     if not columns.labelled:
-        return lambda decoded, _, faults: _plausible(_plain(decoded, columns, faults), decoded.name)
+        return _of_doubled if _is_doubled(head) and not columns.blank_lines else _of_whole_lines
+    if 2 * sum(line.count("\t") > 1 for line in head) > len(head):
+        raise DataError(f"{name} has several tabs a line: expected a header above them that names text and label")
+    for separator in ("\t", ","):
+        if (last := _label_is_last(head, separator)) is not None:
+            return partial(_of_pairs, separator=separator, last=last)
     raise DataError(
         f"{name} has no labels that can be found: expected a table or JSON lines with a column of texts and one of "
         f"labels, lines TEXT,,LABEL or __label__LABEL TEXT, or a folder for each label; if all its texts have one "
@@ -356,11 +367,29 @@ def _of_lines(
     )
 
 
-def _label_is_last(head: Sequence[str], separator: str, *, sure: bool) -> bool | None:
-    """On which side of a separator the labels stand; None if on neither: there, few values come again and again.
+def _is_doubled(head: Sequence[str]) -> bool:
+    """Whether most lines are ``TEXT,,LABEL``, and few labels come again and again."""
+    found = [doubled[2].strip() for line in head if (doubled := DOUBLED.fullmatch(line))]
+    return 2 * len(found) > len(head) and len(set(found)) <= max(2, len(found) // 2)
 
-    :param sure: that there are labels; otherwise a comma is likely to be one of the text.
+
+def _refuse_cells(name: str, head: Sequence[str]) -> None:
+    """Refuse lines that have as many commas each, more than one: cells, of which nobody has said what they are.
+
+    :raises DataError: that asks for a header.
     """
+    commas = {line.count(",") for line in head}
+    if len(head) < 2 or len(commas) > 1 or max(commas) < 2 or any("\t" in line or ",," in line for line in head):
+        return
+    if len(head) >= ENOUGH or all(is_number(line.split(",")[-2]) for line in head):
+        raise DataError(
+            f"{name} has {max(commas)} commas in each line: expected lines TEXT,LABEL or TEXT,,LABEL, or a header "
+            "above them that names text and label"
+        )
+
+
+def _label_is_last(head: Sequence[str], separator: str) -> bool | None:
+    """On which side of a separator the labels stand; None if on neither: there, few values come again and again."""
     parted = [line for line in head if separator in line]
     if not parted or 2 * len(parted) < len(head):
         return None
@@ -369,56 +398,97 @@ def _label_is_last(head: Sequence[str], separator: str, *, sure: bool) -> bool |
         sides[False] = [line.partition(separator)[0].strip() for line in parted]
     last = min(sides, key=lambda side: (len(set(sides[side])), sum(map(len, sides[side])), not side))
     doubled = 2 * sum(",," in line for line in parted) >= len(parted)  # nobody writes so by chance
-    few = len(set(sides[last])) <= (max(2, len(parted) // 2) if sure else len(parted) // 10)
+    few = len(set(sides[last])) <= max(2, len(parted) // 2)
     return last if few or (doubled and separator == ",") else None
 
 
 def _of_pairs(decoded: Decoded, columns: Columns, faults: Faults, *, separator: str, last: bool) -> Iterator[Example]:
-    if columns.labelled:
-        pairs = ((number, _pair(line, separator, last)[1]) for number, line in enumerate(decoded.head()[:HEAD], 1))
-        labels = [(number, label) for number, label in pairs if label]
-        tabbed = "TEXT and LABEL with a tab between" if last else "LABEL and TEXT with a tab between"
-        shape = "TEXT,,LABEL" if separator == "," else tabbed
-        remedy = "put a header above it that names the columns of text and label, and call it .csv or .tsv"
-        check_guessed(decoded.name, f"lines {shape}", labels, columns.kept, remedy)
-    yield from _plausible(_separated(decoded, separator, last, columns, faults), decoded.name)
+    pair = _Pair(separator, last, decoded.head()[:HEAD])
+    found = ((number, pair(line)[1]) for number, line in enumerate(decoded.head()[:HEAD], 1))
+    labels = [(number, label) for number, label in found if label]
+    tabbed = "TEXT and LABEL with a tab between" if last else "LABEL and TEXT with a tab between"
+    shape = "TEXT,,LABEL" if separator == "," else tabbed
+    remedy = "put a header above it that names the columns of text and label, and call it .csv or .tsv"
+    check_guessed(decoded.name, f"lines {shape}", labels, columns.kept, remedy)
+    _refuse_cells(decoded.name, list(filter(str.strip, decoded.head()[:HEAD])))
+    yield from _plausible(_separated(decoded, pair, columns, faults), decoded.name)
 
 
-def _pair(line: str, separator: str, last: bool) -> tuple[str, str | None]:
-    """The text and the label of a line; None for the label of a line without a separator."""
-    if last:
-        text, found, label = line.rpartition(separator)
-        text = text.removesuffix(",") if separator == "," else text
-    else:
-        label, found, text = line.partition(separator)
-    return text, label.strip() if found else None
+class _Pair:
+    """The text and the label of a line; None for the label of a line without a separator.
+
+    Quotes around all texts, or all labels, of the first lines are none of theirs.
+    """
+
+    def __init__(self, separator: str, last: bool, head: Sequence[str]) -> None:
+        self.separator, self._last = separator, last
+        pairs = [pair for line in head if (pair := self._parted(line))[1]]
+        self._text_quoted = bool(pairs) and all(_is_quoted(text) for text, _ in pairs)
+        self._label_quoted = bool(pairs) and all(_is_quoted(label or "") for _, label in pairs)
+
+    def __call__(self, line: str) -> tuple[str, str | None]:
+        text, label = self._parted(line)
+        if label is None:
+            return text, None
+        return _unquoted(text) if self._text_quoted else text, _unquoted(label) if self._label_quoted else label
+
+    def _parted(self, line: str) -> tuple[str, str | None]:
+        if self._last:
+            text, found, label = line.rpartition(self.separator)
+            text = text.removesuffix(",") if self.separator == "," else text
+        else:
+            label, found, text = line.partition(self.separator)
+        return text.removesuffix("\r"), label.strip() if found else None
 
 
-def _plain(decoded: Decoded, columns: Columns, faults: Faults) -> Iterator[Example]:
+def _is_quoted(cell: str) -> bool:
+    cell = cell.strip()
+    return len(cell) > 1 and cell[0] == cell[-1] == '"'
+
+
+def _unquoted(cell: str) -> str:
+    return cell.strip()[1:-1].replace('""', '"') if _is_quoted(cell) else cell
+
+
+def _of_doubled(decoded: Decoded, columns: Columns, faults: Faults) -> Iterator[Example]:
+    """The texts of lines ``TEXT,,LABEL``."""
+    _tell(f"{decoded.name}: what stands behind ,, is taken for the label of each line and left out")
+    yield from _plausible(_plain(decoded, columns, faults, cut=True), decoded.name)
+
+
+def _of_whole_lines(decoded: Decoded, columns: Columns, faults: Faults) -> Iterator[Example]:
+    yield from _plausible(_plain(decoded, columns, faults), decoded.name)
+
+
+def _tell(sentence: str) -> None:
+    warnings.warn(sentence, DataWarning, stacklevel=3)
+
+
+def _plain(decoded: Decoded, columns: Columns, faults: Faults, *, cut: bool = False) -> Iterator[Example]:
+    """Lines as they stand.
+
+    :param cut: but for a label behind two commas.
+    """
     for number, line in _numbered(decoded):
+        line = line.removesuffix("\r")
         blank = columns.blank_lines and not line.strip()
-        if fault := None if blank else _unreadable(line) or _lacks(line, None):
+        text = doubled[1] if cut and (doubled := DOUBLED.fullmatch(line)) else line
+        if fault := None if blank else _unreadable(line) or _lacks(text, None):
             faults.add(fault, decoded.name, number)
         else:
-            yield Example(line.removesuffix("\r"), "", decoded.name)
+            yield Example(text, "", decoded.name)
 
 
-def _separated(
-    decoded: Decoded,
-    separator: str,
-    last: bool,
-    columns: Columns,
-    faults: Faults,
-) -> Iterator[Example]:
-    name, missing = decoded.name, "no comma" if separator == "," else "no tab"
-    lacks = _Lacks(columns.kept if columns.labelled else None)
+def _separated(decoded: Decoded, pair: _Pair, columns: Columns, faults: Faults) -> Iterator[Example]:
+    name, missing = decoded.name, "no comma" if pair.separator == "," else "no tab"
+    lacks = _Lacks(columns.kept)
     for number, line in _numbered(decoded):
-        text, label = _pair(line, separator, last)
+        text, label = pair(line)
         fault = lacks(text, label) if label is not None or not line.strip() else missing
         if fault := (_unreadable(line) if decoded.undecodable else None) or fault:
             faults.add(fault, name, number, label)
         else:
-            yield Example(text.removesuffix("\r"), label or "", name)
+            yield Example(text, label or "", name)
 
 
 def _numbered(decoded: Decoded) -> Iterator[tuple[int, str]]:

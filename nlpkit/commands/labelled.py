@@ -45,7 +45,7 @@ def labelled_rows(corpora: Sequence[str], *, kept: Collection[str] = (), **colum
 def unlabelled_rows(corpora: Sequence[str], *, blank_lines: bool = False, **columns: str | None) -> Iterator[Example]:
     """The same of rows whose labels, if there are any, do not matter.
 
-    :param blank_lines: blank ones among lines of nothing but text are rows.
+    :param blank_lines: every line of a file of lines is a row as it stands, blank ones too.
     """
     from nlpkit.catalogue import texts_of
 

@@ -87,7 +87,8 @@ def test_the_same_texts_make_the_same_file(train):
 def test_labels_are_no_words_and_texts_are_normalised(train, write):
     table = write("text,label\n" + "這個手機ＯＫ,标签\n" * 9, "labelled.csv")
     lines = write("手机不错,,标签\n" * 9, "lines.txt")
-    found = words(train(corpora=(table, lines)))
+    with pytest.warns(DataWarning, match=r"lines\.txt: what stands behind ,, is taken for the label of each line"):
+        found = words(train(corpora=(table, lines)))
     assert found >= {"手机", "ok", "不错"}
     assert "标签" not in found
 
