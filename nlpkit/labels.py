@@ -21,6 +21,9 @@ MINUS = str.maketrans("−‐‑–—", "-----")  # that NFKC leaves alone
 QUOTES = "'\"`´‘’“”「」『』"
 OPEN, CLOSE = "([{<（【《〈［｛＜", ")]}>）】》〉］｝＞"
 STRUCTURE = re.compile(r"""[\[(].*['",].*[\])]|\[[\s\d.]*\]|\{.*\}|</?\w.*>""", re.DOTALL)  # a list, an object, a tag
+TRUTH = {"true": "1", "false": "0"}
+PARTS = re.compile(r"[,|;]")  # between several labels of one row
+DIGITS = re.compile(r"[01](\s+[01])+")  # of each label whether the row has it
 SENTENCE = re.compile(r"[。！？!?；;，、…]")
 LONGEST = 40  # characters of a label
 ODD = 0.05  # share of the rows whose label cannot be one, from which on the shape is another
@@ -46,16 +49,17 @@ def _says_nothing(label: str) -> bool:
 def likeness(label: str) -> str:
     """What labels that look alike share.
 
-    Neither case, width, white space, underscores, quotes, traditional characters, nor the way to write a number matter.
+    Neither case, width, white space, underscores, quotes, traditional characters, nor the way to write a number matter;
+    ``true`` is 1, and ``false`` is 0.
 
-    >>> [likeness(label) for label in ("１", "+1", "1.0", "Very Good", "very_good", "負面")]
-    ['1', '1', '1', 'verygood', 'verygood', '负面']
+    >>> [likeness(label) for label in ("１", "+1", "1.0", "True", "Very Good", "very_good", "負面")]
+    ['1', '1', '1', '1', 'verygood', 'verygood', '负面']
     """
     from nlpkit.normalisation import Normaliser  # numpy, and OpenCC: only where labels are compared
 
     plain = Normaliser(nfkc=True, lower=False)(label).casefold().translate(MINUS)
     plain = "".join(c for c in plain if not (c.isspace() or c == "_")).strip(QUOTES)
-    return str(Decimal(plain).normalize() + 0) if NUMBER.fullmatch(plain) else plain
+    return str(Decimal(plain).normalize() + 0) if NUMBER.fullmatch(plain) else TRUTH.get(plain, plain)
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,12 @@ def check_guessed(
             f"{name}, line {line}: read as {read_as}, its label would be {label[:LONGEST]!r}, {why}: expected a few "
             f"short labels; {remedy}"
         )
+    if several := _several([label for _, label in labels]):
+        line, label = next((line, label) for line, label in labels if label in several)
+        raise DataError(
+            f"{name}, line {line}: read as {read_as}, its label would be {label[:LONGEST]!r}, which looks like several "
+            f"labels: expected one in each row; {remedy}"
+        )
     different = len({label for _, label in labels})
     if different > MANY and different * AGAIN > len(labels):
         line, label = labels[-1]
@@ -123,6 +133,21 @@ def check_guessed(
             f"{name}, line {line}: read as {read_as}, its label would be {label[:LONGEST]!r}, one of {different} in "
             f"the first {len(labels)} rows: expected a few that come again and again; {remedy}"
         )
+
+
+def _several(labels: Sequence[str]) -> set[str]:
+    """Labels that look like several in one, if most rows have such, or many have others' labels for parts."""
+    parts = {label: _parts(label) for label in set(labels)}
+    several = {label for label, found in parts.items() if len(found) > 1}
+    if 2 * sum(label in several for label in labels) > len(labels):
+        return several
+    made_of_others = {label for label in several if all(part in parts for part in parts[label])}
+    return made_of_others if sum(label in made_of_others for label in labels) > ODD * len(labels) else set()
+
+
+def _parts(label: str) -> list[str]:
+    """What a label is made of: ``1,0,0``, ``price|service`` or ``1 0 0``."""
+    return label.split() if DIGITS.fullmatch(label) else [part.strip() for part in PARTS.split(label) if part.strip()]
 
 
 def _oddity(label: str) -> str | None:

@@ -31,6 +31,8 @@ def test_words_that_are_labels(label):
         ["Positive", "positive", "POSITIVE", "Ｐositive", "positive ", '"positive"', "posi\u200btive"],
         ["very good", "very  good", "Very_Good", "very\u3000good"],
         ["负面", "負面", " 负面"],
+        ["true", "True", "TRUE", "1", "1.0"],
+        ["false", "False", "0"],
     ],
 )
 def test_spellings_look_alike(spellings):
@@ -128,3 +130,26 @@ def test_many_labels_that_come_again_are_taken(labels, rows):
 def test_labels_nearly_as_many_as_rows_are_refused(labels, rows):
     with pytest.raises(DataError, match=rf"one of {labels} in the first {rows} rows: expected a few"):
         check_guessed("a.txt", "lines", [(row, f"类{row % labels}") for row in range(rows)], (), "do this")
+
+
+@pytest.mark.parametrize(
+    ("labels", "told"),
+    [
+        (["1,0,0", "0,1,1"] * 20, "1,0,0"),
+        (["1 0 0", "0 1 1"] * 20, "1 0 0"),
+        (["价格#正|服务#中", "价格#负|服务#正", "价格#正"] * 20, "价格#正|服务#中"),
+        (["价格;服务", "物流;服务"] * 20, "价格;服务"),
+        ([*["价格", "服务"] * 9, "价格|服务"] * 3, "价格|服务"),
+        (['["价格", "服务"]', '["服务"]'] * 20, '["价格", "服务"]'),
+    ],
+)
+def test_several_labels_in_one_are_refused_where_they_were_guessed(labels, told):
+    with pytest.raises(DataError) as caught:
+        check_guessed("a.csv", "a table", list(enumerate(labels, 2)), (), "say which")
+    assert repr(told) in str(caught.value)
+    check_guessed("a.csv", "a table", list(enumerate(labels, 2)), labels, "say which")  # who named them is believed
+
+
+def test_a_sign_in_a_few_labels_makes_them_no_several():
+    labels = ["书,影音", "手机", "家电", "电脑|配件"] * 20
+    check_guessed("a.csv", "a table", list(enumerate(labels, 2)), (), "say which")

@@ -8,7 +8,7 @@ import click
 import numpy as np
 import pytest
 from nlpkit.commands import cli
-from nlpkit.errors import DataError, SettingError
+from nlpkit.errors import DataError, DataWarning, SettingError
 
 from nlpkit_word2vec.files import BinaryVectorFile, open_vectors, write_vectors
 from nlpkit_word2vec.neighbours import Neighbours
