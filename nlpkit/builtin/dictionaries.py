@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +27,27 @@ ICTCLAS_TAGS = """
 TAGS = frozenset((JIEBA_TAGS + ICTCLAS_TAGS).split())
 _TAG = re.compile("[a-z][a-z0-9_]*")
 _NUMBER = re.compile(r"[+-]?\d+")
-_SEPARATORS = {"\t": re.compile("\t"), ",": re.compile("[,，]"), " ": re.compile(r"\s+")}
+_SEPARATORS = {
+    "\t": re.compile("\t"),
+    ",": re.compile("[,，]"),
+    ";": re.compile("[;；]"),
+    "|": re.compile("[|｜]"),
+    " ": re.compile(r"\s+"),
+}
+_AROUND = " \t,，"
+_SURE = "\t, "  # separators that part a tag without a frequency, too
+_ANY = re.compile(r"[\t,，;；|｜\s]+")
+_NO_WHOLE_NUMBER = re.compile(r"[+-]?(\d+\.\d*|\.\d+|\d+e[+-]?\d+|\d+\.\d*e[+-]?\d+)", re.IGNORECASE)
+_GLUED = re.compile(r"[\u3400-\u9fff]\s*[:：=/\\]\s*(\d+|[a-z]{1,4})$")  # 好用:100, 好用/a
+_COMMENT = re.compile(r"(#+|//+|--+)(\s.*)?", re.DOTALL)
+HEADERS = """
+    word words token term freq frequency count weight tag pos flag nature
+    词 词语 单词 词条 词频 频率 频次 次数 权重 词性
+"""
+OTHER_TAGS = """
+    adj adv noun verb prep conj pron propn num aux det intj part punct nn nns vv va nr cd ad
+"""
+_HEADER, _OTHER_TAGS = frozenset(HEADERS.split()), frozenset(OTHER_TAGS.split())
 _LINE = re.compile("\r\n|\n|\r")
 _OLDER = re.compile(r"(?P<word>.+?)(?:\s+(?P<freq>[0-9]+))?(?:\s+(?P<tag>[a-zA-Z]+))?")
 
@@ -78,22 +99,28 @@ def parse_dictionary(text: str, name: str) -> UserDictionary:
 
     A tab or a comma before the frequency ends the word, so that this may end in a number; otherwise white space does.
     A last field is a tag if jieba knows it or, behind a frequency, if it is in small letters. So ``小米 13 Ultra`` is a
-    word.
+    word. A semicolon or a bar parts as well where a frequency follows. Quotes around a field are none of it.
 
     :raises DataError: for a frequency that is negative or too large.
     """
     found: dict[str, Entry] = {}
-    unusable, doubtful, other = Lines(), Lines(), Lines()
+    unusable, doubtful, whole, other = Lines(), Lines(), Lines(), Lines()
+    first = True
     for number, line in _lines(text):
-        if fault := _fault(line):
+        fault = _fault(line) or ("a header" if first and _is_header(line) else None)
+        first = False
+        if fault:
             unusable.add(number, fault)
             continue
         entry, sure = _entry(line, f"{name}, line {number}")
-        if not entry.word:
-            unusable.add(number, "no word")
+        if not entry.word or _is_comment(entry.word):
+            unusable.add(number, "a comment" if entry.word else "no word")
             continue
+        if entry[1:] == (None, None) and _may_be_more(line):
+            whole.add(number, f"{entry.word!r}")
         if not sure:
-            doubtful.add(number, f"the word {entry.word!r} and the tag {entry.tag!r}")
+            what = f"tag {entry.tag!r}" if entry.tag else f"frequency {entry.frequency}"
+            doubtful.add(number, f"the word {entry.word!r} and the {what}")
         if found.pop(entry.word, entry).frequency != entry.frequency:
             other.add(number, f"{entry.word!r}")
         found[entry.word] = entry
@@ -101,6 +128,10 @@ def parse_dictionary(text: str, name: str) -> UserDictionary:
     told = (
         (unusable, "cannot be used"),
         (doubtful, "may be meant otherwise: if all of a line is the word, put a tab and a frequency behind it"),
+        (
+            whole,
+            "may hold more than a word, taken for one as it stands: part a whole number and a tag of jieba's by tabs",
+        ),
         (other, f"{repeat} a word with another frequency, which counts"),
     )
     remarks = [f"{name}: {lines} {what}" for lines, what in told if lines]
@@ -140,18 +171,53 @@ def _fault(line: str) -> str | None:
     return "bytes that fit no character" if "\ufffd" in line else None
 
 
+def _is_header(line: str) -> bool:
+    """Whether a first line names columns."""
+    fields = [_unquoted(field).lower() for field in _ANY.split(line)]
+    return len(fields) > 1 and all(field in _HEADER for field in fields)
+
+
+def _is_comment(word: str) -> bool:
+    """Whether what was taken for a word begins as comments do; ``#`` alone is a word."""
+    found = _COMMENT.fullmatch(word)
+    return bool(found and (found[2] or "").strip())
+
+
+def _may_be_more(line: str) -> bool:
+    """Whether a line that was taken for a word as a whole looks as if it told a frequency or a tag besides."""
+    word, *others = [_unquoted(field) for field in _ANY.split(line) if field]
+    if "\t" in line or _GLUED.search(line):
+        return True
+    if not others:
+        return False
+    last = others[-1].lower()
+    if last in _OTHER_TAGS or (not word.isascii() and (last in TAGS or _NO_WHOLE_NUMBER.fullmatch(last))):
+        return True
+    return any(_NUMBER.fullmatch(a) and b in TAGS for a, b in itertools.pairwise(others))
+
+
+def _unquoted(field: str) -> str:
+    """A field without the quotes that CSV puts around it."""
+    if len(field) > 2 and field[0] == field[-1] == '"':
+        return field[1:-1].replace('""', '"').strip()
+    return field
+
+
 def _entry(line: str, where: str) -> tuple[Entry, bool]:
     """What a line says, and whether that is beyond doubt."""
     for separator, pattern in _SEPARATORS.items():
-        fields = [field.strip() for field in pattern.split(line)]
+        fields = [_unquoted(field.strip()) for field in pattern.split(line)]
         while len(fields) > 1 and not fields[-1]:
             fields.pop()
         if found := _fields(fields, where):
             words, frequency, tag = found
-            word = separator.join(words).strip(" \t,，")
+            if frequency is None and separator not in _SURE:
+                continue
+            word = _unquoted(separator.join(words).strip(_AROUND))
             sure = tag is None or (tag.lower() in TAGS and not (frequency is None and word.isascii()))
+            sure = sure and "\t" not in word and (frequency is not None or not _may_be_more(word))
             return Entry(word, frequency, tag), sure
-    return Entry(line.strip(" \t,，")), True
+    return Entry(_unquoted(line.strip(_AROUND))), True
 
 
 def _fields(fields: Sequence[str], where: str) -> tuple[Sequence[str], int | None, str | None] | None:

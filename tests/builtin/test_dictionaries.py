@@ -33,6 +33,19 @@ from nlpkit.errors import DataError
         ("好\u200b评\u200b 3", [("好评", 3, None)]),
         ("好评 3\n好评 3", [("好评", 3, None)]),
         ("好评 0", [("好评", 0, None)]),
+        ("好用;100;n", [("好用", 100, "n")]),
+        ("好用；100", [("好用", 100, None)]),
+        ("好玩|5", [("好玩", 5, None)]),
+        ('"好用",100', [("好用", 100, None)]),
+        ('"好用","100","n"', [("好用", 100, "n")]),
+        ('"好用"\t100', [("好用", 100, None)]),
+        ('"好,用",100', [("好,用", 100, None)]),
+        ('"好用"', [("好用", None, None)]),
+        ('"好 ""用"""', [('好 "用"', None, None)]),
+        ("# 5", [("#", 5, None)]),
+        ("#好用#", [("#好用#", None, None)]),
+        ("C++ 5", [("C++", 5, None)]),
+        ("ok", [("ok", None, None)]),
     ],
 )
 def test_entries(text, entries):
@@ -62,6 +75,18 @@ def test_entries(text, entries):
             "meant otherwise: if all of a line is the word, put a tab and a frequency behind it",
         ),
         (
+            "好玩,3.5,n\n好玩\t3.5\t5\n",
+            [("好玩,3.5", None, "n"), ("好玩\t3.5", 5, None)],
+            "words.txt: lines 1 (the word '好玩,3.5' and the tag 'n') and 2 (the word '好玩\\t3.5' and the frequency 5) "
+            "may be meant otherwise: if all of a line is the word, put a tab and a frequency behind it",
+        ),
+        (
+            "word\tfreq\ttag\n好用\t5\n# comment\n// 好的 5\n",
+            [("好用", 5, None)],
+            "words.txt: lines 1 (a header), 3 (a comment) and 4 (a comment) cannot be used",
+        ),
+        ("词语,词频\n好用,5\n", [("好用", 5, None)], "words.txt: line 1 (a header) cannot be used"),
+        (
             "好评 3\n好评 5 n\n",
             [("好评", 5, "n")],
             "words.txt: line 2 ('好评') repeats a word with another frequency, which counts",
@@ -77,6 +102,35 @@ def test_what_cannot_be_used_or_may_be_meant_otherwise_is_told_by_its_line(text,
     found = parse_dictionary(text, "words.txt")
     assert found.entries == entries
     assert found.remarks == [remark]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "好用 1e5",
+        "好玩 3.5",
+        "好玩\t3.5",
+        "好吃 adj",
+        "好吃,ADJ",
+        "好吃 noun",
+        "好玩 N",
+        "好玩|n",
+        "好玩|1.5",
+        "好玩\t很好",
+        "好用 5 n 多余",
+        "好用,5,n,多余",
+        "好用/a",
+        "好用:100",
+        "好用：100",
+    ],
+)
+def test_a_line_taken_for_a_word_that_looks_like_more_is_told(line):
+    (remark,) = parse_dictionary(f"很好\n{line}\n", "words.txt").remarks
+    assert remark.startswith(
+        f"words.txt: line 2 ({line!r}) may hold more than a word, taken for one as it stands: part"
+    )
+    if "\t" not in line:
+        assert parse_dictionary(f"{line}\t5\tn", "words.txt").remarks == []  # who parts it by tabs means all of it
 
 
 def test_what_is_told_can_be_mended_as_is_said():
