@@ -33,6 +33,7 @@ HEAD = 512  # bytes by which an archive is told
 _NO_TEXT = set(range(32)) - set(b"\t\n\r")
 TOGETHER = 128  # tokens that are brought into the spelling of texts at a time
 LONGEST = 1 << 20  # bytes of a line; only what is no text has more
+SAMPLE = 1 << 16  # bytes behind the first line by which UTF-8 is told from other encodings
 BEGINNING = 1 << 12  # bytes behind the first line by which text is told from numbers in binary
 
 
@@ -50,16 +51,22 @@ class VectorFile:
     def __init__(self, path: str, dim: int | None = None, normaliser: Normaliser | None = None) -> None:
         self.path, self.repeated, self._normaliser = path, 0, normaliser
         with reading(self.path) as file:
-            first, beginning = file.readline(LONGEST).removeprefix(BOM), file.read(BEGINNING)
+            first, sample = file.readline(LONGEST).removeprefix(BOM), file.read(SAMPLE)
+            beginning = sample[:BEGINNING]
             self._header = _header(first)
             found = self._header[1] if self._header else _numbers_at_the_end(first)
+        if b"\r" in first.rstrip(b"\r\n"):
+            raise DataError(f"{path} ends its lines in CR, as old Macs did: expected LF; tr '\\r' '\\n' makes them so")
         if not found:
+            refuse_other_encodings(path, first.split()[:1])
             raise DataError(f"{path} holds no vectors: its first line should be a token and numbers")
         self.dim = found
         if dim not in (None, found):
             raise SettingError(f"dim is {dim}, but {path} has vectors of {found} numbers: set dim={found}")
         if self._header and _NO_TEXT & set(beginning):
             raise DataError(f"{path} is binary: write the vectors as text (`nlpkit vectors train` does, to a name.txt)")
+        lines = [*([] if self._header else [first]), *sample.split(b"\n")[: None if len(sample) < SAMPLE else -1]]
+        refuse_other_encodings(path, [line.rsplit(maxsplit=found)[0] for line in lines if line.strip()])
 
     def read(self, tokens: Sequence[str]) -> Iterator[tuple[int, Vector]]:
         """Position and vector ``(dim,)`` of each of the tokens that the file has; of two lines for one, the first.
@@ -197,6 +204,19 @@ def _refuse_archive(path: str, head: bytes) -> None:
     found = format_of(head)
     if found in ARCHIVES:
         raise DataError(f"{path} is {ARCHIVES[found]}")
+
+
+def refuse_other_encodings(path: str, tokens: Iterable[bytes]) -> None:
+    """Refuse a file that is not UTF-8, by its first tokens.
+
+    :raises DataError: if most of them that are more than ASCII fit no character.
+    """
+    wide = [token for token in tokens if not token.isascii()]
+    if 2 * sum(decoded(token) is None for token in wide) > len(wide):
+        raise DataError(
+            f"{path} is not UTF-8: {wide[0][:20]!r} is no word; expected words in UTF-8, as iconv -f GB18030 -t UTF-8 "
+            "makes them of GBK"
+        )
 
 
 def decoded(token: bytes) -> str | None:

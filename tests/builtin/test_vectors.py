@@ -129,6 +129,7 @@ def test_a_broken_file_is_told_by_its_line(write, text, sentence):
     [
         (LINES.encode(), SettingError, "dim is 64, but .* has vectors of 3 numbers: set dim=3"),
         (b"400000 300\n" + LINES.encode(), SettingError, "dim is 64, but .* has vectors of 300 numbers: set dim=300"),
+        ("2 64\r好 1 2 3\r".encode(), DataError, "ends its lines in CR, as old Macs did: expected LF"),
         (b"", DataError, "holds no vectors"),
         (b"5 0\n", DataError, "holds no vectors"),
         ("这是一篇文章\n".encode(), DataError, "holds no vectors"),
@@ -141,6 +142,12 @@ def test_a_broken_file_is_told_by_its_line(write, text, sentence):
 def test_a_file_that_cannot_be_right_is_told_before_it_is_read(write, data, error, sentence):
     with pytest.raises(error, match=sentence):
         VectorFile(str(write(data)), 64)
+
+
+@pytest.mark.parametrize("ahead", [b"", b"4 3\n", b"</s> 1 2 3\n"])
+def test_a_file_in_another_encoding_than_utf_8_is_told(write, ahead):
+    with pytest.raises(DataError, match=r"is not UTF-8: .* iconv -f GB18030 -t UTF-8"):
+        VectorFile(str(write(ahead + LINES.encode("gb18030"))), 3)
 
 
 def test_a_file_that_is_missing_or_a_folder_is_named(tmp_path):

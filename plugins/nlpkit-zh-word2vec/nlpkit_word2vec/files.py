@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Protocol, TypeAlias, cast
 
 import numpy as np
-from nlpkit.builtin.vectors import VectorFile, reading, spelled
+from nlpkit.builtin.vectors import VectorFile, reading, refuse_other_encodings, spelled
 from nlpkit.errors import DataError, SettingError
 from nlpkit.normalisation import Normaliser
 from nlpkit.writing import replacing
@@ -19,6 +20,7 @@ Vector: TypeAlias = NDArray[np.float32]
 FORMATS = {".txt": "text", ".vec": "text", ".bin": "binary"}
 HEAD, BLOCK = 1 << 16, 1 << 20  # bytes
 LONGEST = 1000  # bytes of a word
+FIRST = 1000  # words by which UTF-8 is told from other encodings
 NUMERIC = frozenset(b"0123456789.+-eE \t\r\n")
 CONVERT = "convert it by gensim's {load}.save_word2vec_format('vectors.bin', binary=True)"
 STRANGERS = (
@@ -69,6 +71,7 @@ class BinaryVectorFile:
             self._words, self.dim = _header(file.readline(HEAD)) or (0, 0)
         if dim not in (None, self.dim):
             raise SettingError(f"dim is {dim}, but {path} has vectors of {self.dim} numbers: set dim={self.dim}")
+        refuse_other_encodings(path, (word for word, _ in itertools.islice(self._entries(), FIRST)))
 
     def choose(self, wanted: Callable[[str], bool]) -> Iterator[tuple[str, Vector]]:
         """Word and vector ``(dim,)`` of each entry whose word is wanted, in the order of the file.
@@ -165,9 +168,20 @@ def _is_binary(head: bytes) -> bool:
     found = _header(first)
     if not found or not found[1]:
         return False
+    if _ends_in_numbers(others.partition(b"\n")[0], found[1]):
+        return False
     word, space, following = others.partition(b" ")
     data = following[: 4 * found[1]]
     return bool(space) and b"\n" not in word.lstrip(b"\r\n") and 2 * sum(byte in NUMERIC for byte in data) < len(data)
+
+
+def _ends_in_numbers(line: bytes, count: int) -> bool:
+    """Whether a line is a word and so many numbers in digits, or ``nan``, or ``inf``."""
+    fields = line.split()
+    try:
+        return len(fields) > count and len([float(field) for field in fields[-count:]]) == count
+    except ValueError:
+        return False
 
 
 def format_of(path: Path) -> str | None:

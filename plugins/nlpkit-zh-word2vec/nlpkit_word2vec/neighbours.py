@@ -10,7 +10,7 @@ from typing import Self
 
 import numpy as np
 from nlpkit.errors import DataError
-from nlpkit.normalisation import Normaliser
+from nlpkit.normalisation import Normaliser, visible
 from numpy.typing import NDArray
 
 from nlpkit_word2vec.files import open_vectors
@@ -37,14 +37,17 @@ class Neighbours:
     def read(cls, path: str) -> Self:
         """Read a whole file: see `nlpkit_word2vec.files.open_vectors`.
 
+        Of words that have one spelling in texts, the first counts, as in training.
+
         :raises DataError: if it is at fault, or holds no words.
         """
         found: dict[str, NDArray[np.float32]] = {}
         for word, vector in open_vectors(path).choose(lambda word: word not in found):
             found.setdefault(word, vector)
-        if not found:
+        words = _first_of_each_spelling(list(found))
+        if not words:
             raise DataError(f"{path} holds no words: expected at least one with its vector")
-        return cls(list(found), np.stack(list(found.values())), path)
+        return cls(list(map(visible, words)), np.stack([found[word] for word in words]), path)
 
     def near(self, word: str, top: int) -> list[Neighbour]:
         """Return the nearest other words, the nearest first.
@@ -72,3 +75,12 @@ class Neighbours:
         close = get_close_matches(word, akin, n=3, cutoff=0.5)
         hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else f" among its {len(self._words):,}"
         raise DataError(f"{self._name} has no word {word!r}{hint}")
+
+
+def _first_of_each_spelling(words: Sequence[str]) -> list[str]:
+    """Words, but those that texts could not tell from one before, or that nobody would see."""
+    first: dict[str, str] = {}
+    for word, spelling in zip(words, Normaliser().batch(words), strict=True):
+        if spelling:
+            first.setdefault(spelling, word)
+    return list(first.values())

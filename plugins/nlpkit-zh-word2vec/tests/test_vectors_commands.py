@@ -144,8 +144,15 @@ def test_a_word_is_looked_up_as_it_stands_then_normalised(file):
 
 def test_a_word_of_the_file_is_met_in_the_spelling_of_texts(write):
     known = Neighbours.read(str(write("Ｔ恤 1 2\nT恤 2 2\nU盘 3 1\n".encode(), "v.txt")))
-    assert known.near("t恤", 2) == known.near("Ｔ恤", 2) != known.near("T恤", 2)
+    assert known.near("t恤", 2) == known.near("Ｔ恤", 2) == known.near("T恤", 2)
+    assert [n.word for n in known.near("T恤", 2)] == ["U盘"]
     assert known.near("u\u200b盘", 2) == known.near("U盘", 2)
+
+
+def test_of_words_that_texts_cannot_tell_apart_the_first_is_shown_as_people_see_it(write):
+    known = Neighbours.read(str(write("质\u200b量 1 2\n质量 2 1\n品质 1 3\n質量 1 1\n\u200b 1 1\n".encode(), "v.txt")))
+    assert [n.word for n in known.near("品质", 9)] == ["质量"]
+    assert known.near("品质", 9)[0].similarity == pytest.approx(7 / 50**0.5)
 
 
 def test_a_model_of_gensims_is_refused(run, write):
