@@ -77,8 +77,8 @@ def test_entries(text, entries):
         (
             "好玩,3.5,n\n好玩\t3.5\t5\n",
             [("好玩,3.5", None, "n"), ("好玩\t3.5", 5, None)],
-            "words.txt: lines 1 (the word '好玩,3.5' and the tag 'n') and 2 (the word '好玩\\t3.5' and the frequency 5) "
-            "may be meant otherwise: if all of a line is the word, put a tab and a frequency behind it",
+            "words.txt: lines 1 (the word '好玩,3.5' and the tag 'n') and 2 (the word '好玩\\t3.5' and the frequency 5)"
+            " may be meant otherwise: if all of a line is the word, put a tab and a frequency behind it",
         ),
         (
             "word\tfreq\ttag\n好用\t5\n# comment\n// 好的 5\n",
