@@ -19,7 +19,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before numpy starts its own
 from reviews import FILES, parts
 from safetensors.numpy import save
 
-from nlpkit.bundle import ARRAYS, CONFIG, VOCABULARY, Bundle, dump_json
+from nlpkit.bundle import ARRAYS, CONFIG, VOCABULARY, Bundle, dump_json, with_checksums
 from nlpkit.cloze_evaluation import ClozeMetrics, measure_items
 from nlpkit.cloze_items import Item, blanked
 from nlpkit.corpus import Example
@@ -46,7 +46,7 @@ def counts(model: ClozeModel, rows: Sequence[Example]) -> ClozeModel:
         f"counts/{ARRAYS}": save(arrays),
         f"counts/{VOCABULARY}": dump_vocabulary(vocabulary),
     }
-    return ClozeModel(Bundle("counts", files))
+    return ClozeModel(Bundle("counts", with_checksums(files)))
 
 
 def milliseconds(model: ClozeModel, items: Sequence[Item]) -> float:
