@@ -25,7 +25,7 @@ from reviews import FILES
 from safetensors.numpy import save
 
 from nlpkit.builtin.codes import collisions
-from nlpkit.bundle import ARRAYS, Bundle
+from nlpkit.bundle import ARRAYS, Bundle, with_checksums
 from nlpkit.cloze_evaluation import item_blanks, measure_items
 from nlpkit.cloze_items import blanked
 from nlpkit.corpus import read_examples
@@ -177,7 +177,7 @@ def by_prior(folder: Path, texts: list[str], limit: int) -> dict[str, float]:
     found = {}
     for prior in PRIORS:
         files = {**model.bundle.files, STORED: save(arrays | {"bias": arrays["bias"] * np.float32(prior / given)})}
-        found[str(prior)] = measure_items(ClozeModel(Bundle(OF_PRIORS, files)), items).top1
+        found[str(prior)] = measure_items(ClozeModel(Bundle(OF_PRIORS, with_checksums(files))), items).top1
     return found
 
 
