@@ -9,6 +9,7 @@ rarest character.
 from __future__ import annotations
 
 import codecs
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ UNDECODABLE = "\udcff"  # stands for bytes that the encoding does not know; no f
 HEAD = 1 << 15  # bytes from which the encoding is found out; where there are fewer, they are all that tell
 SURE = 100  # bytes beyond ASCII that are UTF-8 by chance in no other encoding
 CLOSE = 8.0  # nats by which the best reading must be ahead for it to be taken without a word
+UNSURE = 40.0  # where no character of Chinese tells
 _BEFOREHAND = {"utf-8": -2.0, "utf-16-le": 3.0, "utf-16-be": 3.0}  # nats: what is usual, what is rare without a mark
 BOMS = {
     codecs.BOM_UTF32_LE: "utf-32",  # before that of UTF-16, with which it begins
@@ -28,6 +30,7 @@ BOMS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 _MULTIBYTE = ("utf-8", "gb18030", "cp950", "big5hkscs")  # of equals the first; cp950 is Big5 as Windows has it
+_HAN = re.compile("[\u3400-\u9fff\U00020000-\U0003ffff]")
 _HIGH = bytes(range(128, 256))
 _WIDE = ("utf-16-le", "utf-16-be")
 _COMMON = (  # seven in eight of the characters of any Chinese text, most frequent first
@@ -94,7 +97,8 @@ def find_encoding(head: bytes, *, beginning: bool = True) -> Reading | None:
     if not costs:
         return None
     (encoding, best), *others = sorted(costs.items(), key=lambda item: item[1])
-    rivals = [name for name, cost in others if cost < best + CLOSE and _differ(head, encoding, name)]
+    close = CLOSE if encoding == "utf-8" or _HAN.search(_text(head, encoding)) else UNSURE
+    rivals = [name for name, cost in others if cost < best + close and _differ(head, encoding, name)]
     return Reading(encoding, rivals[0] if rivals else None)
 
 
