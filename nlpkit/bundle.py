@@ -339,10 +339,10 @@ def _open_files(folder: Path) -> OpenFolder:
         try:
             if (found := _open_once(folder)) is not None:
                 return found
-        except _NoModelError:
+        except _NoModelError as error:
             lacking += 1  # between two moves of a save it may seem so
             if lacking == LOOKS:
-                raise
+                raise BundleError(str(error)) from None
         except UnfitError as error:
             raise BundleError(f"{folder} is refused: {error}") from None
         except OSError as error:

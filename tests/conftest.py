@@ -30,6 +30,12 @@ settings.register_profile("wild", settings.get_profile("quick"), max_examples=20
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what needs torch where that is not installed."""
+    if item.get_closest_marker("train"):
+        pytest.importorskip("torch")
+
+
 @pytest.fixture(scope="session")
 def samples() -> Path:
     """The sample texts that come with the repository."""
