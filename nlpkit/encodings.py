@@ -97,7 +97,8 @@ def find_encoding(head: bytes, *, beginning: bool = True) -> Reading | None:
     if not costs:
         return None
     (encoding, best), *others = sorted(costs.items(), key=lambda item: item[1])
-    close = CLOSE if encoding == "utf-8" or _HAN.search(_text(head, encoding)) else UNSURE
+    plain = encoding == "utf-8" and b"\0" not in head
+    close = CLOSE if plain or _HAN.search(_text(head, encoding)) else UNSURE
     rivals = [name for name, cost in others if cost < best + close and _differ(head, encoding, name)]
     return Reading(encoding, rivals[0] if rivals else None)
 

@@ -87,7 +87,7 @@ def test_what_comes_in_goes_out(tmp_path, tiny_model, strange, kind, said):
         assert strange.encoding in ("utf-16-le", "utf-16-be")
         assert "is binary" in str(error)  # noqa: PT017 - either outcome will do
         return
+    if not said and any("may be" in sentence for sentence in told):
+        return  # few characters, in whatever encoding: the doubt is said
     same = check_json(strange, data) if kind == "jsonl" else check_table(strange, data, kind)
-    doubted = any("may be" in sentence for sentence in told) and not said
-    stray = any("quot" in sentence for sentence in told) and strange.stray
-    assert same or doubted or stray, data
+    assert same or (strange.stray and any("quot" in sentence for sentence in told)), data
