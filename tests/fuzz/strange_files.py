@@ -25,6 +25,7 @@ SENTENCES = (
     "房間很乾淨，早餐也不錯",
 )
 ENCODINGS = ("utf-8", "utf-8-sig", "gb18030", "gbk", "cp950", "utf-16", "utf-16-le", "utf-16-be")
+NATURAL = {"cp950": "房間很乾淨，下次還會再來"}  # by which the encoding of an odd file can be told
 PACKINGS = {"": lambda data: data, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
 
 texts = st.one_of(
@@ -41,7 +42,7 @@ class Strange:
 
     :param rows: of a table its cells, of lines one text each, of JSON objects.
     :param kind: table, lines or json.
-    :param stray: whether its quotes enclose nothing, so that one who reads by quotes may be wrong.
+    :param ambiguous: whether what its quotes enclose looks like rows, so that they may be taken for stray, and told.
     """
 
     name: str
@@ -50,12 +51,17 @@ class Strange:
     kind: str
     rows: list
     header: list[str]
-    stray: bool = False
+    ambiguous: bool = False
 
 
 def fits(text: str, encoding: str) -> str:
     """As much of a text as an encoding has."""
     return text.encode(encoding, "ignore").decode(encoding) if text else text
+
+
+def natural(encoding: str) -> str:
+    """What somebody may have written in an encoding."""
+    return NATURAL.get(encoding, SENTENCES[0])
 
 
 @st.composite
@@ -67,7 +73,7 @@ def tables(draw) -> Strange:
     quoting = csv.QUOTE_ALL if end == "\r" else draw(st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]))
     header = draw(st.sampled_from([["text"], ["id", "text"], ["text", "label", "note"]]))
     cells = draw(st.lists(st.lists(texts, min_size=len(header), max_size=len(header)), min_size=1, max_size=6))
-    rows = [[fits(cell, encoding) for cell in row] for row in cells]
+    rows = [*([fits(cell, encoding) for cell in row] for row in cells), [natural(encoding)] * len(header)]
     if quoting == csv.QUOTE_MINIMAL:  # csv quotes no CR where lines end in LF: at the end of one nobody can tell it
         rows = [[cell.replace("\r", "") if end == "\n" else cell for cell in row] for row in rows]
     stream = io.StringIO()
@@ -75,7 +81,8 @@ def tables(draw) -> Strange:
     csv.writer(stream, delimiter=delimiter, lineterminator=end, quoting=quoting).writerows([header, *rows])
     packing = draw(st.sampled_from(sorted(PACKINGS)))
     data = PACKINGS[packing]((said + stream.getvalue()).encode(encoding))
-    return Strange(f"a{suffix}{packing}", data, encoding, "table", rows, header)
+    ambiguous = delimiter == "\t" and any("\t" in cell and {"\n", "\r"} & set(cell) for row in rows for cell in row)
+    return Strange(f"a{suffix}{packing}", data, encoding, "table", rows, header, ambiguous)
 
 
 @st.composite
@@ -85,9 +92,9 @@ def unquoted(draw) -> Strange:
     mostly = st.text(st.sampled_from('好差"，'), max_size=8) | texts
     cells = draw(st.lists(st.lists(mostly, min_size=2, max_size=2), min_size=1, max_size=12))
     forbidden = str.maketrans("", "", "\t\n\r")
-    rows = [[fits(cell.translate(forbidden), encoding) for cell in row] for row in cells]
+    rows = [*([fits(cell.translate(forbidden), encoding) for cell in row] for row in cells), [natural(encoding)] * 2]
     text = end.join("\t".join(row) for row in [["id", "text"], *rows, [""]])
-    found = Strange("a.tsv", text.encode(encoding), encoding, "table", rows, ["id", "text"], stray=True)
+    found = Strange("a.tsv", text.encode(encoding), encoding, "table", rows, ["id", "text"])
     return replace(found, rows=by_quotes(text) or rows)
 
 
@@ -109,8 +116,7 @@ def lines(draw) -> Strange:
     found = draw(st.lists(texts, min_size=1, max_size=8))
     forbidden = str.maketrans("", "", "\n\r" if end != "\n" else "\n")
     rows = [fits(text.translate(forbidden), encoding).replace("\t", "").rstrip("\r") for text in found]
-    if end == "\r" and len(rows) == 1:
-        rows.append("好")
+    rows.append(natural(encoding))
     rows[0] = rows[0].lstrip("\ufeff") or "好"  # a byte order mark; and an empty file is refused
     packing = draw(st.sampled_from(sorted(PACKINGS)))
     data = PACKINGS[packing]((end.join(rows) + end).encode(encoding))

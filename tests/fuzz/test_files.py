@@ -89,5 +89,6 @@ def test_what_comes_in_goes_out(tmp_path, tiny_model, strange, kind, said):
         return
     if not said and any("may be" in sentence for sentence in told):
         return  # few characters, in whatever encoding: the doubt is said
-    same = check_json(strange, data) if kind == "jsonl" else check_table(strange, data, kind)
-    assert same or (strange.stray and any("quot" in sentence for sentence in told)), data
+    if strange.ambiguous and any("quot" in sentence for sentence in told):
+        return
+    assert check_json(strange, data) if kind == "jsonl" else check_table(strange, data, kind), data
