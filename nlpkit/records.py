@@ -268,7 +268,9 @@ def _stray_quote(lines: Sequence[str]) -> int | None:
             if len(own) == 1 and len(plain) == len(cells) and any('"' in cell and cell[0] != '"' for cell in plain):
                 return at
     except csv.Error as error:
-        return done if "end of data" not in str(error) or sum(map(len, lines[done:])) > SPAN else None
+        left = lines[done:]  # if a quote is open, it may close in lines that are not at hand
+        opens = "end of data" in str(error) and sum(map(len, left)) < SPAN
+        return None if opens and not (len(left) > 1 and _look_like_records(left, "\t", width)) else done
     return None
 
 

@@ -47,6 +47,12 @@ def test_quotes_that_enclose_a_tab_between_cells_enclose_nothing(read):
     assert told == [" is read without quoting, as on line 2 quotes do not enclose a whole cell"]
 
 
+def test_a_quote_that_opens_above_lines_that_look_like_rows_is_stray(read):
+    found, told = read('n\ttext\n1\t"\n2\t""""\n3\t好\n', "a.tsv")
+    assert found == [["1", '"'], ["2", '""""'], ["3", "好"]]
+    assert len(told) == 1
+
+
 def test_a_tsv_that_was_written_with_quotes_is_read_with_them(read):
     stream = io.StringIO()
     cells = [["1", "第一行\n第二行"], ["2", '说"好"'], ["3", "有\t制表符"], ["4", "平常"]]
