@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from reviews import DOMAINS, examples, parts
 
-from nlpkit.corpus import Example
-from nlpkit.inference.sentiment import SentimentModel
-from nlpkit.split import deduplicate, split
+from nlpkit.tasks.sentiment.model import SentimentModel
+from nlpkit.text.corpus import Example
+from nlpkit.text.split import deduplicate, split
 
 ROUNDS = 2000
 

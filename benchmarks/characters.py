@@ -25,19 +25,19 @@ from torch import nn
 from torch.nn import functional
 
 from nlpkit import __version__
-from nlpkit.bundle import ARRAYS, CONFIG, GRAPH, VOCABULARY, Bundle, dump_json
-from nlpkit.generation_evaluation import measure_texts
-from nlpkit.inference.characters import characters
-from nlpkit.inference.generate import GenerationModel
-from nlpkit.inference.ngrams import NgramMember
-from nlpkit.registry import registry
+from nlpkit.model.bundle import ARRAYS, CONFIG, GRAPH, VOCABULARY, Bundle, dump_json
+from nlpkit.plugins.registry import registry
+from nlpkit.tasks.generate.characters import characters
+from nlpkit.tasks.generate.kneser_ney import NgramSettings, ngram_arrays
+from nlpkit.tasks.generate.metrics import measure_texts
+from nlpkit.tasks.generate.model import GenerationModel
+from nlpkit.tasks.generate.network import LanguageModel
+from nlpkit.tasks.generate.ngrams import NgramMember
+from nlpkit.tasks.generate.objective import Documents, TokenPrediction
+from nlpkit.tasks.generate.settings import StreamTraining
+from nlpkit.text.vocabulary import TableVocabulary, dump_vocabulary
 from nlpkit.training.export import export_graph
-from nlpkit.training.generation_settings import StreamTraining
-from nlpkit.training.kneser_ney import NgramSettings, ngram_arrays
-from nlpkit.training.language_model import LanguageModel
 from nlpkit.training.optimizer import optimizer_of
-from nlpkit.training.token_prediction import Documents, TokenPrediction
-from nlpkit.vocabulary import TableVocabulary, dump_vocabulary
 
 HIDDEN, DIM = 320, 128  # of the networks whose speed is compared
 TUTORIAL = 256

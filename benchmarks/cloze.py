@@ -19,14 +19,14 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before numpy starts its own
 from reviews import FILES, parts
 from safetensors.numpy import save
 
-from nlpkit.bundle import ARRAYS, CONFIG, VOCABULARY, Bundle, dump_json, with_checksums
-from nlpkit.cloze_evaluation import ClozeMetrics, measure_items
-from nlpkit.cloze_items import Item, blanked
-from nlpkit.corpus import Example
-from nlpkit.inference.cloze import ClozeModel
-from nlpkit.inference.members import tokenize
-from nlpkit.training.counting import CountSettings, context_vocabulary, count_ngrams
-from nlpkit.vocabulary import dump_vocabulary
+from nlpkit.model.bundle import ARRAYS, CONFIG, VOCABULARY, Bundle, dump_json, with_checksums
+from nlpkit.model.members import tokenize
+from nlpkit.tasks.cloze.counting import CountSettings, context_vocabulary, count_ngrams
+from nlpkit.tasks.cloze.items import Item, blanked
+from nlpkit.tasks.cloze.metrics import ClozeMetrics, measure_items
+from nlpkit.tasks.cloze.model import ClozeModel
+from nlpkit.text.corpus import Example
+from nlpkit.text.vocabulary import dump_vocabulary
 
 TIMED = 500  # blanks
 COUNTS = CountSettings(min_count=3, reach=5, escape=16.0)

@@ -24,16 +24,16 @@ from processes import cost
 from reviews import FILES
 from safetensors.numpy import save
 
-from nlpkit.builtin.codes import collisions
-from nlpkit.bundle import ARRAYS, Bundle, with_checksums
-from nlpkit.cloze_evaluation import item_blanks, measure_items
-from nlpkit.cloze_items import blanked
-from nlpkit.corpus import read_examples
-from nlpkit.inference.cloze import ClozeModel
-from nlpkit.inference.cloze_members import NetworkMember
-from nlpkit.inference.decoders import unpack
-from nlpkit.inference.members import load_arrays
-from nlpkit.split import deduplicate, split
+from nlpkit.components.codes import collisions
+from nlpkit.components.decoders import unpack
+from nlpkit.model.bundle import ARRAYS, Bundle, with_checksums
+from nlpkit.model.members import load_arrays
+from nlpkit.tasks.cloze.items import blanked
+from nlpkit.tasks.cloze.members import NetworkMember
+from nlpkit.tasks.cloze.metrics import item_blanks, measure_items
+from nlpkit.tasks.cloze.model import ClozeModel
+from nlpkit.text.corpus import read_examples
+from nlpkit.text.split import deduplicate, split
 
 ROWS = FILES[:2]
 BITS = (64, 100, 256)

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 from processes import cost
 
-from nlpkit.corpus import read_examples
-from nlpkit.registry import registry
+from nlpkit.plugins.registry import registry
+from nlpkit.text.corpus import read_examples
 
 SEED = 0
 FEW, MANY = 1_000, 20_000  # reviews that are scored to see how long that takes

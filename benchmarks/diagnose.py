@@ -27,7 +27,7 @@ from nlpkit_diagnose.summary import Spread, of_encoder, summaries
 from nlpkit_diagnose.task import Settings, Task
 from nlpkit_diagnose.tasks import TASKS
 
-from nlpkit.fetching import sha256_of
+from nlpkit.text.fetching import sha256_of
 
 ENCODERS = ("srn", "rnn", "lstm", "gru", "transformer")
 FILES = {"ball": "ball.csv", "stock": "601988.SS.csv", "salary": "salary.csv"}

@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from nlpkit.corpus import read_unlabelled
-from nlpkit.encodings import HEAD, find_encoding
+from nlpkit.text.corpus import read_unlabelled
+from nlpkit.text.encodings import HEAD, find_encoding
 
 ENCODINGS = ("utf-8", "utf-8-sig", "gbk", "gb18030", "cp950", "utf-16", "utf-16-le", "utf-16-be")
 

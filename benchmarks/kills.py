@@ -24,8 +24,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from nlpkit import bundle
-from nlpkit.corpus import read_examples
+from nlpkit.model import bundle
+from nlpkit.text.corpus import read_examples
 
 NETWORK = ("training.epochs=3", "encoder.dropout=0.3", "encoder.hidden=24", "embedding.dim=16")
 TRAINED = {

@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from nlpkit.corpus import Example, read_examples
+from nlpkit.text.corpus import Example, read_examples
 
 MODEL = {
     "name": "small",
@@ -43,7 +43,7 @@ def _numbered(path: str, number: int) -> Iterator[Example]:
 def train(corpora: list[str], rows: int, folder: Path) -> dict[str, float]:
     import torch  # after the parent's own run
 
-    from nlpkit.training import sentiment
+    from nlpkit.tasks.sentiment import run as sentiment
     from nlpkit.training.events import Fitting, Prepared, Saved
     from nlpkit.training.loop import Epoch
     from nlpkit.training.settings import settings

@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from nlpkit.corpus import read_examples
-from nlpkit.normalisation import Normaliser
+from nlpkit.tasks.sentiment.member import composed
+from nlpkit.tasks.sentiment.objective import Classification, row_losses
+from nlpkit.text.corpus import read_examples
+from nlpkit.text.normalisation import Normaliser
 from nlpkit.training.batching import Rows
-from nlpkit.training.classification import Classification, row_losses
 from nlpkit.training.loop import Step, fit
-from nlpkit.training.member import composed
 from nlpkit.training.optimizer import optimizer_of
 from nlpkit.training.plan import result
 from nlpkit.training.settings import MemberSettings, read_recipe, settings

@@ -17,7 +17,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before numpy and torch start theirs
 import numpy as np
 from numpy.typing import NDArray
 
-from nlpkit.inference.decoders import CodeDecoder, pack
+from nlpkit.components.decoders import CodeDecoder, pack
 
 BITS, K, BATCH = 100, 10, 64
 

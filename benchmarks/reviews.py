@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from nlpkit.corpus import Example, read_examples
-from nlpkit.split import Split, deduplicate, split
+from nlpkit.text.corpus import Example, read_examples
+from nlpkit.text.split import Split, deduplicate, split
 
 FILES = ("goods_zh.txt", "online_shopping_10_cats.csv", "ChnSentiCorp_htl_all.csv")
 DOMAINS = ("goods", "shopping", "hotel")

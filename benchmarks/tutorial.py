@@ -16,12 +16,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from nlpkit.corpus import read_examples
-from nlpkit.normalisation import Normaliser
+from nlpkit.tasks.sentiment.member import composed
+from nlpkit.tasks.sentiment.objective import Classification
+from nlpkit.text.corpus import read_examples
+from nlpkit.text.normalisation import Normaliser
 from nlpkit.training.batching import Rows
-from nlpkit.training.classification import Classification
 from nlpkit.training.loop import Epoch, fit
-from nlpkit.training.member import composed
 from nlpkit.training.plan import result
 from nlpkit.training.settings import read_recipe, settings
 from nlpkit.training.storage import StoredCorpus, store_corpus

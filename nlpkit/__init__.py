@@ -20,13 +20,13 @@ if TYPE_CHECKING:
         PluginError,
         SettingError,
     )
-    from nlpkit.hookspecs import hookimpl
-    from nlpkit.inference.cloze import ClozeModel, Filled, Filling
-    from nlpkit.inference.generate import GenerationModel, Text
-    from nlpkit.inference.opening import load
-    from nlpkit.inference.sampling import Sampling
-    from nlpkit.inference.sentiment import Score, SentimentModel
-    from nlpkit.protocols import BatchTokenizer, Decoder, Embedding, Encoder, OutputEmbedding, OutputLayer, Tokenizer
+    from nlpkit.model.opening import load
+    from nlpkit.plugins.base import BatchTokenizer, Decoder, Embedding, Encoder, OutputEmbedding, OutputLayer, Tokenizer
+    from nlpkit.plugins.hookspecs import hookimpl
+    from nlpkit.tasks.cloze.model import ClozeModel, Filled, Filling
+    from nlpkit.tasks.generate.model import GenerationModel, Text
+    from nlpkit.tasks.generate.sampling import Sampling
+    from nlpkit.tasks.sentiment.model import Score, SentimentModel
 
 __version__ = "0.1.0"
 _HOMES = {
@@ -39,13 +39,13 @@ _HOMES = {
         "PluginError",
         "SettingError",
     ),
-    "nlpkit.hookspecs": ("hookimpl",),
-    "nlpkit.inference.cloze": ("ClozeModel", "Filled", "Filling"),
-    "nlpkit.inference.generate": ("GenerationModel", "Text"),
-    "nlpkit.inference.opening": ("load",),
-    "nlpkit.inference.sampling": ("Sampling",),
-    "nlpkit.inference.sentiment": ("Score", "SentimentModel"),
-    "nlpkit.protocols": (
+    "nlpkit.plugins.hookspecs": ("hookimpl",),
+    "nlpkit.tasks.cloze.model": ("ClozeModel", "Filled", "Filling"),
+    "nlpkit.tasks.generate.model": ("GenerationModel", "Text"),
+    "nlpkit.model.opening": ("load",),
+    "nlpkit.tasks.generate.sampling": ("Sampling",),
+    "nlpkit.tasks.sentiment.model": ("Score", "SentimentModel"),
+    "nlpkit.plugins.base": (
         "BatchTokenizer",
         "Decoder",
         "Embedding",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from nlpkit.bundle import save, with_checksums
+from nlpkit.model.bundle import save, with_checksums
 from tests.tiny import model_files, sample
 
 ROOT = Path(__file__).parent.parent

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from nlpkit import hookspecs
-from nlpkit.bundle import save
+from nlpkit.model.bundle import save
+from nlpkit.plugins import hookspecs
 from nlpkit.testing import checks
 from tests.tiny import model_files, sample
 

@@ -15,22 +15,22 @@ import numpy as np
 import pytest
 from safetensors.numpy import save as save_arrays
 
-from nlpkit.bundle import Bundle, save
 from nlpkit.errors import NlpkitError
-from nlpkit.inference import graphs
-from nlpkit.inference.opening import load
-from tests import tiny_generation
-from tests.commands.test_score import one_sentence
+from nlpkit.model import graphs
+from nlpkit.model.bundle import Bundle, save
+from nlpkit.model.opening import load
+from tests.tasks.generate import tiny as tiny_generation
+from tests.tasks.cloze.tiny import cloze_files, counted_files
+from tests.tasks.sentiment.test_score import one_sentence
 from tests.tiny import WORDS, component, model_files, sample, stage, table_member
-from tests.tiny_cloze import cloze_files, counted_files
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the folders hold what only Unix has")
 SECONDS, KILOBYTES = 5, 3 << 20  # of a processor, and of memory, that a refusal may take
 CHECKING = """
 import json, resource, sys, time
 from nlpkit.errors import NlpkitError
-from nlpkit import stored_files
-from nlpkit.inference.opening import load
+from nlpkit.model import stored_files
+from nlpkit.model.opening import load
 stored_files._RELATIVE &= sys.argv[1] == "relative"
 resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
 for folder in sys.argv[2:]:
@@ -546,9 +546,9 @@ def refusal(bundle: Bundle) -> str:
 
 
 def load_from(bundle: Bundle):
-    from nlpkit.inference.cloze import ClozeModel
-    from nlpkit.inference.generate import GenerationModel
-    from nlpkit.inference.sentiment import SentimentModel
+    from nlpkit.tasks.cloze.model import ClozeModel
+    from nlpkit.tasks.generate.model import GenerationModel
+    from nlpkit.tasks.sentiment.model import SentimentModel
 
     kinds = {kind.task: kind for kind in (SentimentModel, ClozeModel, GenerationModel)}
     task = bundle.config["task"]

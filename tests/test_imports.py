@@ -3,8 +3,8 @@ import sys
 
 import pytest
 
-from nlpkit.bundle import save
-from tests.tiny_cloze import counted_files
+from nlpkit.model.bundle import save
+from tests.tasks.cloze.tiny import counted_files
 
 HEAVY = ("numpy", "onnxruntime", "torch", "rich", "jieba", "rjieba", "orjson", "opencc", "safetensors", "onnx")
 REPORT = f"\nprint([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
@@ -32,7 +32,7 @@ def imported(program, *arguments):
         "import sys, nlpkit",
         "import sys\nfrom nlpkit import hookimpl",
         "import sys, nlpkit.commands",
-        "import sys, nlpkit.builtin",
+        "import sys, nlpkit.components",
     ],
 )
 def test_importing_is_light(program):

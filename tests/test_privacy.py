@@ -13,11 +13,11 @@ from pathlib import Path
 import click
 import pytest
 
-from nlpkit.bundle import UNLISTED, Bundle
 from nlpkit.commands import cli
-from nlpkit.telemetry import SWITCHES, disable_telemetry
+from nlpkit.model.bundle import UNLISTED, Bundle
+from nlpkit.plugins.telemetry import SWITCHES, disable_telemetry
 from tests.commands.test_plugin_checks import SOUND
-from tests.commands.test_train import RECIPE, write_goods
+from tests.tasks.sentiment.test_train import RECIPE, write_goods
 
 SECONDS = 2.0  # that a process goes on living: telemetry waits before it sends
 LIVING = f"""
@@ -204,7 +204,9 @@ def test_commands_of_several_seconds_open_no_socket_and_write_nothing(tmp_path, 
         "library": Watched(tmp_path / "library", program=LIVING.format(library)),
         "plugin": Watched(
             tmp_path / "plugin",
-            program=LIVING.format("from nlpkit.registry import registry; registry(); import onnxruntime; print(1)"),
+            program=LIVING.format(
+                "from nlpkit.plugins.registry import registry; registry(); import onnxruntime; print(1)"
+            ),
         ),
     }
     for name, process in running.items():

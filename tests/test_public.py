@@ -7,7 +7,7 @@ import pytest
 import nlpkit
 from nlpkit import errors
 from nlpkit.errors import MissingExtra, NlpkitError, nearest
-from nlpkit.inference.sentiment import Score, SentimentModel
+from nlpkit.tasks.sentiment.model import Score, SentimentModel
 
 
 def test_names_are_sorted_and_resolve():

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from safetensors.numpy import save
 
-from nlpkit.vocabulary import TableVocabulary, dump_vocabulary
+from nlpkit.text.vocabulary import TableVocabulary, dump_vocabulary
 
 LABELS = ("negative", "positive")
 WORDS = {"好": 2.0, "棒": 1.5, "快": 0.5, "慢": -0.5, "差": -2.0, "烂": -1.5, "的": 0.0, "货": 0.0}

@@ -53,7 +53,7 @@ class PluginGroup(click.Group):
         if self._loaded:
             return
         self._loaded = True
-        from nlpkit.registry import registry
+        from nlpkit.plugins.registry import registry
 
         found = registry()
         found.add_commands(self)

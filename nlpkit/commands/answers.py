@@ -9,8 +9,8 @@ import json
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
-from nlpkit.json_rows import as_written
-from nlpkit.rows import Row, Source
+from nlpkit.text.json_rows import as_written
+from nlpkit.text.rows import Row, Source
 
 
 class JsonLines:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from nlpkit.catalogue import Entry
-    from nlpkit.corpus import Faults
+    from nlpkit.text.catalogue import Entry
+    from nlpkit.text.corpus import Faults
 
 
 @click.group()
@@ -29,8 +29,8 @@ def list_corpora(kind: str) -> None:
     nlpkit corpus list
     nlpkit corpus list --format json | jq '.[].name'
     """
-    from nlpkit.catalogue import find, names
     from nlpkit.commands import console, table, tell_json
+    from nlpkit.text.catalogue import find, names
 
     entries = [find(name) for name in names()]
     if kind == "json":
@@ -55,9 +55,9 @@ def show(name: str, kind: str) -> None:
     nlpkit corpus show waimai_10k
     nlpkit corpus show ./ours.toml --format json
     """
-    from nlpkit.catalogue import find, open_corpus
     from nlpkit.commands import tell, tell_json
-    from nlpkit.corpus import Faults
+    from nlpkit.text.catalogue import find, open_corpus
+    from nlpkit.text.corpus import Faults
 
     entry, faults = find(name), Faults()
     facts = _facts(entry)
@@ -85,10 +85,10 @@ def fetch(chosen: tuple[str, ...], force: bool) -> None:
     nlpkit corpus fetch waimai_10k tnews
     nlpkit corpus fetch ./ours.toml
     """
-    from nlpkit.catalogue import find
     from nlpkit.commands import fail, tell
     from nlpkit.errors import NlpkitError
-    from nlpkit.fetching import fetch_corpus
+    from nlpkit.text.catalogue import find
+    from nlpkit.text.fetching import fetch_corpus
 
     entries = [find(name) for name in chosen]
     failed = False

@@ -11,12 +11,12 @@ import click
 
 from nlpkit.commands import say
 from nlpkit.errors import SettingError
-from nlpkit.labels import rename_options
+from nlpkit.text.labels import rename_options
 
 if TYPE_CHECKING:
-    from nlpkit.corpus import Example, Faults
-    from nlpkit.evaluation import Neglect
-    from nlpkit.labels import Alike
+    from nlpkit.tasks.sentiment.metrics import Neglect
+    from nlpkit.text.corpus import Example, Faults
+    from nlpkit.text.labels import Alike
 
 BALANCED = "--set training.class_weights=balanced"
 WORDS = 4  # that were taken for no label, named
@@ -37,7 +37,7 @@ def labelled_rows(corpora: Sequence[str], *, kept: Collection[str] = (), **colum
 
     :param kept: labels such as ``none`` that are meant.
     """
-    from nlpkit.catalogue import examples_of
+    from nlpkit.text.catalogue import examples_of
 
     return _rows(partial(examples_of, kept=kept), corpora, **columns)
 
@@ -47,13 +47,13 @@ def unlabelled_rows(corpora: Sequence[str], *, blank_lines: bool = False, **colu
 
     :param blank_lines: every line of a file of lines is a row as it stands, blank ones too.
     """
-    from nlpkit.catalogue import texts_of
+    from nlpkit.text.catalogue import texts_of
 
     return _rows(partial(texts_of, blank_lines=blank_lines), corpora, **columns)
 
 
 def _rows(read: Callable[..., Iterable[Example]], corpora: Sequence[str], **columns: str | None) -> Iterator[Example]:
-    from nlpkit.corpus import Faults
+    from nlpkit.text.corpus import Faults
 
     faults = Faults()
     for corpus in corpora:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from nlpkit.bundle import Bundle
+    from nlpkit.model.bundle import Bundle
 
 
 @click.group()
@@ -23,10 +23,10 @@ def list_models(kind: str) -> None:
     \b
     nlpkit models list
     """
-    from nlpkit.bundle import find
     from nlpkit.commands import console, table, tell_json, warn
     from nlpkit.errors import BundleError
-    from nlpkit.registry import registry
+    from nlpkit.model.bundle import find
+    from nlpkit.plugins.registry import registry
 
     found = []
     for name in registry().names("model"):
@@ -64,8 +64,8 @@ def show(model: str, kind: str) -> None:
     nlpkit models show reviews
     nlpkit models show ./mine --format json | jq .members
     """
-    from nlpkit.bundle import CARD, CONFIG, find
     from nlpkit.commands import tell, tell_json
+    from nlpkit.model.bundle import CARD, CONFIG, find
 
     bundle = find(model)
     if kind == "json":
@@ -87,8 +87,8 @@ def check(chosen: tuple[str, ...]) -> None:
     """
     from nlpkit.commands import say, tell
     from nlpkit.errors import NlpkitError
-    from nlpkit.inference.opening import load
-    from nlpkit.registry import registry
+    from nlpkit.model.opening import load
+    from nlpkit.plugins.registry import registry
 
     failed = False
     for name in chosen or registry().names("model"):
@@ -110,7 +110,7 @@ def check(chosen: tuple[str, ...]) -> None:
 
 def _answers(bundle: Bundle) -> dict[str, Any]:
     """What a model can say: its labels, or how many words."""
-    from nlpkit.bundle import ANSWERS, CONFIG
+    from nlpkit.model.bundle import ANSWERS, CONFIG
 
     task = bundle.config["task"]
     with bundle.reading(CONFIG):

@@ -14,7 +14,7 @@ from pathlib import Path
 from string import Template
 
 from nlpkit.errors import SettingError
-from nlpkit.registry import ELSEWHERE, registry
+from nlpkit.plugins.registry import ELSEWHERE, registry
 
 PREFIX = "nlpkit-zh-"
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")

@@ -79,7 +79,7 @@ plugins.add_command(check)
 
 def _found() -> list[dict[str, Any]]:
     """Each plugin, and the names that it registered by their kinds."""
-    from nlpkit.registry import registry
+    from nlpkit.plugins.registry import registry
 
     known = registry()
     found: list[dict[str, Any]] = []

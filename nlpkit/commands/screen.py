@@ -12,7 +12,7 @@ import re
 import sys
 from typing import IO, Any, TextIO, cast
 
-from nlpkit.invisible import STEERING, ranges
+from nlpkit.text.invisible import STEERING, ranges
 
 CONTROL = re.compile(rf"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f{ranges(STEERING)}]")  # not tabs and line ends
 _IN_JSON = re.compile(f"[{ranges(STEERING)}]")  # where ASCII's are escapes anyway

@@ -16,8 +16,8 @@ import click
 
 from nlpkit.commands.screen import HarmlessBytes, binary
 from nlpkit.errors import DataError
-from nlpkit.rows import Row, Source, argument_row, open_rows
-from nlpkit.writing import replacing
+from nlpkit.files import replacing
+from nlpkit.text.rows import Row, Source, argument_row, open_rows
 
 PATIENCE = 1.0  # seconds of silence
 _DESCRIPTOR = re.compile(r"/dev/(?:fd/(?P<number>\d+)|(?P<name>stdin|stdout|stderr))|/proc/self/fd/(?P<other>\d+)")

@@ -17,7 +17,7 @@ from nlpkit.commands.labelled import ENCODING, TEXT_COLUMN
 from nlpkit.errors import DataError, MissingExtra
 
 if TYPE_CHECKING:
-    from nlpkit.corpus import Example
+    from nlpkit.text.corpus import Example
     from nlpkit.training.events import Event
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -110,8 +110,8 @@ class RunOptions:
         :param files: values of options, some of which are paths of files that the run is of.
         :param samples: a file of texts by which the model tests itself.
         """
-        from nlpkit.bundle import writable
         from nlpkit.commands.training_view import show
+        from nlpkit.model.bundle import writable
 
         set_threads(self.threads or asked.get("threads", 1))
         writable(folder, force=self.force or asked.get("force", False))
@@ -170,8 +170,8 @@ def set_threads(threads: int) -> None:
 
 def origin_of(corpora: Sequence[str], columns: Mapping[str, str | None], options: Iterable[object]) -> dict[str, Any]:
     """What a run is of: the corpora as they were said, and the SHA-256 of every file, those that options name too."""
-    from nlpkit.catalogue import files_of
-    from nlpkit.fetching import sha256_of
+    from nlpkit.text.catalogue import files_of
+    from nlpkit.text.fetching import sha256_of
 
     paths = [path for corpus in corpora for path in files_of(corpus)]
     paths += [Path(value) for value in options if isinstance(value, str)]
@@ -181,7 +181,7 @@ def origin_of(corpora: Sequence[str], columns: Mapping[str, str | None], options
 
 def unchanged(origin: dict[str, Any] | None) -> dict[str, Any]:
     """The rows that a run was begun with; a file that is gone may be, as long as its rows were stored."""
-    from nlpkit.fetching import sha256_of
+    from nlpkit.text.fetching import sha256_of
 
     if origin is None or "files" not in origin:
         raise DataError("the run was begun by a program, not by this command: resume it there")
@@ -193,7 +193,7 @@ def unchanged(origin: dict[str, Any] | None) -> dict[str, Any]:
 
 def lines(path: Path) -> list[str]:
     """The rows of a file."""
-    from nlpkit.rows import open_rows
+    from nlpkit.text.rows import open_rows
 
     with open_rows(path) as source:
         return [row.text for row in itertools.chain.from_iterable(source.blocks) if row.fault is None]

@@ -11,13 +11,13 @@ from nlpkit.commands import console, say, table, warn
 from nlpkit.commands.labelled import BALANCED, told_alike, told_neglect
 from nlpkit.commands.progress import accuracy_of, clock, follow, live
 from nlpkit.commands.screen import shown
-from nlpkit.labels import rename_options
+from nlpkit.text.labels import rename_options
 
 if TYPE_CHECKING:
-    from nlpkit.cloze_evaluation import ClozeMetrics
     from nlpkit.commands.progress import Bar
-    from nlpkit.evaluation import Metrics
-    from nlpkit.generation_evaluation import GenerationMetrics
+    from nlpkit.tasks.cloze.metrics import ClozeMetrics
+    from nlpkit.tasks.generate.metrics import GenerationMetrics
+    from nlpkit.tasks.sentiment.metrics import Metrics
     from nlpkit.training.events import (
         CutTexts,
         Event,
@@ -213,7 +213,7 @@ def _saved(event: Saved) -> None:
 
 
 def _sentiment_figures(metrics: Mapping[str, Metrics]) -> None:
-    from nlpkit.commands.sentiment import show_metrics
+    from nlpkit.tasks.sentiment.commands import show_metrics
 
     show_metrics(dict(metrics))
     for sentence in _doubts(metrics["all"]):
@@ -221,13 +221,13 @@ def _sentiment_figures(metrics: Mapping[str, Metrics]) -> None:
 
 
 def _cloze_figures(metrics: Mapping[str, ClozeMetrics]) -> None:
-    from nlpkit.commands.cloze import show_metrics
+    from nlpkit.tasks.cloze.commands import show_metrics
 
     show_metrics(metrics)
 
 
 def _generation_figures(metrics: Mapping[str, GenerationMetrics]) -> None:
-    from nlpkit.commands.generation import show_metrics
+    from nlpkit.tasks.generate.commands import show_metrics
 
     show_metrics(metrics)
 

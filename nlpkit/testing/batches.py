@@ -12,13 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from nlpkit.bundle import GRAPH
-from nlpkit.inference.graphs import Graph
+from nlpkit.model.bundle import GRAPH
+from nlpkit.model.graphs import Graph
+from nlpkit.model.network import Network
 from nlpkit.testing.discovery import Subject
 from nlpkit.testing.kit import CheckError
 from nlpkit.training.composition import dump_weights, load_weights
 from nlpkit.training.export import export_graph
-from nlpkit.training.network import Network
 
 NEAR = 1e-4  # a difference that another order of additions explains
 SEED = 20_000

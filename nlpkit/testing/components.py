@@ -11,8 +11,8 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from nlpkit.errors import MissingExtra, NlpkitError, PluginError
-from nlpkit.protocols import PARTS
-from nlpkit.registry import GIVEN
+from nlpkit.plugins.base import PARTS
+from nlpkit.plugins.registry import GIVEN
 from nlpkit.testing.discovery import Subject
 from nlpkit.testing.kit import CheckError, sentence
 

@@ -12,15 +12,15 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from nlpkit.errors import NlpkitError, SettingError, nearest
-from nlpkit.installed import GROUP, OURS, Installed, left_out, normalised
-from nlpkit.installed import installed as all_installed
-from nlpkit.registry import Component, Registry, registry
+from nlpkit.plugins.installed import GROUP, OURS, Installed, left_out, normalised
+from nlpkit.plugins.installed import installed as all_installed
+from nlpkit.plugins.registry import Component, Registry, registry
 from nlpkit.testing.kit import CheckError, NotChecked
 
 if TYPE_CHECKING:
     import click
 
-CORE = "nlpkit.builtin"
+CORE = "nlpkit.components"
 KINDS = ("tokenizer", "embedding", "encoder", "output", "model")
 Settings = Mapping[str, Mapping[str, Any]]
 

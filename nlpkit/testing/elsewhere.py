@@ -12,7 +12,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from nlpkit.installed import OURS
+from nlpkit.plugins.installed import OURS
 from nlpkit.testing.discovery import CORE, Subject, Target
 from nlpkit.testing.kit import CheckError, NotChecked
 
@@ -71,7 +71,7 @@ def _imported(asked: Mapping[str, Any]) -> list[str]:
     """Heavy modules that start-up with this plugin imports, and start-up without it does not."""
     import click
 
-    from nlpkit.registry import Registry
+    from nlpkit.plugins.registry import Registry
 
     before, found = set(sys.modules), Registry()
     _register(found, asked["plugin"])
@@ -100,7 +100,7 @@ _ANSWERS = {"imported": _imported, "tokens": _tokens, "logits": _logits}
 
 
 def _component(asked: Mapping[str, Any]) -> Any:
-    from nlpkit.registry import Registry
+    from nlpkit.plugins.registry import Registry
 
     found = Registry()
     if asked["plugin"]["module"] != CORE:

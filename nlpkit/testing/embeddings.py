@@ -10,15 +10,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nlpkit.model.network import Head, Network
 from nlpkit.testing import batches
 from nlpkit.testing.batches import check_near, check_numbers
 from nlpkit.testing.components import check_config
 from nlpkit.testing.discovery import Subject
 from nlpkit.testing.kit import CheckError, NotChecked, sentence
 from nlpkit.testing.samples import LABELS, LONG, PLAIN, TIMES, Documents, odd
-from nlpkit.training.network import Head, Network
+from nlpkit.text.vocabulary import (
+    PAD,
+    HashVocabulary,
+    TableVocabulary,
+    Tokens,
+    Vocabulary,
+    dump_vocabulary,
+    load_vocabulary,
+)
 from nlpkit.training.settings import HeadSettings
-from nlpkit.vocabulary import PAD, HashVocabulary, TableVocabulary, Tokens, Vocabulary, dump_vocabulary, load_vocabulary
 
 RAGGED = (PLAIN[6], PLAIN[3], "", PLAIN[0])
 MANY = 2000  # characters of a text that is longer than most

@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 
 from nlpkit.errors import SettingError
+from nlpkit.model.network import Head, Network
 from nlpkit.testing import batches
 from nlpkit.testing.batches import check_near, check_numbers
 from nlpkit.testing.components import INPUT_DIM
 from nlpkit.testing.discovery import Subject
 from nlpkit.testing.kit import CheckError, NotChecked
 from nlpkit.testing.samples import PLAIN
-from nlpkit.training.network import Head, Network
+from nlpkit.text.vocabulary import Tokens
 from nlpkit.training.settings import HeadSettings
-from nlpkit.vocabulary import Tokens
 
 LENGTHS = (7, 1, 0, 4)
 LONG = 1500

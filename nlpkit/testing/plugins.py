@@ -27,7 +27,7 @@ def start_up(subject: Subject) -> None:
 
 def opens(subject: Subject) -> None:
     """A registered folder is a model, and answers its samples as when it was saved."""
-    from nlpkit.inference.opening import load
+    from nlpkit.model.opening import load
 
     faults = load(subject.component.factory).check()
     if faults:

@@ -43,7 +43,7 @@ _RAW = (
 
 def odd() -> list[str]:
     """Texts that are hard to cut, as they arrive: normalised by any settings, lone surrogates and newlines replaced."""
-    from nlpkit.normalisation import Normaliser  # needs numpy
+    from nlpkit.text.normalisation import Normaliser  # needs numpy
 
     plain = Normaliser(nfkc=False, lower=False, simplify=False, visible=False)
     return [*plain.batch(_RAW), *Normaliser(zero=True).batch(_RAW)]

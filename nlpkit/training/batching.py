@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nlpkit.vocabulary import PAD
+from nlpkit.text.vocabulary import PAD
 
 POOL = 64  # batches drawn together and sorted by length before they are cut
 BLOCK = 1 << 22  # ids that are counted together

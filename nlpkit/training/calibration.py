@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nlpkit.inference.members import Floats
-from nlpkit.inference.mixing import Stage
+from nlpkit.model.members import Floats
+from nlpkit.model.mixing import Stage
 
 RANGE = float(np.log(100))
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nlpkit.bundle import ANSWERS, VOCABULARY
+from nlpkit.model.bundle import ANSWERS, VOCABULARY
 
 PARTS = ("embedding", "encoder", "output")
 

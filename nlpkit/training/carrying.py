@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from nlpkit.errors import PluginError, SettingError
-from nlpkit.protocols import Encoder
+from nlpkit.plugins.base import Encoder
 
 State = list[Tensor]  # what an encoder carries, flat
 

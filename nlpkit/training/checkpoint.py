@@ -14,7 +14,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from nlpkit.errors import NlpkitError
-from nlpkit.writing import replace_file
+from nlpkit.files import replace_file
 
 SHARE = 20  # a save may take one part in so many of the time
 

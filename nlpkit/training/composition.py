@@ -17,18 +17,25 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import nn
 
-from nlpkit import bundle
-from nlpkit.bundle import Bundle, recorded
 from nlpkit.errors import NlpkitError, PluginError, SettingError
-from nlpkit.inference.members import Floats, TextIds, run_sorted
-from nlpkit.inference.numbers import check_weights
-from nlpkit.normalisation import Normaliser
-from nlpkit.protocols import PARTS, Embedding, Encoder
-from nlpkit.registry import Component, registry
-from nlpkit.training.network import Head, Network
+from nlpkit.files import write_synced
+from nlpkit.model import bundle
+from nlpkit.model.bundle import Bundle, recorded
+from nlpkit.model.members import Floats, TextIds, run_sorted
+from nlpkit.model.network import Head, Network
+from nlpkit.model.numbers import check_weights
+from nlpkit.plugins.base import PARTS, Embedding, Encoder
+from nlpkit.plugins.registry import Component, registry
+from nlpkit.text.normalisation import Normaliser
+from nlpkit.text.vocabulary import (
+    UNKNOWN,
+    HashVocabulary,
+    TableVocabulary,
+    Vocabulary,
+    dump_vocabulary,
+    load_vocabulary,
+)
 from nlpkit.training.settings import MemberSettings, Settings
-from nlpkit.vocabulary import UNKNOWN, HashVocabulary, TableVocabulary, Vocabulary, dump_vocabulary, load_vocabulary
-from nlpkit.writing import write_synced
 
 ENTRY = "entry.json"
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from nlpkit.evaluation import Neglect
-from nlpkit.inference.mixing import Stage
-from nlpkit.labels import Alike
+from nlpkit.model.mixing import Stage
+from nlpkit.tasks.sentiment.metrics import Neglect
+from nlpkit.text.labels import Alike
 from nlpkit.training.loop import Diverged, Epoch, Resumed, Step
 
 

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 from torch import nn
 
-from nlpkit.bundle import ARRAYS, GRAPH
 from nlpkit.errors import MissingExtra, NlpkitError
-from nlpkit.inference.members import NORMS
-from nlpkit.protocols import StaticEmbedding
-from nlpkit.telemetry import disable_telemetry
-from nlpkit.training.network import Network
+from nlpkit.model.bundle import ARRAYS, GRAPH
+from nlpkit.model.members import NORMS
+from nlpkit.model.network import Network
+from nlpkit.plugins.base import StaticEmbedding
+from nlpkit.plugins.telemetry import disable_telemetry
 
 AGREEMENT = {"float32": 1e-4, "int8": 0.05}  # greatest difference of a calibrated probability; int8 rounds
 SMALL = 1024  # arrays of fewer numbers stay float32

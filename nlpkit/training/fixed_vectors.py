@@ -14,11 +14,11 @@ import torch
 from numpy.typing import NDArray
 
 from nlpkit.errors import DataError, PluginError
-from nlpkit.protocols import Embedding
+from nlpkit.files import sync
+from nlpkit.plugins.base import Embedding
 from nlpkit.training.batching import Chosen, Rows, in_order
 from nlpkit.training.events import Working
 from nlpkit.training.storage import map_array
-from nlpkit.writing import sync
 
 CHUNK = 256  # rows that are computed together; an interrupted run goes on behind the last whole chunk
 BATCH = 32  # rows of these that are in the embedding together

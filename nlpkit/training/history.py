@@ -13,10 +13,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from nlpkit.bundle import CURVE, HISTORY
 from nlpkit.errors import MissingExtra
+from nlpkit.files import replace_file
+from nlpkit.model.bundle import CURVE, HISTORY
 from nlpkit.training.loop import Epoch
-from nlpkit.writing import replace_file
 
 
 class History:

@@ -15,14 +15,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nlpkit import bundle
-from nlpkit.corpus import Example, renamed
-from nlpkit.normalisation import Normaliser
-from nlpkit.training.classification import Classification
+from nlpkit.model import bundle
+from nlpkit.tasks.sentiment.member import composed, learning
+from nlpkit.tasks.sentiment.objective import Classification
+from nlpkit.text.corpus import Example, renamed
+from nlpkit.text.normalisation import Normaliser
 from nlpkit.training.composition import Composition, rehearse
 from nlpkit.training.export import export
 from nlpkit.training.loop import Step, fit
-from nlpkit.training.member import composed, learning
 from nlpkit.training.settings import MemberSettings, Settings, TrainingSettings
 from nlpkit.training.storage import StoredCorpus, store_corpus
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nlpkit.errors import SettingError
+from nlpkit.tasks.sentiment.objective import logits_of
 from nlpkit.training.batching import Chosen, Rows, batches
-from nlpkit.training.classification import logits_of
 from nlpkit.training.loop import Validation
 from nlpkit.training.settings import LoopSettings, RowTraining
 

@@ -21,7 +21,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from nlpkit.errors import BundleError, DataError, NlpkitError, SettingError
-from nlpkit.writing import remove_dead_folders, replace_file
+from nlpkit.files import remove_dead_folders, replace_file
 
 REQUEST, CORPUS, LOCK = "run.json", "corpus", ".nlpkit.lock"
 FORCE = "force"  # whether the model may be replaced: a resumed run need not say it again

@@ -14,13 +14,13 @@ from typing import Any
 import torch
 
 import nlpkit
-from nlpkit import bundle
-from nlpkit.corpus import Example
-from nlpkit.inference.mixing import Stage
-from nlpkit.normalisation import Normaliser
+from nlpkit.model import bundle
+from nlpkit.model.mixing import Stage
+from nlpkit.text.continuous import Continuous
+from nlpkit.text.corpus import Example
+from nlpkit.text.normalisation import Normaliser
 from nlpkit.training.card import card
 from nlpkit.training.composition import Made
-from nlpkit.training.continuous import Continuous
 from nlpkit.training.events import CutTexts, Event, Fitting, Prepared, Saved, Working
 from nlpkit.training.history import History
 from nlpkit.training.loop import Diverged, Epoch, Resumed

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nlpkit.errors import SettingError
-from nlpkit.protocols import Encoder
+from nlpkit.plugins.base import Encoder
 from nlpkit.training.batching import Chosen
 from nlpkit.training.carrying import Carrying, State, StatefulNetwork
 from nlpkit.training.loop import Validation

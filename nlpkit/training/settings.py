@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from nlpkit.errors import DataError, SettingError, nearest
-from nlpkit.normalisation import Normaliser
-from nlpkit.registry import registry
+from nlpkit.plugins.registry import registry
+from nlpkit.text.normalisation import Normaliser
 
 T = TypeVar("T")
 CHOICES = {
@@ -167,7 +167,7 @@ def recipes(task: str = "sentiment") -> list[str]:
 
 
 def _recipes(task: str) -> Path:
-    return Path(str(files("nlpkit.training"))) / "recipes" / ("" if task == "sentiment" else task)
+    return Path(str(files("nlpkit"))) / "tasks" / task / "recipes"
 
 
 def read_recipe(recipe: str | Path, task: str = "sentiment") -> dict[str, Any]:

@@ -22,12 +22,12 @@ from typing import IO, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from nlpkit.corpus import Example
 from nlpkit.errors import DataError
-from nlpkit.split import PLACES, Key, fingerprint, first_copies, places, places_in_order
+from nlpkit.files import sync, write_synced
+from nlpkit.text.corpus import Example
+from nlpkit.text.split import PLACES, Key, fingerprint, first_copies, places, places_in_order
+from nlpkit.text.vocabulary import Tokens, Vocabulary
 from nlpkit.training.batching import Rows
-from nlpkit.vocabulary import Tokens, Vocabulary
-from nlpkit.writing import sync, write_synced
 
 NO_KEY = Key(0, 0)  # of a text that is kept whatever it holds
 ENOUGH = 50  # rows: fewer are too few, whatever their shares
@@ -133,7 +133,7 @@ class StoredCorpus:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the training rows: see `nlpkit.split.fingerprint`."""
+        """SHA-256 of the training rows: see `nlpkit.text.split.fingerprint`."""
         labels = iter(self.targets("train").tolist())
         return fingerprint((text, self.labels[next(labels)]) for block in self.texts("train") for text in block)
 

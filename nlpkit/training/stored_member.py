@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nlpkit import bundle
-from nlpkit.writing import write_synced
+from nlpkit.files import write_synced
+from nlpkit.model import bundle
 
 FACTS = "trained.json"
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nlpkit.commands.answers import JsonLines, as_cell, csv_lines, dump, free, unique
-from nlpkit.rows import Row, Source
+from nlpkit.text.rows import Row, Source
 
 ANSWER = {"label": "good", "reason": None}
 LINES = JsonLines(list(ANSWER))

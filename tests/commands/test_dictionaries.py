@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from nlpkit.inference.members import open_tokenizer
-from nlpkit.inference.sentiment import SentimentModel
-from tests.commands.test_score import one_sentence
-from tests.commands.test_train import RECIPE, write_goods
+from nlpkit.model.members import open_tokenizer
+from nlpkit.tasks.sentiment.model import SentimentModel
+from tests.tasks.sentiment.test_score import one_sentence
+from tests.tasks.sentiment.test_train import RECIPE, write_goods
 
 SHORT = RECIPE.partition("\n\n[[members]]")[0].replace('"char"', '"rjieba"').replace("epochs = 4", "epochs = 1")
 

@@ -2,11 +2,11 @@ import json
 
 import pytest
 
-from nlpkit.bundle import Bundle, save
-from nlpkit.inference.cloze import ClozeModel
-from tests.commands.test_score import one_sentence
+from nlpkit.model.bundle import Bundle, save
+from nlpkit.tasks.cloze.model import ClozeModel
+from tests.tasks.cloze.tiny import counted_files
+from tests.tasks.sentiment.test_score import one_sentence
 from tests.tiny import model_files, sample
-from tests.tiny_cloze import counted_files
 
 
 def test_the_list(run):

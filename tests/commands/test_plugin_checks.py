@@ -6,7 +6,7 @@ import pytest
 
 from nlpkit.commands.plugin_checks import settings_of
 from nlpkit.errors import SettingError
-from tests.commands.test_score import one_sentence
+from tests.tasks.sentiment.test_score import one_sentence
 
 PIECES = """
 from nlpkit import hookimpl

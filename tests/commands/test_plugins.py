@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from nlpkit.bundle import save
-from tests.commands.test_score import one_sentence
+from nlpkit.model.bundle import save
+from tests.tasks.sentiment.test_score import one_sentence
 from tests.tiny import component, model_files, table_member
 
 LETTERS = """
@@ -283,7 +283,7 @@ def test_one_entry_point_name_in_two_distributions(run, stranger):
 def test_a_copy_of_our_entry_point_takes_nothing_from_us(run, stranger):
     environment = stranger(LETTERS, name="a-copy")
     point = Path(environment["PYTHONPATH"]) / "a-copy-1.2.dist-info" / "entry_points.txt"
-    point.write_text("[nlpkit]\nbuiltin = nlpkit.builtin\n")
+    point.write_text("[nlpkit]\nbuiltin = nlpkit.components\n")
     done = run("plugins", "list", "--format", "json", environment=environment)
     found = {p["distribution"]: p for p in json.loads(done.stdout)}
     assert "char" in found["nlpkit-zh"]["registers"]["tokenizer"]

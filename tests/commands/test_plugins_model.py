@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 
-from nlpkit.bundle import save, with_checksums
+from nlpkit.model.bundle import save, with_checksums
 from tests.commands.distributions import install
-from tests.commands.test_score import one_sentence
+from tests.tasks.sentiment.test_score import one_sentence
 from tests.tiny import model_files, sample
 
 PROJECT = """

@@ -11,8 +11,8 @@ import pytest
 from nlpkit.commands.plugin_templates import KINDS, draft, write
 from nlpkit.errors import SettingError
 from tests.commands.distributions import install
-from tests.commands.test_score import one_sentence
-from tests.commands.test_train import write_goods
+from tests.tasks.sentiment.test_score import one_sentence
+from tests.tasks.sentiment.test_train import write_goods
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 40  # lines that an author reads before she writes her own

@@ -8,10 +8,10 @@ import sys
 
 import pytest
 
-from nlpkit.bundle import save
 from nlpkit.commands.consoles import HarmlessConsole
 from nlpkit.commands.screen import Screen, harmless, harmless_json, sentence, shown
-from tests import tiny_generation
+from nlpkit.model.bundle import save
+from tests.tasks.generate import tiny as tiny_generation
 from tests.terminals import on_a_terminal
 from tests.tiny import WORDS, model_files, table_member
 
@@ -208,7 +208,7 @@ def test_results_in_a_file_or_a_pipe_are_what_they_are(run, evil, tmp_path):
 PLUGIN = """
 import warnings
 import click
-from nlpkit.hookspecs import hookimpl
+from nlpkit.plugins.hookspecs import hookimpl
 
 EVIL = {evil!r}
 print(EVIL)

@@ -18,7 +18,7 @@ class Runs:
         return [word for word in self._kept if word in text] + runs
 
     def batch(self, texts):
-        from nlpkit.vocabulary import Tokens
+        from nlpkit.text.vocabulary import Tokens
 
         return Tokens.of([self.tokenize(text) for text in texts])
 

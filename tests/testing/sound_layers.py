@@ -6,8 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from nlpkit.builtin.options import positive, switch
-from nlpkit.vocabulary import TableVocabulary
+from nlpkit.plugins.options import positive, switch
+from nlpkit.text.vocabulary import TableVocabulary
 
 
 class Table(nn.Module):

@@ -10,7 +10,7 @@ from torch import nn  # noqa: E402
 
 from nlpkit import hookimpl  # noqa: E402
 from nlpkit.testing import of_module, subjects  # noqa: E402
-from nlpkit.vocabulary import HashVocabulary  # noqa: E402
+from nlpkit.text.vocabulary import HashVocabulary  # noqa: E402
 from tests.testing.sound_layers import Table  # noqa: E402
 from tests.testing.trying import failures, module, only, outcomes, subject  # noqa: E402
 

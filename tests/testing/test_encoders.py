@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch")
 import numpy as np  # noqa: E402
 from torch import nn  # noqa: E402
 
-from nlpkit.registry import registry  # noqa: E402
+from nlpkit.plugins.registry import registry  # noqa: E402
 from tests.testing.sound_layers import Forwards  # noqa: E402
 from tests.testing.trying import failures, only, outcomes, subject  # noqa: E402
 

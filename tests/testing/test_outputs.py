@@ -10,7 +10,7 @@ from torch import nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
 from nlpkit.errors import SettingError  # noqa: E402
-from nlpkit.registry import registry  # noqa: E402
+from nlpkit.plugins.registry import registry  # noqa: E402
 from nlpkit.testing import of_module, subjects  # noqa: E402
 from tests.testing.sound import Decoder, Output  # noqa: E402
 from tests.testing.sound_layers import Layer  # noqa: E402

@@ -9,8 +9,8 @@ import click
 import pytest
 
 from nlpkit import hookimpl
-from nlpkit.bundle import save
 from nlpkit.errors import SettingError
+from nlpkit.model.bundle import save
 from nlpkit.testing import FAILED, Target, installed, of_module, run, subjects
 from tests.testing.trying import failures, module
 from tests.tiny import model_files, sample
@@ -168,7 +168,7 @@ def test_a_command_whose_help_fails():
 
 
 def test_plugins_are_found_by_any_of_their_names():
-    for name in ("builtin", "nlpkit-zh", "nlpkit_zh", "NLPKIT.zh", "nlpkit.builtin"):
+    for name in ("builtin", "nlpkit-zh", "nlpkit_zh", "NLPKIT.zh", "nlpkit.components"):
         assert [target.name for target in installed(name)] == ["builtin"]
     assert "builtin" not in [target.name for target in installed()]
 

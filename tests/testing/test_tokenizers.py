@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nlpkit.testing import installed, of_module, subjects
-from nlpkit.vocabulary import Tokens
+from nlpkit.text.vocabulary import Tokens
 from tests.testing.trying import failures, module, only, outcomes, subject
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from nlpkit.corpus import Example
+from nlpkit.text.corpus import Example
 
 THINGS = ("手机", "衣服", "酒店", "外卖", "耳机", "鞋子", "水果", "书", "键盘", "电饭煲", "台灯", "背包")
 GOOD = ("质量很好", "真不错", "特别喜欢", "下次还来", "物流快", "值得购买", "做工精细", "很满意")

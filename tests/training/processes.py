@@ -13,8 +13,8 @@ from pathlib import Path
 SECONDS = 60  # after which something that is waited for will never come
 PRELOAD = [
     "nlpkit.commands.training_view",
-    "nlpkit.training.sentiment",
-    "nlpkit.training.cloze",
+    "nlpkit.tasks.sentiment.run",
+    "nlpkit.tasks.cloze.run",
     "nlpkit.training.plan",
     "rich.progress",
 ]

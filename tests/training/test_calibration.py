@@ -3,7 +3,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from nlpkit.inference.mixing import Stage
+from nlpkit.model.mixing import Stage
 from nlpkit.training.calibration import tune_stage, tune_stages
 
 pytestmark = pytest.mark.train

@@ -17,17 +17,19 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import nlpkit  # noqa: E402
-from nlpkit.corpus import Example  # noqa: E402
 from nlpkit.errors import PluginError, SettingError  # noqa: E402
-from nlpkit.inference.members import TextIds  # noqa: E402
-from nlpkit.registry import ELSEWHERE, registry  # noqa: E402
-from nlpkit.training import cloze, generation, sentiment  # noqa: E402
-from nlpkit.training.cloze_settings import ClozeSettings  # noqa: E402
-from nlpkit.training.cloze_settings import settings as cloze_settings  # noqa: E402
+from nlpkit.model.members import TextIds  # noqa: E402
+from nlpkit.plugins.registry import ELSEWHERE, registry  # noqa: E402
+from nlpkit.tasks.cloze import run as cloze  # noqa: E402
+from nlpkit.tasks.cloze.settings import ClozeSettings  # noqa: E402
+from nlpkit.tasks.cloze.settings import settings as cloze_settings  # noqa: E402
+from nlpkit.tasks.generate import run as generation  # noqa: E402
+from nlpkit.tasks.generate.settings import GenerationSettings  # noqa: E402
+from nlpkit.tasks.generate.settings import settings as generation_settings  # noqa: E402
+from nlpkit.tasks.sentiment import run as sentiment  # noqa: E402
+from nlpkit.text.corpus import Example  # noqa: E402
 from nlpkit.training.composition import check_causal, check_encoder, compose, make, rehearse, reopen, write_down  # noqa: E402
 from nlpkit.training.events import MemberExported, MemberStarted  # noqa: E402
-from nlpkit.training.generation_settings import GenerationSettings  # noqa: E402
-from nlpkit.training.generation_settings import settings as generation_settings  # noqa: E402
 from nlpkit.training.loop import Step  # noqa: E402
 from nlpkit.training.settings import (  # noqa: E402
     NORMS,
@@ -37,7 +39,7 @@ from nlpkit.training.settings import (  # noqa: E402
     network_places,
     settings,
 )
-from tests.training.test_sentiment import the  # noqa: E402
+from tests.tasks.sentiment.test_run import the  # noqa: E402
 
 pytestmark = pytest.mark.train
 TINY_BERT = Path(__file__).resolve().parents[2] / "plugins" / "nlpkit-zh-bert" / "tests" / "tiny_bert.py"

@@ -11,17 +11,17 @@ from torch import nn  # noqa: E402
 
 import nlpkit  # noqa: E402
 from nlpkit.errors import DataError, PluginError, SettingError  # noqa: E402
-from nlpkit.registry import Component, registry  # noqa: E402
+from nlpkit.plugins.registry import Component, registry  # noqa: E402
+from nlpkit.tasks.sentiment.run import train  # noqa: E402
+from nlpkit.text.vocabulary import TableVocabulary  # noqa: E402
 from nlpkit.training import fixed_vectors  # noqa: E402
 from nlpkit.training.batching import Rows  # noqa: E402
 from nlpkit.training.composition import check_encoder, make  # noqa: E402
 from nlpkit.training.events import MemberStarted, Saved, Working  # noqa: E402
 from nlpkit.training.fixed_vectors import map_vectors, store_vectors  # noqa: E402
 from nlpkit.training.loop import Step  # noqa: E402
-from nlpkit.training.sentiment import train  # noqa: E402
 from nlpkit.training.settings import settings as settings_of  # noqa: E402
-from nlpkit.vocabulary import TableVocabulary  # noqa: E402
-from tests.training.test_sentiment import files_of, the  # noqa: E402
+from tests.tasks.sentiment.test_run import files_of, the  # noqa: E402
 
 pytestmark = pytest.mark.train
 SIZE = 40

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 
 from nlpkit.errors import NlpkitError  # noqa: E402
+from nlpkit.tasks.sentiment.objective import Classification  # noqa: E402
+from nlpkit.tasks.sentiment.pretraining import LanguageModel, pretraining_settings  # noqa: E402
 from nlpkit.training.checkpoint import Checkpoint, State  # noqa: E402
-from nlpkit.training.classification import Classification  # noqa: E402
 from nlpkit.training.loop import Diverged, Epoch, Resumed, Step, Validation, fit  # noqa: E402
 from nlpkit.training.optimizer import rate  # noqa: E402
-from nlpkit.training.pretraining import LanguageModel, pretraining_settings  # noqa: E402
 from nlpkit.training.settings import TrainingSettings  # noqa: E402
 from tests.training.networks import classification, network, rows, weights  # noqa: E402
 

@@ -6,14 +6,14 @@ pytest.importorskip("torch")
 
 from safetensors.numpy import load
 
-from nlpkit.corpus import Example
 from nlpkit.errors import DataError, SettingError
-from nlpkit.split import split
+from nlpkit.tasks.sentiment.run import train
+from nlpkit.text.corpus import Example
+from nlpkit.text.split import split
 from nlpkit.training.events import MemberExported, MemberStarted
 from nlpkit.training.plan import ROWS, plan
-from nlpkit.training.sentiment import train
 from nlpkit.training.settings import settings
-from tests.training.test_sentiment import NGRAMS, TABLE
+from tests.tasks.sentiment.test_run import NGRAMS, TABLE
 
 pytestmark = pytest.mark.train
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 
 from nlpkit.errors import SettingError  # noqa: E402
-from nlpkit.registry import registry  # noqa: E402
+from nlpkit.model.network import Head, VectorNetwork  # noqa: E402
+from nlpkit.plugins.registry import registry  # noqa: E402
+from nlpkit.tasks.sentiment.objective import logits_of  # noqa: E402
 from nlpkit.training.batching import Rows  # noqa: E402
-from nlpkit.training.classification import logits_of  # noqa: E402
 from nlpkit.training.loop import Epoch, Step, fit  # noqa: E402
-from nlpkit.training.network import Head, VectorNetwork  # noqa: E402
 from nlpkit.training.regression import Regression  # noqa: E402
 from nlpkit.training.settings import POOLINGS, HeadSettings, TrainingSettings  # noqa: E402
 

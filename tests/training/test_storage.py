@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 pytest.importorskip("torch")
 
-from nlpkit.corpus import Example
 from nlpkit.errors import DataError
-from nlpkit.split import PLACES, deduplicate, fingerprint, split
+from nlpkit.text.corpus import Example
+from nlpkit.text.split import PLACES, deduplicate, fingerprint, split
+from nlpkit.text.vocabulary import HashVocabulary, TableVocabulary, Tokens
 from nlpkit.training.storage import (
     BLOCK,
     StoredCorpus,
@@ -23,7 +24,6 @@ from nlpkit.training.storage import (
     store_ids,
     store_tokens,
 )
-from nlpkit.vocabulary import HashVocabulary, TableVocabulary, Tokens
 
 pytestmark = pytest.mark.train
 anything = st.characters(exclude_categories=())  # lone surrogates, newlines, what no font has

@@ -9,8 +9,8 @@ from nlpkit import hookimpl
 from nlpkit.errors import MissingExtra
 
 if TYPE_CHECKING:
-    from nlpkit.hookspecs import RegisterComponent
-    from nlpkit.protocols import BatchTokenizer, Embedding
+    from nlpkit.plugins.base import BatchTokenizer, Embedding
+    from nlpkit.plugins.hookspecs import RegisterComponent
 
 
 def wordpiece(*, model: str | None = None, longest: int = 512, files: dict[str, bytes] | None = None) -> BatchTokenizer:

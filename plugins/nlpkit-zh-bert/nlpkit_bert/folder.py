@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nlpkit.errors import DataError
-from nlpkit.registry import of_saved_model
+from nlpkit.plugins.registry import of_saved_model
 
 CONFIG, TOKENIZER, TOKENIZER_CONFIG, PIECES = "config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt"
 WEIGHTS, INDEX, PICKLED = "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"

@@ -8,9 +8,9 @@ from typing import Any, Self
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
-from nlpkit.builtin.options import switch
 from nlpkit.errors import DataError, SettingError
-from nlpkit.vocabulary import TableVocabulary, Vocabulary
+from nlpkit.plugins.options import switch
+from nlpkit.text.vocabulary import TableVocabulary, Vocabulary
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel

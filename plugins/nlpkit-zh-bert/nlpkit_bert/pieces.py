@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nlpkit.builtin.options import positive
 from nlpkit.errors import DataError, SettingError
-from nlpkit.vocabulary import Tokens
+from nlpkit.plugins.options import positive
+from nlpkit.text.vocabulary import Tokens
 from tokenizers import Encoding, Tokenizer
 from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer

@@ -15,7 +15,7 @@ SAMPLES = PLUGIN.parent.parent / "corpora" / "samples"
 HEAVY = ("torch", "transformers", "tokenizers", "huggingface_hub", "numpy", "safetensors")
 WITHOUT = "import sys; sys.modules.update(torch=None, transformers=None)\n"
 RUN = f"{WITHOUT}from nlpkit.commands import main\nmain()"
-MAKE = "from nlpkit.registry import registry\nmade = registry().get({!r}, {!r}).create({!r})\n"
+MAKE = "from nlpkit.plugins.registry import registry\nmade = registry().get({!r}, {!r}).create({!r})\n"
 
 
 @pytest.fixture

@@ -326,7 +326,7 @@ def _request(
     told: Mapping[str, str | None],
 ) -> dict[str, Any]:
     """What a run is of: a resumed one must be of the same."""
-    from nlpkit.fetching import sha256_of
+    from nlpkit.text.fetching import sha256_of
 
     return {
         "task": task.name,

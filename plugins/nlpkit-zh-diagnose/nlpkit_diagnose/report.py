@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlpkit.errors import DataError
-from nlpkit.writing import replace_file
+from nlpkit.files import replace_file
 
 from nlpkit_diagnose.summary import of_encoder, summaries
 from nlpkit_diagnose.task import Result, Settings, Task

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from nlpkit.errors import SettingError, nearest
-from nlpkit.registry import registry
+from nlpkit.plugins.registry import registry
 from nlpkit.training.settings import (
     ONE_WAY,
     HeadSettings,

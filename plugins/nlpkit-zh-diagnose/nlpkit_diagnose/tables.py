@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 from nlpkit.errors import DataError, nearest
-from nlpkit.records import Records
-from nlpkit.rows import open_text
+from nlpkit.text.records import Records
+from nlpkit.text.rows import open_text
 from numpy.typing import NDArray
 
 NUMBER = re.compile(r"[+-]?(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import torch
 from nlpkit.errors import PluginError, SettingError
+from nlpkit.model.network import Head, VectorNetwork
+from nlpkit.tasks.sentiment.objective import Classification, logits_of
+from nlpkit.text.vocabulary import Tokens
 from nlpkit.training.batching import Rows
-from nlpkit.training.classification import Classification, logits_of
 from nlpkit.training.composition import Made, check_causal, check_encoder, compose, make
-from nlpkit.training.network import Head, VectorNetwork
 from nlpkit.training.regression import Regression
 from nlpkit.training.series import Series, SeriesNetwork, SeriesPrediction
 from nlpkit.training.settings import HeadSettings, MemberSettings, TrainingSettings
-from nlpkit.vocabulary import Tokens
 from numpy.typing import NDArray
 
 from nlpkit_diagnose.task import Measured, Settings, Trial

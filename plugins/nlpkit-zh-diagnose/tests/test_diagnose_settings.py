@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nlpkit.errors import NlpkitError, SettingError
-from nlpkit.registry import registry
+from nlpkit.plugins.registry import registry
 
 from nlpkit_diagnose.digit_sum import DigitSum
 from nlpkit_diagnose.letters import Letters

@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from nlpkit.errors import DataError, NlpkitError, PluginError, SettingError  # noqa: E402
-from nlpkit.registry import Component, registry  # noqa: E402
+from nlpkit.plugins.registry import Component, registry  # noqa: E402
 from nlpkit.training.loop import Diverged, Epoch, Resumed, Step  # noqa: E402
 from tiny_diagnoses import quick, task_of  # noqa: E402
 

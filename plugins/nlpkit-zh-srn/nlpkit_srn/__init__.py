@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from nlpkit import hookimpl
 
 if TYPE_CHECKING:
-    from nlpkit.hookspecs import RegisterComponent
-    from nlpkit.protocols import Encoder
+    from nlpkit.plugins.base import Encoder
+    from nlpkit.plugins.hookspecs import RegisterComponent
 
 
 def srn(*, input_dim: int, hidden: int = 64, nonlinearity: str = "tanh") -> Encoder:

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 
 from nlpkit.errors import SettingError  # noqa: E402
-from nlpkit.registry import registry  # noqa: E402
+from nlpkit.model.network import Head, Network  # noqa: E402
+from nlpkit.plugins.registry import registry  # noqa: E402
 from nlpkit.testing import FAILED, installed, run, subjects  # noqa: E402
 from nlpkit.training.export import export  # noqa: E402
-from nlpkit.training.network import Head, Network  # noqa: E402
 from nlpkit.training.settings import HeadSettings  # noqa: E402
 
 pytestmark = pytest.mark.train

@@ -8,9 +8,9 @@ from nlpkit import hookimpl
 
 if TYPE_CHECKING:
     import click
-    from nlpkit.hookspecs import RegisterComponent
-    from nlpkit.normalisation import Normaliser
-    from nlpkit.protocols import Embedding
+    from nlpkit.plugins.base import Embedding
+    from nlpkit.plugins.hookspecs import RegisterComponent
+    from nlpkit.text.normalisation import Normaliser
 
 
 def word2vec(

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import IO, Protocol, TypeAlias, cast
 
 import numpy as np
-from nlpkit.builtin.vectors import VectorFile, reading, refuse_other_encodings, spelled
+from nlpkit.components.vectors import VectorFile, reading, refuse_other_encodings, spelled
 from nlpkit.errors import DataError, SettingError
-from nlpkit.normalisation import Normaliser
-from nlpkit.writing import replacing
+from nlpkit.files import replacing
+from nlpkit.text.normalisation import Normaliser
 from numpy.typing import NDArray
 
 Vector: TypeAlias = NDArray[np.float32]

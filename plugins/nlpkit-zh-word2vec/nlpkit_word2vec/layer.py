@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from nlpkit.builtin.embedding_layers import TokenDropout
-from nlpkit.builtin.options import switch
-from nlpkit.builtin.vectors import First
+from nlpkit.components.embedding_layers import TokenDropout
+from nlpkit.components.vectors import First
 from nlpkit.errors import DataError, SettingError
-from nlpkit.normalisation import Normaliser
-from nlpkit.vocabulary import PAD, UNKNOWN, TableVocabulary, Vocabulary
+from nlpkit.plugins.options import switch
+from nlpkit.text.normalisation import Normaliser
+from nlpkit.text.vocabulary import PAD, UNKNOWN, TableVocabulary, Vocabulary
 from numpy.typing import NDArray
 from torch import Tensor, nn
 

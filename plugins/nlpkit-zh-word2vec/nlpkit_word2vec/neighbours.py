@@ -10,8 +10,8 @@ from typing import Self
 
 import numpy as np
 from nlpkit.errors import DataError
-from nlpkit.invisible import visible
-from nlpkit.normalisation import Normaliser
+from nlpkit.text.invisible import visible
+from nlpkit.text.normalisation import Normaliser
 from numpy.typing import NDArray
 
 from nlpkit_word2vec.files import open_vectors

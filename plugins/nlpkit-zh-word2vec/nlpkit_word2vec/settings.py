@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nlpkit.builtin.options import positive, switch
+from nlpkit.plugins.options import positive, switch
 
 SEEDS = 1 << 32
 

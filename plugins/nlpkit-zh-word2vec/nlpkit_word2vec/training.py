@@ -7,21 +7,21 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nlpkit.catalogue import texts_of
-from nlpkit.corpus import Faults
-from nlpkit.inference.members import tokenize
-from nlpkit.normalisation import Normaliser
-from nlpkit.protocols import Tokenizer
-from nlpkit.registry import registry
+from nlpkit.model.members import tokenize
+from nlpkit.plugins.base import Tokenizer
+from nlpkit.plugins.registry import registry
+from nlpkit.text.catalogue import texts_of
+from nlpkit.text.corpus import Faults
+from nlpkit.text.normalisation import Normaliser
+from nlpkit.text.vocabulary import Tokens
 from nlpkit.training.storage import BLOCK, StoredTokens, store_tokens
-from nlpkit.vocabulary import Tokens
 
 
 @dataclass(frozen=True)
 class Source:
     """Texts behind arguments of the shell, and what cuts them into words.
 
-    :param corpora: files, folders or names of the catalogue; see `nlpkit.catalogue.texts_of`.
+    :param corpora: files, folders or names of the catalogue; see `nlpkit.text.catalogue.texts_of`.
     :param tokenizer: its name.
     :param faults: how many rows were left out, and why.
     """

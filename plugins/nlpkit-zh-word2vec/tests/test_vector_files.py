@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from nlpkit.errors import DataError, NlpkitError, SettingError
-from nlpkit.normalisation import Normaliser
+from nlpkit.text.normalisation import Normaliser
 
 from nlpkit_word2vec.files import BinaryVectorFile, format_of, open_vectors, write_vectors
 

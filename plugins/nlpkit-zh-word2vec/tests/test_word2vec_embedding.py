@@ -12,14 +12,14 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import nlpkit  # noqa: E402
-from nlpkit.corpus import Example  # noqa: E402
 from nlpkit.errors import DataError, SettingError  # noqa: E402
-from nlpkit.normalisation import Normaliser  # noqa: E402
-from nlpkit.protocols import StaticEmbedding  # noqa: E402
-from nlpkit.registry import registry  # noqa: E402
-from nlpkit.training.sentiment import train  # noqa: E402
+from nlpkit.plugins.base import StaticEmbedding  # noqa: E402
+from nlpkit.plugins.registry import registry  # noqa: E402
+from nlpkit.tasks.sentiment.run import train  # noqa: E402
+from nlpkit.text.corpus import Example  # noqa: E402
+from nlpkit.text.normalisation import Normaliser  # noqa: E402
+from nlpkit.text.vocabulary import PAD, UNKNOWN, Tokens  # noqa: E402
 from nlpkit.training.settings import settings  # noqa: E402
-from nlpkit.vocabulary import PAD, UNKNOWN, Tokens  # noqa: E402
 
 from nlpkit_word2vec.files import write_vectors  # noqa: E402
 

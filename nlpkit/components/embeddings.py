@@ -1,0 +1,84 @@
+"""Factories of the built-in embeddings; the modules themselves are in `nlpkit.components.embedding_layers`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nlpkit.plugins.base import Embedding
+    from nlpkit.text.normalisation import Normaliser
+
+
+def trainable(
+    *,
+    dim: int = 64,
+    min_count: int = 2,
+    max_size: int = 20_000,
+    start: str = "normal",
+    dropout: float = 0.0,
+    vectors: str | None = None,
+    frozen: bool = False,
+    normaliser: Normaliser | None = None,
+) -> Embedding:
+    """A vector for each token.
+
+    :param dim: numbers in a vector.
+    :param min_count: a token seen less often is unknown.
+    :param max_size: only the most frequent tokens are kept.
+    :param start: normal: random vectors; ppmi: vectors from what stands near each token in the training texts.
+    :param dropout: probability that a whole token is blanked in training.
+    :param vectors: path of a text file of vectors (word2vec, GloVe, fastText; may be packed by gzip, bzip2 or xz): a
+        token that it has starts with that vector, the others as ``start`` says.
+    :param frozen: leave the vectors as they start.
+    """
+    from nlpkit.components.embedding_layers import TrainableEmbedding  # torch
+
+    return TrainableEmbedding(
+        dim=dim,
+        min_count=min_count,
+        max_size=max_size,
+        start=start,
+        dropout=dropout,
+        vectors=vectors,
+        frozen=frozen,
+        normaliser=normaliser,
+    )
+
+
+def spelled(*, dim: int = 128, min_count: int = 2, max_size: int = 100_000, dropout: float = 0.0) -> Embedding:
+    """A vector for each token, to which vectors of its characters are added; one that is unknown has that of what it
+    ends in.
+
+    :param dim: numbers in a vector.
+    :param min_count: a token seen less often is unknown.
+    :param max_size: only the most frequent tokens are kept.
+    :param dropout: probability that a whole token is blanked in training.
+    """
+    from nlpkit.components.embedding_layers import SpelledEmbedding  # torch
+
+    return SpelledEmbedding(dim=dim, min_count=min_count, max_size=max_size, dropout=dropout)
+
+
+def ngrams(
+    *,
+    low: int = 1,
+    high: int = 3,
+    bits: int = 20,
+    marks: bool = True,
+    dim: int | None = None,
+    floor: float = 0.3,
+    dropout: float = 0.0,
+) -> Embedding:
+    """A vector for each hashed n-gram of tokens, scaled by how much the n-gram says of the labels.
+
+    :param low: tokens in the shortest n-gram.
+    :param high: tokens in the longest.
+    :param bits: there are ``2**bits`` buckets.
+    :param marks: count the beginning and the end of a text as tokens.
+    :param dim: numbers in a vector; None makes one a label, which with `head.projection=false` is a linear model.
+    :param floor: added to the naive-Bayes log-count ratio that scales a bucket.
+    :param dropout: probability that a whole n-gram is blanked in training.
+    """
+    from nlpkit.components.embedding_layers import NgramEmbedding  # torch
+
+    return NgramEmbedding(low=low, high=high, bits=bits, marks=marks, dim=dim, floor=floor, dropout=dropout)

@@ -1,0 +1,215 @@
+"""Tokenizers. The factories are light; what is heavy is imported when a tokenizer is made."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from nlpkit.components.dictionaries import Entry, kept_text, parse_dictionary, parse_older_dictionary, read_dictionary
+from nlpkit.components.whole_words import MIXED, SEGMENTED, WholeWords
+from nlpkit.plugins.options import switch
+
+if TYPE_CHECKING:
+    from nlpkit.text.normalisation import Normaliser
+    from nlpkit.text.vocabulary import Tokens
+
+DICTIONARY = "dictionary.txt"
+
+
+class CharTokenizer:
+    """Every character but white space is a token."""
+
+    def __init__(self) -> None:
+        self.config: dict[str, Any] = {}
+        self.files: dict[str, bytes] = {}
+
+    def tokenize(self, text: str) -> list[str]:
+        """``"好 用!"`` becomes ``["好", "用", "!"]``."""
+        return [c for c in text if not c.isspace()]
+
+    def batch(self, texts: Sequence[str]) -> Tokens:
+        """As `tokenize`, for all texts at once, as code points."""
+        import numpy as np  # start-up imports this module, and must not pay for numpy
+
+        from nlpkit.text.vocabulary import Tokens
+
+        codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+        kept = ~_spaces()[np.minimum(codes, 0x3001)]
+        ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)))
+        before = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(kept)])
+        return Tokens(codes[kept], np.concatenate([before[:1], before[ends]]))
+
+
+class WhitespaceTokenizer:
+    """Tokens are what stands between white space: for text that is split already."""
+
+    def __init__(self) -> None:
+        self.config: dict[str, Any] = {}
+        self.files: dict[str, bytes] = {}
+
+    def tokenize(self, text: str) -> list[str]:
+        """``"衣服 质量"`` becomes ``["衣服", "质量"]``."""
+        return text.split()
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a segmenter shall know besides its own dictionary.
+
+    :param entries: for the segmenter.
+    :param whole: words that are found before the segmenter sees a text; None for a model that was made before there
+        were any.
+    :param files: the user's dictionary, as a model keeps it.
+    :param remarks: about that dictionary.
+    """
+
+    entries: Sequence[Entry] = ()
+    whole: WholeWords | None = None
+    files: dict[str, bytes] = field(default_factory=dict)
+    remarks: Sequence[str] = ()
+
+
+class WordTokenizer:
+    """Words of a segmenter, without white space.
+
+    :param cut: text and whether to guess unknown words by a hidden Markov model, to words.
+    :raises TypeError: if ``hmm`` is neither true nor false.
+    """
+
+    def __init__(self, cut: Callable[[str, bool], Any], *, hmm: bool, words: Words) -> None:
+        switch(hmm=hmm)
+        self._cut, self._whole = cut, words.whole
+        self.config: dict[str, Any] = {"hmm": hmm}
+        self.files, self.remarks = words.files, words.remarks
+
+    def tokenize(self, text: str) -> list[str]:
+        """``"衣服质量不错"`` becomes ``["衣服", "质量", "不错"]``."""
+        if self._whole is None or not self._whole.in_reach(text):
+            return self._segments(text)
+        tokens: list[str] = []
+        for piece, whole in self._whole.cut(text):
+            tokens += [piece] if whole else self._segments(piece)
+        return tokens
+
+    def _segments(self, text: str) -> list[str]:
+        return [word for word in self._cut(text, self.config["hmm"]) if not word.isspace()]
+
+
+def char() -> CharTokenizer:
+    """Characters; white space is dropped."""
+    return CharTokenizer()
+
+
+def whitespace() -> WhitespaceTokenizer:
+    """What stands between white space."""
+    return WhitespaceTokenizer()
+
+
+def jieba(
+    *,
+    hmm: bool = True,
+    dictionary: str | None = None,
+    files: dict[str, bytes] | None = None,
+    normaliser: Normaliser | None = None,
+) -> WordTokenizer:
+    """Words by jieba (https://github.com/fxsjy/jieba), the slow original.
+
+    :param hmm: guess words that the dictionary does not hold.
+    :param dictionary: path of a user dictionary: a word a line, then an optional frequency and an optional tag.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its source has escapes that newer Pythons warn of
+        from jieba import Tokenizer, setLogLevel  # reads 5 MB when first used
+
+    words = _words(dictionary, files, normaliser)
+    setLogLevel(60)  # it reports loading on stderr
+    segmenter = Tokenizer()
+    frequencies = segmenter.gen_pfdict(
+        segmenter.get_dict_file()
+    )  # its own way loads a cache that anyone may have planted
+    segmenter.FREQ, segmenter.total = frequencies
+    segmenter.initialized = True
+    for entry in words.entries:
+        segmenter.add_word(*entry)
+    return WordTokenizer(lambda text, guess: segmenter.cut(text, HMM=guess), hmm=hmm, words=words)
+
+
+def rjieba(
+    *,
+    hmm: bool = True,
+    dictionary: str | None = None,
+    files: dict[str, bytes] | None = None,
+    normaliser: Normaliser | None = None,
+) -> WordTokenizer:
+    """Words by jieba-rs (https://github.com/messense/rjieba-py): jieba's dictionary in Rust, ten times faster.
+
+    :param hmm: guess words that the dictionary does not hold.
+    :param dictionary: path of a user dictionary: a word a line, then an optional frequency and an optional tag.
+    """
+    import rjieba  # reads 5 MB, and as much again for a segmenter of one's own
+
+    words = _words(dictionary, files, normaliser)
+    if not words.entries:
+        return WordTokenizer(rjieba.cut, hmm=hmm, words=words)
+    segmenter = rjieba.Jieba()
+    for entry in words.entries:
+        if entry.frequency != 0 or segmenter.has_word(entry.word):  # a nought for a new word confuses it
+            segmenter.add_word(*entry)
+    return WordTokenizer(segmenter.cut, hmm=hmm, words=words)
+
+
+def _words(path: str | None, files: dict[str, bytes] | None, normaliser: Normaliser | None) -> Words:
+    """Words of a user dictionary, from its path or as a saved model keeps it: this must never name a path."""
+    from nlpkit.text.normalisation import Normaliser  # needs numpy, which start-up must not import
+
+    normaliser, user = normaliser or Normaliser(), None
+    if files is None and path is not None:
+        user = read_dictionary(path)
+        files = {DICTIONARY: user.text.encode()}
+    files = files or {}
+    if not normaliser.words:
+        return _older_words(files, normaliser)
+    if user is None and DICTIONARY in files:
+        user = parse_dictionary(kept_text(files[DICTIONARY]), DICTIONARY)
+    known = _spelled(user.entries, normaliser) if user else []
+    segmented = [entry for entry in known if SEGMENTED.fullmatch(entry.word)]
+    return Words(segmented, _whole(known, normaliser), files, user.remarks if user else ())
+
+
+def _older_words(files: dict[str, bytes], normaliser: Normaliser) -> Words:
+    """As a model reads them whose normalisation says nothing of words."""
+    known = _spelled(parse_older_dictionary(files[DICTIONARY]), normaliser) if DICTIONARY in files else []
+    return Words(known, files=files)
+
+
+def _spelled(entries: Sequence[Entry], normaliser: Normaliser) -> list[Entry]:
+    """Each entry as written and, where it differs, as texts are spelled."""
+    spellings = normaliser.batch([entry.word for entry in entries])
+    pairs = zip(entries, spellings, strict=True)
+    return [entry._replace(word=word) for entry, spelling in pairs for word in dict.fromkeys((entry.word, spelling))]
+
+
+def _whole(known: Iterable[Entry], normaliser: Normaliser) -> WholeWords:
+    """Words that the segmenter could not find, or would not in the spelling of texts; none that the user takes away."""
+    found = dict.fromkeys(normaliser.batch(MIXED))
+    for entry in known:
+        if entry.frequency == 0:
+            found.pop(entry.word, None)
+        elif not SEGMENTED.fullmatch(entry.word):
+            found[entry.word] = None
+    return WholeWords(word for word in found if word.strip())
+
+
+def _spaces() -> Any:
+    """True at the code points of white space, indexed up to U+3001, beyond which there is none."""
+    import numpy as np
+
+    global _SPACES
+    if _SPACES is None:
+        _SPACES = np.array([chr(c).isspace() for c in range(0x3002)])
+    return _SPACES
+
+
+_SPACES: Any = None

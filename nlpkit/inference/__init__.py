@@ -1,1 +1,0 @@
-"""Inference: open a bundle, batch rows, answer; never torch."""

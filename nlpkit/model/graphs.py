@@ -1,0 +1,187 @@
+"""An ONNX graph of a bundle, executed by onnxruntime on one thread.
+
+A graph may be a stranger's. Before it is made fast, which executes what does not depend on its inputs, it is executed
+once as it stands, for inputs of one token, with limits on memory and time.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nlpkit.errors import BundleError
+from nlpkit.model.onnx_files import check_onnx
+from nlpkit.model.stored_files import MEGABYTE, largest_file
+from nlpkit.plugins.telemetry import disable_telemetry
+
+SILENT = 4  # of its log: but for what ends the process
+SECONDS = 2.0  # of a processor, for one token
+SECONDS_OF_DAY = 5.0  # the same where only the time of day is known: a busy machine has others to serve
+MEMORY = 1536 * MEGABYTE  # bytes, for one token; or thrice the largest file that is read
+MOST_INPUTS = 1 << 24  # numbers of an input, for one token
+KINDS = {
+    "tensor(int64)": np.int64,
+    "tensor(int32)": np.int32,
+    "tensor(bool)": np.bool_,
+    "tensor(float)": np.float32,
+    "tensor(double)": np.float64,
+    "tensor(float16)": np.float16,
+}
+_one_at_a_time = threading.Lock()
+
+
+class TooMuchError(Exception):
+    """A graph takes more than any network that is of use."""
+
+
+def import_onnxruntime() -> Any:
+    """onnxruntime, imported when first needed, as a model of tables never needs it; see `nlpkit.plugins.telemetry`."""
+    disable_telemetry()
+    ours = "onnxruntime" not in sys.modules
+    import onnxruntime
+
+    if ours:  # else somebody may want to read its log
+        onnxruntime.set_default_logger_severity(SILENT)
+    return onnxruntime
+
+
+class Graph:
+    """A graph that is read when it is first run; threads may share it.
+
+    :param data: ONNX.
+    :param name: what to call it in errors.
+    """
+
+    def __init__(self, data: bytes, name: str) -> None:
+        self._data, self._name = data, name
+        self._made: Any = None
+        self._lock = threading.Lock()
+
+    def run(self, output: str, **inputs: NDArray[Any]) -> NDArray[Any]:
+        """Return one output for inputs by their names.
+
+        :raises BundleError: if it is damaged, takes too much, or has no such inputs and output.
+        """
+        with self._reading():
+            return np.asarray(self._session().run([output], inputs)[0])
+
+    def run_all(self, **inputs: NDArray[Any]) -> list[NDArray[Any]]:
+        """Return all outputs in their order; see `run`."""
+        with self._reading():
+            return list(self._session().run(None, inputs))
+
+    def _session(self) -> Any:
+        with self._lock:
+            if self._made is None:
+                check_onnx(self._data)
+                try_once(self._data)
+                self._made = _session(self._data)
+                self._data = b""  # the session has its own
+            return self._made
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except MemoryError:
+            raise
+        except TooMuchError as error:
+            raise BundleError(f"{self._name} is refused: {error}") from error
+        except Exception as error:  # onnxruntime's own errors share no base but this
+            raise BundleError(f"{self._name} is damaged: {(str(error).splitlines() or [''])[0]:.300}") from error
+
+
+def try_once(data: bytes) -> None:
+    """Execute a graph for inputs of one token, as it stands.
+
+    :raises TooMuchError: if it takes more memory or more time than any network that is of use.
+    :raises Exception: of whatever class, if it fails.
+    """
+    runtime = import_onnxruntime()
+    with _one_at_a_time:
+        _limit_memory(runtime)
+        session = _session(data, tried=True)
+        inputs = {each.name: _token(each) for each in session.get_inputs()}
+        options = runtime.RunOptions()
+        options.log_severity_level = SILENT
+        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+        clock, limit = _clock_of_this_thread()
+        with _time_limit(options, clock, limit) as stopped:
+            try:
+                session.run(None, inputs, options)
+            except Exception as error:
+                if stopped():
+                    raise TooMuchError(f"it takes more than {limit:g} seconds for one token") from error
+                if "bfc_arena" in str(error):  # the file of onnxruntime's that says so: its memory is used up
+                    raise TooMuchError(f"it takes more than {_memory() // MEGABYTE} megabytes for one token") from error
+                raise
+
+
+def _session(data: bytes, *, tried: bool = False) -> Any:
+    """Make what executes a graph; one that is only tried is not made fast, and has a limit on its memory."""
+    runtime = import_onnxruntime()
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1  # busy cores collapse with more
+    options.log_severity_level = SILENT  # what goes wrong is raised, and need not be printed as well
+    if tried:
+        options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.add_session_config_entry("session.use_env_allocators", "1")
+    return runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+
+
+@cache
+def _limit_memory(runtime: Any) -> None:
+    """Register, once in a process, the memory of which graphs that are tried have their share."""
+    where = runtime.OrtMemoryInfo("Cpu", runtime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, runtime.OrtMemType.DEFAULT)
+    limits = runtime.OrtArenaCfg({"max_mem": _memory(), "arena_extend_strategy": 1})  # 1: no more than is asked for
+    with suppress(Exception):  # the process has its own already, and so its own limits
+        runtime.create_and_register_allocator(where, limits)
+
+
+def _memory() -> int:
+    return min(max(MEMORY, 3 * largest_file("")), sys.maxsize)
+
+
+def _token(wanted: Any) -> NDArray[Any]:
+    """An input of one token: zeros, and true."""
+    shape = [size if isinstance(size, int) and size >= 0 else 1 for size in wanted.shape]
+    if wanted.type not in KINDS or np.prod(shape, dtype=np.float64) > MOST_INPUTS:
+        raise ValueError(f"its input {wanted.name:.60} is a {wanted.type:.60} of shape {shape[:8]!r:.200}")
+    kind = KINDS[wanted.type]
+    return np.ones(shape, kind) if kind is np.bool_ else np.zeros(shape, kind)
+
+
+@contextmanager
+def _time_limit(options: Any, clock: Callable[[], float], limit: float) -> Iterator[Callable[[], bool]]:
+    """Stop what runs with these options, between two of its steps, once a clock has gone on by so much."""
+    done, ends = threading.Event(), clock() + limit
+
+    def watch() -> None:
+        while not done.wait(0.02):
+            if clock() > ends:
+                options.terminate = True
+                return
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield lambda: bool(options.terminate)
+    finally:
+        done.set()
+        watcher.join()
+
+
+def _clock_of_this_thread() -> tuple[Callable[[], float], float]:
+    """What this thread has used of a processor, and its limit; where nobody else may ask for that, the time of day."""
+    if not hasattr(time, "pthread_getcpuclockid"):
+        return time.monotonic, SECONDS_OF_DAY
+    clock = time.pthread_getcpuclockid(threading.get_ident())
+    return lambda: time.clock_gettime(clock), SECONDS

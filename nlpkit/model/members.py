@@ -1,0 +1,230 @@
+"""A member of a bundle as inference runs it: normalised texts in, logits out; never torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nlpkit.errors import MissingExtra
+from nlpkit.model.bundle import ARRAYS, CONFIG, GRAPH, TOKENIZER, VOCABULARY, Bundle, recorded
+from nlpkit.model.graphs import Graph
+from nlpkit.model.numbers import check_finite
+from nlpkit.plugins.base import BatchTokenizer, Tokenizer
+from nlpkit.plugins.registry import registry
+from nlpkit.text.normalisation import Normaliser
+from nlpkit.text.vocabulary import Ids, Tokens, Vocabulary, load_vocabulary
+
+Floats: TypeAlias = NDArray[np.float64]
+Arrays: TypeAlias = Mapping[str, NDArray[Any]]  # of a file, by their names
+RUNTIMES = ("table", "graph", "torch")
+LONGEST = 1 << 20  # tokens of a text: far beyond what any network reads
+CACHED = 1024  # texts whose arrays stay in a processor's cache
+BATCH = 16  # rows that go through a graph together, sorted by length; more pad more than they save
+NORMS: dict[str, Callable[[Floats], Floats]] = {"sum": np.ones_like, "mean": lambda n: n, "sqrtn": np.sqrt}
+
+
+class Member(Protocol):
+    """Anything that gives each text a logit for each label."""
+
+    def logits(self, texts: Sequence[str]) -> Floats:
+        """Map normalised texts to logits ``(batch, labels)``."""
+        ...
+
+
+class TextIds:
+    """The way from text to ids: tokenizer, then vocabulary."""
+
+    def __init__(self, tokenizer: Tokenizer, vocabulary: Vocabulary, max_length: int = 0) -> None:
+        self.tokenizer, self.vocabulary, self.max_length = tokenizer, vocabulary, max_length
+
+    def __call__(self, texts: Sequence[str]) -> Ids:
+        """Ids of each normalised text."""
+        ids = self.vocabulary.encode(tokenize(self.tokenizer, texts))
+        return ids.truncated(self.max_length) if self.max_length else ids
+
+
+def tokenize(tokenizer: Tokenizer, texts: Sequence[str]) -> Tokens:
+    """Tokens of many texts, by the tokenizer's own vectorised path where it has one."""
+    if isinstance(tokenizer, BatchTokenizer):
+        return tokenizer.batch(texts)
+    return Tokens.of([tokenizer.tokenize(text) for text in texts])
+
+
+class TableMember:
+    """A composition without an encoder, folded into a logit for each id: a gather and a sum.
+
+    :param table: ``(ids, labels - 1)`` relative to the first label, whose logit is 0; or codes of one byte for that.
+    :param levels: what each code stands for ``(256, labels - 1)``; None where the table holds the numbers themselves.
+    :param bias: ``(labels - 1,)``.
+    :param pooling: sum, mean or sqrtn.
+    """
+
+    def __init__(
+        self, text_ids: TextIds, *, table: NDArray[Any], levels: NDArray[Any] | None, bias: Floats, pooling: str
+    ) -> None:
+        self._text_ids = text_ids
+        self._columns = [np.ascontiguousarray(column) for column in table.T]
+        self._levels = None if levels is None else [np.ascontiguousarray(column) for column in levels.T]
+        self._bias, self._norm = bias, NORMS[pooling]
+
+    def logits(self, texts: Sequence[str]) -> Floats:
+        """Map normalised texts to logits ``(batch, labels)``."""
+        parts = [self._logits(texts[at : at + CACHED]) for at in range(0, len(texts), CACHED)]
+        return np.concatenate(parts or [np.zeros((0, len(self._columns) + 1))])
+
+    def _logits(self, texts: Sequence[str]) -> Floats:
+        ids = self._text_ids(texts)
+        norm = self._norm(np.maximum(ids.counts, 1).astype(np.float64))
+        result = np.zeros((ids.size, len(self._columns) + 1))
+        for position, column in enumerate(self._columns):
+            values = column[ids.grid]  # (kinds, total); padding is worth 0
+            if self._levels is not None:
+                values = self._levels[position][values]
+            sums = ids.sums(values.sum(0).astype(np.float64))
+            result[:, position + 1] = sums / norm + self._bias[position]
+        return result
+
+
+class GraphMember:
+    """A composition with an encoder, executed by onnxruntime on one thread.
+
+    :param graph: with inputs ``ids`` (batch, time) and ``mask``, and output ``logits`` (batch, labels).
+    """
+
+    def __init__(self, text_ids: TextIds, graph: Graph) -> None:
+        self._text_ids, self._graph = text_ids, graph
+
+    def logits(self, texts: Sequence[str]) -> Floats:
+        """Map normalised texts to logits ``(batch, labels)``; a row's logits do not depend on the others."""
+        return run_sorted(self._text_ids(texts), lambda ids, mask: self._graph.run("logits", ids=ids, mask=mask))
+
+
+def run_sorted(ids: Ids, run: Callable[..., NDArray[Any]], *more: NDArray[Any]) -> Floats:
+    """Pad rows of similar length together, run them, and put the results back in order.
+
+    :param run: takes ids ``(batch, time)``, their mask, and of each of ``more`` ``(size, ...)`` the rows of the batch.
+    """
+    order = np.argsort(ids.counts, kind="stable")
+    rows = ids.rows()
+    parts = []
+    for start in range(0, ids.size, BATCH):
+        batch = order[start : start + BATCH]
+        parts.append(run(*Ids.of([rows[i] for i in batch]).padded(), *(array[batch] for array in more)))
+    found = np.concatenate(parts).astype(np.float64)
+    result = np.empty_like(found)
+    result[order] = found
+    return result
+
+
+def open_member(bundle: Bundle, entry: dict[str, Any], labels: int, normaliser: Normaliser | None = None) -> Member:
+    """Make the member that an entry of config.json describes, with logits for so many labels.
+
+    :param normaliser: of the texts; None: as config.json says.
+    :raises MissingPlugin: if its tokenizer is not installed.
+    :raises BundleError: if its files are damaged.
+    """
+    with bundle.reading(CONFIG):
+        name, runtime, pooling = entry["name"], entry["runtime"], entry["head"]["pooling"]
+        if runtime not in RUNTIMES or not isinstance(pooling, str):
+            raise ValueError(f"the member {name} has the runtime {runtime!r:.40} and the pooling {pooling!r:.40}")
+        length = check_length(entry["max_length"], 0)
+        tokenizer = open_tokenizer(bundle, entry["tokenizer"], f"{name}/{TOKENIZER}", normaliser)
+    with bundle.reading(f"{name}/{VOCABULARY}"):
+        text_ids = TextIds(tokenizer, load_vocabulary(bundle.read(f"{name}/{VOCABULARY}")), length)
+    if runtime == "torch":
+        return _torch_member(bundle, entry, text_ids, labels)
+    if runtime == "graph":
+        return GraphMember(text_ids, open_graph(bundle, name))
+    with bundle.reading(f"{name}/{ARRAYS}"):
+        return _open_table(bundle.read(f"{name}/{ARRAYS}"), text_ids, pooling, labels)
+
+
+def open_tokenizer(
+    bundle: Bundle, record: Mapping[str, Any], folder: str, normaliser: Normaliser | None = None
+) -> Tokenizer:
+    """Make a recorded tokenizer again, with the files that it keeps in a folder of the bundle.
+
+    :param normaliser: of the texts; None: as config.json says.
+    """
+    component = registry().need("tokenizer", *recorded(record))
+    files = {"files": bundle.under(folder)} if component.takes_files else {}
+    if normaliser is None and component.takes_normaliser:
+        normaliser = Normaliser.of(bundle.config["normalisation"])
+    tokenizer: Tokenizer = component.create(record["config"], normaliser=normaliser, **files)
+    return tokenizer
+
+
+def open_graph(bundle: Bundle, member: str) -> Graph:
+    """The graph of a member."""
+    return Graph(bundle.read(f"{member}/{GRAPH}"), f"{bundle.name}: {member}/{GRAPH}")
+
+
+def load_arrays(data: bytes) -> dict[str, NDArray[Any]]:
+    """Read safetensors of finite numbers.
+
+    :raises ValueError: if the data is something else.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        arrays = dict(load(data))
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error
+    check_finite(arrays)
+    return arrays
+
+
+def array_of(arrays: Arrays, name: str) -> NDArray[Any]:
+    """One of a file's arrays.
+
+    :raises ValueError: if it is not there, with those that are.
+    """
+    if name not in arrays:
+        raise ValueError(f"the array {name} is missing; there is: {', '.join(sorted(arrays)) or 'nothing'}")
+    return arrays[name]
+
+
+def check_length(max_length: object, least: int) -> int:
+    """How many tokens a member reads.
+
+    :raises ValueError: if it is no such number.
+    """
+    if type(max_length) is not int or not least <= max_length <= LONGEST:
+        raise ValueError(f"max_length must be a whole number from {least} to {LONGEST}, was: {max_length!r:.60}")
+    return max_length
+
+
+def _torch_member(bundle: Bundle, entry: dict[str, Any], text_ids: TextIds, labels: int) -> Member:
+    """The one way by which inference needs torch: a composition that could not be exported."""
+    require_torch(bundle, entry["name"])
+    from nlpkit.training.composition import TorchMember
+
+    return TorchMember(bundle, entry, text_ids, labels)
+
+
+def require_torch(bundle: Bundle, member: str) -> None:
+    """Say what to install, where a member needs torch that is not there.
+
+    :raises MissingExtra: naming the member.
+    """
+    try:
+        import torch  # noqa: F401
+    except ImportError:
+        raise MissingExtra("torch", "train", f"the member {member} of {bundle.name}") from None
+
+
+def _open_table(data: bytes, text_ids: TextIds, pooling: str, labels: int) -> TableMember:
+    arrays = load_arrays(data)
+    table, levels = arrays["table"], arrays.get("levels")
+    if table.shape != (len(text_ids.vocabulary), labels - 1) or arrays["bias"].shape != (labels - 1,):
+        raise ValueError("the table does not fit the vocabulary and the labels")
+    if pooling not in NORMS:
+        raise ValueError(f"a table is pooled by {', '.join(NORMS)}, found: {pooling!r:.40}")
+    fits = table.dtype.kind == "f" if levels is None else table.dtype == np.uint8 and levels.shape == (256, labels - 1)
+    if not fits:
+        raise ValueError("the levels do not fit the table")
+    return TableMember(text_ids, table=table, levels=levels, bias=arrays["bias"], pooling=pooling)

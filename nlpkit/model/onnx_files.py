@@ -1,0 +1,214 @@
+"""ONNX read as far as safety asks, before it is executed: what numbers it holds, and whether it holds all of them.
+
+A file of a stranger's may hold functions that call each other, weights that lie elsewhere on the disk, and numbers that
+are none. What only shows when it runs, such as loops without end, is seen to in `nlpkit.model.graphs`. Inference
+has no package that reads ONNX, and needs little of it: a protocol buffer is a run of fields, each a number, a kind and
+a value (https://protobuf.dev/programming-guides/encoding/; the numbers of fields are those of
+https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nlpkit.model.numbers import check_weights
+
+Value: TypeAlias = "int | memoryview"
+VARINT, EIGHT, BYTES, FOUR = 0, 1, 2, 5  # kinds of fields
+MOST_FIELDS = 1_000_000
+MOST_GRAPHS = 16  # in each other
+MOST_NUMBERS = 1 << 30  # of a tensor
+FLOATS = {1: "<f4", 10: "<f2", 11: "<f8"}  # a tensor's kind of numbers
+BFLOAT16, EXPONENT = 16, 0x7F80
+GRAPH, FUNCTIONS = 7, 25  # fields of a model
+NODE, INITIALIZER, SPARSE_INITIALIZER = 1, 5, 15  # of a graph
+ATTRIBUTE = 5  # of a node
+TENSOR, SUBGRAPH, TENSORS, SUBGRAPHS, SPARSE, SPARSES = 5, 6, 10, 11, 22, 23  # of an attribute
+ATTRIBUTE_NAME, ONE_FLOAT, MANY_FLOATS = 1, 2, 7
+DIMS, KIND, FLOAT_DATA, NAME, RAW, DOUBLE_DATA, EXTERNAL, LOCATION = 1, 2, 4, 8, 9, 10, 13, 14  # of a tensor
+
+
+def check_onnx(data: bytes) -> None:
+    """Refuse ONNX that nlpkit does not execute.
+
+    :raises ValueError: if it has functions or weights outside, if a weight is no number, or if it is no ONNX.
+    """
+    _Reader().model(memoryview(data))
+
+
+@dataclass
+class _Tensor:
+    name: str = ""
+    dims: list[int] = field(default_factory=list)
+    kind: int = 0
+    raw: memoryview | None = None
+    numbers: list[NDArray[Any]] = field(default_factory=list)
+
+
+class _Reader:
+    """Goes through a model once, and no further than so many fields."""
+
+    def __init__(self) -> None:
+        self._fields = 0
+
+    def model(self, data: memoryview) -> None:
+        graphs = 0
+        for number, value in self._each(data):
+            if number == FUNCTIONS:
+                raise ValueError("it holds functions of its own, which are not executed")
+            if number == GRAPH:
+                graphs += 1
+                self._graph(_message(value), 1)
+        if graphs != 1:
+            raise ValueError("it holds no graph")
+
+    def _graph(self, data: memoryview, depth: int) -> None:
+        if depth > MOST_GRAPHS:
+            raise ValueError("its graphs are nested too deep")
+        for number, value in self._each(data):
+            if number == NODE:
+                self._node(_message(value), depth)
+            elif number == INITIALIZER:
+                self._tensor(_message(value))
+            elif number == SPARSE_INITIALIZER:
+                raise ValueError("it holds sparse weights, which are not executed")
+
+    def _node(self, data: memoryview, depth: int) -> None:
+        for number, value in self._each(data):
+            if number == ATTRIBUTE:
+                self._attribute(_message(value), depth)
+
+    def _attribute(self, data: memoryview, depth: int) -> None:
+        name, one, many = "", [], []
+        for number, value in self._each(data):
+            if number == ATTRIBUTE_NAME:
+                name = _text(value)
+            elif number == ONE_FLOAT:
+                one.append(np.frombuffer(_message(value), "<f4"))
+            elif number == MANY_FLOATS:
+                many.append(np.frombuffer(_message(value), "<f4"))
+            elif number in (TENSOR, TENSORS):
+                self._tensor(_message(value))
+            elif number in (SUBGRAPH, SUBGRAPHS):
+                self._graph(_message(value), depth + 1)
+            elif number in (SPARSE, SPARSES):
+                raise ValueError("it holds sparse weights, which are not executed")
+        for found, single in ((one, True), (many, False)):
+            if found:
+                check_weights(f"the numbers {name:.60}", np.concatenate(found), single=single)
+
+    def _tensor(self, data: memoryview) -> None:
+        found = _Tensor()
+        for number, value in self._each(data):
+            if number == NAME:
+                found.name = _text(value)
+            elif number in _TENSOR_FIELDS:
+                _TENSOR_FIELDS[number](found, value)
+        _check_tensor(found)
+
+    def _each(self, data: memoryview) -> Iterator[tuple[int, Value]]:
+        """Fields of a message, by their numbers."""
+        at = 0
+        while at < len(data):
+            self._fields += 1
+            if self._fields > MOST_FIELDS:
+                raise ValueError(f"it has more than {MOST_FIELDS:,} parts")
+            tag, at = _varint(data, at)
+            number, kind = tag >> 3, tag & 7
+            if kind == VARINT:
+                value, at = _varint(data, at)
+                yield number, value
+                continue
+            if kind == BYTES:
+                size, at = _varint(data, at)
+            elif kind in (EIGHT, FOUR):
+                size = 8 if kind == EIGHT else 4
+            else:
+                raise ValueError("it is no ONNX")
+            if number == 0 or at + size > len(data):
+                raise ValueError("it is no ONNX, or was cut off")
+            yield number, data[at : at + size]
+            at += size
+
+
+def _varint(data: memoryview, at: int) -> tuple[int, int]:
+    """A number of 7 bits a byte, and where it ends."""
+    found = shift = 0
+    while at < len(data) and shift < 70:
+        byte = data[at]
+        found |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 0x80:
+            return found, at
+    raise ValueError("it is no ONNX, or was cut off")
+
+
+def _message(value: Value) -> memoryview:
+    if isinstance(value, int):
+        raise ValueError("it is no ONNX")
+    return value
+
+
+def _text(value: Value) -> str:
+    return bytes(_message(value)).decode("utf-8", "replace")
+
+
+def _add_dims(tensor: _Tensor, value: Value) -> None:
+    if isinstance(value, int):
+        tensor.dims.append(value)
+        return
+    at = 0
+    while at < len(value):
+        size, at = _varint(value, at)
+        tensor.dims.append(size)
+
+
+def _set_kind(tensor: _Tensor, value: Value) -> None:
+    tensor.kind = value if isinstance(value, int) else 0
+
+
+def _set_raw(tensor: _Tensor, value: Value) -> None:
+    tensor.raw = _message(value)
+
+
+def _add_floats(tensor: _Tensor, value: Value) -> None:
+    tensor.numbers.append(np.frombuffer(_message(value), "<f4"))
+
+
+def _add_doubles(tensor: _Tensor, value: Value) -> None:
+    tensor.numbers.append(np.frombuffer(_message(value), "<f8"))
+
+
+def _refuse_external(tensor: _Tensor, value: Value) -> None:  # noqa: ARG001
+    if value:
+        raise ValueError("its weights lie in other files, which are not read")
+
+
+_TENSOR_FIELDS: dict[int, Callable[[_Tensor, Value], None]] = {
+    DIMS: _add_dims,
+    KIND: _set_kind,
+    RAW: _set_raw,
+    FLOAT_DATA: _add_floats,
+    DOUBLE_DATA: _add_doubles,
+    EXTERNAL: _refuse_external,
+    LOCATION: _refuse_external,
+}
+
+
+def _check_tensor(tensor: _Tensor) -> None:
+    if any(size >= 1 << 63 for size in tensor.dims) or math.prod(tensor.dims) > MOST_NUMBERS:
+        raise ValueError(f"the weights {tensor.name:.60} are declared to have {tensor.dims[:8]!r:.200} numbers")
+    parts = list(tensor.numbers)
+    if tensor.raw is not None and tensor.kind in FLOATS:
+        parts.append(np.frombuffer(tensor.raw, FLOATS[tensor.kind]))
+    elif tensor.raw is not None and tensor.kind == BFLOAT16:
+        bits = np.frombuffer(tensor.raw, "<u2")
+        parts.append(np.where(bits & EXPONENT == EXPONENT, np.float32(np.nan), np.float32(0)))
+    for part in parts:
+        check_weights(f"the weights {tensor.name:.60}", part, single=not tensor.dims)

@@ -1,0 +1,1 @@
+"""Plugins: what a stranger may add, and how it is found."""

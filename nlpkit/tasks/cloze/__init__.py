@@ -1,0 +1,1 @@
+"""Cloze: the words that fit a blank."""

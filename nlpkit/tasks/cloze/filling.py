@@ -1,0 +1,278 @@
+"""Texts whose blanks are filled, jointly where a text has several."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nlpkit.errors import SettingError
+from nlpkit.tasks.cloze.blanks import MARK, Blank, blank_at, foreign_mark, split_at_blanks
+from nlpkit.text.invisible import visible
+from nlpkit.text.normalisation import Normaliser
+from nlpkit.text.row import Row, unfit
+
+if TYPE_CHECKING:
+    from nlpkit.tasks.cloze.model import ClozeModel
+
+BLOCK = 1024  # texts filled together, so that the network gets batches of similar length
+BEAM = 10
+LIMIT = 8  # blanks in a text
+WIDEST = 1_000  # ways to fill some of several blanks that are held
+NO_BLANK, OTHER_BLANK = "no blank", "a blank marked otherwise"
+Words: TypeAlias = tuple["str | None", ...]  # what stands at each blank of a text, None where it is empty
+
+
+class Filling(NamedTuple):
+    """One way to fill the blanks of a text.
+
+    :param words: one for each blank, in the model's spelling.
+    :param score: natural logarithm of the probability.
+    :param probability: among all words; of several blanks, that of each word given those filled before it, multiplied.
+    :param text: the text as it came, with the words put in.
+    """
+
+    words: tuple[str, ...]
+    score: float
+    probability: float
+    text: str
+
+
+class Filled(NamedTuple):
+    """The best fillings of a text, in order; where there are none, ``reason`` says why."""
+
+    fillings: list[Filling]
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Which of a model's words may be said.
+
+    :param positions: among all its words, ascending; None is all of them.
+    :param unknown: words of the lexicon that the model does not know, none of which can be said.
+    :param reason: why there is nothing to say, if there is nothing.
+    """
+
+    positions: NDArray[np.intp] | None = None
+    unknown: Sequence[str] = ()
+    reason: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        words: Sequence[str],
+        normaliser: Normaliser,
+        *,
+        lexicon: Iterable[str] | None = None,
+        pattern: str | None = None,
+        length: int | None = None,
+    ) -> Candidates:
+        """Those that meet all conditions; see `ClozeModel.fill`."""
+        if lexicon is None and pattern is None and length is None:
+            return cls()
+        allowed = None if lexicon is None else _normalised(lexicon, normaliser)
+        matches = _matcher(pattern)
+        if length is not None:
+            _check("length", length)
+        positions = [
+            i
+            for i, word in enumerate(words)
+            if (allowed is None or word in allowed) and (length is None or len(word) == length) and matches(word)
+        ]
+        known = set(words)
+        unknown = [said for word, said in (allowed or {}).items() if word not in known]
+        reason = None if positions else _nothing_fits(len(words), allowed is not None, pattern, length)
+        return cls(np.array(positions, dtype=np.intp), unknown, reason)
+
+
+@dataclass
+class _Search:
+    """A text with several blanks, on its way.
+
+    :param order: the blanks, in the order in which they are filled.
+    :param beam: what is tried further, with scores.
+    """
+
+    segments: Sequence[Sequence[str]]
+    order: list[int]
+    beam: list[tuple[float, Words]] = field(default_factory=list)
+
+
+class Filler:
+    """Fills texts by a model, always under the same conditions.
+
+    :param beam: see `ClozeModel.fill`.
+    :raises SettingError: if a number is not positive.
+    """
+
+    def __init__(
+        self, model: ClozeModel, *, top: int = 10, beam: int | None = None, candidates: Candidates | None = None
+    ) -> None:
+        _check("top", top)
+        self._model, self._top, self._beam = model, top, min(max(top, BEAM), WIDEST) if beam is None else beam
+        _check("beam", self._beam, WIDEST)
+        self._ways = min(max(top, self._beam), WIDEST)
+        self._candidates = candidates or Candidates()
+
+    def fill(self, texts: Iterable[str]) -> list[Filled]:
+        """Fill each text, in order.
+
+        :raises SettingError: if it is given one text, or nothing that holds texts.
+        """
+        return list(self.stream(texts))
+
+    def stream(self, texts: Iterable[str]) -> Iterator[Filled]:
+        """Fill texts as they come, a block at a time, so that memory does not grow with their number."""
+        if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
+            raise SettingError(f"texts to fill come in a list or another iterable, found one {type(texts).__name__}")
+        remaining = iter(texts)
+        while block := list(itertools.islice(remaining, BLOCK)):
+            yield from self._block(block)
+
+    def fill_rows(self, rows: Sequence[Row]) -> list[Filled]:
+        """Fill rows of a file; a row that could not be read has its fault as the reason."""
+        filled = self.fill("" if row.fault else row.text for row in rows)
+        return [found if row.fault is None else Filled([], row.fault) for row, found in zip(rows, filled, strict=True)]
+
+    def _block(self, texts: Sequence[Any]) -> list[Filled]:
+        parts = [[] if unfit(text) else split_at_blanks(text) for text in texts]
+        reasons = [_fault(text, part) for text, part in zip(texts, parts, strict=True)]
+        asked = [i for i, reason in enumerate(reasons) if reason is None]
+        tokens = dict(zip(asked, self._tokens([parts[i] for i in asked]), strict=True))
+        for i, known in zip(asked, self._known(list(tokens.values())), strict=True):
+            reasons[i] = known
+        asked = [i for i in asked if reasons[i] is None]
+        found = dict(zip(asked, self._search([tokens[i] for i in asked]), strict=True))
+        return [
+            Filled([] if reason else [_filling(parts[i], *way) for way in found[i]], reason)
+            for i, reason in enumerate(reasons)
+        ]
+
+    def _tokens(self, parts: Sequence[Sequence[str]]) -> list[list[list[str]]]:
+        """Tokens of the segments of each text."""
+        segments = list(itertools.chain.from_iterable(parts))
+        tokens = iter(self._model.tokenize(self._model.normaliser.batch(segments)))
+        return [list(itertools.islice(tokens, len(part))) for part in parts]
+
+    def _known(self, texts: Sequence[Sequence[Sequence[str]]]) -> list[str | None]:
+        """Why each text has nothing to go by, or why nothing may be said."""
+        documents = [list(itertools.chain.from_iterable(segments)) for segments in texts]
+        known = self._model.knows(documents)
+        return [
+            "nothing but a blank"
+            if not tokens
+            else self._candidates.reason
+            if seen
+            else "no known word around the blank"
+            for tokens, seen in zip(documents, known.tolist(), strict=True)
+        ]
+
+    def _search(self, texts: Sequence[Sequence[Sequence[str]]]) -> list[list[tuple[float, Words]]]:
+        """The best ways to fill each text, with scores: a beam search over its blanks, the surest first.
+
+        The first word of a text with several blanks is chosen while the others are empty, so it had better be the one
+        that depends on them least.
+        """
+        places = [(i, at) for i, segments in enumerate(texts) for at in range(len(segments) - 1)]
+        empty = [(None,) * (len(segments) - 1) for segments in texts]
+        blanks = [blank_at(texts[i], empty[i], at) for i, at in places]
+        firsts: list[dict[int, list[tuple[float, Words]]]] = [{} for _ in texts]
+        for (i, at), ways in zip(places, self._best(blanks, max(self._top, self._beam)), strict=True):
+            firsts[i][at] = [(score, _put(empty[i], at, word)) for score, word in ways]
+        searches = [_begun(segments, first) for segments, first in zip(texts, firsts, strict=True)]
+        for step in range(1, LIMIT):
+            if not (going := [search for search in searches if len(search.order) > step]):
+                break
+            self._step(going, step)
+        return [search.beam[: self._top] for search in searches]
+
+    def _step(self, searches: Sequence[_Search], step: int) -> None:
+        """Fill one more blank of each text."""
+        for search in searches:
+            del search.beam[self._beam :]
+        blanks = [
+            blank_at(search.segments, words, search.order[step]) for search in searches for _, words in search.beam
+        ]
+        found = iter(self._best(blanks, self._ways))
+        for search in searches:
+            at, beam = search.order[step], search.beam
+            ways = [(before + score, _put(words, at, word)) for before, words in beam for score, word in next(found)]
+            search.beam = sorted(ways, key=lambda way: -way[0])[: self._ways]
+
+    def _best(self, blanks: Sequence[Blank], size: int) -> list[list[tuple[float, str]]]:
+        """The best words at each blank, with log-probabilities."""
+        found, values = self._model.best(blanks, size, self._candidates.positions)
+        words = self._model.words
+        return [
+            [(value, words[i]) for i, value in zip(row, scores, strict=True)]
+            for row, scores in zip(found.tolist(), values.tolist(), strict=True)
+        ]
+
+
+def _begun(segments: Sequence[Sequence[str]], first: dict[int, list[tuple[float, Words]]]) -> _Search:
+    order = sorted(first, key=lambda at: -first[at][0][0])
+    return _Search(segments, order, first[order[0]])
+
+
+def _put(words: Words, at: int, word: str) -> Words:
+    return (*words[:at], word, *words[at + 1 :])
+
+
+def _filling(parts: Sequence[str], score: float, words: Sequence[str | None]) -> Filling:
+    said = tuple(word for word in words if word is not None)
+    text = "".join(itertools.chain.from_iterable(zip(parts, said, strict=False))) + parts[-1]
+    score = min(score, 0.0)
+    return Filling(said, round(score, 6), float(f"{np.exp(score):.6g}"), text)
+
+
+def _fault(text: object, parts: Sequence[str]) -> str | None:
+    if (fault := unfit(text)) or not isinstance(text, str):
+        return fault
+    if len(parts) < 2:
+        if mark := foreign_mark(visible(text)):
+            return f"{NO_BLANK}: write {MARK} for {mark}, one blank for each word that is missing"
+        return NO_BLANK if visible(text).strip() else "empty"
+    if (mark := foreign_mark(" ".join(parts))) and mark[1:-1].lower() == "mask":
+        return f"{OTHER_BLANK}: write {MARK} for {mark}, too"
+    return f"too many blanks: {len(parts) - 1}, {LIMIT} are the most" if len(parts) - 1 > LIMIT else None
+
+
+def _normalised(lexicon: Iterable[str], normaliser: Normaliser) -> dict[str, str]:
+    """Each word as it was said, by its normalised spelling."""
+    if isinstance(lexicon, str | bytes):
+        raise SettingError(f"a lexicon is a list of words, found one {type(lexicon).__name__}")
+    said = list(lexicon)
+    return dict(zip(normaliser.batch(said), said, strict=True))
+
+
+def _matcher(pattern: str | None) -> Any:
+    if pattern is None:
+        return lambda _word: True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what later versions of Python may read otherwise
+            return re.compile(pattern).fullmatch
+    except (re.error, OverflowError, RecursionError) as error:
+        raise SettingError(f"the pattern {pattern!r} is no regular expression: {error}") from None
+
+
+def _check(name: str, value: object, most: float = math.inf) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise SettingError(f"{name} must be a whole number, was: {value!r}")
+    if not 1 <= value <= most:
+        raise SettingError(f"{name} must be at least 1{f' and at most {most}' * (most < math.inf)}, was: {value}")
+
+
+def _nothing_fits(words: int, lexicon: bool, pattern: str | None, length: int | None) -> str:
+    wanted = ["is in the lexicon"] * lexicon
+    wanted += [] if pattern is None else [f"matches {pattern!r}"]
+    wanted += [] if length is None else [f"has {length} character{'s' * (length != 1)}"]
+    return f"no word fits: of the model's {words:,} words none {' and '.join(wanted)}"

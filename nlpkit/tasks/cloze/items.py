@@ -1,0 +1,152 @@
+"""Cloze items: texts with one blank, and the word that stood there; read from a file, or made by blanking words."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from nlpkit.errors import DataError
+from nlpkit.model.members import tokenize
+from nlpkit.plugins.base import Tokenizer
+from nlpkit.tasks.cloze.blanks import MARK, split_at_blanks
+from nlpkit.text.corpus import Faults
+from nlpkit.text.json_rows import JsonRows, holds_objects, parse
+from nlpkit.text.rows import open_text
+
+BLOCK = 4096  # texts that are tokenised together
+
+
+class Item(NamedTuple):
+    """A text with one blank, and the word that is right there."""
+
+    text: str
+    answer: str
+
+
+def holds_items(path: str | Path, *, encoding: str | None = None) -> bool:
+    """Whether the first objects of a file of JSON have a text and an answer."""
+    if not Path(path).is_file():
+        return False
+    with open_text(path, encoding=encoding) as decoded:
+        return holds_objects(decoded.head()) and {"text", "answer"} <= set(JsonRows(decoded).keys)
+
+
+def read_items(path: str | Path, *, encoding: str | None = None, faults: Faults) -> Iterator[Item]:
+    """Read objects ``{"text": "衣服质量__哦", "answer": "不错"}``, one a line or in one array.
+
+    Those that cannot be used are counted in ``faults``.
+
+    :raises DataError: if the file cannot be read.
+    """
+    with open_text(path, encoding=encoding) as decoded:
+        for found in JsonRows(decoded):
+            if fault := _fault(found.fields):
+                faults.add(fault, decoded.name, found.number)
+            elif found.fields:
+                yield Item(found.fields["text"], found.fields["answer"])
+
+
+def blank_words(
+    texts: Iterable[str],
+    tokenizer: Tokenizer,
+    answers: Sequence[str],
+    *,
+    seed: int = 0,
+    skip_frequent: int = 50,
+    min_words: int = 5,
+    every: bool = False,
+) -> Iterator[Item]:
+    """Blank words of normalised texts as they come: in each text one word, drawn by a seed from those that are answers.
+
+    The same texts in the same order, tokenizer, answers and options give the same items.
+
+    :param answers: most frequent first.
+    :param skip_frequent: so many of the most frequent answers are never blanked: any model knows 的.
+    :param min_words: texts with fewer tokens of Chinese characters are left out.
+    :param every: blank each answer in turn, not one a text.
+    """
+    draw, known = random.Random(seed), set(answers[skip_frequent:])
+    for text, tokens in _tokenised(texts, tokenizer):
+        if len(split_at_blanks(text)) > 1 or sum(map(_is_chinese, tokens)) < min_words:
+            continue
+        places = [place for place in _places(text, tokens) if text[slice(*place)] in known]
+        for begin, end in places if every or not places else [draw.choice(places)]:
+            yield Item(text[:begin] + MARK + text[end:], text[begin:end])
+
+
+def drawn(items: Iterable[Item], limit: int, seed: int = 0) -> list[Item]:
+    """So many items, each as likely as any other, in no order; the others are not held (algorithm R of Vitter 1985,
+    https://doi.org/10.1145/3147.3165).
+
+    The same items in the same order, limit and seed give the same list; if there are no more than ``limit``, it is all
+    of them as they came.
+    """
+    draw = random.Random(f"items {seed}")  # not the numbers by which `blank_words` draws
+    remaining = iter(items)
+    kept = list(itertools.islice(remaining, limit))
+    for number, item in enumerate(remaining, limit + 1):
+        if (place := draw.randrange(number)) < limit:
+            kept[place] = item
+    return kept
+
+
+def blanked(
+    texts: Iterable[str],
+    tokenizer: Tokenizer,
+    answers: Sequence[str],
+    *,
+    limit: int,
+    seed: int = 0,
+    skip_frequent: int = 50,
+) -> list[Item]:
+    """Items of normalised texts, at most ``limit`` of them: what `drawn` takes of what `blank_words` makes."""
+    return drawn(blank_words(texts, tokenizer, answers, seed=seed, skip_frequent=skip_frequent), limit, seed)
+
+
+def read_words(path: str | Path, *, encoding: str | None = None) -> list[str]:
+    """Read a lexicon: a word a line, or a JSON list of words.
+
+    :raises DataError: if the file cannot be read, or holds no words.
+    """
+    with open_text(path, encoding=encoding) as decoded:
+        text = "".join(decoded.lines())
+    words = parse(text) if text.lstrip().startswith("[") else text.split("\n")
+    if words is None or not all(isinstance(word, str) for word in words):
+        raise DataError(f"{path} is no lexicon: expected a word a line, or a JSON list of words")
+    found = list(dict.fromkeys(stripped for word in words if (stripped := word.strip())))
+    if not found:
+        raise DataError(f"{path} holds no words: expected a word a line, or a JSON list of words")
+    return found
+
+
+def _tokenised(texts: Iterable[str], tokenizer: Tokenizer) -> Iterator[tuple[str, list[str]]]:
+    remaining = iter(texts)
+    while block := list(itertools.islice(remaining, BLOCK)):
+        yield from zip(block, tokenize(tokenizer, block).lists(), strict=True)
+
+
+def _places(text: str, tokens: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Where each token begins and ends in its text; one that is not written there has no place."""
+    end = 0
+    for token in tokens:
+        begin = text.find(token, end)
+        if begin >= 0:
+            end = begin + len(token)
+            yield begin, end
+
+
+def _is_chinese(token: str) -> bool:
+    return any("\u4e00" <= character <= "\u9fff" for character in token)
+
+
+def _fault(found: Mapping[str, Any] | None) -> str | None:
+    if found is None:
+        return "no JSON object"
+    text, answer = found.get("text"), found.get("answer")
+    if not isinstance(text, str) or not isinstance(answer, str) or not answer.strip():
+        return "no text and answer"
+    blanks = len(split_at_blanks(text)) - 1
+    return None if blanks == 1 else "no blank" if blanks == 0 else "several blanks"

@@ -1,0 +1,122 @@
+"""Members of a cloze model as inference runs them: blanks in, a logit for each answer out; never torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nlpkit.model.bundle import ARRAYS, CONFIG, Bundle, recorded
+from nlpkit.model.graphs import Graph
+from nlpkit.model.members import Floats, check_length, load_arrays, open_graph, require_torch, run_sorted
+from nlpkit.plugins.base import Decoder
+from nlpkit.plugins.registry import registry
+from nlpkit.tasks.cloze.blanks import BEGIN, BLANK, END, Blank, ClozeMember
+from nlpkit.text.vocabulary import Ids, Ints, TableVocabulary, Tokens, Vocabulary
+
+
+class Outputs(Protocol):
+    """A network, whatever runs it."""
+
+    def outputs(self, ids: NDArray[np.int64], mask: NDArray[np.bool_], at: NDArray[np.int64]) -> NDArray[Any]:
+        """Map ids and mask ``(batch, time)`` and the position of each row's blank to outputs ``(batch, width)``."""
+        ...
+
+
+class GraphOutputs:
+    """A network that onnxruntime executes.
+
+    :param graph: with inputs ``ids`` (batch, time), ``mask`` and ``at`` (batch,), and output ``outputs``.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+
+    def outputs(self, ids: NDArray[np.int64], mask: NDArray[np.bool_], at: NDArray[np.int64]) -> NDArray[Any]:
+        """Map ids and mask ``(batch, time)`` and the position of each row's blank to outputs ``(batch, width)``."""
+        return self._graph.run("outputs", ids=ids, mask=mask, at=at)
+
+
+class NetworkMember:
+    """A network that reads the tokens around a blank, and a decoder that reads words from what it puts out.
+
+    :param max_length: tokens on either side of the blank that the network sees, the nearest.
+    :raises ValueError: if that is no whole number of at least 1.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, network: Outputs, decoder: Decoder, max_length: int) -> None:
+        self.decoder = decoder
+        self._vocabulary, self._network, self._max_length = vocabulary, network, check_length(max_length, 1)
+
+    def logits(self, blanks: Sequence[Blank]) -> Floats:
+        """Map blanks to logits ``(batch, answers)``; a blank's logits do not depend on the others."""
+        return self.decoder.logits(self.outputs(blanks)).astype(np.float64)
+
+    def outputs(self, blanks: Sequence[Blank]) -> Floats:
+        """Map blanks to the network's outputs ``(batch, width)``, which `decoder` reads."""
+        ids, at = windows(self._vocabulary, blanks, self._max_length)
+        return run_sorted(ids, self._network.outputs, at)
+
+
+def windows(vocabulary: Vocabulary, blanks: Sequence[Blank], max_length: int) -> tuple[Ids, Ints]:
+    """What a network reads of each blank, and where in it the blank stands ``(batch,)``.
+
+    A row is `BEGIN`, the tokens before, `BLANK`, those behind, `END`; other blanks are `BLANK`, too. A side of more
+    than ``max_length`` tokens keeps those nearest to the blank, and not the mark at its end.
+    """
+    sides = [side for blank in blanks for side in (blank.left[-max_length:], blank.right[:max_length])]
+    found = _encoded(vocabulary, sides)
+    rows, at = [], []
+    for blank, left, right in zip(blanks, found[::2], found[1::2], strict=True):
+        begin = [BEGIN] if len(left) == len(blank.left) else []
+        end = [END] if len(right) == len(blank.right) else []
+        rows.append(np.concatenate([begin, left, [BLANK], right, end]).astype(np.int32))
+        at.append(len(begin) + len(left))
+    return Ids.of(rows), np.array(at, dtype=np.int64)
+
+
+def _encoded(vocabulary: Vocabulary, sides: Sequence[Sequence[str | None]]) -> list[NDArray[np.int32]]:
+    """Ids of each side, one a token."""
+    tokens = Tokens.of([[token or "" for token in side] for side in sides])
+    empty = np.array([token is None for side in sides for token in side], dtype=np.bool_)
+    ids = vocabulary.encode(tokens)
+    return np.split(np.where(empty, BLANK, ids.grid[0]), ids.starts[1:-1])
+
+
+def open_member(bundle: Bundle, entry: dict[str, Any], vocabulary: Vocabulary, answers: Sequence[str]) -> ClozeMember:
+    """Make the member that an entry of config.json describes.
+
+    :raises MissingPlugin: if its output embedding is not installed.
+    :raises MissingExtra: if it needs torch, which is not installed.
+    :raises BundleError: if its files are damaged.
+    """
+    with bundle.reading(CONFIG):
+        name, kind = entry["name"], entry["kind"]
+        if kind not in ("network", "counts"):
+            raise ValueError(f"the member {name} is of the unknown kind {kind!r}")
+    with bundle.reading(f"{name}/{ARRAYS}"):
+        arrays = load_arrays(bundle.read(f"{name}/{ARRAYS}"))
+        if kind == "counts":
+            from nlpkit.tasks.cloze.counts import CountMember
+
+            if not isinstance(vocabulary, TableVocabulary):
+                raise ValueError("counts want a vocabulary that is a table")
+            counts: ClozeMember = CountMember(arrays, vocabulary, answers)
+            return counts
+        output = registry().need("output", *recorded(entry["output"])).create(entry["output"]["config"])
+        decoder: Decoder = output.decoder(arrays)
+    with bundle.reading(CONFIG):
+        return NetworkMember(vocabulary, _network(bundle, entry, vocabulary, answers), decoder, entry["max_length"])
+
+
+def _network(bundle: Bundle, entry: dict[str, Any], vocabulary: Vocabulary, answers: Sequence[str]) -> Outputs:
+    if entry["runtime"] not in ("graph", "torch"):
+        raise ValueError(f"the runtime {entry['runtime']!r:.40} is unknown")
+    if entry["runtime"] == "graph":
+        return GraphOutputs(open_graph(bundle, entry["name"]))
+    require_torch(bundle, entry["name"])  # the one way by which inference needs it
+    from nlpkit.tasks.cloze.network import TorchOutputs, restore
+
+    return TorchOutputs(restore(bundle, entry, vocabulary, answers))

@@ -1,0 +1,156 @@
+"""Figures of a cloze model on items."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from nlpkit.components.decoders import Bits, CodeDecoder, Positions, unpack
+from nlpkit.model.bundle import ARRAYS
+from nlpkit.model.members import Floats, load_arrays
+from nlpkit.tasks.cloze.blanks import Blank, blanks_of, split_at_blanks
+from nlpkit.tasks.cloze.items import Item
+from nlpkit.tasks.cloze.members import NetworkMember
+from nlpkit.tasks.cloze.model import ClozeModel
+from nlpkit.text.vocabulary import Ints
+
+BLOCK = 1024  # items measured together, so that the network gets batches of similar length
+NEVER = np.iinfo(np.int64).max  # the rank of an answer that the model does not know
+
+
+@dataclass(frozen=True)
+class BitMetrics:
+    """How well a network predicts the bits of the right words' codes.
+
+    :param accuracy: share of bits that come out right.
+    :param majority: the same for whoever always says what most words of the training texts have at that bit.
+    """
+
+    bits: int
+    accuracy: float
+    majority: float
+
+
+@dataclass(frozen=True)
+class ClozeMetrics:
+    """Figures over ``items`` blanks.
+
+    :param candidates: words that competed for each place.
+    :param unknown: items whose answer is not among them; they count as wrong.
+    :param top1: per cent of items whose answer was the best; ``top5`` and ``top10`` likewise.
+    :param mrr10: mean over items of 1 / rank, 0 from the eleventh on.
+    :param bits: where a member's output is binary codes, over the items with a known answer.
+    """
+
+    items: int
+    candidates: int
+    unknown: int
+    top1: float
+    top5: float
+    top10: float
+    mrr10: float
+    bits: BitMetrics | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """All figures, percentages rounded to two places, others to four."""
+        found = asdict(self) | {name: round(getattr(self, name), 2) for name in ("top1", "top5", "top10")}
+        if self.bits:
+            found["bits"] = {name: round(value, 4) for name, value in found["bits"].items()}
+        return found | {"mrr10": round(self.mrr10, 4)}
+
+
+def measure_items(model: ClozeModel, items: Iterable[Item], candidates: Iterable[str] | None = None) -> ClozeMetrics:
+    """Rank all words, or some, at each blank, and see where the right one comes; of equals the more frequent is first.
+
+    Items are measured as they come, and not held.
+
+    :param items: each with one blank.
+    :param candidates: words among which the right one is looked for; those that the model does not know never come.
+    """
+    among = model.candidates(lexicon=candidates).positions
+    among = np.arange(len(model.words)) if among is None else among
+    place = {model.words[position]: i for i, position in enumerate(among.tolist())}
+    coded = _coded(model)
+    ranks, remaining = [np.zeros(0, dtype=np.int64)], iter(items)
+    while block := list(itertools.islice(remaining, BLOCK)):
+        answers = model.normaliser.batch([item.answer for item in block])
+        targets = np.array([place.get(answer, -1) for answer in answers], dtype=np.int64)
+        blanks = item_blanks(model, block)
+        ranks += [rank(logits[:, among], targets[rows]) for rows, logits in model.blocks(blanks)]
+        if coded:
+            coded.add([blanks[i] for i in np.flatnonzero(targets >= 0)], among[targets[targets >= 0]])
+    return _figures(np.concatenate(ranks), len(among), coded.figures() if coded else None)
+
+
+def rank(logits: Floats, targets: Ints) -> Ints:
+    """How many of the words ``(n, words)`` come before the right one ``(n,)``, `NEVER` where that is -1."""
+    if not logits.shape[1]:
+        return np.full(len(logits), NEVER)
+    at = np.maximum(targets, 0)[:, None]
+    right = np.take_along_axis(logits, at, 1)
+    before = (logits > right) | ((logits == right) & (np.arange(logits.shape[1]) < at))
+    return np.where(targets < 0, NEVER, before.sum(1))
+
+
+def item_blanks(model: ClozeModel, items: Sequence[Item]) -> list[Blank]:
+    """The blank of each item, with the model's tokens around it."""
+    sides = [side for item in items for side in split_at_blanks(item.text)]
+    tokens = model.tokenize(model.normaliser.batch(sides))
+    return [blanks_of(pair)[0] for pair in zip(tokens[::2], tokens[1::2], strict=True)]
+
+
+def _figures(ranks: Ints, candidates: int, bits: BitMetrics | None) -> ClozeMetrics:
+    items = len(ranks)
+    top1, top5, top10 = (100 * int((ranks < k).sum()) / max(items, 1) for k in (1, 5, 10))
+    return ClozeMetrics(
+        items=items,
+        candidates=candidates,
+        unknown=int((ranks == NEVER).sum()),
+        top1=top1,
+        top5=top5,
+        top10=top10,
+        mrr10=float((1 / (ranks[ranks < 10] + 1)).sum()) / max(items, 1),
+        bits=bits,
+    )
+
+
+class _Coded:
+    """A member whose outputs are the logits of bits, and how many of these came out right so far.
+
+    :param codes: of all words ``(answers, bits)``.
+    :param counts: how often each word stood in the training texts ``(answers,)``.
+    """
+
+    def __init__(self, member: NetworkMember, codes: Bits, counts: Ints) -> None:
+        self._member, self._codes = member, codes
+        self._majority = counts @ codes >= counts.sum() / 2  # (bits,)
+        self._bits = self._right = self._by_majority = 0
+
+    def add(self, blanks: Sequence[Blank], answers: Positions) -> None:
+        """Count the bits of the right words at some blanks."""
+        if not blanks:
+            return
+        codes = self._codes[answers]  # (batch, bits)
+        self._bits += codes.size
+        self._right += int(((self._member.outputs(blanks) > 0) == codes).sum())
+        self._by_majority += int((self._majority == codes).sum())
+
+    def figures(self) -> BitMetrics | None:
+        """Shares of all bits counted; None if there are none."""
+        if not self._bits:
+            return None
+        return BitMetrics(self._codes.shape[1], self._right / self._bits, self._by_majority / self._bits)
+
+
+def _coded(model: ClozeModel) -> _Coded | None:
+    """The first member that puts out bits."""
+    for position, entry in enumerate(model.bundle.config["members"]):
+        member = model.member(position)
+        if isinstance(member, NetworkMember) and isinstance(member.decoder, CodeDecoder):
+            packed = load_arrays(model.bundle.read(f"{entry['name']}/{ARRAYS}"))["codes"]
+            return _Coded(member, unpack(packed, member.decoder.codes.bits), model.counts)
+    return None

@@ -1,0 +1,223 @@
+"""Cloze: text with blanks → normalised → tokens around each blank → logits of each member → mixed → the best words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nlpkit.components.decoders import lowest
+from nlpkit.model.base import NO_SAMPLES, SavedModel, open_model, texts_only
+from nlpkit.model.bundle import ANSWERS, CONFIG, SAMPLES, TOKENIZER, VOCABULARY, Bundle
+from nlpkit.model.members import Floats, open_tokenizer, tokenize
+from nlpkit.model.mixing import Stage, log_sum, softmax
+from nlpkit.plugins.base import Tokenizer
+from nlpkit.tasks.cloze.blanks import Blank, ClozeMember
+from nlpkit.tasks.cloze.filling import Candidates, Filled, Filler, Filling
+from nlpkit.tasks.cloze.members import open_member
+from nlpkit.text.vocabulary import UNKNOWN, Ints, Tokens, Vocabulary, load_vocabulary
+
+__all__ = ["ClozeModel", "Filled", "Filling"]
+NUMBERS = 1 << 20  # logits that are held at a time
+TOLERANCE = 1e-3  # between a sample's recorded and its present probability
+
+
+class ClozeModel(SavedModel):
+    """A model that says which words fit a blank, read from a bundle.
+
+    >>> import nlpkit
+    >>> nlpkit.ClozeModel.load("reviews-cloze").fill(["衣服质量__哦"])  # doctest: +SKIP
+    [Filled(fillings=[Filling(words=('不错',), …, text='衣服质量不错哦'), …], reason=None)]
+
+    :raises BundleError: if the bundle is damaged or was made for another task.
+    """
+
+    task = "cloze"
+
+    def __init__(self, bundle: Bundle) -> None:
+        super().__init__(bundle)
+        with bundle.reading(CONFIG):
+            (stage,) = bundle.config["stages"]
+            self.stage = Stage.from_json(stage)
+            self._names = [entry["name"] for entry in self._entries]
+            if len(self.stage.weights) != len(self._names):
+                raise ValueError("members and weights do not fit each other")
+
+    @classmethod
+    def load(cls, model: str | Path = "reviews-cloze", *, warm: bool = False) -> ClozeModel:
+        """Open a model by its name (`nlpkit models list`) or its folder.
+
+        :param warm: open all of its parts now, and not when they are first needed.
+        :raises BundleError: if there is none, or it is damaged, of a newer format, or made for another task.
+        :raises MissingPlugin: if a plugin that it needs is not installed.
+        """
+        return open_model(cls, model, warm=warm)
+
+    @property
+    def words(self) -> list[str]:
+        """The words that it can say, most frequent first, in the order of the logits."""
+        return self._answers[0]
+
+    @property
+    def counts(self) -> Ints:
+        """How often each word stood in the training texts ``(answers,)``."""
+        return self._answers[1]
+
+    def fill(
+        self,
+        texts: Iterable[str],
+        *,
+        top: int = 10,
+        beam: int | None = None,
+        lexicon: Iterable[str] | None = None,
+        pattern: str | None = None,
+        length: int | None = None,
+    ) -> list[Filled]:
+        """Fill the blanks of each text, marked by two underscores: the best fillings in order.
+
+        Several blanks are filled jointly. What restricts the words does not change their probabilities, which are
+        shares among all words.
+
+        :param top: how many fillings; of several blanks there are at most 1,000.
+        :param beam: fillings of some blanks that are tried further, at most 1,000; ``max(top, 10)`` unless said.
+        :param lexicon: only these words.
+        :param pattern: only words that this regular expression matches as a whole.
+        :param length: only words of so many characters.
+        :raises SettingError: if the pattern is none, a number is not positive, or texts or lexicon come as one string.
+        """
+        candidates = self.candidates(lexicon=lexicon, pattern=pattern, length=length)
+        return Filler(self, top=top, beam=beam, candidates=candidates).fill(texts)
+
+    def candidates(
+        self, *, lexicon: Iterable[str] | None = None, pattern: str | None = None, length: int | None = None
+    ) -> Candidates:
+        """Which words may be said; see `fill`."""
+        return Candidates.of(self.words, self.normaliser, lexicon=lexicon, pattern=pattern, length=length)
+
+    def tokenize(self, normalised: Sequence[str]) -> list[list[str]]:
+        """Tokens of each normalised text."""
+        return tokenize(self.tokenizer, normalised).lists()
+
+    def logits(self, blanks: Sequence[Blank]) -> Floats:
+        """Map blanks to mixed logits ``(batch, answers)``; of many blanks that is much memory, see `best`."""
+        if not blanks:
+            return np.zeros((0, len(self.words)))
+        return self.stage.logits([self._logits(i, blanks) for i in range(len(self.stage.weights))])
+
+    def probabilities(self, blanks: Sequence[Blank]) -> Floats:
+        """Map blanks to probabilities ``(batch, answers)``."""
+        return softmax(self.logits(blanks))
+
+    def blocks(self, blanks: Sequence[Blank]) -> Iterator[tuple[slice, Floats]]:
+        """Mixed logits of as many blanks at a time as memory should hold, and which blanks these are."""
+        step = max(1, NUMBERS // max(1, len(self.words)))
+        for start in range(0, len(blanks), step):
+            rows = slice(start, min(start + step, len(blanks)))
+            yield rows, self.logits(blanks[rows])
+
+    def best(
+        self, blanks: Sequence[Blank], size: int, among: NDArray[np.intp] | None = None
+    ) -> tuple[NDArray[np.intp], Floats]:
+        """The best answers at each blank: positions in `words` and log-probabilities, both ``(batch, size)``.
+
+        Of equals the more frequent comes first.
+
+        :param among: positions of the answers that may be given, ascending; None is all. If they are fewer than
+            ``size``, so are the columns.
+        """
+        columns = min(size, len(self.words) if among is None else len(among))
+        found, values = np.empty((len(blanks), columns), dtype=np.intp), np.empty((len(blanks), columns))
+        for rows, logits in self.blocks(blanks):
+            allowed = logits if among is None else logits[:, among]
+            order = np.array([lowest(-row, columns) for row in allowed])
+            found[rows] = order if among is None else among[order]
+            values[rows] = np.take_along_axis(allowed, order, 1) - log_sum(logits)
+        return found, values
+
+    def knows(self, documents: Sequence[Sequence[str]]) -> NDArray[np.bool_]:
+        """Whether any member knows any token of each document ``(batch,)``."""
+        tokens, known = Tokens.of(documents), np.zeros(len(documents), dtype=np.bool_)
+        for vocabulary in self._vocabularies:
+            ids = vocabulary.encode(tokens)
+            known |= ids.sums((ids.grid != UNKNOWN).sum(0)) > 0
+        return known
+
+    def member(self, position: int) -> ClozeMember:
+        """Return a member, opened when first asked."""
+        entry, vocabulary = self._entries[position], self._vocabularies[position]
+        return self._part(position, lambda: open_member(self.bundle, entry, vocabulary, self.words))
+
+    def warm(self) -> None:
+        """Open every part and answer once, so that no later answer has to wait for a part to be opened."""
+        self.logits([Blank(self.tokenize(self.normaliser.batch(["好"]))[0], [])])
+
+    def check(self) -> list[str]:
+        """Open every member and fill the bundle's own samples again.
+
+        :returns: a sentence for each sample that comes out otherwise than recorded.
+        :raises BundleError: if a file is damaged.
+        """
+        self.warm()
+        with self.bundle.reading(SAMPLES):
+            samples = [
+                (s["text"], [(tuple(f["words"]), f["probability"]) for f in s["fillings"]]) for s in self._samples
+            ]
+            if not samples:
+                return [NO_SAMPLES]
+            filled = self.fill((text for text, _ in samples), top=2 * max((len(f) for _, f in samples), default=1) or 1)
+            pairs = zip(samples, filled, strict=True)
+            return [fault for (text, expected), found in pairs if (fault := _difference(text, expected, found))]
+
+    def sample(self, text: str, top: int = 5) -> dict[str, Any]:
+        """What samples.json holds of a text, for `check`."""
+        (found,) = self.fill([text], top=top)
+        fillings = [{"words": list(f.words), "probability": f.probability} for f in found.fillings]
+        return {"text": text, "fillings": fillings, "reason": found.reason}
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The one by which all members read."""
+        with self.bundle.reading(CONFIG):
+            return open_tokenizer(self.bundle, self.bundle.config["tokenizer"], TOKENIZER, self.normaliser)
+
+    @property
+    def _samples(self) -> list[dict[str, Any]]:
+        return list(self.bundle.json(SAMPLES))
+
+    @cached_property
+    def _answers(self) -> tuple[list[str], Ints]:
+        with self.bundle.reading(ANSWERS):
+            found = self.bundle.json(ANSWERS)
+            if not texts_only(words := found["words"]) or not all(type(count) is int for count in found["counts"]):
+                raise ValueError("words are texts, and counts are whole numbers")
+            counts = np.array(found["counts"], dtype=np.int64)
+            if not words or len(set(words)) != len(words) or counts.shape != (len(words),) or counts.min() < 0:
+                raise ValueError("words and counts do not fit each other")
+            return words, counts
+
+    @cached_property
+    def _vocabularies(self) -> list[Vocabulary]:
+        return [self._vocabulary(name) for name in self._names]
+
+    def _vocabulary(self, member: str) -> Vocabulary:
+        with self.bundle.reading(f"{member}/{VOCABULARY}"):
+            return load_vocabulary(self.bundle.read(f"{member}/{VOCABULARY}"))
+
+    def _logits(self, position: int, blanks: Sequence[Blank]) -> Floats:
+        with self.bundle.reading(self._names[position]):
+            found = self.member(position).logits(blanks)
+            if found.shape != (len(blanks), len(self.words)):
+                raise ValueError(f"{found.shape[1:]} logits for {len(self.words)} words")
+            return found
+
+
+def _difference(text: str, expected: Sequence[tuple[tuple[str, ...], float]], filled: Filled) -> str | None:
+    found = {filling.words: filling.probability for filling in filled.fillings}
+    if bool(expected) == bool(found) and all(abs(found.get(words, 0.0) - p) <= TOLERANCE for words, p in expected):
+        return None
+    shown = dict(list(found.items())[: len(expected)])
+    return f"{text!r}: expected {dict(expected) or None}, found {shown or None}"

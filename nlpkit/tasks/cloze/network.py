@@ -1,0 +1,153 @@
+"""The network of a cloze model: each position's features from everything but the word that stands there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from nlpkit.components.recurrent import reverse
+from nlpkit.model import bundle
+from nlpkit.model.bundle import Bundle
+from nlpkit.plugins.base import Decoder, Embedding, Encoder, OutputEmbedding, OutputLayer, SharedEmbedding
+from nlpkit.tasks.cloze.blanks import BLANK
+from nlpkit.tasks.cloze.settings import ClozeHead
+from nlpkit.text.vocabulary import Tokens, Vocabulary
+from nlpkit.training.composition import load_weights, make_again
+
+MARKS = 3  # BEGIN, END, BLANK: ids -1, -2, -3
+
+
+class ClozeNetwork(nn.Module):
+    """Ids to outputs, of which an output embedding's decoder makes words.
+
+    Two causal encoders read a row from both ends. A position sees the state of the one before it and that of the other
+    behind it, so no number of layers lets it see itself; stacked *bidirectional* layers would. An encoder that is not
+    causal reads the row with a mark at each position that is asked for (Devlin et al. 2019,
+    https://arxiv.org/abs/1810.04805).
+
+    :param embedding: of which a vector depends on its id alone; its ``build`` or ``fit`` has been called.
+    :param encoders: a forward and a backward one, both causal; or one that is not.
+    :param answers: the id of each word that can be answered ``(words,)``.
+    """
+
+    def __init__(
+        self,
+        embedding: Embedding,
+        encoders: Sequence[Encoder],
+        head: ClozeHead,
+        coding: OutputEmbedding,
+        answers: NDArray[np.int64],
+    ) -> None:
+        super().__init__()
+        self.embedding = embedding
+        self.encoders = nn.ModuleList(cast("Sequence[nn.Module]", encoders))
+        self.marks = nn.Parameter(torch.randn(MARKS, embedding.dim) * 0.1)
+        self.neighbours = head.neighbours
+        size = encoders[0].output_dim * len(encoders) + 2 * embedding.dim * head.neighbours
+        layers: list[nn.Module] = [nn.Dropout(head.dropout)]
+        for hidden in head.hidden:
+            layers += [nn.Linear(size, hidden), nn.ReLU(), nn.Dropout(head.dropout)]
+            size = hidden
+        self.head = nn.Sequential(*layers)
+        self.register_buffer("answers", torch.from_numpy(answers), persistent=False)
+        self.answers: Tensor
+        inputs = self._input_vectors if isinstance(embedding, SharedEmbedding) else None
+        self.output: OutputLayer = coding.layer(input_dim=size, words=len(answers), inputs=inputs)
+        self.coding = coding
+
+    @property
+    def masked(self) -> bool:
+        """Whether what is asked for is hidden by a mark, and so from all that is asked for beside it."""
+        return len(self.encoders) == 1
+
+    def _input_vectors(self, words: Tensor) -> Tensor:
+        return cast(SharedEmbedding, self.embedding).lookup(self.answers[words])
+
+    def decoder(self) -> Decoder:
+        """What reads the outputs, with the weights as they are now."""
+        return self.coding.decoder(self.output.arrays())
+
+    def forward(self, ids: Tensor, mask: Tensor, at: Tensor) -> Tensor:
+        """Outputs ``(batch, width)`` of ids and mask ``(batch, time)`` at a position of each row ``(batch,)``."""
+        places = at[:, None, None]
+        parts = [part.gather(1, places.expand(-1, 1, part.shape[2]))[:, 0] for part in self._views(ids, mask)]
+        return self.output(self.head(torch.cat(parts, 1)))
+
+    def features(self, ids: Tensor, mask: Tensor, asked: Tensor) -> Tensor:
+        """Features ``(n, dim)`` of the ``n`` positions where ``asked`` ``(batch, time)`` is true, row by row.
+
+        None of them depends on the id that stands at its position. The first and the last column are never asked for.
+        """
+        if self.masked:
+            ids = torch.where(asked, BLANK, ids)
+        return self.head(torch.cat([part[asked] for part in self._views(ids, mask)], 1))  # type: ignore[no-any-return]
+
+    def _views(self, ids: Tensor, mask: Tensor) -> list[Tensor]:
+        """What each position is told from, in parts ``(batch, time, dim)``."""
+        vectors = self._vectors(ids, mask)
+        if torch.is_autocast_enabled("cpu"):  # torch's recurrent modules do not see to it themselves
+            vectors = vectors.to(torch.get_autocast_dtype("cpu"))
+        beside = [_shifted(vectors, 1), _shifted(vectors, -1)] if self.neighbours else []
+        if self.masked:
+            return [self.encoders[0](vectors, mask)[0], *beside]
+        ahead, _ = self.encoders[0](vectors, mask)
+        behind, _ = self.encoders[1](reverse(vectors, mask), mask)
+        return [_shifted(ahead, 1), _shifted(reverse(behind, mask), -1), *beside]
+
+    def _vectors(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Vectors ``(batch, time, dim)`` of words and marks."""
+        vectors = self.embedding(ids.clamp(min=0), mask)
+        marks = self.marks[(-1 - ids).clamp(min=0)]
+        return torch.where((ids < 0)[:, :, None], marks, vectors)
+
+
+def _shifted(vectors: Tensor, by: int) -> Tensor:
+    """Vectors ``(batch, time, dim)`` one position later (1) or earlier (-1), zeros where none comes in."""
+    zeros = torch.zeros_like(vectors[:, :1])
+    return torch.cat([zeros, vectors[:, :-1]] if by > 0 else [vectors[:, 1:], zeros], 1)
+
+
+class TorchOutputs:
+    """A network as a member asks it, run by torch."""
+
+    def __init__(self, network: ClozeNetwork) -> None:
+        self._network = network
+
+    def outputs(self, ids: NDArray[np.int64], mask: NDArray[np.bool_], at: NDArray[np.int64]) -> NDArray[Any]:
+        """Outputs ``(batch, width)``, as those of the graph."""
+        with torch.inference_mode():
+            return np.asarray(self._network(*map(torch.from_numpy, (ids, mask, at))))
+
+
+def ids_of(answers: Sequence[str], vocabulary: Vocabulary) -> NDArray[np.int64]:
+    """The id of each answer ``(words,)``."""
+    return np.asarray(vocabulary.encode(Tokens.of([answers])).grid[0], dtype=np.int64)
+
+
+def both_ways(make: Callable[[], Encoder]) -> list[Encoder]:
+    """The encoders that a network needs: two if one sees only what is before it."""
+    first = make()
+    return [first, make()] if first.causal else [first]
+
+
+def restore(stored: Bundle, entry: Mapping[str, Any], vocabulary: Vocabulary, answers: Sequence[str]) -> ClozeNetwork:
+    """Make a saved network again, with the weights as saved.
+
+    :raises MissingPlugin: if a component is not installed.
+    :raises BundleError: if the weights are missing or do not fit.
+    """
+    path = f"{entry['name']}/{bundle.WEIGHTS}"
+    with stored.reading(path):
+        embedding = make_again("embedding", entry)
+        embedding.build(vocabulary)
+        encoders = both_ways(lambda: make_again("encoder", entry, input_dim=embedding.dim))
+        output = make_again("output", entry)
+        head = ClozeHead(**{**entry["head"], "hidden": tuple(entry["head"]["hidden"])})
+        network = ClozeNetwork(embedding, encoders, head, output, ids_of(answers, vocabulary))
+        load_weights(network, stored.read(path))
+    return network.eval()

@@ -1,0 +1,211 @@
+"""What training a cloze network minimises: the loss of each word against what stands around it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from nlpkit.tasks.cloze.blanks import BEGIN, BLANK, END
+from nlpkit.tasks.cloze.network import ClozeNetwork
+from nlpkit.tasks.cloze.settings import ClozeTraining
+from nlpkit.text.vocabulary import PAD, UNKNOWN
+from nlpkit.training.batching import Chosen, focused
+from nlpkit.training.loop import Validation
+
+FIRST = UNKNOWN + 1  # id of the most frequent answer
+NONE = UNKNOWN - FIRST  # at a word that is no answer
+POOL = 1 << 17  # words that are drawn together and sorted by length before they are cut into batches
+JUDGED = 30_000  # validation words that are enough to judge an epoch by
+JUDGED_TOGETHER = 32  # pieces
+TUNED = 1_000  # validation words that are enough to choose a temperature by
+TEMPERATURES = tuple(2 ** (step / 4) for step in range(25))
+CHUNK = 256  # of these whose logits are in memory together
+MASKED = 0.15  # share of the words that are asked for together where they are hidden from each other
+TURNS = 7  # in which such words are judged: as many are hidden at a time
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Rows of words, cut into pieces of at most so many words.
+
+    :param ids: of the input's vocabulary, row after row ``(total,)``. May be a memory map, as ``answers`` may.
+    :param answers: of the vocabulary of answers, in the same order ``(total,)``.
+    :param rows: where each row begins and ends in these ``(rows + 1,)``.
+    :param corpora: the position of each row's corpus ``(rows,)``.
+    :param spans: where each piece begins and ends, and the row that it is of ``(pieces, 3)``.
+    """
+
+    ids: NDArray[np.int32]
+    answers: NDArray[np.int32]
+    rows: Ints
+    corpora: NDArray[np.int32]
+    spans: Ints
+
+    @classmethod
+    def cut(
+        cls, ids: NDArray[Any], answers: NDArray[Any], rows: Ints, corpora: NDArray[np.int32], longest: int
+    ) -> Pieces:
+        """Cut rows where they are longer than ``longest`` words; what no answer stands in is no piece."""
+        lengths = np.diff(rows)
+        parts = -(-lengths // longest)
+        row = np.repeat(np.arange(len(lengths)), parts)
+        nth = np.arange(len(row)) - np.repeat(np.cumsum(parts) - parts, parts)
+        begin = rows[row] + nth * longest
+        end = np.minimum(begin + longest, rows[row + 1])
+        answered = np.logical_or.reduceat(answers >= FIRST, begin) if len(begin) else np.zeros(0, dtype=np.bool_)
+        return cls(ids, answers, rows, corpora, np.stack([begin, end, row], 1)[answered])
+
+    def of_first_corpus(self) -> Pieces:
+        """The pieces of the corpus that was read first."""
+        return replace(self, spans=self.spans[self.corpora[self.spans[:, 2]] == 0])
+
+    @property
+    def lengths(self) -> Ints:
+        """Words in each piece ``(pieces,)``."""
+        return self.spans[:, 1] - self.spans[:, 0]
+
+    def batch(self, chosen: Chosen) -> tuple[Tensor, Tensor, Tensor]:
+        """Ids, mask and answers ``(batch, time)`` of some pieces.
+
+        A piece stands between the words beside it or, where its row ends, between the marks of that; there, and at
+        padding, the answer is `NONE`.
+        """
+        begin, end, row = self.spans[chosen].T[:, :, None]
+        at = begin - 1 + np.arange(int((end - begin).max()) + 2)  # (batch, time)
+        first, last = self.rows[row], self.rows[row + 1]
+        inside = (at >= first) & (at < last)
+        within = np.where(inside, at, begin)
+        mask = at <= end
+        ids = np.where(at < first, BEGIN, np.where(at >= last, END, self.ids[within])) * mask + PAD * ~mask
+        answers = np.where((at >= begin) & (at < end), self.answers[within] - FIRST, NONE)
+        return (
+            torch.from_numpy(ids.astype(np.int64)),
+            torch.from_numpy(mask),
+            torch.from_numpy(answers.astype(np.int64)),
+        )
+
+
+class WordPrediction:
+    """The `nlpkit.training.loop.Objective` of a cloze network.
+
+    :param kept: probability that an occurrence of each answer is asked for in training ``(answers,)``.
+    """
+
+    rate_setting = "training.learning_rate"
+
+    def __init__(
+        self, network: ClozeNetwork, train: Pieces, validation: Pieces, settings: ClozeTraining, kept: NDArray[Any]
+    ) -> None:
+        self.module: nn.Module = network
+        self._network = network
+        self._train, self._validation, self._settings = train, validation, settings
+        self._kept = torch.from_numpy(np.append(kept, 0.0)).float()  # the last is that of `NONE`
+        self._exact = False
+
+    def batches(self, epoch: int, draw: np.random.Generator) -> Sequence[Chosen]:
+        """Pieces of similar length together, the first corpus as often as it is due in this epoch."""
+        settings = self._settings
+        self._exact = epoch > settings.epochs - settings.exact_epochs
+        first = self._train.corpora[self._train.spans[:, 2]] == 0
+        chosen = focused(first, settings.focus, (epoch - 1) / max(1, settings.epochs - 1), draw)
+        return token_batches(self._train.lengths, chosen, settings.batch_tokens, draw)
+
+    def loss(self, pieces: Chosen) -> tuple[Tensor, None]:
+        """Mean loss of the words that are asked for, in nats."""
+        ids, mask, answers = self._train.batch(pieces)
+        asked = torch.rand(answers.shape) < self._kept[answers]
+        if self._network.masked:
+            asked &= torch.rand(answers.shape) < MASKED
+        if not bool(asked.any()):
+            asked = one_a_row(answers != NONE)
+        blanked = (torch.rand(ids.shape) < self._settings.blanked) & (ids >= 0) & mask
+        ids = torch.where(blanked, BLANK, ids)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._settings.precision == "bfloat16"):
+            features = self._network.features(ids, mask, asked)
+            return self._network.output.loss(features, answers[asked], exact=self._exact), None
+
+    def validate(self) -> Validation:
+        """Cross entropy in nats a word over all answers, and the share of words that come first."""
+        losses, right, words, temperature = 0.0, 0, 0, self.temperature()
+        for logits, answers in self.judged(JUDGED):
+            losses += cross_entropy(logits / temperature, answers)
+            right += int((logits.argmax(1) == answers).sum())
+            words += len(answers)
+        return Validation(losses / words, right / words)
+
+    def temperature(self) -> float:
+        """What to divide logits by before they are taken for log-probabilities: 1 where that is what was trained.
+
+        Codes that are learnt bit by bit are much too sure, and the more so the better they get. What suits some
+        validation words best suits all; mixing will find it out anew.
+        """
+        if getattr(self._network.coding, "calibrated", True):
+            return 1.0
+        some = list(self.judged(TUNED))
+        return min(TEMPERATURES, key=lambda t: sum(cross_entropy(logits / t, answers) for logits, answers in some))
+
+    def judged(self, limit: int) -> Iterator[tuple[NDArray[Any], Ints]]:
+        """Logits ``(n, answers)`` and answers ``(n,)`` of some validation words, as inference tells them."""
+        decoder = self._network.decoder()
+        for outputs, answers in self.outputs(limit):
+            for at in range(0, len(answers), CHUNK):
+                yield decoder.logits(outputs[at : at + CHUNK]), answers[at : at + CHUNK]
+
+    def outputs(self, limit: int) -> Iterator[tuple[NDArray[Any], Ints]]:
+        """Outputs ``(n, width)`` and answers ``(n,)`` of about so many validation words, evenly drawn, in parts."""
+        self.module.eval()
+        pieces, total = len(self._validation.spans), int(self._validation.lengths.sum())
+        order = np.linspace(0, pieces - 1, min(pieces, -(-pieces * limit // total))).astype(np.int64)
+        with torch.inference_mode():
+            for at in range(0, len(order), JUDGED_TOGETHER):
+                ids, mask, answers = self._validation.batch(order[at : at + JUDGED_TOGETHER])
+                for asked in self._in_turn(answers != NONE):
+                    features = self._network.features(ids, mask, asked)
+                    yield self._network.output(features).float().numpy(), answers[asked].numpy()
+
+    def _in_turn(self, asked: Tensor) -> list[Tensor]:
+        """What is asked for ``(batch, time)``, all at once or, where that hides it from its neighbours, in turns."""
+        if not self._network.masked:
+            return [asked]
+        turns = torch.arange(asked.shape[1]) % TURNS
+        return [asked & (turns == turn) for turn in range(TURNS)]
+
+
+def cross_entropy(logits: NDArray[Any], answers: Ints) -> float:
+    """Sum of the nats of answers ``(n,)`` under logits ``(n, answers)``."""
+    highest = logits.max(1, keepdims=True)
+    normaliser = highest[:, 0] + np.log(np.exp(logits - highest).sum(1))
+    return float((normaliser - logits[np.arange(len(answers)), answers]).sum())
+
+
+def one_a_row(asked: Tensor) -> Tensor:
+    """The first position of each row that is asked for ``(batch, time)``."""
+    return asked & (asked.cumsum(1) == 1)
+
+
+def token_batches(lengths: Ints, chosen: Ints, size: int, draw: np.random.Generator) -> list[Chosen]:
+    """Chosen pieces of similar length together, at most ``size`` words and padding a batch, in random order."""
+    order = draw.permutation(chosen)
+    pools = np.searchsorted(np.cumsum(lengths[order]), np.arange(POOL, lengths[order].sum(), POOL))
+    found: list[Chosen] = []
+    for pool in np.split(order, pools):
+        pool = pool[np.argsort(lengths[pool], kind="stable")]
+        found += _filled(pool, lengths[pool] + 2, size)
+    return [found[at] for at in draw.permutation(len(found))]
+
+
+def _filled(pool: Ints, widths: Ints, size: int) -> Iterator[Chosen]:
+    """A pool, sorted by width, in batches that are as large as fits."""
+    begin = 0
+    while begin < len(pool):
+        fits = widths[begin:] * np.arange(1, len(pool) - begin + 1) <= size  # true, then false, as both factors grow
+        count = max(1, int(fits.sum()))
+        yield pool[begin : begin + count]
+        begin += count

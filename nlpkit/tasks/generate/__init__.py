@@ -1,0 +1,1 @@
+"""Generate: text that goes on from a prompt, character by character."""

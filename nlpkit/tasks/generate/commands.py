@@ -1,0 +1,253 @@
+"""``nlpkit generate``: text, evaluate, train; without a command's name, text."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nlpkit.commands import FILE, INPUT, say, tell_json
+from nlpkit.commands.answers import JsonLines
+from nlpkit.commands.groups import DefaultGroup
+from nlpkit.commands.labelled import ENCODING, TEXT_COLUMN, counted, unlabelled_rows
+from nlpkit.errors import DataError, SettingError
+from nlpkit.tasks.generate.training_command import train
+
+if TYPE_CHECKING:
+    from nlpkit.tasks.generate.metrics import GenerationMetrics
+    from nlpkit.tasks.generate.model import GenerationModel, Text
+    from nlpkit.text.rows import Row, Source
+
+MODEL = click.option("--model", "-m", default="reviews-chars", show_default=True, help="A model's name or folder.")
+SEEDS = 1 << 32
+TOGETHER = 64  # texts that are written side by side
+
+
+@click.group(cls=DefaultGroup, default="text")
+def generate() -> None:
+    """Go on writing from a prompt, character by character.
+
+    \b
+    nlpkit generate 衣服                 a text that begins so
+    nlpkit generate text --help        how it is drawn, how many, as JSON lines
+    """
+
+
+@generate.command()
+@click.argument("arguments", nargs=-1, metavar="[PROMPT]...")
+@click.option("--prompt", "-p", "prompts", multiple=True, help="What a text begins with; the same as PROMPT.")
+@click.option("--length", "-l", type=click.IntRange(0), default=200, show_default=True, help="Characters at most.")
+@click.option("--temperature", "-t", type=click.FloatRange(0, 100), default=0.8, show_default=True, help="0 is greedy.")
+@click.option("--top-k", type=click.IntRange(0), default=0, help="Draw among so many of the likeliest.  [default: all]")
+@click.option(
+    "--top-p",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Draw among the likeliest that together have this probability.",
+)
+@click.option(
+    "--penalty",
+    type=click.FloatRange(0, 100),
+    default=0.0,
+    show_default=True,
+    help="Lessen a character's logit by this for each time that it stands among the last 64.",
+)
+@click.option("--stop", help="End before this text.")
+@click.option("--through", is_flag=True, help="Go on behind the end of a text, with the next.")
+@click.option("--seed", type=click.IntRange(0, SEEDS - 1), help="The same seed gives the same texts.  [default: any]")
+@click.option(
+    "--first", type=click.IntRange(0), default=0, help="Number of the first text, which counts with the seed."
+)
+@click.option("--count", "-n", type=click.IntRange(1), default=1, show_default=True, help="How many texts a prompt.")
+@click.option("--column", "-c", help="The column of a table, or field of JSON, with the prompts.")
+@click.option("--file", "files", multiple=True, type=INPUT, help="Its rows are prompts; - is stdin.")
+@MODEL
+@click.option("--format", "-f", "kind", type=click.Choice(["text", "jsonl"]), help="Default: text; jsonl for a .jsonl.")
+@click.option("--output", "-o", type=FILE, help="Write here instead of to stdout.")
+@click.option("--force", is_flag=True, help="Let --output replace a file.")
+@click.option("--strict", is_flag=True, help="Exit with 1 if any row could not be read.")
+@ENCODING
+def text(
+    arguments: tuple[str, ...],
+    prompts: tuple[str, ...],
+    length: int,
+    temperature: float,
+    top_k: int,
+    top_p: float,
+    penalty: float,
+    stop: str | None,
+    through: bool,
+    seed: int | None,
+    first: int,
+    count: int,
+    files: tuple[str, ...],
+    column: str | None,
+    model: str,
+    kind: str | None,
+    output: Path | None,
+    force: bool,
+    strict: bool,
+    encoding: str | None,
+) -> None:
+    """Write texts that go on from a PROMPT; one text appears as it is drawn, several when they are written.
+
+    A text ends where the model ends it, at --stop, or at --length. Without PROMPT and --file it begins with nothing.
+
+    \b
+    nlpkit generate text --prompt 衣服质量
+    nlpkit generate text 酒店 快递 --temperature 0.5 --seed 7
+    nlpkit generate text -n 20 --top-p 0.9 --format jsonl > drafts.jsonl
+    cat prompts.txt | nlpkit generate text --file - --length 30
+    nlpkit generate text --through --length 2000 > reviews.txt
+    """
+    import secrets
+
+    from nlpkit.commands.streams import blocks, headers
+    from nlpkit.tasks.generate.model import GenerationModel
+    from nlpkit.tasks.generate.sampling import Sampling
+    from nlpkit.text.rows import argument_row
+
+    prompts = arguments + prompts
+    if files and prompts:
+        raise click.UsageError("give PROMPT or --file, not both")
+    if not files and (column or encoding):
+        raise click.UsageError("--column and --encoding are those of a file: give --file, or leave them out")
+    output = None if str(output) == "-" else output
+    kind = _format(kind, output)
+    generation = GenerationModel.load(model)
+    prompts = () if files else tuple(argument_row(prompt).text for prompt in prompts or ("",))
+    headers(files, column=column, encoding=encoding)
+    seed = secrets.randbelow(SEEDS) if seed is None else seed
+    options: dict[str, Any] = {"length": length, "stop": stop or None, "through": through, "seed": seed}
+    options |= {"first": first, "sampling": Sampling(temperature, top_k, top_p, penalty)}
+    if kind == "text" and count == 1 and len(prompts) == 1 and output is None:
+        _stream(generation, prompts[0], options)
+        return
+    sources = blocks(files, prompts, "PROMPT", column=column, encoding=encoding)
+    texts, faults = _write(
+        generation, sources, count, options, _Jsonl() if kind == "jsonl" else _text, output, force=force
+    )
+    if faults:
+        say(f"{faults.total():,} of {texts:,} texts were not written: {counted(faults)}")
+        if strict:
+            raise click.exceptions.Exit(1)
+
+
+def _format(kind: str | None, output: Path | None) -> str:
+    suffix = "" if output is None else output.suffix.lower()
+    if kind is None and suffix in (".csv", ".tsv", ".json", ".gz", ".bz2", ".xz", ".zip"):
+        raise SettingError(f"{output} would hold a text a line: name it .txt or .jsonl, or say --format")
+    return kind or ("jsonl" if suffix in (".jsonl", ".ndjson") else "text")
+
+
+def _stream(generation: GenerationModel, prompt: str, options: Mapping[str, Any]) -> None:
+    """Show a text as it is drawn."""
+    from nlpkit.commands.streams import reading
+
+    with reading() as progress:
+        pieces = generation.stream(prompt, progress=progress, **options)
+        begun = prompt + next(pieces, "")  # a damaged model is told before anything is shown
+    for piece in itertools.chain([begun], pieces, ["\n"]):
+        sys.stdout.buffer.write(piece.encode("utf-8", "replace"))
+        sys.stdout.buffer.flush()
+
+
+def _write(
+    generation: GenerationModel,
+    sources: Iterable[tuple[Source, int, Sequence[Row]]],
+    count: int,
+    options: dict[str, Any],
+    line: Callable[..., bytes],
+    output: Path | None,
+    *,
+    force: bool,
+) -> tuple[int, Counter[str]]:
+    """Write so many texts a row, some at a time; return how many there are, and why some were not written."""
+    from nlpkit.commands.streams import bar, opened, reading
+
+    terminal = output is None and sys.stdout.isatty()
+    faults: Counter[str] = Counter()
+    number = begun = options.pop("first")
+    with opened(output, force=force) as out, bar(show=not terminal) as advance:
+        for source, begin, block in sources:
+            wanted = ((place, row) for place, row in enumerate(block, begin) for _ in range(count))
+            while some := list(itertools.islice(wanted, TOGETHER)):
+                with reading(show=terminal) as progress:
+                    prompts = [row.text for _, row in some]
+                    written = generation.generate(prompts, first=number, progress=progress, **options)
+                for (place, row), text in zip(some, written, strict=True):
+                    out.write(line(source, place, row, text, options["seed"], number))
+                    faults.update([row.fault] if row.fault else [])
+                    number += 1
+                out.flush()
+                advance(place, source.progress())
+    return number - begun, faults
+
+
+def _text(_source: Source, _place: int, row: Row, written: Text, _seed: int, _number: int) -> bytes:
+    """The prompt and what follows it, or as much of a row as can be read."""
+    return f"{row.text}{'' if row.fault else written.text}\n".encode("utf-8", "replace")
+
+
+class _Jsonl:
+    """A line of JSON a text."""
+
+    def __init__(self) -> None:
+        self._lines = JsonLines(("text", "ended", "seed", "number", "reason"), text="prompt")
+
+    def __call__(self, source: Source, place: int, row: Row, written: Text, seed: int, number: int) -> bytes:
+        said = (None, None) if row.fault else (written.text, written.ended)
+        return self._lines(source, place, [row], [(*said, seed, number, row.fault)])
+
+
+@generate.command()
+@click.argument("file", metavar="FILE")
+@MODEL
+@TEXT_COLUMN
+@click.option("--format", "-f", "kind", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@ENCODING
+def evaluate(file: str, model: str, text_column: str | None, kind: str, encoding: str | None) -> None:
+    """Measure how well a model foretells texts: bits a character, the fewer the better.
+
+    FILE is any corpus, labelled or not, by its path or its name in the catalogue. Characters that the model has never
+    seen are counted; all of them are one to it.
+
+    \b
+    nlpkit generate evaluate reviews.txt
+    nlpkit generate evaluate test.csv --model mine --format json
+    """
+    from nlpkit.tasks.generate.metrics import measure_texts
+    from nlpkit.tasks.generate.model import GenerationModel
+
+    opened = GenerationModel.load(model)
+    training = opened.bundle.config.get("settings", {}).get("network", {}).get("training", {})
+    in_order = not training.get("shuffle", True)  # blank lines were learnt, too
+    rows = unlabelled_rows([file], blank_lines=in_order, text_column=text_column, encoding=encoding)
+    metrics = measure_texts(opened, (row.text for row in rows))
+    if not metrics.texts:
+        raise DataError(f"{file} holds no text")
+    if kind == "json":
+        tell_json(metrics.to_json())
+    else:
+        show_metrics({Path(file).name: metrics})
+
+
+generate.add_command(train)
+
+
+def show_metrics(metrics: Mapping[str, GenerationMetrics]) -> None:
+    """Print figures by group."""
+    from nlpkit.commands import console, table
+
+    shown = table("texts of", ">texts", ">characters", ">unknown", ">bits a character", ">perplexity")
+    for name, m in metrics.items():
+        shown.add_row(
+            name, f"{m.texts:,}", f"{m.characters:,}", f"{m.unknown:,}", f"{m.bits:.4f}", f"{m.perplexity:.2f}"
+        )
+    console().print(shown)

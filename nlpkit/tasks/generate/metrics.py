@@ -1,0 +1,89 @@
+"""How well a model of characters foretells texts: bits a character, and perplexity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from nlpkit.errors import SettingError
+from nlpkit.tasks.generate.model import GenerationModel
+from nlpkit.text.vocabulary import UNKNOWN, Ints
+
+BLOCK = 1 << 20  # characters that are held at a time
+STREAMS, LEAST = 16, 2048  # texts that are read side by side, each of so many characters
+
+
+@dataclass(frozen=True)
+class GenerationMetrics:
+    """Figures on some texts.
+
+    :param characters: with the end of each text.
+    :param unknown: of these, such as the model has never seen: one token, whose bits count.
+    :param bits: a character, the mean.
+    """
+
+    texts: int
+    characters: int
+    unknown: int
+    bits: float
+
+    @property
+    def perplexity(self) -> float:
+        """Two to the power of the bits: how many equally likely characters would be as hard to foretell."""
+        return round(float(np.exp2(self.bits)), 2)
+
+    def to_json(self) -> dict[str, Any]:
+        """All figures as JSON."""
+        return {**asdict(self), "perplexity": self.perplexity}
+
+
+def measure_texts(model: GenerationModel, texts: Iterable[str]) -> GenerationMetrics:
+    """Measure a model on texts, which are never held together.
+
+    Some texts are read side by side; each follows the one before it, the first of them nothing.
+
+    :raises SettingError: if they come as one string.
+    """
+    if isinstance(texts, str):
+        raise SettingError("texts come in a list, or one by one; found one string")
+    count = total = unknown = 0
+    nats = 0.0
+    for block in _blocks(texts):
+        streams = _dealt(model.encode(block), model.end)
+        count += len(block)
+        total += sum(map(len, streams))
+        unknown += sum(int((ids == UNKNOWN).sum()) for ids in streams)
+        nats -= _log_probability(model, streams)
+    return GenerationMetrics(count, total, unknown, round(nats / max(1, total) / float(np.log(2)), 4))
+
+
+def _log_probability(model: GenerationModel, streams: Sequence[Ints]) -> float:
+    """The log-probability of streams of ids, in nats."""
+    longest = max(map(len, streams))
+    ids = np.array([np.pad(stream, (0, longest - len(stream)), constant_values=UNKNOWN) for stream in streams])
+    found = model.log_probabilities(ids)
+    return sum(float(row[: len(stream)].sum()) for row, stream in zip(found, streams, strict=True))
+
+
+def _dealt(ids: Ints, end: int) -> list[Ints]:
+    """Texts one after the other, dealt out whole to streams of about one length."""
+    ends = np.flatnonzero(ids == end) + 1
+    streams = max(1, min(STREAMS, len(ids) // LEAST))
+    cuts = ends[np.searchsorted(ends, len(ids) * np.arange(1, streams) / streams)]
+    return [part for part in np.split(ids, cuts) if len(part)]
+
+
+def _blocks(texts: Iterable[str]) -> Iterator[list[str]]:
+    """The texts, as many at a time as hold so many characters."""
+    block, size = list[str](), 0
+    for text in texts:
+        block.append(text)
+        size += len(text)
+        if size >= BLOCK:
+            yield block
+            block, size = [], 0
+    if block:
+        yield block

@@ -1,0 +1,329 @@
+"""Generation: a prompt → normalised → characters → ids → logits of what comes next → drawn → characters, on and on."""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import cached_property
+from numbers import Integral
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from nlpkit.errors import SettingError
+from nlpkit.model.base import NO_SAMPLES, SavedModel, open_model
+from nlpkit.model.bundle import CONFIG, SAMPLES, VOCABULARY, Bundle
+from nlpkit.model.members import Floats
+from nlpkit.model.mixing import Stage, softmax
+from nlpkit.tasks.generate.characters import END, characters
+from nlpkit.tasks.generate.members import open_member
+from nlpkit.tasks.generate.sampling import RECENT, Sampling
+from nlpkit.tasks.generate.writing import GenerationMember, Logits, State, chosen, joined
+from nlpkit.text.vocabulary import UNKNOWN, Ints, TableVocabulary, load_vocabulary
+
+__all__ = ["GenerationModel", "Text"]
+Progress: TypeAlias = Callable[[int, int], None]  # so many of so many
+NUMBERS = 1024  # random numbers that are drawn for a text at a time
+MOST_SEEDS = 1 << 32
+SAMPLE = 24  # characters of a sample
+SPAN = 64  # characters that are scored at a time
+BLOCK = 2048  # characters of a prompt that are read at a time: logits are made behind each, and wanted behind the last
+TOLERANCE = 0.02  # bits a character between a sample's recorded and its present cost
+
+
+@dataclass
+class Text:
+    """A text that is being written.
+
+    :param prompt: what it goes on from, as said.
+    :param written: the characters written so far, without the prompt.
+    :param ended: None while it is written; then why it ended: end (the model ended it), stop, or length.
+    """
+
+    prompt: str
+    written: list[str] = field(default_factory=list, repr=False)
+    ended: str | None = None
+
+    @property
+    def text(self) -> str:
+        """What was written so far, without the prompt."""
+        return "".join(self.written)
+
+
+class GenerationModel(SavedModel):
+    """A model that goes on writing, read from a bundle.
+
+    >>> import nlpkit
+    >>> nlpkit.GenerationModel.load("reviews-chars").generate(["衣服"], seed=1)[0].text  # doctest: +SKIP
+    '质量不错，穿着很舒服'
+
+    :raises BundleError: if the bundle is damaged or was made for another task.
+    """
+
+    task = "generate"
+
+    def __init__(self, bundle: Bundle) -> None:
+        super().__init__(bundle)
+        with bundle.reading(CONFIG):
+            (stage,) = bundle.config["stages"]
+            self._weights = Stage.from_json(stage).weights
+            if len(self._weights) != len(self._entries) or min(self._weights) < 0 or not sum(self._weights) > 0:
+                raise ValueError(f"{len(self._entries)} members and weights {self._weights} do not fit each other")
+
+    @classmethod
+    def load(cls, model: str | Path = "reviews-chars", *, warm: bool = False) -> GenerationModel:
+        """Open a model by its name (`nlpkit models list`) or its folder.
+
+        :param warm: open all of its parts now, and not when they are first needed.
+        :raises BundleError: if there is none, or it is damaged, of a newer format, or made for another task.
+        :raises MissingPlugin: if a plugin that it needs is not installed.
+        """
+        return open_model(cls, model, warm=warm)
+
+    @property
+    def characters(self) -> list[str]:
+        """The characters that it can write, most frequent first."""
+        return self.vocabulary.tokens
+
+    def generate(
+        self,
+        prompts: Sequence[str] = ("",),
+        *,
+        length: int = 200,
+        stop: str | None = None,
+        through: bool = False,
+        sampling: Sampling | None = None,
+        seed: int | None = None,
+        first: int = 0,
+        progress: Progress | None = None,
+    ) -> list[Text]:
+        """Go on from each prompt, all of them side by side.
+
+        :param length: characters at most.
+        :param stop: a text ends before this.
+        :param through: go on behind the end of a text, with the next; it stands in the text as a line break.
+        :param seed: the same one gives the same texts; None draws one.
+        :param first: the number of the first text: texts of one seed differ by their numbers.
+        :param progress: is told, while prompts are read, how many characters have been, and of how many.
+        :raises SettingError: if a number is out of its range, or prompts come as one string.
+        """
+        options: dict[str, Any] = {"length": length, "stop": stop, "through": through, "sampling": sampling}
+        return deque(self.write(prompts, seed=seed, first=first, progress=progress, **options), maxlen=1)[0]
+
+    def write(
+        self,
+        prompts: Sequence[str] = ("",),
+        *,
+        length: int = 200,
+        stop: str | None = None,
+        through: bool = False,
+        sampling: Sampling | None = None,
+        seed: int | None = None,
+        first: int = 0,
+        progress: Progress | None = None,
+    ) -> Iterator[list[Text]]:
+        """As `generate`, yielding all texts after each character, the same objects each time."""
+        _check(prompts, length, stop, seed, first)
+        texts = [Text(prompt) for prompt in prompts]
+        sampling = sampling or Sampling()
+        seed = secrets.randbelow(MOST_SEEDS) if seed is None else seed
+        draws = [np.random.default_rng((seed, first + number)) for number in range(len(texts))]
+        going = list(range(len(texts)))
+        logits, states, recent = self._begun(prompts, progress or (lambda _so_far, _in_all: None))
+        numbers = np.zeros((len(texts), 0))
+        yield texts
+        for step in range(length):
+            if not step % NUMBERS:
+                numbers = np.array([draws[number].random(min(NUMBERS, length - step)) for number in going])
+            logits[:, 0] = -np.inf  # what is unknown cannot be written
+            columns = sampling.draw(logits, numbers[:, step % NUMBERS], recent)
+            for number, column in zip(going, columns.tolist(), strict=True):
+                _put(texts[number], self.characters[column - 1], stop or "", through=through)
+            kept = np.flatnonzero([texts[number].ended is None for number in going])
+            if step + 1 == length or not len(kept):
+                break
+            yield texts
+            if len(kept) < len(going):
+                going = [going[row] for row in kept]
+                columns, numbers, recent = columns[kept], numbers[kept], recent[kept]
+                states = [chosen(member, state, kept) for member, state in zip(self.members, states, strict=True)]
+            recent = np.concatenate([recent[:, 1:], columns[:, None]], 1)
+            logits, states = self._read(columns[:, None] + UNKNOWN, states)
+        for number in going:
+            texts[number].ended = texts[number].ended or "length"
+        yield texts
+
+    def stream(self, prompt: str = "", **options: Any) -> Iterator[str]:
+        """As `generate` for one prompt: what is written, piece by piece, as soon as it is sure to stay."""
+        shown = 0
+        for (text,) in self.write([prompt], **options):
+            held = 0 if text.ended else _held(text.written, options.get("stop") or "")
+            if piece := "".join(text.written[shown : len(text.written) - held]):
+                shown += len(piece)
+                yield piece
+
+    def log_probabilities(self, ids: Ints) -> Floats:
+        """The natural log-probability of each of ids ``(batch, time)`` given those before it, as of a text's beginning.
+
+        Ids that are unknown are one token.
+        """
+        return np.asarray(np.log(np.tensordot(self._weights, self.chances(ids), 1)))
+
+    def chances(self, ids: Ints) -> Floats:
+        """What each member gives each of ids ``(batch, time)``: probabilities ``(members, batch, time)``."""
+        found = np.zeros((len(self.members), *ids.shape))
+        for i, member in enumerate(self.members):
+            state, before = member.begin(len(ids)), np.full((len(ids), 1), self.end)
+            for at in range(0, ids.shape[1], SPAN):
+                piece = np.concatenate([before, ids[:, at : at + SPAN]], 1)
+                before = piece[:, -1:]
+                with self._reading(i):
+                    found[i, :, at : at + SPAN], state = member.score(piece, state)
+        return found
+
+    def encode(self, texts: Sequence[str]) -> Ints:
+        """Ids of all characters of some texts and of their ends, one after the other ``(total,)``."""
+        tokens = characters(self.normaliser.batch(texts))
+        return np.asarray(self.vocabulary.encode(tokens).grid[0], dtype=np.int64)
+
+    def warm(self) -> None:
+        """Open every part and answer once, so that no later answer has to wait for a part to be opened."""
+        self._bits("好")
+
+    def check(self) -> list[str]:
+        """Open the model and read the bundle's own samples again.
+
+        :returns: a sentence for each sample that comes out otherwise than recorded.
+        :raises BundleError: if a file is damaged.
+        """
+        with self.bundle.reading(SAMPLES):
+            samples = [("".join((s["prompt"], s["text"])), float(s["bits"])) for s in self.bundle.json(SAMPLES)]
+        self.warm()
+        if not samples:
+            return [NO_SAMPLES]
+        found = [self._bits(text) for text, _ in samples]
+        return [
+            f"{text!r}: expected {expected} bits a character, found {bits}"
+            for (text, expected), bits in zip(samples, found, strict=True)
+            if not abs(bits - expected) <= TOLERANCE
+        ]
+
+    def sample(self, prompt: str) -> dict[str, Any]:
+        """What samples.json holds of a prompt, for `check`: what is likeliest to follow, and what all of it costs."""
+        (text,) = self.generate([prompt], length=SAMPLE, sampling=Sampling(temperature=0))
+        return {"prompt": prompt, "text": text.text, "bits": self._bits(prompt + text.text)}
+
+    @cached_property
+    def vocabulary(self) -> TableVocabulary:
+        """Of all members."""
+        with self.bundle.reading(VOCABULARY):
+            found = load_vocabulary(self.bundle.read(VOCABULARY))
+            if not isinstance(found, TableVocabulary):
+                raise ValueError("a model that generates wants a vocabulary that is a table")
+            if odd := [token for token in found.tokens if len(token) != 1 or "\ud800" <= token <= "\udfff"]:
+                raise ValueError(f"a token is one character, found {odd[0]!r}")
+            if END not in found.tokens:
+                raise ValueError("the end of a text is no token")
+            return found
+
+    @property
+    def members(self) -> list[GenerationMember]:
+        """A network, and n-grams if there are some."""
+        return self._part(0, lambda: [open_member(self.bundle, entry, self.vocabulary) for entry in self._entries])
+
+    @cached_property
+    def end(self) -> int:
+        """The id of the mark at the end of each text."""
+        return int(self.vocabulary.encode(characters([""])).grid[0, 0])
+
+    def _reading(self, position: int) -> AbstractContextManager[None]:
+        return self.bundle.reading(str(self._entries[position]["name"]))
+
+    def _read(self, ids: Ints, states: Sequence[State]) -> tuple[Logits, list[State]]:
+        """Map ids ``(batch, time)`` to the mixed logits ``(batch, tokens)`` of what follows the last, and the states.
+
+        Probabilities are mixed, not logits (Jelinek and Mercer 1980): what one member has never seen, another may.
+        """
+        logits, after = [], []
+        for i, (member, state) in enumerate(zip(self.members, states, strict=True)):
+            with self._reading(i):
+                found, behind = member.read(ids, state)
+            logits.append(found)
+            after.append(behind)
+        if len(logits) == 1:
+            return logits[0], after
+        mixed = sum(weight * softmax(part) for weight, part in zip(self._weights, logits, strict=True))
+        return np.log(np.asarray(mixed, dtype=np.float32)), after
+
+    def _bits(self, text: str) -> float:
+        """Bits a character of a text and its end."""
+        return round(-float(self.log_probabilities(self.encode([text])[None]).mean()) / float(np.log(2)), 4)
+
+    def _begun(self, prompts: Sequence[str], progress: Progress) -> tuple[Logits, list[State], Ints]:
+        """Logits ``(batch, tokens)`` of what follows each prompt, the states, and the columns of its last characters
+        ``(batch, RECENT)``; a prompt is read once.
+        """
+        found = {}
+        whole = {prompt: np.concatenate([[self.end], self._ids(prompt)])[None] for prompt in dict.fromkeys(prompts)}
+        done, total = 0, sum(ids.shape[1] for ids in whole.values())
+        for prompt, ids in whole.items():
+            states = [member.begin(1) for member in self.members]
+            for at in range(0, ids.shape[1], BLOCK):
+                logits, states = self._read(ids[:, at : at + BLOCK], states)
+                done += ids[:, at : at + BLOCK].shape[1]
+                progress(done, total)
+            found[prompt] = logits, states, _last(ids[0, 1:] - UNKNOWN)
+        logits = np.concatenate([found[prompt][0] for prompt in prompts])
+        parts = zip(*(found[prompt][1] for prompt in prompts), strict=True)
+        states = [joined(member, part) for member, part in zip(self.members, parts, strict=True)]
+        return logits, states, np.array([found[prompt][2] for prompt in prompts])
+
+    def _ids(self, prompt: str) -> Ints:
+        """Ids of a prompt, whose line breaks are ends of texts."""
+        lines = self.normaliser.batch(prompt.splitlines() + [""] * prompt.endswith("\n")) if prompt else [""]
+        ids = self.vocabulary.encode(characters([END.join(lines)])).grid[0, :-1]
+        return np.asarray(ids, dtype=np.int64)
+
+
+def _last(columns: Ints) -> Ints:
+    """The last columns of a text ``(RECENT,)``, -1 for none and for what is unknown."""
+    kept = columns[-RECENT:]
+    return np.pad(np.where(kept > 0, kept, -1), (RECENT - len(kept), 0), constant_values=-1)
+
+
+def _put(text: Text, character: str, stop: str, *, through: bool) -> None:
+    """Write a character, or end the text."""
+    if character == END and not through:
+        text.ended = "end"
+        return
+    text.written.append(character)
+    if stop and text.written[-len(stop) :] == list(stop):
+        del text.written[-len(stop) :]
+        text.ended = "stop"
+
+
+def _held(written: list[str], stop: str) -> int:
+    """How many characters at the end may be the beginning of what a text stops at, so that they may yet go."""
+    lengths = range(min(len(stop) - 1, len(written)), 0, -1)
+    return next((n for n in lengths if written[-n:] == list(stop[:n])), 0)
+
+
+def _check(prompts: object, length: object, stop: object, seed: object, first: object) -> None:
+    if isinstance(prompts, str | bytes) or not isinstance(prompts, Sequence) or not prompts:
+        raise SettingError("prompts come in a list, of at least one; the empty prompt is ''")
+    if odd := [prompt for prompt in prompts if not isinstance(prompt, str)]:
+        raise SettingError(f"a prompt is a text, found {type(odd[0]).__name__}")
+    if isinstance(length, bool) or not isinstance(length, Integral) or int(length) < 0:
+        raise SettingError(f"length must be a whole number that is not negative, was: {length!r}")
+    if stop is not None and (not isinstance(stop, str) or not stop):
+        raise SettingError(f"stop is a text that is not empty, was: {stop!r}")
+    if seed is not None and (
+        isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= int(seed) < MOST_SEEDS
+    ):
+        raise SettingError(f"seed must be a whole number from 0 to {MOST_SEEDS - 1}, was: {seed!r}")
+    if isinstance(first, bool) or not isinstance(first, Integral) or int(first) < 0:
+        raise SettingError(f"first must be a whole number that is not negative, was: {first!r}")

@@ -1,0 +1,190 @@
+"""Sentiment: text → normalised → tokens → ids → logits of each member → mixed → calibrated probability."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nlpkit.errors import SettingError
+from nlpkit.model.base import NO_SAMPLES, SavedModel, open_model, texts_only
+from nlpkit.model.bundle import CONFIG, EVIDENCE, SAMPLES, Bundle
+from nlpkit.model.members import Floats, Member, open_member
+from nlpkit.model.mixing import Stage
+from nlpkit.text.evidence import Evidence
+from nlpkit.text.row import Row, unfit
+
+BLOCK = 4096  # texts scored together, so that the unsure ones among them fill batches of similar length
+CHARACTERS = 1 << 20  # of them, at most but for the last
+TOLERANCE = 1e-3  # between a sample's recorded and its present probability
+DECIMALS = 6
+
+
+class Score(NamedTuple):
+    """What is said of one text.
+
+    ``label`` and both probabilities are None where the text cannot be scored; ``reason`` then says why.
+    """
+
+    label: str | None
+    probability: float | None
+    probabilities: dict[str, float] | None
+    reason: str | None = None
+
+
+class SentimentModel(SavedModel):
+    """A classifier of texts read from a bundle; any set of labels.
+
+    >>> import nlpkit
+    >>> nlpkit.load("reviews").score(["质量很好，下次还来", "👍"])  # doctest: +SKIP
+    [Score(label='positive', probability=0.99…, …), Score(label=None, …, reason='no evidence: no letters')]
+
+    :raises BundleError: if the bundle is damaged or was made for another task.
+    """
+
+    task = "sentiment"
+
+    def __init__(self, bundle: Bundle) -> None:
+        super().__init__(bundle)
+        with bundle.reading(CONFIG):
+            self.labels: list[str] = _labels(bundle.config["labels"])
+            _check_aliases(bundle.config.get("aliases", {}))
+            self.stages = [Stage.from_json(stage) for stage in bundle.config["stages"]]
+            asked = [len(stage.weights) for stage in self.stages]
+            if not asked or asked != sorted(asked) or asked[-1] > len(self._entries):
+                raise ValueError("labels, members and stages do not fit each other")
+
+    @classmethod
+    def load(cls, model: str | Path = "reviews", *, warm: bool = False) -> SentimentModel:
+        """Open a model by its name (`nlpkit models list`) or its folder.
+
+        :param warm: open all of its parts now, and not when they are first needed.
+        :raises BundleError: if there is none, or it is damaged, of a newer format, or made for another task.
+        :raises MissingPlugin: if a plugin that it needs is not installed.
+        """
+        return open_model(cls, model, warm=warm)
+
+    def score(self, texts: Iterable[str]) -> list[Score]:
+        """Score each text, in order.
+
+        :raises SettingError: if it is given one text, or nothing that holds texts.
+        """
+        return list(self.stream(texts))
+
+    def stream(self, texts: Iterable[str]) -> Iterator[Score]:
+        """Score texts as they come, a block at a time, so that memory does not grow with their number."""
+        if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
+            raise SettingError(f"texts to score come in a list or another iterable, found one {type(texts).__name__}")
+        for block in _blocks(texts):
+            yield from self._score_block(block)
+
+    def score_rows(self, rows: Sequence[Row]) -> list[Score]:
+        """Score rows of a file; a row that could not be read has no label, and its fault as the reason."""
+        scores = self.score("" if row.fault else row.text for row in rows)
+        pairs = zip(rows, scores, strict=True)
+        return [score if row.fault is None else Score(None, None, None, row.fault) for row, score in pairs]
+
+    def probabilities(self, normalised: Sequence[str]) -> Floats:
+        """Map normalised texts to probabilities ``(batch, labels)``, whether or not they hold evidence."""
+        result = np.zeros((len(normalised), len(self.labels)))
+        if not len(normalised):
+            return result
+        rows = np.arange(len(normalised))
+        logits: list[Floats] = []
+        for position, stage in enumerate(self.stages):
+            asked = [normalised[row] for row in rows.tolist()]
+            logits += [self.member(i).logits(asked) for i in range(len(logits), len(stage.weights))]
+            found = stage.probabilities(logits)
+            result[rows] = found
+            if stage.exit is None or position == len(self.stages) - 1:
+                break
+            unsure = found.max(1) < stage.exit
+            rows, logits = rows[unsure], [member[unsure] for member in logits]
+            if not len(rows):
+                break
+        return result
+
+    def member(self, position: int) -> Member:
+        """Return a member, opened when first asked: a sure answer of the first never loads the others."""
+        entry, labels = self._entries[position], len(self.labels)
+        return self._part(position, lambda: open_member(self.bundle, entry, labels, self.normaliser))
+
+    def warm(self) -> None:
+        """Open every part and answer once, so that no later answer has to wait for a part to be opened."""
+        for position in range(len(self._entries)):
+            self.member(position).logits(self.normaliser.batch(["好"]))
+        self._evidence.reasons(["好"])
+
+    def check(self) -> list[str]:
+        """Open every member and score the bundle's own samples again.
+
+        :returns: a sentence for each sample that comes out otherwise than recorded.
+        :raises BundleError: if a file is damaged.
+        """
+        self.warm()
+        faults = []
+        with self.bundle.reading(SAMPLES):
+            samples = [(sample["text"], sample["probabilities"] or {}) for sample in self.bundle.json(SAMPLES)]
+            if not samples:
+                return [NO_SAMPLES]
+            for (text, expected), score in zip(samples, self.score(text for text, _ in samples), strict=True):
+                found = score.probabilities or {}
+                if expected.keys() != found.keys() or not all(
+                    abs(expected[k] - found[k]) <= TOLERANCE for k in expected
+                ):
+                    faults.append(f"{text!r}: expected {expected or None}, found {found or None}")
+        return faults
+
+    def _score_block(self, texts: Sequence[Any]) -> list[Score]:
+        faults = [unfit(text) for text in texts]
+        readable = ["" if fault else text for text, fault in zip(texts, faults, strict=True)]
+        normalised = self.normaliser.batch(readable)
+        found_reasons = self._evidence.reasons(normalised)
+        reasons = [fault or reason for fault, reason in zip(faults, found_reasons, strict=True)]
+        known = [text for text, reason in zip(normalised, reasons, strict=True) if reason is None]
+        found = self.probabilities(known)
+        best, values = found.argmax(1).tolist(), np.round(found, DECIMALS).tolist()
+        labels = self.labels
+        scored = [
+            Score(labels[i], row[i], dict(zip(labels, row, strict=True))) for i, row in zip(best, values, strict=True)
+        ]
+        if len(scored) == len(texts):
+            return scored
+        answers = iter(scored)
+        return [next(answers) if reason is None else Score(None, None, None, reason) for reason in reasons]
+
+    @cached_property
+    def _evidence(self) -> Evidence:
+        with self.bundle.reading(EVIDENCE):
+            found = self.bundle.json(EVIDENCE)
+            if not isinstance(found["characters"], str) or not texts_only(found["words"]):
+                raise ValueError("evidence is a text of characters and a list of words")
+            return Evidence(**found)
+
+
+def _blocks(texts: Iterable[Any]) -> Iterator[list[Any]]:
+    """Texts to be scored together: so many, or as many as have so many characters."""
+    block: list[Any] = []
+    size = 0
+    for text in texts:
+        block.append(text)
+        size += len(text) if isinstance(text, str) else 0
+        if len(block) == BLOCK or size > CHARACTERS:
+            yield block
+            block, size = [], 0
+    if block:
+        yield block
+
+
+def _labels(found: object) -> list[str]:
+    if not isinstance(found, list) or not found or not texts_only(found) or len(set(found)) != len(found):
+        raise ValueError(f"labels are a list of different texts, found: {found!r:.200}")
+    return found
+
+
+def _check_aliases(found: object) -> None:
+    if not isinstance(found, dict) or not texts_only(list(found.values())):
+        raise ValueError(f"aliases are labels by other labels, found: {found!r:.60}")

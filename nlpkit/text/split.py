@@ -1,0 +1,153 @@
+"""Drops copies of a text, and deals rows out to training, validation and test by what is in them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nlpkit.text.corpus import Example
+from nlpkit.text.invisible import visible
+from nlpkit.text.normalisation import nfkc
+
+PLACES = ("train", "validation", "test")  # a row's place is a position here
+
+
+def letters(text: str) -> str:
+    """What two copies of a text share: visible letters and digits, in NFKC and lower case."""
+    return "".join(c for c in nfkc(visible(text)).lower() if c.isalnum())
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """By what a text is compared and placed: its letters' SHA-1, of which 64 bits are enough to tell texts apart.
+
+    Among 5,000,000 texts two that differ have the same 64 bits once in a million corpora.
+    """
+
+    bits: int
+    residue: int
+
+    @classmethod
+    def of(cls, text: str) -> Key | None:
+        """Return the key; None for a text without letters and digits."""
+        found = letters(text)
+        if not found:
+            return None
+        value = int.from_bytes(hashlib.sha1(found.encode()).digest())
+        return cls(value >> 96, value % 100)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Which rows stay ``(rows,)``, and how many went.
+
+    ``conflicts`` counts the texts that stood under several labels; all of their rows went.
+    """
+
+    mask: NDArray[np.bool_]
+    duplicates: int
+    conflicts: int
+
+
+def first_copies(bits: NDArray[np.uint64], labels: NDArray[Any]) -> Kept:
+    """Keep the first of rows with equal key bits ``(rows,)``; drop those that differ in label ``(rows,)`` alone."""
+    _, first, owner = np.unique(bits, return_index=True, return_inverse=True)
+    conflicting = np.zeros(len(first), dtype=np.bool_)
+    conflicting[owner[labels != labels[first][owner]]] = True
+    mask = np.zeros(len(bits), dtype=np.bool_)
+    mask[first[~conflicting]] = True
+    return Kept(mask, len(bits) - len(first), int(conflicting.sum()))
+
+
+def places(residues: NDArray[np.integer[Any]], *, test: float, validation: float) -> NDArray[np.uint8]:
+    """Position in `PLACES` of each row by its key's residue modulo 100; a larger share contains every smaller one.
+
+    :param test: share of rows, a whole percentage.
+    :param validation: likewise.
+    """
+    slots = sorted(range(100), key=lambda residue: ((residue - 1) % 5, residue))
+    first, second = round(test * 100), round((test + validation) * 100)
+    table = np.full(100, PLACES.index("train"), dtype=np.uint8)
+    table[slots[:first]], table[slots[first:second]] = PLACES.index("test"), PLACES.index("validation")
+    return np.asarray(table[residues])
+
+
+def places_in_order(corpora: NDArray[np.integer[Any]], *, test: float, validation: float) -> NDArray[np.uint8]:
+    """Position in `PLACES` of rows that follow each other, by their corpora ``(rows,)``.
+
+    Each corpus is cut into three blocks: its beginning is for training, its end for the test, what lies between for
+    validation. So no text of the test has neighbours in training, but at one seam.
+
+    :param test: share of each corpus's rows.
+    :param validation: likewise; at least one row, where there are three.
+    """
+    found = np.full(len(corpora), PLACES.index("train"), dtype=np.uint8)
+    for corpus in np.unique(corpora):
+        rows = np.flatnonzero(corpora == corpus)
+        tested = len(rows) - round(test * len(rows))
+        judged = tested - max(round(validation * len(rows)), int(len(rows) > 2))
+        found[rows[tested:]], found[rows[max(0, judged) : tested]] = PLACES.index("test"), PLACES.index("validation")
+    return found
+
+
+@dataclass(frozen=True)
+class Deduplicated:
+    """Rows that differ in letters, in their first order, and how many went: see `Kept`."""
+
+    examples: list[Example]
+    duplicates: int
+    conflicts: int
+    empty: int
+
+
+def deduplicate(examples: Iterable[Example]) -> Deduplicated:
+    """Keep the first of rows equal in letters; drop those that differ in label alone, and those without letters."""
+    found = list(examples)
+    keyed = [(example, key) for example in found if (key := Key.of(example.text))]
+    bits = np.array([key.bits for _, key in keyed], dtype=np.uint64)
+    kept = first_copies(bits, np.array([example.label for example, _ in keyed], dtype=object))
+    examples = [example for (example, _), stays in zip(keyed, kept.mask, strict=True) if stays]
+    return Deduplicated(examples, kept.duplicates, kept.conflicts, len(found) - len(keyed))
+
+
+@dataclass(frozen=True)
+class Split:
+    """Disjoint rows for training, for every decision during it, and for the figures reported after it."""
+
+    train: list[Example]
+    validation: list[Example]
+    test: list[Example]
+
+
+def split(examples: Iterable[Example], *, test: float = 0.2, validation: float = 0.2) -> Split:
+    """Place each row by the SHA-1 of its letters alone: the same text goes to the same place in every corpus and run.
+
+    :param test: share of rows, a whole percentage.
+    :param validation: likewise.
+    """
+    found = list(examples)
+    keys = [Key.of(example.text) for example in found]
+    residues = np.array([key.residue if key else 0 for key in keys], dtype=np.int64)
+    placed = places(residues, test=test, validation=validation)
+    parts: dict[str, list[Example]] = {name: [] for name in PLACES}
+    for example, place in zip(found, placed.tolist(), strict=True):
+        parts[PLACES[place]].append(example)
+    return Split(**parts)
+
+
+def fingerprint(rows: Iterable[Example | tuple[str, str]]) -> str:
+    """SHA-256 over texts and labels in order: which data a model was made from."""
+    digest = hashlib.sha256()
+    for text, label in _pairs(rows):
+        digest.update(f"{text}\0{label}\n".encode("utf-8", "replace"))
+    return digest.hexdigest()
+
+
+def _pairs(rows: Iterable[Example | tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    for row in rows:
+        yield (row.text, row.label) if isinstance(row, Example) else row

@@ -1,0 +1,130 @@
+from importlib.metadata import EntryPoint
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from packaging.specifiers import SpecifierSet
+
+from nlpkit.errors import PluginError
+from nlpkit.plugins.installed import Installed, installed, left_out, strict, unknown_names
+
+releases = st.lists(st.integers(0, 3), min_size=1, max_size=4).map(lambda parts: ".".join(map(str, parts)))
+endings = st.sampled_from(["", "rc1", ".dev3", ".post1", "+local"])
+versions = st.tuples(releases, endings).map("".join)
+bounds = st.lists(
+    st.tuples(st.sampled_from([">=", "<", ">= ", "==", "!=", "<=", ">", "~=1."]), releases).map("".join), max_size=3
+)
+
+
+def plugin(name="letters", distribution="zh-letters", *requires):
+    return Installed(EntryPoint(name, "letters", "nlpkit"), distribution, "1.2", requires)
+
+
+CORE = plugin("builtin", "nlpkit-zh")
+LETTERS, BERT = plugin(), plugin("bert", "Nlpkit_ZH.bert")
+ALL = [CORE, LETTERS, BERT]
+
+
+def goes_with(line, version):
+    try:
+        plugin("letters", "zh-letters", line).check_needs(version)
+    except PluginError:
+        return False
+    return True
+
+
+@given(version=versions, wanted=bounds)
+@example(version="0.1.0", wanted=[">=0.1"])
+@example(version="0.1", wanted=[">=0.1.0", "<0.2"])
+@example(version="1.0rc1", wanted=[">=1"])
+@example(version="1.10", wanted=["<1.9"])
+def test_bounds_are_what_packaging_says(version, wanted):
+    line = f"nlpkit-zh{','.join(wanted)}"
+    assert goes_with(line, version) is SpecifierSet(",".join(wanted)).contains(version, prereleases=True)
+
+
+@pytest.mark.parametrize(
+    ("line", "fits"),
+    [
+        ("nlpkit-zh", True),
+        ("Nlpkit_ZH[train] >= 0.2", False),
+        ("nlpkit-zh[train] (>=0.1,<0.2)", True),
+        ("nlpkit-zh (>=0.2)", False),
+        ("nlpkit-zh>=0.2; extra == 'test'", True),
+        ("nlpkit-zh>=0.2; python_version > '3'", False),
+        ("nlpkit-zh-word2vec>=7", True),
+        ("numpy>=99", True),
+        ("nlpkit-zh>=>", False),
+        ("nlpkit-zh @ file:///somewhere", True),
+        ("", True),
+    ],
+)
+def test_what_a_requirement_means(line, fits):
+    assert goes_with(line, "0.1.0") is fits
+
+
+def test_who_needs_a_newer_nlpkit_says_which_is_there_and_what_to_do():
+    with pytest.raises(PluginError) as caught:
+        plugin("letters", "zh-letters", "numpy>=2", "nlpkit-zh[train]<2,>=0.9").check_needs("0.1.0")
+    assert str(caught.value) == (
+        "it needs nlpkit-zh<2,>=0.9, and 0.1.0 is installed: pip install --upgrade nlpkit-zh zh-letters"
+    )
+
+
+def test_a_requirement_that_nobody_can_read_is_told():
+    with pytest.raises(PluginError, match=r"its metadata cannot be read: Requires-Dist is 'nlpkit-zh newest'"):
+        plugin("letters", "zh-letters", "nlpkit-zh newest").check_needs("0.1.0")
+
+
+@pytest.mark.parametrize(
+    ("environment", "out"),
+    [
+        ({}, [None, None, None]),
+        ({"NLPKIT_DISABLE_PLUGINS": ""}, [None, None, None]),
+        ({"NLPKIT_DISABLE_PLUGINS": "bert"}, [None, None, "NLPKIT_DISABLE_PLUGINS"]),
+        ({"NLPKIT_DISABLE_PLUGINS": " nlpkit.zh__BERT ,"}, [None, None, "NLPKIT_DISABLE_PLUGINS"]),
+        ({"NLPKIT_DISABLE_PLUGINS": "builtin,nlpkit-zh"}, [None, None, None]),
+        ({"NLPKIT_PLUGINS": "zh-letters"}, [None, None, "NLPKIT_PLUGINS"]),
+        ({"NLPKIT_PLUGINS": "letters, bert"}, [None, None, None]),
+        ({"NLPKIT_PLUGINS": ""}, [None, "NLPKIT_PLUGINS", "NLPKIT_PLUGINS"]),
+        (
+            {"NLPKIT_PLUGINS": "bert", "NLPKIT_DISABLE_PLUGINS": "bert"},
+            [None, "NLPKIT_PLUGINS", "NLPKIT_DISABLE_PLUGINS"],
+        ),
+    ],
+)
+def test_the_environment_leaves_plugins_out_by_either_name(environment, out):
+    assert [left_out(plugin, environment) for plugin in ALL] == out
+
+
+def test_a_name_that_fits_no_plugin_is_told_with_the_nearest():
+    (sentence,) = unknown_names(ALL, {"NLPKIT_DISABLE_PLUGINS": "bert,leters"})
+    assert sentence == (
+        "NLPKIT_DISABLE_PLUGINS names 'leters', which no plugin is called; did you mean 'letters'? There is: bert, "
+        "letters, nlpkit-zh-bert, zh-letters"
+    )
+
+
+def test_ours_may_be_named_and_cannot_be_left_out():
+    assert list(unknown_names(ALL, {"NLPKIT_PLUGINS": "builtin,nlpkit-zh"})) == []
+    assert len(list(unknown_names(ALL, {"NLPKIT_DISABLE_PLUGINS": "builtin,nlpkit-zh"}))) == 2
+
+
+@pytest.mark.parametrize(("value", "meant"), [(None, False), ("", False), ("0", False), ("1", True), ("yes", True)])
+def test_strictness_is_asked_for(value, meant):
+    assert strict({} if value is None else {"NLPKIT_STRICT_PLUGINS": value}) is meant
+
+
+def test_ours_come_first():
+    found = installed()
+    assert (found[0].distribution, found[0].point.name) == ("nlpkit-zh", "builtin")
+    assert [plugin.ours for plugin in found] == sorted((plugin.ours for plugin in found), reverse=True)
+
+
+def test_of_a_torn_installation_what_is_missing_is_made_up(tmp_path, monkeypatch):
+    information = tmp_path / "torn-1.0.dist-info"
+    information.mkdir()
+    (information / "entry_points.txt").write_text("[nlpkit]\ntorn = torn\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    (found,) = (plugin for plugin in installed() if plugin.point.name == "torn")
+    assert (found.distribution, found.version, found.requires) == ("unknown", "0", ())

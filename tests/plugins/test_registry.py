@@ -1,0 +1,413 @@
+import types
+from pathlib import Path
+
+import click
+import pytest
+
+import nlpkit.components as builtin
+from nlpkit.errors import BundleError, DataError, MissingPlugin, PluginError, SettingError
+from nlpkit.plugins.hookspecs import hookimpl
+from nlpkit.plugins.registry import Plugin, Registry, registry
+
+
+class Letters:
+    """A stranger's tokenizer: pairs of characters."""
+
+    def __init__(self, size: int = 2) -> None:
+        self.config, self.files = {"size": size}, {}
+
+    def tokenize(self, text):
+        return [text[i : i + self.config["size"]] for i in range(0, len(text), self.config["size"])]
+
+
+def letters(*, size: int = 2) -> Letters:
+    if size < 1:
+        raise ValueError(f"size must be at least 1, was: {size}")
+    return Letters(size)
+
+
+def plugin(**hooks):
+    """A module as a stranger would write it."""
+    module = types.ModuleType("stranger")
+    for name, hook in hooks.items():
+        setattr(module, name, hookimpl(hook))
+    return module
+
+
+def registering(*names, factory=letters):
+    def nlpkit_register_tokenizers(register):
+        for name in names:
+            register(name, factory)
+
+    return plugin(nlpkit_register_tokenizers=nlpkit_register_tokenizers)
+
+
+@pytest.fixture
+def ours() -> Registry:
+    found = Registry()
+    found.add(builtin, name="builtin", distribution="nlpkit-zh", version="0.1.0")
+    assert found.plugins[0].error is None
+    return found
+
+
+def test_builtins_come_through_the_entry_point_group():
+    found = registry()
+    assert {"char", "jieba", "rjieba", "whitespace"} <= set(found.names("tokenizer"))
+    assert "trainable" in found.names("embedding")
+    assert {"none", "lstm"} <= set(found.names("encoder"))
+    assert "reviews" in found.names("model")
+    (plugin,) = [p for p in found.plugins if p.name == "builtin"]
+    assert (plugin.distribution, plugin.error) == ("nlpkit-zh", None)
+
+
+def test_a_strangers_tokenizer_is_found_with_its_origin(ours):
+    ours.add(registering("letters"), name="stranger", distribution="zh-letters", version="1.2")
+    component = ours.get("tokenizer", "letters")
+    assert (component.distribution, component.version) == ("zh-letters", "1.2")
+    assert component.options() == {"size": 2}
+    assert component.create({"size": 3}).tokenize("质量很好") == ["质量很", "好"]
+
+
+def test_a_taken_name_is_refused_whole_and_names_both(ours):
+    ours.add(registering("letters", "char"), name="stranger", distribution="zh-letters", version="1.2")
+    failed = ours.plugins[-1]
+    assert failed.distribution == "zh-letters"
+    assert "'char'" in failed.error
+    assert "nlpkit-zh" in failed.error
+    assert ours.get("tokenizer", "char").distribution == "nlpkit-zh"
+    assert "letters" not in ours.names("tokenizer")
+
+
+def test_a_name_may_be_taken_by_another_kind(ours):
+    def nlpkit_register_encoders(register):
+        register("char", letters)
+
+    ours.add(plugin(nlpkit_register_encoders=nlpkit_register_encoders), name="p", distribution="d", version="1")
+    assert ours.plugins[-1].error is None
+    assert ours.get("encoder", "char").distribution == "d"
+
+
+def test_a_misspelled_hook_is_named(ours):
+    module = plugin(nlpkit_register_tokenisers=lambda register: register("letters", letters))
+    ours.add(module, name="stranger", distribution="zh-letters", version="1.2")
+    assert "nlpkit_register_tokenisers" in ours.plugins[-1].error
+
+
+def test_a_hook_with_a_wrong_argument_is_kept_apart(ours):
+    def nlpkit_register_tokenizers(registrar):
+        registrar("letters", letters)
+
+    module = plugin(nlpkit_register_tokenizers=nlpkit_register_tokenizers)
+    ours.add(module, name="stranger", distribution="zh-letters", version="1.2")
+    assert "registrar" in ours.plugins[-1].error
+    ours.add(registering("letters"), name="next", distribution="zh-next", version="1")
+    assert ours.plugins[-1].error is None
+
+
+def test_a_hook_that_raises_is_kept_apart_and_leaves_nothing(ours):
+    def nlpkit_register_tokenizers(register):
+        register("letters", letters)
+        raise RuntimeError("no\nluck")
+
+    module = plugin(nlpkit_register_tokenizers=nlpkit_register_tokenizers)
+    ours.add(module, name="stranger", distribution="zh-letters", version="1.2")
+    assert ours.plugins[-1].error == "RuntimeError: no luck"
+    assert "letters" not in ours.names("tokenizer")
+
+
+def test_one_module_under_two_distributions_keeps_the_first(ours):
+    module = registering("letters")
+    module.nlpkit_register_commands = hookimpl(lambda cli: cli.add_command(click.Command("hello")))
+    ours.add(module, name="stranger", distribution="zh-letters", version="1")
+    ours.add(module, name="stranger", distribution="zh-letters-fork", version="2")
+    assert [p.error is None for p in ours.plugins[-2:]] == [True, False]
+    assert ours.get("tokenizer", "letters").distribution == "zh-letters"
+    cli = click.Group("nlpkit")
+    ours.add_commands(cli)
+    assert "hello" in cli.commands
+
+
+def test_commands_of_a_plugin_join_and_a_failing_one_is_marked(ours):
+
+    def good(cli):
+        cli.add_command(click.Command("hello"))
+
+    def bad(cli):  # noqa: ARG001 - pluggy passes by name
+        raise RuntimeError("broken")
+
+    ours.add(plugin(nlpkit_register_commands=bad), name="bad", distribution="zh-bad", version="1")
+    ours.add(plugin(nlpkit_register_commands=good), name="good", distribution="zh-good", version="1")
+    cli = click.Group("nlpkit")
+    ours.add_commands(cli)
+    assert {"sentiment", "models", "plugins", "hello"} <= set(cli.commands)
+    assert [p.error for p in ours.plugins] == [None, "RuntimeError: broken", None]
+
+
+def test_an_unknown_name_says_the_nearest_and_all(ours):
+    with pytest.raises(SettingError, match=r"did you mean 'rjieba'.*char.*whitespace"):
+        ours.get("tokenizer", "rjeiba")
+
+
+def test_an_unknown_option_says_the_nearest(ours):
+    ours.add(registering("letters"), name="stranger", distribution="zh-letters", version="1")
+    with pytest.raises(SettingError, match="no option 'sise'; did you mean 'size'"):
+        ours.get("tokenizer", "letters").create({"sise": 3})
+
+
+def test_a_refused_value_says_why(ours):
+    ours.add(registering("letters"), name="stranger", distribution="zh-letters", version="1")
+    with pytest.raises(SettingError, match=r"letters.*size must be at least 1, was: 0"):
+        ours.get("tokenizer", "letters").create({"size": 0})
+
+
+def test_options_are_read_without_calling_the_factory(ours):
+    options = ours.get("encoder", "lstm").options()
+    assert options["hidden"] == 64
+    assert "input_dim" not in options
+
+
+def test_a_missing_plugin_is_named_with_distribution_and_version(ours):
+    with pytest.raises(MissingPlugin, match=r"tokenizer 'wordpiece' from nlpkit-zh-bert 0\.3.*pip install") as caught:
+        ours.need("tokenizer", "wordpiece", "nlpkit-zh-bert", "0.3")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_plugin_may_carry_a_model(ours, tmp_path):
+    def nlpkit_register_models(register):
+        register("mine", tmp_path)
+
+    ours.add(plugin(nlpkit_register_models=nlpkit_register_models), name="p", distribution="d", version="1")
+    assert ours.get("model", "mine").factory == Path(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "factory", "sentence"),
+    [
+        ("", letters, "a tokenizer needs a name, was: ''"),
+        (None, letters, "a tokenizer needs a name, was: None"),
+        (7, letters, "a tokenizer needs a name, was: 7"),
+        ("letters", None, "the tokenizer 'letters' needs a function that makes it, was: None"),
+        ("letters", Path("words"), "the tokenizer 'letters' needs a function that makes it"),
+        ("letters", dict, "'letters'"),  # callable, but nobody can tell its options
+    ],
+)
+def test_a_name_or_factory_that_is_none_is_refused(ours, name, factory, sentence):
+    def nlpkit_register_tokenizers(register):
+        register("before", letters)
+        register(name, factory)
+
+    module = plugin(nlpkit_register_tokenizers=nlpkit_register_tokenizers)
+    ours.add(module, name="stranger", distribution="zh-letters", version="1")
+    assert sentence in (ours.plugins[-1].error or "")
+    assert "before" not in ours.names("tokenizer")
+    ours.add(registering("before"), name="next", distribution="zh-next", version="1")
+    assert ours.plugins[-1].error is None
+
+
+def test_a_model_that_is_no_path_is_refused(ours):
+    module = plugin(nlpkit_register_models=lambda register: register("mine", letters))
+    ours.add(module, name="p", distribution="d", version="1")
+    assert "the model 'mine' needs the path of a folder" in ours.plugins[-1].error
+    assert "mine" not in ours.names("model")
+
+
+def test_a_hook_that_exits_is_kept_apart(ours):
+    def nlpkit_register_tokenizers(register):
+        register("letters", letters)
+        raise SystemExit("not on this machine")
+
+    module = plugin(nlpkit_register_tokenizers=nlpkit_register_tokenizers)
+    ours.add(module, name="stranger", distribution="zh-letters", version="1.2")
+    assert ours.plugins[-1].error == "SystemExit: not on this machine"
+    assert "letters" not in ours.names("tokenizer")
+
+
+def test_a_taken_command_is_refused_and_its_plugin_left_out_whole(ours):
+    def nlpkit_register_commands(cli):
+        cli.add_command(click.Command("hello"))
+        cli.add_command(click.Command("models"))
+
+    module = registering("letters")
+    module.nlpkit_register_commands = hookimpl(nlpkit_register_commands)
+    ours.add(module, name="stranger", distribution="zh-letters", version="1")
+    ours.add(registering("others"), name="next", distribution="zh-next", version="1")
+    cli = click.Group("nlpkit")
+    ours.add_commands(cli)
+    assert ours.plugins[1].error == "the command 'models' is already there"
+    assert isinstance(cli.commands["models"], click.Group)
+    assert "hello" not in cli.commands
+    assert "letters" not in ours.names("tokenizer")
+    assert {"char", "others"} <= set(ours.names("tokenizer"))
+
+
+@pytest.mark.parametrize(
+    "fault", [RuntimeError("no\nluck"), KeyError("words"), OSError("no such file"), ImportError("x")]
+)
+def test_another_fault_of_a_factory_names_whose_it_is(ours, fault):
+    def factory():
+        raise fault
+
+    ours.add(registering("letters", factory=factory), name="stranger", distribution="zh-letters", version="1.2")
+    with pytest.raises(
+        PluginError, match=r"the tokenizer 'letters' of zh-letters 1\.2 cannot be made: \w+Error: "
+    ) as caught:
+        ours.get("tokenizer", "letters").create({})
+    assert "\n" not in str(caught.value)
+    assert caught.value.__cause__ is fault
+
+
+def test_a_factorys_own_sentence_is_left_as_it_is(ours):
+    def factory():
+        raise DataError("words.txt cannot be read")
+
+    ours.add(registering("letters", factory=factory), name="stranger", distribution="zh-letters", version="1.2")
+    with pytest.raises(DataError, match=r"^words\.txt cannot be read$"):
+        ours.get("tokenizer", "letters").create({})
+
+
+class Panic(BaseException):
+    """As a module in Rust raises it."""
+
+
+@pytest.mark.parametrize("fault", [Panic("index\nout of bounds"), GeneratorExit("x"), StopIteration(3), SystemExit(0)])
+def test_whatever_a_hook_raises_stops_nobody_else(ours, fault):
+    def nlpkit_register_tokenizers(register):
+        register("letters", letters)
+        raise fault
+
+    module = plugin(nlpkit_register_tokenizers=nlpkit_register_tokenizers)
+    ours.add(module, name="stranger", distribution="zh-letters", version="1.2")
+    assert ours.plugins[-1].error.startswith(type(fault).__name__)
+    assert "letters" not in ours.names("tokenizer")
+    ours.add(registering("letters"), name="next", distribution="zh-next", version="1")
+    assert ours.get("tokenizer", "letters").distribution == "zh-next"
+
+
+def test_an_interrupt_is_the_users(ours):
+    def nlpkit_register_tokenizers(register):  # noqa: ARG001 - pluggy passes by name
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ours.add(plugin(nlpkit_register_tokenizers=nlpkit_register_tokenizers), name="p", distribution="d", version="1")
+
+
+def test_a_hook_that_would_never_run_is_refused(ours):
+    def nlpkit_register_tokenizers(register):
+        yield register("letters", letters)
+
+    async def nlpkit_register_encoders(register):
+        register("letters", letters)
+
+    for hook in (nlpkit_register_tokenizers, nlpkit_register_encoders):
+        ours.add(plugin(**{hook.__name__: hook}), name=hook.__name__, distribution="d", version="1")
+        assert ours.plugins[-1].error == f"{hook.__name__} must be a plain function, without yield or async"
+
+
+@pytest.mark.parametrize(
+    ("factory", "shown"),
+    [
+        (lambda size=2: Letters(size), "size=2"),
+        (lambda *sizes: Letters(*sizes), "*sizes"),
+        (lambda **options: Letters(**options), "**options"),
+    ],
+)
+def test_options_that_nobody_could_set_are_refused(ours, factory, shown):
+    ours.add(registering("letters", factory=factory), name="stranger", distribution="zh-letters", version="1")
+    assert ours.plugins[-1].error == f"'letters' needs a function with options by name, after a *, was: {shown}"
+
+
+def test_two_distributions_may_call_their_entry_points_the_same(ours):
+    ours.add(registering("letters"), name="plugin", distribution="zh-letters", version="1")
+    ours.add(registering("runs"), name="plugin", distribution="zh-runs", version="2")
+    assert [p.error for p in ours.plugins] == [None, None, None]
+    assert ours.get("tokenizer", "runs").distribution == "zh-runs"
+
+
+def test_one_distribution_may_not_call_two_plugins_the_same(ours):
+    module = registering("letters")
+    module.nlpkit_register_commands = hookimpl(lambda cli: cli.add_command(click.Command("hello")))
+    ours.add(module, name="plugin", distribution="zh-letters", version="1")
+    ours.add(registering("runs"), name="plugin", distribution="zh-letters", version="1")
+    cli = click.Group("nlpkit")
+    ours.add_commands(cli)
+    assert "hello" in cli.commands
+    assert ours.plugins[-2].error is None
+    assert "already" in ours.plugins[-1].error
+    assert "letters" in ours.names("tokenizer")
+
+
+def test_all_faults_are_told_and_strictness_makes_an_error_of_them(ours, monkeypatch):
+    ours.unknown.append("NLPKIT_PLUGINS names 'x'")
+    ours.add(plugin(), name="p", distribution="zh-empty", version="3")
+    assert ours.faults[0] == "NLPKIT_PLUGINS names 'x'"
+    assert ours.faults[1].startswith("the plugin zh-empty 3 does not work: it implements no hook")
+    monkeypatch.delenv("NLPKIT_STRICT_PLUGINS", raising=False)
+    ours.insist()
+    monkeypatch.setenv("NLPKIT_STRICT_PLUGINS", "1")
+    with pytest.raises(PluginError, match=r"^NLPKIT_PLUGINS names 'x'; the plugin zh-empty 3 .*NLPKIT_STRICT_PLUGINS"):
+        ours.insist()
+
+
+def test_a_component_that_was_left_out_is_explained(ours):
+    ours.plugins += [
+        Plugin("word2vec", "nlpkit-zh-word2vec", "0.1.0", left_out="NLPKIT_DISABLE_PLUGINS"),
+        Plugin("letters", "zh-letters", "1", left_out="NLPKIT_PLUGINS"),
+        Plugin("runs", "zh-runs", "1", error="KeyError: 'x'"),
+    ]
+    with pytest.raises(
+        SettingError,
+        match=r"^the embedding 'word2vec' is in nlpkit-zh-word2vec, which NLPKIT_DISABLE_PLUGINS leaves out$",
+    ):
+        ours.get("embedding", "word2vec")
+    with pytest.raises(SettingError, match=r"it may be in .*zh-letters, which NLPKIT_PLUGINS leaves out, or "):
+        ours.get("tokenizer", "letters")
+    with pytest.raises(SettingError, match=r"or in zh-runs, which does not work: KeyError: 'x'$"):
+        ours.get("tokenizer", "runs")
+
+
+@pytest.mark.parametrize(
+    ("there", "sentence"),
+    [
+        ([], "which is not installed: pip install 'zh-letters>=1.2'"),
+        ([Plugin("p", "ZH_letters", "1", left_out="NLPKIT_PLUGINS")], "which NLPKIT_PLUGINS leaves out"),
+        ([Plugin("p", "zh-letters", "1", error="KeyError: 1")], "which does not work: KeyError: 1"),
+        (
+            [Plugin("p", "zh-letters", "1")],
+            "but version 1, which is installed, lacks it: pip install 'zh-letters==1.2'",
+        ),
+    ],
+)
+def test_a_model_whose_plugin_is_not_there_says_why(ours, there, sentence):
+    ours.plugins += there
+    with pytest.raises(MissingPlugin) as caught:
+        ours.need("tokenizer", "letters", "zh-letters", "1.2")
+    assert str(caught.value) == f"the model needs the tokenizer 'letters' from zh-letters 1.2, {sentence}"
+
+
+def test_what_is_ours_is_installed_from_a_clone(ours):
+    clone = "pip install 'plugins/nlpkit-zh-word2vec' in a clone of nlpkit's repository"
+    with pytest.raises(SettingError) as caught:
+        ours.get("embedding", "word2vec")
+    assert str(caught.value) == f"the embedding 'word2vec' is in nlpkit-zh-word2vec, which is not installed: {clone}"
+    with pytest.raises(MissingPlugin) as caught:
+        ours.need("embedding", "word2vec", "nlpkit-zh-word2vec", "0.1")
+    assert str(caught.value).endswith(clone)
+
+
+def test_another_distributions_component_is_not_the_models(ours):
+    ours.add(registering("letters"), name="stranger", distribution="zh-others", version="3")
+    with pytest.raises(MissingPlugin, match=r"from zh-letters 1\.2, .*; the one that is here is of zh-others 3$"):
+        ours.need("tokenizer", "letters", "zh-letters", "1.2")
+
+
+@pytest.mark.parametrize("options", [{"sise": 3}, {"size": 0}])
+def test_a_model_made_with_another_version_names_both(ours, options):
+    ours.add(registering("letters"), name="stranger", distribution="zh-letters", version="1")
+    with pytest.raises(SettingError):
+        ours.need("tokenizer", "letters", "zh-letters", "1").create(options)
+    with pytest.raises(
+        BundleError,
+        match=r"; the model was made with zh-letters 2, and 1 is installed: pip install 'zh-letters==2'$",
+    ):
+        ours.need("tokenizer", "letters", "Zh.Letters", "2").create(options)
+    assert ours.need("tokenizer", "letters", "zh-letters", "2").create({"size": 3}).config == {"size": 3}

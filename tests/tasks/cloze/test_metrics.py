@@ -1,0 +1,105 @@
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.numpy import save
+
+from nlpkit.components.decoders import pack
+from nlpkit.model.bundle import Bundle
+from nlpkit.tasks.cloze import metrics as cloze_evaluation
+from nlpkit.tasks.cloze.blanks import Blank
+from nlpkit.tasks.cloze.items import Item
+from nlpkit.tasks.cloze.metrics import NEVER, measure_items, rank
+from nlpkit.tasks.cloze.model import ClozeModel
+from tests.tasks.cloze.tiny import ANSWERS, CONTEXT, COUNTS, cloze_files, logits, network_member
+from tests.tiny import component
+
+MODEL = ClozeModel(Bundle("tiny", cloze_files()))
+word = st.sampled_from(CONTEXT)
+items = st.lists(
+    st.builds(lambda a, b, answer: Item(f"{a} __ {b}", answer), word, word, st.sampled_from([*ANSWERS, "没听过"])),
+    max_size=20,
+)
+
+
+def ranks(wanted, among):
+    """The place of each answer among some words, 0 the best, None for one that is not there."""
+    found = []
+    for text, answer in wanted:
+        left, right = text.split(" __ ")
+        row = logits(Blank([left], [right]))
+        order = sorted(among, key=lambda said: -row[ANSWERS.index(said)])
+        found.append(order.index(answer) if answer in among else None)
+    return found
+
+
+@given(items, st.none() | st.lists(st.sampled_from([*ANSWERS, "闻所未闻"]), unique=True))
+def test_figures_are_those_of_the_ranks(wanted, candidates):
+    among = [said for said in ANSWERS if candidates is None or said in candidates]
+    found, expected = measure_items(MODEL, wanted, candidates), ranks(wanted, among)
+    total, known = max(len(wanted), 1), [r for r in expected if r is not None]
+    assert (found.items, found.candidates, found.unknown) == (len(wanted), len(among), len(wanted) - len(known))
+    for k, share in ((1, found.top1), (5, found.top5), (10, found.top10)):
+        assert share == pytest.approx(100 * sum(r < k for r in known) / total)
+    assert found.mrr10 == pytest.approx(sum(1 / (r + 1) for r in known if r < 10) / total)
+    assert found.bits is None
+
+
+def test_of_equals_the_more_frequent_is_first():
+    values = np.array([[1.0, 2.0, 2.0, 0.0], [0.0, 0.0, 0.0, 0.0], [1.0, 2.0, 3.0, 4.0]])
+    assert rank(values, np.array([2, 3, -1])).tolist() == [1, 3, NEVER]
+    assert rank(values, np.array([1, 0, 0])).tolist() == [0, 0, 3]
+
+
+def test_answers_are_compared_in_the_spelling_of_the_model():
+    (simplified, traditional) = (measure_items(MODEL, [Item("衣服 __", answer)]) for answer in ("推荐", "推薦"))
+    assert simplified == traditional
+    assert simplified.unknown == 0
+
+
+def coded():
+    """The tiny model, its outputs read as bits of codes."""
+    entry, files = network_member()
+    codes = np.random.default_rng(2).random((len(ANSWERS), len(ANSWERS))) < 0.4
+    bias, scale = np.zeros(len(ANSWERS), np.float32), np.array(0.5, np.float32)
+    files["network/arrays.safetensors"] = save({"codes": pack(codes), "bias": bias, "scale": scale})
+    entry["output"] = component("binary-codes", bits=len(ANSWERS))
+    return ClozeModel(Bundle("tiny", cloze_files((entry, files)))), codes
+
+
+def test_bits_stand_beside_what_a_constant_would_get_right():
+    model, codes = coded()
+    wanted = [Item("衣服 __ 哦", "好"), Item("很 __ ,", "速度"), Item("很 __ ,", "没听过")]
+    outputs = np.array([logits(Blank(["衣服"], ["哦"])), logits(Blank(["很"], [","]))])
+    right = codes[[ANSWERS.index("好"), ANSWERS.index("速度")]]
+    majority = np.average(codes, axis=0, weights=COUNTS) >= 0.5
+    found = measure_items(model, wanted)
+    assert found.unknown == 1
+    assert found.bits.bits == len(ANSWERS)
+    assert found.bits.accuracy == pytest.approx(((outputs > 0) == right).mean())
+    assert found.bits.majority == pytest.approx((majority == right).mean())
+    assert found.to_json()["bits"] == {
+        "bits": 8,
+        "accuracy": round(found.bits.accuracy, 4),
+        "majority": round(found.bits.majority, 4),
+    }
+    assert measure_items(model, []).bits is None
+
+
+def test_blocks_make_no_difference(monkeypatch):
+    model, _ = coded()
+    draw = random.Random(1)
+    texts = [f"{draw.choice(CONTEXT)} __ {draw.choice(CONTEXT)}" for _ in range(23)]
+    wanted = [Item(text, draw.choice([*ANSWERS, "没听过"])) for text in texts]
+    whole = measure_items(model, wanted)
+    monkeypatch.setattr(cloze_evaluation, "BLOCK", 4)
+    assert measure_items(model, iter(wanted)) == whole
+
+
+def test_figures_as_json_are_rounded():
+    order = [ANSWERS[i] for i in np.argsort(-logits(Blank(["衣服"], ["哦"])))]
+    found = measure_items(MODEL, [Item("衣服 __ 哦", answer) for answer in (order[0], order[0], order[2])]).to_json()
+    shares = {"top1": 66.67, "top5": 100.0, "top10": 100.0, "mrr10": 0.7778}
+    assert found == {"items": 3, "candidates": len(ANSWERS), "unknown": 0, **shares, "bits": None}

@@ -1,0 +1,192 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nlpkit.tasks.sentiment.metrics import Answers, Metrics, Neglect, corpus_names, groups, measure, metrics, neglected
+from nlpkit.tasks.sentiment.model import Score
+from nlpkit.text.corpus import Example
+
+
+def score(label, probability=0.8):
+    return Score(None, None, None, "empty") if label is None else Score(label, probability, {})
+
+
+def test_figures_of_a_small_table():
+    truth = ["a", "a", "a", "b", "b"]
+    found = measure(truth, [score("a"), score("a"), score("b"), score("b"), score(None)], ["a", "b"])
+    assert found.rows == 5
+    assert found.accuracy == pytest.approx(3 / 5)
+    assert found.macro_f1 == pytest.approx((2 * 2 / (3 + 2) + 2 * 1 / (2 + 2)) / 2)
+    assert found.unscored == 1
+    assert found.confusion == ((2, 1, 0), (0, 1, 1))
+    assert found.calibration_error == pytest.approx(abs(3 / 4 - 0.8))
+
+
+def test_a_label_without_rows_does_not_weigh():
+    assert measure(["a"], [score("a")], ["a", "b"]).macro_f1 == 1
+
+
+def test_no_rows_are_no_error():
+    found = measure([], [], ["a", "b"])
+    assert (found.rows, found.accuracy, found.macro_f1, found.calibration_error) == (0, 0, 0, 0)
+
+
+def test_as_many_scores_as_rows():
+    with pytest.raises(ValueError):
+        measure(["a"], [], ["a"])
+
+
+pairs = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["a", "b", "c", None]), st.floats(0.34, 1)))
+
+
+@given(pairs)
+def test_figures_agree_with_the_confusion(rows):
+    found = measure([t for t, *_ in rows], [score(a, p) for _, a, p in rows], list("abc"))
+    assert sum(map(sum, found.confusion)) == found.rows == len(rows)
+    assert found.accuracy * max(1, len(rows)) == pytest.approx(sum(t == a for t, a, _ in rows))
+    assert found.unscored == sum(a is None for _, a, _ in rows)
+    assert 0 <= found.calibration_error <= 1
+    json.dumps(found.to_json())
+
+
+@given(pairs)
+def test_arrays_of_answers_say_what_rows_of_scores_say(rows):
+    truth, scores = [t for t, *_ in rows], [score(a, p) for _, a, p in rows]
+    answers = Answers.of(truth, scores, list("abc"))
+    assert metrics(answers, list("abc")) == measure(truth, scores, list("abc"))
+    assert ["abc"[i] for i in answers.truth] == truth
+    assert [None if i < 0 else "abc"[i] for i in answers.found] == [a for _, a, _ in rows]
+    anything = answers.probability.copy()
+    anything[answers.found < 0] = 0.9  # where there is no answer its probability says nothing
+    assert metrics(Answers(answers.truth, answers.found, anything), list("abc")) == metrics(answers, list("abc"))
+
+
+@given(pairs, st.data())
+def test_some_rows_of_the_answers_are_those_rows(rows, data):
+    chosen = np.array(data.draw(st.lists(st.booleans(), min_size=len(rows), max_size=len(rows))), dtype=bool)
+    some = [row for row, there in zip(rows, chosen, strict=True) if there]
+    whole, part = (
+        Answers.of([t for t, *_ in which], [score(a, p) for _, a, p in which], list("abc")) for which in (rows, some)
+    )
+    assert metrics(whole[chosen], list("abc")) == metrics(part, list("abc"))
+
+
+def test_small_integers_of_many_rows_do_not_overflow():
+    size = 200
+    labels = [str(i) for i in range(size)]
+    truth = np.arange(size, dtype=np.uint8)
+    found = metrics(Answers(truth, truth.astype(np.int16), np.ones(size)), labels)
+    assert (found.accuracy, found.macro_f1, found.calibration_error) == (1, 1, 0)
+
+
+def test_calibration_by_hand():
+    truth = np.zeros(5, dtype=np.int64)
+    found, sure = np.array([0, 0, 1, 0, -1]), np.array([0.95, 1.0, 0.95, 0.55, 0.0])
+    gap = abs(2 - (0.95 + 1 + 0.95)) + abs(1 - 0.55)  # two bins; 1.0 is in the last
+    assert metrics(Answers(truth, found, sure), ["a", "b"]).calibration_error == pytest.approx(gap / 4)
+
+
+def test_corpora_are_called_by_their_last_part_where_that_is_enough():
+    assert corpus_names(["d/a.csv"]) == corpus_names([]) == {}
+    assert corpus_names(["d/a.csv", "b.csv", "d/a.csv"]) == {"d/a.csv": "a.csv", "b.csv": "b.csv"}
+    assert corpus_names(["d/a.csv", "e/a.csv"]) == {"d/a.csv": "d/a.csv", "e/a.csv": "e/a.csv"}
+    assert corpus_names(["all", "b"]) == {"all": "corpus all", "b": "b"}
+
+
+@given(st.lists(st.sampled_from(["all", "a", "d/a", "d/all", "corpus all", "d/corpus all", "b"]), max_size=7))
+def test_no_two_corpora_are_called_the_same(corpora):
+    found = corpus_names(corpora)
+    assert found.keys() == (set(corpora) if len(set(corpora)) > 1 else set())
+    assert len({*found.values(), "all"}) == len(found) + 1
+
+
+def grouped(*rows):
+    """Groups of rows given as corpus or (corpus, group)."""
+    return groups([Example("好", "a", *((row,) if isinstance(row, str) else row)) for row in rows])
+
+
+def test_one_corpus_has_no_group_of_its_own():
+    assert grouped("d/a.csv", "d/a.csv") == {"all": [0, 1]}
+    assert grouped() == {"all": []}
+
+
+def test_corpora_go_by_their_last_part():
+    assert grouped("d/a.csv", "b.csv", "d/a.csv") == {"all": [0, 1, 2], "a.csv": [0, 2], "b.csv": [1]}
+
+
+def test_corpora_of_one_name_go_by_their_paths():
+    found = grouped("d/a.csv", "e/a.csv", "b.csv")
+    assert found == {"all": [0, 1, 2], "d/a.csv": [0], "e/a.csv": [1], "b.csv": [2]}
+
+
+def test_a_corpus_called_all_is_not_all_rows():
+    assert grouped("d/all", "b") == {"all": [0, 1], "d/all": [0], "b": [1]}
+
+
+def test_groups_of_rows():
+    assert grouped(("a", "x"), ("a", "y"), ("a", ""), ("a", "x")) == {"all": [0, 1, 2, 3], "x": [0, 3], "y": [1]}
+
+
+def test_groups_called_like_something_else_say_that_they_are_groups():
+    found = grouped(("d/a", "all"), ("d/b", "a"), ("d/b", "x"))
+    assert found == {"all": [0, 1, 2], "a": [0], "b": [1, 2], "group all": [0], "group a": [1], "x": [2]}
+
+
+names = st.sampled_from(["all", "a", "b", "d/a", "d/all", "group a", "group all", ""])
+
+
+@given(st.lists(st.tuples(names, names), max_size=8))
+def test_no_row_is_counted_twice_in_a_group(rows):
+    found = grouped(*rows)
+    assert found["all"] == list(range(len(rows)))
+    assert all(len(set(positions)) == len(positions) for positions in found.values())
+    corpora = {corpus for corpus, _ in rows}
+    kinds = {group for _, group in rows if group}
+    assert len(found) == 1 + (len(corpora) if len(corpora) > 1 else 0) + len(kinds)
+
+
+def confused(*rows):
+    return Metrics(sum(map(sum, rows)), 0.0, 0.0, 0.0, 0, ("bad", "ok"), tuple((*row, 0) for row in rows))
+
+
+RARE = {"bad": 20, "ok": 80}
+
+
+def test_a_rare_label_that_is_hardly_ever_answered_is_neglected():
+    assert neglected([confused((2, 8), (0, 40))], RARE) == {"bad": Neglect(10, 2)}
+    assert neglected([confused((24, 86), (0, 0))], RARE) == {"bad": Neglect(110, 24)}
+    assert neglected([confused((200, 5000), (100, 10_000))], RARE) == {"bad": Neglect(5200, 300)}
+    parts = [confused((1, 3), (0, 20)), confused((1, 3), (0, 20))]  # each alone may be chance
+    assert neglected(parts[:1], RARE) == {}
+    assert neglected(parts, RARE) == {"bad": Neglect(8, 2)}
+
+
+@pytest.mark.parametrize(
+    ("confusion", "trained"),
+    [
+        (((2, 8), (0, 40)), {"bad": 50, "ok": 50}),  # what is not rare would not be helped
+        (((2, 8), (0, 40)), {"bad": 50, "ok": 99}),
+        (((2, 8), (0, 40)), {}),  # of an older model that is not known
+        (((6, 4), (0, 40)), RARE),  # more than half as often
+        (((0, 4), (0, 40)), RARE),  # four misses may be chance
+        (((2, 8), (8, 32)), RARE),  # wrong, but answered as often as it occurs
+        (((0, 0), (0, 40)), RARE),
+    ],
+)
+def test_what_need_not_be_told(confusion, trained):
+    assert neglected([confused(*confusion)], trained) == {}
+
+
+@given(st.integers(1000, 3000), st.integers(-120, 120))
+def test_of_many_answers_the_normal_distribution_tells_as_much(count, more):
+    """What it says and what it would say exactly differ by less than matters."""
+    from math import comb
+
+    from nlpkit.tasks.sentiment.metrics import _chance
+
+    heads = count // 2 + more
+    exact = sum(comb(count, n) for n in range(heads, count + 1)) / 2**count
+    assert _chance(heads, count - heads) == pytest.approx(exact, abs=0.01)

@@ -1,0 +1,155 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+torch = pytest.importorskip("torch")
+
+from torch.nn import functional  # noqa: E402
+
+from nlpkit.tasks.sentiment.objective import Classification, balanced, divergence, logits_of, row_losses  # noqa: E402
+from nlpkit.training.batching import Rows  # noqa: E402
+from nlpkit.training.loop import fit  # noqa: E402
+from nlpkit.training.settings import TrainingSettings  # noqa: E402
+from tests.training.networks import classification, network, rows  # noqa: E402
+
+pytestmark = pytest.mark.train
+SETTINGS = TrainingSettings(epochs=4, batch_size=8, learning_rate=0.05)
+LABELS = torch.tensor([0, 2, 1, 2, 0])
+
+
+def logits(labels=3):
+    return torch.randn(5, labels, generator=torch.Generator().manual_seed(4)) * 3
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_cross_entropy_is_that_of_torch(smoothing):
+    found = row_losses("cross_entropy", logits(), LABELS, smoothing)
+    torch.testing.assert_close(found.mean(), functional.cross_entropy(logits(), LABELS, label_smoothing=smoothing))
+    assert found.shape == (5,)
+
+
+def smoothed(smoothing):
+    """Targets by hand: the label's own, and an even share of what smoothing takes for each label."""
+    targets = torch.full((5, 3), smoothing / 3)
+    for row, label in enumerate(LABELS):
+        targets[row, label] += 1 - smoothing
+    return targets
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+def test_bce_and_mse_are_those_of_torch(smoothing):
+    bce, mse = (row_losses(name, logits(), LABELS, smoothing) for name in ("bce", "mse"))
+    expected = functional.binary_cross_entropy(torch.sigmoid(logits()), smoothed(smoothing))
+    torch.testing.assert_close(bce.mean(), expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(mse.mean(), functional.mse_loss(torch.softmax(logits(), 1), smoothed(smoothing)))
+    torch.testing.assert_close(bce[1:2], row_losses("bce", logits()[1:2], LABELS[1:2], smoothing))
+
+
+def test_mse_by_hand():
+    found = row_losses("mse", torch.log(torch.tensor([[0.7, 0.3]])), torch.tensor([0]))
+    assert found.item() == pytest.approx((0.3**2 + 0.3**2) / 2)
+
+
+def test_balanced_weights_by_hand():
+    labels = np.array([0] * 6 + [1] * 3 + [2])
+    assert balanced(labels, 3).tolist() == pytest.approx([10 / (3 * 6), 10 / (3 * 3), 10 / 3])
+    assert balanced(labels, 3)[labels].mean().item() == pytest.approx(1)
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=40))
+def test_balanced_labels_weigh_alike_together(labels):
+    found = np.array(labels)
+    together = np.bincount(found, balanced(found, 4)[found].numpy(), 4)
+    there = np.bincount(found, minlength=4) > 0
+    assert together[there] == pytest.approx(len(labels) / 4)
+    assert np.isfinite(balanced(found, 4).numpy()).all()
+
+
+def one_loss(settings, chosen):
+    return classification(settings, train=rows(1, rare=0.2)).loss(chosen)
+
+
+def test_a_weighted_loss_is_a_mean_over_rows():
+    chosen, train = np.arange(40), rows(1, rare=0.2)
+    found, right = one_loss(replace(SETTINGS, class_weights="balanced", label_smoothing=0.1), chosen)
+    ids, mask, labels = train.batch(chosen)
+    made = network()(ids, mask)
+    losses = functional.cross_entropy(made, labels, label_smoothing=0.1, reduction="none")
+    weights = balanced(train.targets, 2)[labels]
+    torch.testing.assert_close(found, (losses * weights).mean())
+    sums = functional.cross_entropy(made, labels, weight=balanced(train.targets, 2), reduction="sum")
+    torch.testing.assert_close(one_loss(replace(SETTINGS, class_weights="balanced"), chosen)[0], sums / 40)
+    assert right == (made.argmax(1) == labels).sum().item()
+
+
+def rare_rows(seed, count=1500):
+    """One row in twenty of label 1; some ids of such a row tell it from the others."""
+    draw = np.random.default_rng(seed)
+    labels = (draw.random(count) < 0.05).astype(np.int64)
+    ids = [np.where(draw.random(6) < 0.2 * label, 9, draw.integers(2, 10, 6)) for label in labels]
+    return Rows.of(ids, labels)
+
+
+def test_balanced_weights_find_more_of_a_rare_label():
+    recall = {}
+    for name in ("none", "balanced"):
+        made = replace(SETTINGS, class_weights=name, learning_rate=0.02)
+        objective = classification(made, train=rare_rows(1), validation=rare_rows(2))
+        list(fit(objective, made, seed=0))
+        found, test = logits_of(objective.module, rare_rows(3)).argmax(1).numpy(), rare_rows(3)
+        recall[name] = (found == 1)[test.targets == 1].mean()
+    assert recall["balanced"] > recall["none"] + 0.2
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "bce", "mse"])
+def test_every_loss_learns(loss):
+    made = replace(SETTINGS, loss=loss)
+    objective = classification(made)
+    before = objective.validate()
+    list(fit(objective, made, seed=0))
+    after = objective.validate()
+    assert after.loss < before.loss
+    assert after.accuracy > 0.9
+
+
+def test_validation_has_no_smoothing_and_no_weights():
+    plain, changed = SETTINGS, replace(SETTINGS, label_smoothing=0.4, class_weights="balanced", r_drop=1.0)
+    found = [classification(made, validation=rows(2, rare=0.2)).validate() for made in (plain, changed)]
+    assert found[0] == found[1]
+    ids, mask, labels = rows(2, rare=0.2).batch(np.arange(40))
+    made = network()(ids, mask)
+    assert found[0].loss == pytest.approx(functional.cross_entropy(made, labels).item(), rel=1e-5)
+    assert found[0].accuracy == (made.argmax(1) == labels).double().mean().item()
+
+
+def test_r_drop_adds_the_difference_of_two_passes():
+    made = replace(SETTINGS, r_drop=0.7)
+    objective = Classification(network(dropout=0.5).train(), rows(1), rows(2), made, 2)
+    chosen = np.arange(40)
+    torch.manual_seed(8)
+    found, _ = objective.loss(chosen)
+    torch.manual_seed(8)
+    ids, mask, labels = rows(1).batch(chosen)
+    one, other = objective.module(ids, mask), objective.module(ids, mask)
+    mean = (functional.cross_entropy(one, labels) + functional.cross_entropy(other, labels)) / 2
+    torch.testing.assert_close(found, mean + 0.7 * divergence(one, other))
+    assert divergence(one, other) > 0
+
+
+def test_divergence_is_none_between_equals_and_symmetric():
+    one, other = torch.randn(5, 3), torch.randn(5, 3)
+    assert divergence(one, one).item() == pytest.approx(0)
+    assert divergence(one, other).item() == pytest.approx(divergence(other, one).item())
+    expected = functional.kl_div(one.log_softmax(1), other.log_softmax(1), log_target=True, reduction="batchmean")
+    expected += functional.kl_div(other.log_softmax(1), one.log_softmax(1), log_target=True, reduction="batchmean")
+    assert divergence(one, other).item() == pytest.approx(expected.item() / 2, rel=1e-5)
+
+
+def test_logits_stand_in_the_order_of_the_rows():
+    made, found = network("lstm", dropout=0.5).train(), rows(1)
+    together = logits_of(made, found, 7)
+    alone = torch.cat([made.eval()(*found.batch(np.array([row]))[:2]) for row in range(len(found))])
+    torch.testing.assert_close(together, alone.detach())

@@ -1,0 +1,159 @@
+import hashlib
+import string
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nlpkit.text.corpus import Example
+from nlpkit.text.split import (
+    PLACES,
+    Key,
+    deduplicate,
+    fingerprint,
+    first_copies,
+    letters,
+    places,
+    places_in_order,
+    split,
+)
+
+
+def test_copies_differ_in_punctuation_and_case_only():
+    found = deduplicate(
+        [
+            Example("很好，OK！", "1"),
+            Example("很好 ok", "1"),
+            Example("ＯＫ很好", "1"),
+            Example("差", "0"),
+            Example("差。", "1"),
+            Example("差!", "0"),
+            Example("！！", "1"),
+        ]
+    )
+    assert [e.text for e in found.examples] == ["很好，OK！", "ＯＫ很好"]
+    assert (found.duplicates, found.conflicts, found.empty) == (3, 1, 1)
+
+
+def test_copies_may_differ_in_what_nobody_sees():
+    assert letters("e\u200b\u0301好\u3164评\ufe0f") == letters("é好评")
+    assert Key.of("\u3164\u115f") is None
+
+
+labelled = st.lists(st.builds(Example, st.text("好坏 ，!aA", max_size=3), st.sampled_from("01")), max_size=20)
+
+
+@given(labelled)
+def test_every_row_is_kept_or_counted(rows):
+    found = deduplicate(rows)
+    keys = [letters(e.text) for e in found.examples]
+    assert len(set(keys)) == len(keys)
+    assert len(rows) == len(found.examples) + found.duplicates + found.conflicts + found.empty
+    for example_ in found.examples:
+        assert {e.label for e in rows if letters(e.text) == letters(example_.text)} == {example_.label}
+    assert deduplicate(found.examples).examples == found.examples
+
+
+INVENTED = [Example(f"第{a}家{b}店", str((ord(a) + ord(b)) % 2)) for a in string.ascii_letters for b in string.digits]
+shares = st.tuples(st.integers(0, 60), st.integers(1, 39))
+
+
+@given(shares, st.randoms())
+def test_a_split_is_disjoint_whole_and_blind_to_order(share, random):
+    test, validation = share[0] / 100, share[1] / 100
+    parts = split(INVENTED, test=test, validation=validation)
+    assert sorted(e.text for e in parts.train + parts.validation + parts.test) == sorted(e.text for e in INVENTED)
+    shuffled = INVENTED[:]
+    random.shuffle(shuffled)
+    again = split(shuffled, test=test, validation=validation)
+    assert {e.text for e in again.test} == {e.text for e in parts.test}
+    assert {e.text for e in again.validation} == {e.text for e in parts.validation}
+
+
+@given(shares, st.integers(1, 39), st.integers(0, 39))
+def test_test_rows_depend_on_their_share_alone(share, validation, more):
+    first = split(INVENTED, test=share[0] / 100, validation=share[1] / 100)
+    second = split(INVENTED, test=share[0] / 100, validation=validation / 100)
+    larger = split(INVENTED, test=(share[0] + more) / 100, validation=0.01)
+    assert first.test == second.test
+    assert {e.text for e in first.test} <= {e.text for e in larger.test}
+
+
+def test_shares_come_out_about_right():
+    parts = split(INVENTED, test=0.2, validation=0.1)
+    assert len(parts.test) == pytest.approx(0.2 * len(INVENTED), rel=0.25)
+    assert len(parts.validation) == pytest.approx(0.1 * len(INVENTED), rel=0.25)
+
+
+def test_copies_fall_into_the_same_part():
+    one, other = split([Example("很好，OK！", "1")]), split([Example("很好ok", "0", "elsewhere")])
+    assert [len(p) for p in (one.train, one.validation, one.test)] == [
+        len(p) for p in (other.train, other.validation, other.test)
+    ]
+
+
+def test_a_fingerprint_tells_texts_labels_and_order_apart():
+    rows = [Example("好", "1"), Example("差", "0")]
+    prints = {
+        fingerprint(rows),
+        fingerprint(rows[::-1]),
+        fingerprint(rows[:1]),
+        fingerprint([Example("好", "0"), rows[1]]),
+    }
+    assert len(prints) == 4
+    assert fingerprint(rows) == fingerprint([Example("好", "1", "elsewhere"), rows[1]])
+
+
+def test_a_fingerprint_of_pairs_is_that_of_rows():
+    rows = [Example("好\n", "1", "a.csv"), Example("差\ud800", "0")]
+    assert fingerprint((e.text, e.label) for e in rows) == fingerprint(rows)
+
+
+@given(st.text(st.characters(exclude_categories=()), max_size=6))
+def test_a_key_hangs_on_the_letters_alone(text):
+    key = Key.of(text)
+    assert (key is None) == (not letters(text))
+    if key:
+        value = int(hashlib.sha1(letters(text).encode()).hexdigest(), 16)
+        assert (key.bits, key.residue) == (value >> 96, value % 100)
+        assert Key.of(f"，{text}！") == key
+
+
+keyed = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2)), max_size=20)
+
+
+@given(keyed)
+def test_of_rows_with_one_key_the_first_stays(rows):
+    bits, labels = (np.array([row[i] for row in rows], dtype=np.uint64) for i in range(2))
+    found = first_copies(bits, labels)
+    by_key = {key: [label for k, label in rows if k == key] for key, _ in rows}
+    torn = {key for key, its in by_key.items() if len(set(its)) > 1}
+    first = {key: [k for k, _ in rows].index(key) for key in by_key}
+    assert np.flatnonzero(found.mask).tolist() == sorted(at for key, at in first.items() if key not in torn)
+    assert (found.duplicates, found.conflicts) == (len(rows) - len(by_key), len(torn))
+
+
+@given(shares)
+def test_every_residue_has_one_place(share):
+    placed = places(np.arange(100), test=share[0] / 100, validation=share[1] / 100)
+    counts = dict(zip(PLACES, np.bincount(placed, minlength=3).tolist(), strict=True))
+    assert counts == {"train": 100 - sum(share), "validation": share[1], "test": share[0]}
+
+
+@given(st.lists(st.integers(0, 3), max_size=60), st.sampled_from([0.0, 0.1, 0.2]), st.sampled_from([0.05, 0.2, 0.5]))
+def test_rows_in_order_are_cut_into_three_blocks_in_each_corpus(corpora, test, validation):
+    corpora = np.array(corpora, dtype=np.int32)
+    placed = places_in_order(corpora, test=test, validation=validation)
+    for corpus in set(corpora.tolist()):
+        own = placed[corpora == corpus].tolist()
+        assert own == sorted(own)  # train, validation, test, as they stand in PLACES
+        assert own.count(PLACES.index("test")) == round(test * len(own))
+        if len(own) > 2:
+            assert own.count(PLACES.index("validation")) >= 1
+        assert abs(own.count(PLACES.index("validation")) - validation * len(own)) <= 1
+
+
+def test_six_hundred_lines():
+    placed = places_in_order(np.zeros(600, dtype=np.int32), test=0.2, validation=0.05)
+    assert np.bincount(placed).tolist() == [450, 30, 120]
