@@ -1,0 +1,100 @@
+"""What a task is: all that the rest of the house knows of one.
+
+A task is one folder and one `Task`, ours and strangers' alike. It is light, as the shell looks at it at every start: what
+is heavy is named, ``module:name``, and imported when it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from nlpkit.model.bundle import Bundle
+
+Named: TypeAlias = str  # ``module:name`` of something that is imported when it is used
+
+
+def resolve(named: Named) -> Any:
+    """Import what is named ``module:name``."""
+    module, _, name = named.partition(":")
+    return getattr(import_module(module), name)
+
+
+def _nothing(bundle: Bundle) -> Mapping[str, Any]:  # noqa: ARG001
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """What the rows hold that a task is trained on.
+
+    :param answer: what stands beside each text: a ``label``, one of a few; a ``number``; ``json``, whatever that may hold;
+        None where the text alone is read.
+    :param columns: names that the column of the answer has as a rule.
+    """
+
+    answer: Literal["label", "number", "json"] | None = None
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verb:
+    """What a model of the task does with rows: a method of the model, a command of the shell.
+
+    :param name: of the command.
+    :param about: its ``--help``: a sentence, what it reads and writes, and after ``\\b`` lines that show it used.
+    :param method: of the model. It takes a list of `nlpkit.text.row.Row` and the fields of ``options`` by name, and returns
+        an answer for each row, in order: a named tuple whose last field is ``reason``, None or why there is no answer.
+    :param options: a dataclass; what its docstring says of each field is the help of a command's option.
+    :param form: how answers are written, a `nlpkit.commands.answers.Form`.
+    :param reads: what the command's arguments are: ``files``, or ``texts``.
+    :param command: a click command in place of the one that is made of all this.
+    """
+
+    name: str
+    about: str = ""
+    method: str = ""
+    options: type[Any] | None = None
+    form: Named = "nlpkit.commands.answers:Form"
+    reads: Literal["files", "texts"] = "files"
+    command: Named | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A task.
+
+    :param name: that of its command, and what config.json calls it.
+    :param about: what its command's ``--help`` says: a sentence, and whatever else helps.
+    :param model: a class, a `nlpkit.model.base.SavedModel`.
+    :param run: a class, a `nlpkit.training.run.Run`.
+    :param measure: a function of a model, examples (`nlpkit.text.corpus.Example`) and the fields of ``measure_options``; it
+        returns a `nlpkit.tasks.metrics.Metrics`. ``evaluate`` calls it, and a run for its test rows.
+    :param measure_options: a dataclass, as `Verb.options`.
+    :param verbs: what a model does; the first needs no name on the command line where ``shorthand`` is true.
+    :param use: a command that uses a model, to which ``--model`` and its folder are added.
+    :param recipes: the folder of its recipes, ``package:folder``.
+    :param recipe: the one that is taken unless another is named.
+    :param default_model: the one that commands use unless told.
+    :param describe: what ``models list`` says of a bundle: its labels, how many words.
+    :param evaluate_command: a click command in place of the one that is made of all this.
+    """
+
+    name: str
+    about: str
+    model: Named
+    run: Named
+    measure: Named
+    verbs: tuple[Verb, ...]
+    use: str
+    rows: Rows = Rows()
+    measure_options: type[Any] | None = None
+    shorthand: bool = False
+    recipes: Named | None = None
+    recipe: str = "network"
+    default_model: str | None = None
+    describe: Callable[[Bundle], Mapping[str, Any]] = _nothing
+    evaluate_command: Named | None = None
