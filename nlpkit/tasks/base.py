@@ -1,7 +1,7 @@
 """What a task is: all that the rest of the house knows of one.
 
-A task is one folder and one `Task`, ours and strangers' alike. It is light, as the shell looks at it at every start: what
-is heavy is named, ``module:name``, and imported when it is used.
+A task is one folder and one `Task`, ours and strangers' alike. It is light, as the shell looks at it at every start:
+what is heavy is named, ``module:name``, and imported when it is used.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def _nothing(bundle: Bundle) -> Mapping[str, Any]:  # noqa: ARG001
 class Rows:
     """What the rows hold that a task is trained on.
 
-    :param answer: what stands beside each text: a ``label``, one of a few; a ``number``; ``json``, whatever that may hold;
-        None where the text alone is read.
+    :param answer: what stands beside each text: a ``label``, one of a few; a ``number``; ``json``, whatever that may hold; None
+        where the text alone is read.
     :param columns: names that the column of the answer has as a rule.
     """
 
@@ -46,8 +46,8 @@ class Verb:
 
     :param name: of the command.
     :param about: its ``--help``: a sentence, what it reads and writes, and after ``\\b`` lines that show it used.
-    :param method: of the model. It takes a list of `nlpkit.text.row.Row` and the fields of ``options`` by name, and returns
-        an answer for each row, in order: a named tuple whose last field is ``reason``, None or why there is no answer.
+    :param method: of the model. It takes a list of `nlpkit.text.row.Row` and the fields of ``options`` by name, and returns an
+        answer for each row, in order: a named tuple whose last field is ``reason``, None or why there is no answer.
     :param options: a dataclass; what its docstring says of each field is the help of a command's option.
     :param form: how answers are written, a `nlpkit.commands.answers.Form`.
     :param reads: what the command's arguments are: ``files``, or ``texts``.
@@ -71,8 +71,8 @@ class Task:
     :param about: what its command's ``--help`` says: a sentence, and whatever else helps.
     :param model: a class, a `nlpkit.model.base.SavedModel`.
     :param run: a class, a `nlpkit.training.run.Run`.
-    :param measure: a function of a model, examples (`nlpkit.text.corpus.Example`) and the fields of ``measure_options``; it
-        returns a `nlpkit.tasks.metrics.Metrics`. ``evaluate`` calls it, and a run for its test rows.
+    :param measure: a function of a model, examples (`nlpkit.text.corpus.Example`) and the fields of ``measure_options``; it returns
+        a `nlpkit.tasks.metrics.Metrics`. ``evaluate`` calls it, and a run for its test rows.
     :param measure_options: a dataclass, as `Verb.options`.
     :param verbs: what a model does; the first needs no name on the command line where ``shorthand`` is true.
     :param use: a command that uses a model, to which ``--model`` and its folder are added.
