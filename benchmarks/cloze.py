@@ -16,12 +16,12 @@ from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before numpy starts its own
 
+from nlpkit.tasks.cloze.counting import CountSettings, context_vocabulary, count_ngrams
 from reviews import FILES, parts
 from safetensors.numpy import save
 
 from nlpkit.model.bundle import ARRAYS, CONFIG, VOCABULARY, Bundle, dump_json, with_checksums
 from nlpkit.model.members import tokenize
-from nlpkit.tasks.cloze.counting import CountSettings, context_vocabulary, count_ngrams
 from nlpkit.tasks.cloze.items import Item, blanked
 from nlpkit.tasks.cloze.metrics import ClozeMetrics, measure_items
 from nlpkit.tasks.cloze.model import ClozeModel

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from nlpkit.training.plan import result
 
 from nlpkit.tasks.sentiment.member import composed
 from nlpkit.tasks.sentiment.objective import Classification, row_losses
@@ -22,7 +23,6 @@ from nlpkit.text.normalisation import Normaliser
 from nlpkit.training.batching import Rows
 from nlpkit.training.loop import Step, fit
 from nlpkit.training.optimizer import optimizer_of
-from nlpkit.training.plan import result
 from nlpkit.training.settings import MemberSettings, read_recipe, settings
 from nlpkit.training.storage import StoredCorpus, store_corpus
 

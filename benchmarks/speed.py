@@ -50,9 +50,10 @@ def run_fasttext(folder: Path) -> None:
 
 def run_nlpkit(folder: Path) -> None:
     """The command's own way, with both members loaded before the clock starts."""
+    from nlpkit.tasks.sentiment.scores import writer
+
     from nlpkit.commands.streams import opened
     from nlpkit.tasks.sentiment.model import SentimentModel
-    from nlpkit.tasks.sentiment.scores import writer
     from nlpkit.text.rows import open_rows
 
     model = SentimentModel.load()

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from nlpkit.training.plan import result
 from torch import nn
 
 from nlpkit.tasks.sentiment.member import composed
@@ -22,7 +23,6 @@ from nlpkit.text.corpus import read_examples
 from nlpkit.text.normalisation import Normaliser
 from nlpkit.training.batching import Rows
 from nlpkit.training.loop import Epoch, fit
-from nlpkit.training.plan import result
 from nlpkit.training.settings import read_recipe, settings
 from nlpkit.training.storage import StoredCorpus, store_corpus
 

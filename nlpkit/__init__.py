@@ -10,6 +10,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from nlpkit.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from nlpkit.errors import (
         BundleError,
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from nlpkit.tasks.generate.sampling import Sampling
     from nlpkit.tasks.sentiment.model import Score, SentimentModel
 
-__version__ = "0.1.0"
 _HOMES = {
     "nlpkit.errors": (
         "BundleError",

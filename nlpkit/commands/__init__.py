@@ -12,11 +12,11 @@ from typing import Any, TextIO, cast
 
 import click
 
-from nlpkit import __version__
 from nlpkit.commands import signals
 from nlpkit.commands.screen import drawable, guard, harmless, harmless_json
 from nlpkit.commands.screen import sentence as one_line
 from nlpkit.errors import DataWarning, NlpkitError, SettingError
+from nlpkit.version import __version__
 
 # whether it can be read is found out when it is: a fault of a file, not of the command line
 FILE = click.Path(path_type=Path, readable=False)
@@ -57,6 +57,10 @@ class PluginGroup(click.Group):
 
         found = registry()
         found.add_commands(self)
+        from nlpkit.commands.tasks import group
+
+        for name in found.names("task"):
+            self.add_command(group(found.get("task", name).factory))
         found.insist()
         for fault in found.faults:
             warn(fault)

@@ -6,11 +6,152 @@ import csv
 import io
 import itertools
 import json
-from collections.abc import Container, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, TypeAlias
 
+from nlpkit.commands.screen import shown
+from nlpkit.errors import DataError, SettingError
 from nlpkit.text.json_rows import as_written
 from nlpkit.text.rows import Row, Source
+
+FORMATS = ("table", "jsonl", "csv", "tsv")
+OTHERS = ("json", "xls", "xlsx", "parquet", "gz", "bz2", "xz", "zip")  # what must not be had by name only
+Write: TypeAlias = Callable[[Source, int, Sequence[Row], Sequence[Any]], bytes]  # the number is that of the first row
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is drawn on: whether it has colours, and its columns, if these are few."""
+
+    color: bool = False
+    width: int | None = None
+
+    def cut(self, text: str, taken: int) -> str:
+        """Return as much of a text as fits beside so many columns."""
+        if not self.width:
+            return text
+        from rich.cells import set_cell_size
+
+        return set_cell_size(text, max(20, self.width - taken)).rstrip()
+
+
+class Form:
+    """How the answers of a verb are written; a task's own inherits from it.
+
+    :param model: that answers.
+    """
+
+    fields: ClassVar[Sequence[str]] = ()  # of an answer in JSON; none: those of the answer
+    columns: ClassVar[Sequence[str]] = ()  # of an answer in a table of delimited cells; none: the same
+    text: ClassVar[str] = "text"  # what the text of a row is called
+    done: ClassVar[str] = "answered"  # what becomes of a row
+    together: ClassVar[int | None] = None  # rows that are answered together at most, where that lasts
+
+    def __init__(self, model: Any, look: Look) -> None:
+        self.model, self.look = model, look
+
+    def values(self, answer: Any) -> Sequence[Any]:
+        """Return an answer as JSON values, one a field."""
+        return answer  # type: ignore[no-any-return]
+
+    def cells(self, answer: Any) -> Sequence[Any]:
+        """Return an answer as cells, one a column."""
+        return [as_cell(value) for value in self.values(answer)]
+
+    def line(self, row: Row, answer: Any) -> str:
+        """Return what a terminal shows of a row and its answer, line ends included."""
+        parts = [str(value) for value in self.values(answer) if value is not None]
+        return f"{shown('  '.join(parts))}  {shown(row.text)}\n"
+
+    def refuse(self, text: str, reason: str) -> str | None:  # noqa: ARG002
+        """Return what is wrong with the one text that was asked about, if it is an error; None if it is a row."""
+        return None
+
+
+def choose_format(kind: str | None, output: Path | None, *, tables: str | None, terminal: bool) -> str:
+    """Return the format asked for, or that of the output's name, or a table for a terminal, or that of the input.
+
+    :param tables: the format of the input's tables, if it has any.
+    """
+    suffix = output.suffix.lower().removeprefix(".") if output else ""
+    suffix = "jsonl" if suffix == "ndjson" else suffix
+    if kind is None and suffix in OTHERS:
+        raise SettingError(f"{output} would hold no {suffix}: name it .csv, .tsv or .jsonl, or say --format")
+    if kind or suffix in FORMATS:
+        return kind or suffix
+    if terminal and output is None:
+        return "table"
+    return tables or "jsonl"
+
+
+def writer(kind: str, form: Form) -> Write:
+    """Return a function that writes a block of rows and their answers, with a header before the first."""
+    if kind == "table":
+        return lambda _source, _first, rows, answers: "".join(map(form.line, rows, answers)).encode("utf-8", "replace")
+    return _Lines(form) if kind == "jsonl" else _Delimited("\t" if kind == "tsv" else ",", form)
+
+
+class _Lines:
+    """A line of JSON a row."""
+
+    def __init__(self, form: Form) -> None:
+        self._form, self._lines = form, JsonLines(form.fields, text=form.text)
+
+    def __call__(self, source: Source, first: int, rows: Sequence[Row], answers: Sequence[Any]) -> bytes:
+        if answers and not self._form.fields:
+            self._form.fields = answers[0]._fields  # type: ignore[misc]
+            self._lines = JsonLines(self._form.fields, text=self._form.text)
+        return self._lines(source, first, rows, map(self._form.values, answers))
+
+
+class _Delimited:
+    """A table's own columns, or file, row and text; then those of the answer."""
+
+    def __init__(self, delimiter: str, form: Form) -> None:
+        self._delimiter, self._form = delimiter, form
+        self._header: list[str] | None = None
+        self._end = "\n"  # of a line, as the first file has it
+
+    def __call__(self, source: Source, first: int, rows: Sequence[Row], answers: Sequence[Any]) -> bytes:
+        columns = source.header or source.fields or ["file", "row", self._form.text]
+        added = self._form.columns or self._form.fields or (answers[0]._fields if answers else None)
+        if added is None:  # a table without rows, of which nothing is known
+            return b""
+        records: list[Sequence[Any]] = []
+        mark = ""
+        if self._header is None:
+            mark = "\ufeff" if source.windows else ""
+            self._end = "\r\n" if source.windows else "\n"
+            records.append([*columns, *(free(name, columns) for name in added)])
+            self._header = columns
+        elif self._header != columns:
+            raise DataError(
+                f"{source.name} has other columns than the first file: score them apart, or use --format jsonl"
+            )
+        for number, (row, answer) in enumerate(zip(rows, answers, strict=True), start=first):
+            cells = _cells(source, number, row, columns)
+            records.append([*cells, *self._form.cells(answer)])
+        return (mark + csv_lines(records, self._delimiter, end=self._end)).encode("utf-8", "replace")
+
+
+def _cells(source: Source, number: int, row: Row, columns: Sequence[str]) -> Sequence[Any]:
+    """What a row has in the columns of its source."""
+    if source.header:
+        return row.cells
+    if source.fields is None:
+        return source.name, number, row.text
+    if row.fields is None:  # no object: what stands there is all that it has
+        own = source.field if source.field in columns else (source.field or "").partition(".")[0]
+        return [row.text if name == own else "" for name in columns]
+    fields = row.fields
+    if more := fields.keys() - set(columns):
+        raise DataError(
+            f"{source.name}, line {row.line}: the field {min(more)!r} is none of the first objects, and would be lost "
+            "in a table: use --format jsonl"
+        )
+    return [as_cell(fields.get(name)) for name in columns]
 
 
 class JsonLines:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from nlpkit.model.bundle import Bundle
+    pass
 
 
 @click.group()
@@ -25,7 +25,8 @@ def list_models(kind: str) -> None:
     """
     from nlpkit.commands import console, table, tell_json, warn
     from nlpkit.errors import BundleError
-    from nlpkit.model.bundle import find
+    from nlpkit.model.bundle import CONFIG, find
+    from nlpkit.model.opening import task_of
     from nlpkit.plugins.registry import registry
 
     found = []
@@ -33,11 +34,12 @@ def list_models(kind: str) -> None:
         component = registry().get("model", name)
         try:
             bundle = find(name)
-            answers = _answers(bundle)
+            with bundle.reading(CONFIG):
+                answers = task_of(name, bundle.config["task"]).describe(bundle)
         except BundleError as error:
             warn(f"{name} from {component.distribution} {component.version}: {error}")
             continue
-        entry = {"name": name, "task": bundle.config["task"], **answers, "bytes": bundle.size}
+        entry = {"name": name, "task": bundle.config["task"], "answers": dict(answers), "bytes": bundle.size}
         found.append(entry | {"distribution": component.distribution, "version": component.version})
     if kind == "json":
         tell_json(found)
@@ -47,7 +49,7 @@ def list_models(kind: str) -> None:
         shown.add_row(
             e["name"],
             e["task"],
-            ", ".join(e["labels"]) if "labels" in e else f"{e['words']:,} words" if "words" in e else "",
+            "; ".join(_told(name, value) for name, value in e["answers"].items()),
             f"{e['bytes'] / 1e6:.1f}",
             f"{e['distribution']} {e['version']}",
         )
@@ -108,18 +110,6 @@ def check(chosen: tuple[str, ...]) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _answers(bundle: Bundle) -> dict[str, Any]:
-    """What a model can say: its labels, or how many words."""
-    from nlpkit.model.bundle import ANSWERS, CONFIG
-
-    task = bundle.config["task"]
-    with bundle.reading(CONFIG):
-        if not isinstance(task, str):
-            raise ValueError(f"a task is a text, was: {task!r:.60}")
-    if task == "sentiment":
-        with bundle.reading(CONFIG):
-            return {"labels": [str(label) for label in bundle.config["labels"]]}
-    if task != "cloze":
-        return {}
-    with bundle.reading(ANSWERS):
-        return {"words": len(bundle.json(ANSWERS)["words"])}
+def _told(name: str, value: Any) -> str:
+    """``negative, positive``, or ``12,000 words``."""
+    return ", ".join(map(str, value)) if isinstance(value, list) else f"{value:,} {name}"

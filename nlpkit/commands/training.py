@@ -1,134 +1,191 @@
-"""What the commands that train have in common: options of a run, where its rows come from, that it is the same run."""
+"""``nlpkit TASK train``, the same for every task."""
 
 from __future__ import annotations
 
 import functools
+import inspect
 import itertools
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from nlpkit.commands import FILE
-from nlpkit.commands.labelled import ENCODING, TEXT_COLUMN
+from nlpkit.commands.options import read_rows, renames, row_options
 from nlpkit.errors import DataError, MissingExtra
+from nlpkit.tasks.base import Task, resolve
 
 if TYPE_CHECKING:
     from nlpkit.text.corpus import Example
-    from nlpkit.training.events import Event
+    from nlpkit.training.settings import RunSettings
 
 F = TypeVar("F", bound=Callable[..., Any])
-OPTIONS = (
-    click.argument("corpora", nargs=-1, metavar="CORPUS..."),
-    click.option("--recipe", help="A recipe that comes with nlpkit: see below."),
-    click.option("--config", type=FILE, help="A recipe of your own, in TOML."),
-    click.option(
-        "--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Change a setting: encoder.hidden=64."
-    ),
-    TEXT_COLUMN,
-    click.option(
-        "--keep-weights/--no-weights", default=None, help="Also save the weights as trained.  [default: keep]"
-    ),
-    click.option("--threads", type=click.IntRange(1), help="For torch.  [default: 1]"),
-    click.option("--resume", is_flag=True, help="Go on with the run that was interrupted in this folder."),
-    click.option(
-        "--save-every", type=click.FloatRange(0), default=30, show_default=True, help="Seconds between states."
-    ),
-    click.option("--force", is_flag=True, help="Replace a model, or an unfinished run, in the folder."),
-    ENCODING,
-)
+CODING = {"coding": "output"}  # what options call a kind of component, where it is not its name
+HELP = """Train a model and save it as a folder.
+
+A CORPUS is a file or a folder of texts{answers}, or the name of a corpus that `nlpkit corpus list` shows. Copies are
+dropped before anything is split; early stopping keeps the best epoch; the test rows are touched once, at the end.
+
+The run keeps its state in FOLDER.training. However it is interrupted, the same command with --resume, or just
+`--resume -o FOLDER`, goes on and comes to the same weights.
+"""
+ABOUT = {
+    "tokenizer": "Use this tokenizer.",
+    "embedding": "Use this embedding.",
+    "encoder": "Use this encoder.",
+    "coding": "How answers are coded: softmax or binary-codes.",
+}
 
 
-@dataclass(frozen=True)
-class RunOptions:
-    """What every command that trains is told, as it was said."""
+def command(task: Task) -> click.Command:
+    """Make the command of a task."""
+    kinds = [next((name for name, kind in CODING.items() if kind == of), of) for of in task.components]
+    params = [
+        click.Argument(["corpora"], nargs=-1, metavar="CORPUS..."),
+        click.Option(["--output", "-o"], type=FILE, help="The folder of the model."),
+        *(click.Option([f"--{kind}"], help=ABOUT.get(kind)) for kind in kinds),
+        *row_options(task),
+        click.Option(["--recipe"], help="A recipe that comes with the task: see below."),
+        click.Option(["--config"], type=FILE, help="A recipe of your own, in TOML."),
+        click.Option(
+            ["--set", "assignments"], multiple=True, metavar="NAME=VALUE", help="Change a setting: encoder.hidden=64."
+        ),
+        click.Option(["--samples"], type=FILE, help="Texts, a line each, by which the folder tests itself."),
+        click.Option(
+            ["--dry-run"], is_flag=True, help="Show composition, shapes, parameters, size and speed; train nothing."
+        ),
+        click.Option(
+            ["--keep-weights/--no-weights"], default=None, help="Also save the weights as trained.  [default: keep]"
+        ),
+        click.Option(["--threads"], type=click.IntRange(1), help="For torch.  [default: 1]"),
+        click.Option(["--resume"], is_flag=True, help="Go on with the run that was interrupted in this folder."),
+        click.Option(
+            ["--save-every"], type=click.FloatRange(0), default=30, show_default=True, help="Seconds between states."
+        ),
+        click.Option(["--force"], is_flag=True, help="Replace a model, or an unfinished run, in the folder."),
+    ]
 
-    corpora: tuple[str, ...]
-    recipe: str | None
-    config: Path | None
-    assignments: tuple[str, ...]
-    text_column: str | None
-    keep_weights: bool | None
-    threads: int | None
-    resume: bool
-    save_every: float
-    force: bool
-    encoding: str | None
+    def callback(**said: Any) -> None:
+        components = {CODING.get(kind, kind): said.pop(kind) for kind in kinds}
+        _train(task, components, **said)
 
-    def check(self, *columns: str | None) -> None:
-        """Refuse what contradicts itself; then see to it that torch is there.
+    of_texts = {"label": " with labels, LABEL=FILE", "number": " with a number each", "json": " with answers in JSON"}
+    about = HELP.format(answers=of_texts.get(task.rows.answer or "", ", labelled or not"))
+    about += f"\n{inspect.cleandoc(task.recipes_about)}" if task.recipes_about else ""
+    return click.Command("train", params=params, callback=callback, help=about)
 
-        :param columns: what else was said of the corpora.
-        :raises MissingExtra: if torch is not installed.
-        """
-        if self.recipe and self.config:
-            raise click.UsageError("give --recipe or --config, not both")
-        if not self.corpora and not self.resume:
-            raise click.UsageError("give a CORPUS: a file, a folder, or a name that `nlpkit corpus list` shows")
-        if not self.corpora and (self.text_column or self.encoding or any(columns)):
-            raise click.UsageError("say the CORPUS too, or nothing of its columns and encoding: --resume knows them")
-        prepare_torch()
 
-    def asked(self, folder: Path | None) -> dict[str, Any]:
-        """What the run that is resumed was asked for; nothing of a new one."""
-        from nlpkit.training.run_folder import read_request
+def _train(
+    task: Task,
+    components: Mapping[str, str | None],
+    *,
+    corpora: tuple[str, ...],
+    output: Path | None,
+    recipe: str | None,
+    config: Path | None,
+    assignments: tuple[str, ...],
+    samples: Path | None,
+    dry_run: bool,
+    keep_weights: bool | None,
+    threads: int | None,
+    resume: bool,
+    save_every: float,
+    force: bool,
+    labels: Sequence[str] = (),
+    **columns: str | None,
+) -> None:
+    """Read what the options say, then train, or show what would be trained."""
+    _check(corpora, output, columns, recipe=recipe, config=config, resume=resume, dry_run=dry_run)
+    prepare_torch()
+    from nlpkit.model.bundle import writable
+    from nlpkit.training.run_folder import read_request
 
-        return read_request(folder) if self.resume and folder else {}
+    asked = read_request(output) if resume and output else {}
+    settings = _settings(
+        task, components, asked, recipe=config or recipe, assignments=assignments, labels=renames(labels)
+    )
+    set_threads(threads or asked.get("threads", 1))
+    if dry_run:
+        from nlpkit.commands.training_view import show_plan
+        from nlpkit.training.dry_run import plan
 
-    def tables(self, asked: Mapping[str, Any], default: str, task: str, *, changed: bool) -> dict[str, Any]:
-        """The tables of settings that options change: a recipe's or, where a run is resumed, those it was begun with.
+        origin = {"corpora": corpora, "columns": columns} if corpora else unchanged(asked["origin"])
+        show_plan(plan(task, _rows(task, settings, origin), settings))
+        return
+    assert output is not None
+    from nlpkit.commands.training_view import show
+    from nlpkit.training.run import train
 
-        :param default: the recipe if none is named.
-        :param changed: whether components are replaced, so that what a run was begun with does not matter.
-        """
-        from nlpkit.training.settings import read_recipe
-
-        recipe = self.config or self.recipe
-        begun: dict[str, Any] = asked["settings"] if asked and not recipe and not changed else {}
-        return begun or read_recipe(recipe or default, task)
-
-    def train(
-        self,
-        run: Callable[..., Generator[Event, None, None]],
-        rows: Callable[..., Iterator[Example]],
-        settings: Any,
-        folder: Path,
-        asked: Mapping[str, Any],
-        *,
-        columns: Mapping[str, str | None],
-        files: Iterable[object],
-        samples: Path | None,
-    ) -> None:
-        """Train, and draw how it goes.
-
-        :param run: ``train`` of a task.
-        :param rows: reads corpora, given their columns.
-        :param columns: of the corpora, as said.
-        :param files: values of options, some of which are paths of files that the run is of.
-        :param samples: a file of texts by which the model tests itself.
-        """
-        from nlpkit.commands.training_view import show
-        from nlpkit.model.bundle import writable
-
-        set_threads(self.threads or asked.get("threads", 1))
-        writable(folder, force=self.force or asked.get("force", False))
-        origin = origin_of(self.corpora, columns, files) if self.corpora else unchanged(asked["origin"])
-        show(
-            run(
-                rows(origin["corpora"], **origin["columns"]),
-                settings,
-                folder,
-                keep_weights=asked.get("keep_weights", True) if self.keep_weights is None else self.keep_weights,
-                force=self.force,
-                resume=self.resume,
-                every=self.save_every,
-                origin=origin,
-                samples=lines(samples) if samples else asked.get("samples"),
-            )
+    writable(output, force=force or asked.get("force", False))
+    values = [value for chosen in settings.chosen() for value in chosen.values()]
+    origin = origin_of(corpora, columns, values) if corpora else unchanged(asked["origin"])
+    show(
+        train(
+            task,
+            _rows(task, settings, origin),
+            settings,
+            output,
+            keep_weights=asked.get("keep_weights", True) if keep_weights is None else keep_weights,
+            force=force,
+            resume=resume,
+            every=save_every,
+            origin=origin,
+            samples=lines(samples) if samples else asked.get("samples"),
         )
+    )
+
+
+def _check(
+    corpora: Sequence[str],
+    output: Path | None,
+    columns: Mapping[str, str | None],
+    *,
+    recipe: str | None,
+    config: Path | None,
+    resume: bool,
+    dry_run: bool,
+) -> None:
+    """Refuse what contradicts itself."""
+    if recipe and config:
+        raise click.UsageError("give --recipe or --config, not both")
+    if output is None and (resume or not dry_run):
+        raise click.UsageError("say by --output where the model shall go, or where the run to resume was going")
+    if not corpora and not resume:
+        raise click.UsageError("give a CORPUS: a file, a folder, or a name that `nlpkit corpus list` shows")
+    if not corpora and any(columns.values()):
+        raise click.UsageError("say the CORPUS too, or nothing of its columns and encoding: --resume knows them")
+
+
+def _settings(
+    task: Task,
+    components: Mapping[str, str | None],
+    asked: Mapping[str, Any],
+    *,
+    recipe: str | Path | None,
+    assignments: Iterable[str],
+    labels: Mapping[str, str],
+) -> RunSettings:
+    """What a recipe and the options say or, where a run is resumed, what it was begun with."""
+    from nlpkit.training.settings import read_recipe
+
+    shape = resolve(task.run).shape()
+    begun = asked["settings"] if asked and not recipe and not any(components.values()) else None
+    usual = task.recipe if isinstance(task.recipe, str) else task.recipe(components)
+    tables = begun or read_recipe(task, recipe or usual)
+    tables = shape.assign(shape.choose(tables, components), assignments)
+    if labels and isinstance(tables.get("labels", {}), dict):
+        tables["labels"] = {**tables.get("labels", {}), **labels}
+    settings: RunSettings = shape.settings(tables)
+    return settings
+
+
+def _rows(task: Task, settings: RunSettings, origin: Mapping[str, Any]) -> Iterator[Example]:
+    kept = tuple(getattr(settings, "labels", ()))
+    blank_lines = bool(getattr(settings, "in_order", False))
+    return read_rows(task, origin["corpora"], kept=kept, blank_lines=blank_lines, **origin["columns"])
 
 
 def gathered(kind: type[Any], options: Sequence[Callable[[Any], Any]]) -> Callable[[F], F]:
@@ -144,9 +201,6 @@ def gathered(kind: type[Any], options: Sequence[Callable[[Any], Any]]) -> Callab
         return called  # type: ignore[return-value]
 
     return decorate
-
-
-run_options = gathered(RunOptions, OPTIONS)
 
 
 def prepare_torch() -> None:

@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from nlpkit.commands import console, say, table, warn
-from nlpkit.commands.labelled import BALANCED, told_alike, told_neglect
+from nlpkit.commands.evaluating import show_metrics
 from nlpkit.commands.progress import accuracy_of, clock, follow, live
-from nlpkit.commands.screen import shown
-from nlpkit.text.labels import rename_options
 
 if TYPE_CHECKING:
     from nlpkit.commands.progress import Bar
-    from nlpkit.tasks.cloze.metrics import ClozeMetrics
-    from nlpkit.tasks.generate.metrics import GenerationMetrics
-    from nlpkit.tasks.sentiment.metrics import Metrics
-    from nlpkit.training.events import (
-        CutTexts,
-        Event,
-        FewRows,
-        MemberExported,
-        MemberStarted,
-        OwnLabels,
-        Prepared,
-        RareLabels,
-        Saved,
-        UnknownLabels,
-    )
+    from nlpkit.training.dry_run import LoopPlan, MemberPlan, Plan
+    from nlpkit.training.events import Event, MemberExported, MemberStarted, Prepared, Saved
     from nlpkit.training.loop import Diverged, Epoch, Resumed
-    from nlpkit.training.plan import MemberPlan, Plan
 
 
 def show(events: Generator[Event, None, None]) -> None:
@@ -76,27 +60,11 @@ class _Drawing:
                 warn(event.sentence)
             case events.Prepared():
                 self._say(_prepared(event))
-            case events.CutTexts():
-                self._say(_cut(event))
-            case events.UnknownLabels():
-                warn(_unknown(event))
-            case events.AlikeLabels():
-                for sentence in told_alike(event.groups):
-                    warn(sentence)
-            case events.FewRows():
-                warn(_few(event))
-            case events.RareLabels():
-                warn(_rare(event))
-            case events.RareAnswers():
-                for sentence in told_neglect(event.labels, event.place, balanced=event.balanced):
-                    warn(sentence)
-            case events.OwnLabels():
-                warn(_own(event))
+            case events.Note():
+                self._say(event.sentence)
             case events.MemberStarted():
                 self._member = event.name
                 self._say(_started(event))
-            case events.Sampled():
-                self._say(f"           {shown(event.text)}")
             case events.MemberExported():
                 self._say(_exported(event))
             case events.Saved():
@@ -141,51 +109,13 @@ def _prepared(event: Prepared) -> str:
     )
 
 
-def _cut(event: CutTexts) -> str:
-    found = "; ".join(f"{corpus} in {pieces:,}" for corpus, pieces in event.pieces.items())
-    return f"text without line ends was cut into pieces at the ends of sentences: {found}"
-
-
-def _unknown(event: UnknownLabels) -> str:
-    from nlpkit.errors import nearest
-
-    return f"no row has the label {', '.join(map(repr, event.unknown))}{nearest(event.unknown[0], event.found)}"
-
-
-def _few(event: FewRows) -> str:
-    found = ", ".join(f"{label!r} has {rows} rows" for label, rows in event.labels.items())
-    first = next(iter(event.labels))
-    leave_out = f", or leave them out by {rename_options({first: ''})}" if event.others > 1 and "=" not in first else ""
-    return f"{found}: too few to learn a label by, or to measure it: give more{leave_out}"
-
-
-def _rare(event: RareLabels) -> str:
-    found = ", ".join(f"{label!r} has {rows:,}" for label, rows in event.labels.items())
-    label, rows = event.most
-    return (
-        f"{found} rows where {label!r} has {rows:,}, and may hardly ever be the answer: {BALANCED} lets each label "
-        "count as much as any other"
-    )
-
-
-def _own(event: OwnLabels) -> str:
-    found = ", ".join(event.labels[:4])
-    return f"{event.corpus} shares no label ({found}) with the others: if they mean the same, say --label OLD=NEW"
-
-
 def _by_label(labels: Mapping[str, int]) -> str:
     return ", ".join(f"{label} {n:,}" for label, n in sorted(labels.items()))
 
 
 def _started(event: MemberStarted) -> str:
-    said = f"{event.name}: {event.composition}; {event.parameters:,} parameters, {event.vocabulary:,} ids"
-    if event.vectors is not None:
-        said += f"; {event.vectors['found']:,} of {event.vectors['of']:,} tokens start from the file of vectors"
-        if repeated := event.vectors.get("repeated"):
-            said += f", the first of each: {repeated:,} more lines are of the same tokens, in this or another spelling"
-    if event.cut is not None:
-        said += f"; {event.cut['rows']:,} of {event.cut['of']:,} rows are longer than what is read, and were cut"
-    return said
+    composed = f"{event.name}: {event.composition}; {event.parameters:,} parameters, {event.vocabulary:,} ids"
+    return "; ".join([composed, *event.remarks])
 
 
 def _exported(event: MemberExported) -> str:
@@ -199,60 +129,20 @@ def _saved(event: Saved) -> None:
     screen = console(stderr=True)
     for stage in event.stages:
         leave = "" if stage.exit is None else f", leaves at {stage.exit}"
-        temperature = "" if event.task == "generate" else f", temperature {stage.temperature}"
+        temperature = "" if stage.temperature == 1 else f", temperature {stage.temperature}"
         screen.print(f"mixture {list(stage.weights)}{temperature}{leave}")
     screen.print(_summary(event))
+    task = event.task
     if event.metrics:
-        FIGURES[event.task](event.metrics)
+        show_metrics(event.metrics)
+        for sentence in event.metrics["all"].doubts():
+            warn(sentence)
     else:
-        measure = f"nlpkit {event.task} evaluate FILE --model {event.folder}"
+        measure = f"nlpkit {task.name} evaluate FILE --model {event.folder}"
         warn(f"no test row could be used, so there are no figures: {measure} measures it on rows of yours")
     if not event.curve:
         warn("there is no curve.png, as matplotlib is not installed: pip install matplotlib")
-    screen.print(f"saved {event.folder} ({event.size / 1e6:.1f} MB): {USE[event.task]} --model {event.folder}")
-
-
-def _sentiment_figures(metrics: Mapping[str, Metrics]) -> None:
-    from nlpkit.tasks.sentiment.commands import show_metrics
-
-    show_metrics(dict(metrics))
-    for sentence in _doubts(metrics["all"]):
-        warn(sentence)
-
-
-def _cloze_figures(metrics: Mapping[str, ClozeMetrics]) -> None:
-    from nlpkit.tasks.cloze.commands import show_metrics
-
-    show_metrics(metrics)
-
-
-def _generation_figures(metrics: Mapping[str, GenerationMetrics]) -> None:
-    from nlpkit.tasks.generate.commands import show_metrics
-
-    show_metrics(metrics)
-
-
-USE = {
-    "sentiment": "nlpkit sentiment score FILE",
-    "cloze": 'nlpkit cloze "衣服质量__哦"',
-    "generate": "nlpkit generate --prompt 衣服",
-}
-FIGURES: dict[str, Callable[[Any], None]] = {
-    "sentiment": _sentiment_figures,
-    "cloze": _cloze_figures,
-    "generate": _generation_figures,
-}
-
-
-def _doubts(found: Metrics) -> Iterator[str]:
-    """What figures say of a model that has learnt nothing."""
-    of_label = [sum(row) for row in found.confusion]
-    answers = [sum(column) for column in zip(*found.confusion, strict=True)]
-    common = found.labels[of_label.index(max(of_label))]
-    if found.accuracy <= max(of_label) / max(found.rows, 1):
-        yield f"always answering {common!r} would be right as often: more rows, or other settings, are needed"
-    if never := [label for label, count in zip(found.labels, answers, strict=False) if not count]:
-        yield f"no test row was answered by {', '.join(map(repr, never))}"
+    screen.print(f"saved {event.folder} ({event.size / 1e6:.1f} MB): {task.use} --model {event.folder}")
 
 
 def _summary(event: Saved) -> Any:
@@ -277,30 +167,37 @@ def show_plan(plan: Plan) -> None:
         warn(remark)
     screen = console()
     read = f"all {plan.rows:,} rows" if plan.whole else f"the first {plan.rows:,} rows"
-    screen.print(f"judged by {plan.sample:,} of {read}: {plan.train:,} to train on ({_by_label(plan.labels)})")
+    labels = f" ({_by_label(plan.labels)})" if plan.labels else ""
+    screen.print(f"judged by {plan.sample:,} of {read}: {plan.train:,} to train on{labels}")
     for member in plan.members:
         screen.print(_plan_table(member))
         screen.print(
             f"{member.name}: {member.vocabulary:,} ids, {member.parameters:,} parameters; saved as a {member.runtime} "
             f"{member.size / 1e6:.1f} MB, and the weights as trained {member.weights / 1e6:.1f} MB (--no-weights)"
         )
-        screen.print(_duration(member, plan))
+        for loop in member.loops:
+            screen.print(_duration(loop, plan))
 
 
-def _duration(member: MemberPlan, plan: Plan) -> str:
-    """How long the epochs take, if the rest of the corpus is as what was read; pretraining has an own speed."""
-    if not member.speed:
-        return "too few rows to tell the speed"
+def _duration(loop: LoopPlan, plan: Plan) -> str:
+    """How long the epochs take, if the rest of the corpus is as what was read."""
+    what = f"{loop.what}: " if loop.what else ""
+    if not loop.epoch:
+        return f"{what}too few rows to tell the speed"
+    seconds = loop.epoch * plan.rows / plan.sample
     rows = plan.train * plan.rows / plan.sample
-    epochs = f"at most {member.epochs} epochs" + (", after pretraining" if member.pretrain else "")
     more = "" if plan.whole else " of the rows that were read"
-    return f"{member.speed:,.0f} training rows a second: an epoch{more} takes {clock(rows / member.speed)}, {epochs}"
+    return (
+        f"{what}{rows / seconds:,.0f} training rows a second: an epoch{more} takes {clock(seconds)}, at most "
+        f"{loop.epochs} epochs"
+    )
 
 
 def _plan_table(member: MemberPlan) -> Any:
     shown = table(member.name, "", "options", "returns", ">parameters")
-    for part in member.parts:
-        options = ", ".join(f"{name}={value}" for name, value in part.options.items())
-        shown.add_row(part.kind, part.name, options, str(part.shape), f"{part.parameters:,}")
-    shown.add_row("training", "", ", ".join(f"{name}={value}" for name, value in member.training.items()), "", "")
+    for layer in member.layers:
+        options = ", ".join(f"{name}={value}" for name, value in layer.options.items())
+        shown.add_row(layer.kind, layer.name, options, str(layer.shape), f"{layer.parameters:,}")
+    if member.training:
+        shown.add_row("training", "", ", ".join(f"{name}={value}" for name, value in member.training.items()), "", "")
     return shown

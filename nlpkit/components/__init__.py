@@ -52,6 +52,16 @@ def nlpkit_register_outputs(register: RegisterComponent) -> None:
 
 
 @hookimpl
+def nlpkit_register_tasks(register):
+    from nlpkit.tasks.cloze.task import CLOZE
+    from nlpkit.tasks.generate.task import GENERATE
+    from nlpkit.tasks.sentiment.task import SENTIMENT
+
+    for task in (SENTIMENT, CLOZE, GENERATE):
+        register(task)
+
+
+@hookimpl
 def nlpkit_register_models(register: RegisterModel) -> None:
     """Every folder under ``nlpkit/models`` that holds a bundle."""
     for folder in sorted(Path(str(files("nlpkit"))).joinpath("models").glob("*/config.json")):
@@ -62,13 +72,7 @@ def nlpkit_register_models(register: RegisterModel) -> None:
 def nlpkit_register_commands(cli: click.Group) -> None:
     """The command groups of the core."""
     from nlpkit.commands import corpus, models, plugins  # only the shell needs click
-    from nlpkit.tasks.cloze import commands as cloze
-    from nlpkit.tasks.generate import commands as generation
-    from nlpkit.tasks.sentiment import commands as sentiment
 
-    cli.add_command(sentiment.sentiment)
-    cli.add_command(cloze.cloze)
-    cli.add_command(generation.generate)
     cli.add_command(corpus.corpus)
     cli.add_command(models.models)
     cli.add_command(plugins.plugins)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from threading import RLock
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from nlpkit.errors import BundleError
-from nlpkit.model.bundle import CONFIG, Bundle, find
+from nlpkit.model.bundle import CONFIG, SAMPLES, Bundle, find
+from nlpkit.model.mixing import Stage
 from nlpkit.text.normalisation import Normaliser
 
 Part = TypeVar("Part")
@@ -27,6 +28,8 @@ class SavedModel(ABC):
     """
 
     task: ClassVar[str]
+    default: ClassVar[str | None] = None  # the model that is opened where none is named
+    in_order = False  # whether it learnt texts that follow each other, as lines of a novel do, blank ones among them
 
     def __init__(self, bundle: Bundle) -> None:
         bundle.require_task(self.task)
@@ -35,19 +38,48 @@ class SavedModel(ABC):
         self._lock = RLock()
         with bundle.reading(CONFIG):
             self.normaliser = Normaliser.of(bundle.config["normalisation"])
-            self._entries = entries(bundle.config["members"])
+            self._entries = _entries(bundle.config["members"])
+            self.stages = [Stage.from_json(stage) for stage in bundle.config["stages"]]
+
+    @classmethod
+    def load(cls, model: str | Path | None = None, *, warm: bool = False) -> Self:
+        """Open a model by its name (`nlpkit models list`) or its folder.
+
+        :param model: None: the shipped one.
+        :param warm: open all of its parts now, and not when they are first needed.
+        :raises BundleError: if there is none, or it is damaged, of a newer format, or made for another task.
+        :raises MissingPlugin: if a plugin that it needs is not installed.
+        """
+        name = model if model is not None else cls.default
+        if name is None:
+            raise BundleError(f"no model for {cls.task} is shipped: name one, or its folder")
+        opened = cls(find(name))
+        if warm:
+            opened.warm()
+        return opened
 
     @abstractmethod
     def warm(self) -> None:
         """Open every part and answer once, so that no later answer has to wait for a part to be opened."""
 
     @abstractmethod
+    def sample(self, text: str) -> dict[str, Any]:
+        """Answer a text as samples.json holds it, for `check`."""
+
+    @abstractmethod
+    def compare(self, sample: Mapping[str, Any]) -> str | None:
+        """Answer one of the bundle's samples again; return a sentence if it comes out otherwise than recorded."""
+
     def check(self) -> list[str]:
         """Open every part and answer the bundle's own samples again.
 
         :returns: a sentence for each sample that comes out otherwise than recorded.
         :raises BundleError: if a file is damaged.
         """
+        self.warm()
+        with self.bundle.reading(SAMPLES):
+            faults = [self.compare(sample) for sample in self.bundle.json(SAMPLES)]
+        return [fault for fault in faults if fault] if faults else [NO_SAMPLES]
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.bundle.source is None:
@@ -55,23 +87,15 @@ class SavedModel(ABC):
         return _reopen, (type(self), self.bundle.source, self.bundle.fingerprint)
 
     def _part(self, position: int, make: Callable[[], Part]) -> Part:
-        """A member, made by whoever asks first while the others wait."""
+        """Return a member, made by whoever asks first while the others wait."""
         with self._lock:
             if position not in self._opened:
                 self._opened[position] = make()
-            found: Part = self._opened[position]
-            return found
+            part: Part = self._opened[position]
+            return part
 
 
 Model = TypeVar("Model", bound=SavedModel)
-
-
-def open_model(kind: type[Model], model: str | Path | Bundle, *, warm: bool) -> Model:
-    """A model of a class, of a registered name or a folder, or of a bundle."""
-    opened = kind(model if isinstance(model, Bundle) else find(model))
-    if warm:
-        opened.warm()
-    return opened
 
 
 @lru_cache(maxsize=REOPENED)
@@ -86,8 +110,8 @@ def _reopen(kind: type[Model], source: str, fingerprint: str) -> Model:
     return kind(bundle)
 
 
-def entries(members: Any) -> list[dict[str, Any]]:
-    """The members that config.json describes.
+def _entries(members: Any) -> list[dict[str, Any]]:
+    """Return the members that config.json describes.
 
     :raises ValueError: if these are none.
     """
@@ -98,6 +122,6 @@ def entries(members: Any) -> list[dict[str, Any]]:
     return members
 
 
-def texts_only(found: object) -> bool:
-    """Whether something is a list of texts."""
-    return isinstance(found, list) and all(isinstance(text, str) for text in found)
+def texts_only(values: object) -> bool:
+    """Return whether something is a list of texts."""
+    return isinstance(values, list) and all(isinstance(text, str) for text in values)

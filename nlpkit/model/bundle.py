@@ -29,7 +29,7 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -104,10 +104,19 @@ class Bundle:
                 f"{config.get('nlpkit', 'unknown')!s:.40}; this version reads format {FORMAT}: "
                 f"{'train it again' if older else 'bring nlpkit up to date'}"
             )
-        of_task = {"labels"} if config.get("task") == "sentiment" else set()
-        if lacking := sorted(({"task", "members", "stages"} | of_task) - config.keys()):
-            raise BundleError(f"{self.name} is damaged: its config.json lacks {', '.join(lacking)}")
+        self._check_entries(config, ("members", "stages", "task"))
         return config
+
+    def require(self, *entries: str) -> None:
+        """Refuse a model whose config.json lacks what its task wants there.
+
+        :raises BundleError: naming what is lacking.
+        """
+        self._check_entries(self.config, entries)
+
+    def _check_entries(self, config: Mapping[str, Any], entries: Iterable[str]) -> None:
+        if lacking := [entry for entry in entries if entry not in config]:
+            raise BundleError(f"{self.name} is damaged: its config.json lacks {', '.join(lacking)}")
 
     @cached_property
     def checksums(self) -> dict[str, str] | None:
@@ -428,7 +437,7 @@ def _moved_aside(folder: Path) -> Path:
     return folder.parent / f".{folder.name}.old"
 
 
-def recorded(entry: Mapping[str, Any]) -> tuple[str, str, str]:
+def origin_of(entry: Mapping[str, Any]) -> tuple[str, str, str]:
     """Name, distribution and version under which a component was saved.
 
     :raises TypeError: or ValueError, if these are no names, which are then not repeated, or its options no options.

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlpkit.errors import MissingExtra
-from nlpkit.model.bundle import ARRAYS, CONFIG, GRAPH, TOKENIZER, VOCABULARY, Bundle, recorded
+from nlpkit.model.bundle import ARRAYS, CONFIG, GRAPH, TOKENIZER, VOCABULARY, Bundle, origin_of
 from nlpkit.model.graphs import Graph
 from nlpkit.model.numbers import check_finite
 from nlpkit.plugins.base import BatchTokenizer, Tokenizer
@@ -149,7 +149,7 @@ def open_tokenizer(
 
     :param normaliser: of the texts; None: as config.json says.
     """
-    component = registry().need("tokenizer", *recorded(record))
+    component = registry().need("tokenizer", *origin_of(record))
     files = {"files": bundle.under(folder)} if component.takes_files else {}
     if normaliser is None and component.takes_normaliser:
         normaliser = Normaliser.of(bundle.config["normalisation"])
@@ -201,7 +201,7 @@ def check_length(max_length: object, least: int) -> int:
 def _torch_member(bundle: Bundle, entry: dict[str, Any], text_ids: TextIds, labels: int) -> Member:
     """The one way by which inference needs torch: a composition that could not be exported."""
     require_torch(bundle, entry["name"])
-    from nlpkit.training.composition import TorchMember
+    from nlpkit.model.network import TorchMember
 
     return TorchMember(bundle, entry, text_ids, labels)
 

@@ -1,18 +1,28 @@
-"""The composition that is trained: embedding, encoder, head."""
+"""The network of a member: embedding, encoder, head; as it is trained, and as torch runs it where nothing else can."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 from torch.nn import functional
 
 from nlpkit.errors import SettingError
+from nlpkit.model.bundle import WEIGHTS, Bundle, origin_of
+from nlpkit.model.head_settings import HeadSettings
+from nlpkit.model.members import Floats, TextIds, run_sorted
+from nlpkit.model.numbers import check_weights
 from nlpkit.plugins.base import Embedding, Encoder
-from nlpkit.training.settings import HeadSettings
+from nlpkit.plugins.registry import registry
+from nlpkit.text.vocabulary import Vocabulary
 
 _LOW = -1e9
 
@@ -151,3 +161,71 @@ class Head(nn.Module):
             return last
         half = states.shape[2] // 2
         return torch.cat([last[:, :half], states[:, 0, half:]], 1)
+
+
+def restore(stored: Bundle, entry: Mapping[str, Any], vocabulary: Vocabulary, outputs: int) -> Network:
+    """Make a saved member's network again, with the weights as saved.
+
+    :param outputs: how many numbers answer a text.
+    :raises MissingPlugin: if a component is not installed.
+    :raises BundleError: if the weights are missing or do not fit.
+    """
+    path = f"{entry['name']}/{WEIGHTS}"
+    with stored.reading(path):
+        embedding = remake("embedding", entry)
+        embedding.build(vocabulary)
+        encoder = remake("encoder", entry, input_dim=embedding.dim)
+        head = Head.again(entry["head"], input_dim=encoder.output_dim, labels=outputs)
+        network = Network(embedding, encoder, head)
+        load_weights(network, stored.read(path))
+    return network.eval()
+
+
+class TorchMember:
+    """A member that could not be exported, restored from a bundle and run by torch."""
+
+    def __init__(self, stored: Bundle, entry: Mapping[str, Any], text_ids: TextIds, outputs: int) -> None:
+        self._text_ids = text_ids
+        self._network = restore(stored, entry, text_ids.vocabulary, outputs)
+
+    def logits(self, texts: Sequence[str]) -> Floats:
+        """Map normalised texts to logits ``(batch, labels)``."""
+        return run_sorted(self._text_ids(texts), self._run)
+
+    def _run(self, ids: NDArray[Any], mask: NDArray[Any]) -> NDArray[Any]:
+        with torch.inference_mode():
+            return np.asarray(self._network(torch.from_numpy(ids), torch.from_numpy(mask)))
+
+
+def remake(kind: str, entry: Mapping[str, Any], **fixed: Any) -> Any:
+    """Make a component as config.json records it; of its options only such as it records itself, which are no paths.
+
+    :param entry: of a member.
+    :param fixed: what the factory is given besides options.
+    :raises MissingPlugin: if it is not installed.
+    :raises ValueError: for any other option.
+    """
+    config = entry[kind]["config"]
+    part = registry().need(kind, *origin_of(entry[kind])).create(config, **fixed)
+    if unknown := sorted(set(config) - set(part.config)):
+        raise ValueError(f"the {kind} has no option {unknown[0]!r}")
+    return part
+
+
+def load_weights(network: nn.Module, data: bytes) -> None:
+    """Put saved weights in.
+
+    :raises ValueError: if they are damaged, or do not fit.
+    """
+    try:
+        network.load_state_dict(weights := load_tensors(data))
+    except (RuntimeError, SafetensorError) as error:
+        raise ValueError(" ".join(str(error).split())) from error
+    for name, tensor in weights.items():
+        numbers = tensor.float() if tensor.dtype == torch.bfloat16 else tensor  # numpy has no bfloat16
+        check_weights(f"the weights {name}", numbers.numpy())
+
+
+def dump_weights(network: nn.Module) -> bytes:
+    """Return weights as `load_weights` reads them."""
+    return save_tensors({k: v.contiguous() for k, v in network.state_dict().items()})

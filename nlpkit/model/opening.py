@@ -2,40 +2,55 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal, overload
 
-from nlpkit.errors import BundleError, nearest
+from nlpkit.errors import BundleError, SettingError
 from nlpkit.model.bundle import find
+from nlpkit.plugins.registry import registry
+from nlpkit.tasks.base import Task, resolve
 
 if TYPE_CHECKING:
+    from nlpkit.model.base import SavedModel
     from nlpkit.tasks.cloze.model import ClozeModel
     from nlpkit.tasks.generate.model import GenerationModel
     from nlpkit.tasks.sentiment.model import SentimentModel
 
-TASKS = {  # each in the module `model` of the task's folder
-    "sentiment": "SentimentModel",
-    "cloze": "ClozeModel",
-    "generate": "GenerationModel",
-}
+
+@overload
+def load(model: Literal["reviews"] = ..., *, warm: bool = ...) -> SentimentModel: ...
+@overload
+def load(model: Literal["reviews-cloze"], *, warm: bool = ...) -> ClozeModel: ...
+@overload
+def load(model: Literal["reviews-chars"], *, warm: bool = ...) -> GenerationModel: ...
+@overload
+def load(model: str | Path, *, warm: bool = ...) -> SavedModel: ...
 
 
-def load(model: str | Path = "reviews", *, warm: bool = False) -> SentimentModel | ClozeModel | GenerationModel:
+def load(model: str | Path = "reviews", *, warm: bool = False) -> SavedModel:
     """Open a model by its name (`nlpkit models list`) or its folder; its task says of which class it is.
 
-    Where a type checker should know the class: `SentimentModel.load` and the like.
+    Where a type checker should know the class of a model of your own: `SentimentModel.load` and the like.
 
     :param warm: open all of its parts now, and not when they are first needed.
     :raises BundleError: if there is no such name or folder, or it is no model, damaged, or of a newer format.
     :raises MissingPlugin: if a plugin that it needs is not installed.
     """
     bundle = find(model)
-    task = f"{bundle.config['task']!s:.40}"
-    if task not in TASKS:
-        raise BundleError(f"{bundle.name} is a model for {task!r}, which is unknown{nearest(task, TASKS)}")
-    kind: Any = getattr(import_module(f"nlpkit.tasks.{task}.model"), TASKS[task])
-    opened: SentimentModel | ClozeModel | GenerationModel = kind(bundle)
+    opened: SavedModel = resolve(task_of(bundle.name, bundle.config["task"]).model)(bundle)
     if warm:
         opened.warm()
     return opened
+
+
+def task_of(model: str, name: object) -> Task:
+    """Return the task that a model names.
+
+    :param model: what to call it in errors.
+    :raises BundleError: if no plugin brings such a task, saying what there is.
+    """
+    try:
+        task: Task = registry().get("task", f"{name!s:.40}").factory
+    except SettingError as error:
+        raise BundleError(f"{model} is a model for another task: {error}") from error
+    return task

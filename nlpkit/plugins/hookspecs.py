@@ -16,6 +16,7 @@ hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
 RegisterComponent: TypeAlias = Callable[[str, Callable[..., Any]], None]
+RegisterTask: TypeAlias = Callable[[Any], None]
 RegisterModel: TypeAlias = Callable[[str, Path], None]
 
 
@@ -37,6 +38,11 @@ def nlpkit_register_encoders(register: RegisterComponent) -> None:
 @hookspec
 def nlpkit_register_outputs(register: RegisterComponent) -> None:
     """Call ``register(name, factory)`` for each output embedding; the factory returns an `OutputEmbedding`."""
+
+
+@hookspec
+def nlpkit_register_tasks(register: RegisterTask) -> None:
+    """Call ``register(task)`` for each `Task`."""
 
 
 @hookspec

@@ -9,8 +9,8 @@ from email.message import Message
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 
-from nlpkit import __version__
 from nlpkit.errors import PluginError, install, nearest
+from nlpkit.version import __version__
 
 GROUP, OURS = "nlpkit", "nlpkit-zh"
 ONLY, WITHOUT, STRICT = "NLPKIT_PLUGINS", "NLPKIT_DISABLE_PLUGINS", "NLPKIT_STRICT_PLUGINS"

@@ -42,6 +42,7 @@ HOOKS = {
     "encoder": "nlpkit_register_encoders",
     "output": "nlpkit_register_outputs",
     "model": "nlpkit_register_models",
+    "task": "nlpkit_register_tasks",
 }
 ELSEWHERE = {  # our components with a distribution of their own
     ("embedding", "word2vec"): "nlpkit-zh-word2vec",
@@ -285,7 +286,15 @@ class Registry:
                     raise PluginError(f"{hook} must be a plain function, without yield or async")
                 function(*(arguments[name] for name in implementation.argnames))
 
-    def _registrar(self, kind: str, distribution: str, version: str, plugin: str) -> Callable[[str, Any], None]:
+    def _registrar(self, kind: str, distribution: str, version: str, plugin: str) -> Callable[..., None]:
+        def register_task(task: Any) -> None:
+            if taken := self.components.get((kind, task.name)):
+                raise PluginError(f"the task {task.name!r} is already registered by {taken.distribution}")
+            self.components[kind, task.name] = Component(kind, task.name, task, distribution, version, plugin)
+
+        if kind == "task":
+            return register_task
+
         def register(name: str, factory: Callable[..., Any] | Path) -> None:
             if not isinstance(name, str) or not name:
                 raise PluginError(f"a {kind} needs a name, was: {name!r}")

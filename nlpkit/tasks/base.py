@@ -31,8 +31,8 @@ def _nothing(bundle: Bundle) -> Mapping[str, Any]:  # noqa: ARG001
 class Rows:
     """What the rows hold that a task is trained on.
 
-    :param answer: what stands beside each text: a ``label``, one of a few; a ``number``; ``json``, whatever that may hold; None
-        where the text alone is read.
+    :param answer: what stands beside each text: a ``label``, one of a few; a ``number``; ``json``, whatever that may
+        hold; None where the text alone is read.
     :param columns: names that the column of the answer has as a rule.
     """
 
@@ -46,8 +46,9 @@ class Verb:
 
     :param name: of the command.
     :param about: its ``--help``: a sentence, what it reads and writes, and after ``\\b`` lines that show it used.
-    :param method: of the model. It takes a list of `nlpkit.text.row.Row` and the fields of ``options`` by name, and returns an
-        answer for each row, in order: a named tuple whose last field is ``reason``, None or why there is no answer.
+    :param method: of the model. It takes the fields of ``options`` by name, and returns a function of a list of
+        `nlpkit.text.row.Row`, which returns an answer for each row, in order: a named tuple that has a ``reason``, None
+        or why there is no answer.
     :param options: a dataclass; what its docstring says of each field is the help of a command's option.
     :param form: how answers are written, a `nlpkit.commands.answers.Form`.
     :param reads: what the command's arguments are: ``files``, or ``texts``.
@@ -71,16 +72,21 @@ class Task:
     :param about: what its command's ``--help`` says: a sentence, and whatever else helps.
     :param model: a class, a `nlpkit.model.base.SavedModel`.
     :param run: a class, a `nlpkit.training.run.Run`.
-    :param measure: a function of a model, examples (`nlpkit.text.corpus.Example`) and the fields of ``measure_options``; it returns
-        a `nlpkit.tasks.metrics.Metrics`. ``evaluate`` calls it, and a run for its test rows.
+    :param measure: a function of a model, examples (`nlpkit.text.corpus.Example`) and the fields of
+        ``measure_options``; it returns a `nlpkit.tasks.metrics.Metrics`. ``evaluate`` calls it, and a run for its test rows.
     :param measure_options: a dataclass, as `Verb.options`.
     :param verbs: what a model does; the first needs no name on the command line where ``shorthand`` is true.
     :param use: a command that uses a model, to which ``--model`` and its folder are added.
     :param recipes: the folder of its recipes, ``package:folder``.
-    :param recipe: the one that is taken unless another is named.
+    :param recipe: the one that is taken unless another is named: its name, or a function of the components that are
+        named, by their kinds.
+    :param components: the kinds that a run has, and ``train`` an option for.
+    :param read: a function of a corpus's path and of what `read_examples` may be told, which reads rows for
+        ``evaluate``.
+    :param recipes_about: what ``train --help`` says of them, and shows of itself.
     :param default_model: the one that commands use unless told.
     :param describe: what ``models list`` says of a bundle: its labels, how many words.
-    :param evaluate_command: a click command in place of the one that is made of all this.
+    :param evaluate_about: more of what ``evaluate --help`` says.
     """
 
     name: str
@@ -94,7 +100,10 @@ class Task:
     measure_options: type[Any] | None = None
     shorthand: bool = False
     recipes: Named | None = None
-    recipe: str = "network"
+    recipe: str | Callable[[Mapping[str, str | None]], str] = "network"
+    recipes_about: str = ""
+    evaluate_about: str = ""
     default_model: str | None = None
     describe: Callable[[Bundle], Mapping[str, Any]] = _nothing
-    evaluate_command: Named | None = None
+    components: tuple[str, ...] = ("tokenizer", "embedding", "encoder")
+    read: Named | None = None

@@ -14,10 +14,9 @@ from torch import Tensor, nn
 
 from nlpkit.model.bundle import GRAPH
 from nlpkit.model.graphs import Graph
-from nlpkit.model.network import Network
+from nlpkit.model.network import Network, dump_weights, load_weights
 from nlpkit.testing.discovery import Subject
 from nlpkit.testing.kit import CheckError
-from nlpkit.training.composition import dump_weights, load_weights
 from nlpkit.training.export import export_graph
 
 NEAR = 1e-4  # a difference that another order of additions explains

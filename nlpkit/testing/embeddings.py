@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nlpkit.model.head_settings import HeadSettings
 from nlpkit.model.network import Head, Network
 from nlpkit.testing import batches
 from nlpkit.testing.batches import check_near, check_numbers
@@ -26,7 +27,6 @@ from nlpkit.text.vocabulary import (
     dump_vocabulary,
     load_vocabulary,
 )
-from nlpkit.training.settings import HeadSettings
 
 RAGGED = (PLAIN[6], PLAIN[3], "", PLAIN[0])
 MANY = 2000  # characters of a text that is longer than most

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from nlpkit.errors import SettingError
+from nlpkit.model.head_settings import HeadSettings
 from nlpkit.model.network import Head, Network
 from nlpkit.testing import batches
 from nlpkit.testing.batches import check_near, check_numbers
@@ -18,7 +19,6 @@ from nlpkit.testing.discovery import Subject
 from nlpkit.testing.kit import CheckError, NotChecked
 from nlpkit.testing.samples import PLAIN
 from nlpkit.text.vocabulary import Tokens
-from nlpkit.training.settings import HeadSettings
 
 LENGTHS = (7, 1, 0, 4)
 LONG = 1500

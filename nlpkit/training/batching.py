@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from nlpkit.text.vocabulary import PAD
 
@@ -124,3 +124,16 @@ def focused(first: NDArray[np.bool_], focus: Sequence[float], done: float, draw:
 def _cycled(numbers: Chosen, count: int, draw: np.random.Generator) -> Chosen:
     rounds = [draw.permutation(numbers) for _ in range(-(-count // len(numbers)))]
     return np.concatenate([*rounds, numbers[:0]])[:count]
+
+
+def logits_of(network: nn.Module, rows: Rows, size: int = 64) -> Tensor:
+    """Logits ``(rows, labels)`` of all rows in their order, without gradients or dropout."""
+    network.eval()
+    found = torch.empty(0)
+    with torch.inference_mode():
+        for batch in in_order(rows.lengths, size):
+            logits = network(*rows.batch(batch)[:2])
+            if not len(found):  # one array for all: results kept one by one would hold on to the memory between them
+                found = logits.new_empty(len(rows), logits.shape[1])
+            found[torch.from_numpy(batch)] = logits
+    return found

@@ -1,15 +1,15 @@
-"""What a training run yields besides the steps and epochs of its loop; whoever calls it draws them."""
+"""What a run yields besides the steps and epochs of its loops; whoever calls it draws them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from nlpkit.model.mixing import Stage
-from nlpkit.tasks.sentiment.metrics import Neglect
-from nlpkit.text.labels import Alike
+from nlpkit.tasks.base import Task
+from nlpkit.tasks.metrics import Metrics
 from nlpkit.training.loop import Diverged, Epoch, Resumed, Step
 
 
@@ -24,7 +24,14 @@ class Working:
 
 @dataclass(frozen=True)
 class Remark:
-    """A sentence on what a user gave: lines of a dictionary that cannot be used, say."""
+    """A doubt, in a sentence: what is odd about the files or the rows that a user gave, or about what came of them."""
+
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """A sentence that is no doubt: what was done with what a user gave."""
 
     sentence: str
 
@@ -48,78 +55,17 @@ class Prepared:
 
 
 @dataclass(frozen=True)
-class CutTexts:
-    """Texts without line ends were cut at the ends of sentences; pieces by corpus."""
-
-    pieces: Mapping[str, int]
-
-
-@dataclass(frozen=True)
-class UnknownLabels:
-    """Labels that are renamed and that no row has; ``found`` are those that rows do have, before they are renamed."""
-
-    unknown: Sequence[str]
-    found: Sequence[str]
-
-
-@dataclass(frozen=True)
-class AlikeLabels:
-    """Labels that look alike and are classes of their own."""
-
-    groups: Sequence[Alike]
-
-
-@dataclass(frozen=True)
-class FewRows:
-    """Labels that hardly any row has, by their rows; ``others`` counts those that have more."""
-
-    labels: Mapping[str, int]
-    others: int
-
-
-@dataclass(frozen=True)
-class RareLabels:
-    """Labels much rarer than the most frequent, by their rows, where all rows weigh the same."""
-
-    labels: Mapping[str, int]
-    most: tuple[str, int]
-
-
-@dataclass(frozen=True)
-class RareAnswers:
-    """Rare labels that are answered far less often than they occur.
-
-    :param place: whose rows show it: "validation", or "validation and test".
-    """
-
-    labels: Mapping[str, Neglect]
-    place: str
-    balanced: bool
-
-
-@dataclass(frozen=True)
-class OwnLabels:
-    """A corpus shares none of its labels with the others."""
-
-    corpus: str
-    labels: Sequence[str]
-
-
-@dataclass(frozen=True)
 class MemberStarted:
     """A member is composed and about to train.
 
-    :param vectors: how many tokens ("found", "of") start from a file, and how many more of its lines ("repeated") are
-        of one of these.
-    :param cut: how many rows ("rows", "of") were cut, by its tokenizer or to ``max_length``.
+    :param remarks: what else is to be known of it, a clause each.
     """
 
     name: str
     composition: str
     parameters: int
     vocabulary: int
-    vectors: Mapping[str, int] | None = None
-    cut: Mapping[str, int] | None = None
+    remarks: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -127,15 +73,6 @@ class Fitting:
     """A loop begins. ``name`` is that of its rows in the history: the member's, or "member: language model"."""
 
     name: str
-
-
-@dataclass(frozen=True)
-class Sampled:
-    """A text as a member that generates would write it after an epoch."""
-
-    name: str
-    epoch: int
-    text: str
 
 
 @dataclass(frozen=True)
@@ -162,10 +99,10 @@ class Saved:
     """
 
     folder: Path
-    task: str
+    task: Task
     size: int
     stages: Sequence[Stage]
-    metrics: Mapping[str, Any]
+    metrics: Mapping[str, Metrics]
     history: Mapping[str, Sequence[Epoch]]
     curve: bool
 
@@ -173,21 +110,14 @@ class Saved:
 Event: TypeAlias = (
     Working
     | Remark
+    | Note
     | Prepared
-    | CutTexts
-    | UnknownLabels
-    | AlikeLabels
-    | FewRows
-    | RareLabels
-    | RareAnswers
-    | OwnLabels
     | MemberStarted
     | Fitting
     | Resumed
     | Step
     | Epoch
     | Diverged
-    | Sampled
     | MemberExported
     | Saved
 )

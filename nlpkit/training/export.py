@@ -27,16 +27,17 @@ AGREEMENT = {"float32": 1e-4, "int8": 0.05}  # greatest difference of a calibrat
 SMALL = 1024  # arrays of fewer numbers stay float32
 
 
-def export(network: Network, weights: str) -> tuple[str, dict[str, bytes]]:
+def export(network: Network, weights: str, *, folds: bool = True) -> tuple[str, dict[str, bytes]]:
     """Return the runtime and the member's files.
 
     The runtime is ``table`` for a composition that folds, ``graph`` for one that torch can export, and ``torch`` for
     the rest, of which nothing but the weights as trained is there to be executed.
 
+    :param folds: whether only differences between outputs count, so that a sum over ids may become a table.
     :raises MissingExtra: if onnx or onnxscript is not installed.
     """
     network.eval()
-    if (vectors := _linear(network)) is not None:
+    if folds and (vectors := _linear(network)) is not None:
         return "table", {ARRAYS: _table(network, vectors, weights)}
     ids = torch.ones(2, 7, dtype=torch.int64)
     mask = torch.ones(2, 7, dtype=torch.bool)

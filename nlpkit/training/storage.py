@@ -6,6 +6,7 @@ so that a folder that is there is whole.
 
 from __future__ import annotations
 
+import itertools
 import json
 import shlex
 import shutil
@@ -131,6 +132,22 @@ class StoredCorpus:
                 starts, ends = ((bounds[numbers] - begin).tolist() for numbers in (block, block + 1))
                 yield [data[a:b].decode("utf-8", "surrogatepass") for a, b in zip(starts, ends, strict=True)]
 
+    def answers(self, place: str) -> list[str]:
+        """What stands beside each row's text, as it stood in the corpus or, of labels, as they are called."""
+        return [self.labels[label] for label in self.targets(place).tolist()]
+
+    def examples(self, place: str, chosen: NDArray[np.int64]) -> Iterator[Example]:
+        """Yield some rows of a place.
+
+        :param chosen: their numbers in that place, ascending.
+        """
+        wanted = np.zeros(len(self.rows(place)), dtype=np.bool_)
+        wanted[chosen] = True
+        owners, corpora = self.corpus_of(place), list(self.corpora)
+        rows = zip(itertools.chain.from_iterable(self.texts(place)), self.answers(place), owners.tolist(), strict=True)
+        for text, answer, owner in itertools.compress(rows, wanted.tolist()):
+            yield Example(text, answer, corpora[owner])
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the training rows: see `nlpkit.text.split.fingerprint`."""
@@ -226,7 +243,7 @@ class _CorpusWriter:
         dealt = _Dealt(deal, labels, names, kept.conflicts, labelled=labelled)
         dealt.check(test, validation)
         rows = deal(test, validation)
-        order = sorted(dealt.labels_of(rows["train"]))
+        order = sorted(dealt.labels_of(rows["train"]) if labelled else names)
         position = np.array([order.index(name) if name in order else -1 for name in names], dtype=np.int32)
         arrays = {"labels": position[labels], "corpora": corpora}
         for name, values in (arrays | rows).items():

@@ -14,8 +14,8 @@ from nlpkit.model.bundle import Bundle, find, save, with_checksums
 from nlpkit.tasks.sentiment import model as sentiment
 from nlpkit.tasks.sentiment.model import SentimentModel
 from nlpkit.text.normalisation import Normaliser
-from tests.tasks.generate import tiny as tiny_generation
 from tests.tasks.cloze.tiny import counted_files
+from tests.tasks.generate import tiny as tiny_generation
 from tests.tiny import WORDS, model_files, sample, stage, table_member
 
 ASKED = {

@@ -16,6 +16,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from nlpkit.training.composition import check_causal, check_encoder, compose, make, rehearse, reopen, write_down  # noqa: E402
+
 import nlpkit  # noqa: E402
 from nlpkit.errors import PluginError, SettingError  # noqa: E402
 from nlpkit.model.members import TextIds  # noqa: E402
@@ -28,7 +30,6 @@ from nlpkit.tasks.generate.settings import GenerationSettings  # noqa: E402
 from nlpkit.tasks.generate.settings import settings as generation_settings  # noqa: E402
 from nlpkit.tasks.sentiment import run as sentiment  # noqa: E402
 from nlpkit.text.corpus import Example  # noqa: E402
-from nlpkit.training.composition import check_causal, check_encoder, compose, make, rehearse, reopen, write_down  # noqa: E402
 from nlpkit.training.events import MemberExported, MemberStarted  # noqa: E402
 from nlpkit.training.loop import Step  # noqa: E402
 from nlpkit.training.settings import (  # noqa: E402

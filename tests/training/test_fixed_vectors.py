@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
+from nlpkit.training.composition import check_encoder, make  # noqa: E402
 from torch import nn  # noqa: E402
 
 import nlpkit  # noqa: E402
@@ -16,7 +17,6 @@ from nlpkit.tasks.sentiment.run import train  # noqa: E402
 from nlpkit.text.vocabulary import TableVocabulary  # noqa: E402
 from nlpkit.training import fixed_vectors  # noqa: E402
 from nlpkit.training.batching import Rows  # noqa: E402
-from nlpkit.training.composition import check_encoder, make  # noqa: E402
 from nlpkit.training.events import MemberStarted, Saved, Working  # noqa: E402
 from nlpkit.training.fixed_vectors import map_vectors, store_vectors  # noqa: E402
 from nlpkit.training.loop import Step  # noqa: E402

@@ -4,6 +4,7 @@ import pytest
 
 pytest.importorskip("torch")
 
+from nlpkit.training.plan import ROWS, plan
 from safetensors.numpy import load
 
 from nlpkit.errors import DataError, SettingError
@@ -11,7 +12,6 @@ from nlpkit.tasks.sentiment.run import train
 from nlpkit.text.corpus import Example
 from nlpkit.text.split import split
 from nlpkit.training.events import MemberExported, MemberStarted
-from nlpkit.training.plan import ROWS, plan
 from nlpkit.training.settings import settings
 from tests.tasks.sentiment.test_run import NGRAMS, TABLE
 

@@ -25,7 +25,7 @@ class Blank(NamedTuple):
     right: Sequence[str | None]
 
 
-class ClozeMember(Protocol):
+class FillingMember(Protocol):
     """Anything that gives each answer a logit at each blank."""
 
     def logits(self, blanks: Sequence[Blank]) -> Floats:

@@ -8,13 +8,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from nlpkit.model.bundle import ARRAYS, CONFIG, Bundle, recorded
+from nlpkit.model.bundle import ARRAYS, CONFIG, Bundle, origin_of
 from nlpkit.model.graphs import Graph
 from nlpkit.model.members import Floats, check_length, load_arrays, open_graph, require_torch, run_sorted
 from nlpkit.plugins.base import Decoder
 from nlpkit.plugins.registry import registry
-from nlpkit.tasks.cloze.blanks import BEGIN, BLANK, END, Blank, ClozeMember
-from nlpkit.text.vocabulary import Ids, Ints, TableVocabulary, Tokens, Vocabulary
+from nlpkit.tasks.cloze.blanks import BEGIN, BLANK, END, Blank, FillingMember
+from nlpkit.text.vocabulary import Ids, Ints, Tokens, Vocabulary
 
 
 class Outputs(Protocol):
@@ -39,7 +39,7 @@ class GraphOutputs:
         return self._graph.run("outputs", ids=ids, mask=mask, at=at)
 
 
-class NetworkMember:
+class FillingNetwork:
     """A network that reads the tokens around a blank, and a decoder that reads words from what it puts out.
 
     :param max_length: tokens on either side of the blank that the network sees, the nearest.
@@ -85,7 +85,7 @@ def _encoded(vocabulary: Vocabulary, sides: Sequence[Sequence[str | None]]) -> l
     return np.split(np.where(empty, BLANK, ids.grid[0]), ids.starts[1:-1])
 
 
-def open_member(bundle: Bundle, entry: dict[str, Any], vocabulary: Vocabulary, answers: Sequence[str]) -> ClozeMember:
+def open_member(bundle: Bundle, entry: dict[str, Any], vocabulary: Vocabulary, answers: Sequence[str]) -> FillingMember:
     """Make the member that an entry of config.json describes.
 
     :raises MissingPlugin: if its output embedding is not installed.
@@ -94,21 +94,14 @@ def open_member(bundle: Bundle, entry: dict[str, Any], vocabulary: Vocabulary, a
     """
     with bundle.reading(CONFIG):
         name, kind = entry["name"], entry["kind"]
-        if kind not in ("network", "counts"):
+        if kind != "network":
             raise ValueError(f"the member {name} is of the unknown kind {kind!r}")
     with bundle.reading(f"{name}/{ARRAYS}"):
         arrays = load_arrays(bundle.read(f"{name}/{ARRAYS}"))
-        if kind == "counts":
-            from nlpkit.tasks.cloze.counts import CountMember
-
-            if not isinstance(vocabulary, TableVocabulary):
-                raise ValueError("counts want a vocabulary that is a table")
-            counts: ClozeMember = CountMember(arrays, vocabulary, answers)
-            return counts
-        output = registry().need("output", *recorded(entry["output"])).create(entry["output"]["config"])
+        output = registry().need("output", *origin_of(entry["output"])).create(entry["output"]["config"])
         decoder: Decoder = output.decoder(arrays)
     with bundle.reading(CONFIG):
-        return NetworkMember(vocabulary, _network(bundle, entry, vocabulary, answers), decoder, entry["max_length"])
+        return FillingNetwork(vocabulary, _network(bundle, entry, vocabulary, answers), decoder, entry["max_length"])
 
 
 def _network(bundle: Bundle, entry: dict[str, Any], vocabulary: Vocabulary, answers: Sequence[str]) -> Outputs:

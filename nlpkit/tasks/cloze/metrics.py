@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,11 @@ from nlpkit.components.decoders import Bits, CodeDecoder, Positions, unpack
 from nlpkit.model.bundle import ARRAYS
 from nlpkit.model.members import Floats, load_arrays
 from nlpkit.tasks.cloze.blanks import Blank, blanks_of, split_at_blanks
-from nlpkit.tasks.cloze.items import Item
-from nlpkit.tasks.cloze.members import NetworkMember
+from nlpkit.tasks.cloze.items import Item, blank_words, drawn, read_words
+from nlpkit.tasks.cloze.members import FillingNetwork
 from nlpkit.tasks.cloze.model import ClozeModel
+from nlpkit.tasks.metrics import Metrics
+from nlpkit.text.corpus import Example
 from nlpkit.text.vocabulary import Ints
 
 BLOCK = 1024  # items measured together, so that the network gets batches of similar length
@@ -36,7 +39,7 @@ class BitMetrics:
 
 
 @dataclass(frozen=True)
-class ClozeMetrics:
+class ClozeMetrics(Metrics):
     """Figures over ``items`` blanks.
 
     :param candidates: words that competed for each place.
@@ -54,6 +57,33 @@ class ClozeMetrics:
     top10: float
     mrr10: float
     bits: BitMetrics | None = None
+    of = "items of"
+    columns = (">items", ">words", ">unknown", ">top-1 %", ">top-5 %", ">top-10 %", ">MRR@10")
+
+    @property
+    def rows_measured(self) -> int:
+        """Items."""
+        return self.items
+
+    def nothing(self, options: Mapping[str, Any]) -> str:
+        """No text had a word to blank."""
+        return (
+            f"no text of at least {options['min_words']} Chinese words (--min-words) with one to blank that the model "
+            f"can say and is not among the {options['skip_frequent']} most frequent (--skip-frequent); items of your "
+            'own are lines {"text": "…__…", "answer": "…"}, each with one blank'
+        )
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the figures as a row of the table."""
+        shares = (f"{share:.1f}" for share in (self.top1, self.top5, self.top10))
+        return f"{self.items:,}", f"{self.candidates:,}", f"{self.unknown:,}", *shares, f"{self.mrr10:.4f}"
+
+    def remarks(self, name: str) -> Sequence[str]:
+        """Return what there is of bits."""
+        bits = self.bits
+        if bits is None:
+            return ()
+        return [f"bits, {name}: {bits.accuracy:.4f} of {bits.bits} right; by majority {bits.majority:.4f}"]
 
     def to_json(self) -> dict[str, Any]:
         """All figures, percentages rounded to two places, others to four."""
@@ -61,6 +91,46 @@ class ClozeMetrics:
         if self.bits:
             found["bits"] = {name: round(value, 4) for name, value in found["bits"].items()}
         return found | {"mrr10": round(self.mrr10, 4)}
+
+
+def measure(
+    model: ClozeModel,
+    examples: Iterable[Example],
+    *,
+    lexicon: Path | None = None,
+    seed: int = 0,
+    skip_frequent: int = 50,
+    min_words: int = 5,
+    all_words: bool = False,
+    limit: int | None = None,
+) -> ClozeMetrics:
+    """Measure a model on texts, of which a word is blanked, or on items: see `nlpkit.tasks.cloze.task.MeasureOptions`.
+
+    :param examples: those that have a label are items, of which that is the answer.
+    """
+    examples = iter(examples)
+    first = next(examples, None)
+    examples = itertools.chain([] if first is None else [first], examples)
+    if first is not None and first.label:
+        items: Iterable[Item] = (Item(example.text, example.label) for example in examples)
+    else:
+        items = blank_words(
+            _normalised(model, examples),
+            model.tokenizer,
+            model.words,
+            seed=seed,
+            skip_frequent=skip_frequent,
+            min_words=min_words,
+            every=all_words,
+        )
+    words = None if lexicon is None else read_words(lexicon)
+    return measure_items(model, items if limit is None else drawn(items, limit, seed), words)
+
+
+def _normalised(model: ClozeModel, examples: Iterable[Example]) -> Iterator[str]:
+    remaining = iter(examples)
+    while block := list(itertools.islice(remaining, BLOCK)):
+        yield from model.normaliser.batch([example.text for example in block])
 
 
 def measure_items(model: ClozeModel, items: Iterable[Item], candidates: Iterable[str] | None = None) -> ClozeMetrics:
@@ -125,7 +195,7 @@ class _Coded:
     :param counts: how often each word stood in the training texts ``(answers,)``.
     """
 
-    def __init__(self, member: NetworkMember, codes: Bits, counts: Ints) -> None:
+    def __init__(self, member: FillingNetwork, codes: Bits, counts: Ints) -> None:
         self._member, self._codes = member, codes
         self._majority = counts @ codes >= counts.sum() / 2  # (bits,)
         self._bits = self._right = self._by_majority = 0
@@ -150,7 +220,7 @@ def _coded(model: ClozeModel) -> _Coded | None:
     """The first member that puts out bits."""
     for position, entry in enumerate(model.bundle.config["members"]):
         member = model.member(position)
-        if isinstance(member, NetworkMember) and isinstance(member.decoder, CodeDecoder):
+        if isinstance(member, FillingNetwork) and isinstance(member.decoder, CodeDecoder):
             packed = load_arrays(model.bundle.read(f"{entry['name']}/{ARRAYS}"))["codes"]
             return _Coded(member, unpack(packed, member.decoder.codes.bits), model.counts)
     return None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlpkit.components.decoders import lowest
-from nlpkit.model.base import NO_SAMPLES, SavedModel, open_model, texts_only
-from nlpkit.model.bundle import ANSWERS, CONFIG, SAMPLES, TOKENIZER, VOCABULARY, Bundle
+from nlpkit.errors import DataWarning
+from nlpkit.model.base import SavedModel, texts_only
+from nlpkit.model.bundle import ANSWERS, CONFIG, TOKENIZER, VOCABULARY, Bundle
 from nlpkit.model.members import Floats, open_tokenizer, tokenize
-from nlpkit.model.mixing import Stage, log_sum, softmax
+from nlpkit.model.mixing import log_sum, softmax
 from nlpkit.plugins.base import Tokenizer
-from nlpkit.tasks.cloze.blanks import Blank, ClozeMember
+from nlpkit.tasks.cloze.blanks import Blank, FillingMember
 from nlpkit.tasks.cloze.filling import Candidates, Filled, Filler, Filling
+from nlpkit.tasks.cloze.items import read_words
 from nlpkit.tasks.cloze.members import open_member
+from nlpkit.text.row import Row
 from nlpkit.text.vocabulary import UNKNOWN, Ints, Tokens, Vocabulary, load_vocabulary
 
 __all__ = ["ClozeModel", "Filled", "Filling"]
@@ -37,25 +41,15 @@ class ClozeModel(SavedModel):
     """
 
     task = "cloze"
+    default = "reviews-cloze"
 
     def __init__(self, bundle: Bundle) -> None:
         super().__init__(bundle)
         with bundle.reading(CONFIG):
-            (stage,) = bundle.config["stages"]
-            self.stage = Stage.from_json(stage)
+            (self.stage,) = self.stages
             self._names = [entry["name"] for entry in self._entries]
             if len(self.stage.weights) != len(self._names):
                 raise ValueError("members and weights do not fit each other")
-
-    @classmethod
-    def load(cls, model: str | Path = "reviews-cloze", *, warm: bool = False) -> ClozeModel:
-        """Open a model by its name (`nlpkit models list`) or its folder.
-
-        :param warm: open all of its parts now, and not when they are first needed.
-        :raises BundleError: if there is none, or it is damaged, of a newer format, or made for another task.
-        :raises MissingPlugin: if a plugin that it needs is not installed.
-        """
-        return open_model(cls, model, warm=warm)
 
     @property
     def words(self) -> list[str]:
@@ -91,6 +85,27 @@ class ClozeModel(SavedModel):
         """
         candidates = self.candidates(lexicon=lexicon, pattern=pattern, length=length)
         return Filler(self, top=top, beam=beam, candidates=candidates).fill(texts)
+
+    def filler(
+        self,
+        *,
+        top: int = 10,
+        beam: int | None = None,
+        pattern: str | None = None,
+        lexicon: Path | None = None,
+        length: int | None = None,
+    ) -> Callable[[Sequence[Row]], list[Filled]]:
+        """Return what fills rows of a file; see `fill`.
+
+        :param lexicon: a file of words: one a line, or a JSON list.
+        """
+        words = None if lexicon is None else read_words(lexicon)
+        candidates = self.candidates(lexicon=words, pattern=pattern, length=length)
+        if candidates.unknown:
+            some = ", ".join(candidates.unknown[:3]) + ", ..." * (len(candidates.unknown) > 3)
+            count = f"{len(candidates.unknown):,} of {len(words or ()):,} words of {lexicon}"
+            warnings.warn(f"{count} are unknown to the model: {some}", DataWarning, stacklevel=2)
+        return Filler(self, top=top, beam=beam, candidates=candidates).fill_rows
 
     def candidates(
         self, *, lexicon: Iterable[str] | None = None, pattern: str | None = None, length: int | None = None
@@ -146,7 +161,7 @@ class ClozeModel(SavedModel):
             known |= ids.sums((ids.grid != UNKNOWN).sum(0)) > 0
         return known
 
-    def member(self, position: int) -> ClozeMember:
+    def member(self, position: int) -> FillingMember:
         """Return a member, opened when first asked."""
         entry, vocabulary = self._entries[position], self._vocabularies[position]
         return self._part(position, lambda: open_member(self.bundle, entry, vocabulary, self.words))
@@ -155,38 +170,24 @@ class ClozeModel(SavedModel):
         """Open every part and answer once, so that no later answer has to wait for a part to be opened."""
         self.logits([Blank(self.tokenize(self.normaliser.batch(["好"]))[0], [])])
 
-    def check(self) -> list[str]:
-        """Open every member and fill the bundle's own samples again.
-
-        :returns: a sentence for each sample that comes out otherwise than recorded.
-        :raises BundleError: if a file is damaged.
-        """
-        self.warm()
-        with self.bundle.reading(SAMPLES):
-            samples = [
-                (s["text"], [(tuple(f["words"]), f["probability"]) for f in s["fillings"]]) for s in self._samples
-            ]
-            if not samples:
-                return [NO_SAMPLES]
-            filled = self.fill((text for text, _ in samples), top=2 * max((len(f) for _, f in samples), default=1) or 1)
-            pairs = zip(samples, filled, strict=True)
-            return [fault for (text, expected), found in pairs if (fault := _difference(text, expected, found))]
-
     def sample(self, text: str, top: int = 5) -> dict[str, Any]:
         """What samples.json holds of a text, for `check`."""
         (found,) = self.fill([text], top=top)
         fillings = [{"words": list(f.words), "probability": f.probability} for f in found.fillings]
         return {"text": text, "fillings": fillings, "reason": found.reason}
 
+    def compare(self, sample: Mapping[str, Any]) -> str | None:
+        """Fill one of the bundle's samples again."""
+        text = sample["text"]
+        expected = [(tuple(filling["words"]), filling["probability"]) for filling in sample["fillings"]]
+        (filled,) = self.fill([text], top=2 * len(expected) or 1)
+        return _difference(text, expected, filled)
+
     @cached_property
     def tokenizer(self) -> Tokenizer:
         """The one by which all members read."""
         with self.bundle.reading(CONFIG):
             return open_tokenizer(self.bundle, self.bundle.config["tokenizer"], TOKENIZER, self.normaliser)
-
-    @property
-    def _samples(self) -> list[dict[str, Any]]:
-        return list(self.bundle.json(SAMPLES))
 
     @cached_property
     def _answers(self) -> tuple[list[str], Ints]:

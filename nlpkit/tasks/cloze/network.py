@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from nlpkit.components.recurrent import reverse
 from nlpkit.model import bundle
 from nlpkit.model.bundle import Bundle
+from nlpkit.model.network import load_weights, remake
 from nlpkit.plugins.base import Decoder, Embedding, Encoder, OutputEmbedding, OutputLayer, SharedEmbedding
 from nlpkit.tasks.cloze.blanks import BLANK
 from nlpkit.tasks.cloze.settings import ClozeHead
 from nlpkit.text.vocabulary import Tokens, Vocabulary
-from nlpkit.training.composition import load_weights, make_again
 
 MARKS = 3  # BEGIN, END, BLANK: ids -1, -2, -3
 
@@ -143,10 +143,10 @@ def restore(stored: Bundle, entry: Mapping[str, Any], vocabulary: Vocabulary, an
     """
     path = f"{entry['name']}/{bundle.WEIGHTS}"
     with stored.reading(path):
-        embedding = make_again("embedding", entry)
+        embedding = remake("embedding", entry)
         embedding.build(vocabulary)
-        encoders = both_ways(lambda: make_again("encoder", entry, input_dim=embedding.dim))
-        output = make_again("output", entry)
+        encoders = both_ways(lambda: remake("encoder", entry, input_dim=embedding.dim))
+        output = remake("output", entry)
         head = ClozeHead(**{**entry["head"], "hidden": tuple(entry["head"]["hidden"])})
         network = ClozeNetwork(embedding, encoders, head, output, ids_of(answers, vocabulary))
         load_weights(network, stored.read(path))

@@ -17,6 +17,7 @@ from nlpkit.model.members import tokenize
 from nlpkit.plugins.base import Tokenizer
 from nlpkit.tasks.cloze.settings import AnswerSettings
 from nlpkit.text.normalisation import Normaliser
+from nlpkit.training.components import Part
 from nlpkit.training.events import Working
 from nlpkit.training.storage import StoredCorpus, StoredTokens, completed, store_tokens
 
@@ -29,10 +30,13 @@ PLACES = ("train", "validation")
 class Words:
     """Tokens of the rows of training and validation, each row's corpus, and the answers.
 
+    :param corpus: that they are of, and ``tokenizer`` what made them.
     :param corpora: the position of each row's corpus among those that were read ``(rows,)``.
     :param answers: most frequent first, with how often each stands in the training rows: ``counts`` ``(answers,)``.
     """
 
+    corpus: StoredCorpus
+    tokenizer: Part
     tokens: Mapping[str, StoredTokens]
     corpora: Mapping[str, NDArray[np.int32]]
     answers: Sequence[str]
@@ -54,12 +58,13 @@ def store_words(
         write_synced(new / "answers.json", json.dumps(answers).encode())
 
 
-def read_words(folder: Path, corpus: StoredCorpus) -> Words:
+def read_words(folder: Path, corpus: StoredCorpus, tokenizer: Part) -> Words:
     """Words as `store_words` left them."""
     answers = json.loads((folder / "answers.json").read_bytes())
     counts = np.array(list(answers.values()), dtype=np.int64)
     tokens = {place: StoredTokens(folder / place) for place in PLACES}
-    return Words(tokens, {place: corpus.corpus_of(place) for place in PLACES}, list(answers), counts)
+    corpora = {place: corpus.corpus_of(place) for place in PLACES}
+    return Words(corpus, tokenizer, tokens, corpora, list(answers), counts)
 
 
 def choose_answers(counts: Mapping[str, int], settings: AnswerSettings) -> dict[str, int]:

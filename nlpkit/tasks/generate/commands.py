@@ -1,4 +1,4 @@
-"""``nlpkit generate``: text, evaluate, train; without a command's name, text."""
+"""``nlpkit generate text``."""
 
 from __future__ import annotations
 
@@ -11,15 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nlpkit.commands import FILE, INPUT, say, tell_json
+from nlpkit.commands import FILE, INPUT, say
 from nlpkit.commands.answers import JsonLines
-from nlpkit.commands.groups import DefaultGroup
-from nlpkit.commands.labelled import ENCODING, TEXT_COLUMN, counted, unlabelled_rows
-from nlpkit.errors import DataError, SettingError
-from nlpkit.tasks.generate.training_command import train
+from nlpkit.commands.options import ENCODING, count_reasons
+from nlpkit.errors import SettingError
 
 if TYPE_CHECKING:
-    from nlpkit.tasks.generate.metrics import GenerationMetrics
     from nlpkit.tasks.generate.model import GenerationModel, Text
     from nlpkit.text.rows import Row, Source
 
@@ -28,17 +25,7 @@ SEEDS = 1 << 32
 TOGETHER = 64  # texts that are written side by side
 
 
-@click.group(cls=DefaultGroup, default="text")
-def generate() -> None:
-    """Go on writing from a prompt, character by character.
-
-    \b
-    nlpkit generate 衣服                 a text that begins so
-    nlpkit generate text --help        how it is drawn, how many, as JSON lines
-    """
-
-
-@generate.command()
+@click.command()
 @click.argument("arguments", nargs=-1, metavar="[PROMPT]...")
 @click.option("--prompt", "-p", "prompts", multiple=True, help="What a text begins with; the same as PROMPT.")
 @click.option("--length", "-l", type=click.IntRange(0), default=200, show_default=True, help="Characters at most.")
@@ -134,7 +121,7 @@ def text(
         generation, sources, count, options, _Jsonl() if kind == "jsonl" else _text, output, force=force
     )
     if faults:
-        say(f"{faults.total():,} of {texts:,} texts were not written: {counted(faults)}")
+        say(f"{faults.total():,} of {texts:,} texts were not written: {count_reasons(faults)}")
         if strict:
             raise click.exceptions.Exit(1)
 
@@ -204,50 +191,3 @@ class _Jsonl:
     def __call__(self, source: Source, place: int, row: Row, written: Text, seed: int, number: int) -> bytes:
         said = (None, None) if row.fault else (written.text, written.ended)
         return self._lines(source, place, [row], [(*said, seed, number, row.fault)])
-
-
-@generate.command()
-@click.argument("file", metavar="FILE")
-@MODEL
-@TEXT_COLUMN
-@click.option("--format", "-f", "kind", type=click.Choice(["table", "json"]), default="table", show_default=True)
-@ENCODING
-def evaluate(file: str, model: str, text_column: str | None, kind: str, encoding: str | None) -> None:
-    """Measure how well a model foretells texts: bits a character, the fewer the better.
-
-    FILE is any corpus, labelled or not, by its path or its name in the catalogue. Characters that the model has never
-    seen are counted; all of them are one to it.
-
-    \b
-    nlpkit generate evaluate reviews.txt
-    nlpkit generate evaluate test.csv --model mine --format json
-    """
-    from nlpkit.tasks.generate.metrics import measure_texts
-    from nlpkit.tasks.generate.model import GenerationModel
-
-    opened = GenerationModel.load(model)
-    training = opened.bundle.config.get("settings", {}).get("network", {}).get("training", {})
-    in_order = not training.get("shuffle", True)  # blank lines were learnt, too
-    rows = unlabelled_rows([file], blank_lines=in_order, text_column=text_column, encoding=encoding)
-    metrics = measure_texts(opened, (row.text for row in rows))
-    if not metrics.texts:
-        raise DataError(f"{file} holds no text")
-    if kind == "json":
-        tell_json(metrics.to_json())
-    else:
-        show_metrics({Path(file).name: metrics})
-
-
-generate.add_command(train)
-
-
-def show_metrics(metrics: Mapping[str, GenerationMetrics]) -> None:
-    """Print figures by group."""
-    from nlpkit.commands import console, table
-
-    shown = table("texts of", ">texts", ">characters", ">unknown", ">bits a character", ">perplexity")
-    for name, m in metrics.items():
-        shown.add_row(
-            name, f"{m.texts:,}", f"{m.characters:,}", f"{m.unknown:,}", f"{m.bits:.4f}", f"{m.perplexity:.2f}"
-        )
-    console().print(shown)

@@ -6,40 +6,16 @@ kept has its probability; what a context leaves goes to the other tokens as by t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nlpkit.errors import SettingError
-from nlpkit.tasks.generate.ngrams import BITS, LONGEST, MOST_IDS, coded
+from nlpkit.tasks.generate.ngrams import BITS, MOST_IDS, coded
+from nlpkit.tasks.generate.settings import NgramSettings
 from nlpkit.text.vocabulary import Ints
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class NgramSettings:
-    """Which n-grams a member holds.
-
-    :param order: tokens of the longest; 0 means no such member.
-    :param min_count: times that an n-gram of three tokens or more must be seen to be kept; shorter ones all are.
-    :param most: tokens that are counted; of a longer corpus, an even share of its texts.
-    :raises SettingError: if a value is out of its range.
-    """
-
-    order: int = 6
-    min_count: int = 2
-    most: int = 10_000_000
-
-    def __post_init__(self) -> None:
-        if self.order and not 2 <= self.order <= LONGEST:
-            raise SettingError(f"ngrams.order must be 0 or from 2 to {LONGEST}, was: {self.order}")
-        if self.min_count < 1 or self.most < 1:
-            raise SettingError(
-                f"ngrams.min_count and ngrams.most must be at least 1, were: {self.min_count}, {self.most}"
-            )
 
 
 class _Level(NamedTuple):

@@ -9,14 +9,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from nlpkit.model.bundle import ARRAYS, CONFIG, Bundle, recorded
+from nlpkit.model.bundle import ARRAYS, CONFIG, Bundle, origin_of
 from nlpkit.model.graphs import Graph
 from nlpkit.model.members import load_arrays, open_graph, require_torch
 from nlpkit.model.mixing import log_sum
 from nlpkit.plugins.base import Decoder
 from nlpkit.plugins.registry import registry
 from nlpkit.tasks.generate.ngrams import NgramMember
-from nlpkit.tasks.generate.writing import Chances, GenerationMember, Logits, State
+from nlpkit.tasks.generate.writing import Chances, Logits, State, WritingMember
 from nlpkit.text.vocabulary import UNKNOWN, Ints, TableVocabulary, Vocabulary
 
 MOST_STATE = 1 << 24  # numbers that a member remembers of a text
@@ -83,7 +83,7 @@ class TorchSteps:
         return outputs.numpy(), [tensor.numpy() for tensor in after]
 
 
-class NetworkMember:
+class WritingNetwork:
     """A network that reads tokens, and a decoder that reads from its outputs what comes next."""
 
     def __init__(self, vocabulary: TableVocabulary, steps: Steps, decoder: Decoder) -> None:
@@ -117,7 +117,7 @@ class NetworkMember:
         return found
 
 
-def open_member(bundle: Bundle, entry: dict[str, Any], vocabulary: TableVocabulary) -> GenerationMember:
+def open_member(bundle: Bundle, entry: dict[str, Any], vocabulary: TableVocabulary) -> WritingMember:
     """Make the member that an entry of config.json describes.
 
     :raises MissingPlugin: if its output embedding is not installed.
@@ -132,10 +132,10 @@ def open_member(bundle: Bundle, entry: dict[str, Any], vocabulary: TableVocabula
         arrays = load_arrays(bundle.read(f"{name}/{ARRAYS}"))
         if kind == "ngrams":
             return NgramMember(arrays, vocabulary)
-        output = registry().need("output", *recorded(entry["output"])).create(entry["output"]["config"])
+        output = registry().need("output", *origin_of(entry["output"])).create(entry["output"]["config"])
         decoder: Decoder = output.decoder(arrays)
     with bundle.reading(CONFIG):
-        return NetworkMember(vocabulary, _steps(bundle, entry, vocabulary), decoder)
+        return WritingNetwork(vocabulary, _steps(bundle, entry, vocabulary), decoder)
 
 
 def _steps(bundle: Bundle, entry: dict[str, Any], vocabulary: Vocabulary) -> Steps:

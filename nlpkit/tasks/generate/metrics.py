@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,6 +10,8 @@ import numpy as np
 
 from nlpkit.errors import SettingError
 from nlpkit.tasks.generate.model import GenerationModel
+from nlpkit.tasks.metrics import Metrics
+from nlpkit.text.corpus import Example
 from nlpkit.text.vocabulary import UNKNOWN, Ints
 
 BLOCK = 1 << 20  # characters that are held at a time
@@ -17,7 +19,7 @@ STREAMS, LEAST = 16, 2048  # texts that are read side by side, each of so many c
 
 
 @dataclass(frozen=True)
-class GenerationMetrics:
+class GenerationMetrics(Metrics):
     """Figures on some texts.
 
     :param characters: with the end of each text.
@@ -29,6 +31,22 @@ class GenerationMetrics:
     characters: int
     unknown: int
     bits: float
+    of = "texts of"
+    columns = (">texts", ">characters", ">unknown", ">bits a character", ">perplexity")
+
+    @property
+    def rows_measured(self) -> int:
+        """Texts."""
+        return self.texts
+
+    def nothing(self, options: Mapping[str, Any]) -> str:  # noqa: ARG002
+        """There was no text."""
+        return "no text"
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the figures as a row of the table."""
+        counts = (f"{count:,}" for count in (self.texts, self.characters, self.unknown))
+        return *counts, f"{self.bits:.4f}", f"{self.perplexity:.2f}"
 
     @property
     def perplexity(self) -> float:
@@ -38,6 +56,11 @@ class GenerationMetrics:
     def to_json(self) -> dict[str, Any]:
         """All figures as JSON."""
         return {**asdict(self), "perplexity": self.perplexity}
+
+
+def measure(model: GenerationModel, examples: Iterable[Example]) -> GenerationMetrics:
+    """Measure a model on the texts of examples; see `measure_texts`."""
+    return measure_texts(model, (example.text for example in examples))
 
 
 def measure_texts(model: GenerationModel, texts: Iterable[str]) -> GenerationMetrics:

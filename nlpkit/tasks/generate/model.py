@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 from numbers import Integral
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from nlpkit.errors import SettingError
-from nlpkit.model.base import NO_SAMPLES, SavedModel, open_model
-from nlpkit.model.bundle import CONFIG, SAMPLES, VOCABULARY, Bundle
+from nlpkit.model.base import SavedModel
+from nlpkit.model.bundle import CONFIG, VOCABULARY, Bundle
 from nlpkit.model.members import Floats
-from nlpkit.model.mixing import Stage, softmax
+from nlpkit.model.mixing import softmax
 from nlpkit.tasks.generate.characters import END, characters
 from nlpkit.tasks.generate.members import open_member
 from nlpkit.tasks.generate.sampling import RECENT, Sampling
-from nlpkit.tasks.generate.writing import GenerationMember, Logits, State, chosen, joined
+from nlpkit.tasks.generate.writing import Logits, State, WritingMember, chosen, joined
 from nlpkit.text.vocabulary import UNKNOWN, Ints, TableVocabulary, load_vocabulary
 
 __all__ = ["GenerationModel", "Text"]
@@ -65,24 +64,22 @@ class GenerationModel(SavedModel):
     """
 
     task = "generate"
+    default = "reviews-chars"
 
     def __init__(self, bundle: Bundle) -> None:
         super().__init__(bundle)
         with bundle.reading(CONFIG):
-            (stage,) = bundle.config["stages"]
-            self._weights = Stage.from_json(stage).weights
+            (stage,) = self.stages
+            self._weights = stage.weights
             if len(self._weights) != len(self._entries) or min(self._weights) < 0 or not sum(self._weights) > 0:
                 raise ValueError(f"{len(self._entries)} members and weights {self._weights} do not fit each other")
 
-    @classmethod
-    def load(cls, model: str | Path = "reviews-chars", *, warm: bool = False) -> GenerationModel:
-        """Open a model by its name (`nlpkit models list`) or its folder.
-
-        :param warm: open all of its parts now, and not when they are first needed.
-        :raises BundleError: if there is none, or it is damaged, of a newer format, or made for another task.
-        :raises MissingPlugin: if a plugin that it needs is not installed.
-        """
-        return open_model(cls, model, warm=warm)
+    @property
+    def in_order(self) -> bool:  # type: ignore[override]
+        """Whether it learnt texts that follow each other."""
+        settings = self.bundle.config.get("settings", {})
+        members = settings.get("members", [settings.get("network", {})])
+        return any(not member.get("training", {}).get("shuffle", True) for member in members)
 
     @property
     def characters(self) -> list[str]:
@@ -194,28 +191,18 @@ class GenerationModel(SavedModel):
         """Open every part and answer once, so that no later answer has to wait for a part to be opened."""
         self._bits("好")
 
-    def check(self) -> list[str]:
-        """Open the model and read the bundle's own samples again.
-
-        :returns: a sentence for each sample that comes out otherwise than recorded.
-        :raises BundleError: if a file is damaged.
-        """
-        with self.bundle.reading(SAMPLES):
-            samples = [("".join((s["prompt"], s["text"])), float(s["bits"])) for s in self.bundle.json(SAMPLES)]
-        self.warm()
-        if not samples:
-            return [NO_SAMPLES]
-        found = [self._bits(text) for text, _ in samples]
-        return [
-            f"{text!r}: expected {expected} bits a character, found {bits}"
-            for (text, expected), bits in zip(samples, found, strict=True)
-            if not abs(bits - expected) <= TOLERANCE
-        ]
-
-    def sample(self, prompt: str) -> dict[str, Any]:
+    def sample(self, text: str) -> dict[str, Any]:
         """What samples.json holds of a prompt, for `check`: what is likeliest to follow, and what all of it costs."""
-        (text,) = self.generate([prompt], length=SAMPLE, sampling=Sampling(temperature=0))
-        return {"prompt": prompt, "text": text.text, "bits": self._bits(prompt + text.text)}
+        (written,) = self.generate([text], length=SAMPLE, sampling=Sampling(temperature=0))
+        return {"prompt": text, "text": written.text, "bits": self._bits(text + written.text)}
+
+    def compare(self, sample: Mapping[str, Any]) -> str | None:
+        """Read one of the bundle's samples again."""
+        text, expected = sample["prompt"] + sample["text"], float(sample["bits"])
+        bits = self._bits(text)
+        if abs(bits - expected) <= TOLERANCE:
+            return None
+        return f"{text!r}: expected {expected} bits a character, found {bits}"
 
     @cached_property
     def vocabulary(self) -> TableVocabulary:
@@ -231,7 +218,7 @@ class GenerationModel(SavedModel):
             return found
 
     @property
-    def members(self) -> list[GenerationMember]:
+    def members(self) -> list[WritingMember]:
         """A network, and n-grams if there are some."""
         return self._part(0, lambda: [open_member(self.bundle, entry, self.vocabulary) for entry in self._entries])
 

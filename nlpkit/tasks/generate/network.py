@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from nlpkit.model import bundle
 from nlpkit.model.bundle import Bundle
+from nlpkit.model.network import load_weights, remake
+from nlpkit.model.stateful import State, StatefulNetwork
 from nlpkit.plugins.base import Decoder, Embedding, Encoder, OutputEmbedding, OutputLayer, SharedEmbedding
 from nlpkit.text.vocabulary import UNKNOWN, Vocabulary
-from nlpkit.training.carrying import State, StatefulNetwork
-from nlpkit.training.composition import load_weights, make_again
 
 
 class LanguageModel(StatefulNetwork):
@@ -73,10 +73,10 @@ def restore(stored: Bundle, entry: Mapping[str, Any], vocabulary: Vocabulary) ->
     """
     path = f"{entry['name']}/{bundle.WEIGHTS}"
     with stored.reading(path):
-        embedding = make_again("embedding", entry)
+        embedding = remake("embedding", entry)
         embedding.build(vocabulary)
-        encoder = make_again("encoder", entry, input_dim=embedding.dim)
-        output = make_again("output", entry)
+        encoder = remake("encoder", entry, input_dim=embedding.dim)
+        output = remake("output", entry)
         network = LanguageModel(embedding, encoder, output, dropout=entry["dropout"], size=len(vocabulary))
         load_weights(network, stored.read(path))
     return network.eval()

@@ -13,11 +13,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nlpkit.errors import SettingError
+from nlpkit.model.stateful import State
 from nlpkit.tasks.generate.network import LanguageModel
 from nlpkit.tasks.generate.settings import StreamTraining
 from nlpkit.text.vocabulary import UNKNOWN
 from nlpkit.training.batching import Chosen, focused
-from nlpkit.training.carrying import Carrying, State
+from nlpkit.training.carrying import Carrying
 from nlpkit.training.loop import Validation
 from nlpkit.training.settings import check_judges
 

@@ -15,7 +15,7 @@ Logits: TypeAlias = NDArray[np.float32]
 Chances: TypeAlias = NDArray[np.float64]
 
 
-class GenerationMember(Protocol):
+class WritingMember(Protocol):
     """Reads tokens of several texts side by side and foretells the next of each.
 
     Columns are ids without padding: column 0 is the unknown token.
@@ -39,12 +39,12 @@ class GenerationMember(Protocol):
         ...
 
 
-def chosen(member: GenerationMember, state: State, rows: Ints) -> State:
+def chosen(member: WritingMember, state: State, rows: Ints) -> State:
     """The state of some of the texts."""
     return [np.take(part, rows, axis) for part, axis in zip(state, member.axes, strict=True)]
 
 
-def joined(member: GenerationMember, states: Sequence[State]) -> State:
+def joined(member: WritingMember, states: Sequence[State]) -> State:
     """The states of several texts as one."""
     parts = zip(*states, strict=True)
     return [np.concatenate(part, axis) for part, axis in zip(parts, member.axes, strict=True)]

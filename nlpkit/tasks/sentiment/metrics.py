@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import comb, erfc, sqrt
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nlpkit.tasks.sentiment.model import Score
+from nlpkit.errors import DataError
+from nlpkit.tasks.metrics import Metrics, Table
+from nlpkit.tasks.sentiment.labels import remark_on_neglect
+from nlpkit.tasks.sentiment.model import Score, SentimentModel
 from nlpkit.text.corpus import Example
+from nlpkit.text.labels import likeness, rename_options
 
+BLOCK = 4096  # rows that are answered together
 BINS = 10
 CHANCE = 0.05  # of what is told although there is nothing to it
 EXACT = 1000  # throws of a coin: of more, the normal distribution tells as much
 
 
 @dataclass(frozen=True)
-class Metrics:
+class ClassMetrics(Metrics):
     """Figures over ``rows`` labelled rows.
 
     :param accuracy: share of rows with the right label; a row that could not be scored is wrong.
@@ -39,9 +43,47 @@ class Metrics:
     labels: tuple[str, ...]
     confusion: tuple[tuple[int, ...], ...]
 
+    columns = (">rows", ">accuracy", ">macro F1", ">calibration error", ">unscored")
+
+    def nothing(self, options: Mapping[str, Any]) -> str:  # noqa: ARG002
+        """There were no labels."""
+        return "no labelled rows"
+
+    @property
+    def rows_measured(self) -> int:
+        """All of them."""
+        return self.rows
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the figures as a row of the table."""
+        shares = (self.accuracy, self.macro_f1, self.calibration_error)
+        return f"{self.rows:,}", *(f"{share:.4f}" for share in shares), f"{self.unscored:,}"
+
     def to_json(self) -> dict[str, Any]:
-        """All figures, rounded to four places."""
+        """Return all figures, rounded to four places."""
         return {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(self).items()}
+
+    def tables(self) -> Sequence[Table]:
+        """Return the confusion."""
+        rows = [[label, *(f"{n:,}" for n in row)] for label, row in zip(self.labels, self.confusion, strict=True)]
+        return [Table(["true \\ answer", *(f">{label}" for label in (*self.labels, "none"))], rows)]
+
+    def doubts(self, model: Any = None) -> Sequence[str]:
+        """Return what figures say of a model that has learnt nothing, or hardly anything of rare labels."""
+        of_label = [sum(row) for row in self.confusion]
+        answers = [sum(column) for column in zip(*self.confusion, strict=True)]
+        common = self.labels[of_label.index(max(of_label))]
+        doubts = []
+        if self.accuracy <= max(of_label) / max(self.rows, 1) and model is None:
+            doubts.append(
+                f"always answering {common!r} would be right as often: more rows, or other settings, are needed"
+            )
+        if model is None and (never := [label for label, n in zip(self.labels, answers, strict=False) if not n]):
+            doubts.append(f"no test row was answered by {', '.join(map(repr, never))}")
+        if model is not None:
+            few = neglected([self], model.bundle.config.get("data", {}).get("labels", {}))
+            doubts += remark_on_neglect(few, "evaluated", balanced=_balanced(model.bundle.config))
+        return doubts
 
 
 @dataclass(frozen=True)
@@ -72,12 +114,41 @@ class Answers:
         return Answers(self.truth[rows], self.found[rows], self.probability[rows])
 
 
-def measure(truth: Sequence[str], scores: Sequence[Score], labels: Sequence[str]) -> Metrics:
-    """Compare answers with true labels, all of which stand in ``labels``."""
-    return metrics(Answers.of(truth, scores, labels), labels)
+def measure(model: SentimentModel, examples: Iterable[Example]) -> ClassMetrics:
+    """Answer labelled rows as they come, and compare.
+
+    :raises DataError: if rows have labels that the model does not know.
+    """
+    parts = [Answers.of([], [], model.labels)]
+    examples = iter(examples)
+    while block := list(itertools.islice(examples, BLOCK)):
+        truth = [example.label for example in block]
+        check_known(model, truth)
+        parts.append(Answers.of(truth, model.score(example.text for example in block), model.labels))
+    columns = (np.concatenate([getattr(part, name) for part in parts]) for name in ("truth", "found", "probability"))
+    return measure_answers(Answers(*columns), model.labels)
 
 
-def metrics(answers: Answers, labels: Sequence[str]) -> Metrics:
+def check_known(model: SentimentModel, labels: Iterable[str]) -> None:
+    """Refuse labels that a model does not know.
+
+    :raises DataError: saying which, and how to say what they mean.
+    """
+    names = model.bundle.config.get("aliases", {})
+    if unknown := sorted(set(labels) - set(model.labels)):
+        pairs = [*names.items(), *zip(model.labels, model.labels, strict=True)]
+        known = {likeness(old): new for old, new in pairs if new in model.labels}
+        alike = {label: known[likeness(label)] for label in unknown if likeness(label) in known}
+        example = rename_options(alike or {unknown[0]: model.labels[-1]})
+        example += f", {rename_options({unknown[0]: ''})} to leave its rows out"
+        raise DataError(
+            f"the rows have labels that the model does not know: {', '.join(unknown)}; it knows "
+            f"{', '.join([*model.labels, *(f'{old} as {new}' for old, new in names.items() if new)])}: "
+            f"say what each means, such as {example}"
+        )
+
+
+def measure_answers(answers: Answers, labels: Sequence[str]) -> ClassMetrics:
     """Figures over all rows of ``answers``."""
     size = len(labels)
     columns = np.where(answers.found < 0, size, answers.found)
@@ -86,7 +157,7 @@ def metrics(answers: Answers, labels: Sequence[str]) -> Metrics:
     rows, hits = int(confusion.sum()), np.diag(confusion)
     present = confusion.sum(1) > 0
     f1 = 2 * hits / np.maximum(confusion.sum(1) + confusion[:, :-1].sum(0), 1)
-    return Metrics(
+    return ClassMetrics(
         rows=rows,
         accuracy=float(hits.sum() / max(rows, 1)),
         macro_f1=float(f1[present].mean()) if present.any() else 0.0,
@@ -105,7 +176,7 @@ class Neglect:
     answers: int
 
 
-def neglected(found: Sequence[Metrics], trained: Mapping[str, int]) -> dict[str, Neglect]:
+def neglected(found: Sequence[ClassMetrics], trained: Mapping[str, int]) -> dict[str, Neglect]:
     """Rare labels that are answered less than half as often as they occur, and not by chance.
 
     Chance: of two models that are equally often wrong either way, one in twenty would miss so many more rows of the
@@ -114,7 +185,7 @@ def neglected(found: Sequence[Metrics], trained: Mapping[str, int]) -> dict[str,
     :param found: figures of some rows and of others, of the same labels.
     :param trained: training rows by label; those with less than half as many as the most frequent are rare.
     """
-    confusion = np.sum([metrics.confusion for metrics in found], 0)
+    confusion = np.sum([one.confusion for one in found], 0)
     most = max(trained.values(), default=0)
     neglect = {}
     for position, label in enumerate(found[0].labels):
@@ -126,6 +197,12 @@ def neglected(found: Sequence[Metrics], trained: Mapping[str, int]) -> dict[str,
     return neglect
 
 
+def _balanced(config: Mapping[str, Any]) -> bool:
+    """Whether a model was trained so that each label counted as much as any other, in every member."""
+    members = config.get("settings", {}).get("members", [])
+    return all(member.get("training", {}).get("class_weights") == "balanced" for member in members)
+
+
 def _chance(heads: int, tails: int) -> float:
     """The probability of at least so many heads among so many throws of a coin."""
     throws = heads + tails
@@ -135,38 +212,6 @@ def _chance(heads: int, tails: int) -> float:
 def _tail(heads: int, tails: int) -> float:
     """The same of many throws, by the normal distribution."""
     return erfc((heads - tails - 1) / sqrt(2 * (heads + tails))) / 2
-
-
-def groups(examples: Sequence[Example]) -> dict[str, list[int]]:
-    """Rows by name: "all", each corpus if there are several, each group; no two are called the same."""
-    names = corpus_names(e.corpus for e in examples)
-    called = _apart("group", {e.group: e.group for e in examples if e.group}, {"all", *names.values()})
-    found = {"all": list(range(len(examples)))}
-    for position, example in enumerate(examples):
-        if example.corpus in names:
-            found.setdefault(names[example.corpus], []).append(position)
-        if example.group:
-            found.setdefault(called[example.group], []).append(position)
-    return found
-
-
-def corpus_names(corpora: Iterable[str]) -> dict[str, str]:
-    """What to call the rows of each corpus, by its last part where that is enough; nothing for one corpus alone."""
-    paths = dict.fromkeys(corpora)
-    short = Counter(["all", *(Path(corpus).name for corpus in paths)])
-    names = {corpus: name if short[name := Path(corpus).name] == 1 else corpus for corpus in paths}
-    return _apart("corpus", names, {"all"}) if len(paths) > 1 else {}
-
-
-def _apart(kind: str, wanted: Mapping[str, str], taken: set[str]) -> dict[str, str]:
-    """The name that each key wants or, where that is taken, the same behind what kind of thing it is."""
-    called: dict[str, str] = {}
-    for key in sorted(wanted, key=lambda key: wanted[key] in taken):  # those that may keep theirs come first
-        name = wanted[key]
-        while name in taken or name in called.values():
-            name = f"{kind} {name}"
-        called[key] = name
-    return called
 
 
 def _calibration_error(answers: Answers) -> float:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from nlpkit.errors import SettingError
-from nlpkit.model.base import NO_SAMPLES, SavedModel, open_model, texts_only
-from nlpkit.model.bundle import CONFIG, EVIDENCE, SAMPLES, Bundle
+from nlpkit.model.base import SavedModel, texts_only
+from nlpkit.model.bundle import CONFIG, EVIDENCE, Bundle
 from nlpkit.model.members import Floats, Member, open_member
-from nlpkit.model.mixing import Stage
 from nlpkit.text.evidence import Evidence
 from nlpkit.text.row import Row, unfit
 
@@ -46,26 +44,17 @@ class SentimentModel(SavedModel):
     """
 
     task = "sentiment"
+    default = "reviews"
 
     def __init__(self, bundle: Bundle) -> None:
         super().__init__(bundle)
+        bundle.require("labels")
         with bundle.reading(CONFIG):
             self.labels: list[str] = _labels(bundle.config["labels"])
             _check_aliases(bundle.config.get("aliases", {}))
-            self.stages = [Stage.from_json(stage) for stage in bundle.config["stages"]]
             asked = [len(stage.weights) for stage in self.stages]
             if not asked or asked != sorted(asked) or asked[-1] > len(self._entries):
                 raise ValueError("labels, members and stages do not fit each other")
-
-    @classmethod
-    def load(cls, model: str | Path = "reviews", *, warm: bool = False) -> SentimentModel:
-        """Open a model by its name (`nlpkit models list`) or its folder.
-
-        :param warm: open all of its parts now, and not when they are first needed.
-        :raises BundleError: if there is none, or it is damaged, of a newer format, or made for another task.
-        :raises MissingPlugin: if a plugin that it needs is not installed.
-        """
-        return open_model(cls, model, warm=warm)
 
     def score(self, texts: Iterable[str]) -> list[Score]:
         """Score each text, in order.
@@ -80,6 +69,10 @@ class SentimentModel(SavedModel):
             raise SettingError(f"texts to score come in a list or another iterable, found one {type(texts).__name__}")
         for block in _blocks(texts):
             yield from self._score_block(block)
+
+    def scorer(self) -> Callable[[Sequence[Row]], list[Score]]:
+        """Return what scores rows of a file."""
+        return self.score_rows
 
     def score_rows(self, rows: Sequence[Row]) -> list[Score]:
         """Score rows of a file; a row that could not be read has no label, and its fault as the reason."""
@@ -118,25 +111,17 @@ class SentimentModel(SavedModel):
             self.member(position).logits(self.normaliser.batch(["好"]))
         self._evidence.reasons(["好"])
 
-    def check(self) -> list[str]:
-        """Open every member and score the bundle's own samples again.
+    def sample(self, text: str) -> dict[str, Any]:
+        """Answer a text as samples.json holds it, for `check`."""
+        (score,) = self.score([text])
+        return {"text": text, "label": score.label, "probabilities": score.probabilities}
 
-        :returns: a sentence for each sample that comes out otherwise than recorded.
-        :raises BundleError: if a file is damaged.
-        """
-        self.warm()
-        faults = []
-        with self.bundle.reading(SAMPLES):
-            samples = [(sample["text"], sample["probabilities"] or {}) for sample in self.bundle.json(SAMPLES)]
-            if not samples:
-                return [NO_SAMPLES]
-            for (text, expected), score in zip(samples, self.score(text for text, _ in samples), strict=True):
-                found = score.probabilities or {}
-                if expected.keys() != found.keys() or not all(
-                    abs(expected[k] - found[k]) <= TOLERANCE for k in expected
-                ):
-                    faults.append(f"{text!r}: expected {expected or None}, found {found or None}")
-        return faults
+    def compare(self, sample: Mapping[str, Any]) -> str | None:
+        """Score one of the bundle's samples again."""
+        text, expected = sample["text"], sample["probabilities"] or {}
+        found = self.score([text])[0].probabilities or {}
+        same = expected.keys() == found.keys() and all(abs(expected[k] - found[k]) <= TOLERANCE for k in expected)
+        return None if same else f"{text!r}: expected {expected or None}, found {found or None}"
 
     def _score_block(self, texts: Sequence[Any]) -> list[Score]:
         faults = [unfit(text) for text in texts]

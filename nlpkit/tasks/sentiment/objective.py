@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nlpkit.training.batching import Chosen, Rows, batches, in_order
+from nlpkit.tasks.sentiment.settings import ClassifierTraining
+from nlpkit.training.batching import Chosen, Rows, batches, logits_of
 from nlpkit.training.loop import Validation
-from nlpkit.training.settings import TrainingSettings
 
 
 class Classification:
@@ -28,7 +28,7 @@ class Classification:
         network: nn.Module,
         train: Rows,
         validation: Rows,
-        settings: TrainingSettings,
+        settings: ClassifierTraining,
         labels: int,
     ) -> None:
         self.module = network
@@ -87,16 +87,3 @@ def divergence(logits: Tensor, others: Tensor) -> Tensor:
     """Mean symmetric Kullback-Leibler divergence between two sets of logits ``(batch, labels)``, in nats."""
     a, b = logits.log_softmax(1), others.log_softmax(1)
     return ((a.exp() - b.exp()) * (a - b)).sum(1).mean() / 2
-
-
-def logits_of(network: nn.Module, rows: Rows, size: int = 64) -> Tensor:
-    """Logits ``(rows, labels)`` of all rows in their order, without gradients or dropout."""
-    network.eval()
-    found = torch.empty(0)
-    with torch.inference_mode():
-        for batch in in_order(rows.lengths, size):
-            logits = network(*rows.batch(batch)[:2])
-            if not len(found):  # one array for all: results kept one by one would hold on to the memory between them
-                found = logits.new_empty(len(rows), logits.shape[1])
-            found[torch.from_numpy(batch)] = logits
-    return found

@@ -17,23 +17,23 @@ from torch import Tensor, nn
 
 from nlpkit.errors import SettingError
 from nlpkit.model.network import Network
+from nlpkit.tasks.sentiment.settings import ClassifierTraining
 from nlpkit.text.vocabulary import PAD, UNKNOWN
 from nlpkit.training.batching import Chosen, Rows, batches
-from nlpkit.training.settings import TrainingSettings
 
 NEGATIVES = 400  # tokens that share a batch's softmax with the right ones
 SKEW = 0.75  # exponent on token counts by which they are drawn
 DROPOUT = 0.1
 
 
-def pretraining_settings(settings: TrainingSettings) -> TrainingSettings:
+def pretraining_settings(settings: ClassifierTraining) -> ClassifierTraining:
     """How the language model is trained; its epochs are all run, as nothing judges them."""
     return replace(
         settings, epochs=settings.pretrain, learning_rate=settings.pretrain_rate, weight_decay=0.001, optimizer="adamw"
     )
 
 
-class LanguageModel:
+class Pretraining:
     """The `Objective` that tells each token from what stands before it, and from what stands after.
 
     Sampled softmax with the log of the expected count subtracted (Jean et al. 2015, https://arxiv.org/abs/1412.2007);

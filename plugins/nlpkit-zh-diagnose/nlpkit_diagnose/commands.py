@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from nlpkit.commands.labelled import ENCODING
+from nlpkit.commands.options import ENCODING
 from nlpkit.commands.training import gathered
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 from nlpkit.errors import SettingError
-from nlpkit.training.settings import TrainingSettings
+from nlpkit.tasks.sentiment.settings import ClassifierTraining
 
 from nlpkit_diagnose.dealing import PARTS
 from nlpkit_diagnose.summary import of_encoder, summaries
@@ -41,7 +41,7 @@ class DigitSum(Task):
     about = "what do the first two digits add up to?"
     source = "generated"
     figure, higher, tutorial = "accuracy", True, "falls with length"
-    training = TrainingSettings
+    training = ClassifierTraining
     data = DigitSumData
     tables: ClassVar[Tables] = {
         **SYMBOLS,

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from nlpkit.errors import SettingError
-from nlpkit.training.settings import TrainingSettings
+from nlpkit.tasks.sentiment.settings import ClassifierTraining
 
 from nlpkit_diagnose.dealing import PARTS
 from nlpkit_diagnose.summary import dots, summaries
@@ -36,7 +36,7 @@ class Letters(Task):
     about = "does a string hold an a, else a b, else a c?"
     source = "generated"
     figure, higher, tutorial = "accuracy", True, "near 1.0"
-    training = TrainingSettings
+    training = ClassifierTraining
     data = LettersData
     tables: ClassVar[Tables] = {
         **SYMBOLS,

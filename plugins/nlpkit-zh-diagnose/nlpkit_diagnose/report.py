@@ -41,7 +41,7 @@ class Diagnosis:
     def to_json(self) -> dict[str, Any]:
         """Everything but the epochs."""
         from nlpkit import __version__
-        from nlpkit.training.runs import environment
+        from nlpkit.training.run import environment
 
         task = self.task
         return {

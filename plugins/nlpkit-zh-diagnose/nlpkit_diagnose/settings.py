@@ -4,21 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from nlpkit.errors import SettingError, nearest
+from nlpkit.model.head_settings import HeadSettings
 from nlpkit.plugins.registry import registry
-from nlpkit.training.settings import (
-    ONE_WAY,
-    HeadSettings,
-    assign,
-    check_component,
-    check_head,
-    check_training,
-    descend,
-    fill,
-)
+from nlpkit.training.settings import ONE_WAY, check_component, descend, fill, parse_assignment
 
 from nlpkit_diagnose.task import Settings, Task
 
@@ -36,9 +27,11 @@ def settings_of(
     :param data: of the table of that name, as options say it.
     :raises SettingError: for a name or a value that is wrong, saying what there is.
     """
-    tables: dict[str, Any] = {part: dict(table) for part, table in task.tables.items()}
+    tables: dict[str, Any] = {part: copy.deepcopy(dict(table)) for part, table in task.tables.items()}
     tables |= {ENCODER: {name: _begun(name) for name in encoders}, "data": dict(data)}
-    tables = assign(tables, assignments, partial(_places, [*task.tables, "data"]))
+    for (*path, last), value in map(parse_assignment, assignments):
+        for table in _places([*task.tables, "data"], tables, path, last):
+            table[last] = value
     return {name: _filled(task, {**tables, ENCODER: chosen}) for name, chosen in tables[ENCODER].items()}
 
 
@@ -83,12 +76,8 @@ def _filled(task: Task, tables: Mapping[str, Any]) -> Settings:
         if kind in tables:
             check_component(kind, tables[kind], task.name)
     training = fill(task.training, tables["training"], "training")
-    check_training(training)
     if getattr(training, "pretrain", 0):
         raise SettingError("training.pretrain makes a language model of texts, and here are none: leave it at 0")
     head = fill(HeadSettings, tables["head"], "head") if "head" in tables else None
-    if head is not None:
-        check_head(head)
-    lists = {name: tuple(value) if isinstance(value, list) else value for name, value in tables["data"].items()}
-    made = fill(task.data, lists, "data")
-    return Settings(copy.deepcopy(tables[ENCODER]), training, made, tables.get("embedding"), head)
+    data = fill(task.data, tables["data"], "data")
+    return Settings(copy.deepcopy(tables[ENCODER]), training, data, tables.get("embedding"), head)

@@ -61,8 +61,7 @@ class Sine(Task):
 
     def trial(self, condition: str, settings: Settings, seed: int) -> Trial:  # noqa: ARG002
         """The phases are drawn by the seed."""
-        from nlpkit.training.series import Series, SeriesNetwork, run_on
-
+        from nlpkit_diagnose.series import Series, SeriesNetwork, run_on
         from nlpkit_diagnose.trials import series_trial
 
         data: SineData = settings.data

@@ -119,8 +119,7 @@ class Stock(Task):
 
     def trial(self, condition: str, settings: Settings, seed: int) -> Trial:  # noqa: ARG002
         """Only the weights at the start depend on the seed."""
-        from nlpkit.training.series import Series, SeriesNetwork, outputs_of
-
+        from nlpkit_diagnose.series import Series, SeriesNetwork, outputs_of
         from nlpkit_diagnose.tables import scaled
         from nlpkit_diagnose.trials import series_trial
 

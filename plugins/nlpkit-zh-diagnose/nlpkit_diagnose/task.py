@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from nlpkit.training.settings import RowTraining
 
 if TYPE_CHECKING:
+    from nlpkit.model.head_settings import HeadSettings
     from nlpkit.training.loop import Objective
-    from nlpkit.training.settings import HeadSettings
 
 Tables: TypeAlias = Mapping[str, Mapping[str, Any]]
 ADAM: Mapping[str, Any] = {  # as torch has it, with one learning rate from the first step on

@@ -9,16 +9,24 @@ from typing import Any
 import numpy as np
 import torch
 from nlpkit.errors import PluginError, SettingError
-from nlpkit.model.network import Head, VectorNetwork
-from nlpkit.tasks.sentiment.objective import Classification, logits_of
+from nlpkit.model.head_settings import HeadSettings
+from nlpkit.model.network import Head, Network, VectorNetwork
+from nlpkit.tasks.sentiment.objective import Classification
+from nlpkit.tasks.sentiment.settings import ClassifierTraining
 from nlpkit.text.vocabulary import Tokens
-from nlpkit.training.batching import Rows
-from nlpkit.training.composition import Made, check_causal, check_encoder, compose, make
-from nlpkit.training.regression import Regression
-from nlpkit.training.series import Series, SeriesNetwork, SeriesPrediction
-from nlpkit.training.settings import HeadSettings, MemberSettings, TrainingSettings
+from nlpkit.training.batching import Rows, logits_of
+from nlpkit.training.components import (
+    Part,
+    check_causal,
+    check_encoder,
+    check_shapes,
+    fit_embedding,
+    make,
+)
 from numpy.typing import NDArray
 
+from nlpkit_diagnose.regression import Regression
+from nlpkit_diagnose.series import Series, SeriesNetwork, SeriesPrediction
 from nlpkit_diagnose.task import Measured, Settings, Trial
 
 Floats = NDArray[np.floating[Any]]
@@ -38,23 +46,19 @@ def string_trial(parts: Mapping[str, Strings], labels: int, settings: Settings) 
 
     :param parts: by `nlpkit_diagnose.dealing.PARTS`.
     """
-    assert isinstance(settings.training, TrainingSettings)
-    tokenizer = make("tokenizer", {"name": "char"})
-    documents = {place: [tokenizer.part.tokenize(text) for text in part.texts] for place, part in parts.items()}
-    member = MemberSettings(
-        "diagnose",
-        tokenizer={"name": "char"},
-        embedding=settings.embedding or {},
-        encoder=settings.encoder,
-        head=settings.head or HeadSettings(),
-        training=settings.training,
-    )
-    composition = compose(member, tokenizer, documents["train"], parts["train"].labels.tolist(), labels)
+    assert isinstance(settings.training, ClassifierTraining)
+    tokenizer = make("tokenizer", {"name": "char"}).instance
+    documents = {place: [tokenizer.tokenize(text) for text in part.texts] for place, part in parts.items()}
+    embedding = make("embedding", settings.embedding or {})
+    vocabulary = fit_embedding(embedding, documents["train"], parts["train"].labels.tolist())
+    encoder = make("encoder", settings.encoder, input_dim=embedding.instance.dim)
+    check_shapes(embedding, encoder)
+    head = Head.over(encoder.instance, settings.head or HeadSettings(), labels=labels)
+    network = Network(embedding.instance, encoder.instance, head)
     rows = {
-        place: Rows.of(composition.vocabulary.encode(Tokens.of(documents[place])).rows(), part.labels)
+        place: Rows.of(vocabulary.encode(Tokens.of(documents[place])).rows(), part.labels)
         for place, part in parts.items()
     }
-    network = composition.network
 
     def measure() -> Measured:
         right = logits_of(network, rows["test"]).argmax(1).numpy() == rows["test"].targets
@@ -62,7 +66,7 @@ def string_trial(parts: Mapping[str, Strings], labels: int, settings: Settings) 
 
     objective = Classification(network, rows["train"], rows["validation"], settings.training, labels)
     reads = not _last(settings) or reaches(network.encoder, network.embedding.dim)
-    return Trial(objective, composition.entry["encoder"]["config"], measure, reads)
+    return Trial(objective, encoder.instance.config, measure, reads)
 
 
 def number_trial(parts: Mapping[str, Rows], settings: Settings, measure: Callable[[Predict], Measured]) -> Trial:
@@ -73,11 +77,13 @@ def number_trial(parts: Mapping[str, Rows], settings: Settings, measure: Callabl
     """
     dim, outputs = parts["train"].inputs.shape[1], parts["train"].targets.shape[1]
     encoder = _encoder(settings, dim)
-    head = Head.over(encoder.part, settings.head or HeadSettings(), labels=outputs)
-    network = VectorNetwork(encoder.part, head)
+    head = Head.over(encoder.instance, settings.head or HeadSettings(), labels=outputs)
+    network = VectorNetwork(encoder.instance, head)
     objective = Regression(network, parts["train"], parts["validation"], settings.training)
-    reads = not _last(settings) or bool(parts["train"].lengths.max() == 1) or reaches(encoder.part, dim)
-    return Trial(objective, encoder.part.config, lambda: measure(lambda rows: logits_of(network, rows).numpy()), reads)
+    reads = not _last(settings) or bool(parts["train"].lengths.max() == 1) or reaches(encoder.instance, dim)
+    return Trial(
+        objective, encoder.instance.config, lambda: measure(lambda rows: logits_of(network, rows).numpy()), reads
+    )
 
 
 Predict = Callable[[Rows], Floats]
@@ -99,15 +105,15 @@ def series_trial(
     dim = train.inputs.shape[2]
     encoder = _encoder(settings, dim)
     check_causal(encoder, dim)
-    network = SeriesNetwork(encoder.part, dim=dim, outputs=outputs)
+    network = SeriesNetwork(encoder.instance, dim=dim, outputs=outputs)
     try:
         objective = SeriesPrediction(network, train, validation, settings.training, span)
     except (SettingError, PluginError) as error:
         raise type(error)(f"{encoder.component.name}: {error}") from error
-    return Trial(objective, encoder.part.config, lambda: measure(network))
+    return Trial(objective, encoder.instance.config, lambda: measure(network))
 
 
-def _encoder(settings: Settings, dim: int) -> Made:
+def _encoder(settings: Settings, dim: int) -> Part:
     encoder = make("encoder", settings.encoder, input_dim=dim)
     check_encoder(encoder, torch.zeros(2, 3, dim))
     return encoder

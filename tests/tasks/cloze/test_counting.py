@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nlpkit.tasks.cloze.counting import CountSettings, context_vocabulary, count_ngrams
+from nlpkit.tasks.cloze.counts import CountMember
 
 from nlpkit.errors import SettingError
 from nlpkit.tasks.cloze import counting
 from nlpkit.tasks.cloze.blanks import Blank
-from nlpkit.tasks.cloze.counting import CountSettings, context_vocabulary, count_ngrams
-from nlpkit.tasks.cloze.counts import CountMember
 from nlpkit.text.vocabulary import TableVocabulary
 
 ANSWERS = ["甲", "乙", "丙"]

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nlpkit.tasks.cloze.counting import CountSettings, context_vocabulary, count_ngrams
+from nlpkit.tasks.cloze.counts import CountMember
 from safetensors.numpy import load, save
 
 from nlpkit.tasks.cloze.blanks import Blank
-from nlpkit.tasks.cloze.counting import CountSettings, context_vocabulary, count_ngrams
-from nlpkit.tasks.cloze.counts import CountMember
 from nlpkit.text.vocabulary import TableVocabulary
 
 TEXTS = ["甲乙丙", "甲丁丙", "甲乙丙", "乙丙乙丙丁", "丁", "", "丙甲，"]

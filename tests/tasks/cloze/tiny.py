@@ -7,11 +7,11 @@ from functools import cache
 
 import numpy as np
 import pytest
+from nlpkit.tasks.cloze.counting import CountSettings, count_ngrams
 from safetensors.numpy import save
 
 from nlpkit.components.tokenizers import rjieba
 from nlpkit.tasks.cloze.blanks import Blank
-from nlpkit.tasks.cloze.counting import CountSettings, count_ngrams
 from nlpkit.text.normalisation import Normaliser
 from nlpkit.text.vocabulary import TableVocabulary, dump_vocabulary
 from tests.tiny import component, stage

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
+from nlpkit.training.composition import restore  # noqa: E402
 from safetensors.numpy import load as load_arrays  # noqa: E402
 
 import nlpkit  # noqa: E402
@@ -25,7 +26,6 @@ from nlpkit.tasks.sentiment.run import train  # noqa: E402
 from nlpkit.text.corpus import Example  # noqa: E402
 from nlpkit.text.split import fingerprint, split  # noqa: E402
 from nlpkit.text.vocabulary import TableVocabulary, dump_vocabulary, load_vocabulary  # noqa: E402
-from nlpkit.training.composition import restore  # noqa: E402
 from nlpkit.training.events import (  # noqa: E402
     AlikeLabels,
     FewRows,

@@ -8,8 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
-from torch.nn import functional  # noqa: E402
-
 from nlpkit.errors import SettingError  # noqa: E402
 from nlpkit.training.checkpoint import Checkpoint  # noqa: E402
 from nlpkit.training.loop import Epoch, Step, fit  # noqa: E402
@@ -17,6 +15,7 @@ from nlpkit.training.series import Series, SeriesPrediction, outputs_of, run_on 
 from nlpkit.training.settings import TrainingSettings  # noqa: E402
 from tests.training.networks import weights  # noqa: E402
 from tests.training.test_carrying import DIM, NETWORKS, OUTPUTS, series_network  # noqa: E402
+from torch.nn import functional  # noqa: E402
 
 pytestmark = pytest.mark.train
 SETTINGS = TrainingSettings(epochs=3, batch_size=2, learning_rate=0.05)

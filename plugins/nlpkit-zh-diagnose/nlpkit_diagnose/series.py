@@ -8,17 +8,18 @@ from typing import Any
 
 import numpy as np
 import torch
+from nlpkit.errors import SettingError
+from nlpkit.model.stateful import State, StatefulNetwork
+from nlpkit.plugins.base import Encoder
+from nlpkit.training.batching import Chosen
+from nlpkit.training.carrying import Carrying
+from nlpkit.training.loop import Validation
+from nlpkit.training.settings import RowTraining
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nlpkit.errors import SettingError
-from nlpkit.plugins.base import Encoder
-from nlpkit.training.batching import Chosen
-from nlpkit.training.carrying import Carrying, State, StatefulNetwork
-from nlpkit.training.loop import Validation
-from nlpkit.training.regression import check_monitor
-from nlpkit.training.settings import RowTraining
+from nlpkit_diagnose.regression import check_monitor
 
 
 @dataclass(frozen=True)

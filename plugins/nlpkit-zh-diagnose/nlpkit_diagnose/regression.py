@@ -7,14 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
-
 from nlpkit.errors import SettingError
-from nlpkit.tasks.sentiment.objective import logits_of
-from nlpkit.training.batching import Chosen, Rows, batches
+from nlpkit.training.batching import Chosen, Rows, batches, logits_of
 from nlpkit.training.loop import Validation
 from nlpkit.training.settings import LoopSettings, RowTraining
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 
 class Regression:

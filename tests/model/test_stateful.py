@@ -6,10 +6,11 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
+from nlpkit.training.series import SeriesNetwork  # noqa: E402
+
 from nlpkit.errors import PluginError, SettingError  # noqa: E402
 from nlpkit.plugins.registry import registry  # noqa: E402
 from nlpkit.training.carrying import Carrying  # noqa: E402
-from nlpkit.training.series import SeriesNetwork  # noqa: E402
 
 pytestmark = pytest.mark.train
 DIM, OUTPUTS, TIME = 2, 3, 7

@@ -1,0 +1,110 @@
+"""``nlpkit TASK evaluate``."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nlpkit.commands import warn
+from nlpkit.commands.options import model_option, options_of_dataclass, read_rows, renames, row_options
+from nlpkit.errors import DataError
+from nlpkit.tasks.base import Task, resolve
+
+if TYPE_CHECKING:
+    from nlpkit.tasks.metrics import Metrics
+    from nlpkit.text.corpus import Example
+
+HELP = """Measure a model on rows of your own, by the figures that its card has.
+
+A CORPUS is what `train` takes: a file, a folder, or the name of a corpus that `nlpkit corpus list` shows. Of several,
+each is measured, and all together.
+"""
+
+
+def command(task: Task) -> click.Command:
+    """Make the command of a task."""
+    own, params = options_of_dataclass(task.measure_options)
+    params = [
+        click.Argument(["corpora"], nargs=-1, required=True, metavar="CORPUS..."),
+        model_option(task),
+        *params,
+        click.Option(["--by", "group"], metavar="COLUMN", help="Also report each value of this column."),
+        *row_options(task),
+        click.Option(
+            ["--format", "-f", "kind"], type=click.Choice(["table", "json"]), default="table", show_default=True
+        ),
+    ]
+
+    def callback(**said: Any) -> None:
+        options = {name: said.pop(name) for name in own}
+        _evaluate(task, options, **said)
+
+    about = f"{HELP}\n{inspect.cleandoc(task.evaluate_about)}" if task.evaluate_about else HELP
+    return click.Command("evaluate", params=params, callback=callback, help=about)
+
+
+def _evaluate(
+    task: Task,
+    options: Mapping[str, Any],
+    *,
+    corpora: Sequence[str],
+    model: str,
+    group: str | None,
+    kind: str,
+    labels: Sequence[str] = (),
+    **columns: Any,
+) -> None:
+    from nlpkit.commands import tell_json
+    from nlpkit.text.corpus import renamed
+
+    saved, measure = resolve(task.model).load(model), resolve(task.measure)
+    names: dict[str, str] = saved.bundle.config.get("aliases", {}) | renames(labels)
+    read = resolve(task.read) if task.read else None
+    if group:
+        columns["group_column"] = group
+    given: dict[str, Any] = {
+        "kept": {*names, *getattr(saved, "labels", ())},
+        "blank_lines": saved.in_order,
+        "read": read,
+    }
+
+    def rows(chosen: Sequence[str]) -> Iterator[Example]:
+        found = read_rows(task, chosen, **given, **columns)
+        return renamed(found, names) if names else found
+
+    metrics: dict[str, Metrics] = {}
+    if group or len(corpora) > 1:
+        from nlpkit.text.groups import groups
+
+        examples = list(rows(corpora))
+        for name, numbers in groups(examples).items():
+            metrics[name] = measure(saved, (examples[number] for number in numbers), **options)
+    else:
+        metrics["all"] = measure(saved, rows(corpora), **options)
+    if not metrics["all"].rows_measured:
+        raise DataError(f"{', '.join(corpora)}: {metrics['all'].nothing(options)}")
+    for sentence in metrics["all"].doubts(saved):
+        warn(sentence)
+    if kind == "json":
+        tell_json({name: figures.to_json() for name, figures in metrics.items()})
+    else:
+        show_metrics(metrics)
+
+
+def show_metrics(metrics: Mapping[str, Metrics]) -> None:
+    """Print figures by name, and below them what is drawn or said of all rows."""
+    from nlpkit.commands import console, table
+    from nlpkit.tasks.metrics import table_of
+
+    screen = console()
+    for drawn in (table_of(metrics), *metrics["all"].tables()):
+        shown = table(*drawn.columns)
+        for row in drawn.rows:
+            shown.add_row(*row)
+        screen.print(shown)
+    for name, figures in metrics.items():
+        for sentence in figures.remarks(name):
+            screen.print(sentence)

@@ -1,0 +1,157 @@
+"""Options that commands of all tasks have: one meaning, one name; and options of commands made of dataclasses."""
+
+from __future__ import annotations
+
+import types
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
+
+import click
+
+from nlpkit.commands import FILE, say
+from nlpkit.errors import SettingError
+from nlpkit.plugins.options import Option, Range, options_of
+from nlpkit.tasks.base import Task
+from nlpkit.text.labels import rename_options
+
+if TYPE_CHECKING:
+    from nlpkit.text.corpus import Example, Faults
+
+ABOUT_ENCODING = "Of the input; found out unless said: UTF-8, GB18030, Big5, UTF-16."
+ENCODING = click.option("--encoding", help=ABOUT_ENCODING)  # for commands that are functions
+COLUMN = click.option("--column", "-c", help="Column of the text.")
+WORDS = 4  # that were taken for no label, named
+
+
+def encoding_option() -> click.Option:
+    """Make the option ``--encoding``."""
+    return click.Option(["--encoding"], help=ABOUT_ENCODING)
+
+
+def model_option(task: Task) -> click.Option:
+    """Make the option ``--model``."""
+    shipped = task.default_model
+    return click.Option(
+        ["--model", "-m"],
+        default=shipped,
+        show_default=shipped is not None,
+        required=shipped is None,
+        help="A model's name or folder.",
+    )
+
+
+def row_options(task: Task) -> list[click.Parameter]:
+    """Make the options that say which columns of a corpus hold what, and in which encoding."""
+    columns = [click.Option(["--column", "-c"], help="Column of the text.")]
+    if task.rows.answer:
+        columns.append(click.Option(["--label-column"], help=f"Column of the {task.rows.answer}."))
+    if task.rows.answer == "label":
+        columns.append(
+            click.Option(
+                ["--label", "labels"],
+                multiple=True,
+                metavar="FOUND=NAME",
+                help="Rename a label of the corpus: 1=positive; 3= leaves its rows out.",
+            )
+        )
+    return [*columns, encoding_option()]
+
+
+def options_of_dataclass(kind: type[Any] | None) -> tuple[list[str], list[click.Parameter]]:
+    """Make an option of each field of a dataclass; return their names, too."""
+    options = list(options_of(kind).values()) if kind else []
+    return [option.name for option in options], [_option(option) for option in options]
+
+
+def _option(option: Option) -> click.Option:
+    flags = [f"--{option.name.replace('_', '-')}", option.name]
+    if option.annotation is bool:
+        return click.Option(flags, is_flag=True, default=option.default, help=option.help)
+    shown = option.default is not None
+    return click.Option(
+        flags, type=_type(option.annotation), default=option.default, show_default=shown, help=option.help
+    )
+
+
+def _type(annotation: Any) -> Any:
+    """The type that click has for an annotation."""
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin in (Union, types.UnionType):
+        return _type(next(arg for arg in args if arg is not type(None)))
+    if origin is Literal:
+        return click.Choice(list(args))
+    if origin is Annotated:
+        bounds = next((extra for extra in args[1:] if isinstance(extra, Range)), Range())
+        limits = {"min_open": bounds.low_open, "max_open": bounds.high_open}
+        if args[0] is int:
+            return click.IntRange(
+                None if bounds.low is None else int(bounds.low),
+                None if bounds.high is None else int(bounds.high),
+                **limits,
+            )
+        return click.FloatRange(bounds.low, bounds.high, **limits) if args[0] is float else _type(args[0])
+    return FILE if annotation is Path else annotation
+
+
+def read_rows(
+    task: Task,
+    corpora: Sequence[str],
+    *,
+    kept: Collection[str] = (),
+    blank_lines: bool = False,
+    read: Callable[..., Iterable[Example]] | None = None,
+    **columns: str | None,
+) -> Iterator[Example]:
+    """Read rows as they are asked for; at the end say on stderr how many were left out and why.
+
+    :param kept: labels such as ``none`` that are meant.
+    :param blank_lines: every line of a file of lines is a row as it stands, blank ones too.
+    :param read: what reads a corpus, if it is not read as those of the task are.
+    """
+    from nlpkit.text.catalogue import examples_of, texts_of
+    from nlpkit.text.corpus import Faults
+
+    faults = Faults()
+    renamed = {"text_column": columns.pop("column", None), **columns}
+    if task.rows.answer is None:
+        renamed.pop("label_column", None)
+        renamed.pop("group_column", None)
+    for corpus in corpora:
+        if read is not None:
+            yield from read(corpus, faults=faults, **renamed)
+        elif task.rows.answer is None:
+            yield from texts_of(corpus, faults=faults, blank_lines=blank_lines, **renamed)
+        else:
+            yield from examples_of(corpus, faults=faults, kept=kept, **renamed)
+    say_left_out(faults)
+
+
+def say_left_out(faults: Faults) -> None:
+    """Say on stderr how many rows were left out and why, if any were."""
+    if faults:
+        say(f"{faults.total():,} rows were left out: {faults}")
+    if faults.no_labels:
+        words = ", ".join(f"{word!r} ({rows:,})" for word, rows in faults.no_labels.most_common(WORDS))
+        first = faults.no_labels.most_common(1)[0][0]
+        say(f"taken for no label: {words}; {rename_options({first: first})} keeps it as a class")
+
+
+def count_reasons(reasons: Counter[str]) -> str:
+    """Return ``3 empty, 1 no label``."""
+    return ", ".join(f"{n:,} {reason}" for reason, n in reasons.most_common())
+
+
+def renames(pairs: Iterable[str]) -> dict[str, str]:
+    """Return what the values of ``--label`` say.
+
+    :raises SettingError: for one that is no FOUND=NAME.
+    """
+    names = {}
+    for pair in pairs:
+        old, equals, new = pair.partition("=")
+        if not equals or not old:
+            raise SettingError(f"--label expects FOUND=NAME such as 1=positive, found {pair!r}")
+        names[old] = new
+    return names

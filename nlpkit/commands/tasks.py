@@ -1,0 +1,26 @@
+"""The group of commands that every task has: its verbs, ``evaluate``, ``train``."""
+
+from __future__ import annotations
+
+import inspect
+
+import click
+
+from nlpkit.commands import answering, evaluating, training
+from nlpkit.commands.groups import DefaultGroup
+from nlpkit.tasks.base import Task
+
+
+def group(task: Task) -> click.Group:
+    """Make the commands of a task."""
+    about = inspect.cleandoc(task.about)
+    made = (
+        DefaultGroup(task.name, default=task.verbs[0].name, help=about)
+        if task.shorthand
+        else click.Group(task.name, help=about)
+    )
+    for verb in task.verbs:
+        made.add_command(answering.command(task, verb), verb.name)
+    made.add_command(evaluating.command(task))
+    made.add_command(training.command(task))
+    return made

@@ -1,0 +1,39 @@
+"""How states become numbers: what a head is told. Apart from the head, which needs torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from nlpkit.errors import SettingError, nearest
+from nlpkit.plugins.options import Count, Share
+
+POOLINGS = ("attention", "last", "max", "mean", "sqrtn", "sum")
+
+
+@dataclass(frozen=True)
+class HeadSettings:
+    """How states become logits.
+
+    :param pooling: attention, last, max, mean, sum, or sqrtn (the sum over the square root of the length); or several
+        side by side: ``max+attention``.
+    :param hidden: units of a layer with ReLU between; 0 for none.
+    :param norm: none, layer or batch: how these units are normalised before the ReLU.
+    :param dropout: on what goes into each layer.
+    :param projection: false: the pooled states are the logits but for a bias, one a label.
+    :raises SettingError: for a value that no head could use.
+    """
+
+    pooling: str = "max"
+    hidden: Count = 0
+    norm: Literal["none", "layer", "batch"] = "none"
+    dropout: Share = 0.0
+    projection: bool = True
+
+    def __post_init__(self) -> None:
+        for pooling in self.pooling.split("+"):
+            if pooling not in POOLINGS:
+                there_is = nearest(pooling, POOLINGS)
+                raise SettingError(f"there is no pooling {pooling!r}{there_is}, or several joined by +")
+        if self.norm != "none" and not self.hidden:
+            raise SettingError(f"head.norm={self.norm} normalises hidden units, and there are none: set head.hidden")

@@ -1,0 +1,61 @@
+"""What training a classifier is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from nlpkit.errors import SettingError
+from nlpkit.plugins.options import Count, Positive, Share, Weight
+from nlpkit.training.settings import RowTraining, RunSettings
+from nlpkit.training.text_network import TextNetworkSettings
+
+
+@dataclass(frozen=True)
+class ClassifierTraining(RowTraining):
+    """The training of a classifier.
+
+    :param loss: cross_entropy; bce, binary cross entropy of each label against the others; or mse, the squared error of
+        the probabilities (Brier 1950).
+    :param label_smoothing: share of each target that is spread over all labels.
+    :param class_weights: none; or balanced, where each label counts as much as any other, however rare.
+    :param r_drop: weight of the difference between two passes under dropout (Liang et al. 2021,
+        https://arxiv.org/abs/2106.14448); doubles the time.
+    :param pretrain: epochs as a two-way language model before the first; for a recurrent encoder with one layer.
+    :param pretrain_rate: its learning rate.
+    """
+
+    loss: Literal["cross_entropy", "bce", "mse"] = "cross_entropy"
+    label_smoothing: Share = 0.0
+    class_weights: Literal["none", "balanced"] = "none"
+    r_drop: Weight = 0.0
+    pretrain: Count = 0
+    pretrain_rate: Positive = 4e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierSettings(TextNetworkSettings):
+    """What a member of a classifier is told."""
+
+    training: ClassifierTraining = ClassifierTraining()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SentimentSettings(RunSettings):
+    """A whole run.
+
+    :param labels: names for the labels found in the corpus: ``{"1": "positive"}``; others keep theirs.
+    :param exits: for each member but the last, the probability from which on the later ones are not asked.
+    :raises SettingError: for exits that are none.
+    """
+
+    labels: Mapping[str, str] = field(default_factory=dict)
+    exits: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.exits) > len(self.members) - 1:
+            raise SettingError(f"exits has {len(self.exits)} values, more than members - 1: {len(self.members) - 1}")
+        if not all(0 < leave <= 1 for leave in self.exits):
+            raise SettingError(f"exits are probabilities above 0, found: {list(self.exits)}")

@@ -1,0 +1,71 @@
+"""Sentiment as a task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from nlpkit.tasks.base import Rows, Task, Verb
+
+if TYPE_CHECKING:
+    from nlpkit.model.bundle import Bundle
+
+
+def describe(bundle: Bundle) -> Mapping[str, Any]:
+    """Its labels."""
+    return {"labels": [str(label) for label in bundle.config["labels"]]}
+
+
+def _recipe(components: Mapping[str, str | None]) -> str:
+    """A linear model on n-grams, unless a network is asked for."""
+    network = components.get("embedding") or components.get("encoder")
+    return "ngrams" if components.get("embedding") == "ngrams" or not network else "network"
+
+
+SENTIMENT = Task(
+    name="sentiment",
+    about="""Is a text good or bad, or whatever your labels say, and how sure are we.
+
+    \b
+    nlpkit sentiment score reviews.txt       is each review good or bad, and how sure are we
+    nlpkit sentiment train corpus.csv -o mine
+    nlpkit sentiment evaluate test.csv --model mine
+    """,
+    model="nlpkit.tasks.sentiment.model:SentimentModel",
+    run="nlpkit.tasks.sentiment.run:SentimentRun",
+    measure="nlpkit.tasks.sentiment.metrics:measure",
+    verbs=(
+        Verb(
+            name="score",
+            about="""Score reviews: a row for each row that goes in, in order.
+
+            FILES hold a review a line, or are CSV or TSV with a header; - is stdin, and so is nothing at all. A row
+            that cannot be scored (empty, without any known character, undecodable) has no label but a reason.
+
+            The format is what the name of --output says; else a table on a terminal, CSV or TSV for the same, JSONL for
+            lines.
+
+            \b
+            nlpkit sentiment score reviews.txt
+            nlpkit sentiment score --text "质量很好，下次还来" --text "不建议购买"
+            nlpkit sentiment score orders.csv --column 评价 -o scored.csv
+            cat reviews.txt | nlpkit sentiment score --format jsonl | jq .label
+            """,
+            method="scorer",
+            form="nlpkit.tasks.sentiment.form:ScoreForm",
+        ),
+    ),
+    use="nlpkit sentiment score FILE",
+    rows=Rows(answer="label"),
+    recipes="nlpkit.tasks.sentiment:recipes",
+    recipe=_recipe,
+    default_model="reviews",
+    describe=describe,
+    evaluate_about="""\b
+    nlpkit sentiment evaluate labelled.csv
+    nlpkit sentiment evaluate minimal_pairs.csv --by category
+    nlpkit sentiment evaluate test.csv --model mine --label 1=positive --label 0=negative
+    """,
+    recipes_about="""Recipes: ngrams (the default: linear, seconds), network (what --encoder and --embedding start
+    from), lstm, tutorial, word2vec (needs nlpkit-zh-word2vec), stacked, reviews (the shipped model).""",
+)

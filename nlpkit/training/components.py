@@ -1,0 +1,171 @@
+"""Makes the components that settings name, and refuses early what does not go together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from nlpkit.errors import NlpkitError, PluginError, SettingError
+from nlpkit.plugins.base import PARTS
+from nlpkit.plugins.registry import Component, registry
+from nlpkit.text.normalisation import Normaliser
+from nlpkit.text.vocabulary import UNKNOWN, HashVocabulary, TableVocabulary, Vocabulary
+
+
+@dataclass(frozen=True)
+class Part:
+    """A component's instance, and where it came from."""
+
+    component: Component
+    instance: Any
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What a bundle keeps of it."""
+        origin = {"distribution": self.component.distribution, "version": self.component.version}
+        return {"name": self.component.name, **origin, "config": dict(self.instance.config)}
+
+
+def make(kind: str, chosen: Mapping[str, Any], *, normaliser: Normaliser | None = None, **fixed: Any) -> Part:
+    """Make the component that settings name.
+
+    :param normaliser: of the texts, for a component that has a use for it.
+    :raises SettingError: for a name that nobody registers, or options that it refuses.
+    :raises PluginError: if it is not what its kind promises.
+    """
+    options = dict(chosen)
+    component = registry().get(kind, options.pop("name"))
+    part = Part(component, component.create(options, normaliser=normaliser, **fixed))
+    if lacking := [name for name in PARTS[kind] if not hasattr(part.instance, name)]:
+        raise PluginError(f"{_whose(part)} lacks {' and '.join(lacking)}: see the protocol in docs/plugins.md")
+    return part
+
+
+def check_pair(tokenizer: Part, embedding: Part) -> None:
+    """Refuse a tokenizer and an embedding of which one goes with others only, unless the other names it.
+
+    :raises SettingError: saying which.
+    """
+    sides = (tokenizer, embedding, "embeddings"), (embedding, tokenizer, "tokenizers")
+    wanted = [(one, other, getattr(one.instance, those, None)) for one, other, those in sides]
+    if not any(names is not None and other.component.name in names for _, other, names in wanted):
+        for one, other, names in wanted:
+            if names is not None:
+                raise SettingError(
+                    f"the {one.component.kind} {one.component.name} goes with the {other.component.kind} "
+                    f"{' or '.join(names)}, not with {other.component.name}"
+                )
+    if hasattr(embedding.instance, "check_tokenizer"):
+        embedding.instance.check_tokenizer(tokenizer.instance)
+
+
+def check_shapes(embedding: Part, encoder: Part) -> None:
+    """See on two rows that vectors and states are as long as their plugins say.
+
+    :raises PluginError: naming the one that is not.
+    """
+    vectors = _try(embedding, torch.full((2, 3), UNKNOWN))
+    _check_shape(embedding, "dim", vectors, embedding.instance.dim)
+    check_encoder(encoder, vectors)
+
+
+def check_encoder(encoder: Part, vectors: torch.Tensor) -> None:
+    """See that of vectors ``(2, 3, dim)`` an encoder makes states as long as it says.
+
+    :raises PluginError: naming it, if it does not.
+    """
+    returned = _try(encoder, vectors)
+    if not (isinstance(returned, tuple) and len(returned) == 2):
+        raise PluginError(f"{_whose(encoder)} returns {type(returned).__name__}, not states and a state to carry on")
+    _check_shape(encoder, "output_dim", returned[0], encoder.instance.output_dim)
+    if (ways := getattr(encoder.instance, "directions", 1)) not in (1, 2) or encoder.instance.output_dim % ways:
+        raise PluginError(f"{_whose(encoder)} says directions {ways!r}: expected 1, or 2 where a state has two halves")
+    if not bool(returned[0][_two_rows()].isfinite().all()):
+        raise PluginError(f"{_whose(encoder)} returns states that are no numbers, before anything is learnt")
+    if returned[0].dtype != vectors.dtype:
+        raise PluginError(f"{_whose(encoder)} returns states of {returned[0].dtype}, not of {vectors.dtype}")
+    try:
+        json.dumps(encoder.instance.config)
+    except (TypeError, ValueError) as error:
+        raise PluginError(f"{_whose(encoder)} has a config that is no JSON: {error}") from error
+
+
+def check_causal(encoder: Part, dim: int) -> None:
+    """Refuse an encoder whose states have seen what they shall foretell.
+
+    :param dim: numbers in a vector.
+    :raises SettingError: saying what to set, if it says that it is not causal.
+    :raises PluginError: if it says that it is, and is not.
+    """
+    if not encoder.instance.causal:
+        known = ("bidirectional", "encoder.bidirectional=false"), ("causal", "encoder.causal=true")
+        options = [option for name, option in known if name in encoder.instance.config]
+        mend = f"set {options[0]}" if options else "choose another, such as lstm (or say causal = True, if it is)"
+        name = encoder.component.name
+        raise SettingError(f"the encoder {name} sees what comes after, which is yet to come: {mend}")
+    vectors = torch.linspace(-1, 1, 6 * dim).view(2, 3, dim)
+    other = torch.cat([vectors[:, :1], -vectors[:, 1:]], 1)  # the same first step
+    before, after = (_try(encoder, read)[0][:, 0] for read in (vectors, other))
+    if not torch.allclose(before, after, rtol=1e-4, atol=1e-5):
+        raise PluginError(f"{_whose(encoder)} says causal = True, but its first state changes with what comes after")
+
+
+def fit_embedding(embedding: Part, documents: Iterable[Sequence[str]], targets: Sequence[int]) -> Vocabulary:
+    """Fit an embedding to documents.
+
+    :raises PluginError: for a fault of its code.
+    """
+    with _blaming(embedding, "cannot be fitted"):
+        vocabulary = embedding.instance.fit(documents, targets)
+    if not isinstance(vocabulary, TableVocabulary | HashVocabulary):
+        raise PluginError(f"{_whose(embedding)} returns {type(vocabulary).__name__} from fit, not a vocabulary")
+    return vocabulary
+
+
+def _two_rows() -> torch.Tensor:
+    """The mask of two rows, of three steps and of two."""
+    return torch.tensor([[True, True, True], [True, True, False]])
+
+
+def _try(part: Part, inputs: torch.Tensor) -> Any:
+    """What a part makes of two rows of three and two, outside training."""
+    mode = part.instance.training
+    with torch.inference_mode(), _blaming(part, "fails on 2 rows of 3 tokens"):
+        found = part.instance.eval()(inputs, _two_rows())
+    part.instance.train(mode)
+    return found
+
+
+@contextmanager
+def _blaming(part: Part, what: str) -> Iterator[None]:
+    """Whatever a stranger's code raises is one sentence that names the component; files and memory keep their own."""
+    try:
+        yield
+    except (NlpkitError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        said = " ".join(str(error).split())
+        raise PluginError(f"{_whose(part)} {what}: {type(error).__name__}: {said}") from error
+
+
+def _whose(part: Part) -> str:
+    component = part.component
+    return f"the {component.kind} {component.name!r} of {component.distribution} {component.version}"
+
+
+def _check_shape(part: Part, name: str, found: Any, said: int) -> None:
+    shape = tuple(getattr(found, "shape", ()))
+    if shape != (2, 3, said):
+        raise PluginError(
+            f"{_whose(part)} says {name} {said}, but for 2 rows of 3 tokens it returns {shape}, not {(2, 3, said)}"
+        )
+
+
+def remarks_of(*parts: Part) -> list[str]:
+    """What parts have to say of the files that they were given, each sentence once."""
+    return list(dict.fromkeys(remark for one in parts for remark in getattr(one.instance, "remarks", ())))

@@ -1,0 +1,165 @@
+"""A dry run: what a run would compose, how large it would be and how fast, from the first rows of a corpus."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import tempfile
+import time
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from nlpkit.model.bundle import WEIGHTS
+from nlpkit.tasks.base import Task, resolve
+from nlpkit.text.corpus import Example
+from nlpkit.training.events import Event, Remark
+from nlpkit.training.loop import Diverged, Objective, Step, fit
+from nlpkit.training.member import Layer, Member, open_member
+from nlpkit.training.run import Run, count_rows
+from nlpkit.training.run_folder import CORPUS
+from nlpkit.training.settings import LoopSettings
+
+T = TypeVar("T")
+READ = 1_000_000  # rows of the corpus that are read at most
+ROWS = 20_000  # of them by which the run is judged
+SECONDS = 3.0  # of training show the speed
+TOLD = ("epochs", "batch_size", "batch_tokens", "streams", "loss", "optimizer", "learning_rate", "patience")
+WARM = 3  # steps that are left out: a network warms up
+
+
+@dataclass(frozen=True)
+class LoopPlan:
+    """A loop as it would be.
+
+    :param what: that it is, if it is not the main one.
+    :param epoch: seconds that an epoch over the sample takes, on this machine as busy as it is now; None for too few
+        steps to tell.
+    """
+
+    what: str
+    epochs: int
+    epoch: float | None
+
+
+@dataclass(frozen=True)
+class MemberPlan:
+    """One member as it would be.
+
+    :param size: bytes in the model, without the weights as trained.
+    :param weights: bytes of these.
+    :param training: settings of the loop that are not the defaults, and those that say how long it lasts.
+    """
+
+    name: str
+    layers: Sequence[Layer]
+    vocabulary: int
+    parameters: int
+    runtime: str
+    size: int
+    weights: int
+    loops: Sequence[LoopPlan]
+    training: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A whole run, judged by its first rows.
+
+    :param rows: read; ``whole`` says whether these were all.
+    :param sample: of these, by which it was judged.
+    :param train: training rows among the sample; ``labels`` counts them by label.
+    :param remarks: what a user should know of the files that parts were given, and of the rows.
+    """
+
+    rows: int
+    whole: bool
+    sample: int
+    train: int
+    labels: Mapping[str, int]
+    members: Sequence[MemberPlan]
+    remarks: Sequence[str] = ()
+
+
+def plan(task: Task, rows: Iterable[Example], settings: Any) -> Plan:
+    """Compose every member on the first rows, train each for a moment, and keep nothing.
+
+    :raises DataError: if these rows could not be trained on.
+    """
+    run: Run = resolve(task.run)(task, settings)
+    remarks = run.rehearse()
+    sample, read, whole = _sample(rows, settings.seed)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:  # Windows holds on to files that are mapped
+        folder = Path(name)
+        corpus = drain(run.store(folder / CORPUS, sample), remarks)
+        counts = count_rows(corpus, labelled=task.rows.answer == "label")
+        remarks += run.remarks(corpus)
+        data = drain(run.prepare(folder, corpus), remarks)
+        members = [_member(run.member(position, data), folder) for position in range(len(settings.members))]
+        return Plan(read, whole, len(sample), counts.train, counts.labels, members, remarks)
+
+
+def _sample(rows: Iterable[Example], seed: int) -> tuple[list[Example], int, bool]:
+    """Rows drawn evenly from the first (Vitter 1985, algorithm R), how many were read, and whether these are all."""
+    draw, read = random.Random(seed), 0
+    sample: list[Example] = []
+    rows = iter(rows)
+    for read, example in enumerate(itertools.islice(rows, READ), start=1):
+        if len(sample) < ROWS:
+            sample.append(example)
+        elif (place := draw.randrange(read)) < ROWS:
+            sample[place] = example
+    return sample, read, next(rows, None) is None
+
+
+def _member(member: Member, folder: Path) -> MemberPlan:
+    drain(open_member(member, folder), [])
+    started, layers = member.started(), member.layers()
+    loops: list[LoopPlan] = []
+
+    def minimise(
+        objective: Objective, settings: LoopSettings, what: str = ""
+    ) -> Generator[Event, None, Diverged | None]:
+        loops.append(LoopPlan(what, settings.epochs, _epoch(fit(objective, settings, member.seed))))
+        yield from ()
+        return None
+
+    drain(member.train(minimise), [])
+    stored = member.export()
+    return MemberPlan(
+        *(member.name, layers, started.vocabulary if started else 0, started.parameters if started else 0),
+        *(stored.entry["runtime"], stored.size, len(stored.files.get(WEIGHTS, b"")), loops),
+        _told(getattr(member.settings, "training", None)),
+    )
+
+
+def _told(training: Any) -> dict[str, Any]:
+    if training is None:
+        return {}
+    defaults = {f.name: f.default for f in fields(training) if f.default is not MISSING}
+    return {k: v for k, v in asdict(training).items() if k in TOLD or v != defaults.get(k)}
+
+
+def _epoch(events: Iterator[Any]) -> float | None:
+    """Seconds that an epoch takes, of a loop that is given up after a moment."""
+    steps, began, each = 0, 0.0, 0
+    for count, event in enumerate((e for e in events if isinstance(e, Step)), start=1):
+        if count <= WARM:
+            began = time.monotonic()
+            continue
+        steps, each = steps + 1, event.steps
+        if time.monotonic() - began > SECONDS:
+            break
+    return each * (time.monotonic() - began) / steps if steps else None
+
+
+def drain(steps: Generator[Any, None, T], remarks: list[str]) -> T:
+    """Return what a generator returns at its end; take down the remarks among its events."""
+    while True:
+        try:
+            event = next(steps)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        if isinstance(event, Remark):
+            remarks.append(event.sentence)

@@ -1,0 +1,301 @@
+"""A member of a model while it is trained: prepared → trained → exported → compared, each part kept where it is done.
+
+This is the one procedure for members of all kinds; a kind says what its parts are.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from nlpkit.files import write_synced
+from nlpkit.model.bundle import VOCABULARY, WEIGHTS, Bundle, dump_json
+from nlpkit.model.network import dump_weights
+from nlpkit.text.vocabulary import Vocabulary, dump_vocabulary, load_vocabulary
+from nlpkit.training.checkpoint import Checkpoint
+from nlpkit.training.components import Part
+from nlpkit.training.events import Event, Fitting, MemberExported, MemberStarted, Working
+from nlpkit.training.export import check_agreement
+from nlpkit.training.history import History
+from nlpkit.training.loop import Diverged, Epoch, Objective, Resumed, fit
+from nlpkit.training.settings import LoopSettings, MemberSettings
+from nlpkit.training.storage import completed
+
+ENTRY, FACTS, VALIDATION = "entry.json", "trained.json", "validation.npy"
+CHECKED = 512  # validation rows on which an exported member must agree with torch
+UNTOLD = ("seconds",)  # of an epoch: what differs between two runs that are otherwise the same
+Minimise: TypeAlias = Callable[..., Generator[Event, None, Diverged | None]]
+
+
+@dataclass(frozen=True)
+class StoredMember:
+    """A member's entry in config.json, and its files by their paths in its folder.
+
+    :param validation: what it says of the validation rows, if its task mixes members by that; no file of the model's.
+    """
+
+    entry: dict[str, Any]
+    files: dict[str, bytes]
+    validation: NDArray[Any] | None = None
+
+    def stored(self, *, keep_weights: bool) -> dict[str, bytes]:
+        """Return the files by their paths in the model, without the weights as trained where nothing needs them."""
+        keep = keep_weights or self.entry["runtime"] == "torch"
+        kept = {path: data for path, data in self.files.items() if keep or path != WEIGHTS}
+        return {f"{self.entry['name']}/{path}": data for path, data in kept.items()}
+
+    @property
+    def bundle(self) -> Bundle:
+        """Its files as a part of a model."""
+        name = self.entry["name"]
+        return Bundle(name, {f"{name}/{path}": data for path, data in self.files.items()})
+
+    @property
+    def size(self) -> int:
+        """Bytes in the model, without the weights as trained."""
+        return sum(len(data) for path, data in self.files.items() if path != WEIGHTS)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How an exported member compares with torch on validation rows.
+
+    :param difference: greatest difference of a probability.
+    :param checked: of how many rows, or whatever ``unit`` says.
+    :param validation: see `StoredMember`.
+    """
+
+    difference: float
+    checked: int
+    unit: str = "rows"
+    validation: NDArray[Any] | None = None
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One part of a network as a dry run shows it: its options, the shape of what it returns, its parameters."""
+
+    kind: str
+    name: str
+    options: Mapping[str, Any]
+    shape: tuple[int, ...]
+    parameters: int
+
+    @classmethod
+    def of(cls, kind: str, entry: Mapping[str, Any], shape: Sequence[int], module: Any = None) -> Layer:
+        """A component as a member's entry records it."""
+        record = entry[kind]
+        return cls(kind, record["name"], record["config"], tuple(shape), count_parameters(module))
+
+
+class Member(ABC):
+    """A member of some kind; a task's kinds inherit from it.
+
+    :param settings: of the kind's own class.
+    :param run: settings of the whole run.
+    :param data: what the task's run has prepared for all members.
+    """
+
+    settings_class: ClassVar[type[MemberSettings]]
+
+    def __init__(self, settings: Any, run: Any, data: Any, seed: int) -> None:
+        self.settings, self.run, self.data, self.seed = settings, run, data, seed
+
+    @property
+    def name(self) -> str:
+        """That of its settings."""
+        name: str = self.settings.name
+        return name
+
+    @classmethod
+    def rehearse(cls, settings: Any, run: Any) -> list[str]:  # noqa: ARG003
+        """Make every part once, before any corpus is read.
+
+        :returns: what a user should know of the files that parts were given, a sentence each.
+        :raises SettingError: for a value that a part refuses, or parts that do not go together.
+        :raises DataError: for a file that a part needs and cannot read.
+        """
+        return []
+
+    def prepare(self, folder: Path) -> Iterator[Event]:  # noqa: ARG002
+        """Write all that training begins with into a folder; the iterator does it. torch's seed is set."""
+        return iter(())
+
+    def open(self, folder: Path) -> None:  # noqa: B027 - a member that is counted needs nothing
+        """Take up what `prepare` wrote."""
+
+    def started(self) -> MemberStarted | None:
+        """Say what is about to be trained; None if nothing is."""
+        return None
+
+    def layers(self) -> list[Layer]:
+        """Parts of its network, on one batch of training rows."""
+        return []
+
+    def train(self, minimise: Minimise) -> Generator[Event, None, Diverged | None]:  # noqa: ARG002
+        """Train by ``minimise(objective, settings)``, once or several times; the last is what the entry tells of.
+
+        A loop that is not the main one says by ``minimise(objective, settings, what)`` what it is.
+        """
+        yield from ()
+        return None
+
+    @abstractmethod
+    def export(self) -> StoredMember:
+        """Return what inference reads; the entry has a ``name`` and a ``runtime``."""
+
+    def compare(self, stored: StoredMember) -> Comparison | None:  # noqa: ARG002
+        """Compare what was exported with what torch says; None where there is nothing to compare."""
+        return None
+
+
+class NetworkMember(Member):
+    """A member that is a network: its vocabulary, its weights at the start and its entry lie in the folder.
+
+    After `open` there are ``network``, ``vocabulary`` and ``entry``.
+    """
+
+    chain: ClassVar[tuple[str, ...]] = ("embedding", "encoder", "output")  # by which it is told
+    network: Any
+    vocabulary: Any
+    entry: dict[str, Any]
+
+    @abstractmethod
+    def restore(self, stored: Bundle) -> nn.Module:
+        """Make the network again of files: those that `keep` wrote, or those of a model."""
+
+    def keep(self, folder: Path, network: nn.Module, vocabulary: Vocabulary, entry: Mapping[str, Any]) -> None:
+        """Write the network as it is now for `open`."""
+        write_synced(folder / VOCABULARY, dump_vocabulary(vocabulary))
+        write_synced(folder / WEIGHTS, dump_weights(network))
+        write_synced(folder / ENTRY, dump_json(dict(entry)))
+
+    def open(self, folder: Path) -> None:
+        """Take up what `keep` wrote."""
+        self.entry = json.loads((folder / ENTRY).read_text("utf-8"))
+        self.vocabulary = load_vocabulary((folder / VOCABULARY).read_bytes())
+        self.network = self.restore(Bundle.part(folder.parent))
+
+    def started(self) -> MemberStarted:
+        """Say of what it is composed."""
+        composition = " → ".join(self.entry[kind]["name"] for kind in self.chain)
+        parameters, vocabulary = count_parameters(self.network), len(self.vocabulary)
+        return MemberStarted(self.name, composition, parameters, vocabulary)
+
+    def files(self) -> dict[str, bytes]:
+        """Return vocabulary and weights."""
+        return {VOCABULARY: dump_vocabulary(self.vocabulary), WEIGHTS: dump_weights(self.network)}
+
+
+def records(*parts: Part) -> dict[str, Any]:
+    """Return what an entry of config.json says of components."""
+    return {part.component.kind: part.record for part in parts}
+
+
+def count_parameters(module: Any) -> int:
+    """How many numbers a module has."""
+    return 0 if module is None else sum(p.numel() for p in module.parameters())
+
+
+def train_member(member: Member, run: Path, history: History, every: float) -> Generator[Event, None, StoredMember]:
+    """Train in the folder of a run; what an earlier attempt finished there is not done again.
+
+    :param every: seconds between saves of a loop's state.
+    :raises NlpkitError: if what was exported says something else than torch does.
+    """
+    done = run / "trained" / member.name
+    yield from open_member(member, run)
+    if started := member.started():
+        yield started
+
+    def minimise(
+        objective: Objective, settings: LoopSettings, what: str = ""
+    ) -> Generator[Event, None, Diverged | None]:
+        name = f"{member.name}: {what}" if what else member.name
+        state = run / f"{'.'.join(filter(None, (member.name, what.replace(' ', '-'))))}.safetensors"
+        return _record(name, fit(objective, settings, member.seed, Checkpoint(state, every)), history)
+
+    diverged = yield from member.train(minimise)
+    if not done.exists():
+        yield Working(f"{member.name}: exporting", 0, None)
+        stored = member.export()
+        comparison = member.compare(stored) or Comparison(0.0, 0)
+        check_agreement(member.name, comparison.difference, getattr(member.settings, "weights", "float32"))
+        outcome = _outcome(history.epochs.get(member.name), diverged)
+        with completed(done) as new:
+            _write(new, StoredMember(stored.entry | outcome, stored.files, comparison.validation), comparison)
+    stored, exported = _read(done)
+    if exported.checked:
+        yield exported
+    return stored
+
+
+def open_member(member: Member, run: Path) -> Generator[Event, None, None]:
+    """Prepare a member in the folder of a run, unless an earlier attempt has, and open it."""
+    folder = run / "members" / member.name
+    if not folder.exists():
+        torch.manual_seed(member.seed)
+        with completed(folder) as new:
+            yield from member.prepare(new)
+    member.open(folder)
+
+
+def _record(
+    name: str, fitting: Generator[Any, None, None], history: History
+) -> Generator[Event, None, Diverged | None]:
+    """Pass a loop's events on, and write its epochs down."""
+    yield Fitting(name)
+    diverged = None
+    with closing(fitting):  # so that it saves its state when we are closed
+        for event in fitting:
+            if isinstance(event, Resumed):
+                history.set(name, event.history)
+            elif isinstance(event, Epoch):
+                history.add(name, event)
+            elif isinstance(event, Diverged):
+                diverged = event
+            yield event
+    return diverged
+
+
+def _outcome(epochs: Sequence[Epoch] | None, diverged: Diverged | None) -> dict[str, Any]:
+    """What an entry says of the main loop."""
+    if epochs is None:
+        return {}
+    told = [{k: v for k, v in asdict(epoch).items() if k not in UNTOLD} for epoch in epochs]
+    return {"history": told} | ({"diverged": {"epoch": diverged.epoch, "step": diverged.step}} if diverged else {})
+
+
+def _write(folder: Path, member: StoredMember, comparison: Comparison) -> None:
+    for path, data in member.files.items():
+        write_synced(folder / path, data)
+    if member.validation is not None:
+        array = io.BytesIO()
+        np.save(array, member.validation)
+        write_synced(folder / VALIDATION, array.getvalue())
+    exported = MemberExported(
+        *(member.entry["name"], member.entry["runtime"], member.size),
+        *(comparison.difference, comparison.checked, comparison.unit),
+    )
+    write_synced(folder / FACTS, dump_json({"entry": member.entry, "exported": asdict(exported)}))
+
+
+def _read(folder: Path) -> tuple[StoredMember, MemberExported]:
+    """A member as `_write` left it, and what is told of its export."""
+    facts = json.loads((folder / FACTS).read_text("utf-8"))
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != FACTS]
+    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+    array = files.pop(VALIDATION, None)
+    validation = None if array is None else np.load(io.BytesIO(array), allow_pickle=False)
+    return StoredMember(facts["entry"], files, validation), MemberExported(**facts["exported"])

@@ -1,0 +1,295 @@
+"""A run: rows → stored, split → members trained, exported → mixed → tested → saved as a folder.
+
+The one procedure for all tasks; a task says by a class what is its own. `train` is a generator: it yields what happens,
+and the caller draws it. All of it happens in the run's folder beside the model's, part after part, and what is done
+there is not done again: see `nlpkit.training.run_folder`.
+"""
+
+from __future__ import annotations
+
+import platform
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from nlpkit.model import bundle
+from nlpkit.model.base import SavedModel
+from nlpkit.model.bundle import Bundle
+from nlpkit.model.mixing import Stage
+from nlpkit.tasks.base import Named, Task, resolve
+from nlpkit.tasks.metrics import Metrics
+from nlpkit.text.corpus import Example
+from nlpkit.text.groups import corpus_names
+from nlpkit.training.card import write_card
+from nlpkit.training.events import Event, Prepared, Remark, Saved, Working
+from nlpkit.training.history import History
+from nlpkit.training.member import Member, StoredMember, train_member
+from nlpkit.training.run_folder import CORPUS, FORCE, begun, finish_run, may_replace, open_run, read_request
+from nlpkit.training.settings import RunSettings, Shape, without_paths
+from nlpkit.training.storage import StoredCorpus, store_corpus
+from nlpkit.version import __version__
+
+Open: TypeAlias = Callable[[Sequence[Stage]], Any]  # the model, mixed so
+PLACES = ("train", "validation", "test")
+
+
+class Run(ABC):
+    """What of a run is a task's own; each task has a class that inherits from it.
+
+    :param settings: of `settings_class`.
+    """
+
+    settings_class: ClassVar[type[RunSettings]] = RunSettings
+    kinds: ClassVar[Mapping[str, type[Member]]]  # of members that may be trained, the usual one first
+    card: ClassVar[Named]  # the template of the model card, ``package:path``
+
+    def __init__(self, task: Task, settings: Any) -> None:
+        self.task, self.settings = task, settings
+
+    @classmethod
+    def shape(cls) -> Shape:
+        """What the settings look like."""
+        return Shape(cls.settings_class, {name: kind.settings_class for name, kind in cls.kinds.items()})
+
+    def rehearse(self) -> list[str]:
+        """Make every part once, before any corpus is read; see `Member.rehearse`."""
+        remarks = [r for member in self.settings.members for r in self._kind(member).rehearse(member, self.settings)]
+        return list(dict.fromkeys(remarks))
+
+    def check_samples(self, samples: Sequence[str]) -> None:  # noqa: B027 - most tasks take any
+        """Refuse texts by which a model could not test itself.
+
+        :raises DataError: saying what they should be.
+        """
+
+    def store(self, folder: Path, rows: Iterable[Example]) -> Generator[Event, None, StoredCorpus]:
+        """Store rows in a folder of the run; they are not read again where an earlier attempt has stored them."""
+        if not folder.exists():
+            yield from self.read(folder, rows)
+        return StoredCorpus(folder)
+
+    def read(self, folder: Path, rows: Iterable[Example], **more: Any) -> Iterator[Event]:
+        """Read rows into a folder, and deal them out; more is what `store_corpus` may be told."""
+        yield Working("reading", 0, None)
+        labelled = self.task.rows.answer == "label"
+        shares = {"test": self.settings.test, "validation": self.settings.validation}
+        for count in store_corpus(rows, folder, **shares, labelled=labelled, **more):
+            yield Working("reading", count, None)
+
+    def remarks(self, corpus: StoredCorpus) -> Iterator[str]:  # noqa: ARG002
+        """Say what is odd about the rows."""
+        return iter(())
+
+    def prepare(self, run: Path, corpus: StoredCorpus) -> Generator[Event, None, Any]:  # noqa: ARG002
+        """Prepare, in the folder of a run, what all members are made from: the corpus, unless a task needs more."""
+        yield from ()
+        return corpus
+
+    def member(self, position: int, data: Any) -> Member:
+        """A member, yet to be trained."""
+        settings = self.settings.members[position]
+        return self._kind(settings)(settings, self.settings, data, self.settings.seed + position)
+
+    def config(self, data: Any) -> dict[str, Any]:  # noqa: ARG002
+        """What config.json says of this task's models besides what it says of all."""
+        return {}
+
+    def files(self, data: Any, members: Sequence[StoredMember]) -> dict[str, bytes]:  # noqa: ARG002
+        """The files of the model that are no member's."""
+        return {}
+
+    def mix(self, members: Sequence[StoredMember], opened: Open, data: Any) -> list[Stage]:  # noqa: ARG002
+        """How members are mixed, as validation rows want it: evenly, unless the task knows better."""
+        return [Stage((1 / len(members),) * len(members))]
+
+    def measure(self, model: Any, corpus: StoredCorpus) -> Generator[Event, None, dict[str, Metrics]]:
+        """Figures on the test rows, of all and of each corpus."""
+        groups = corpus_rows(corpus, "test")
+        measured: dict[str, Metrics] = {}
+        measure = resolve(self.task.measure)
+        for done, (name, chosen) in enumerate(groups.items()):
+            yield Working("testing", done, len(groups))
+            if (figures := measure(model, corpus.examples("test", chosen))).rows_measured:
+                measured[name] = figures
+        return measured
+
+    def doubts(
+        self,
+        measured: Mapping[str, Metrics],  # noqa: ARG002
+        stages: Sequence[Stage],  # noqa: ARG002
+        members: Sequence[StoredMember],  # noqa: ARG002
+        data: Any,  # noqa: ARG002
+    ) -> Iterator[str]:
+        """Say what the validation rows and the figures warn of."""
+        return iter(())
+
+    @abstractmethod
+    def samples(self, model: Any, corpus: StoredCorpus) -> list[str]:
+        """Texts by which the model tests itself, unless others are given."""
+
+    def _kind(self, settings: Any) -> type[Member]:
+        return next(kind for kind in self.kinds.values() if kind.settings_class is type(settings))
+
+
+def corpus_rows(corpus: StoredCorpus, place: str) -> dict[str, NDArray[np.int64]]:
+    """Numbers of the rows of a place: of all, and of each corpus where there are several; nothing if there are none."""
+    owners = corpus.corpus_of(place)
+    groups = {"all": np.arange(len(owners))}
+    names = corpus_names(corpus.corpora)
+    for position, path in enumerate(corpus.corpora):
+        if path in names:
+            groups[names[path]] = np.flatnonzero(owners == position)
+    return {name: numbers for name, numbers in groups.items() if len(numbers)}
+
+
+def train(
+    task: Task,
+    rows: Iterable[Example],
+    settings: Any,
+    folder: Path,
+    *,
+    samples: Sequence[str] | None = None,
+    keep_weights: bool = True,
+    force: bool = False,
+    resume: bool = False,
+    every: float = 30.0,
+    origin: Mapping[str, Any] | None = None,
+) -> Generator[Event, None, None]:
+    """Train and save; the same rows, settings and number of threads give the same model.
+
+    An interrupted run is resumed by the same call with ``resume``: the weights are those that it would have come to.
+
+    :param rows: read once, to the end; not at all where an earlier attempt has stored them.
+    :param settings: as the task's run wants them: see `Shape.settings`.
+    :param samples: texts for the folder's test of itself; None takes some rows.
+    :param keep_weights: also save the weights as trained, which inference does not need.
+    :param force: replace a model, or an unfinished run, that is there.
+    :param every: seconds between saves of the state from which a killed run goes on.
+    :param origin: JSON that says which rows these are; a resumed run must be of the same.
+    :raises DataError: if the rows that are left are too few for the split.
+    :raises SettingError: for settings of which parts do not go together.
+    :raises BundleError: if the folder may not be replaced, or a run is in it.
+    """
+    run: Run = resolve(task.run)(task, settings)
+    if not resume:
+        yield from map(Remark, run.rehearse())  # what an earlier attempt composed needs no file of the user's again
+    if samples is not None:
+        run.check_samples(samples)
+    request: dict[str, Any] = {"task": task.name, "settings": asdict(settings), "samples": samples}
+    request |= {"keep_weights": keep_weights, "threads": torch.get_num_threads(), "origin": origin}
+    force = force or (resume and bool(read_request(folder).get(FORCE)))
+    bundle.writable(folder, force=force)
+    with open_run(folder, request, resume=resume, force=force) as path:
+        history = History(path)
+        try:
+            files, stages, measured = yield from _make(
+                run, rows, folder, path, history, samples=samples, keep_weights=keep_weights, every=every
+            )
+            files = bundle.with_checksums(files) | history.files()
+            files[bundle.CARD] = write_card(run.card, folder.name, task, files).encode()
+            may_replace(path)
+            bundle.save(folder, files, force=force)
+            finish_run(path)
+            size = sum(map(len, files.values()))
+            yield Saved(folder, task, size, stages, measured, history.epochs, bundle.CURVE in files)
+        finally:
+            if begun(path):  # it broke off: what there is can be seen
+                history.draw()
+
+
+def _make(
+    run: Run,
+    rows: Iterable[Example],
+    folder: Path,
+    path: Path,
+    history: History,
+    *,
+    samples: Sequence[str] | None,
+    keep_weights: bool,
+    every: float,
+) -> Generator[Event, None, tuple[dict[str, bytes], Sequence[Stage], dict[str, Metrics]]]:
+    """The model's files but for card and history, how its members are mixed, its figures on these very files."""
+    corpus = yield from run.store(path / CORPUS, rows)
+    counts = count_rows(corpus, labelled=run.task.rows.answer == "label")
+    yield counts
+    yield from map(Remark, run.remarks(corpus))
+    data = yield from run.prepare(path, corpus)
+    members: list[StoredMember] = []
+    for position in range(len(run.settings.members)):
+        training = run.member(position, data)
+        members.append((yield from train_member(training, path, history, every)))
+    files = run.files(data, members)
+    for member in members:
+        files |= member.stored(keep_weights=keep_weights)
+    config = _config(run, data, members) | {"data": _data(corpus, counts)}
+
+    def opened(stages: Sequence[Stage]) -> SavedModel:
+        mixed = bundle.dump_json({**config, "stages": [asdict(stage) for stage in stages]})
+        model: SavedModel = resolve(run.task.model)(Bundle(str(folder), {**files, bundle.CONFIG: mixed}))
+        return model
+
+    yield Working("mixing", 0, None)
+    stages = run.mix(members, opened, data)
+    model = opened(stages)
+    measured = yield from run.measure(model, corpus)
+    yield from map(Remark, run.doubts(measured, stages, members, data))
+    config |= {"stages": [asdict(stage) for stage in stages]}
+    files[bundle.CONFIG] = bundle.dump_json(config | {"metrics": {n: m.to_json() for n, m in measured.items()}})
+    texts = samples or run.samples(model, corpus)
+    files[bundle.SAMPLES] = bundle.dump_json([model.sample(text) for text in texts])
+    return files, stages, measured
+
+
+def _config(run: Run, data: Any, members: Sequence[StoredMember]) -> dict[str, Any]:
+    """What config.json says of a model, but for its data, its mixture and its figures."""
+    own = run.config(data)
+    settings = asdict(run.settings)
+    for kind in run.settings.components:
+        settings[kind] = without_paths(settings[kind], own[kind]["config"])
+    for member, told, stored in zip(run.settings.members, settings["members"], members, strict=True):
+        for kind in member.components:
+            told[kind] = without_paths(told[kind], stored.entry[kind]["config"])
+    return {
+        "format": bundle.FORMAT,
+        "nlpkit": __version__,
+        "task": run.task.name,
+        **own,
+        "normalisation": run.settings.normaliser.config,
+        "members": [member.entry for member in members],
+        "settings": settings,
+        "environment": environment(),
+    }
+
+
+def count_rows(corpus: StoredCorpus, *, labelled: bool) -> Prepared:
+    """What there is of rows."""
+    labels: dict[str, int] = {}
+    if labelled:
+        counts = np.bincount(corpus.targets("train"), minlength=len(corpus.labels)).tolist()
+        labels = dict(zip(corpus.labels, counts, strict=True))
+    return Prepared(**asdict(corpus.counts), **{place: len(corpus.rows(place)) for place in PLACES}, labels=labels)
+
+
+def _data(corpus: StoredCorpus, counts: Prepared) -> dict[str, Any]:
+    """What config.json says of the rows; of a file its name alone, as where it lies is nobody's business."""
+    corpora: Counter[str] = Counter()
+    for path, rows in corpus.corpora.items():
+        corpora[Path(path).name] += rows
+    told = {name: value for name, value in asdict(counts).items() if value or name not in ("labels", "ordered")}
+    return told | {"corpora": dict(corpora), "fingerprint": corpus.fingerprint}
+
+
+def environment() -> dict[str, Any]:
+    """Where a run took place, as far as that may matter to what came of it."""
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__.split("+")[0],
+        "threads": torch.get_num_threads(),
+    }

@@ -1,0 +1,256 @@
+"""A member that reads texts: tokenizer → embedding → encoder → head; what a text is answered by are the head's numbers.
+
+What these numbers are, and what is minimised, is a task's own: a class that inherits from `TextNetwork` says it.
+"""
+
+from __future__ import annotations
+
+import shutil
+from abc import abstractmethod
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from nlpkit.errors import SettingError
+from nlpkit.files import write_synced
+from nlpkit.model.bundle import TOKENIZER, Bundle
+from nlpkit.model.head_settings import HeadSettings
+from nlpkit.model.members import Floats, open_member, tokenize
+from nlpkit.model.network import Head, Network, VectorNetwork, restore
+from nlpkit.plugins.options import Count
+from nlpkit.text.vocabulary import Tokens
+from nlpkit.training.batching import Rows, logits_of
+from nlpkit.training.components import check_pair, check_shapes, fit_embedding, make, remarks_of
+from nlpkit.training.events import Event, MemberStarted, Working
+from nlpkit.training.export import export
+from nlpkit.training.fixed_vectors import map_vectors, store_vectors
+from nlpkit.training.loop import Diverged, Objective
+from nlpkit.training.member import CHECKED, Comparison, Layer, Minimise, NetworkMember, StoredMember, records
+from nlpkit.training.settings import MemberSettings, RowTraining, RunSettings, Weights
+from nlpkit.training.storage import StoredCorpus, StoredTokens, map_rows, store_ids, store_tokens
+
+COMPARED = 50_000  # validation rows that are enough to compare an export by, and to tune weights and temperature on
+PLACES = ("train", "validation")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextNetworkSettings(MemberSettings):
+    """What such a member is told. Components are ``{"name": …, option: …}``.
+
+    :param max_length: ids of a row that are kept, its first and last halves; 0 for all.
+    :param weights: how the saved weights are stored: float32 or int8.
+    """
+
+    tokenizer: Mapping[str, Any]
+    embedding: Mapping[str, Any]
+    encoder: Mapping[str, Any]
+    head: HeadSettings = field(default_factory=HeadSettings)
+    training: RowTraining = field(default_factory=RowTraining)
+    max_length: Count = 0
+    weights: Weights = "float32"
+    components: ClassVar[tuple[str, ...]] = ("tokenizer", "embedding", "encoder")
+
+
+class TextNetwork(NetworkMember):
+    """A network on texts.
+
+    After `open` there are the encoded ``rows`` of training and validation, too, by place.
+    """
+
+    settings_class: ClassVar[type[MemberSettings]] = TextNetworkSettings
+    chain = ("tokenizer", "embedding", "encoder")
+    folds: ClassVar[bool] = False  # whether only differences between outputs count, so that sums fold into a table
+
+    @property
+    def corpus(self) -> StoredCorpus:
+        """The stored rows; what a task prepares must hold them, unless it is they."""
+        corpus: StoredCorpus = getattr(self.data, "corpus", self.data)
+        return corpus
+
+    @property
+    @abstractmethod
+    def outputs(self) -> int:
+        """How many numbers answer a text."""
+
+    @abstractmethod
+    def targets(self, place: str) -> NDArray[Any]:
+        """What is asked of each row: the index of a label ``(rows,)``, or numbers ``(rows, outputs)``."""
+
+    @abstractmethod
+    def objective(self, module: nn.Module, rows: Mapping[str, Rows]) -> Objective:
+        """What is minimised.
+
+        :param module: maps the rows' inputs and mask to outputs ``(batch, outputs)``.
+        """
+
+    @abstractmethod
+    def difference(self, expected: Floats, outputs: Floats) -> float:
+        """How much outputs ``(rows, outputs)`` differ from others, as a user sees them: of a probability, say."""
+
+    def classes(self) -> Sequence[int]:
+        """A label's index for each training row, which some embeddings look at."""
+        return np.zeros(len(self.corpus.rows("train")), dtype=np.int64).tolist()
+
+    def before(self, minimise: Minimise) -> Generator[Event, None, None]:  # noqa: ARG002
+        """Train before the main loop, if at all."""
+        yield from ()
+
+    @classmethod
+    def rehearse(cls, settings: Any, run: RunSettings) -> list[str]:
+        """Make every part once; see `Member.rehearse`."""
+        tokenizer = make("tokenizer", settings.tokenizer, normaliser=run.normaliser)
+        part = make("embedding", settings.embedding, normaliser=run.normaliser)
+        check_pair(tokenizer, part)
+        embedding = part.instance
+        encoder = make("encoder", settings.encoder, input_dim=embedding.dim or 2).instance
+        ordered, identity = getattr(embedding, "ordered", True), getattr(encoder, "identity", False)
+        if not ordered and (not identity or settings.max_length):
+            raise SettingError(
+                f"{settings.name}: the embedding {settings.embedding['name']} keeps no order, so it goes with the "
+                f"encoder none and max_length 0, not with {settings.encoder['name']} and {settings.max_length}"
+            )
+        cls.check_encoder(encoder, settings)
+        return remarks_of(tokenizer, part)
+
+    @classmethod
+    def check_encoder(cls, encoder: Any, settings: Any) -> None:
+        """Refuse an encoder with which the training of such a member does not go.
+
+        :raises SettingError: saying what does.
+        """
+
+    def prepare(self, folder: Path) -> Iterator[Event]:
+        """Tokenise, choose the vocabulary, make the weights at the start, and write all of it down."""
+        normaliser, settings, longer = self.run.normaliser, self.settings, 0
+        tokenizer = make("tokenizer", settings.tokenizer, normaliser=normaliser)
+        total = {place: len(self.corpus.rows(place)) for place in PLACES}
+
+        def tokens(place: str) -> Iterator[Tokens]:
+            nonlocal longer
+            for texts in self.corpus.texts(place):
+                block = tokenize(tokenizer.instance, normaliser.batch(texts))
+                longer += int((np.diff(block.starts) > (settings.max_length or np.inf)).sum())
+                yield block
+
+        scratch = folder / "tokens"
+        scratch.mkdir()
+        for count in store_tokens(tokens("train"), scratch):
+            yield Working(f"{self.name}: tokens", count, total["train"])
+        documents = StoredTokens(scratch)
+        yield Working(f"{self.name}: vocabulary", 0, None)
+        embedding = make("embedding", settings.embedding, normaliser=normaliser)
+        vocabulary = fit_embedding(embedding, documents, self.classes())
+        encoder = make("encoder", settings.encoder, input_dim=embedding.instance.dim)
+        check_shapes(embedding, encoder)
+        head = Head.over(encoder.instance, settings.head, labels=self.outputs)
+        for place, blocks in (("train", documents.blocks()), ("validation", tokens("validation"))):
+            for count in store_ids(blocks, vocabulary, settings.max_length, folder / place):
+                yield Working(f"{self.name}: {place} ids", count, total[place])
+        shutil.rmtree(scratch)
+        entry = {"name": self.name, "max_length": settings.max_length, **records(tokenizer, embedding, encoder)}
+        entry |= {"head": head.config, **_from_file(embedding.instance)}
+        if cut := max(longer, getattr(tokenizer.instance, "cut", 0)):  # the tokenizer's are among them
+            entry["cut"] = {"rows": cut, "of": sum(total.values())}
+        for path, data in tokenizer.instance.files.items():
+            write_synced(folder / TOKENIZER / path, data)
+        self.keep(folder, Network(embedding.instance, encoder.instance, head), vocabulary, entry)
+
+    def restore(self, stored: Bundle) -> nn.Module:
+        """Embedding, encoder and head."""
+        self._tokenizer_files = stored.under(f"{self.name}/{TOKENIZER}")
+        return restore(stored, self.entry, self.vocabulary, self.outputs)
+
+    def open(self, folder: Path) -> None:
+        """Take up network and rows."""
+        super().open(folder)
+        self._folder = folder
+        self.rows = {place: map_rows(folder / place, self.targets(place)) for place in PLACES}
+
+    def started(self) -> MemberStarted:
+        """Say of what it is composed, and how much of the rows it reads."""
+        started = super().started()
+        pooling, remarks = self.entry["head"]["pooling"], []
+        if vectors := self.entry.get("vectors"):
+            remarks.append(f"{vectors['found']:,} of {vectors['of']:,} tokens start from the file of vectors")
+            if repeated := vectors.get("repeated"):
+                remarks[-1] += (
+                    f", the first of each: {repeated:,} more lines are of the same tokens, in this or another spelling"
+                )
+        if cut := self.entry.get("cut"):
+            remarks.append(f"{cut['rows']:,} of {cut['of']:,} rows are longer than what is read, and were cut")
+        composition = f"{started.composition} → {pooling}"
+        return MemberStarted(started.name, composition, started.parameters, started.vocabulary, remarks)
+
+    def layers(self) -> list[Layer]:
+        """Each part with the shape of what it makes of one batch."""
+        network, entry = self.network, self.entry
+        ids, mask, _ = self.rows["train"].batch(
+            np.arange(min(len(self.rows["train"]), self.settings.training.batch_size))
+        )
+        with torch.inference_mode():
+            vectors = network.embedding(ids, mask)
+            states, _ = network.encoder(vectors, mask)
+            outputs = network.head(states, mask)
+        head = {option: value for option, value in entry["head"].items() if option != "pooling"}
+        return [
+            Layer.of("tokenizer", entry, ids.shape),
+            Layer.of("embedding", entry, vectors.shape, network.embedding),
+            Layer.of("encoder", entry, states.shape, network.encoder),
+            Layer(
+                "head",
+                entry["head"]["pooling"],
+                head,
+                tuple(outputs.shape),
+                sum(map(torch.numel, network.head.parameters())),
+            ),
+        ]
+
+    def train(self, minimise: Minimise) -> Generator[Event, None, Diverged | None]:
+        """Train what of the network learns: all, or what lies above vectors that never change."""
+        yield from self.before(minimise)
+        module, rows = yield from self._learning()
+        return (yield from minimise(self.objective(module, rows), self.settings.training))
+
+    def export(self) -> StoredMember:
+        """Export as a table, a graph, or for torch."""
+        runtime, files = export(self.network, self.settings.weights, folds=self.folds)
+        files |= self.files() | {f"{TOKENIZER}/{path}": data for path, data in self._tokenizer_files.items()}
+        return StoredMember({"name": self.name, "runtime": runtime, **self.entry}, files)
+
+    def compare(self, stored: StoredMember) -> Comparison:
+        """Compare the outputs on validation rows, as inference computes them, with torch's."""
+        rows = self.rows["validation"].first(COMPARED)
+        expected = logits_of(self.network, rows).double().numpy()
+        normaliser = self.run.normaliser
+        member = open_member(stored.bundle, stored.entry, self.outputs, normaliser)
+        texts = [t for block in self.corpus.texts("validation", COMPARED) for t in normaliser.batch(block)]
+        parts = [member.logits(texts[at : at + 1024]) for at in range(0, len(texts), 1024)]
+        outputs = np.concatenate(parts)
+        difference = self.difference(expected, outputs)
+        return Comparison(difference, min(CHECKED, len(expected)), validation=outputs)
+
+    def _learning(self) -> Generator[Event, None, tuple[nn.Module, Mapping[str, Rows]]]:
+        """What of the network learns, and the rows as it is shown them: as vectors where the embedding does not learn."""
+        network = self.network
+        if not getattr(network.embedding, "fixed", False):
+            return network, self.rows
+        rows = {}
+        for place, encoded in self.rows.items():
+            path = self._folder / f"{place}.vectors"
+            yield from store_vectors(path, network.embedding, encoded, f"{self.name}: {place} vectors")
+            rows[place] = map_vectors(path, network.embedding.dim, encoded)
+        return VectorNetwork(network.encoder, network.head), rows
+
+
+def _from_file(embedding: Any) -> dict[str, Any]:
+    """How many tokens start from a file of vectors, if there is one."""
+    if not (found := getattr(embedding, "found", None)):
+        return {}
+    repeated = getattr(embedding, "repeated", 0)
+    return {"vectors": {"found": found[0], "of": found[1], **({"repeated": repeated} if repeated else {})}}
