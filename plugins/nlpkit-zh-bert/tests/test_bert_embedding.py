@@ -12,12 +12,11 @@ transformers = pytest.importorskip("transformers")
 
 import numpy as np  # noqa: E402
 from nlpkit.errors import DataError, SettingError  # noqa: E402
-from nlpkit.model.network import Head, Network  # noqa: E402
+from nlpkit.model.head_settings import HeadSettings  # noqa: E402
+from nlpkit.model.network import Head, Network, dump_weights, load_weights  # noqa: E402
 from nlpkit.plugins.registry import registry  # noqa: E402
 from nlpkit.text.vocabulary import PAD, UNKNOWN  # noqa: E402
-from nlpkit.training.composition import dump_weights, load_weights  # noqa: E402
 from nlpkit.training.export import export  # noqa: E402
-from nlpkit.training.settings import HeadSettings  # noqa: E402
 from tiny_bert import PIECES, SHAPE, TEXTS, write_bert, write_config  # noqa: E402
 
 pytestmark = pytest.mark.train

@@ -10,17 +10,18 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 
 from nlpkit.errors import SettingError  # noqa: E402
+from nlpkit.model.head_settings import POOLINGS, HeadSettings  # noqa: E402
 from nlpkit.model.network import Head, VectorNetwork  # noqa: E402
 from nlpkit.plugins.registry import registry  # noqa: E402
-from nlpkit.tasks.sentiment.objective import logits_of  # noqa: E402
-from nlpkit.training.batching import Rows  # noqa: E402
+from nlpkit.training.batching import Rows, logits_of  # noqa: E402
 from nlpkit.training.loop import Epoch, Step, fit  # noqa: E402
-from nlpkit.training.regression import Regression  # noqa: E402
-from nlpkit.training.settings import POOLINGS, HeadSettings, TrainingSettings  # noqa: E402
+from nlpkit.training.settings import RowTraining  # noqa: E402
+
+from nlpkit_diagnose.regression import Regression  # noqa: E402
 
 pytestmark = pytest.mark.train
 DIM, OUTPUTS = 3, 2
-SETTINGS = TrainingSettings(epochs=30, batch_size=16, learning_rate=0.05, patience=30)
+SETTINGS = RowTraining(epochs=30, batch_size=16, learning_rate=0.05, patience=30)
 RULE = np.array([[1.0, -2.0], [0.5, 0.0], [-1.0, 3.0]], dtype=np.float32)
 ENCODERS = {
     "none": {},

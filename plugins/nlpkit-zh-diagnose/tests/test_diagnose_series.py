@@ -11,14 +11,14 @@ torch = pytest.importorskip("torch")
 from nlpkit.errors import SettingError  # noqa: E402
 from nlpkit.training.checkpoint import Checkpoint  # noqa: E402
 from nlpkit.training.loop import Epoch, Step, fit  # noqa: E402
-from nlpkit.training.series import Series, SeriesPrediction, outputs_of, run_on  # noqa: E402
-from nlpkit.training.settings import TrainingSettings  # noqa: E402
-from tests.training.networks import weights  # noqa: E402
-from tests.training.test_carrying import DIM, NETWORKS, OUTPUTS, series_network  # noqa: E402
+from nlpkit.training.settings import RowTraining  # noqa: E402
+from series_networks import DIM, NETWORKS, OUTPUTS, series_network, weights  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
+from nlpkit_diagnose.series import Series, SeriesPrediction, outputs_of, run_on  # noqa: E402
+
 pytestmark = pytest.mark.train
-SETTINGS = TrainingSettings(epochs=3, batch_size=2, learning_rate=0.05)
+SETTINGS = RowTraining(epochs=3, batch_size=2, learning_rate=0.05)
 NEVER = 1e9  # seconds between saves
 each = pytest.mark.parametrize("name", NETWORKS)
 kinds = pytest.mark.parametrize("labels", [True, False], ids=["labels", "numbers"])

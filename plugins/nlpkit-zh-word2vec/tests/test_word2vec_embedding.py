@@ -15,11 +15,12 @@ import nlpkit  # noqa: E402
 from nlpkit.errors import DataError, SettingError  # noqa: E402
 from nlpkit.plugins.base import StaticEmbedding  # noqa: E402
 from nlpkit.plugins.registry import registry  # noqa: E402
-from nlpkit.tasks.sentiment.run import train  # noqa: E402
+from nlpkit.tasks.sentiment.run import SentimentRun  # noqa: E402
+from nlpkit.tasks.sentiment.task import SENTIMENT  # noqa: E402
 from nlpkit.text.corpus import Example  # noqa: E402
 from nlpkit.text.normalisation import Normaliser  # noqa: E402
 from nlpkit.text.vocabulary import PAD, UNKNOWN, Tokens  # noqa: E402
-from nlpkit.training.settings import settings  # noqa: E402
+from nlpkit.training.run import train  # noqa: E402
 
 from nlpkit_word2vec.files import write_vectors  # noqa: E402
 
@@ -269,7 +270,8 @@ def trained(tmp_path_factory):
             "training": {"epochs": 12, "batch_size": 8, "learning_rate": 0.01},
         }
         target = folder / f"model-{extra}"
-        for _ in train(iter(rows), settings({"members": [member], "test": 0.0}), target):
+        chosen = SentimentRun.shape().settings({"members": [member], "test": 0.0})
+        for _ in train(SENTIMENT, iter(rows), chosen, target):
             pass
         return nlpkit.load(target)
 
