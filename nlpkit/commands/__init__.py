@@ -8,7 +8,7 @@ import signal
 import sys
 import warnings
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
@@ -18,6 +18,11 @@ from nlpkit.commands.screen import drawable, guard, harmless, harmless_json
 from nlpkit.commands.screen import sentence as one_line
 from nlpkit.errors import DataWarning, NlpkitError, SettingError
 
+if TYPE_CHECKING:
+    from nlpkit.plugins.registry import Component, Registry
+    from nlpkit.tasks.base import Task
+
+CALLED = ("command", "task")  # what is called as ``nlpkit NAME``
 # whether it can be read is found out when it is: a fault of a file, not of the command line
 FILE = click.Path(path_type=Path, readable=False)
 INPUT = click.Path(allow_dash=True, readable=False)
@@ -28,19 +33,31 @@ class ClosedPipe(Exception):  # noqa: N818
 
 
 class PluginGroup(click.Group):
-    """A group whose commands come from plugins, ours among them, when the first is asked for."""
+    """A group whose commands are those of plugins, ours among them; a stranger's is imported when it is run."""
 
-    _loaded = False
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Names of all commands and tasks that are entry points; no plugin is imported."""
+        return sorted({name for kind, name in _registry().points if kind in CALLED})
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names of all commands."""
-        self._load()
-        return super().list_commands(ctx)
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Return a command by its name; where no entry point has it, all plugins are asked."""
+        found = _registry()
+        if kinds := [kind for kind in CALLED if (kind, cmd_name) in found.points]:
+            component: Component | None = found.get(kinds[0], cmd_name)
+        else:
+            component = found.find("command", cmd_name) or found.find("task", cmd_name)
+        if component is None:
+            _registry()
+            return None
+        return cast(click.Command, component.factory) if component.kind == "command" else of_task(component.factory)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a command by its name."""
-        self._load()
-        return super().get_command(ctx, cmd_name)
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands, and which plugins may have more."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, self._short_help(ctx, name)) for name in self.list_commands(ctx)])
+        if unseen := _registry().unseen():
+            formatter.write_paragraph()
+            formatter.write_text(f"`nlpkit plugins list` shows what {', '.join(unseen)} may add.")
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; a closed pipe is told apart before click makes an exit code of it."""
@@ -49,17 +66,30 @@ class PluginGroup(click.Group):
         except BrokenPipeError as error:
             raise ClosedPipe from error
 
-    def _load(self) -> None:
-        if self._loaded:
-            return
-        self._loaded = True
-        from nlpkit.plugins.registry import registry
+    def _short_help(self, ctx: click.Context, name: str) -> str:
+        points = _registry().points
+        source = next(points[kind, name] for kind in CALLED if (kind, name) in points).source
+        command = self.get_command(ctx, name) if source.ours else None
+        return command.get_short_help_str(60) if command else f"from {source.distribution} {source.version}"
 
-        found = registry()
-        found.add_commands(self)
-        found.insist()
-        for fault in found.faults:
-            warn(fault)
+
+def of_task(task: Task) -> click.Group:
+    """The command of a task: a group of those that it names."""
+    from nlpkit.tasks.base import resolve
+
+    named = {verb.name: verb.command for verb in task.verbs} | {"evaluate": task.evaluate_command}
+    commands = {name: resolve(command) for name, command in named.items() if command}
+    return click.Group(task.name, commands, help=task.about)
+
+
+def _registry() -> Registry:
+    """The registry, after a warning of each fault that is new."""
+    from nlpkit.plugins.registry import registry  # what imports this module for a colour need not read all metadata
+
+    found = registry()
+    for fault in found.untold():
+        warn(fault)
+    return found
 
 
 @click.group(cls=PluginGroup, context_settings={"help_option_names": ["-h", "--help"]})
