@@ -1,16 +1,14 @@
-"""The tokenizer ``wordpiece`` and the embedding ``bert``; light, as it is imported at every start of nlpkit."""
+"""The tokenizer ``wordpiece`` and the embedding ``bert``; light, as nlpkit imports it to read its options."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from nlpkit import hookimpl
 from nlpkit.errors import MissingExtra
 
 if TYPE_CHECKING:
     from nlpkit.plugins.base import BatchTokenizer, Embedding
-    from nlpkit.plugins.hookspecs import RegisterComponent
 
 
 def wordpiece(*, model: str | None = None, longest: int = 512, files: dict[str, bytes] | None = None) -> BatchTokenizer:
@@ -41,15 +39,3 @@ def bert(
             raise
         raise MissingExtra(error.name, "train", "the embedding bert", "nlpkit-zh-bert") from error
     return BertEmbedding(model=model, frozen=frozen, layer=layer, architecture=architecture)
-
-
-@hookimpl
-def nlpkit_register_tokenizers(register: RegisterComponent) -> None:
-    """Register the tokenizer."""
-    register("wordpiece", wordpiece)
-
-
-@hookimpl
-def nlpkit_register_embeddings(register: RegisterComponent) -> None:
-    """Register the embedding."""
-    register("bert", bert)

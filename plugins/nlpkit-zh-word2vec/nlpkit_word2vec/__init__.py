@@ -1,15 +1,11 @@
-"""The embedding ``word2vec`` and the commands ``vectors``; light, as it is imported at every start of nlpkit."""
+"""The embedding ``word2vec`` and the commands ``vectors``; light, as nlpkit imports it to read its options."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nlpkit import hookimpl
-
 if TYPE_CHECKING:
-    import click
     from nlpkit.plugins.base import Embedding
-    from nlpkit.plugins.hookspecs import RegisterComponent
     from nlpkit.text.normalisation import Normaliser
 
 
@@ -50,17 +46,3 @@ def word2vec(
     return Word2VecEmbedding(
         dim=dim, vectors=vectors, extra=extra, frozen=frozen, dropout=dropout, normaliser=normaliser, **fitting
     )
-
-
-@hookimpl
-def nlpkit_register_embeddings(register: RegisterComponent) -> None:
-    """Register the embedding."""
-    register("word2vec", word2vec)
-
-
-@hookimpl
-def nlpkit_register_commands(cli: click.Group) -> None:
-    """Add ``nlpkit vectors``."""
-    from nlpkit_word2vec.commands import vectors  # only the shell needs click
-
-    cli.add_command(vectors)
