@@ -6,8 +6,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from nlpkit.errors import DataError, nearest
 from nlpkit.text.decoding import Decoded
@@ -37,8 +36,7 @@ class Number(float):
         return made
 
 
-@dataclass(frozen=True)
-class Object:
+class Object(NamedTuple):
     """One object as it was written, on one line; ``fields`` is None where it is no object.
 
     :param number: of its line, or of its place in an array, from 1.

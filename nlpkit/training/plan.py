@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from nlpkit.model import bundle
 from nlpkit.tasks.sentiment.member import composed, learning
 from nlpkit.tasks.sentiment.objective import Classification
-from nlpkit.text.corpus import Example, renamed
+from nlpkit.text.corpus import Example, rename
 from nlpkit.text.normalisation import Normaliser
 from nlpkit.training.composition import Composition, rehearse
 from nlpkit.training.export import export
@@ -93,7 +93,7 @@ def plan(examples: Iterable[Example], settings: Settings) -> Plan:
     :raises DataError: if these rows could not be trained on.
     """
     remarks = rehearse(settings)
-    sample, read, whole = _sample(renamed(examples, settings.labels), settings.seed)
+    sample, read, whole = _sample(rename(examples, settings.labels), settings.seed)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # Windows holds on to files that are mapped
         for _ in store_corpus(sample, Path(folder) / "corpus", test=settings.test, validation=settings.validation):
             pass

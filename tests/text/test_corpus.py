@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nlpkit.errors import DataError, DataWarning
-from nlpkit.text.corpus import Example, Faults, files_of, label_and_file, read_examples, read_unlabelled, renamed
+from nlpkit.text.corpus import Example, Faults, files_of, label_and_file, read_examples, read_unlabelled, rename
 from tests.text.test_rows import CELLS, CSV
 
 ENCODINGS = ["utf-8", "utf-8-sig", "gb18030", "utf-16", "utf-16-be"]
@@ -311,7 +311,7 @@ def test_faults_name_the_first_places():
 
 def test_labels_are_renamed_or_left_out():
     rows = [Example("好", "1", "a", "x"), Example("还行", "3"), Example("差", "0")]
-    assert list(renamed(rows, {"1": "good", "3": ""})) == [Example("好", "good", "a", "x"), Example("差", "0")]
+    assert list(rename(rows, {"1": "good", "3": ""})) == [Example("好", "good", "a", "x"), Example("差", "0")]
 
 
 def test_the_labelled_sample_is_whole(samples):

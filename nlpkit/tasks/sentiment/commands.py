@@ -137,13 +137,13 @@ def evaluate(
     from nlpkit.commands import tell_json
     from nlpkit.tasks.sentiment.metrics import groups, measure, neglected
     from nlpkit.tasks.sentiment.model import SentimentModel
-    from nlpkit.text.corpus import renamed
+    from nlpkit.text.corpus import rename
 
     opened_model = SentimentModel.load(model)
     names = opened_model.bundle.config.get("aliases", {}) | renames(labels)
     columns = {"text_column": text_column, "label_column": label_column, "group_column": group, "encoding": encoding}
     kept = {*names, *opened_model.labels}
-    examples = list(renamed(labelled_rows(corpora, kept=kept, **columns), names))
+    examples = list(rename(labelled_rows(corpora, kept=kept, **columns), names))
     truth = _known([e.label for e in examples], opened_model.labels, names)
     if not examples:
         raise DataError(f"{', '.join(corpora)}: no labelled rows")

@@ -24,7 +24,7 @@ from nlpkit.model.mixing import Stage
 from nlpkit.tasks.sentiment.member import CALIBRATED, Trained, train_member
 from nlpkit.tasks.sentiment.metrics import Answers, Metrics, corpus_names, metrics, neglected
 from nlpkit.tasks.sentiment.model import DECIMALS, SentimentModel
-from nlpkit.text.corpus import Example, renamed
+from nlpkit.text.corpus import Example, rename
 from nlpkit.text.evidence import Evidence, EvidenceCount
 from nlpkit.text.labels import alike
 from nlpkit.text.normalisation import Normaliser
@@ -219,7 +219,7 @@ def _renamed(
 
     :raises DataError: at their end, if neither an old nor a new name stands anywhere: nobody meant that.
     """
-    yield from renamed(examples, names)
+    yield from rename(examples, names)
     labels = {label for of_corpus in found.values() for label in of_corpus}
     if names and labels and labels.isdisjoint({*names, *names.values()}):
         first = next(iter(names))
