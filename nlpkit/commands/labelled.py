@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from functools import partial
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 BALANCED = "--set training.class_weights=balanced"
 WORDS = 4  # that were taken for no label, named
-TEXT_COLUMN = click.option("--text-column", help="Column of the text.")
+COLUMN = click.option("--column", "-c", help="Column of the text.")
 LABEL_COLUMN = click.option("--label-column", help="Column of the label.")
 ENCODING = click.option("--encoding", help="Of the input; found out unless said: UTF-8, GB18030, Big5, UTF-16.")
 LABEL = click.option(
@@ -32,32 +31,17 @@ LABEL = click.option(
 )
 
 
-def labelled_rows(corpora: Sequence[str], *, kept: Collection[str] = (), **columns: str | None) -> Iterator[Example]:
-    """Read labelled rows as they are asked for; at the end say on stderr how many were left out and why.
+def read_rows(corpora: Sequence[str], **query: Any) -> Iterator[Example]:
+    """Read rows as they are asked for; at the end say on stderr how many were left out and why.
 
-    :param kept: labels such as ``none`` that are meant.
+    :param query: what is read, as `nlpkit.text.catalogue.examples_of` has it.
     """
     from nlpkit.text.catalogue import examples_of
-
-    return _rows(partial(examples_of, kept=kept), corpora, **columns)
-
-
-def unlabelled_rows(corpora: Sequence[str], *, blank_lines: bool = False, **columns: str | None) -> Iterator[Example]:
-    """The same of rows whose labels, if there are any, do not matter.
-
-    :param blank_lines: every line of a file of lines is a row as it stands, blank ones too.
-    """
-    from nlpkit.text.catalogue import texts_of
-
-    return _rows(partial(texts_of, blank_lines=blank_lines), corpora, **columns)
-
-
-def _rows(read: Callable[..., Iterable[Example]], corpora: Sequence[str], **columns: str | None) -> Iterator[Example]:
     from nlpkit.text.corpus import Faults
 
     faults = Faults()
     for corpus in corpora:
-        yield from read(corpus, faults=faults, **columns)
+        yield from examples_of(corpus, faults=faults, **query)
     say_left_out(faults)
 
 

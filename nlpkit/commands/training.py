@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from nlpkit.commands import FILE
-from nlpkit.commands.labelled import ENCODING, TEXT_COLUMN
+from nlpkit.commands.labelled import COLUMN, ENCODING
 from nlpkit.errors import DataError, MissingExtra
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ OPTIONS = (
     click.option(
         "--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Change a setting: encoder.hidden=64."
     ),
-    TEXT_COLUMN,
+    COLUMN,
     click.option(
         "--keep-weights/--no-weights", default=None, help="Also save the weights as trained.  [default: keep]"
     ),
@@ -50,7 +50,7 @@ class RunOptions:
     recipe: str | None
     config: Path | None
     assignments: tuple[str, ...]
-    text_column: str | None
+    column: str | None
     keep_weights: bool | None
     threads: int | None
     resume: bool
@@ -68,7 +68,7 @@ class RunOptions:
             raise click.UsageError("give --recipe or --config, not both")
         if not self.corpora and not self.resume:
             raise click.UsageError("give a CORPUS: a file, a folder, or a name that `nlpkit corpus list` shows")
-        if not self.corpora and (self.text_column or self.encoding or any(columns)):
+        if not self.corpora and (self.column or self.encoding or any(columns)):
             raise click.UsageError("say the CORPUS too, or nothing of its columns and encoding: --resume knows them")
         prepare_torch()
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from nlpkit.errors import DataError, SettingError, nearest
 from nlpkit.text import corpus
-from nlpkit.text.corpus import Example, Faults, Query, label_and_file, read_source, rename
+from nlpkit.text.corpus import LABEL_COLUMNS, Answer, Example, Faults, Query, label_and_file, read_source, rename
 
 SEEN = "seen.json"  # in the folder of a corpus: the SHA-256 of each file when it first came
 
@@ -72,7 +72,7 @@ class Entry:
     rows: int | None = None
     package: str = ""
     version: str = ""
-    text_column: str | None = None
+    column: str | None = None
     label_column: str | None = None
     encoding: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -178,7 +178,7 @@ class Corpus:
 
     name: str
     sources: Sequence[tuple[Path, str | None]]
-    text_column: str | None = None
+    column: str | None = None
     label_column: str | None = None
     encoding: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -192,14 +192,14 @@ class Corpus:
         """Read its rows under the labels of the catalogue; what the query says goes before what stands there."""
         query = replace(
             query,
-            column=query.column or self.text_column,
+            column=query.column or self.column,
             label_column=query.label_column or self.label_column,
             encoding=query.encoding or self.encoding,
             kept={*query.kept, *self.labels},
         )
         for path, label in self.sources:
             examples = read_source(path, label, query, faults)
-            for e in rename(examples, self.labels) if query.answer and self.labels else examples:
+            for e in rename(examples, self.labels) if query.answer == "label" else examples:
                 e.corpus = self.name or e.corpus
                 yield e
 
@@ -218,7 +218,7 @@ def open_corpus(argument: str | Path) -> Corpus:
         known = nearest(str(argument), names())
         raise DataError(f"there is no file {str(argument)!r}, and no corpus of that name{known}") from None
     require(entry, str(argument))
-    return Corpus(entry.name, entry.sources, entry.text_column, entry.label_column, entry.encoding, entry.labels)
+    return Corpus(entry.name, entry.sources, entry.column, entry.label_column, entry.encoding, entry.labels)
 
 
 def require(entry: Entry, argument: str) -> None:
@@ -238,30 +238,27 @@ def require(entry: Entry, argument: str) -> None:
 def examples_of(
     argument: str | Path,
     *,
-    text_column: str | None = None,
+    answer: Answer = "label",
+    answer_columns: Sequence[str] = LABEL_COLUMNS,
+    column: str | None = None,
     label_column: str | None = None,
     group_column: str | None = None,
     encoding: str | None = None,
     faults: Faults | None = None,
     kept: Collection[str] = (),
-) -> Iterator[Example]:
-    """Read the labelled rows behind an argument of the shell, one by one; see `open_corpus`."""
-    query = Query(
-        column=text_column, label_column=label_column, group_column=group_column, encoding=encoding, kept=kept
-    )
-    return open_corpus(argument).examples(query, Faults() if faults is None else faults)
-
-
-def texts_of(
-    argument: str | Path,
-    *,
-    text_column: str | None = None,
-    encoding: str | None = None,
-    faults: Faults | None = None,
     blank_lines: bool = False,
 ) -> Iterator[Example]:
-    """Read the rows behind an argument of the shell for their texts alone, labelled or not; see `open_corpus`."""
-    query = Query(answer=None, column=text_column, encoding=encoding, blank_lines=blank_lines)
+    """Read the rows behind an argument of the shell as `nlpkit.text.corpus.read_examples` does; see `open_corpus`."""
+    query = Query(
+        answer=answer,
+        answer_columns=answer_columns,
+        column=column,
+        label_column=label_column,
+        group_column=group_column,
+        encoding=encoding,
+        kept=kept,
+        blank_lines=blank_lines,
+    )
     return open_corpus(argument).examples(query, Faults() if faults is None else faults)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,13 +12,24 @@ from nlpkit.errors import DataError, DataWarning
 from nlpkit.text.encodings import UNDECODABLE
 from nlpkit.text.example import Example, Faults, rename
 from nlpkit.text.json_rows import JSON_LINES
-from nlpkit.text.judging import NO_TEXT, Content, Query, judge, sift
+from nlpkit.text.judging import LABEL_COLUMNS, NO_TEXT, Answer, Content, Query, judge, sift
 from nlpkit.text.records import TABLES, suffix_of
 from nlpkit.text.row import UNDECODED
 from nlpkit.text.rows import open_rows, open_text
-from nlpkit.text.shapes import read_content
+from nlpkit.text.shapes import ANSWERS, expected_answers, read_content
 
-__all__ = ["Example", "Faults", "Query", "files_of", "label_and_file", "read_examples", "read_source", "rename"]
+__all__ = [
+    "LABEL_COLUMNS",
+    "Answer",
+    "Example",
+    "Faults",
+    "Query",
+    "files_of",
+    "label_and_file",
+    "read_examples",
+    "read_source",
+    "rename",
+]
 
 SUFFIXES = (".txt", *TABLES, *JSON_LINES)  # of the files that are read in a folder
 
@@ -26,14 +37,17 @@ SUFFIXES = (".txt", *TABLES, *JSON_LINES)  # of the files that are read in a fol
 def read_examples(
     path: str | Path,
     *,
-    text_column: str | None = None,
+    answer: Answer = "label",
+    answer_columns: Sequence[str] = LABEL_COLUMNS,
+    column: str | None = None,
     label_column: str | None = None,
     group_column: str | None = None,
     encoding: str | None = None,
     faults: Faults | None = None,
     kept: Collection[str] = (),
+    blank_lines: bool = False,
 ) -> Iterator[Example]:
-    """Read a labelled corpus row by row; its shape is found out by its name and its first lines.
+    """Read a corpus row by row; its shape is found out by its name and its first lines.
 
     A file is a table (.csv, .tsv, or a first line that names the columns), JSON objects a line, fastText's
     ``__label__LABEL TEXT``, or lines ``TEXT,,LABEL`` or with a tab between text and label. A folder holds such files,
@@ -41,35 +55,31 @@ def read_examples(
     All files may be packed by gzip. Rows that cannot be used are left out, and counted in ``faults``: those without a
     label, for one, for which files also say ``nan``, ``null``, ``None`` or ``N/A``.
 
+    Numbers and JSON stand in tables, in JSON, or behind a tab. Where the text alone is read, a label is cut off a line
+    only where nobody writes so by chance: ``TEXT,,LABEL``, ``__label__LABEL TEXT``. What is left out so, or of a table
+    that is not named as one, is told by a `DataWarning`. All other lines stay whole.
+
+    :param answer: what stands beside each text and is kept as ``label``: a ``label``, one of a few; a ``number``,
+        finite, as it is written; ``json``, whatever that may hold but null; None where the text alone is read.
+    :param answer_columns: usual names of its column.
+    :param column: that of the text, unless it has a usual name.
+    :param label_column: likewise that of the answer.
     :param group_column: a column whose value is kept as ``group``.
     :param kept: labels such as ``none`` that are meant.
-    :raises DataError: if a file cannot be read, holds no labels, or holds numbers where text or labels should be.
+    :param blank_lines: every line of a file of texts alone is one as it stands, blank ones too: they follow each other.
+    :raises DataError: if a file cannot be read, holds no answers, or holds numbers where text or labels should be.
     """
     label, file = label_and_file(path)
     query = Query(
-        column=text_column, label_column=label_column, group_column=group_column, encoding=encoding, kept=kept
+        answer=answer,
+        answer_columns=answer_columns,
+        column=column,
+        label_column=label_column,
+        group_column=group_column,
+        encoding=encoding,
+        kept=kept,
+        blank_lines=blank_lines,
     )
-    yield from read_source(file, label, query, Faults() if faults is None else faults)
-
-
-def read_unlabelled(
-    path: str | Path,
-    *,
-    text_column: str | None = None,
-    encoding: str | None = None,
-    faults: Faults | None = None,
-    blank_lines: bool = False,
-) -> Iterator[Example]:
-    """Read the texts of a corpus: of every shape that `read_examples` reads, and of lines that are nothing but text.
-
-    A label is cut off a line only where nobody writes so by chance: ``TEXT,,LABEL``, ``__label__LABEL TEXT``. What is
-    left out so, or of a table that is not named as one, is told by a `DataWarning`. All other lines stay whole.
-
-    :param blank_lines: every line of a file of lines is a text as it stands, blank ones too: they follow each other.
-    :raises DataError: if a file cannot be read, or holds numbers where texts should be.
-    """
-    label, file = label_and_file(path)
-    query = Query(answer=None, column=text_column, encoding=encoding, blank_lines=blank_lines)
     yield from read_source(file, label, query, Faults() if faults is None else faults)
 
 
@@ -79,6 +89,7 @@ def read_source(path: Path, label: str | None, query: Query, faults: Faults) -> 
     :param label: that of all its texts; None if it stands beside each.
     """
     if label is not None:
+        _refuse_one_label(path, query)
         yield from _under(label, _of_texts(path, query, faults), query)
     elif path.is_dir():
         yield from _of_folder(path, query, faults)
@@ -117,6 +128,14 @@ def _of_texts(path: Path, query: Query, faults: Faults) -> Iterator[Example]:
         yield from sift(Content(source.name, candidates), replace(query, answer=None), faults)
 
 
+def _refuse_one_label(path: Path, query: Query) -> None:
+    """Refuse labels where other answers are wanted."""
+    if query.answer not in ("label", None):
+        raise DataError(
+            f"{path} has a label for all texts of a file, no {ANSWERS[query.answer]}: {expected_answers(query)}"
+        )
+
+
 def _under(label: str, examples: Iterator[Example], query: Query) -> Iterator[Example]:
     """Give examples the label that somebody has named for all of them."""
     for e in examples:
@@ -129,6 +148,8 @@ def _of_folder(path: Path, query: Query, faults: Faults) -> Iterator[Example]:
     for file in files:
         yield from _of_file(file, query, faults)
     doubtful: list[Path] = []
+    if folders:
+        _refuse_one_label(path, query)
     for folder in folders:
         for document in _documents(folder):
             for e in _under(folder.name, _of_document(document, query, faults, doubtful), query):

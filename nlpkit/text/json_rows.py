@@ -151,6 +151,14 @@ def as_written(found: Any) -> str | None:
     return str(found) if isinstance(found, int | float) else None
 
 
+def as_json(found: Any) -> str | None:
+    """Write a value as JSON on one line; None for null, and for what JSON cannot hold, such as NaN."""
+    try:
+        return None if found is None else as_written(json.dumps(found, ensure_ascii=False, allow_nan=False))
+    except (ValueError, RecursionError):
+        return None
+
+
 def parse(text: str) -> Any:
     """A text as JSON, None if it is none; NaN and halves of characters are let pass, as Python does.
 

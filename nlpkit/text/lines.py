@@ -49,14 +49,15 @@ class Pair:
     """Parts lines at a separator; quotes around all texts, or all labels, of the first of them are none of theirs.
 
     :param last: whether the label is what stands behind the last separator, not before the first.
+    :param quoted: whether labels may be quoted so.
     """
 
-    def __init__(self, separator: str, head: Sequence[str], *, last: bool) -> None:
+    def __init__(self, separator: str, head: Sequence[str], *, last: bool, quoted: bool = True) -> None:
         self._separator, self._last = separator, last
         self._fault = "no comma" if separator == "," else "no tab"
         pairs = [pair for line in head if (pair := self._part(line))[1]]
         self._text_quoted = bool(pairs) and all(_is_quoted(text) for text, _ in pairs)
-        self._label_quoted = bool(pairs) and all(_is_quoted(label or "") for _, label in pairs)
+        self._label_quoted = quoted and bool(pairs) and all(_is_quoted(label or "") for _, label in pairs)
 
     def __call__(self, line: str) -> tuple[str, str | None, str | None]:
         """Part a line."""

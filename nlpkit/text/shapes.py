@@ -11,13 +11,14 @@ from nlpkit.errors import DataError, DataWarning
 from nlpkit.text.decoding import Decoded
 from nlpkit.text.fields import read_json, read_table
 from nlpkit.text.json_rows import JSON_LINES, holds_objects
-from nlpkit.text.judging import FIRST_ROWS, LABEL_COLUMNS, Content, Query, confirm_labels
+from nlpkit.text.judging import FIRST_ROWS, LABEL_COLUMNS, Answer, Content, Query, answer_reader, confirm_labels
 from nlpkit.text.lines import DOUBLED, FASTTEXT, Pair, Part, before_commas, fasttext, read_lines, whole
 from nlpkit.text.records import TABLES, suffix_of
 from nlpkit.text.row import is_number
 from nlpkit.text.rows import TEXT_COLUMNS
 
 ENOUGH_LINES = 10  # that show what no chance does
+ANSWERS: dict[Answer, str] = {"label": "labels", "number": "numbers", "json": "JSON"}
 
 
 def read_content(decoded: Decoded, query: Query) -> Content:
@@ -32,23 +33,28 @@ def read_content(decoded: Decoded, query: Query) -> Content:
         return read_json(decoded, query)
     if suffix in TABLES or _is_header(head[0] if head else "", query):
         return read_table(decoded, query)
-    if query.blank_lines and not query.columns:
+    if query.blank_lines and not query.named_columns:
         return _with(whole, decoded, blanks=True)
-    if 2 * sum(FASTTEXT.search(line) is not None for line in head) > len(head):
+    if query.answer != "json" and 2 * sum(FASTTEXT.search(line) is not None for line in head) > len(head):
         if not query.answer:
             _warn(decoded, "__label__ and what follows are")
         return _with(fasttext, decoded)
-    if query.columns and head and 2 * sum(",," in line for line in head) < len(head):
-        raise DataError(f"{decoded.name} has no column {query.columns[0]!r}: its first line is {head[0][:60]!r}")
-    return _read_pairs(decoded, head, query) if query.answer else _read_texts(decoded, head, query)
+    if query.named_columns and head and 2 * sum(",," in line for line in head) < len(head):
+        raise DataError(f"{decoded.name} has no column {query.named_columns[0]!r}: its first line is {head[0][:60]!r}")
+    if query.answer is None:
+        return _read_texts(decoded, head, query)
+    if 2 * sum(line.count("\t") > 1 for line in head) > len(head):
+        what = f"expected a header above them that names text and {query.answer}"
+        raise DataError(f"{decoded.name} has several tabs a line: {what}")
+    return _read_labels(decoded, head, query) if query.answer == "label" else _read_answers(decoded, head, query)
 
 
 def _is_header(line: str, query: Query) -> bool:
-    """Tell whether a first line holds the columns asked for, or else usual names of both text and label."""
-    if query.columns:
-        return bool(line) and all(column in line for column in query.columns)
+    """Tell whether a first line holds the columns asked for, or else usual names of both text and answer."""
+    if query.named_columns:
+        return bool(line) and all(column in line for column in query.named_columns)
     cells = {cell.strip(' "').lower() for cell in re.split(r"[,;\t]", line)}
-    return not cells.isdisjoint(TEXT_COLUMNS) and not cells.isdisjoint(LABEL_COLUMNS)
+    return not cells.isdisjoint(TEXT_COLUMNS) and not cells.isdisjoint(query.answer_columns or LABEL_COLUMNS)
 
 
 def _with(part: Part, decoded: Decoded, *, blanks: bool = False) -> Content:
@@ -74,11 +80,26 @@ def _is_doubled(head: Sequence[str]) -> bool:
     return 2 * len(labels) > len(head) and len(set(labels)) <= max(2, len(labels) // 2)
 
 
-def _read_pairs(decoded: Decoded, head: Sequence[str], query: Query) -> Content:
+def _read_answers(decoded: Decoded, head: Sequence[str], query: Query) -> Content:
+    """Read lines whose number or JSON stands behind the last tab, or behind two commas if it is a number."""
+    commas = query.answer == "number" and 2 * sum(",," in line for line in head) > len(head)
+    pair = Pair("," if commas else "\t", head, last=True, quoted=query.answer != "json")
+    read = answer_reader(query)
+    if 2 * sum(read(pair(line)[1] or "") is not None for line in head) > len(head):
+        return _with(pair, decoded)
+    raise DataError(f"{decoded.name} has no {ANSWERS[query.answer]} that can be found: {expected_answers(query)}")
+
+
+def expected_answers(query: Query) -> str:
+    """Say which files hold numbers, or JSON."""
+    what = ANSWERS[query.answer]
+    lines = f"lines with a tab between text and {query.answer if query.answer == 'number' else what}"
+    return f"expected a table or JSON lines with a column of texts and one of {what}, or {lines}"
+
+
+def _read_labels(decoded: Decoded, head: Sequence[str], query: Query) -> Content:
     """Read lines whose label stands behind the last comma, or beside a tab."""
     name = decoded.name
-    if 2 * sum(line.count("\t") > 1 for line in head) > len(head):
-        raise DataError(f"{name} has several tabs a line: expected a header above them that names text and label")
     for separator in ("\t", ","):
         if (last := _is_label_last(head, separator)) is not None:
             break

@@ -13,7 +13,7 @@ import click
 
 from nlpkit.commands import FILE, INPUT, say, tell_json
 from nlpkit.commands.groups import DefaultGroup
-from nlpkit.commands.labelled import ENCODING, TEXT_COLUMN, counted, say_left_out, unlabelled_rows
+from nlpkit.commands.labelled import COLUMN, ENCODING, counted, read_rows, say_left_out
 from nlpkit.errors import DataError
 from nlpkit.tasks.cloze.training_command import train
 
@@ -143,7 +143,7 @@ def fill(
 )
 @click.option("--all", "every", is_flag=True, help="Blank every word that the model knows, not one a text.")
 @click.option("--limit", type=click.IntRange(min=1), help="Measure on so many blanks, drawn by the seed.")
-@TEXT_COLUMN
+@COLUMN
 @click.option("--format", "-f", "kind", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @ENCODING
 def evaluate(
@@ -155,7 +155,7 @@ def evaluate(
     min_words: int,
     every: bool,
     limit: int | None,
-    text_column: str | None,
+    column: str | None,
     kind: str,
     encoding: str | None,
 ) -> None:
@@ -179,7 +179,7 @@ def evaluate(
     if holds_items(file, encoding=encoding):
         items = _items(file, encoding)
     else:
-        rows = unlabelled_rows([file], text_column=text_column, encoding=encoding)
+        rows = read_rows([file], answer=None, column=column, encoding=encoding)
         items = blank_words(
             _normalised(opened_model.normaliser, (row.text for row in rows)),
             opened_model.tokenizer,

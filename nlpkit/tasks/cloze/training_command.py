@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nlpkit.commands import FILE
-from nlpkit.commands.labelled import unlabelled_rows
+from nlpkit.commands.labelled import read_rows
 from nlpkit.commands.training import RunOptions, run_options
 
 if TYPE_CHECKING:
@@ -52,11 +52,11 @@ def train(options: RunOptions, folder: Path, loss: str | None, samples: Path | N
     tables = [made.tokenizer, *(getattr(made.network, kind) for kind in PARTS)]
     options.train(
         training.train,
-        unlabelled_rows,
+        partial(read_rows, answer=None),
         made,
         folder,
         asked,
-        columns={"text_column": options.text_column, "encoding": options.encoding},
+        columns={"column": options.column, "encoding": options.encoding},
         files=[value for table in tables for value in table.values()],
         samples=samples,
     )

@@ -14,7 +14,7 @@ import click
 from nlpkit.commands import FILE, INPUT, say, tell_json
 from nlpkit.commands.answers import JsonLines
 from nlpkit.commands.groups import DefaultGroup
-from nlpkit.commands.labelled import ENCODING, TEXT_COLUMN, counted, unlabelled_rows
+from nlpkit.commands.labelled import COLUMN, ENCODING, counted, read_rows
 from nlpkit.errors import DataError, SettingError
 from nlpkit.tasks.generate.training_command import train
 
@@ -209,10 +209,10 @@ class _Jsonl:
 @generate.command()
 @click.argument("file", metavar="FILE")
 @MODEL
-@TEXT_COLUMN
+@COLUMN
 @click.option("--format", "-f", "kind", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @ENCODING
-def evaluate(file: str, model: str, text_column: str | None, kind: str, encoding: str | None) -> None:
+def evaluate(file: str, model: str, column: str | None, kind: str, encoding: str | None) -> None:
     """Measure how well a model foretells texts: bits a character, the fewer the better.
 
     FILE is any corpus, labelled or not, by its path or its name in the catalogue. Characters that the model has never
@@ -228,7 +228,7 @@ def evaluate(file: str, model: str, text_column: str | None, kind: str, encoding
     opened = GenerationModel.load(model)
     training = opened.bundle.config.get("settings", {}).get("network", {}).get("training", {})
     in_order = not training.get("shuffle", True)  # blank lines were learnt, too
-    rows = unlabelled_rows([file], blank_lines=in_order, text_column=text_column, encoding=encoding)
+    rows = read_rows([file], answer=None, blank_lines=in_order, column=column, encoding=encoding)
     metrics = measure_texts(opened, (row.text for row in rows))
     if not metrics.texts:
         raise DataError(f"{file} holds no text")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nlpkit.commands import FILE
-from nlpkit.commands.labelled import unlabelled_rows
+from nlpkit.commands.labelled import read_rows
 from nlpkit.commands.training import RunOptions, run_options
 
 if TYPE_CHECKING:
@@ -52,11 +52,11 @@ def train(options: RunOptions, folder: Path, samples: Path | None, **components:
     made = _settings(options, asked, components)
     options.train(
         training.train,
-        partial(unlabelled_rows, blank_lines=not made.network.training.shuffle),
+        partial(read_rows, answer=None, blank_lines=not made.network.training.shuffle),
         made,
         folder,
         asked,
-        columns={"text_column": options.text_column, "encoding": options.encoding},
+        columns={"column": options.column, "encoding": options.encoding},
         files=[value for kind in PARTS for value in getattr(made.network, kind).values()],
         samples=samples,
     )

@@ -14,12 +14,12 @@ import click
 
 from nlpkit.commands import FILE, INPUT, say, warn
 from nlpkit.commands.labelled import (
+    COLUMN,
     ENCODING,
     LABEL,
     LABEL_COLUMN,
-    TEXT_COLUMN,
     counted,
-    labelled_rows,
+    read_rows,
     renames,
     told_neglect,
 )
@@ -110,7 +110,7 @@ def score(
 @click.argument("corpora", nargs=-1, required=True, metavar="CORPUS...")
 @MODEL
 @click.option("--by", "group", metavar="COLUMN", help="Also report each value of this column.")
-@TEXT_COLUMN
+@COLUMN
 @LABEL_COLUMN
 @LABEL
 @click.option("--format", "-f", "kind", type=click.Choice(["table", "json"]), default="table", show_default=True)
@@ -119,7 +119,7 @@ def evaluate(
     corpora: tuple[str, ...],
     model: str,
     group: str | None,
-    text_column: str | None,
+    column: str | None,
     label_column: str | None,
     labels: tuple[str, ...],
     kind: str,
@@ -141,9 +141,9 @@ def evaluate(
 
     opened_model = SentimentModel.load(model)
     names = opened_model.bundle.config.get("aliases", {}) | renames(labels)
-    columns = {"text_column": text_column, "label_column": label_column, "group_column": group, "encoding": encoding}
+    columns = {"column": column, "label_column": label_column, "group_column": group, "encoding": encoding}
     kept = {*names, *opened_model.labels}
-    examples = list(rename(labelled_rows(corpora, kept=kept, **columns), names))
+    examples = list(rename(read_rows(corpora, kept=kept, **columns), names))
     truth = _known([e.label for e in examples], opened_model.labels, names)
     if not examples:
         raise DataError(f"{', '.join(corpora)}: no labelled rows")

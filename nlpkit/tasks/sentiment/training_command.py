@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nlpkit.commands import FILE
-from nlpkit.commands.labelled import LABEL, LABEL_COLUMN, labelled_rows, renames
+from nlpkit.commands.labelled import LABEL, LABEL_COLUMN, read_rows, renames
 from nlpkit.commands.training import RunOptions, run_options, set_threads, unchanged
 
 if TYPE_CHECKING:
@@ -65,8 +65,8 @@ def train(
 
     asked = options.asked(output)
     made = _settings(options, asked, components, renames(labels))
-    columns = {"text_column": options.text_column, "label_column": label_column, "encoding": options.encoding}
-    rows_of = partial(labelled_rows, kept=tuple(made.labels))
+    columns = {"column": options.column, "label_column": label_column, "encoding": options.encoding}
+    rows_of = partial(read_rows, kept=tuple(made.labels))
     if dry_run:
         from nlpkit.commands.training_view import show_plan
 

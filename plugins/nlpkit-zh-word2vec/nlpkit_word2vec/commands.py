@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from nlpkit.commands.labelled import ENCODING, TEXT_COLUMN
+from nlpkit.commands.labelled import COLUMN, ENCODING
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,7 +37,7 @@ def vectors() -> None:
 @click.option("--seed", type=click.IntRange(0, (1 << 32) - 1), default=0, show_default=True, help="Of all chance.")
 @click.option("--tokenizer", default="rjieba", show_default=True, help="What cuts texts into words.")
 @click.option("--format", "kind", type=click.Choice(["text", "binary"]), help="Of the file.  [default: by its name]")
-@TEXT_COLUMN
+@COLUMN
 @ENCODING
 @click.option("--force", is_flag=True, help="Let --output replace a file.")
 def train(
@@ -45,7 +45,7 @@ def train(
     output: Path,
     kind: str | None,
     tokenizer: str,
-    text_column: str | None,
+    column: str | None,
     encoding: str | None,
     force: bool,
     **fitting: Any,
@@ -71,7 +71,7 @@ def train(
         raise click.UsageError(f"{output} ends neither in .txt or .vec nor in .bin: say by --format text or binary")
     if output.exists() and not force:
         raise DataError(f"{output} exists: choose another name, or say --force to replace it")
-    how, source = Fitting(**fitting), Source(corpora, tokenizer, text_column, encoding)
+    how, source = Fitting(**fitting), Source(corpora, tokenizer, column, encoding)
     words, found = _fitted(source, how)
     write_vectors(output, words, found, binary=kind == "binary")
     say(f"{len(words):,} words with {how.dim} numbers each: {output}")
