@@ -29,8 +29,8 @@ from nlpkit.tasks.cloze.metrics import ClozeMetrics, item_blanks, measure_items
 from nlpkit.tasks.cloze.model import ClozeModel
 from nlpkit.tasks.cloze.settings import ClozeSettings
 from nlpkit.tasks.cloze.words import Words, read_words, store_words
-from nlpkit.tasks.sentiment.metrics import corpus_names
 from nlpkit.text.corpus import Example
+from nlpkit.text.groups import corpus_names
 from nlpkit.text.normalisation import Normaliser
 from nlpkit.text.vocabulary import dump_vocabulary
 from nlpkit.training.calibration import tune_stage

@@ -31,8 +31,8 @@ from nlpkit.tasks.generate.model import GenerationModel
 from nlpkit.tasks.generate.network import LanguageModel
 from nlpkit.tasks.generate.ngrams import MOST_IDS
 from nlpkit.tasks.generate.settings import GenerationSettings
-from nlpkit.tasks.sentiment.metrics import corpus_names
 from nlpkit.text.corpus import Example
+from nlpkit.text.groups import corpus_names
 from nlpkit.text.normalisation import Normaliser
 from nlpkit.text.vocabulary import UNKNOWN, TableVocabulary, dump_vocabulary
 from nlpkit.training.composition import check_causal, make, remarks_of

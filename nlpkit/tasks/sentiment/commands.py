@@ -135,9 +135,10 @@ def evaluate(
     nlpkit sentiment evaluate test.csv --model mine --label 1=positive --label 0=negative
     """
     from nlpkit.commands import tell_json
-    from nlpkit.tasks.sentiment.metrics import groups, measure, neglected
+    from nlpkit.tasks.sentiment.metrics import measure, neglected
     from nlpkit.tasks.sentiment.model import SentimentModel
     from nlpkit.text.corpus import rename
+    from nlpkit.text.groups import groups
 
     opened_model = SentimentModel.load(model)
     names = opened_model.bundle.config.get("aliases", {}) | renames(labels)

@@ -22,10 +22,11 @@ from nlpkit.model import bundle
 from nlpkit.model.bundle import Bundle
 from nlpkit.model.mixing import Stage
 from nlpkit.tasks.sentiment.member import CALIBRATED, Trained, train_member
-from nlpkit.tasks.sentiment.metrics import Answers, Metrics, corpus_names, metrics, neglected
+from nlpkit.tasks.sentiment.metrics import Answers, Metrics, metrics, neglected
 from nlpkit.tasks.sentiment.model import DECIMALS, SentimentModel
 from nlpkit.text.corpus import Example, rename
 from nlpkit.text.evidence import Evidence, EvidenceCount
+from nlpkit.text.groups import corpus_names
 from nlpkit.text.labels import alike
 from nlpkit.text.normalisation import Normaliser
 from nlpkit.text.split import PLACES
