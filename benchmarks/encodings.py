@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from nlpkit.text.corpus import read_unlabelled
+from nlpkit.text.corpus import read_examples
 from nlpkit.text.encodings import HEAD, find_encoding
 
 ENCODINGS = ("utf-8", "utf-8-sig", "gbk", "gb18030", "cp950", "utf-16", "utf-16-le", "utf-16-be")
@@ -84,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--files", type=int, default=3000)
     parser.add_argument("--shortest", type=int, default=4, help="characters of a row that is cut")
     args = parser.parse_args(argv)
-    texts = [example.text for example in read_unlabelled(args.corpus)]
+    texts = [example.text for example in read_examples(args.corpus, answer=None)]
     made = list(files(texts, args.files, args.shortest))
     for name, find in {"nlpkit": ours, **rivals()}.items():
         started = time.process_time()

@@ -58,7 +58,7 @@ def _evaluate(
     **columns: Any,
 ) -> None:
     from nlpkit.commands import tell_json
-    from nlpkit.text.corpus import renamed
+    from nlpkit.text.corpus import rename
 
     saved, measure = resolve(task.model).load(model), resolve(task.measure)
     names: dict[str, str] = saved.bundle.config.get("aliases", {}) | renames(labels)
@@ -73,7 +73,7 @@ def _evaluate(
 
     def rows(chosen: Sequence[str]) -> Iterator[Example]:
         found = read_rows(task, chosen, **given, **columns)
-        return renamed(found, names) if names else found
+        return rename(found, names) if names else found
 
     metrics: dict[str, Metrics] = {}
     if group or len(corpora) > 1:

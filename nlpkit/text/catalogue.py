@@ -6,7 +6,7 @@ import hashlib
 import os
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from importlib import metadata
 from importlib.resources import files as resources
 from pathlib import Path, PurePosixPath
@@ -14,7 +14,7 @@ from typing import Any
 
 from nlpkit.errors import DataError, SettingError, nearest
 from nlpkit.text import corpus
-from nlpkit.text.corpus import Example, Faults, label_and_file, read_examples, read_texts, read_unlabelled, renamed
+from nlpkit.text.corpus import LABEL_COLUMNS, Answer, Example, Faults, Query, label_and_file, read_source, rename
 
 SEEN = "seen.json"  # in the folder of a corpus: the SHA-256 of each file when it first came
 
@@ -72,7 +72,7 @@ class Entry:
     rows: int | None = None
     package: str = ""
     version: str = ""
-    text_column: str | None = None
+    column: str | None = None
     label_column: str | None = None
     encoding: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -178,7 +178,7 @@ class Corpus:
 
     name: str
     sources: Sequence[tuple[Path, str | None]]
-    text_column: str | None = None
+    column: str | None = None
     label_column: str | None = None
     encoding: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -188,51 +188,20 @@ class Corpus:
         """Every file behind it."""
         return [file for path, _ in self.sources for file in corpus.files_of(path)]
 
-    def examples(
-        self,
-        *,
-        text_column: str | None = None,
-        label_column: str | None = None,
-        group_column: str | None = None,
-        encoding: str | None = None,
-        faults: Faults | None = None,
-        kept: Collection[str] = (),
-    ) -> Iterator[Example]:
-        """Its rows under the labels of the catalogue; what is said here goes before what stands there."""
-        text, label = text_column or self.text_column, label_column or self.label_column
-        columns: dict[str, Any] = {"text_column": text, "label_column": label, "group_column": group_column}
-        columns["kept"] = {*kept, *self.labels}
-        encoding, faults = encoding or self.encoding, Faults() if faults is None else faults
-        for path, shared in self.sources:
-            if shared is None:
-                found = read_examples(path, **columns, encoding=encoding, faults=faults)
-            else:
-                found = read_texts(path, shared, column=text, encoding=encoding, faults=faults)
-            yield from self._named(found)
-
-    def texts(
-        self,
-        *,
-        text_column: str | None = None,
-        encoding: str | None = None,
-        faults: Faults | None = None,
-        blank_lines: bool = False,
-    ) -> Iterator[Example]:
-        """Its rows without labels, of whatever shape they are."""
-        text, encoding = text_column or self.text_column, encoding or self.encoding
-        faults = Faults() if faults is None else faults
-        for path, shared in self.sources:
-            if shared is None:
-                columns = {"text_column": text, "encoding": encoding}
-                found = read_unlabelled(path, **columns, faults=faults, blank_lines=blank_lines)
-            else:
-                found = read_texts(path, shared, column=text, encoding=encoding, faults=faults)
-            yield from (Example(e.text, "", self.name or e.corpus) for e in found)
-
-    def _named(self, examples: Iterator[Example]) -> Iterator[Example]:
-        if not self.name:
-            return examples
-        return (Example(e.text, e.label, self.name, e.group) for e in renamed(examples, self.labels))
+    def examples(self, query: Query, faults: Faults) -> Iterator[Example]:
+        """Read its rows under the labels of the catalogue; what the query says goes before what stands there."""
+        query = replace(
+            query,
+            column=query.column or self.column,
+            label_column=query.label_column or self.label_column,
+            encoding=query.encoding or self.encoding,
+            kept={*query.kept, *self.labels},
+        )
+        for path, label in self.sources:
+            examples = read_source(path, label, query, faults)
+            for e in rename(examples, self.labels) if query.answer == "label" else examples:
+                e.corpus = self.name or e.corpus
+                yield e
 
 
 def open_corpus(argument: str | Path) -> Corpus:
@@ -249,7 +218,7 @@ def open_corpus(argument: str | Path) -> Corpus:
         known = nearest(str(argument), names())
         raise DataError(f"there is no file {str(argument)!r}, and no corpus of that name{known}") from None
     require(entry, str(argument))
-    return Corpus(entry.name, entry.sources, entry.text_column, entry.label_column, entry.encoding, entry.labels)
+    return Corpus(entry.name, entry.sources, entry.column, entry.label_column, entry.encoding, entry.labels)
 
 
 def require(entry: Entry, argument: str) -> None:
@@ -269,35 +238,28 @@ def require(entry: Entry, argument: str) -> None:
 def examples_of(
     argument: str | Path,
     *,
-    text_column: str | None = None,
+    answer: Answer = "label",
+    answer_columns: Sequence[str] = LABEL_COLUMNS,
+    column: str | None = None,
     label_column: str | None = None,
     group_column: str | None = None,
     encoding: str | None = None,
     faults: Faults | None = None,
     kept: Collection[str] = (),
+    blank_lines: bool = False,
 ) -> Iterator[Example]:
-    """The labelled rows behind an argument of the shell, one by one; see `open_corpus`."""
-    return open_corpus(argument).examples(
-        text_column=text_column,
+    """Read the rows behind an argument of the shell as `nlpkit.text.corpus.read_examples` does; see `open_corpus`."""
+    query = Query(
+        answer=answer,
+        answer_columns=answer_columns,
+        column=column,
         label_column=label_column,
         group_column=group_column,
         encoding=encoding,
-        faults=faults,
         kept=kept,
+        blank_lines=blank_lines,
     )
-
-
-def texts_of(
-    argument: str | Path,
-    *,
-    text_column: str | None = None,
-    encoding: str | None = None,
-    faults: Faults | None = None,
-    blank_lines: bool = False,
-) -> Iterator[Example]:
-    """The rows behind an argument of the shell for their texts alone, labelled or not; see `open_corpus`."""
-    columns = {"text_column": text_column, "encoding": encoding}
-    return open_corpus(argument).texts(**columns, faults=faults, blank_lines=blank_lines)
+    return open_corpus(argument).examples(query, Faults() if faults is None else faults)
 
 
 def files_of(argument: str | Path) -> list[Path]:

@@ -6,8 +6,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from nlpkit.errors import DataError, nearest
 from nlpkit.text.decoding import Decoded
@@ -37,8 +36,7 @@ class Number(float):
         return made
 
 
-@dataclass(frozen=True)
-class Object:
+class Object(NamedTuple):
     """One object as it was written, on one line; ``fields`` is None where it is no object.
 
     :param number: of its line, or of its place in an array, from 1.
@@ -151,6 +149,14 @@ def as_written(found: Any) -> str | None:
     if isinstance(found, Number):
         return found.written
     return str(found) if isinstance(found, int | float) else None
+
+
+def as_json(found: Any) -> str | None:
+    """Write a value as JSON on one line; None for null, and for what JSON cannot hold, such as NaN."""
+    try:
+        return None if found is None else as_written(json.dumps(found, ensure_ascii=False, allow_nan=False))
+    except (ValueError, RecursionError):
+        return None
 
 
 def parse(text: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-SHOWN = 3  # lines, or files, that are named; the others are counted
+NAMED = 3  # lines, or files, that are named; the others are counted
 
 
 class Lines:
@@ -27,7 +27,7 @@ class Lines:
         :param detail: what is said of this line alone.
         """
         self._count += 1
-        if self._count <= SHOWN:
+        if self._count <= NAMED:
             self._named.append(f"{number:,} ({detail})" if detail else f"{number:,}")
 
     def __len__(self) -> int:
@@ -36,7 +36,7 @@ class Lines:
     def __str__(self) -> str:
         if not self._named:
             return ""
-        *named, last = [*self._named, f"{self._count - SHOWN:,} more"] if self._count > SHOWN else self._named
+        *named, last = [*self._named, f"{self._count - NAMED:,} more"] if self._count > NAMED else self._named
         return f"lines {', '.join(named)} and {last}" if named else f"line {last}"
 
 

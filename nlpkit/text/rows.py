@@ -70,15 +70,14 @@ def open_rows(
     """
     name = name_of(path)
     with open_text(path, encoding=encoding, quoted=True if table or column else None) as decoded:
-        option = "--text-column" if table else "--column"
         suffix = suffix_of(decoded.name)
         if suffix in JSON_LINES or (suffix not in TABLES and holds_objects(decoded.head())):
             found = JsonRows(decoded)
-            field = found.field(column, TEXT_COLUMNS, option)
+            field = found.field(column, TEXT_COLUMNS, "--column")
             yield Source(name, None, found.blocks(field), decoded, found.keys, field)
         elif column is not None or table or suffix in TABLES or _is_table(decoded.head()):
             records = Records(decoded)
-            position = column_position(decoded.name, records.header, column, TEXT_COLUMNS, option)
+            position = column_position(decoded.name, records.header, column, TEXT_COLUMNS, "--column")
             yield Source(name, records.header, records.blocks(position), decoded)
         else:
             if looks_like := _header(decoded.head()):

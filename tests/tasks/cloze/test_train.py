@@ -292,7 +292,7 @@ FAULTS = [
     (["--set", "training.loss=bce"], 2, "no setting 'loss'"),
     (["--set", "seed=-1"], 2, "seed must be at least 0"),
     (["--samples", "nowhere.txt"], 1, "nowhere.txt"),
-    (["--text-column", "words"], 1, "no column 'words'"),
+    (["--column", "words"], 1, "no column 'words'"),
     (["--encoding", "utf-9"], 2, "utf-9"),
     (["missing.csv"], 1, "missing.csv"),
 ]
@@ -312,7 +312,7 @@ def test_a_wrong_setting_is_one_sentence(train, texts, tmp_path, arguments, code
         ([], "Missing option '-o'"),
         (["-o", "m"], "give a CORPUS"),
         (["texts.txt", "-o", "m", "--recipe", "network", "--config", "mine.toml"], "--recipe or --config, not both"),
-        (["-o", "m", "--resume", "--text-column", "text"], "say the CORPUS too"),
+        (["-o", "m", "--resume", "--column", "text"], "say the CORPUS too"),
         (["texts.txt", "-o", "m", "--threads", "0"], "--threads"),
         (["texts.txt", "-o", "m", "--save-every", "-1"], "--save-every"),
     ],

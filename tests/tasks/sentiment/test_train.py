@@ -216,7 +216,7 @@ FAULTS = [
     (["--label", "1"], 2, "--label expects FOUND=NAME"),
     (["--encoding", "utf-9"], 2, "utf-9"),
     (["--samples", "nowhere.txt"], 1, "nowhere.txt"),
-    (["--text-column", "words"], 1, "no column 'words'"),
+    (["--column", "words"], 1, "no column 'words'"),
     (["--label-column", "stars"], 1, "no column 'stars'"),
     (["--label", "1=", "--label", "0="], 1, "at least two labels, found: no labelled rows"),
     (["--label", "1=0"], 1, "at least two labels, found: only the label '0'"),
@@ -605,7 +605,7 @@ def test_an_unfinished_run_is_gone_on_with_or_begun_anew(begin, train, corpus, u
         ((corpus, *QUICK[:-2], "--set", "seed=3", "--resume"), 2, "seed was 0, is 3"),
         ((corpus, *first[3:], "--resume", "--no-weights"), 2, "keep_weights was true, is false"),
         ((corpus, *first[3:], "--resume", "--threads", "2"), 2, "threads was 1, is 2"),
-        ((corpus, *first[3:], "--resume", "--text-column", "text"), 2, 'text_column was null, is "text"'),
+        ((corpus, *first[3:], "--resume", "--column", "text"), 2, 'column was null, is "text"'),
     ]
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     for arguments, code, sentence in refused:

@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from nlpkit_spans.model import tags_of
 from torch import Tensor, nn
 
 from nlpkit.model.bundle import WEIGHTS
@@ -20,6 +19,7 @@ from nlpkit.training.loop import Validation
 from nlpkit.training.member import Comparison, NetworkMember, StoredMember, records
 from nlpkit.training.run import Run
 from nlpkit.training.settings import MemberSettings, RowTraining
+from nlpkit_spans.model import tags_of
 
 
 @dataclass(frozen=True, kw_only=True)
