@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -60,13 +61,17 @@ def row_options(task: Task) -> list[click.Parameter]:
 
 
 def options_of_dataclass(kind: type[Any] | None) -> tuple[list[str], list[click.Parameter]]:
-    """Make an option of each field of a dataclass; return their names, too."""
+    """Make an option of each field of a dataclass; return their names, too.
+
+    A field's metadata may say what it is for ``short``.
+    """
     options = list(options_of(kind).values()) if kind else []
-    return [option.name for option in options], [_option(option) for option in options]
+    short = {f.name: [f.metadata["short"]] for f in fields(kind) if "short" in f.metadata} if kind else {}
+    return [option.name for option in options], [_option(option, short.get(option.name, [])) for option in options]
 
 
-def _option(option: Option) -> click.Option:
-    flags = [f"--{option.name.replace('_', '-')}", option.name]
+def _option(option: Option, short: Sequence[str]) -> click.Option:
+    flags = [f"--{option.name.replace('_', '-')}", *short, option.name]
     if option.annotation is bool:
         return click.Option(flags, is_flag=True, default=option.default, help=option.help)
     shown = option.default is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,7 +25,7 @@ class FillOptions:
     :param length: Only words of so many characters.
     """
 
-    top: Size = 10
+    top: Size = field(default=10, metadata={"short": "-k"})
     beam: Annotated[int, Range(1, 1000)] | None = None
     pattern: str | None = None
     lexicon: Path | None = None

@@ -1,3 +1,4 @@
+import json
 import random
 
 import numpy as np
@@ -8,12 +9,14 @@ from safetensors.numpy import save
 
 from nlpkit.components.decoders import pack
 from nlpkit.model.bundle import Bundle
+from nlpkit.model.bundle import save as save_model
 from nlpkit.tasks.cloze import metrics as cloze_evaluation
 from nlpkit.tasks.cloze.blanks import Blank
 from nlpkit.tasks.cloze.items import Item
 from nlpkit.tasks.cloze.metrics import NEVER, measure_items, rank
 from nlpkit.tasks.cloze.model import ClozeModel
-from tests.tasks.cloze.tiny import ANSWERS, CONTEXT, COUNTS, cloze_files, logits, network_member
+from tests.outcomes import one_sentence
+from tests.tasks.cloze.tiny import ANSWERS, CONTEXT, COUNTS, TEXTS, cloze_files, counted_files, logits, network_member
 from tests.tiny import component
 
 MODEL = ClozeModel(Bundle("tiny", cloze_files()))
@@ -103,3 +106,82 @@ def test_figures_as_json_are_rounded():
     found = measure_items(MODEL, [Item("衣服 __ 哦", answer) for answer in (order[0], order[0], order[2])]).to_json()
     shares = {"top1": 66.67, "top5": 100.0, "top10": 100.0, "mrr10": 0.7778}
     assert found == {"items": 3, "candidates": len(ANSWERS), "unknown": 0, **shares, "bits": None}
+
+
+# What evaluate says of items, and of texts whose words are blanked
+
+
+@pytest.fixture
+def evaluate(run, tmp_path):
+    """Measure a model that has read six sentences."""
+    save_model(tmp_path / "m", counted_files())
+
+    def evaluate_tiny(*arguments):
+        return run("cloze", "evaluate", *arguments, "--model", tmp_path / "m")
+
+    return evaluate_tiny
+
+
+ITEMS = [
+    ("衣服质量__，值得推荐", "不错"),
+    ("发货__，质量不错", "很快"),
+    ("发货__，质量不错", "神速"),
+    ("两__个__", "x"),
+]
+
+
+@pytest.fixture
+def items(tmp_path):
+    path = tmp_path / "items.jsonl"
+    lines = [json.dumps({"text": text, "answer": answer}) for text, answer in ITEMS]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+def test_figures_of_items(evaluate, items):
+    done = evaluate(items, "--format", "json")
+    found = json.loads(done.stdout)["all"]
+    assert (found["items"], found["unknown"], found["candidates"]) == (3, 1, 15)
+    assert (found["top1"], found["mrr10"], found["bits"]) == (66.67, 0.6667, None)
+    assert "1 rows were left out: 1 several blanks" in done.stderr.decode()
+    assert json.loads(evaluate(items, "--format", "json", "--limit", 2).stdout)["all"]["items"] == 2
+
+
+def test_figures_among_the_words_of_a_lexicon(evaluate, items, tmp_path):
+    lexicon = tmp_path / "words.json"
+    lexicon.write_text(json.dumps(["神速", "不错", "购买"]), encoding="utf-8")
+    found = json.loads(evaluate(items, "--format", "json", "--lexicon", lexicon).stdout)["all"]
+    assert (found["items"], found["unknown"], found["candidates"]) == (3, 2, 2)
+
+
+@pytest.mark.parametrize("shape", ["reviews.txt", "reviews.csv", "reviews.jsonl"])
+def test_figures_of_a_corpus_whose_words_are_blanked(evaluate, tmp_path, shape):
+    path = tmp_path / shape
+    header = "text,label\n" if shape.endswith(".csv") else ""
+    rows = [json.dumps({"text": text, "label": "x"}) if shape.endswith(".jsonl") else text for text in TEXTS]
+    rows = [f'"{row}",x' if header else row for row in rows]
+    path.write_text(header + "\n".join(rows) + "\n", encoding="utf-8")
+    found = json.loads(evaluate(path, "--format", "json", "--skip-frequent", 1, "--min-words", 4).stdout)["all"]
+    assert found["items"] == 6
+    assert found["top1"] > 50  # a guess is right in 7 of 100
+
+
+def test_every_word_of_a_corpus(evaluate, write):
+    path = write("\n".join(TEXTS).encode())
+    done = evaluate(path, "--format", "json", "--skip-frequent", 1, "--min-words", 4, "--all-words", "--seed", 3)
+    assert json.loads(done.stdout)["all"]["items"] > 20
+
+
+def test_figures_as_a_table(evaluate, items):
+    out = evaluate(items).stdout.decode()
+    for expected in ("items of", "all", "top-1", "MRR@10", "33.3"):
+        assert expected in out
+
+
+def test_a_corpus_without_words_to_blank_is_one_sentence(evaluate, tmp_path, items):
+    path = tmp_path / "short.txt"
+    path.write_text("好\n很好\n", encoding="utf-8")
+    assert "--min-words" in one_sentence(evaluate(path), 1)
+    assert "there is no file" in one_sentence(evaluate(tmp_path / "none.jsonl"), 1)
+    items.write_text(items.read_text(encoding="utf-8").splitlines()[-1], encoding="utf-8")
+    assert evaluate(items).returncode == 1

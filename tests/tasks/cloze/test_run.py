@@ -3,7 +3,6 @@
 import itertools
 import json
 import sys
-from functools import partial
 
 import numpy as np
 import pytest
@@ -18,16 +17,18 @@ from nlpkit.errors import BundleError, DataError, SettingError  # noqa: E402
 from nlpkit.model.bundle import Bundle  # noqa: E402
 from nlpkit.plugins.registry import Component, registry  # noqa: E402
 from nlpkit.tasks.cloze.blanks import Blank  # noqa: E402
-from nlpkit.tasks.cloze.run import train  # noqa: E402
-from nlpkit.tasks.cloze.settings import ClozeSettings, settings  # noqa: E402
+from nlpkit.tasks.cloze.run import ClozeRun  # noqa: E402
+from nlpkit.tasks.cloze.task import CLOZE  # noqa: E402
 from nlpkit.text.corpus import Example  # noqa: E402
 from nlpkit.text.split import split  # noqa: E402
+from nlpkit.training.dry_run import plan  # noqa: E402
 from nlpkit.training.events import Fitting, MemberExported, MemberStarted, Prepared, Saved, Working  # noqa: E402
 from nlpkit.training.loop import Epoch, Resumed, Step  # noqa: E402
-from nlpkit.training.settings import assign, choose_one_way, network_places  # noqa: E402
+from nlpkit.training.run import train  # noqa: E402
 from tests.tasks.sentiment.test_run import files_of, the  # noqa: E402
 
-pytestmark = pytest.mark.train
+pytestmark = [pytest.mark.train, pytest.mark.slow]
+SHAPE = ClozeRun.shape()
 PAIRS = {f"{x}{y}": f"{y}{x}" for x in "天地日月星" for y in "山水火风土木云雨"}  # each word and the one behind it
 BEFORE, BEHIND = ("我们", "他们", "你们", "大家"), ("呢", "啊")
 TABLES = {
@@ -43,7 +44,7 @@ TABLES = {
         "training": {"epochs": 10, "batch_tokens": 96, "learning_rate": 0.02, "exact_epochs": 1},
     },
 }
-QUICK = ("counts.order=0", "weights=float32", "training.epochs=2", "training.batch_tokens=400")
+QUICK = ("weights=float32", "training.epochs=2", "training.batch_tokens=400")
 
 
 @pytest.fixture(scope="module")
@@ -55,11 +56,11 @@ def texts():
 
 
 def made(*assignments, **components):
-    return settings(assign(choose_one_way(TABLES, components), assignments, partial(network_places, ClozeSettings)))
+    return SHAPE.settings(SHAPE.assign(SHAPE.choose(TABLES, components), assignments))
 
 
 def run(folder, texts, *assignments, **components):
-    return list(train(texts, made(*assignments, **components), folder))
+    return list(train(CLOZE, texts, made(*assignments, **components), folder))
 
 
 class Deciding(torch.nn.Module):
@@ -92,9 +93,9 @@ def deciding(monkeypatch):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, texts):
-    """A model of a network and counts: its folder, and the events of the run."""
+    """A model: its folder, and the events of the run."""
     folder = tmp_path_factory.mktemp("cloze") / "model"
-    return folder, list(train(texts, made(), folder, keep_weights=False))
+    return folder, list(train(CLOZE, texts, made(), folder, keep_weights=False))
 
 
 def test_a_run_tells_what_it_does(trained, texts):
@@ -110,12 +111,12 @@ def test_a_run_tells_what_it_does(trained, texts):
     assert [event.name for event in the(Fitting, events)] == ["network"]
     assert len(the(Epoch, events)) == 10
     working = {event.what for event in the(Working, events)}
-    assert working >= {"reading", "train tokens", "network: train ids", "network: exporting", "counting", "mixing"}
+    assert working >= {"reading", "train tokens", "network: train ids", "network: exporting", "mixing"}
     (exported,) = the(MemberExported, events)
-    assert (exported.runtime, exported.checked) == ("graph", min(prepared.validation, 200))
+    assert (exported.runtime, exported.checked) == ("graph", prepared.validation)
     assert exported.difference < 0.05
     (saved,) = the(Saved, events)
-    assert (saved.task, saved.folder) == ("cloze", trained[0])
+    assert (saved.task, saved.folder) == (CLOZE, trained[0])
     assert saved.size == sum(path.stat().st_size for path in trained[0].rglob("*") if path.is_file())
 
 
@@ -126,9 +127,8 @@ def test_what_stands_beside_a_word_tells_it(trained):
     filled = model.fill([f"{a} 看见 {x} __ 呢" for a in BEFORE for x in PAIRS], top=1)
     first = [f.fillings[0].words[0] for f in filled]
     assert np.mean([word == y for word, y in zip(first, [*PAIRS.values()] * 4, strict=True)]) > 0.9
-    for position in (0, 1):  # and so does each member alone
-        logits = model.member(position).logits([Blank(["我们", "看见", "天山"], ["呢"])])
-        assert model.words[int(logits[0].argmax())] == "山天"
+    logits = model.member(0).logits([Blank(["我们", "看见", "天山"], ["呢"])])
+    assert model.words[int(logits[0].argmax())] == "山天"
 
 
 def test_the_folder_tests_itself_and_carries_its_card(trained):
@@ -147,25 +147,23 @@ def test_the_folder_tests_itself_and_carries_its_card(trained):
 
 def test_the_config_says_where_all_came_from(trained):
     config = Bundle.open(trained[0]).config
-    network, counts = config["members"]
+    (network,) = config["members"]
     assert (config["format"], config["task"]) == (1, "cloze")
-    assert (network["kind"], network["runtime"], counts["kind"]) == ("network", "graph", "counts")
+    assert (network["kind"], network["runtime"]) == ("network", "graph")
     assert network["max_length"] == 64
     assert all("seconds" not in epoch for epoch in network["history"])
     assert config["data"]["corpora"] == {"two.txt": 80, "one.txt": 240}
     assert "conflicts" in config["data"]
-    assert config["settings"]["network"]["encoder"] == TABLES["network"]["encoder"]
+    assert config["settings"]["members"][0]["encoder"] == TABLES["network"]["encoder"]
     assert config["metrics"].keys() == {"all", "one.txt", "two.txt"}
     files = {path.relative_to(trained[0]).as_posix() for path in trained[0].rglob("*.*") if path.is_file()}
-    assert files >= {"network/model.onnx", "network/arrays.safetensors", "counts/arrays.safetensors", "answers.json"}
+    assert files >= {"network/model.onnx", "network/arrays.safetensors", "answers.json"}
     assert "network/model.safetensors" not in files  # nothing needs the weights as trained
 
 
 def test_the_mixture_is_tuned(trained):
     (stage,) = Bundle.open(trained[0]).config["stages"]
-    assert len(stage["weights"]) == 2
-    assert sum(stage["weights"]) == pytest.approx(1)
-    assert stage["weights"][0] != pytest.approx(0.5, abs=1e-3)
+    assert stage["weights"] == [1.0]
     assert stage["temperature"] != 1
 
 
@@ -200,13 +198,28 @@ def test_what_torch_cannot_export_runs_through_torch_and_fills(tmp_path, texts, 
     assert filled.fillings[0].words == ("云月",)
 
 
-def test_without_counts_there_is_one_member(tmp_path, texts, deciding):
-    events = run(tmp_path / "m", texts, *QUICK, encoder=deciding)
-    assert "counting" not in {event.what for event in the(Working, events)}
+def test_members_are_mixed_as_validation_items_want_it(tmp_path, texts, deciding):
+    other = {**TABLES["network"], "name": "other", "encoder": {"name": deciding}}
+    tables = {**TABLES, "members": [{**other, "name": "first"}, other]}
+    del tables["network"]
+    chosen = SHAPE.settings(SHAPE.assign(tables, [*QUICK, "other.training.epochs=8", "other.training.batch_tokens=96"]))
+    events = list(train(CLOZE, texts, chosen, tmp_path / "m"))
+    assert [event.name for event in the(Fitting, events)] == ["first", "other"]
     config = Bundle.open(tmp_path / "m").config
-    assert [member["name"] for member in config["members"]] == ["network"]
-    assert [stage["weights"] for stage in config["stages"]] == [[1.0]]
-    assert not (tmp_path / "m" / "counts").exists()
+    assert [member["name"] for member in config["members"]] == ["first", "other"]
+    first, second = config["stages"][0]["weights"]
+    assert first < second
+    assert first + second == pytest.approx(1)
+    assert nlpkit.ClozeModel.load(tmp_path / "m").check() == []
+
+
+def test_a_dry_run_tells_what_a_run_would_be(texts):
+    found = plan(CLOZE, texts, made())
+    (network,) = found.members
+    assert [layer.kind for layer in network.layers] == ["embedding", "encoder", "head", "output"]
+    assert [layer.shape for layer in network.layers] == [(2, 7, 16), (2, 7, 16), (2, 32), (2, 16)]
+    assert (network.runtime, network.loops[0].epochs) == ("graph", 10)
+    assert (found.rows, found.whole, found.labels) == (len(texts), True, {})
 
 
 def test_codes_by_bits_with_all_that_may_be_set(tmp_path, texts, deciding, write):
@@ -215,12 +228,11 @@ def test_codes_by_bits_with_all_that_may_be_set(tmp_path, texts, deciding, write
     more = ("output.loss=bce", "output.source=sign", "output.bits=3", f"output.vectors={path}")
     more += ("training.focus=[0.2, 0.9]", "training.precision=bfloat16", "training.subsample=0.01", "max_length=3")
     more += ("training.blanked=0.2", "normalisation.zero=true", "embedding.min_count=2")
-    more += ("counts.order=2", "counts.corpora=[1, 0.5]")
     (saved,) = the(Saved, run(tmp_path / "m", texts, *QUICK, *more, output="binary-codes", encoder=deciding))
     assert saved.metrics["two.txt"].items
     bundle = Bundle.open(tmp_path / "m")
     assert str(path) not in json.dumps(bundle.config, ensure_ascii=False)
-    assert bundle.config["settings"]["network"]["training"]["focus"] == [0.2, 0.9]
+    assert bundle.config["settings"]["members"][0]["training"]["focus"] == [0.2, 0.9]
     answers = bundle.json("answers.json")["words"]
     assert load_arrays(bundle.read("network/arrays.safetensors"))["codes"].shape == (1, len(answers))
     path.unlink()
@@ -243,7 +255,7 @@ def test_codes_of_an_embedding_that_is_not_pretrained_are_those_of_what_stands_n
 
 def test_samples_may_be_chosen(tmp_path, texts, deciding):
     chosen = ["我们 看见 __ 呢", "没有空", "__"]
-    list(train(texts, made(*QUICK, "training.epochs=1", encoder=deciding), tmp_path / "m", samples=chosen))
+    list(train(CLOZE, texts, made(*QUICK, "training.epochs=1", encoder=deciding), tmp_path / "m", samples=chosen))
     samples = json.loads((tmp_path / "m" / "samples.json").read_bytes())
     assert [sample["text"] for sample in samples] == chosen
     assert nlpkit.ClozeModel.load(tmp_path / "m").check() == []
@@ -251,7 +263,7 @@ def test_samples_may_be_chosen(tmp_path, texts, deciding):
 
 def test_few_answers_give_a_model_too(tmp_path, deciding):
     texts = [Example(f"{i} 号 {'好' if i % 2 else '差'} {i % 7}", "") for i in range(60)]
-    (saved,) = the(Saved, run(tmp_path / "m", texts, *QUICK[1:], "answers.min_count=1", encoder=deciding))
+    (saved,) = the(Saved, run(tmp_path / "m", texts, *QUICK, "answers.min_count=1", encoder=deciding))
     assert saved.metrics.keys() <= {"all"}
     model = nlpkit.ClozeModel.load(tmp_path / "m")
     assert sorted(model.words) == ["号", "好", "差"]
@@ -264,7 +276,7 @@ def test_few_answers_give_a_model_too(tmp_path, deciding):
 
 def test_the_same_seed_gives_the_same_files(tmp_path, texts, deciding):
     for name, seed in (("one", 0), ("two", 0), ("three", 1)):
-        run(tmp_path / name / "m", texts[::2], *QUICK, "counts.order=2", f"seed={seed}", encoder=deciding)
+        run(tmp_path / name / "m", texts[::2], *QUICK, f"seed={seed}", encoder=deciding)
     one, two, three = (files_of(tmp_path / name / "m") for name in ("one", "two", "three"))
     assert {"config.json", "README.md", "samples.json", "network/arrays.safetensors"} <= one.keys() == two.keys()
     assert [path for path in one if one[path] != two[path]] == []
@@ -272,16 +284,16 @@ def test_the_same_seed_gives_the_same_files(tmp_path, texts, deciding):
 
 
 def test_a_run_that_is_closed_again_and_again_comes_to_the_same_files(tmp_path, texts, deciding):
-    made_of = made(*QUICK, "counts.order=2", encoder=deciding)
-    events = list(train(texts, made_of, tmp_path / "whole" / "m"))
+    made_of = made(*QUICK, encoder=deciding)
+    events = list(train(CLOZE, texts, made_of, tmp_path / "whole" / "m"))
     folder = tmp_path / "closed" / "m"
     moments = [Working, Prepared, MemberStarted, Step, Step, Epoch, Epoch, MemberExported]
     for number, moment in enumerate(moments):
-        running = train(texts if number < 2 else iter(()), made_of, folder, resume=number > 0, every=1e9)
+        running = train(CLOZE, texts if number < 2 else iter(()), made_of, folder, resume=number > 0, every=1e9)
         next(event for event in running if isinstance(event, moment))
         running.close()
         assert not folder.exists()
-    last = list(train(iter(()), made_of, folder, resume=True))  # the texts are stored
+    last = list(train(CLOZE, iter(()), made_of, folder, resume=True))  # the texts are stored
     assert files_of(folder) == files_of(tmp_path / "whole" / "m")
     assert [path.name for path in folder.parent.iterdir()] == ["m"]
     assert len(the(Step, last)) < len(the(Step, events))
@@ -290,26 +302,25 @@ def test_a_run_that_is_closed_again_and_again_comes_to_the_same_files(tmp_path, 
 
 def test_a_resumed_run_must_be_the_one_that_was_begun(tmp_path, texts, deciding):
     folder, begun = tmp_path / "m", made(*QUICK, encoder=deciding)
-    running = train(texts, begun, folder, origin={"files": {"a.txt": "12"}})
+    running = train(CLOZE, texts, begun, folder, origin={"files": {"a.txt": "12"}})
     next(event for event in running if isinstance(event, Step))
     running.close()
     changes = {
-        "settings.network.embedding.dim was 16, is 8": "embedding.dim=8",
-        "settings.network.training.epochs was 2, is 9": "training.epochs=9",
-        "settings.counts.order was 0, is 3": "counts.order=3",
+        "embedding.dim was 16, is 8": "embedding.dim=8",
+        "training.epochs was 2, is 9": "training.epochs=9",
         "settings.answers.min_count was 2, is 1": "answers.min_count=1",
         "settings.seed was 0, is 7": "seed=7",
-        r"settings.network.head.hidden was \[32\], is \[8, 8\]": "head.hidden=[8, 8]",
+        r"head.hidden was \[32\], is \[8, 8\]": "head.hidden=[8, 8]",
     }
     for sentence, change in changes.items():
         other = made(*QUICK, change, encoder=deciding)
         with pytest.raises(SettingError, match=sentence):
-            next(train(texts, other, folder, resume=True, origin={"files": {"a.txt": "12"}}))
+            next(train(CLOZE, texts, other, folder, resume=True, origin={"files": {"a.txt": "12"}}))
     with pytest.raises(SettingError, match=r"a\.txt has changed or is another"):
-        next(train(texts, begun, folder, resume=True, origin={"files": {"a.txt": "13"}}))
+        next(train(CLOZE, texts, begun, folder, resume=True, origin={"files": {"a.txt": "13"}}))
     with pytest.raises(BundleError, match="unfinished run"):
-        next(train(texts, begun, folder))
-    assert the(Saved, train(texts, begun, folder, resume=True, origin={"files": {"a.txt": "12"}}))
+        next(train(CLOZE, texts, begun, folder))
+    assert the(Saved, train(CLOZE, texts, begun, folder, resume=True, origin={"files": {"a.txt": "12"}}))
 
 
 # What cannot be trained
@@ -332,21 +343,14 @@ def test_texts_that_teach_nothing_are_one_sentence(tmp_path, rows, sentence):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("assignment", "sentence"),
-    [
-        ("training.focus=[0.3, 0.6]", "training.focus says how large a part the first of several corpora is"),
-        ("counts.corpora=[1, 0.5]", "counts.corpora has 2 weights for 1 corpora"),
-    ],
-)
-def test_what_is_said_of_corpora_that_are_not_there_is_refused(tmp_path, texts, assignment, sentence):
-    with pytest.raises(SettingError, match=sentence):
-        run(tmp_path / "m", [e for e in texts if e.corpus == "one.txt"], *QUICK, assignment)
+def test_what_is_said_of_corpora_that_are_not_there_is_refused(tmp_path, texts):
+    with pytest.raises(SettingError, match="training.focus says how large a part the first of several corpora is"):
+        run(tmp_path / "m", [e for e in texts if e.corpus == "one.txt"], *QUICK, "training.focus=[0.3, 0.6]")
 
 
 def test_samples_without_a_blank_are_refused_before_any_text_is_read(tmp_path):
     with pytest.raises(DataError, match="of 2 samples none has a blank"):
-        list(train(iter(()), made(*QUICK), tmp_path / "m", samples=["没有空", "好"]))
+        list(train(CLOZE, iter(()), made(*QUICK), tmp_path / "m", samples=["没有空", "好"]))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -372,7 +376,7 @@ def test_parts_that_are_wrong_are_told_before_any_text_is_read(tmp_path, compone
         yield
 
     with pytest.raises(SettingError, match=sentence):
-        next(train(unread(), made(*QUICK, *assignments, **components), tmp_path / "m"))
+        next(train(CLOZE, unread(), made(*QUICK, *assignments, **components), tmp_path / "m"))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -380,4 +384,4 @@ def test_a_folder_that_is_taken_is_refused_before_anything_is_trained(tmp_path, 
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.jpg").write_bytes(b"cat")
     with pytest.raises(BundleError, match="no model"):
-        next(train(texts, made(*QUICK), tmp_path / "photos"))
+        next(train(CLOZE, texts, made(*QUICK), tmp_path / "photos"))

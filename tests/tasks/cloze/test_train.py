@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.tasks.sentiment.test_score import one_sentence
+from tests.outcomes import one_sentence
 from tests.tasks.sentiment.test_train import can_be_killed, check_finished, check_same, rows_in
 
+pytestmark = [pytest.mark.train, pytest.mark.slow]
 PAIRS = {f"{x}{y}": f"{y}{x}" for x in "天地日月星" for y in "山水火风土木云雨"}
 TINY = """
 tokenizer = { name = "whitespace" }
 answers = { min_count = 2 }
-counts = { order = 2 }
 validation = 0.2
 
 [network]
@@ -131,12 +131,6 @@ def train(begin):
     return train_to_end
 
 
-def test_training_without_torch_says_what_to_install(run, tmp_path, texts):
-    (tmp_path / "torch.py").write_text('raise ImportError("no torch here")\n')
-    done = run("cloze", "train", texts, "-o", tmp_path / "m", environment={"PYTHONPATH": str(tmp_path)})
-    assert "pip install '.[train]' in a clone" in one_sentence(done, 1)
-
-
 # The recipe that there is, with a network small enough for a test
 
 SMALL = ("answers.min_count=2", "embedding.dim=16", "embedding.min_count=1", "encoder.hidden=8", "output.dim=16")
@@ -155,7 +149,6 @@ def from_texts(tmp_path_factory):
     return place / "m", done
 
 
-@pytest.mark.train
 def test_a_run_is_reported(from_texts):
     folder, done = from_texts
     said = done.stderr.decode()
@@ -174,7 +167,6 @@ def test_a_run_is_reported(from_texts):
     assert (folder / "curve.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.train
 def test_the_model_fills_and_checks(run, from_texts):
     folder, _ = from_texts
     done = run("models", "check", folder)
@@ -205,10 +197,9 @@ def strange(tmp_path_factory):
     return place / "m", environment, done
 
 
-@pytest.mark.train
 def test_what_torch_cannot_export_runs_through_torch(run, strange, tmp_path):
     folder, environment, _ = strange
-    network, _ = json.loads((folder / "config.json").read_bytes())["members"]
+    (network,) = json.loads((folder / "config.json").read_bytes())["members"]
     assert network["runtime"] == "torch"
     assert network["output"] == {
         "name": "characters",
@@ -225,7 +216,6 @@ def test_what_torch_cannot_export_runs_through_torch(run, strange, tmp_path):
     assert "pip install 'stranger>=1.2'" in one_sentence(done, 1)
 
 
-@pytest.mark.train
 def test_a_run_that_is_killed_again_and_again_comes_to_the_same_model(begin, texts, strange, tmp_path):
     whole, environment, _ = strange
     folder, run = tmp_path / "killed" / "m", tmp_path / "killed" / "m.training"
@@ -237,7 +227,6 @@ def test_a_run_that_is_killed_again_and_again_comes_to_the_same_model(begin, tex
         lambda: (run / "network.safetensors").exists(),
         lambda: rows_in(run / "history.csv") > 3,  # the header, and two epochs
         lambda: (run / "trained" / ".network.new").exists() or (run / "trained" / "network").exists(),
-        lambda: (run / "trained" / "counts").exists() or (run / "trained" / ".counts.new").exists(),
     ]
     for number, moment in enumerate(moments):
         more = (texts, *arguments) if number % 2 == 0 else ("--save-every", "0")
@@ -251,82 +240,27 @@ def test_a_run_that_is_killed_again_and_again_comes_to_the_same_model(begin, tex
     check_same(folder, whole)
 
 
-@pytest.mark.train
-def test_an_interrupted_run_says_how_to_go_on_and_refuses_to_be_another(begin, train, texts, strange, tmp_path):
-    whole, environment, _ = strange
-    folder, run = tmp_path / "m", tmp_path / "m.training"
-    first = (texts, "-o", folder, "--config", write_recipe(tmp_path))
-    running = begin(*first, "--save-every", "1000", environment=environment)
-    done = running.until(lambda: rows_in(run / "history.csv") > 1).send(signal.SIGINT).end()
-    assert done.returncode == 130
-    assert done.stderr.decode().endswith("the state is saved: the same command with --resume goes on.\n")
-    refused = [
-        (first, 1, "unfinished run"),
-        ((*first, "--resume", "--set", "embedding.dim=8"), 2, "settings.network.embedding.dim was 16, is 8"),
-        (("-o", folder, "--resume", "--set", "counts.order=0"), 2, "settings.counts.order was 2, is 0"),
-        (("-o", folder, "--resume", "--set", "training.focus=[0.1, 0.2]"), 2, "training.focus was [], is [0.1, 0.2]"),
-        (("-o", folder, "--resume", "--threads", "2"), 2, "threads was 1, is 2"),
-    ]
-    for arguments, code, sentence in refused:
-        assert sentence in one_sentence(train(*arguments, environment=environment), code)
-    texts.write_text("改了\n", encoding="utf-8")
-    assert "texts.txt has changed" in one_sentence(train("-o", folder, "--resume", environment=environment), 1)
-    texts.unlink()  # its rows are stored: it is no longer needed
-    check_finished(train("-o", folder, "--resume", environment=environment), folder)
-    check_same(folder, whole)
-
-
 # What is wrong
 
 FAULTS = [
     (["--recipe", "netwrk"], 2, "no recipe 'netwrk' for cloze; did you mean 'network'"),
-    (["--config", "nowhere.toml"], 1, "nowhere.toml cannot be read"),
-    (["--encoder", "lsmt"], 2, "no encoder 'lsmt'; did you mean 'lstm'"),
     (["--embedding", "ngrams"], 2, "the embedding ngrams has no vector that depends on its word alone"),
-    (["--output", "binary-code"], 2, "no output 'binary-code'; did you mean 'binary-codes'"),
-    (["--loss", "bce"], 2, "the output 'softmax' has no option 'loss'"),
-    (["--output", "binary-codes", "--loss", "mse"], 2, "there is no loss 'mse'"),
-    (["--output", "binary-codes", "--set", "output.bits=0"], 2, "bits must be at least 1, was: 0"),
-    (["--output", "binary-codes", "--set", "output.vectors=no.txt"], 1, "no.txt cannot be read"),
+    (["--coding", "binary-code"], 2, "no output 'binary-code'; did you mean 'binary-codes'"),
+    (["--set", "output.loss=bce"], 2, "the output 'softmax' has no option 'loss'"),
+    (["--coding", "binary-codes", "--set", "output.loss=mse"], 2, "'mse'"),
+    (["--coding", "binary-codes", "--set", "output.bits=0"], 2, "bits must be at least 1, was: 0"),
+    (["--coding", "binary-codes", "--set", "output.vectors=no.txt"], 1, "no.txt cannot be read"),
     (["--set", "training.focus=[2, 3]"], 2, "training.focus wants two shares"),
     (["--set", "training.loss=bce"], 2, "no setting 'loss'"),
-    (["--set", "seed=-1"], 2, "seed must be at least 0"),
-    (["--samples", "nowhere.txt"], 1, "nowhere.txt"),
-    (["--column", "words"], 1, "no column 'words'"),
-    (["--encoding", "utf-9"], 2, "utf-9"),
-    (["missing.csv"], 1, "missing.csv"),
 ]
 
 
-@pytest.mark.train
 @pytest.mark.parametrize(("arguments", "code", "sentence"), FAULTS)
 def test_a_wrong_setting_is_one_sentence(train, texts, tmp_path, arguments, code, sentence):
     assert sentence in one_sentence(train(texts, "-o", tmp_path / "m", *arguments), code)
     assert [path.name for path in tmp_path.iterdir()] == ["texts.txt"]
 
 
-@pytest.mark.train
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        ([], "Missing option '-o'"),
-        (["-o", "m"], "give a CORPUS"),
-        (["texts.txt", "-o", "m", "--recipe", "network", "--config", "mine.toml"], "--recipe or --config, not both"),
-        (["-o", "m", "--resume", "--column", "text"], "say the CORPUS too"),
-        (["texts.txt", "-o", "m", "--threads", "0"], "--threads"),
-        (["texts.txt", "-o", "m", "--save-every", "-1"], "--save-every"),
-    ],
-)
-def test_what_is_asked_for_by_halves_is_a_usage_error(train, tmp_path, arguments, sentence):
-    done = train(*arguments)
-    assert (done.returncode, done.stdout) == (2, b"")
-    *_, last = done.stderr.decode().splitlines()
-    assert last.startswith("Error: ")
-    assert sentence in last
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.train
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -342,7 +276,6 @@ def test_texts_that_teach_nothing_are_one_sentence(train, texts, tmp_path, text,
     assert [path.name for path in tmp_path.iterdir()] == ["texts.txt"]
 
 
-@pytest.mark.train
 def test_texts_without_frequent_chinese_words_are_told_once_they_are_counted(train, texts, tmp_path):
     whole = texts.read_bytes()
     for text, times in (("".join(f"nothing but latin {i}\n" for i in range(60)).encode(), 5), (whole, 1000)):
@@ -354,10 +287,3 @@ def test_texts_without_frequent_chinese_words_are_told_once_they_are_counted(tra
         assert len(told) == 2
         assert error.startswith(f"Error: 0 words of Chinese characters stand {times} times in the training rows")
         assert [path.name for path in tmp_path.iterdir()] == ["texts.txt"]
-
-
-@pytest.mark.train
-def test_there_may_be_nothing_to_resume(train, texts, tmp_path):
-    for arguments in ((), (texts,)):
-        assert "no unfinished run" in one_sentence(train(*arguments, "-o", tmp_path / "m", "--resume"), 1)
-    assert [path.name for path in tmp_path.iterdir()] == ["texts.txt"]

@@ -1,5 +1,6 @@
-"""A tiny cloze model made by hand: each token before and behind a blank adds to the logit of each word."""
+"""Tiny cloze models made by hand: each token before and behind a blank adds to the logit of each word."""
 
+import itertools
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -7,7 +8,6 @@ from functools import cache
 
 import numpy as np
 import pytest
-from nlpkit.tasks.cloze.counting import CountSettings, count_ngrams
 from safetensors.numpy import save
 
 from nlpkit.components.tokenizers import rjieba
@@ -32,9 +32,8 @@ def logits(blank: Blank) -> np.ndarray:
     return sum((table[row.get(token, 4)] for side, table in sides for token in side), np.zeros(len(ANSWERS)))
 
 
-@cache
-def graph() -> bytes:
-    """ONNX of the same, as a network is exported."""
+def graph(before: np.ndarray, behind: np.ndarray) -> bytes:
+    """ONNX that does so with two tables, as a network is exported."""
     onnx = pytest.importorskip("onnx")
     node = onnx.helper.make_node
     constants = {
@@ -42,8 +41,8 @@ def graph() -> bytes:
         "zero": np.array(0),
         "one": np.array(1),
         "axis": np.array([1]),
-        "before": BEFORE.astype(np.float32),
-        "behind": BEHIND.astype(np.float32),
+        "before": before.astype(np.float32),
+        "behind": behind.astype(np.float32),
     }
     nodes = [
         node("Add", ["ids", "three"], ["rows"]),
@@ -73,7 +72,7 @@ def graph() -> bytes:
         value("mask", kinds.BOOL, ["b", "t"]),
         value("at", kinds.INT64, ["b"]),
     ]
-    outputs = [value("outputs", kinds.FLOAT, ["b", len(ANSWERS)])]
+    outputs = [value("outputs", kinds.FLOAT, ["b", before.shape[1]])]
     tables = [onnx.numpy_helper.from_array(array, name) for name, array in constants.items()]
     made = onnx.helper.make_graph(nodes, "tiny", inputs, outputs, tables)
     model = onnx.helper.make_model(made, opset_imports=[onnx.helper.make_opsetid("", 18)])
@@ -81,8 +80,17 @@ def graph() -> bytes:
     return model.SerializeToString()
 
 
-def network_member(*, max_length: int = 64, runtime: str = "graph") -> tuple[dict, dict[str, bytes]]:
-    """The member, and its files."""
+@cache
+def drawn() -> bytes:
+    """ONNX of `logits`."""
+    return graph(BEFORE, BEHIND)
+
+
+def network_member(
+    *, max_length: int = 64, runtime: str = "graph", network: bytes | None = None, words: Sequence[str] = CONTEXT
+) -> tuple[dict, dict[str, bytes]]:
+    """A member, and its files: the one whose logits are `logits`, unless another network and its words are given."""
+    answers = len(words if network else ANSWERS)
     entry = {
         "name": "network",
         "kind": "network",
@@ -90,14 +98,14 @@ def network_member(*, max_length: int = 64, runtime: str = "graph") -> tuple[dic
         "max_length": max_length,
         "embedding": component("trainable"),
         "encoder": component("none"),
-        "output": component("softmax", dim=len(ANSWERS)),
+        "output": component("softmax", dim=answers),
         "head": {},
     }
-    arrays = {"table": np.eye(len(ANSWERS), dtype=np.float32), "bias": np.zeros(len(ANSWERS), dtype=np.float32)}
+    arrays = {"table": np.eye(answers, dtype=np.float32), "bias": np.zeros(answers, dtype=np.float32)}
     files = {
-        "network/vocabulary.json": dump_vocabulary(TableVocabulary(CONTEXT)),
+        "network/vocabulary.json": dump_vocabulary(TableVocabulary(words)),
         "network/arrays.safetensors": save(arrays),
-        "network/model.onnx": graph(),
+        "network/model.onnx": network or drawn(),
     }
     return entry, files
 
@@ -139,16 +147,27 @@ TEXTS = [
 ]
 
 
+@cache
+def read_texts() -> tuple[tuple[str, ...], tuple[int, ...], bytes]:
+    """Words of `TEXTS`, how often each stands there, and ONNX of a network that has counted which stand together."""
+    documents = [rjieba().tokenize(Normaliser()(text)) for text in TEXTS]
+    times = Counter(word for document in documents for word in document if word.isalpha())
+    words = [word for word, _ in times.most_common()]
+    row = {word: at for at, word in enumerate(words)}
+    together = np.zeros((len(words), len(words)))  # how often one stands anywhere before the other
+    for document in documents:
+        for first, second in itertools.combinations(filter(str.isalpha, document), 2):
+            together[row[first], row[second]] += 1
+    counts = [times[word] for word in words]
+    expected = np.outer(counts, counts) / len(TEXTS)
+    before, behind = (np.zeros((len(words) + 5, len(words))) for _ in range(2))
+    before[5:], behind[5:] = (np.log((seen + 1) / (expected + 1)) for seen in (together, together.T))
+    return tuple(words), tuple(counts), graph(before, behind)
+
+
 def counted_files(**config: object) -> dict[str, bytes]:
-    """All files of a model that is nothing but counts of a few texts."""
-    tokenizer, normaliser = rjieba(), Normaliser()
-    documents = [tokenizer.tokenize(normaliser(text)) for text in TEXTS]
-    counted = Counter(token for document in documents for token in document if token.isalpha())
-    answers = dict(counted.most_common())
-    vocabulary = TableVocabulary.count(documents, min_count=1, max_size=99)
-    arrays = count_ngrams(documents, None, vocabulary, list(answers), CountSettings(min_count=1))
-    entry = {"name": "counts", "kind": "counts", "runtime": "counts", "config": {}}
-    files = {"counts/vocabulary.json": dump_vocabulary(vocabulary), "counts/arrays.safetensors": save(arrays)}
-    told = {"words": list(answers), "counts": list(answers.values())}
-    tokens = {"tokenizer": component("rjieba", hmm=True)}
-    return cloze_files((entry, files), **tokens, **config) | {"answers.json": json.dumps(told).encode()}
+    """All files of a model that has read a few sentences."""
+    words, counts, network = read_texts()
+    tokenizer = {"tokenizer": component("rjieba", hmm=True)}
+    files = cloze_files(network_member(network=network, words=words), **tokenizer, **config)
+    return files | {"answers.json": json.dumps({"words": words, "counts": counts}).encode()}

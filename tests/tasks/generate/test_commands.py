@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
+from tests.outcomes import one_sentence
 from tests.tasks.generate import tiny as tiny_generation
-from tests.tasks.sentiment.test_score import one_sentence
 
 
 @pytest.fixture(scope="module")
@@ -152,13 +152,14 @@ def test_a_wrong_option_is_an_error_of_the_command_line(generate, arguments, cod
 def test_texts_are_measured(generate, tmp_path):
     path = tmp_path / "texts.txt"
     path.write_text("质量很好\n快递x慢\n", encoding="utf-8")
-    found = json.loads(generate("evaluate", path, "--format", "json").stdout)
+    found = json.loads(generate("evaluate", path, "--format", "json").stdout)["all"]
     assert (found["texts"], found["characters"], found["unknown"]) == (2, 10, 1)
     assert found["perplexity"] == pytest.approx(2 ** found["bits"], abs=0.02)
     table = generate("evaluate", path).stdout.decode()
     assert f"{found['bits']:.4f}" in table
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_a_novel_keeps_its_lines_in_order(tmp_path):
     pytest.importorskip("torch")
@@ -175,7 +176,7 @@ def test_a_novel_keeps_its_lines_in_order(tmp_path):
     assert "train 120, validation 8, test 32: each file's beginning" in said
     assert "left out" not in said
     measured = [sys.executable, "-m", "nlpkit", "generate", "evaluate", novel, "-m", tmp_path / "m", "-f", "json"]
-    found = json.loads(subprocess.run(measured, capture_output=True, check=True).stdout)
+    found = json.loads(subprocess.run(measured, capture_output=True, check=True).stdout)["all"]
     assert found["texts"] == 120
 
 
@@ -186,6 +187,7 @@ def test_a_file_without_texts_is_one_sentence(generate, tmp_path):
     assert "nowhere.txt" in one_sentence(generate("evaluate", tmp_path / "nowhere.txt"), 1)
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_a_model_is_trained_from_the_shell(tmp_path):
     pytest.importorskip("torch")

@@ -4,7 +4,6 @@ import itertools
 import json
 import re
 import tomllib
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,18 +13,21 @@ torch = pytest.importorskip("torch")
 import nlpkit  # noqa: E402
 from nlpkit.errors import DataError, NlpkitError, SettingError  # noqa: E402
 from nlpkit.model.bundle import Bundle  # noqa: E402
-from nlpkit.tasks.generate import run as generation  # noqa: E402
-from nlpkit.tasks.generate.run import train  # noqa: E402
-from nlpkit.tasks.generate.settings import GenerationSettings, settings  # noqa: E402
+from nlpkit.tasks.generate import member  # noqa: E402
+from nlpkit.tasks.generate.run import GenerationRun  # noqa: E402
+from nlpkit.tasks.generate.task import GENERATE  # noqa: E402
 from nlpkit.text import continuous  # noqa: E402
 from nlpkit.text.corpus import Example  # noqa: E402
 from nlpkit.text.split import fingerprint  # noqa: E402
-from nlpkit.training.events import CutTexts, Fitting, MemberExported, Prepared, Sampled, Saved  # noqa: E402
+from nlpkit.training.dry_run import plan  # noqa: E402
+from nlpkit.training.events import Fitting, MemberExported, Note, Prepared, Saved  # noqa: E402
 from nlpkit.training.loop import Epoch, Resumed, Step  # noqa: E402
-from nlpkit.training.settings import assign, choose_one_way, network_places, read_recipe, recipes  # noqa: E402
+from nlpkit.training.run import train  # noqa: E402
+from nlpkit.training.settings import read_recipe, recipes  # noqa: E402
 from tests.tasks.sentiment.test_run import files_of, the  # noqa: E402
 
-pytestmark = pytest.mark.train
+pytestmark = [pytest.mark.train, pytest.mark.slow]
+SHAPE = GenerationRun.shape()
 TABLES = {
     "validation": 0.2,
     "ngrams": {"order": 3},
@@ -47,13 +49,11 @@ def texts():
 
 
 def made(*assignments, **components):
-    return settings(
-        assign(choose_one_way(TABLES, components), assignments, partial(network_places, GenerationSettings))
-    )
+    return SHAPE.settings(SHAPE.assign(SHAPE.choose(TABLES, components), assignments))
 
 
 def run(folder, texts, *assignments, **components):
-    return list(train(texts, made(*assignments, **components), folder))
+    return list(train(GENERATE, texts, made(*assignments, **components), folder))
 
 
 def test_a_model_is_trained_tested_saved_and_opened(tmp_path, texts):
@@ -61,7 +61,7 @@ def test_a_model_is_trained_tested_saved_and_opened(tmp_path, texts):
     (prepared,) = the(Prepared, events)
     assert prepared.train + prepared.validation + prepared.test == len(texts)
     assert [event.name for event in the(Fitting, events)] == ["network"]
-    assert [event.epoch for event in the(Sampled, events)] == [1, 2, 3]
+    assert len(the(Note, events)) == 3  # what the network would write after each epoch
     (exported,) = the(MemberExported, events)
     assert exported.runtime == "graph"
     assert exported.difference < 1e-4
@@ -99,11 +99,12 @@ def test_a_run_that_is_closed_again_and_again_comes_to_the_same_files(tmp_path, 
     focused = made("training.focus=[0.3, 0.8]")
     monkeypatch.setattr(continuous, "LONG", 300)
     texts = [*texts, Example("他听说天地日月，山水火风。" * 50, "", "book.txt")]
-    events = list(train(texts, focused, tmp_path / "whole" / "m"))
+    events = list(train(GENERATE, texts, focused, tmp_path / "whole" / "m"))
     steps, attempts = len(the(Step, events)), 0
     folder = tmp_path / "closed" / "m"
     while True:
-        going = train(texts if not attempts else iter(()), focused, folder, resume=attempts > 0, every=0)
+        rows = iter(()) if attempts else texts
+        going = train(GENERATE, rows, focused, folder, resume=attempts > 0, every=0)
         seen, done = 0, False
         for event in going:
             done = done or isinstance(event, Saved)
@@ -136,25 +137,25 @@ def test_lines_of_a_novel_are_read_and_split_in_their_order(tmp_path):
 def test_a_book_in_one_line_is_cut_and_stays_in_order(tmp_path):
     book = "".join(f"第{i % 10}回，他看见天地日月。她说：“好。”" for i in range(300))
     events = run(tmp_path / "m", [Example(book, "", "book.txt")], "training.epochs=1")
-    (prepared,), (cut,) = the(Prepared, events), the(CutTexts, events)
-    assert cut.pieces == {"book.txt": prepared.rows}
+    (prepared,), (cut, *_) = the(Prepared, events), the(Note, events)
+    assert cut.sentence.endswith(f"cut into pieces at the ends of sentences: book.txt in {prepared.rows}")
     assert prepared.ordered == prepared.rows == prepared.train + prepared.validation + prepared.test > 20
     assert Bundle.open(tmp_path / "m").config["data"]["ordered"] == prepared.rows
 
 
 def test_an_interrupted_run_says_where_it_goes_on(tmp_path, texts):
-    going = train(texts, made(), tmp_path / "m")
+    going = train(GENERATE, texts, made(), tmp_path / "m")
     for event in going:
         if isinstance(event, Epoch):
             going.close()
             break
-    events = list(train(iter(()), made(), tmp_path / "m", resume=True))
+    events = list(train(GENERATE, iter(()), made(), tmp_path / "m", resume=True))
     (resumed,) = the(Resumed, events)
     assert resumed.epoch == 2
 
 
 def test_what_fails_as_a_run_is_closed_is_heard(tmp_path, texts):
-    going = train(texts, made(), tmp_path / "m")
+    going = train(GENERATE, texts, made(), tmp_path / "m")
     for event in going:
         if isinstance(event, Step):
             (tmp_path / "m.training" / "network.safetensors").mkdir()  # so the state cannot be saved
@@ -175,11 +176,14 @@ def test_what_fails_as_a_run_is_closed_is_heard(tmp_path, texts):
         ({"encoder": "cnn"}, [], "sees what comes after"),
         ({"encoder": "none"}, [], "carries no state"),
         ({}, ["normalisation=true"], "normalisation wants a table of settings"),
-        ({}, ["training.streams=0"], "training.streams and training.span must be at least 1"),
+        ({}, ["training.streams=0"], "streams must be at least 1, was: 0"),
         ({}, ["training.focus=[2, 3]"], "training.focus wants two shares"),
         ({}, ["dropout=1"], r"dropout must be in \[0, 1\)"),
-        ({}, ["weights=int4"], "weights must be one of"),
-        ({}, ["ngrams.order=1"], "ngrams.order must be 0 or from 2"),
+        ({}, ["weights=int4"], "weights cannot be 'int4'; did you mean 'int8'"),
+        ({}, ["ngrams.order=1"], "ngrams: order "),
+        ({}, ["ngrams.order=9"], "ngrams: order "),
+        ({}, ["ngrams.min_count=0"], "ngrams: min_count must be at least 1, was: 0"),
+        ({}, ["ngrams.most=0"], "ngrams: most must be at least 1, was: 0"),
         ({}, ["network.nothing=1"], "nothing"),
     ],
 )
@@ -189,7 +193,7 @@ def test_what_is_wrong_is_told_before_any_text_is_read(tmp_path, components, ass
         yield
 
     with pytest.raises(SettingError, match=sentence):
-        list(train(texts(), made(*assignments, **components), tmp_path / "m"))
+        list(train(GENERATE, texts(), made(*assignments, **components), tmp_path / "m"))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -208,7 +212,7 @@ def test_what_only_the_texts_can_tell_is_one_sentence(tmp_path, texts, assignmen
 
 
 def test_more_tokens_than_ngrams_can_hold_are_refused(tmp_path, texts, monkeypatch):
-    monkeypatch.setattr(generation, "MOST_IDS", 8)
+    monkeypatch.setattr(member, "MOST_IDS", 8)
     with pytest.raises(SettingError, match="more than the 8 that n-grams can hold"):
         run(tmp_path / "m", texts)
 
@@ -227,15 +231,34 @@ def test_focus_wants_several_corpora(tmp_path, texts):
 def test_the_recipe_in_the_docs_is_one():
     docs = (Path(__file__).parents[3] / "docs" / "generation.md").read_text(encoding="utf-8")
     (recipe,) = re.findall(r"```toml\n(.*?)```", docs, re.DOTALL)
-    assert settings(tomllib.loads(recipe)).network.training.epochs == 5
+    network, *_ = SHAPE.settings(tomllib.loads(recipe)).members
+    assert network.training.epochs == 5
 
 
 def test_what_a_recipe_lacks_is_told():
     with pytest.raises(SettingError, match="network lacks embedding and output: a recipe says all of it"):
-        settings({"network": {"encoder": {"name": "gru"}}})
+        SHAPE.settings({"network": {"encoder": {"name": "gru"}}})
 
 
-@pytest.mark.parametrize("name", recipes("generate"))
+@pytest.mark.parametrize("name", recipes(GENERATE))
 def test_recipes_are_right(name):
-    assert settings(read_recipe(name, "generate"))
-    assert json.dumps(read_recipe(name, "generate"))
+    run_of = GenerationRun(GENERATE, SHAPE.settings(read_recipe(GENERATE, name)))
+    assert run_of.rehearse() == []
+    assert json.dumps(read_recipe(GENERATE, name))
+
+
+def test_ngrams_stand_behind_a_network(tmp_path, texts):
+    tables = {**TABLES, "members": [{"name": "first", "kind": "ngrams"}, TABLES["network"]]}
+    del tables["network"], tables["ngrams"]
+    with pytest.raises(SettingError, match="n-grams stand behind a network, which chooses the characters"):
+        list(train(GENERATE, texts, SHAPE.settings(tables), tmp_path / "m"))
+
+
+def test_a_dry_run_tells_what_a_run_would_be(texts):
+    found = plan(GENERATE, texts, made())
+    network, ngrams = found.members
+    assert [layer.kind for layer in network.layers] == ["embedding", "encoder", "output"]
+    assert [layer.shape for layer in network.layers][:2] == [(2, 7, 12), (2, 7, 16)]
+    assert network.parameters == sum(layer.parameters for layer in network.layers)
+    assert (network.loops[0].epochs, ngrams.runtime, ngrams.layers) == (3, "ngrams", [])
+    assert (found.rows, found.whole, found.labels) == (len(texts), True, {})
