@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from nlpkit.text.line_numbers import NAMED, Lines
+from nlpkit.text.line_numbers import MOST_NAMED, Lines
 
 NO_LABEL = "no label"
 
@@ -45,7 +45,7 @@ class Faults(Counter[str]):
         if reason == NO_LABEL and label and label.strip():
             self.no_labels[label.strip()] += 1
         files = self.places.setdefault(reason, {})
-        if file in files or len(files) < NAMED:
+        if file in files or len(files) < MOST_NAMED:
             lines = files.setdefault(file, Lines())
             if line:
                 lines.add(line)
