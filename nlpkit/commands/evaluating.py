@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nlpkit.commands import warn
-from nlpkit.commands.options import model_option, options_of_dataclass, read_rows, renames, row_options
+from nlpkit.commands.options import OWN, model_option, options_of_dataclass, read_rows, renames, row_options
 from nlpkit.errors import DataError
 from nlpkit.tasks.base import Task, resolve
 
@@ -39,7 +39,7 @@ def command(task: Task) -> click.Command:
     ]
 
     def callback(**said: Any) -> None:
-        options = {name: said.pop(name) for name in own}
+        options = {name: said.pop(OWN + name) for name in own}
         _evaluate(task, options, **said)
 
     about = f"{HELP}\n{inspect.cleandoc(task.evaluate_about)}" if task.evaluate_about else HELP

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 ABOUT_ENCODING = "Of the input; found out unless said: UTF-8, GB18030, Big5, UTF-16."
 ENCODING = click.option("--encoding", help=ABOUT_ENCODING)  # for commands that are functions
 COLUMN = click.option("--column", "-c", help="Column of the text.")
+OWN = "own_"  # before the names of a task's own options, lest they meet those of every task
 WORDS = 4  # that were taken for no label, named
 
 
@@ -61,7 +62,9 @@ def row_options(task: Task) -> list[click.Parameter]:
 
 
 def options_of_dataclass(kind: type[Any] | None) -> tuple[list[str], list[click.Parameter]]:
-    """Make an option of each field of a dataclass; return their names, too.
+    """Make an option of each field of a dataclass; return the fields' names, too.
+
+    A command gets them by these names behind `OWN`.
 
     A field's metadata may say what it is for ``short``.
     """
@@ -71,7 +74,7 @@ def options_of_dataclass(kind: type[Any] | None) -> tuple[list[str], list[click.
 
 
 def _option(option: Option, short: Sequence[str]) -> click.Option:
-    flags = [f"--{option.name.replace('_', '-')}", *short, option.name]
+    flags = [f"--{option.name.replace('_', '-')}", *short, OWN + option.name]
     if option.annotation is bool:
         return click.Option(flags, is_flag=True, default=option.default, help=option.help)
     shown = option.default is not None
