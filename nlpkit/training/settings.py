@@ -353,7 +353,7 @@ def _member(table: Mapping[str, Any], position: int) -> MemberSettings:
 
 
 def check_component(kind: str, chosen: Mapping[str, Any], where: str) -> None:
-    """Refuse a component that nobody registers, or options that it does not have.
+    """Refuse a component that nobody registers, or options that it does not have or take.
 
     :raises SettingError: saying what there is.
     """
@@ -361,11 +361,7 @@ def check_component(kind: str, chosen: Mapping[str, Any], where: str) -> None:
         raise SettingError(f"{where}.{kind} has no name; there is: {', '.join(registry().names(kind))}")
     if not isinstance(chosen["name"], str):
         raise SettingError(f"{where}.{kind}: name wants a text, found {chosen['name']!r}")
-    component = registry().get(kind, chosen["name"])
-    known = component.options()
-    for option in chosen:
-        if option != "name" and option not in known:
-            raise SettingError(f"the {kind} {component.name!r} has no option {option!r}{nearest(option, known)}")
+    registry().get(kind, chosen["name"]).check({option: value for option, value in chosen.items() if option != "name"})
 
 
 def check_head(head: HeadSettings) -> None:
