@@ -21,4 +21,8 @@ def test_every_task_has_the_files_of_the_table():
     names = [name for row in files for name in re.findall(r"`(\w+\.\w+)`", row)]
     assert "task.py" in names
     lacking = [(t, n) for t in TASKS for n in names if not (ROOT / "nlpkit" / "tasks" / t / n).exists()]
-    assert lacking in ([], [("generate", "form.py"), ("sentiment", "network.py")], [("sentiment", "network.py"), ("generate", "form.py")])
+    assert lacking in (
+        [],
+        [("generate", "form.py"), ("sentiment", "network.py")],
+        [("sentiment", "network.py"), ("generate", "form.py")],
+    )

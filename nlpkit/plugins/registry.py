@@ -12,7 +12,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -37,6 +37,7 @@ from nlpkit.plugins.installed import (
     strict,
     unknown_names,
 )
+from nlpkit.plugins.options import Option, check, options_of
 from nlpkit.plugins.telemetry import disable_telemetry
 
 if TYPE_CHECKING:
@@ -97,14 +98,16 @@ class Component:
     plugin: str
     made_with: str | None = None
 
-    def options(self) -> dict[str, Any]:
-        """Option names and defaults of the factory, read from its signature; ``...`` marks one without a default."""
-        parameters = inspect.signature(self.factory).parameters.values()
-        return {
-            p.name: ... if p.default is p.empty else p.default
-            for p in parameters
-            if p.kind is p.KEYWORD_ONLY and p.name not in GIVEN
-        }
+    def options(self) -> dict[str, Option]:
+        """What can be set, read from the factory's signature."""
+        return {name: option for name, option in options_of(self.factory).items() if name not in GIVEN}
+
+    def check(self, options: Mapping[str, Any]) -> None:
+        """Refuse options that it does not have, and values that they do not take; nothing is made.
+
+        :raises SettingError: naming the first.
+        """
+        check(f"the {self.kind} {self.name!r}", self.options(), options)
 
     @property
     def takes_files(self) -> bool:
@@ -140,10 +143,7 @@ class Component:
             _SAVED.reset(saved)
 
     def _create(self, options: dict[str, Any], fixed: dict[str, Any]) -> Any:
-        known = self.options()
-        for name in options:
-            if name not in known:
-                raise SettingError(f"the {self.kind} {self.name!r} has no option {name!r}{nearest(name, known)}")
+        self.check(options)
         try:
             inspect.signature(self.factory).bind(**options, **fixed)
             return self.factory(**options, **fixed)

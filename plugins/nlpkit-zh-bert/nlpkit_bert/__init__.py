@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from nlpkit.errors import MissingExtra
+from nlpkit.plugins.options import Range
 
 if TYPE_CHECKING:
     from nlpkit.plugins.base import BatchTokenizer, Embedding
 
+Longest: TypeAlias = Annotated[int, Range(3)]  # two marks count
 
-def wordpiece(*, model: str | None = None, longest: int = 512, files: dict[str, bytes] | None = None) -> BatchTokenizer:
+
+def wordpiece(
+    *, model: str | None = None, longest: Longest = 512, files: dict[str, bytes] | None = None
+) -> BatchTokenizer:
     """Word pieces as BERT reads them, between its two marks (https://arxiv.org/abs/1810.04805).
 
     :param model: folder of a BERT, or its name on the Hugging Face hub.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+from nlpkit.plugins.options import Count, Share, Size
 
 if TYPE_CHECKING:
     from nlpkit.plugins.base import Embedding
@@ -11,17 +13,17 @@ if TYPE_CHECKING:
 
 def word2vec(
     *,
-    dim: int | None = None,
+    dim: Size | None = None,
     vectors: str | None = None,
-    extra: int | str = 0,
+    extra: Count | Literal["all"] = 0,
     frozen: bool = True,
-    dropout: float = 0.0,
-    min_count: int = 5,
-    window: int = 5,
+    dropout: Share = 0.0,
+    min_count: Size = 5,
+    window: Size = 5,
     sg: bool = False,
-    negative: int = 5,
-    epochs: int = 5,
-    seed: int | None = None,
+    negative: Size = 5,
+    epochs: Size = 5,
+    seed: Count | None = None,
     normaliser: Normaliser | None = None,
 ) -> Embedding:
     """Vectors from a file, or fitted to the training texts by word2vec (https://arxiv.org/abs/1301.3781).
