@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tomllib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from importlib import metadata
 from importlib.resources import files as resources
@@ -14,7 +14,7 @@ from typing import Any
 
 from nlpkit.errors import DataError, SettingError, nearest
 from nlpkit.text import corpus
-from nlpkit.text.corpus import LABEL_COLUMNS, Answer, Example, Faults, Query, label_and_file, read_source, rename
+from nlpkit.text.corpus import Example, Faults, Query, label_and_file, read_source, rename
 
 CHECKSUMS = "seen.json"  # in the folder of a corpus: the SHA-256 of each file when it first came
 
@@ -237,31 +237,12 @@ def require(entry: Entry, argument: str) -> None:
     )
 
 
-def examples_of(
-    argument: str | Path,
-    *,
-    answer: Answer = "label",
-    answer_columns: Sequence[str] = LABEL_COLUMNS,
-    column: str | None = None,
-    label_column: str | None = None,
-    group_column: str | None = None,
-    encoding: str | None = None,
-    faults: Faults | None = None,
-    kept: Collection[str] = (),
-    blank_lines: bool = False,
-) -> Iterator[Example]:
-    """Read the rows behind an argument of the shell as `nlpkit.text.corpus.read_examples` does; see `open_corpus`."""
-    query = Query(
-        answer=answer,
-        answer_columns=answer_columns,
-        column=column,
-        label_column=label_column,
-        group_column=group_column,
-        encoding=encoding,
-        kept=kept,
-        blank_lines=blank_lines,
-    )
-    return open_corpus(argument).examples(query, Faults() if faults is None else faults)
+def examples_of(argument: str | Path, *, faults: Faults | None = None, **query: Any) -> Iterator[Example]:
+    """Read the rows behind an argument of the shell, one by one; see `open_corpus`.
+
+    :param query: what else `nlpkit.text.corpus.read_examples` takes.
+    """
+    return open_corpus(argument).examples(Query(**query), Faults() if faults is None else faults)
 
 
 def files_of(argument: str | Path) -> list[Path]:
