@@ -28,13 +28,13 @@ from nlpkit import __version__
 from nlpkit.model.bundle import ARRAYS, CONFIG, GRAPH, VOCABULARY, Bundle, dump_json
 from nlpkit.plugins.registry import registry
 from nlpkit.tasks.generate.characters import characters
-from nlpkit.tasks.generate.kneser_ney import NgramSettings, ngram_arrays
+from nlpkit.tasks.generate.kneser_ney import ngram_arrays
 from nlpkit.tasks.generate.metrics import measure_texts
 from nlpkit.tasks.generate.model import GenerationModel
 from nlpkit.tasks.generate.network import LanguageModel
 from nlpkit.tasks.generate.ngrams import NgramMember
 from nlpkit.tasks.generate.objective import Documents, TokenPrediction
-from nlpkit.tasks.generate.settings import StreamTraining
+from nlpkit.tasks.generate.settings import NgramSettings, StreamTraining
 from nlpkit.text.vocabulary import TableVocabulary, dump_vocabulary
 from nlpkit.training.export import export_graph
 from nlpkit.training.optimizer import optimizer_of
@@ -61,7 +61,7 @@ def bits(corpora: Path, model: GenerationModel) -> None:
         texts = [row.text for row in own]
         vocabulary = TableVocabulary.count(characters(texts).lists(), min_count=1, max_size=1 << 15)
         ids = encoded(texts, vocabulary)
-        member = NgramMember(ngram_arrays(ids, len(vocabulary), NgramSettings(order=6, min_count=1)), vocabulary)
+        member = NgramMember(ngram_arrays(ids, len(vocabulary), NgramSettings(name="ngrams", min_count=1)), vocabulary)
         asked = np.concatenate([ids[-6:], encoded(test, vocabulary)])[None]
         chances, _ = member.score(asked, member.begin(1))
         print(f"  {'modified Kneser-Ney, order 6, ' + name:<44}{-np.log2(chances[0, 5:]).mean():.4f}")

@@ -1,9 +1,8 @@
 """A cloze model beside n-gram counts of its own training rows: words found in the test rows of goods, and time a blank.
 
 `cloze.py CORPORA [MODEL]`. One word is blanked in each test row, none of the 50 most frequent. Rows are dealt out as in
-training, so no model that was trained with the default shares has seen these. The counts are nlpkit's own, by the
-settings that came out best on validation rows of goods. Time is that of one blank after the other, cutting into words
-included, on one thread. `start.py` has the cold start.
+training, so no model that was trained with the default shares has seen these. The counts are those of `counts.py`. Time
+is that of one blank after the other, cutting into words included, on one thread. `start.py` has the cold start.
 """
 
 import argparse
@@ -11,42 +10,27 @@ import os
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before numpy starts its own
 
-from nlpkit.tasks.cloze.counting import CountSettings, context_vocabulary, count_ngrams
+from counts import CountModel, Counts
 from reviews import FILES, parts
-from safetensors.numpy import save
 
-from nlpkit.model.bundle import ARRAYS, CONFIG, VOCABULARY, Bundle, dump_json, with_checksums
 from nlpkit.model.members import tokenize
 from nlpkit.tasks.cloze.items import Item, blanked
 from nlpkit.tasks.cloze.metrics import ClozeMetrics, measure_items
 from nlpkit.tasks.cloze.model import ClozeModel
 from nlpkit.text.corpus import Example
-from nlpkit.text.vocabulary import dump_vocabulary
 
 TIMED = 500  # blanks
-COUNTS = CountSettings(min_count=3, reach=5, escape=16.0)
 WEIGHTS = dict(zip(FILES, (1.0, 0.3, 0.15), strict=True))
 
 
 def counts(model: ClozeModel, rows: Sequence[Example]) -> ClozeModel:
-    """A model of counts alone, with the tokenizer and the words of another."""
+    """Counts in the place of a model, with its tokenizer and its words."""
     documents = tokenize(model.tokenizer, model.normaliser.batch([row.text for row in rows])).lists()
-    vocabulary = context_vocabulary(documents)
-    arrays = count_ngrams(documents, [WEIGHTS[Path(row.corpus).name] for row in rows], vocabulary, model.words, COUNTS)
-    entry = {"name": "counts", "kind": "counts", "runtime": "counts"}
-    stage = asdict(replace(model.stage, weights=(1.0,)))
-    files = {
-        **model.bundle.files,
-        CONFIG: dump_json({**model.bundle.config, "members": [entry], "stages": [stage]}),
-        f"counts/{ARRAYS}": save(arrays),
-        f"counts/{VOCABULARY}": dump_vocabulary(vocabulary),
-    }
-    return ClozeModel(Bundle("counts", with_checksums(files)))
+    return CountModel(model, Counts(documents, [WEIGHTS[Path(row.corpus).name] for row in rows], model.words))
 
 
 def milliseconds(model: ClozeModel, items: Sequence[Item]) -> float:

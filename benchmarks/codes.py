@@ -29,7 +29,7 @@ from nlpkit.components.decoders import unpack
 from nlpkit.model.bundle import ARRAYS, Bundle, with_checksums
 from nlpkit.model.members import load_arrays
 from nlpkit.tasks.cloze.items import blanked
-from nlpkit.tasks.cloze.members import NetworkMember
+from nlpkit.tasks.cloze.members import FillingNetwork
 from nlpkit.tasks.cloze.metrics import item_blanks, measure_items
 from nlpkit.tasks.cloze.model import ClozeModel
 from nlpkit.text.corpus import read_examples
@@ -44,7 +44,6 @@ NETWORK = {  # the same for all: small, and alone
     "encoder.dropout": 0.0,
     "head.hidden": [256],
     "head.dropout": 0.0,
-    "counts.order": 0,
     "training.batch_tokens": 1024,
     "training.exact_epochs": 0,
     "training.monitor": "accuracy",
@@ -113,7 +112,7 @@ def train(run: Run, folder: Path, epochs: int, assignments: Sequence[str]) -> fl
     assigned = NETWORK | {"training.epochs": epochs, "training.patience": epochs} | run.settings
     sets = [part for name, value in assigned.items() for part in ("--set", f"{name}={toml(value)}")]
     sets += [part for assignment in assignments for part in ("--set", assignment)]
-    output = ["--output", "binary-codes", "--loss", run.loss] if run.bits else []
+    output = ["--coding", "binary-codes", "--set", f"output.loss={run.loss}"] if run.bits else []
     target = str(folder / run.name)
     return nlpkit(
         "cloze", "train", str(folder / "quarter.jsonl"), "-o", target, "--force", "--no-weights", *output, *sets
@@ -131,7 +130,7 @@ def measure(run: Run, folder: Path, texts: list[str], limit: int) -> dict[str, A
     items = blanked(model.normaliser.batch(texts), model.tokenizer, model.words, limit=limit)
     found = measure_items(model, items).to_json()
     member = model.member(0)
-    assert isinstance(member, NetworkMember)
+    assert isinstance(member, FillingNetwork)
     outputs = member.outputs(item_blanks(model, items[:TIMED]))
     stored = model.bundle.read(STORED)
     if run.bits:

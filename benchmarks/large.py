@@ -43,15 +43,17 @@ def _numbered(path: str, number: int) -> Iterator[Example]:
 def train(corpora: list[str], rows: int, folder: Path) -> dict[str, float]:
     import torch  # after the parent's own run
 
-    from nlpkit.tasks.sentiment import run as sentiment
+    from nlpkit.tasks.sentiment.run import SentimentRun
+    from nlpkit.tasks.sentiment.task import SENTIMENT
+    from nlpkit.training import run
     from nlpkit.training.events import Fitting, Prepared, Saved
     from nlpkit.training.loop import Epoch
-    from nlpkit.training.settings import settings
 
     torch.set_num_threads(1)
     found = {}
     began = time.process_time()
-    for event in sentiment.train(repeated(corpora, rows), settings({"members": [MODEL]}), folder / "model"):
+    settings = SentimentRun.shape().settings({"members": [MODEL]})
+    for event in run.train(SENTIMENT, repeated(corpora, rows), settings, folder / "model"):
         now = time.process_time() - began
         match event:
             case Prepared():

@@ -14,20 +14,23 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from nlpkit.training.plan import result
 
-from nlpkit.tasks.sentiment.member import composed
+from nlpkit.tasks.sentiment.member import Classifier
 from nlpkit.tasks.sentiment.objective import Classification, row_losses
+from nlpkit.tasks.sentiment.run import SentimentRun
+from nlpkit.tasks.sentiment.settings import ClassifierSettings
+from nlpkit.tasks.sentiment.task import SENTIMENT
 from nlpkit.text.corpus import read_examples
-from nlpkit.text.normalisation import Normaliser
 from nlpkit.training.batching import Rows
+from nlpkit.training.dry_run import drain
 from nlpkit.training.loop import Step, fit
+from nlpkit.training.member import open_member
 from nlpkit.training.optimizer import optimizer_of
-from nlpkit.training.settings import MemberSettings, read_recipe, settings
+from nlpkit.training.settings import read_recipe
 from nlpkit.training.storage import StoredCorpus, store_corpus
 
 
-def ours(network: torch.nn.Module, rows: Rows, member: MemberSettings, steps: int) -> float:
+def ours(network: torch.nn.Module, rows: Rows, member: ClassifierSettings, steps: int) -> float:
     """CPU seconds of the first steps of a run."""
     training = replace(member.training, r_drop=0.0)
     began = 0.0
@@ -39,7 +42,7 @@ def ours(network: torch.nn.Module, rows: Rows, member: MemberSettings, steps: in
     return time.process_time() - began
 
 
-def bare(network: torch.nn.Module, rows: Rows, member: MemberSettings, steps: int) -> float:
+def bare(network: torch.nn.Module, rows: Rows, member: ClassifierSettings, steps: int) -> float:
     """CPU seconds of the same steps without a loop of ours."""
     training = member.training
     order = Classification(network, rows, rows, training, 2).batches(1, np.random.default_rng((0, 1)))
@@ -66,14 +69,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     torch.set_num_threads(1)
     for recipe in arguments.recipes:
-        (member,) = settings(read_recipe(recipe)).members
+        settings = SentimentRun.shape().settings(read_recipe(SENTIMENT, recipe))
+        (member,) = settings.members
         with tempfile.TemporaryDirectory() as folder:
             for _ in store_corpus(read_examples(arguments.corpus), Path(folder) / "corpus", test=0.2, validation=0.2):
                 pass
             corpus = StoredCorpus(Path(folder) / "corpus")
-            composition, rows = result(composed(Path(folder), member, corpus, Normaliser(), 0))
+            trained = Classifier(member, settings, corpus, 0)
+            drain(open_member(trained, Path(folder)), [])
             kinds: tuple[Callable[..., float], ...] = (bare, ours)
-            todo = (composition.network, rows["train"], member, arguments.steps)
+            todo = (trained.network, trained.rows["train"], member, arguments.steps)
             pairs = [[kind(*todo) for kind in kinds] for _ in range(arguments.rounds)]
             ratio = statistics.median(b / a for a, b in pairs)
             per_step = statistics.median(a for a, _ in pairs) / arguments.steps * 1e3

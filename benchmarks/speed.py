@@ -50,9 +50,9 @@ def run_fasttext(folder: Path) -> None:
 
 def run_nlpkit(folder: Path) -> None:
     """The command's own way, with both members loaded before the clock starts."""
-    from nlpkit.tasks.sentiment.scores import writer
-
+    from nlpkit.commands.answers import Look, writer
     from nlpkit.commands.streams import opened
+    from nlpkit.tasks.sentiment.form import ScoreForm
     from nlpkit.tasks.sentiment.model import SentimentModel
     from nlpkit.text.rows import open_rows
 
@@ -60,7 +60,7 @@ def run_nlpkit(folder: Path) -> None:
     model.check()
     gc.disable()
     started, first = time.process_time(), 1
-    write = writer("jsonl", model.labels, color=False, width=None)
+    write = writer("jsonl", ScoreForm(model, Look()))
     with opened(folder / "inside.jsonl", force=True) as out, open_rows(folder / "reviews.txt") as source:
         for rows in source.blocks:
             out.write(write(source, first, rows, model.score_rows(rows)))

@@ -14,16 +14,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from nlpkit.training.plan import result
 from torch import nn
 
-from nlpkit.tasks.sentiment.member import composed
+from nlpkit.tasks.sentiment.member import Classifier
 from nlpkit.tasks.sentiment.objective import Classification
+from nlpkit.tasks.sentiment.run import SentimentRun
+from nlpkit.tasks.sentiment.task import SENTIMENT
 from nlpkit.text.corpus import read_examples
-from nlpkit.text.normalisation import Normaliser
 from nlpkit.training.batching import Rows
+from nlpkit.training.dry_run import drain
 from nlpkit.training.loop import Epoch, fit
-from nlpkit.training.settings import read_recipe, settings
+from nlpkit.training.member import open_member
+from nlpkit.training.settings import read_recipe
 from nlpkit.training.storage import StoredCorpus, store_corpus
 
 Block = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
@@ -89,17 +91,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--epochs", type=int, default=1000, help="at most; patience ends both before")
     arguments = parser.parse_args(argv)
     torch.set_num_threads(1)
-    (member,) = settings(read_recipe("tutorial")).members
+    settings = SentimentRun.shape().settings(read_recipe(SENTIMENT, "tutorial"))
+    (member,) = settings.members
     training = replace(member.training, epochs=arguments.epochs)
     with tempfile.TemporaryDirectory() as folder:
         for _ in store_corpus(read_examples(arguments.corpus), Path(folder) / "corpus", test=0.2, validation=0.2):
             pass
         corpus = StoredCorpus(Path(folder) / "corpus")
-        composition, rows = result(composed(Path(folder), member, corpus, Normaliser(), 0))
-        train, validation, words = rows["train"], rows["validation"], len(composition.vocabulary)
+        trained = Classifier(member, settings, corpus, 0)
+        drain(open_member(trained, Path(folder)), [])
+        train, validation, words = trained.rows["train"], trained.rows["validation"], len(trained.vocabulary)
         theirs = list(tutorial(train, validation, words, arguments.epochs, training.patience))
         ours, began = [], time.process_time()
-        for event in fit(Classification(composition.network, train, validation, training, 2), training, seed=0):
+        for event in fit(Classification(trained.network, train, validation, training, 2), training, seed=0):
             if isinstance(event, Epoch):
                 ours.append((time.process_time() - began, event.validation_accuracy or 0.0))  # noqa: PERF401 - a clock runs
         target = max(accuracy for _, accuracy in theirs)

@@ -83,6 +83,7 @@ def test_every_script_with_a_main_stands_in_the_readme():
     assert said == scripts
 
 
+@pytest.mark.slow
 def test_accuracy(benchmark, corpora):
     rows = benchmark("accuracy", corpora, "--alone").splitlines()
     assert "test rows: goods" in rows[0]
@@ -90,6 +91,7 @@ def test_accuracy(benchmark, corpora):
     assert 50 < numbers(rows[2])[-1] <= 100
 
 
+@pytest.mark.slow
 def test_accuracy_beside_its_rival(benchmark, corpora):
     pytest.importorskip("sklearn")
     assert benchmark("accuracy", corpora).count("SVC") == 4
@@ -102,16 +104,19 @@ def test_speed(benchmark, corpora, tmp_path):
     assert len((tmp_path / "inside.jsonl").read_bytes().splitlines()) == 500
 
 
+@pytest.mark.slow
 def test_speed_beside_its_rival(benchmark, corpora):
     pytest.importorskip("fasttext")
     assert "whole process: ratio" in benchmark("speed", corpora, "--rows", 200, "--runs", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="os.wait4")
 def test_memory(benchmark, corpora):
     assert numbers(benchmark("memory", corpora, "--rows", 100, 1000).splitlines()[-1])[0] > 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.train
 @pytest.mark.skipif(os.name == "nt", reason="os.wait4")
 def test_start(benchmark):
@@ -120,32 +125,38 @@ def test_start(benchmark):
     assert "score one sure review / import torch: 0." in shown
 
 
+@pytest.mark.slow
 def test_nearest(benchmark):
     assert benchmark("nearest", "--rounds", 2, "--sizes", 300).count("exact") == 2
 
 
+@pytest.mark.slow
 def test_cloze(benchmark, corpora):
     ratios = benchmark("cloze", corpora, "--items", 5).splitlines()[-1]
     assert len(numbers(ratios)) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_loop(benchmark, corpora):
     shown = benchmark("loop", corpora / "goods_zh.txt", "--recipes", "network", "--rounds", 1, "--steps", 2)
     assert "of the bare loop" in shown
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_tutorial(benchmark, corpora):
     assert benchmark("tutorial", corpora / "goods_zh.txt", "--epochs", 2).count("2 epochs") == 2
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_large(benchmark, corpora, tmp_path):
     found = json.loads(benchmark("large", corpora / "goods_zh.txt", "--rows", 300, "--folder", tmp_path, "--child"))
     assert set(found) == {"read", "prepared", "epoch", "saved", "accuracy", "peak_mb"}
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_characters(benchmark, corpora):
     shown = benchmark("characters", corpora, "--seconds", 0.1, "--length", 20)
@@ -154,6 +165,7 @@ def test_characters(benchmark, corpora):
     assert "writing 64 side by side" in shown
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_codes(benchmark, corpora, tmp_path):
     small = ("encoder.hidden=8", "embedding.dim=8", "head.hidden=[8]", "embedding.min_count=1", "answers.min_count=1")
@@ -163,6 +175,7 @@ def test_codes(benchmark, corpora, tmp_path):
     assert shown.splitlines()[-1].startswith("| random | 64 | bce |")
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_compositions(benchmark, corpora, tmp_path, monkeypatch):
     few = ("--only", "char-ngrams-none", "--folder", tmp_path, "--output", tmp_path / "page.md")
@@ -171,6 +184,7 @@ def test_compositions(benchmark, corpora, tmp_path, monkeypatch):
     assert "| char | ngrams | none |" in (tmp_path / "page.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_diagnose(benchmark, tmp_path):
     pytest.importorskip("nlpkit_diagnose")
@@ -180,6 +194,7 @@ def test_diagnose(benchmark, tmp_path):
     assert benchmark("diagnose", tmp_path, *few).startswith("ball\n\n| encoder |")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 def test_kills_of_saving_and_scoring(benchmark, corpora):
     shown = benchmark("kills", corpora / "goods_zh.txt", "--only", "save", "score", "--kills", 6)
@@ -187,6 +202,7 @@ def test_kills_of_saving_and_scoring(benchmark, corpora):
     assert "score: 3 of 3 came out the same" in shown
 
 
+@pytest.mark.slow
 @pytest.mark.train
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 def test_kills_of_training(benchmark, corpora):

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from nlpkit.text.fetching import BLOCK
-from tests.tasks.sentiment.test_score import one_sentence
+from tests.outcomes import one_sentence
 from tests.text.test_fetching import DATA, Site
 
 ROWS = "review,label\n好,1\n差,0\n很好,1\n,1\n"

@@ -6,7 +6,7 @@ import pytest
 
 from nlpkit.model.members import open_tokenizer
 from nlpkit.tasks.sentiment.model import SentimentModel
-from tests.tasks.sentiment.test_score import one_sentence
+from tests.outcomes import one_sentence
 from tests.tasks.sentiment.test_train import RECIPE, write_goods
 
 SHORT = RECIPE.partition("\n\n[[members]]")[0].replace('"char"', '"rjieba"').replace("epochs = 4", "epochs = 1")

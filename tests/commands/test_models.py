@@ -4,8 +4,8 @@ import pytest
 
 from nlpkit.model.bundle import Bundle, save
 from nlpkit.tasks.cloze.model import ClozeModel
+from tests.outcomes import one_sentence
 from tests.tasks.cloze.tiny import counted_files
-from tests.tasks.sentiment.test_score import one_sentence
 from tests.tiny import model_files, sample
 
 

@@ -180,7 +180,7 @@ def test_a_table_of_cells_has_the_best_filling(fill, write):
             "id": "1",
             "评价": "衣服质量__，值得推荐",
             "words": "好",
-            "probability": "0.3",
+            "probability": "0.299542",
             "filled": "衣服质量好，值得推荐",
             "reason": "",
         },

@@ -344,7 +344,7 @@ def test_texts_that_teach_nothing_are_one_sentence(tmp_path, rows, sentence):
 
 
 def test_what_is_said_of_corpora_that_are_not_there_is_refused(tmp_path, texts):
-    with pytest.raises(SettingError, match="training.focus says how large a part the first of several corpora is"):
+    with pytest.raises(SettingError, match=r"training\.focus says how large a part the first of several corpora is"):
         run(tmp_path / "m", [e for e in texts if e.corpus == "one.txt"], *QUICK, "training.focus=[0.3, 0.6]")
 
 

@@ -1,0 +1,77 @@
+"""``train``, whatever the task."""
+
+import csv
+import re
+
+import pytest
+
+from tests.outcomes import one_sentence
+
+TASKS = ("sentiment", "cloze", "generate")
+SETTINGS = {
+    "sentiment": ("embedding.bits=12", "training.epochs=1"),
+    "cloze": ("answers.min_count=1", "encoder.hidden=8", "embedding.dim=8", "output.dim=8", "head.hidden=[8]"),
+    "generate": ("encoder.hidden=8", "embedding.dim=8", "output.dim=8", "training.streams=2"),
+}
+PARTS = {
+    "sentiment": ("embedding", "encoder", "head"),
+    "cloze": ("embedding", "encoder", "head", "output"),
+    "generate": ("embedding", "encoder", "output"),
+}
+pytestmark = [pytest.mark.train, pytest.mark.parametrize("task", TASKS)]
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    """Texts in a column that is called as no text is, with labels."""
+    path = tmp_path / "goods.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["甲", "乙", "label"])
+        for number in range(120):
+            good = number % 2
+            rows.writerow([f"第{number}件", f"衣服质量{'很好' if good else '太差'}，第{number}次", good])
+    return path
+
+
+@pytest.fixture
+def train(run, task, corpus):
+    pytest.importorskip("torch")
+    chosen = [word for setting in SETTINGS[task] for word in ("--set", setting)]
+
+    def train_a_tiny_one(*arguments):
+        return run(task, "train", corpus, *chosen, *arguments)
+
+    return train_a_tiny_one
+
+
+@pytest.mark.slow
+def test_a_dry_run_shows_what_would_be_trained_and_leaves_nothing(task, train, tmp_path):
+    done = train("--dry-run", "--column", "乙")
+    assert done.returncode == 0, done.stderr.decode()
+    shown = done.stdout.decode()
+    assert "judged by 120 of all 120 rows" in shown
+    assert [part for part in PARTS[task] if re.search(rf"^{part} ", shown, re.MULTILINE)] == list(PARTS[task])
+    assert re.search(r"[\d,]+ ids, [\d,]+ parameters; saved as a (graph|table) [\d.]+ MB", shown)
+    assert [path.name for path in tmp_path.iterdir()] == ["goods.csv"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (["-o", "{}", "--column", "丙"], 1, "丙"),
+        (["-o", "{}", "--recipe", "nowhere"], 2, "there is no recipe 'nowhere' for {task}"),
+        (["-o", "{}", "--config", "nowhere.toml"], 1, "nowhere.toml cannot be read"),
+        (["-o", "{}", "--encoder", "lsmt"], 2, "no encoder 'lsmt'; did you mean 'lstm'"),
+        (["-o", "{}", "--set", "seed=-1"], 2, "seed must be"),
+        (["-o", "{}", "--samples", "nowhere.txt"], 1, "nowhere.txt"),
+        (["-o", "{}", "--encoding", "utf-9"], 2, "utf-9"),
+        (["-o", "{}", "--resume"], 1, "no unfinished run"),
+        (["-o", "{}", "--set", "training.learning_rate=nan"], 2, "learning_rate wants a number, found nan"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_is_wrong_is_one_sentence_and_leaves_nothing(task, train, tmp_path, arguments, code, sentence):
+    done = train(*(str(tmp_path / "m") if word == "{}" else word for word in arguments))
+    assert sentence.format(task=task) in one_sentence(done, code)
+    assert [path.name for path in tmp_path.iterdir()] == ["goods.csv"]
