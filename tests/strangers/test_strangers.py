@@ -4,6 +4,7 @@ import json
 import random
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -121,7 +122,7 @@ def test_settings_are_checked_before_rows_are_read(task, shell):
     assert "dim wants a whole number, found 1.5" in told
 
 
-def test_a_killed_run_goes_on_to_the_same_weights(task, place, shell, model, clean_environment):
+def test_a_killed_run_goes_on_to_the_same_weights(task, place, shell, model):
     environment = {"PYTHONPATH": str(place / "site")}
     run = Running(
         task,
@@ -143,10 +144,8 @@ def test_a_killed_run_goes_on_to_the_same_weights(task, place, shell, model, cle
         assert (place / "killed" / path.relative_to(model)).read_bytes() == path.read_bytes()
 
 
-def test_the_library_opens_it(task, model, place, clean_environment):
+def test_the_library_opens_it(model, place, clean_environment):
     program = "import sys, nlpkit; print(nlpkit.load(sys.argv[1]).check())"
-    import sys
-
     environment = clean_environment | {"PYTHONPATH": str(place / "site")}
     done = subprocess.run([sys.executable, "-c", program, str(model)], capture_output=True, env=environment, check=True)
     assert done.stdout == b"[]\n"

@@ -28,7 +28,8 @@ class RatingModel(SavedModel):
     def predict(self, texts: Sequence[str]) -> list[Rating]:
         """Predict, in order."""
         reasons = [unfit(text) or (None if text.strip() else "empty") for text in texts]
-        numbers = self._member.logits(self.normaliser.batch([t if r is None else "" for t, r in zip(texts, reasons)]))
+        fit = [text if reason is None else "" for text, reason in zip(texts, reasons, strict=True)]
+        numbers = self._member.logits(self.normaliser.batch(fit))
         pairs = zip(numbers[:, 0].tolist(), reasons, strict=True)
         return [Rating(round(number, 4)) if reason is None else Rating(None, reason) for number, reason in pairs]
 
