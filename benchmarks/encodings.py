@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from nlpkit.text.corpus import read_unlabelled
-from nlpkit.text.encodings import HEAD, find_encoding
+from nlpkit.text.corpus import read_examples
+from nlpkit.text.encodings import HEAD_BYTES, find_encoding
 
 ENCODINGS = ("utf-8", "utf-8-sig", "gbk", "gb18030", "cp950", "utf-16", "utf-16-le", "utf-16-be")
 
@@ -40,7 +40,7 @@ def files(texts: Sequence[str], count: int, shortest: int, seed: int = 0) -> Ite
 
 def ours(data: bytes) -> str | None:
     """What nlpkit takes a file for."""
-    found = find_encoding(data[:HEAD])
+    found = find_encoding(data[:HEAD_BYTES])
     return found.encoding if found else None
 
 
@@ -51,7 +51,7 @@ def rivals() -> dict[str, Callable[[bytes], str | None]]:
         import charset_normalizer
 
         def normalizer(data: bytes) -> str | None:
-            best = charset_normalizer.from_bytes(data[:HEAD]).best()
+            best = charset_normalizer.from_bytes(data[:HEAD_BYTES]).best()
             return best.encoding if best else None
 
         found["charset-normalizer"] = normalizer
@@ -60,7 +60,7 @@ def rivals() -> dict[str, Callable[[bytes], str | None]]:
     try:
         import chardet
 
-        found["chardet"] = lambda data: chardet.detect(data[:HEAD])["encoding"]
+        found["chardet"] = lambda data: chardet.detect(data[:HEAD_BYTES])["encoding"]
     except ImportError:
         pass
     return found
@@ -84,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--files", type=int, default=3000)
     parser.add_argument("--shortest", type=int, default=4, help="characters of a row that is cut")
     args = parser.parse_args(argv)
-    texts = [example.text for example in read_unlabelled(args.corpus)]
+    texts = [example.text for example in read_examples(args.corpus, answer=None)]
     made = list(files(texts, args.files, args.shortest))
     for name, find in {"nlpkit": ours, **rivals()}.items():
         started = time.process_time()
@@ -95,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         by = ", ".join(f"{encoding} {of[encoding]}/{n}" for encoding, n in sorted(Counter(e for e, _ in made).items()))
         print(f"{name}: {sum(right):,} of {len(made):,} right, {1000 * seconds / len(made):.2f} CPU ms a file ({by})")
         if find is ours:
-            doubt = [bool(found and found.rival) for found in (find_encoding(data[:HEAD]) for _, data in made)]
+            doubt = [bool(found and found.rival) for found in (find_encoding(data[:HEAD_BYTES]) for _, data in made)]
             pairs = Counter(zip(right, doubt, strict=True))
             print(f"  doubt said: of the right {pairs[True, True]:,}, of the wrong {pairs[False, True]:,}")
 

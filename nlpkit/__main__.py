@@ -1,5 +1,5 @@
 """``python -m nlpkit`` is ``nlpkit``."""
 
-from nlpkit.commands import main
+from nlpkit.commands.main import main
 
 main()

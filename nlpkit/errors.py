@@ -9,16 +9,49 @@ NlpkitError
 └── MissingExtra         an optional dependency is not installed
 
 DataWarning              no error: data can be used, but perhaps not as they were meant
+
+Each is raised with a template and its values, not with a finished string, so that it can be said in another language,
+and faults of one kind be counted:
+
+>>> error = DataError("{path}: no column {column!r}", path="a.csv", column="text")
+>>> str(error), error.sentence.template
+("a.csv: no column 'text'", '{path}: no column {column!r}')
 """
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Self
 
 CLONED = ("nlpkit-zh-bert", "nlpkit-zh-diagnose", "nlpkit-zh-srn", "nlpkit-zh-word2vec")  # of the repository's plugins/
 
 
+class Sentence(str):
+    """A sentence that knows its template and the values in it, some of which may be sentences again.
+
+    A template without values is the sentence itself, braces and all.
+    """
+
+    __slots__ = ("template", "values")
+    template: str
+    values: dict[str, object]
+
+    def __new__(cls, template: str, /, **values: object) -> Self:
+        """Fill the template as `str.format` does."""
+        sentence = super().__new__(cls, template.format(**values) if values else template)
+        sentence.template, sentence.values = template, values
+        return sentence
+
+    def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, object]]:
+        """Copy and pickle the template, not the finished string."""
+        return (self.template,), self.values
+
+
 class NlpkitError(Exception):
     """Base of all errors that a user can cause; its text is one sentence fit to print."""
+
+    def __init__(self, template: str, /, **values: object) -> None:
+        self.sentence = template if isinstance(template, Sentence) else Sentence(template, **values)
+        super().__init__(self.sentence)
 
 
 class DataError(NlpkitError):
@@ -44,16 +77,25 @@ class PluginError(NlpkitError):
 class DataWarning(UserWarning):
     """Data can be used, but perhaps not as they were meant: a doubtful encoding, a stray quote. The shell prints it."""
 
+    def __init__(self, template: str, /, **values: object) -> None:
+        self.sentence = template if isinstance(template, Sentence) else Sentence(template, **values)
+        super().__init__(self.sentence)
+
 
 class MissingExtra(NlpkitError):  # noqa: N818
     """Something needs a package that the plain installation of a distribution leaves out."""
 
     def __init__(self, package: str, extra: str, purpose: str, distribution: str = "nlpkit-zh") -> None:
-        super().__init__(f"{purpose} needs {package}, which is not installed: {install(distribution, extra)}")
+        super().__init__(
+            "{purpose} needs {package}, which is not installed: {remedy}",
+            purpose=purpose,
+            package=package,
+            remedy=install(distribution, extra),
+        )
 
 
 def install(distribution: str, extra: str = "", elsewhere: str = "") -> str:
-    """How a distribution is installed, and an extra of it; ours are on no index, but in a clone of the repository.
+    """Say how a distribution is installed, and an extra of it; ours are on no index, but in a clone of the repository.
 
     :param elsewhere: what pip is told of a distribution that is not ours: ``'zh-letters>=1.2'``.
 
@@ -68,10 +110,12 @@ def install(distribution: str, extra: str = "", elsewhere: str = "") -> str:
     return "pip install " + (elsewhere or f"'{distribution}{wanted}'")
 
 
-def nearest(wrong: str, known: Iterable[str]) -> str:
-    """``; did you mean 'lstm'? There is: lstm, none`` for a wrong name, ready to append to a sentence."""
+def nearest(wrong: str, known: Iterable[str]) -> Sentence:
+    """Say ``; did you mean 'lstm'? There is: lstm, none`` of a wrong name, ready to append to a sentence."""
     names = list(known)
     lower = {name.lower(): name for name in reversed(names)}
     close = get_close_matches(wrong.lower(), lower, n=1)
-    guess = f"; did you mean {lower[close[0]]!r}? There is" if close else "; there is"
-    return f"{guess}: {', '.join(names) or 'nothing'}"
+    listed = ", ".join(names) or "nothing"
+    if close:
+        return Sentence("; did you mean {guess!r}? There is: {names}", guess=lower[close[0]], names=listed)
+    return Sentence("; there is: {names}", names=listed)

@@ -3,7 +3,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -100,13 +100,22 @@ def stranger(tmp_path: Path) -> Callable[..., dict[str, str]]:
     site = tmp_path / "site"
     site.mkdir()
 
-    def install(source: str, *, name: str = "stranger", version: str = "1.2", **more: str) -> dict[str, str]:
+    def install(
+        source: str,
+        *,
+        name: str = "stranger",
+        version: str = "1.2",
+        named: Mapping[str, Mapping[str, str]] | None = None,
+        **more: str,
+    ) -> dict[str, str]:
+        """``named`` holds entry points by name and group, in place of the module's own."""
         points = {name: source, **more}
         information = site / f"{name}-{version}.dist-info"
         information.mkdir()
         (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-        lines = [f"{point} = {point}_plugin" for point in points]
-        (information / "entry_points.txt").write_text("[nlpkit]\n" + "\n".join(lines) + "\n")
+        groups = named or {"nlpkit": {point: f"{point}_plugin" for point in points}}
+        lines = [line for g, n in groups.items() for line in (f"[{g}]", *(f"{k} = {v}" for k, v in n.items()))]
+        (information / "entry_points.txt").write_text("\n".join(lines) + "\n")
         for point, text in points.items():
             (site / f"{point}_plugin.py").write_text(text, encoding="utf-8")
         return {"PYTHONPATH": str(site)}

@@ -19,9 +19,9 @@ from nlpkit.errors import NlpkitError
 from nlpkit.model import graphs
 from nlpkit.model.bundle import Bundle, save
 from nlpkit.model.opening import load
+from tests.outcomes import one_sentence
 from tests.tasks.cloze.tiny import cloze_files, counted_files
 from tests.tasks.generate import tiny as tiny_generation
-from tests.outcomes import one_sentence
 from tests.tiny import WORDS, component, model_files, sample, stage, table_member
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the folders hold what only Unix has")

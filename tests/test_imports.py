@@ -11,7 +11,7 @@ REPORT = f"\nprint([name for name in {HEAVY} if name in sys.modules], file=sys.s
 COMMAND = """
 import sys
 sys.argv = ["nlpkit", *sys.argv[1:]]
-from nlpkit.commands import main
+from nlpkit.commands.main import main
 try:
     main()
 except SystemExit as stop:

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 import pytest
 
-from nlpkit.commands import cli
+from nlpkit.commands.main import cli
 from nlpkit.model.bundle import UNLISTED, Bundle
 from nlpkit.plugins.telemetry import SWITCHES, disable_telemetry
 from tests.commands.test_plugin_checks import SOUND
@@ -28,10 +28,10 @@ finally:
     sys.stdout.flush()
     time.sleep({SECONDS})
 """
-COMMAND = LIVING.format("from nlpkit.commands import main; main()")
+COMMAND = LIVING.format("from nlpkit.commands.main import main; main()")
 COMMANDS_IN_TURN = LIVING.format("""
     import json
-    from nlpkit.commands import main
+    from nlpkit.commands.main import main
     for arguments in json.loads(sys.argv[1]):
         sys.argv = ["nlpkit", *arguments]
         try:

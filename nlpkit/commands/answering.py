@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nlpkit.commands import FILE, INPUT, say
-from nlpkit.commands.options import count_reasons, encoding_option, model_option, options_of_dataclass
+from nlpkit.commands.options import OWN, count_reasons, encoding_option, model_option, options_of_dataclass
 from nlpkit.errors import DataError
 from nlpkit.tasks.base import Task, Verb, resolve
 
@@ -50,7 +50,7 @@ def command(task: Task, verb: Verb) -> click.Command:
     ]
 
     def callback(**said: Any) -> None:
-        options = {name: said.pop(name) for name in own}
+        options = {name: said.pop(OWN + name) for name in own}
         _answer(task, verb, options, **said)
 
     return click.Command(verb.name, params=params, callback=callback, help=inspect.cleandoc(verb.about))

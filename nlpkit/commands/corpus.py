@@ -56,13 +56,13 @@ def show(name: str, kind: str) -> None:
     nlpkit corpus show ./ours.toml --format json
     """
     from nlpkit.commands import tell, tell_json
-    from nlpkit.text.catalogue import find, open_corpus
+    from nlpkit.text.catalogue import examples_of, find
     from nlpkit.text.corpus import Faults
 
     entry, faults = find(name), Faults()
     facts = _facts(entry)
     if entry.present:
-        counts = Counter(e.label for e in open_corpus(name).examples(faults=faults))
+        counts = Counter(e.label for e in examples_of(name, faults=faults))
         facts["found"] = dict(counts.most_common())
         facts["left_out"] = dict(faults)
     if kind == "json":

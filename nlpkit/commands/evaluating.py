@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nlpkit.commands import warn
-from nlpkit.commands.options import model_option, options_of_dataclass, read_rows, renames, row_options
+from nlpkit.commands.options import OWN, model_option, options_of_dataclass, read_rows, renames, row_options
 from nlpkit.errors import DataError
 from nlpkit.tasks.base import Task, resolve
 
@@ -39,7 +39,7 @@ def command(task: Task) -> click.Command:
     ]
 
     def callback(**said: Any) -> None:
-        options = {name: said.pop(name) for name in own}
+        options = {name: said.pop(OWN + name) for name in own}
         _evaluate(task, options, **said)
 
     about = f"{HELP}\n{inspect.cleandoc(task.evaluate_about)}" if task.evaluate_about else HELP
@@ -58,7 +58,7 @@ def _evaluate(
     **columns: Any,
 ) -> None:
     from nlpkit.commands import tell_json
-    from nlpkit.text.corpus import renamed
+    from nlpkit.text.corpus import rename
 
     saved, measure = resolve(task.model).load(model), resolve(task.measure)
     names: dict[str, str] = saved.bundle.config.get("aliases", {}) | renames(labels)
@@ -73,7 +73,7 @@ def _evaluate(
 
     def rows(chosen: Sequence[str]) -> Iterator[Example]:
         found = read_rows(task, chosen, **given, **columns)
-        return renamed(found, names) if names else found
+        return rename(found, names) if names else found
 
     metrics: dict[str, Metrics] = {}
     if group or len(corpora) > 1:

@@ -24,18 +24,23 @@ def list_models(kind: str) -> None:
     nlpkit models list
     """
     from nlpkit.commands import console, table, tell_json, warn
-    from nlpkit.errors import BundleError
+    from nlpkit.errors import BundleError, PluginError
     from nlpkit.model.bundle import CONFIG, find
     from nlpkit.model.opening import task_of
     from nlpkit.plugins.registry import registry
 
-    found = []
-    for name in registry().names("model"):
-        component = registry().get("model", name)
+    found, names = [], registry().names("model")
+    for fault in registry().untold():
+        warn(fault)
+    for name in names:
         try:
+            component = registry().get("model", name)
             bundle = find(name)
             with bundle.reading(CONFIG):
                 answers = task_of(name, bundle.config["task"]).describe(bundle)
+        except PluginError as error:
+            warn(str(error))
+            continue
         except BundleError as error:
             warn(f"{name} from {component.distribution} {component.version}: {error}")
             continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
@@ -18,11 +18,12 @@ from nlpkit.tasks.base import Task
 from nlpkit.text.labels import rename_options
 
 if TYPE_CHECKING:
-    from nlpkit.text.corpus import Example, Faults
+    from nlpkit.text.example import Example, Faults
 
 ABOUT_ENCODING = "Of the input; found out unless said: UTF-8, GB18030, Big5, UTF-16."
 ENCODING = click.option("--encoding", help=ABOUT_ENCODING)  # for commands that are functions
 COLUMN = click.option("--column", "-c", help="Column of the text.")
+OWN = "own_"  # before the names of a task's own options, lest they meet those of every task
 WORDS = 4  # that were taken for no label, named
 
 
@@ -61,7 +62,9 @@ def row_options(task: Task) -> list[click.Parameter]:
 
 
 def options_of_dataclass(kind: type[Any] | None) -> tuple[list[str], list[click.Parameter]]:
-    """Make an option of each field of a dataclass; return their names, too.
+    """Make an option of each field of a dataclass; return the fields' names, too.
+
+    A command gets them by these names behind `OWN`.
 
     A field's metadata may say what it is for ``short``.
     """
@@ -71,7 +74,7 @@ def options_of_dataclass(kind: type[Any] | None) -> tuple[list[str], list[click.
 
 
 def _option(option: Option, short: Sequence[str]) -> click.Option:
-    flags = [f"--{option.name.replace('_', '-')}", *short, option.name]
+    flags = [f"--{option.name.replace('_', '-')}", *short, OWN + option.name]
     if option.annotation is bool:
         return click.Option(flags, is_flag=True, default=option.default, help=option.help)
     shown = option.default is not None
@@ -101,35 +104,21 @@ def _type(annotation: Any) -> Any:
 
 
 def read_rows(
-    task: Task,
-    corpora: Sequence[str],
-    *,
-    kept: Collection[str] = (),
-    blank_lines: bool = False,
-    read: Callable[..., Iterable[Example]] | None = None,
-    **columns: str | None,
+    task: Task, corpora: Sequence[str], *, read: Callable[..., Iterable[Example]] | None = None, **query: Any
 ) -> Iterator[Example]:
-    """Read rows as they are asked for; at the end say on stderr how many were left out and why.
+    """Read rows of a task as they are asked for; at the end say on stderr how many were left out and why.
 
-    :param kept: labels such as ``none`` that are meant.
-    :param blank_lines: every line of a file of lines is a row as it stands, blank ones too.
     :param read: what reads a corpus, if it is not read as those of the task are.
+    :param query: which columns hold what, as `nlpkit.text.catalogue.examples_of` has it.
     """
-    from nlpkit.text.catalogue import examples_of, texts_of
-    from nlpkit.text.corpus import Faults
+    from nlpkit.text.catalogue import examples_of
+    from nlpkit.text.example import Faults
 
     faults = Faults()
-    renamed = {"text_column": columns.pop("column", None), **columns}
-    if task.rows.answer is None:
-        renamed.pop("label_column", None)
-        renamed.pop("group_column", None)
+    if task.rows.columns:
+        query["answer_columns"] = task.rows.columns
     for corpus in corpora:
-        if read is not None:
-            yield from read(corpus, faults=faults, **renamed)
-        elif task.rows.answer is None:
-            yield from texts_of(corpus, faults=faults, blank_lines=blank_lines, **renamed)
-        else:
-            yield from examples_of(corpus, faults=faults, kept=kept, **renamed)
+        yield from (read or examples_of)(corpus, answer=task.rows.answer, faults=faults, **query)
     say_left_out(faults)
 
 

@@ -35,7 +35,7 @@ def check(dist: str | None, assignments: tuple[str, ...], kind: str) -> None:
     elif found:
         _draw(found)
     else:
-        say("no plugin is there but what comes with nlpkit: nlpkit plugins check builtin tries that")
+        say("no plugin is there but what comes with nlpkit: nlpkit plugins check nlpkit-zh tries that")
     if any(result.outcome == FAILED for result in found):
         raise click.exceptions.Exit(1)
 

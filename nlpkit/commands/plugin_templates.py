@@ -131,7 +131,7 @@ def draft(kind: str, name: str) -> Draft:
     made = Draft(kind, name)
     if iskeyword(made.function) or hasattr(builtins, made.function) or made.function == "hookimpl":
         raise SettingError(f"{name!r} is a word of Python, which no function should be called: try my-{name}")
-    taken = registry().components.get((kind, name))
+    taken = registry().find(kind, name)
     if owner := taken.distribution if taken else ELSEWHERE.get((kind, name)):
         raise SettingError(f"the {kind} {name!r} is there already, in {owner}: choose another name")
     if made.distribution in {*ELSEWHERE.values(), *(plugin.distribution for plugin in registry().plugins)}:

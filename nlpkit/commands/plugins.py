@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from nlpkit.commands import FILE
 from nlpkit.commands.plugin_checks import check
+
+if TYPE_CHECKING:
+    from nlpkit.plugins.registry import Registry
 
 
 @click.group()
@@ -30,16 +33,25 @@ def list_plugins(kind: str) -> None:
     nlpkit plugins list --format json
     NLPKIT_DISABLE_PLUGINS=word2vec nlpkit plugins list
     """
-    from nlpkit.commands import console, table, tell_json
+    from nlpkit.commands import console, table, tell_json, warn
+    from nlpkit.plugins.registry import registry
 
-    found = _found()
+    known = registry()
+    known.import_all()
+    for fault in known.untold():
+        warn(fault)
+    found = _found(known)
     if kind == "json":
         tell_json(found)
         return
     shown = table("plugin", "from", "registers")
     for e in found:
         lines = [f"{kind}: {', '.join(names)}" for kind, names in e["registers"].items()]
-        told = f"left out by {e['left_out']}" if e["left_out"] else e["error"] or "\n".join(lines)
+        told = (
+            f"left out by {e['left_out']}"
+            if e["left_out"]
+            else "\n".join([*lines, *([e["error"]] if e["error"] else [])])
+        )
         shown.add_row(str(e["name"]), f"{e['distribution']} {e['version']}", told)
     console().print(shown)
 
@@ -77,11 +89,8 @@ def new(kind: str, name: str, output: Path | None) -> None:
 plugins.add_command(check)
 
 
-def _found() -> list[dict[str, Any]]:
+def _found(known: Registry) -> list[dict[str, Any]]:
     """Each plugin, and the names that it registered by their kinds."""
-    from nlpkit.plugins.registry import registry
-
-    known = registry()
     found: list[dict[str, Any]] = []
     for plugin in known.plugins:
         names: dict[str, list[str]] = {}

@@ -13,11 +13,9 @@ from torch.nn import functional
 
 from nlpkit.components.ppmi import blocks, corpus_vectors, distinct
 from nlpkit.components.vectors import VectorFile
-from nlpkit.plugins.options import one_of, positive, probability, switch, weight
 from nlpkit.text.normalisation import Normaliser
 from nlpkit.text.vocabulary import PAD, UNKNOWN, HashVocabulary, TableVocabulary, Tokens, Vocabulary
 
-STARTS = ("normal", "ppmi")
 READ = 4  # characters of a token that make part of its vector
 
 
@@ -41,9 +39,6 @@ class TrainableEmbedding(nn.Module):
         normaliser: Normaliser | None = None,
     ) -> None:
         super().__init__()
-        positive(dim=dim, min_count=min_count, max_size=max_size)
-        one_of(STARTS, start=start)
-        switch(frozen=frozen)
         self.config: dict[str, Any] = {"dim": dim, "min_count": min_count, "max_size": max_size}
         self.config |= {"start": start, "dropout": dropout, "frozen": frozen}
         self.dim = dim
@@ -112,7 +107,6 @@ class SpelledEmbedding(nn.Module):
 
     def __init__(self, *, dim: int, min_count: int, max_size: int, dropout: float) -> None:
         super().__init__()
-        positive(dim=dim, min_count=min_count, max_size=max_size)
         self.config: dict[str, Any] = {"dim": dim, "min_count": min_count, "max_size": max_size, "dropout": dropout}
         self.dim = dim
         self.token_dropout = TokenDropout(dropout)
@@ -187,8 +181,6 @@ class NgramEmbedding(nn.Module):
         self, *, low: int, high: int, bits: int, marks: bool, dim: int | None, floor: float, dropout: float
     ) -> None:
         super().__init__()
-        switch(marks=marks)
-        weight(floor=floor)
         self._vocabulary = HashVocabulary(bits=bits, low=low, high=high, marks=marks)
         self.config: dict[str, Any] = {"low": low, "high": high, "bits": bits, "marks": marks, "dim": dim}
         self.config |= {"floor": floor, "dropout": dropout}
@@ -234,7 +226,6 @@ class TokenDropout(nn.Module):
 
     def __init__(self, dropout: float) -> None:
         super().__init__()
-        probability(dropout=dropout)
         self.probability = dropout
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+from nlpkit.plugins.options import Share, Size, Weight
 
 if TYPE_CHECKING:
     from nlpkit.plugins.base import Embedding
@@ -11,11 +13,11 @@ if TYPE_CHECKING:
 
 def trainable(
     *,
-    dim: int = 64,
-    min_count: int = 2,
-    max_size: int = 20_000,
-    start: str = "normal",
-    dropout: float = 0.0,
+    dim: Size = 64,
+    min_count: Size = 2,
+    max_size: Size = 20_000,
+    start: Literal["normal", "ppmi"] = "normal",
+    dropout: Share = 0.0,
     vectors: str | None = None,
     frozen: bool = False,
     normaliser: Normaliser | None = None,
@@ -45,7 +47,7 @@ def trainable(
     )
 
 
-def spelled(*, dim: int = 128, min_count: int = 2, max_size: int = 100_000, dropout: float = 0.0) -> Embedding:
+def spelled(*, dim: Size = 128, min_count: Size = 2, max_size: Size = 100_000, dropout: Share = 0.0) -> Embedding:
     """A vector for each token, to which vectors of its characters are added; one that is unknown has that of what it
     ends in.
 
@@ -61,13 +63,13 @@ def spelled(*, dim: int = 128, min_count: int = 2, max_size: int = 100_000, drop
 
 def ngrams(
     *,
-    low: int = 1,
-    high: int = 3,
-    bits: int = 20,
+    low: Size = 1,
+    high: Size = 3,
+    bits: Size = 20,
     marks: bool = True,
-    dim: int | None = None,
-    floor: float = 0.3,
-    dropout: float = 0.0,
+    dim: Size | None = None,
+    floor: Weight = 0.3,
+    dropout: Share = 0.0,
 ) -> Embedding:
     """A vector for each hashed n-gram of tokens, scaled by how much the n-gram says of the labels.
 

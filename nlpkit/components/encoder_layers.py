@@ -8,8 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nlpkit.plugins.options import positive, probability
-
 
 class NoEncoder(nn.Module):
     """The identity: states are vectors."""
@@ -34,12 +32,8 @@ class CnnEncoder(nn.Module):
 
     def __init__(self, *, input_dim: int, widths: Sequence[int], filters: int, dropout: float) -> None:
         super().__init__()
-        if not isinstance(widths, list | tuple) or not widths:
+        if not widths:
             raise ValueError(f"widths must be a list of at least one width, was: {widths!r}")
-        for width in widths:
-            positive(widths=width)
-        positive(filters=filters)
-        probability(dropout=dropout)
         self.config: dict[str, Any] = {"widths": list(widths), "filters": filters, "dropout": dropout}
         self.output_dim = filters * len(widths)
         self.dropout = nn.Dropout(dropout)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from nlpkit.plugins.options import Share, Size
 
 if TYPE_CHECKING:
     from nlpkit.plugins.base import Encoder
+
+Norm: TypeAlias = Literal["none", "layer", "batch"]
 
 
 def none(*, input_dim: int) -> Encoder:
@@ -16,7 +20,7 @@ def none(*, input_dim: int) -> Encoder:
     return NoEncoder(input_dim=input_dim)
 
 
-def cnn(*, input_dim: int, widths: Sequence[int] = (1, 2, 3), filters: int = 64, dropout: float = 0.0) -> Encoder:
+def cnn(*, input_dim: int, widths: Sequence[Size] = (1, 2, 3), filters: Size = 64, dropout: Share = 0.0) -> Encoder:
     """Convolutions of several widths side by side (Kim 2014, https://aclanthology.org/D14-1181).
 
     :param widths: tokens under each convolution.
@@ -31,13 +35,13 @@ def cnn(*, input_dim: int, widths: Sequence[int] = (1, 2, 3), filters: int = 64,
 def rnn(
     *,
     input_dim: int,
-    hidden: int = 64,
-    layers: int = 1,
+    hidden: Size = 64,
+    layers: Size = 1,
     bidirectional: bool = True,
-    dropout: float = 0.0,
-    weight_dropout: float = 0.0,
-    norm: str = "none",
-    nonlinearity: str = "tanh",
+    dropout: Share = 0.0,
+    weight_dropout: Share = 0.0,
+    norm: Norm = "none",
+    nonlinearity: Literal["tanh", "relu"] = "tanh",
 ) -> Encoder:
     """Plain recurrence (Elman 1990, https://doi.org/10.1207/s15516709cog1402_1): a state is one layer over the last.
 
@@ -67,12 +71,12 @@ def rnn(
 def lstm(
     *,
     input_dim: int,
-    hidden: int = 64,
-    layers: int = 1,
+    hidden: Size = 64,
+    layers: Size = 1,
     bidirectional: bool = True,
-    dropout: float = 0.0,
-    weight_dropout: float = 0.0,
-    norm: str = "none",
+    dropout: Share = 0.0,
+    weight_dropout: Share = 0.0,
+    norm: Norm = "none",
 ) -> Encoder:
     """Long short-term memory (Hochreiter and Schmidhuber 1997, https://doi.org/10.1162/neco.1997.9.8.1735).
 
@@ -100,12 +104,12 @@ def lstm(
 def gru(
     *,
     input_dim: int,
-    hidden: int = 64,
-    layers: int = 1,
+    hidden: Size = 64,
+    layers: Size = 1,
     bidirectional: bool = True,
-    dropout: float = 0.0,
-    weight_dropout: float = 0.0,
-    norm: str = "none",
+    dropout: Share = 0.0,
+    weight_dropout: Share = 0.0,
+    norm: Norm = "none",
 ) -> Encoder:
     """Gated recurrent units (Cho et al. 2014, https://aclanthology.org/D14-1179): three quarters of an LSTM's weights.
 
@@ -133,13 +137,13 @@ def gru(
 def transformer(
     *,
     input_dim: int,
-    dim: int = 128,
-    layers: int = 2,
-    heads: int = 4,
-    feedforward: int | None = None,
-    dropout: float = 0.1,
+    dim: Size = 128,
+    layers: Size = 2,
+    heads: Size = 4,
+    feedforward: Size | None = None,
+    dropout: Share = 0.1,
     causal: bool = False,
-    window: int = 128,
+    window: Size = 128,
 ) -> Encoder:
     """Attention with rotary positions (Vaswani et al. 2017, https://arxiv.org/abs/1706.03762; Su et al. 2021, https://arxiv.org/abs/2104.09864).
 

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from nlpkit.plugins.options import natural, one_of, positive, switch, weight
+from nlpkit.plugins.options import Count, Range, Size, Weight
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
     from nlpkit.plugins.base import Decoder, OutputEmbedding, OutputLayer
-
-SOURCES = ("itq", "median", "sign", "random")
-CODE_LOSSES = ("softmax", "bce")
-MOST_BITS = 1024
 
 
 class BinaryCodes:
@@ -77,13 +73,13 @@ class Softmax:
 
 def binary_codes(
     *,
-    source: str = "itq",
-    bits: int = 128,
-    loss: str = "softmax",
-    negatives: int = 2000,
-    prior: float = 4.0,
+    source: Literal["itq", "median", "sign", "random"] = "itq",
+    bits: Annotated[Size, Range(high=1024)] = 128,
+    loss: Literal["softmax", "bce"] = "softmax",
+    negatives: Count = 2000,
+    prior: Weight = 4.0,
     vectors: str | None = None,
-    seed: int = 0,
+    seed: Count = 0,
 ) -> OutputEmbedding:
     """Each word is a code of a few bits, of which the network predicts every one.
 
@@ -99,25 +95,15 @@ def binary_codes(
         pretrained, otherwise such as say what stands near each word.
     :param seed: of random codes, and of the first rotation of itq.
     """
-    one_of(SOURCES, source=source)
-    one_of(CODE_LOSSES, loss=loss)
-    positive(bits=bits)
-    if bits > MOST_BITS:
-        raise ValueError(f"bits must be at most {MOST_BITS}, was: {bits}")
-    natural(negatives=negatives, seed=seed)
-    weight(prior=prior)
     config = {"source": source, "bits": bits, "loss": loss, "negatives": negatives, "prior": prior, "seed": seed}
     return BinaryCodes(vectors=vectors, **config)
 
 
-def softmax(*, dim: int = 128, tied: bool = False, negatives: int = 2000) -> OutputEmbedding:
+def softmax(*, dim: Size = 128, tied: bool = False, negatives: Count = 2000) -> OutputEmbedding:
     """Each word has a vector and a bias; its logit is the vector's product with what the network predicts.
 
     :param dim: numbers in a vector; where they are tied, as many as the embedding has.
     :param tied: the vectors are those of the input embedding (Press and Wolf 2017, https://aclanthology.org/E17-2025).
     :param negatives: words drawn for the loss, shared by a batch (Jean et al. 2015); 0 takes all words.
     """
-    positive(dim=dim)
-    switch(tied=tied)
-    natural(negatives=negatives)
     return Softmax(dim=dim, tied=tied, negatives=negatives)

@@ -11,11 +11,6 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
-from nlpkit.plugins.options import one_of, positive, probability, switch
-
-NORMS = ("none", "layer", "batch")
-NONLINEARITIES = ("tanh", "relu")
-
 
 @dataclass(frozen=True)
 class Cell:
@@ -62,16 +57,9 @@ class RecurrentEncoder(nn.Module):
         nonlinearity: str | None = None,
     ) -> None:
         super().__init__()
-        positive(hidden=hidden, layers=layers)
-        probability(dropout=dropout, weight_dropout=weight_dropout)
-        switch(bidirectional=bidirectional)
-        one_of(NORMS, norm=norm)
         self.config: dict[str, Any] = {"hidden": hidden, "layers": layers, "bidirectional": bidirectional}
         self.config |= {"dropout": dropout, "weight_dropout": weight_dropout, "norm": norm}
-        own: dict[str, Any] = {}
-        if nonlinearity is not None:
-            one_of(NONLINEARITIES, nonlinearity=nonlinearity)
-            own = {"nonlinearity": nonlinearity}
+        own = {} if nonlinearity is None else {"nonlinearity": nonlinearity}
         self.config |= own
         self.cell = CELLS[cell]
         self.causal = not bidirectional

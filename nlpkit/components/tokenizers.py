@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from nlpkit.components.dictionaries import Entry, kept_text, parse_dictionary, parse_older_dictionary, read_dictionary
 from nlpkit.components.whole_words import MIXED, SEGMENTED, WholeWords
-from nlpkit.plugins.options import switch
 
 if TYPE_CHECKING:
     from nlpkit.text.normalisation import Normaliser
@@ -75,11 +74,9 @@ class WordTokenizer:
     """Words of a segmenter, without white space.
 
     :param cut: text and whether to guess unknown words by a hidden Markov model, to words.
-    :raises TypeError: if ``hmm`` is neither true nor false.
     """
 
     def __init__(self, cut: Callable[[str, bool], Any], *, hmm: bool, words: Words) -> None:
-        switch(hmm=hmm)
         self._cut, self._whole = cut, words.whole
         self.config: dict[str, Any] = {"hmm": hmm}
         self.files, self.remarks = words.files, words.remarks

@@ -8,8 +8,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nlpkit.plugins.options import positive, probability, switch
-
 BASE = 10_000  # of the wavelengths, as Su et al. take it
 SCALE = 0.25  # of states at the start, as of recurrent ones: with larger ones first guesses are much too sure
 Past: TypeAlias = tuple[Tensor, Tensor]  # keys and values of a layer, each (batch, heads, window, size)
@@ -38,13 +36,9 @@ class TransformerEncoder(nn.Module):
         window: int,
     ) -> None:
         super().__init__()
-        positive(dim=dim, layers=layers, heads=heads, window=window)
-        probability(dropout=dropout)
-        switch(causal=causal)
         if dim % (2 * heads):
             raise ValueError(f"dim must be a multiple of twice the heads, here {2 * heads}, was: {dim}")
         units = 4 * dim if feedforward is None else feedforward
-        positive(feedforward=units)
         self.config: dict[str, Any] = {"dim": dim, "layers": layers, "heads": heads, "feedforward": units}
         self.config |= {"dropout": dropout, "causal": causal, "window": window}
         self.causal, self.window = causal, window

@@ -231,15 +231,15 @@ def find(model: str | Path) -> Bundle:
 
     :raises BundleError: if there is neither.
     """
-    names = registry().names("model")
-    if str(model) in names:
-        found = Bundle.open(registry().get("model", str(model)).factory)
+    folder = Path(model)
+    named = registry().find("model", str(model)) if folder.name == str(model) else None
+    if named:
+        found = Bundle.open(named.factory)
         found.source = str(model)
         return found
-    folder = Path(model)
     if folder.exists() or _moved_aside(folder).exists() or len(folder.parts) > 1:
         return Bundle.open(folder)
-    known = f"{nearest(str(model), names)}{registry().elsewhere()}"
+    known = f"{nearest(str(model), registry().names('model'))}{registry().elsewhere()}"
     raise BundleError(f"there is no model {str(model)!r}, by name or as a folder{known}")
 
 

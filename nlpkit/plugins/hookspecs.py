@@ -1,4 +1,7 @@
-"""What a plugin may register. A plugin is a module named by an entry point in the group ``nlpkit``."""
+"""What a plugin may register by hooks: by a module that an entry point of the group ``nlpkit`` names.
+
+Names that are entry points of their own, in groups such as ``nlpkit.tokenizers``, are found without importing it.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,20 @@ import pluggy
 if TYPE_CHECKING:
     import click
 
+    from nlpkit.tasks.base import Task
+
 PROJECT = "nlpkit"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
 RegisterComponent: TypeAlias = Callable[[str, Callable[..., Any]], None]
-RegisterTask: TypeAlias = Callable[[Any], None]
 RegisterModel: TypeAlias = Callable[[str, Path], None]
+RegisterTask: TypeAlias = "Callable[[Task], None]"
+
+
+@hookspec
+def nlpkit_register_tasks(register: RegisterTask) -> None:
+    """Call ``register(task)`` for each task, a `nlpkit.tasks.base.Task`."""
 
 
 @hookspec
@@ -38,11 +48,6 @@ def nlpkit_register_encoders(register: RegisterComponent) -> None:
 @hookspec
 def nlpkit_register_outputs(register: RegisterComponent) -> None:
     """Call ``register(name, factory)`` for each output embedding; the factory returns an `OutputEmbedding`."""
-
-
-@hookspec
-def nlpkit_register_tasks(register: RegisterTask) -> None:
-    """Call ``register(task)`` for each `Task`."""
 
 
 @hookspec

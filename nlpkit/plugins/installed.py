@@ -13,29 +13,34 @@ from nlpkit.errors import PluginError, install, nearest
 from nlpkit.version import __version__
 
 GROUP, OURS = "nlpkit", "nlpkit-zh"
+KINDS = ("task", "tokenizer", "embedding", "encoder", "output", "model", "command")
+GROUPS = {f"{GROUP}.{kind}s": kind for kind in KINDS}  # in which a plugin names what it brings
 ONLY, WITHOUT, STRICT = "NLPKIT_PLUGINS", "NLPKIT_DISABLE_PLUGINS", "NLPKIT_STRICT_PLUGINS"
-_MODULE = re.compile(r"[\w.]+\s*(:.*)?")
+_VALUE = re.compile(r"[\w.]+\s*(:.*)?")
 _NAME = re.compile(r"[A-Za-z0-9._-]*")
-_RELEASE = re.compile(r"\d+(?:\.\d+)*")
-_BOUND = re.compile(rf"(>=|<)\s*({_RELEASE.pattern})")
-_BOUNDS = re.compile(rf"{_NAME.pattern}(?:\[[^]]*\])?\s*((?:{_BOUND.pattern},?\s*)*)")
 
 
 @dataclass(frozen=True)
 class Installed:
-    """An entry point of the group ``nlpkit``, and what the metadata of its distribution says."""
+    """A plugin: a module of the group ``nlpkit``, or all that a distribution names in the groups `GROUPS`.
 
-    point: EntryPoint
+    :param requires: what the metadata of its distribution says that it needs.
+    """
+
+    points: tuple[EntryPoint, ...]
     distribution: str
     version: str
     requires: tuple[str, ...] = ()
 
-    @classmethod
-    def of(cls, point: EntryPoint) -> Installed:
-        """Read the metadata; an installation that was torn may lack any of it."""
-        said = point.dist.metadata if point.dist else Message()
-        name, version, requires = (said.get_all(key) or [] for key in ("Name", "Version", "Requires-Dist"))
-        return cls(point, (*name, "unknown")[0], (*version, "0")[0], tuple(requires))
+    @property
+    def module(self) -> EntryPoint | None:
+        """The entry point that names its module; None where each has a name of its own."""
+        return self.points[0] if self.points[0].group == GROUP else None
+
+    @property
+    def name(self) -> str:
+        """That of its module's entry point, or of its distribution."""
+        return self.module.name if self.module else self.distribution
 
     @property
     def ours(self) -> bool:
@@ -44,26 +49,26 @@ class Installed:
 
     @cached_property
     def names(self) -> set[str]:
-        """What the environment may call it: its distribution, or its entry point."""
-        return {normalised(self.distribution), normalised(self.point.name)}
+        """What the environment may call it: its distribution, or one of its entry points."""
+        return {normalised(self.distribution), *(normalised(point.name) for point in self.points)}
 
-    def load(self) -> object:
-        """Import it.
+    def load(self, point: EntryPoint) -> object:
+        """Import what one of its entry points names.
 
         :raises PluginError: if it needs another nlpkit, or its entry point names nothing that could be imported.
         """
         self.check_needs()
-        if not _MODULE.fullmatch(self.point.value):
-            raise PluginError(f"its entry point names {self.point.value!r}: expected a module")
-        return self.point.load()
+        if not _VALUE.fullmatch(point.value):
+            raise PluginError(f"its entry point names {point.value!r}: expected a module")
+        return point.load()
 
     def check_needs(self, version: str = __version__) -> None:
         """See whether its distribution goes with this version of nlpkit.
 
         :raises PluginError: if it needs another, or if nobody can tell.
         """
-        for line in self.requires:
-            if normalised(_NAME.match(line)[0]) == OURS and not _plainly_met(line, version):  # type: ignore[index]
+        for line in () if self.ours else self.requires:
+            if normalised(_NAME.match(line)[0]) == OURS:  # type: ignore[index]
                 self._check_need(line, version)
 
     def _check_need(self, line: str, version: str) -> None:
@@ -83,8 +88,21 @@ class Installed:
 
 def installed() -> list[Installed]:
     """All plugins, ours first: a stranger who takes one of our names is the one refused."""
-    found = map(Installed.of, entry_points(group=GROUP))
-    return sorted(found, key=lambda plugin: (not plugin.ours, plugin.distribution, plugin.point.name))
+    named: dict[int, list[EntryPoint]] = {}  # by the distribution, of which there is one object
+    every = entry_points()
+    found = [_installed(point) for point in every.select(group=GROUP)]
+    for group in GROUPS:
+        for point in every.select(group=group):
+            named.setdefault(id(point.dist), []).append(point)
+    found += [_installed(*points) for points in named.values()]
+    return sorted(found, key=lambda plugin: (not plugin.ours, plugin.distribution, plugin.name))
+
+
+def _installed(*points: EntryPoint) -> Installed:
+    """Read the metadata; an installation that was torn may lack any of it."""
+    said = points[0].dist.metadata if points[0].dist else Message()
+    name, version, requires = (said.get_all(key) or [] for key in ("Name", "Version", "Requires-Dist"))
+    return Installed(points, (*name, "unknown")[0], (*version, "0")[0], tuple(requires))
 
 
 def left_out(plugin: Installed, environment: Mapping[str, str]) -> str | None:
@@ -136,16 +154,3 @@ def pip_install(distribution: str, sign: str = "", version: str = "", *, also: s
 def _listed(names: str) -> dict[str, str]:
     """Names between commas, as they are compared and as they are written."""
     return {normalised(name.strip()): name.strip() for name in names.split(",") if name.strip()}
-
-
-def _plainly_met(line: str, version: str) -> bool:
-    """Whether a requirement has no bounds but plain ones, which are met: then nobody needs to read it more closely."""
-    bounds = _BOUNDS.fullmatch(line.partition(";")[0])
-    if not bounds or not _RELEASE.fullmatch(version):
-        return False
-    own, pairs = _release(version), _BOUND.findall(bounds[1])
-    return all(own >= _release(to) if sign == ">=" else own < _release(to) for sign, to in pairs)
-
-
-def _release(version: str) -> tuple[int, ...]:
-    return tuple(map(int, re.sub(r"(\.0+)+$", "", version).split(".")))

@@ -1,149 +1,208 @@
-"""PLACEHOLDER until the plugins room is merged."""
+"""What may be set, read from annotations, and checked by them: options of factories, settings, options of commands.
+
+>>> def vectors(*, dim: Size = 64, start: Literal["normal", "ppmi"] = "normal") -> None:
+...     ":param dim: numbers in a vector."
+>>> options_of(vectors)["dim"].help
+'numbers in a vector.'
+>>> fault(0, Size)
+'must be at least 1, was: 0'
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import math
+import re
+import sys
 import types
-from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin
 
-from nlpkit.errors import nearest
+from nlpkit.errors import SettingError, nearest
+
+_PARAM = re.compile(r":param (\w+): (.*?)(?=\n\s*:\w|\n\s*\n|\Z)", re.DOTALL)
+_WANTED = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", Path: "a path"}
 
 
 @dataclass(frozen=True)
 class Range:
+    """Between which numbers a value must be.
+
+    :param low_open: the lowest itself is none of them.
+    :param high_open: the highest itself is none of them.
+    """
+
     low: float | None = None
     high: float | None = None
     low_open: bool = False
     high_open: bool = False
 
+    def fault(self, value: float) -> str | None:
+        """What is wrong with a number."""
+        low = self.low is None or (value > self.low if self.low_open else value >= self.low)
+        high = self.high is None or (value < self.high if self.high_open else value <= self.high)
+        return None if low and high else f"must {self}, was: {value!r}"
 
-Size = Annotated[int, Range(1)]
-Count = Annotated[int, Range(0)]
-Share = Annotated[float, Range(0, 1, high_open=True)]
-Weight = Annotated[float, Range(0)]
-Positive = Annotated[float, Range(0, low_open=True)]
-
-
-def fault(value: Any, wanted: Any) -> str | None:
-    origin, args = get_origin(wanted), get_args(wanted)
-    if origin is Annotated:
-        if found := fault(value, args[0]):
-            return found
-        for r in args[1:]:
-            if isinstance(r, Range):
-                low = r.low is None or (value > r.low if r.low_open else value >= r.low)
-                high = r.high is None or (value < r.high if r.high_open else value <= r.high)
-                if not (low and high):
-                    if r.high is None:
-                        return f"must be {'above' if r.low_open else 'at least'} {r.low:g}, was: {value}"
-                    return f"must be in {'(' if r.low_open else '['}{r.low:g}, {r.high:g}{')' if r.high_open else ']'}, was: {value}"
-        return None
-    if origin is Literal:
-        return (
-            None
-            if value in args and type(value) in map(type, args)
-            else f"cannot be {value!r}{nearest(str(value), map(str, args))}"
-        )
-    if origin in (Union, types.UnionType):
-        found = [fault(value, a) for a in args]
-        return None if None in found else found[0]
-    if wanted is float:
-        return (
-            None
-            if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-            else f"wants a number, found {value!r}"
-        )
-    if wanted is int:
-        return (
-            None if isinstance(value, int) and not isinstance(value, bool) else f"wants a whole number, found {value!r}"
-        )
-    if wanted is bool:
-        return None if isinstance(value, bool) else f"wants true or false, found {value!r}"
-    if wanted is str:
-        return None if isinstance(value, str) else f"wants a text, found {value!r}"
-    if wanted is type(None):
-        return None if value is None else "x"
-    if wanted is Any:
-        return None
-    if origin is tuple or origin is Sequence:
-        return (
-            None
-            if isinstance(value, list | tuple) and not any(fault(v, args[0]) for v in value)
-            else f"wants a list of numbers, found {value!r}"
-        )
-    if origin is not None and issubclass(origin, Mapping):
-        inside = args[1]
-        return (
-            None
-            if isinstance(value, Mapping) and not any(fault(v, inside) for v in value.values())
-            else f"wants a table, found {value!r}"
-        )
-    return None if isinstance(value, wanted) else f"wants a table, found {value!r}"
+    def __str__(self) -> str:
+        if self.low is not None and self.high is not None:
+            return f"be in {'(' if self.low_open else '['}{self.low:g}, {self.high:g}{')' if self.high_open else ']'}"
+        if self.low is not None:
+            if not self.low and not self.low_open:
+                return "not be negative"
+            return f"be {'above' if self.low_open else 'at least'} {self.low:g}"
+        return f"be {'below' if self.high_open else 'at most'} {self.high:g}"
 
 
-def positive(**s):
-    for name, size in s.items():
-        if not isinstance(size, int) or isinstance(size, bool):
-            raise TypeError(f"{name} must be a whole number, was: {size!r}")
-        if size < 1:
-            raise ValueError(f"{name} must be at least 1, was: {size}")
-
-
-def natural(**s):
-    for name, size in s.items():
-        if not isinstance(size, int) or isinstance(size, bool):
-            raise TypeError(f"{name} must be a whole number, was: {size!r}")
-        if size < 0:
-            raise ValueError(f"{name} must not be negative, was: {size}")
-
-
-def weight(**v):
-    for n, x in v.items():
-        if not isinstance(x, int | float) or isinstance(x, bool) or not 0 <= x < math.inf:
-            raise ValueError(f"{n} must be a number that is not negative, was: {x!r}")
-
-
-def probability(**v):
-    for n, x in v.items():
-        if not isinstance(x, int | float) or isinstance(x, bool) or not 0 <= x < 1:
-            raise ValueError(f"{n} must be in [0, 1), was: {x!r}")
-
-
-def switch(**v):
-    for n, x in v.items():
-        if not isinstance(x, bool):
-            raise TypeError(f"{n} must be true or false, was: {x!r}")
-
-
-def one_of(known, **v):
-    for n, x in v.items():
-        if x not in known:
-            raise ValueError(f"there is no {n} {x!r}{nearest(str(x), known)}")
+Size: TypeAlias = Annotated[int, Range(1)]
+Count: TypeAlias = Annotated[int, Range(0)]
+Share: TypeAlias = Annotated[float, Range(0, 1, high_open=True)]
+Weight: TypeAlias = Annotated[float, Range(0)]
+Positive: TypeAlias = Annotated[float, Range(0, low_open=True)]
 
 
 @dataclass(frozen=True)
 class Option:
+    """Something that can be set.
+
+    :param annotation: a string, where it names what cannot be found: then any value passes.
+    :param default: ``...`` where there is none.
+    """
+
     name: str
     annotation: Any
-    default: Any
+    default: Any = ...
     help: str = ""
 
+    def fault(self, value: object) -> str | None:
+        """What is wrong with a value; its own default may be whatever it is."""
+        if type(value) is type(self.default) and value == self.default:
+            return None
+        return fault(value, self.annotation)
 
-def options_of(target: Any) -> dict[str, Option]:
-    import re
 
-    hints = get_type_hints(target, include_extras=True)
-    doc = inspect.getdoc(target) or ""
-    helps = {m[1]: " ".join(m[2].split()) for m in re.finditer(r":param (\w+): (.*?)(?=\n\s*:|\Z)", doc, re.S)}
-    out = {}
-    for f in fields(target):
-        default = (
-            f.default
-            if f.default is not MISSING
-            else (f.default_factory() if f.default_factory is not MISSING else ...)
+def options_of(target: Callable[..., Any]) -> dict[str, Option]:
+    """The fields of a dataclass or the keyword-only parameters of a function, by their names."""
+    if dataclasses.is_dataclass(target):
+        # a subclass may say anew what its base says: nearest last
+        docs = [base.__doc__ or "" for base in reversed(inspect.getmro(target))]
+        given = [(f.name, f.type, _default(f), _home_of(f, target)) for f in dataclasses.fields(target)]
+    else:
+        docs, home = [target.__doc__ or ""], _names_in(inspect.unwrap(target))
+        parameters = inspect.signature(target).parameters.values()
+        named = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
+        given = [(p.name, p.annotation, ... if p.default is p.empty else p.default, home) for p in named]
+    told = {name: " ".join(text.split()) for doc in docs for name, text in _PARAM.findall(doc)}
+    return {
+        name: Option(name, _resolved(annotation, names), default, told.get(name, ""))
+        for name, annotation, default, names in given
+    }
+
+
+def check(what: str, options: Mapping[str, Option], values: Mapping[str, Any]) -> None:
+    """Refuse options that are not there, and values that they do not take.
+
+    :param what: has these options, to begin a sentence with.
+    :raises SettingError: saying what there is, or what is wanted.
+    """
+    for name, value in values.items():
+        if name not in options:
+            raise SettingError(f"{what} has no option {name!r}{nearest(name, options)}")
+        if wrong := options[name].fault(value):
+            raise SettingError(f"{what}: {name} {wrong}")
+
+
+def fault(value: object, annotation: Any) -> str | None:
+    """What is wrong with a value by an annotation, to go on from its name; None where it fits, or nobody can tell."""
+    origin, inside = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        limits = [limit for limit in inside[1:] if isinstance(limit, Range)]
+        found = [fault(value, inside[0]), *(limit.fault(value) for limit in limits if isinstance(value, int | float))]
+        return next((wrong for wrong in found if wrong), None)
+    if origin in (Union, types.UnionType):
+        found = [fault(value, one) for one in inside]
+        if None in found:
+            return None
+        told = [wrong for wrong, one in zip(found, inside, strict=True) if wrong and one is not type(None)]
+        outside = [wrong for wrong in told if wrong.startswith("must")]  # right but for its size
+        return [*outside, *(told if len(told) == 1 else [_wants(value, annotation)])][0]
+    if origin is Literal:
+        fits = any(value == one and type(value) is type(one) for one in inside)
+        return None if fits else f"cannot be {value!r}{nearest(str(value), map(str, inside))}"
+    if isinstance(origin, type) and issubclass(origin, Sequence):
+        return _fault_inside(value, annotation, list(value) if isinstance(value, list | tuple) else None, inside[:1])
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return _fault_inside(
+            value, annotation, list(value.values()) if isinstance(value, Mapping) else None, inside[1:]
         )
-        out[f.name] = Option(f.name, hints[f.name], default, helps.get(f.name, ""))
-    return out
+    return None if _is(value, annotation) else _wants(value, annotation)
+
+
+def _fault_inside(value: object, annotation: Any, items: list[Any] | None, inside: tuple[Any, ...]) -> str | None:
+    """What is wrong with a list or a table, or with the first of what it holds."""
+    found = ["wants"] if items is None else [fault(item, one) for one in inside for item in items]
+    wrong = next((wrong for wrong in found if wrong), None)
+    return _wants(value, annotation) if wrong and wrong.startswith("wants") else wrong
+
+
+def _is(value: object, kind: Any) -> bool:
+    if kind is None or kind is type(None):
+        return value is None
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if kind is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if kind is Path:
+        return isinstance(value, str | Path)
+    return kind is Any or not isinstance(kind, type) or isinstance(value, kind)
+
+
+def _wants(value: object, annotation: Any) -> str:
+    return f"wants {_wanted(annotation)}, found {value!r}"
+
+
+def _wanted(annotation: Any) -> str:
+    """A type as TOML calls it."""
+    origin, inside = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _wanted(inside[0])
+    if origin in (Union, types.UnionType):
+        return " or ".join(dict.fromkeys(_wanted(one) for one in inside if one is not type(None)))
+    if origin is Literal:
+        return " or ".join(map(repr, inside))
+    if isinstance(origin, type) and issubclass(origin, Sequence):
+        return "a list of texts" if inside[:1] == (str,) else "a list of numbers" if inside else "a list"
+    if isinstance(origin, type) and issubclass(origin, Mapping) and inside[1] is not Any:
+        return f"a table in which every value is {_wanted(inside[1])}"
+    return _WANTED.get(annotation, "a table")
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return ... if field.default is dataclasses.MISSING else field.default
+
+
+def _home_of(field: dataclasses.Field[Any], kind: Any) -> Mapping[str, Any]:
+    """What can be named where a field is said."""
+    owner = next(base for base in inspect.getmro(kind) if field.name in vars(base).get("__annotations__", {}))
+    return _names_in(owner)
+
+
+def _names_in(target: Any) -> Mapping[str, Any]:
+    found = getattr(target, "__globals__", None)
+    return found if found is not None else vars(sys.modules.get(getattr(target, "__module__", ""), types))
+
+
+def _resolved(annotation: Any, names: Mapping[str, Any]) -> Any:
+    """An annotation that is a string, as under ``from __future__ import annotations``, as what it names."""
+    if annotation is inspect.Parameter.empty:
+        return Any
+    if not isinstance(annotation, str):
+        return annotation
+    try:
+        return eval(annotation, dict(names))
+    except Exception:  # it may name what is there for type checkers only
+        return annotation

@@ -1,15 +1,23 @@
-"""Keeps broken plugins apart from the others, and answers "which embedding is called X, and from whom"."""
+"""Answers "which embedding is called X, and from whom", and keeps broken plugins apart from the others.
+
+A name that is an entry point is known without any import. What it names is imported when it is wanted; modules of the
+group ``nlpkit``, which register their names by hooks, when a name is wanted that is no entry point, or for a list.
+
+Each module has a pluggy manager of its own, which checks its hooks: order and wrappers between plugins would mean that
+all of them are imported.
+"""
 
 from __future__ import annotations
 
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from functools import cache
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +26,8 @@ import pluggy
 from nlpkit.errors import BundleError, MissingPlugin, NlpkitError, PluginError, SettingError, nearest
 from nlpkit.plugins import hookspecs
 from nlpkit.plugins.installed import (
+    GROUPS,
+    KINDS,
     STRICT,
     Installed,
     installed,
@@ -27,38 +37,30 @@ from nlpkit.plugins.installed import (
     strict,
     unknown_names,
 )
+from nlpkit.plugins.options import Option, check, options_of
 from nlpkit.plugins.telemetry import disable_telemetry
 
 if TYPE_CHECKING:
-    import click
-
     from nlpkit.text.normalisation import Normaliser
 
-PREFIX = "nlpkit_register_"
 GIVEN = ("input_dim", "files", "normaliser")  # parameters of a factory that are no options
-HOOKS = {
-    "tokenizer": "nlpkit_register_tokenizers",
-    "embedding": "nlpkit_register_embeddings",
-    "encoder": "nlpkit_register_encoders",
-    "output": "nlpkit_register_outputs",
-    "model": "nlpkit_register_models",
-    "task": "nlpkit_register_tasks",
-}
 ELSEWHERE = {  # our components with a distribution of their own
     ("embedding", "word2vec"): "nlpkit-zh-word2vec",
     ("embedding", "bert"): "nlpkit-zh-bert",
     ("tokenizer", "wordpiece"): "nlpkit-zh-bert",
     ("encoder", "srn"): "nlpkit-zh-srn",
 }
+RIVALS = {"task": "command", "command": "task"}  # both are called as ``nlpkit NAME``
+_HOOKS = {f"nlpkit_register_{kind}s": kind for kind in KINDS}
 _SAVED: ContextVar[bool] = ContextVar("saved", default=False)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Plugin:
-    """An entry point of the group ``nlpkit`` and what came of it.
+    """What came of an installed plugin.
 
-    :param error: why it does not work; None where all went well.
-    :param left_out: the environment variable because of which it was not looked at.
+    :param error: why it, or something of it, does not work; None where nothing is known against it.
+    :param left_out: the environment variable because of which it is not looked at.
     """
 
     name: str
@@ -73,6 +75,11 @@ class Plugin:
         if self.left_out:
             return f"which {self.left_out} leaves out"
         return f"which does not work: {self.error}" if self.error else None
+
+    def fail(self, fault: str) -> None:
+        """Keep what is wrong with it."""
+        if fault not in (self.error or ""):
+            self.error = f"{self.error}; {fault}" if self.error else fault
 
 
 @dataclass(frozen=True)
@@ -91,14 +98,16 @@ class Component:
     plugin: str
     made_with: str | None = None
 
-    def options(self) -> dict[str, Any]:
-        """Option names and defaults of the factory, read from its signature; ``...`` marks one without a default."""
-        parameters = inspect.signature(self.factory).parameters.values()
-        return {
-            p.name: ... if p.default is p.empty else p.default
-            for p in parameters
-            if p.kind is p.KEYWORD_ONLY and p.name not in GIVEN
-        }
+    def options(self) -> dict[str, Option]:
+        """What can be set, read from the factory's signature."""
+        return {name: option for name, option in options_of(self.factory).items() if name not in GIVEN}
+
+    def check(self, options: Mapping[str, Any]) -> None:
+        """Refuse options that it does not have, and values that they do not take; nothing is made.
+
+        :raises SettingError: naming the first.
+        """
+        check(f"the {self.kind} {self.name!r}", self.options(), options)
 
     @property
     def takes_files(self) -> bool:
@@ -134,10 +143,7 @@ class Component:
             _SAVED.reset(saved)
 
     def _create(self, options: dict[str, Any], fixed: dict[str, Any]) -> Any:
-        known = self.options()
-        for name in options:
-            if name not in known:
-                raise SettingError(f"the {self.kind} {self.name!r} has no option {name!r}{nearest(name, known)}")
+        self.check(options)
         try:
             inspect.signature(self.factory).bind(**options, **fixed)
             return self.factory(**options, **fixed)
@@ -151,25 +157,45 @@ class Component:
 
 
 @dataclass
-class Registry:
-    """All plugins that could be found, and every name that they registered.
+class Named:
+    """An entry point by name.
 
+    :param fault: why what it names does not work, once that is known.
+    """
+
+    plugin: Plugin
+    source: Installed
+    point: EntryPoint
+    fault: str | None = None
+
+
+@dataclass
+class Registry:
+    """All plugins that are installed, and every name of theirs.
+
+    :param components: what has been imported.
     :param unknown: a sentence for each name in the environment that fits no plugin.
     """
 
     plugins: list[Plugin] = field(default_factory=list)
     components: dict[tuple[str, str], Component] = field(default_factory=dict)
     unknown: list[str] = field(default_factory=list)
-    _manager: pluggy.PluginManager = field(default_factory=lambda: pluggy.PluginManager(hookspecs.PROJECT))
-
-    def __post_init__(self) -> None:
-        self._manager.add_hookspecs(hookspecs)
+    points: dict[tuple[str, str], Named] = field(default_factory=dict)
+    _modules: list[tuple[Plugin, Installed]] = field(default_factory=list)  # yet to be imported
+    _shells: list[tuple[Plugin, Any]] = field(default_factory=list)  # modules whose commands nobody wanted yet
+    _told: set[str] = field(default_factory=set)
 
     @property
     def faults(self) -> list[str]:
-        """All that is wrong, a sentence each."""
+        """All that is known to be wrong, a sentence each."""
         broken = [f"the plugin {p.distribution} {p.version} does not work: {p.error}" for p in self.plugins if p.error]
         return [*self.unknown, *broken]
+
+    def untold(self) -> list[str]:
+        """The faults that this was not asked for before."""
+        news = [fault for fault in self.faults if fault not in self._told]
+        self._told.update(news)
+        return news
 
     def insist(self) -> None:
         """Where the environment asks for strictness, let nothing be wrong.
@@ -179,62 +205,48 @@ class Registry:
         if self.faults and strict(os.environ):
             raise PluginError(f"{'; '.join(self.faults)} ({STRICT} makes an error of it)")
 
-    def load(self, plugin: Installed) -> None:
-        """Import one plugin that goes with this nlpkit, and register it; a fault is kept in `plugins`, never raised."""
-        module = None
-        with _kept_apart() as faults:
-            module = plugin.load()
-        if faults:
-            self.plugins.append(Plugin(plugin.point.name, plugin.distribution, plugin.version, faults[0]))
-        else:
-            self.add(module, name=plugin.point.name, distribution=plugin.distribution, version=plugin.version)
+    def take(self, source: Installed) -> Plugin:
+        """Take in the names of a plugin, or its module for when that is needed; a fault is kept, never raised."""
+        plugin = Plugin(source.name, source.distribution, source.version)
+        self.plugins.append(plugin)
+        if source.module:
+            self._modules.append((plugin, source))
+            return plugin
+        for point in source.points:
+            kind = GROUPS[point.group]
+            if owner := self._owner(kind, point.name, source.distribution):
+                plugin.fail(f"the {kind} {point.name!r} is already registered by {owner}")
+            else:
+                self.points[kind, point.name] = Named(plugin, source, point)
+        return plugin
 
-    def add(self, module: object, *, name: str, distribution: str, version: str) -> None:
-        """Register one plugin, wholly or not at all; a fault is kept in `plugins`, never raised."""
-        before = dict(self.components)
-        own = f"{distribution}:{name}"
-        with _kept_apart() as faults:
-            if wrong := [name for name in dir(module) if name.startswith(PREFIX) and name not in _hooks()]:
-                raise PluginError(f"there is no hook {wrong[0]!r}{nearest(wrong[0], _hooks())}")
-            self._manager.register(module, name=own)
-            self._manager.check_pending()
-            if not self._manager.get_hookcallers(module):
-                raise PluginError("it implements no hook: each function wants @nlpkit.hookimpl above it")
-            for kind, hook in HOOKS.items():
-                self._call(hook, module, register=self._registrar(kind, distribution, version, name))
-        if faults:
-            self.components = before
-            if self._manager.get_plugin(own) is module:
-                self._manager.unregister(name=own)
-        self.plugins.append(Plugin(name, distribution, version, *faults))
+    def add(self, module: object, *, name: str, distribution: str, version: str) -> Plugin:
+        """Register a module's names, all or none; a fault is kept, never raised."""
+        plugin = Plugin(name, distribution, version)
+        self.plugins.append(plugin)
+        self._register(module, plugin)
+        return plugin
 
-    def add_commands(self, cli: click.Group) -> None:
-        """Let every plugin add its commands to ``cli``; one that fails is marked in `plugins`."""
-        for position, plugin in enumerate(self.plugins):
-            if plugin.absence:
-                continue
-            module = self._manager.get_plugin(f"{plugin.distribution}:{plugin.name}")
-            before = list(_commands(cli))
-            with _kept_apart() as faults:
-                self._call("nlpkit_register_commands", module, cli=cli)
-                for group, commands in before:
-                    for name, command in commands.items():
-                        if group.commands.get(name) is not command:
-                            raise PluginError(f"the command {name!r} is already there")
-            if faults:
-                for group, commands in before:
-                    group.commands = commands
-                own = (plugin.distribution, plugin.name)
-                self.components = {k: c for k, c in self.components.items() if (c.distribution, c.plugin) != own}
-                self.plugins[position] = replace(plugin, error=faults[0])
+    def find(self, kind: str, name: str) -> Component | None:
+        """Return the component, imported now if it was not yet; None where there is none that works."""
+        if (kind, name) not in self.components:
+            if (kind, name) in self.points:
+                self._import(kind, name)
+            else:
+                self._import_modules(kind)
+        return self.components.get((kind, name))
 
     def get(self, kind: str, name: str) -> Component:
         """Return the component.
 
         :raises SettingError: naming the nearest right name and all there are, or where it is.
+        :raises PluginError: if it does not work.
         """
-        if found := self.components.get((kind, name)):
+        if found := self.find(kind, name):
             return found
+        if (named := self.points.get((kind, name))) and named.fault:
+            whose = f"{kind} {name!r} of {named.source.distribution} {named.source.version}"
+            raise PluginError(f"the {whose} does not work: {named.fault}")
         if home := ELSEWHERE.get((kind, name)):
             raise SettingError(f"the {kind} {name!r} is in {home}, {self._why_absent(home)}")
         raise SettingError(f"there is no {kind} {name!r}{nearest(name, self.names(kind))}{self.elsewhere()}")
@@ -244,7 +256,7 @@ class Registry:
 
         :raises MissingPlugin: naming the distribution and version that the model was made with.
         """
-        found = self.components.get((kind, name))
+        found = self.find(kind, name)
         if found and normalised(found.distribution) == normalised(distribution):
             return replace(found, made_with=version)
         why = self._why_absent(distribution, version)
@@ -262,8 +274,29 @@ class Registry:
         return f"; it may be in {', or in '.join(places)}" if places else ""
 
     def names(self, kind: str) -> list[str]:
-        """All names of a kind, sorted."""
-        return sorted(name for of, name in self.components if of == kind)
+        """All names of a kind, sorted, for which every module is imported; without those known not to work."""
+        self._import_modules(kind)
+        named = {name for (of, name), named in self.points.items() if of == kind and not named.fault}
+        return sorted(named | {name for of, name in self.components if of == kind})
+
+    def import_all(self) -> None:
+        """Import whatever there is; what is wrong is then known."""
+        for kind, name in self.points:
+            self._import(kind, name)
+        self._import_modules("command")
+
+    def unseen(self) -> list[str]:
+        """Distributions of whose names nothing is known, as they have but a module, which nobody needed yet."""
+        seen = {named.source.distribution for named in self.points.values()}
+        return sorted({source.distribution for _, source in self._modules} - seen)
+
+    def _owner(self, kind: str, name: str, distribution: str) -> str | None:
+        """Who has a name; a task and a command of one name are of one distribution."""
+        for taken in ((kind, name), (RIVALS.get(kind, kind), name)):
+            there = self.points[taken].source if taken in self.points else self.components.get(taken)
+            if there and (taken[0] == kind or there.distribution != distribution):
+                return there.distribution
+        return None
 
     def _why_absent(self, distribution: str, version: str = "") -> str:
         """Why a component of a distribution is not there, and what to do, to go on from the distribution's name.
@@ -278,36 +311,82 @@ class Registry:
             return f"but version {found[0].version}, which is installed, lacks it{remedy}"
         return f"which is not installed{pip_install(distribution, '>=' if version else '', version)}"
 
-    def _call(self, hook: str, module: object, **arguments: Any) -> None:
-        for implementation in getattr(self._manager.hook, hook).get_hookimpls():
-            if implementation.plugin is module:
-                function = implementation.function
-                if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
-                    raise PluginError(f"{hook} must be a plain function, without yield or async")
-                function(*(arguments[name] for name in implementation.argnames))
+    def _import(self, kind: str, name: str) -> None:
+        """Import what an entry point names; a fault is kept with it and with its plugin."""
+        named = self.points[kind, name]
+        if (kind, name) in self.components or named.fault:
+            return
+        plugin = named.plugin
+        with _kept_apart() as faults:
+            self._put(kind, name, named.source.load(named.point), plugin)
+        if faults:
+            named.fault = faults[0]
+            plugin.fail(faults[0])
 
-    def _registrar(self, kind: str, distribution: str, version: str, plugin: str) -> Callable[..., None]:
+    def _import_modules(self, kind: str) -> None:
+        """Import each module that is still to be; for commands, let each add its own."""
+        modules, self._modules = self._modules, []
+        for plugin, source in modules:
+            module = None
+            with _kept_apart() as faults:
+                module = source.load(source.points[0])
+            if faults:
+                plugin.fail(faults[0])
+            else:
+                self._register(module, plugin)
+        if kind == "command":
+            shells, self._shells = self._shells, []
+            for plugin, hook in shells:
+                self._add_commands(plugin, hook)
+
+    def _register(self, module: object, plugin: Plugin) -> None:
+        before = set(self.components)
+        with _kept_apart() as faults:
+            hook = _hook_of(module)
+            for name, kind in _HOOKS.items():
+                if kind != "command":
+                    getattr(hook, name)(register=self._registrar(kind, plugin))
+            self._shells.append((plugin, hook))
+        if faults:
+            self._drop(set(self.components) - before, plugin, faults[0])
+
+    def _add_commands(self, plugin: Plugin, hook: Any) -> None:
+        import click  # only the shell pays for it
+
+        group = click.Group("nlpkit")
+        with _kept_apart() as faults:
+            hook.nlpkit_register_commands(cli=group)
+            for name, command in group.commands.items():
+                if self._owner("command", name, plugin.distribution):
+                    raise PluginError(f"the command {name!r} is already there")
+                self._put("command", name, command, plugin)
+        if faults:
+            own = (plugin.distribution, plugin.name)
+            mine = {key for key, found in self.components.items() if (found.distribution, found.plugin) == own}
+            self._drop(mine, plugin, faults[0])
+
+    def _drop(self, keys: set[tuple[str, str]], plugin: Plugin, fault: str) -> None:
+        for key in keys:
+            del self.components[key]
+        plugin.fail(fault)
+
+    def _put(self, kind: str, name: str, value: Any, plugin: Plugin) -> None:
+        own = (plugin.distribution, plugin.version, plugin.name)
+        self.components[kind, name] = Component(kind, name, _checked(kind, name, value), *own)
+
+    def _registrar(self, kind: str, plugin: Plugin) -> Callable[..., None]:
+        def register(name: str, factory: Any) -> None:
+            named = self.points.get((kind, name)) if isinstance(name, str) else None
+            if named and named.source.distribution == plugin.distribution:
+                return  # a plugin that goes with an older nlpkit, too, says each name twice
+            if owner := self._owner(kind, name, plugin.distribution):
+                raise PluginError(f"the {kind} {name!r} is already registered by {owner}")
+            self._put(kind, name, factory, plugin)
+
         def register_task(task: Any) -> None:
-            if taken := self.components.get((kind, task.name)):
-                raise PluginError(f"the task {task.name!r} is already registered by {taken.distribution}")
-            self.components[kind, task.name] = Component(kind, task.name, task, distribution, version, plugin)
+            register(getattr(task, "name", None), task)  # type: ignore[arg-type]
 
-        if kind == "task":
-            return register_task
-
-        def register(name: str, factory: Callable[..., Any] | Path) -> None:
-            if not isinstance(name, str) or not name:
-                raise PluginError(f"a {kind} needs a name, was: {name!r}")
-            if not (isinstance(factory, str | Path) if kind == "model" else callable(factory)):
-                wanted = "the path of a folder" if kind == "model" else "a function that makes it"
-                raise PluginError(f"the {kind} {name!r} needs {wanted}, was: {factory!r}")
-            if kind != "model":
-                _check_signature(name, factory)
-            if taken := self.components.get((kind, name)):
-                raise PluginError(f"the {kind} {name!r} is already registered by {taken.distribution}")
-            self.components[kind, name] = Component(kind, name, factory, distribution, version, plugin)
-
-        return register
+        return register_task if kind == "task" else register
 
 
 @cache
@@ -319,12 +398,14 @@ def registry() -> Registry:
     disable_telemetry()  # a plugin may import onnxruntime
     found, plugins = Registry(), installed()
     found.unknown.extend(unknown_names(plugins, os.environ))
-    for plugin in plugins:
-        if variable := left_out(plugin, os.environ):
-            found.plugins.append(Plugin(plugin.point.name, plugin.distribution, plugin.version, left_out=variable))
+    for source in plugins:
+        if variable := left_out(source, os.environ):
+            found.plugins.append(Plugin(source.name, source.distribution, source.version, left_out=variable))
         else:
-            found.load(plugin)
-    found.insist()
+            found.take(source)
+    if strict(os.environ):
+        found.import_all()
+        found.insist()
     return found
 
 
@@ -333,16 +414,55 @@ def of_saved_model() -> bool:
     return _SAVED.get()
 
 
-def _commands(group: Any) -> Iterator[tuple[click.Group, dict[str, click.Command]]]:
-    """A group and those below it, each with its commands as they are now."""
-    yield group, dict(group.commands)
-    for command in group.commands.values():
-        if hasattr(command, "commands"):
-            yield from _commands(command)
+def _hook_of(module: object) -> Any:
+    """The hooks that a module implements, as pluggy calls them.
+
+    :raises PluginError: for a hook that there is not, or that would never run.
+    """
+    if wrong := [name for name in dir(module) if name.startswith("nlpkit_register_") and name not in _HOOKS]:
+        raise PluginError(f"there is no hook {wrong[0]!r}{nearest(wrong[0], _HOOKS)}")
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    manager.register(module)
+    manager.check_pending()
+    callers = manager.get_hookcallers(module)
+    if not callers:
+        raise PluginError("it implements no hook: each function wants @nlpkit.hookimpl above it")
+    for caller in callers:
+        for implementation in caller.get_hookimpls():
+            function = implementation.function
+            if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
+                raise PluginError(f"{caller.name} must be a plain function, without yield or async")
+    return manager.hook
 
 
-def _hooks() -> list[str]:
-    return [name for name in vars(hookspecs) if name.startswith(PREFIX)]
+def _checked(kind: str, name: Any, value: Any) -> Any:
+    """What is registered, if it is what its kind asks for.
+
+    :raises PluginError: saying what that is.
+    """
+    if not isinstance(name, str) or not name:
+        raise PluginError(f"a {kind} needs a name, was: {name!r}")
+    if kind == "model":
+        value = value() if callable(value) else value
+        if not isinstance(value, str | Path):
+            raise PluginError(f"the model {name!r} needs the path of a folder, was: {value!r}")
+        return Path(value)
+    if kind == "task":
+        from nlpkit.tasks.base import Task  # not what every start needs
+
+        if not isinstance(value, Task) or value.name != name:
+            raise PluginError(f"the task {name!r} needs a nlpkit.tasks.base.Task of that name, was: {value!r:.200}")
+    elif kind == "command":
+        import click  # only the shell pays for it
+
+        if not isinstance(value, click.Command):
+            raise PluginError(f"the command {name!r} needs a click.Command, was: {value!r}")
+    elif not callable(value):
+        raise PluginError(f"the {kind} {name!r} needs a function that makes it, was: {value!r}")
+    else:
+        _check_signature(name, value)
+    return value
 
 
 @contextmanager

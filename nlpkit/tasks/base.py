@@ -73,7 +73,8 @@ class Task:
     :param model: a class, a `nlpkit.model.base.SavedModel`.
     :param run: a class, a `nlpkit.training.run.Run`.
     :param measure: a function of a model, examples (`nlpkit.text.corpus.Example`) and the fields of
-        ``measure_options``; it returns a `nlpkit.tasks.metrics.Metrics`. ``evaluate`` calls it, and a run for its test rows.
+        ``measure_options``; it returns a `nlpkit.tasks.metrics.Metrics`. ``evaluate`` calls it, and a run for its test
+        rows.
     :param measure_options: a dataclass, as `Verb.options`.
     :param verbs: what a model does; the first needs no name on the command line where ``shorthand`` is true.
     :param use: a command that uses a model, to which ``--model`` and its folder are added.

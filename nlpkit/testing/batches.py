@@ -77,7 +77,8 @@ def stored(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def variants(subject: Subject) -> Iterator[tuple[Subject, bool]]:
     """A component as it is, or frozen and not where it has that option; and whether it should be frozen."""
-    if not isinstance(subject.component.options().get("frozen"), bool):
+    option = subject.component.options().get("frozen")
+    if option is None or not isinstance(option.default, bool):
         yield subject, False
         return
     for frozen in (True, False):

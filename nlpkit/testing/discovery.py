@@ -12,16 +12,14 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from nlpkit.errors import NlpkitError, SettingError, nearest
-from nlpkit.plugins.installed import GROUP, OURS, Installed, left_out, normalised
+from nlpkit.plugins.installed import GROUP, KINDS, Installed, left_out, normalised
 from nlpkit.plugins.installed import installed as all_installed
-from nlpkit.plugins.registry import Component, Registry, registry
+from nlpkit.plugins.registry import Component, Plugin, Registry, registry
 from nlpkit.testing.kit import CheckError, NotChecked
 
 if TYPE_CHECKING:
     import click
 
-CORE = "nlpkit.components"
-KINDS = ("tokenizer", "embedding", "encoder", "output", "model")
 Settings = Mapping[str, Mapping[str, Any]]
 
 
@@ -36,19 +34,14 @@ class Target:
     loaded: ModuleType | None = None
 
     @classmethod
-    def of(cls, name: str, value: str, distribution: str) -> Target:
-        """A plugin by what its entry point says, be it installed or not."""
-        return cls(Installed(EntryPoint(name, value, GROUP), distribution, "0"))
+    def of(cls, distribution: str, *points: Sequence[str]) -> Target:
+        """A plugin by its entry points, each a name, a value and a group, be it installed or not."""
+        return cls(Installed(tuple(EntryPoint(*point) for point in points), distribution, "0"))
 
     @property
     def name(self) -> str:
-        """Of its entry point."""
-        return self.plugin.point.name
-
-    @property
-    def module(self) -> str:
-        """What its entry point names."""
-        return self.plugin.point.value
+        """Of its module's entry point, or of its distribution."""
+        return self.plugin.name
 
     @property
     def distribution(self) -> str:
@@ -58,15 +51,13 @@ class Target:
     @property
     def importable(self) -> bool:
         """Whether another process finds it."""
-        return self.loaded is None or sys.modules.get(self.module) is self.loaded
+        return self.loaded is None or sys.modules.get(self.loaded.__name__) is self.loaded
 
-    def register(self, found: Registry) -> str | None:
-        """Add it to a registry; return what is wrong with it, if anything."""
+    def register(self, found: Registry) -> Plugin:
+        """Add it to a registry."""
         if self.loaded is None:
-            found.load(self.plugin)
-        else:
-            found.add(self.loaded, name=self.name, distribution=self.distribution, version=self.plugin.version)
-        return found.plugins[-1].error
+            return found.take(self.plugin)
+        return found.add(self.loaded, name=self.name, distribution=self.distribution, version=self.plugin.version)
 
 
 @dataclass(frozen=True)
@@ -135,7 +126,7 @@ class Subject:
         :raises NotChecked: if there is none, or it cannot be made.
         """
         try:
-            found = self.registry if (kind, name) in self.registry.components else registry()
+            found = self.registry if self.registry.find(kind, name) else registry()
             return found.get(kind, name).create(dict(self.settings.get(name, {})))
         except NlpkitError as error:
             raise NotChecked(f"it goes with the {kind} {name!r}, which cannot be made: {error}") from error
@@ -160,7 +151,7 @@ def installed(name: str | None = None) -> list[Target]:
 
 def of_module(module: ModuleType) -> Target:
     """A module that need not be installed as a plugin, nor be found by its name."""
-    return Target(Target.of(module.__name__, module.__name__, module.__name__).plugin, module)
+    return Target(Target.of(module.__name__, (module.__name__, module.__name__, GROUP)).plugin, module)
 
 
 def subjects(targets: Sequence[Target], settings: Settings | None = None) -> list[Subject]:
@@ -180,7 +171,7 @@ def check_settings(found: Registry, settings: Settings) -> None:
 
     :raises SettingError: for those of a component that nobody registers, naming the nearest.
     """
-    known = {name for of in (found, registry()) for _, name in of.components}
+    known = {name for of in (found, registry()) for _, name in {**of.points, **of.components}}
     for name in settings:
         if name not in known:
             raise SettingError(f"there is no component {name!r} to give options to{nearest(name, sorted(known))}")
@@ -188,7 +179,7 @@ def check_settings(found: Registry, settings: Settings) -> None:
 
 def _of_target(target: Target, found: Registry, settings: Settings, fault: str | None) -> Iterator[Subject]:
     yield Subject("plugin", target.name, target, found, settings, fault)
-    for kind in KINDS:
+    for kind in KINDS[:-1]:
         for (of, name), component in found.components.items():
             if of == kind and (component.distribution, component.plugin) == (target.distribution, target.name):
                 yield Subject(kind, name, target, found, settings)
@@ -201,10 +192,9 @@ def commands(target: Target) -> click.Group:
     """A group of nothing but the commands that a plugin adds."""
     import click
 
-    group, alone = click.Group(GROUP), Registry()
+    alone = Registry()
     target.register(alone)
-    alone.add_commands(group)
-    return group
+    return click.Group(GROUP, {name: alone.get("command", name).factory for name in alone.names("command")})
 
 
 def _paths(group: click.Group, before: str = "") -> Iterator[str]:
@@ -220,20 +210,25 @@ def _paths(group: click.Group, before: str = "") -> Iterator[str]:
 
 def _registered(targets: Sequence[Target]) -> tuple[Registry, dict[Target, str | None]]:
     """A registry of the built-in components and some plugins, and what is wrong with each of these."""
-    import click
-
-    found, faults = Registry(), {}
-    if all(target.module != CORE for target in targets):
-        Target.of("builtin", CORE, OURS).register(found)
+    found = Registry()
+    if not any(target.plugin.ours for target in targets):
+        found.take(core())
+    plugins = {target: target.register(found) for target in targets}
+    found.import_all()
+    faults = {target: plugin.error for target, plugin in plugins.items()}
     for target in targets:
-        faults[target] = target.register(found)
-    found.add_commands(click.Group(GROUP))  # one that claims a taken command is left out
-    for target in targets:
-        others = [] if target.loaded else registry().plugins  # where it may claim a name of a third
-        own = [p for p in [*found.plugins, *others] if (p.name, p.distribution) == (target.name, target.distribution)]
-        faults[target] = next((p.error for p in own if p.error), faults[target])
+        if not target.loaded:  # it may claim a name of a third
+            registry().import_all()
+            own = [p for p in registry().plugins if (p.name, p.distribution) == (target.name, target.distribution)]
+            faults[target] = next((p.error for p in own if p.error), faults[target])
     return found, faults
 
 
+def core() -> Installed:
+    """What comes with nlpkit."""
+    return all_installed()[0]
+
+
 def _names(plugin: Installed) -> list[str]:
-    return [plugin.distribution, plugin.point.name, plugin.point.value]
+    modules = [point.value.partition(":")[0] for point in plugin.points]
+    return [plugin.distribution, *(point.name for point in plugin.points), *dict.fromkeys(modules)]

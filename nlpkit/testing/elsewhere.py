@@ -12,8 +12,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from nlpkit.plugins.installed import OURS
-from nlpkit.testing.discovery import CORE, Subject, Target
+from nlpkit.testing.discovery import Subject, Target, core
 from nlpkit.testing.kit import CheckError, NotChecked
 
 HEAVY = (  # what takes long to import, and what is not there where nothing is trained
@@ -42,8 +41,8 @@ def ask(subject: Subject, question: str, **given: Any) -> Any:
     """
     target = subject.target
     if not target.importable:
-        raise NotChecked(f"another process cannot import {target.module}: it is no file on sys.path")
-    plugin = {"name": target.name, "module": target.module, "distribution": target.distribution}
+        raise NotChecked(f"another process cannot import {target.name}: it is no file on sys.path")
+    plugin = [target.distribution, *([p.name, p.value, p.group] for p in target.plugin.points)]
     asked = {"question": question, "plugin": plugin, "kind": subject.kind, "component": subject.name, **given}
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
     done = subprocess.run(
@@ -69,13 +68,13 @@ def main() -> None:
 
 def _imported(asked: Mapping[str, Any]) -> list[str]:
     """Heavy modules that start-up with this plugin imports, and start-up without it does not."""
-    import click
-
     from nlpkit.plugins.registry import Registry
 
     before, found = set(sys.modules), Registry()
-    _register(found, asked["plugin"])
-    found.add_commands(click.Group("nlpkit"))
+    plugin = Target.of(*asked["plugin"]).register(found)
+    found.import_all()
+    if plugin.error:
+        raise SystemExit(plugin.error)
     return sorted(set(HEAVY) & (set(sys.modules) - before))
 
 
@@ -103,15 +102,10 @@ def _component(asked: Mapping[str, Any]) -> Any:
     from nlpkit.plugins.registry import Registry
 
     found = Registry()
-    if asked["plugin"]["module"] != CORE:
-        Target.of("builtin", CORE, OURS).register(found)
-    _register(found, asked["plugin"])
-    return found.components[asked["kind"], asked["component"]]
-
-
-def _register(found: Any, plugin: Mapping[str, str]) -> None:
-    if fault := Target.of(plugin["name"], plugin["module"], plugin["distribution"]).register(found):
-        raise SystemExit(fault)
+    found.take(core())
+    if asked["plugin"][0] != core().distribution:
+        Target.of(*asked["plugin"]).register(found)
+    return found.get(asked["kind"], asked["component"])
 
 
 def _heavy() -> list[str]:

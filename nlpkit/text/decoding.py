@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterator
 from typing import IO
 
 from nlpkit.errors import DataError, SettingError
-from nlpkit.text.encodings import BOMS, HEAD, UNDECODABLE, find_encoding, is_text
+from nlpkit.text.encodings import BOMS, HEAD_BYTES, UNDECODABLE, find_encoding, is_text
 from nlpkit.text.line_numbers import Lines
 from nlpkit.text.packing import ERRORS, format_of, is_damage, is_undecided, packed_by, unpacked
 
 BLOCK = 1 << 19  # bytes read at a time
-LONG = 1 << 23  # characters without a line's end after which a CR is taken for one
+LONG_LINE = 1 << 23  # characters without a line's end after which a CR is taken for one
 WINDOWS = ("utf-8-sig", "gb18030", "gbk", "gb2312", "big5", "cp950", "big5hkscs", "utf-16", "utf-16-le", "utf-16-be")
-SHOWN = {"cp950": "Big5", "big5hkscs": "Big5"}  # as people call it; others by their own name in capitals
+DISPLAY_NAMES = {"cp950": "Big5", "big5hkscs": "Big5"}  # as people call it; others by their own name in capitals
 _MARK = max(map(len, BOMS))
 _REFUSED = {
     "zip": "a zip file or an Excel workbook: save it as CSV",
@@ -43,18 +43,18 @@ class _Counted:
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._next: Callable[[int], bytes] = getattr(stream, "read1", stream.read)
-        self._kept = b""
+        self._rest = b""
         self.count = 0
 
     def read(self, size: int) -> bytes:
-        if not self._kept:
-            self._kept = self._next(BLOCK)
-            self.count += len(self._kept)
-        data, self._kept = self._kept[:size], self._kept[size:]
+        if not self._rest:
+            self._rest = self._next(BLOCK)
+            self.count += len(self._rest)
+        data, self._rest = self._rest[:size], self._rest[size:]
         return data
 
     def give_back(self, data: bytes) -> None:
-        self._kept = data + self._kept
+        self._rest = data + self._rest
 
     def seekable(self) -> bool:
         """Those that unpack ask; nobody goes back."""
@@ -81,18 +81,18 @@ class Decoded:
         self.undecodable = False  # whether any bytes so far fitted no character
         self.zeros = False  # whether any character so far was a zero
         self.line_end = "\n"  # known once a line was asked for
-        self._quoted, self._said = quoted, encoding is not None
+        self._quoted, self._given = quoted, encoding is not None
         self._bytes = _Counted(stream)
         self._read = self._bytes.read
         self._packed = ""
-        self._known = None if encoding is None else _named(encoding)
-        self._first = self._unpacked(self._enough())
-        _refuse_binary(name, self._first[:HEAD], said=self._known is not None)
+        self._known = None if encoding is None else _usual_name(encoding)
+        self._first = self._unpack(self._enough())
+        _refuse_binary(name, self._first[:HEAD_BYTES], given=self._known is not None)
         if self._known in ("utf-16", "utf-32") and not self._first.startswith(tuple(BOMS)):
             self._known += "-le"  # as Windows writes it; the codec wants a mark
         if self._known == "utf-8" and self._first.startswith(codecs.BOM_UTF8):
             self._known = "utf-8-sig"
-        self._first = self._settled(self._first, beginning=True)
+        self._first = self._settle(self._first, beginning=True)
         self._blocks = self._split()
         self._head: list[str] | None = None
 
@@ -107,25 +107,25 @@ class Decoded:
         return self.doubted(f"say which it is by --encoding {self.encoding} or --encoding {self.rival}")
 
     def doubted(self, remedy: str) -> str | None:
-        """The same where something else is to be done."""
+        """Say the same where something else is to be done."""
         if self.rival is None:
             return None
-        taken, other = (SHOWN.get(name, name.upper()) for name in (self.encoding, self.rival))
+        taken, other = (DISPLAY_NAMES.get(name, name.upper()) for name in (self.encoding, self.rival))
         return f"{self.name} is read as {taken}, and may be {other}: {remedy}"
 
     def progress(self) -> float | None:
-        """The share of the file that was read; None where its size is unknown."""
+        """Tell which share of the file was read; None where its size is unknown."""
         return self._bytes.count / self.size if self.size else None
 
     def chunks(self) -> Iterator[str]:
-        """Text as it comes, undecodable bytes as `UNDECODABLE`."""
+        """Give text as it comes, undecodable bytes as `UNDECODABLE`."""
         data, decoder, first, line = self._first, None, True, 1
         while data:
-            data = self._settled(data, beginning=first)
+            data = self._settle(data, beginning=first)
             if decoder is None and self._known is not None:
                 decoder = codecs.getincrementaldecoder(self._known)(errors="nlpkit")
             text = decoder.decode(data) if decoder else data.decode("ascii")
-            if self._known in _HAN_IN_TWO_BYTES and not self._said:
+            if self._known in _HAN_IN_TWO_BYTES and not self._given:
                 for number in _lines_in_utf8(data):
                     self.foreign.add(line + number)
             line += data.count(b"\n")
@@ -139,19 +139,19 @@ class Decoded:
             yield text
 
     def head(self) -> list[str]:
-        """The first lines, as many as come together; `line_blocks` gives them again."""
+        """Give the first lines, as many as come together; `line_blocks` gives them again."""
         if self._head is None:
             self._head = next(self._blocks, [])
         return self._head
 
     def line_blocks(self) -> Iterator[list[str]]:
-        """Lists of whole lines without the LF, or the CR, that ends them; the last may lack one."""
+        """Give lists of whole lines without the LF, or the CR, that ends them; the last may lack one."""
         if head := self.head():
             yield head
         yield from self._blocks
 
     def lines(self) -> Iterator[str]:
-        """Lines with their end."""
+        """Give lines with their end."""
         for block in self.line_blocks():
             for line in block:
                 yield line + self.line_end
@@ -172,7 +172,7 @@ class Decoded:
             yield [last]
 
     def _beginning(self, chunks: Iterator[str]) -> str:
-        """As much text as tells in what a line ends, or all of it."""
+        """Read as much text as tells in what a line ends, or all of it."""
         parts: list[str] = []
         size, quotes = 0, 0
         for chunk in chunks:
@@ -180,34 +180,34 @@ class Decoded:
             if _ends_line(chunk, "\n", quotes if self._quoted else None):
                 return "".join(parts)
             size, quotes = size + len(chunk), quotes + chunk.count('"')
-            if size > LONG:
+            if size > LONG_LINE:
                 break
         text = "".join(parts)
         if _ends_line(text, "\r", 0 if self._quoted else None):
             self.line_end = "\r"
         return text
 
-    def _settled(self, data: bytes, *, beginning: bool) -> bytes:
+    def _settle(self, data: bytes, *, beginning: bool) -> bytes:
         """Find out the encoding at the first bytes that tell, read on to a line's end: they may end in a character."""
         if self._known is None and (strange := _STRANGE.search(data)):
-            while len(data) < HEAD and not data.endswith(b"\n") and (more := self._next()):
+            while len(data) < HEAD_BYTES and not data.endswith(b"\n") and (more := self._next()):
                 data += more
-            wide = beginning and b"\0" in data[:HEAD]  # maybe: a line's end in UTF-16 has a zero
+            wide = beginning and b"\0" in data[:HEAD_BYTES]  # maybe: a line's end in UTF-16 has a zero
             start = 0 if wide else data.rfind(b"\n", 0, strange.start()) + 1
-            self._known = self._found(_telling(data, start), beginning=beginning and not start)
+            self._known = self._find(_choose_bytes(data, start), beginning=beginning and not start)
         return data
 
-    def _found(self, head: bytes, *, beginning: bool) -> str:
-        found = find_encoding(head, beginning=beginning)
-        if found is None:
+    def _find(self, head: bytes, *, beginning: bool) -> str:
+        reading = find_encoding(head, beginning=beginning)
+        if reading is None:
             raise DataError(
                 f"{self.name} is in none of the encodings UTF-8, GB18030, Big5, UTF-16: say its own by --encoding"
             )
-        self.rival = found.rival
-        return found.encoding
+        self.rival = reading.rival
+        return reading.encoding
 
     def _enough(self) -> bytes:
-        """The first bytes, at least as many as tell what packed them, and whether they are text at all."""
+        """Read the first bytes, as many as tell at least what packed them, and whether they are text at all."""
         data = b""
         while (len(data) < _MARK or is_undecided(data)) and (more := self._next()):
             data += more
@@ -223,8 +223,8 @@ class Decoded:
             reason = getattr(error, "strerror", None) or str(error)
             raise DataError(f"{self.name} cannot be read: {reason.lower()}") from error
 
-    def _unpacked(self, data: bytes) -> bytes:
-        """The first bytes of what was packed; all that follow are unpacked, too."""
+    def _unpack(self, data: bytes) -> bytes:
+        """Unpack the first bytes, if they are packed, and all that follow."""
         how = packed_by(data)
         if how is None:
             return data
@@ -233,31 +233,31 @@ class Decoded:
         self._packed = how
         self._bytes.give_back(data)
         self._read = unpacked(self._bytes, how).read1
-        return self._unpacked(self._enough())
+        return self._unpack(self._enough())
 
 
 def _lines_in_utf8(data: bytes) -> Iterator[int]:
-    """Which of the lines of bytes in GB18030 or Big5, from 0, are likelier in UTF-8."""
+    """Find which of the lines of bytes in GB18030 or Big5, from 0, are likelier in UTF-8."""
     last = -1
-    for found in _UTF8.finditer(data):
-        begin, end = data.rfind(b"\n", 0, found.start()) + 1, data.find(b"\n", found.end())
+    for match in _UTF8.finditer(data):
+        begin, end = data.rfind(b"\n", 0, match.start()) + 1, data.find(b"\n", match.end())
         if begin > last:
             last = begin
-            reading = find_encoding(data[begin : end if end >= 0 else None][:HEAD], beginning=False)
+            reading = find_encoding(data[begin : end if end >= 0 else None][:HEAD_BYTES], beginning=False)
             if reading is not None and reading.encoding == "utf-8":
                 yield data.count(b"\n", 0, begin)
 
 
-def _telling(data: bytes, start: int) -> bytes:
-    """Of some bytes those by which the encoding is found out: lines that are not ASCII, or simply the first."""
+def _choose_bytes(data: bytes, start: int) -> bytes:
+    """Choose the bytes by which the encoding is found out: lines that are not ASCII, or simply the first."""
     if start == 0:
-        return data[:HEAD]
+        return data[:HEAD_BYTES]
     strange = b"".join(line for line in data[start:].splitlines(keepends=True) if not line.isascii())
-    return strange[:HEAD]
+    return strange[:HEAD_BYTES]
 
 
 def _ends_line(text: str, end: str, quotes: int | None) -> bool:
-    """Whether a line ends anywhere in a text.
+    """Tell whether a line ends anywhere in a text.
 
     :param quotes: how many quotation marks stand before the text; None if line ends within quotes count, too.
     """
@@ -280,15 +280,15 @@ def _size(stream: IO[bytes]) -> int | None:
         return None
 
 
-def _refuse_binary(name: str, head: bytes, *, said: bool) -> None:
-    """Refuse what is no text; where its encoding was said, only what is known to be something else."""
+def _refuse_binary(name: str, head: bytes, *, given: bool) -> None:
+    """Refuse what is no text; where its encoding was given, only what is known to be something else."""
     if not head or head in BOMS:
         raise DataError(f"{name} is empty: expected a text a line, or a CSV with a header")
-    if found := format_of(head):
-        raise DataError(f"{name} is {_REFUSED[found]}")
+    if what := format_of(head):
+        raise DataError(f"{name} is {_REFUSED[what]}")
     if _ZEROS in head and not _is_wide(head):
         raise DataError(f"{name} is a tar archive, or another binary file with runs of zeros: unpack it first (tar xf)")
-    if said:
+    if given:
         return
     control = sum(head.count(code) for code in range(32) if code not in b"\0\t\n\r\x0b\x0c\x1b")
     if len(head) > 64 and (control > 0.05 * len(head) or head.count(0) > 0.2 * len(head)) and not _is_text(head):
@@ -296,23 +296,23 @@ def _refuse_binary(name: str, head: bytes, *, said: bool) -> None:
 
 
 def _is_text(head: bytes) -> bool:
-    """Whether bytes with many controls are text all the same: it is marked, right UTF-8, or what texts are made of."""
-    found = find_encoding(head)
-    if found is None:
+    """Tell whether bytes with many controls are text: marked, right UTF-8, or what texts are made of."""
+    reading = find_encoding(head)
+    if reading is None:
         return False
-    if head.startswith(tuple(BOMS)) or (found.encoding == "utf-8" and b"\0" not in head):
-        return UNDECODABLE not in head.decode(found.encoding, "nlpkit")
-    return is_text(head, found.encoding, odd=0.5)
+    if head.startswith(tuple(BOMS)) or (reading.encoding == "utf-8" and b"\0" not in head):
+        return UNDECODABLE not in head.decode(reading.encoding, "nlpkit")
+    return is_text(head, reading.encoding, odd=0.5)
 
 
 def _is_wide(head: bytes) -> bool:
-    """Whether bytes that hold runs of zeros make text in UTF-16 or UTF-32."""
-    found = find_encoding(head)
-    return found is not None and found.encoding.startswith(("utf-16", "utf-32")) and is_text(head, found.encoding)
+    """Tell whether bytes that hold runs of zeros make text in UTF-16 or UTF-32."""
+    reading = find_encoding(head)
+    return reading is not None and reading.encoding.startswith(("utf-16", "utf-32")) and is_text(head, reading.encoding)
 
 
-def _named(encoding: str) -> str:
-    """The usual name of an encoding of text that works on any bytes."""
+def _usual_name(encoding: str) -> str:
+    """Find the usual name of an encoding of text that works on any bytes."""
     try:
         mark = "".encode(encoding)  # UTF-16's byte order mark; codecs that are not of text, such as base64, are refused
         trial = mark + b"a\\ud800\xff"

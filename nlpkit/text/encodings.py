@@ -17,10 +17,10 @@ from functools import cache
 from math import log
 
 UNDECODABLE = "\udcff"  # stands for bytes that the encoding does not know; no file can hold it
-HEAD = 1 << 15  # bytes from which the encoding is found out; where there are fewer, they are all that tell
-SURE = 100  # bytes beyond ASCII that are UTF-8 by chance in no other encoding
-CLOSE = 8.0  # nats by which the best reading must be ahead for it to be taken without a word
-UNSURE = 40.0  # where no character of Chinese tells
+HEAD_BYTES = 1 << 15  # bytes from which the encoding is found out; where there are fewer, they are all that tell
+SURE_BYTES = 100  # bytes beyond ASCII that are UTF-8 by chance in no other encoding
+CLOSE_NATS = 8.0  # nats by which the best reading must be ahead for it to be taken without a word
+UNSURE_NATS = 40.0  # where no character of Chinese tells
 _BEFOREHAND = {"utf-8": -2.0, "utf-16-le": 3.0, "utf-16-be": 3.0}  # nats: what is usual, what is rare without a mark
 BOMS = {
     codecs.BOM_UTF32_LE: "utf-32",  # before that of UTF-16, with which it begins
@@ -82,7 +82,7 @@ class Reading:
 
 
 def find_encoding(head: bytes, *, beginning: bool = True) -> Reading | None:
-    """Find the encoding of a file's first bytes, at most `HEAD`; None if no line fits any.
+    """Find the encoding of a file's first bytes, at most `HEAD_BYTES`; None if no line fits any.
 
     :param beginning: whether they are the very first: UTF-16 shows at the beginning or not at all.
     """
@@ -90,7 +90,7 @@ def find_encoding(head: bytes, *, beginning: bool = True) -> Reading | None:
         for bom, encoding in BOMS.items():
             if head.startswith(bom):
                 return Reading(encoding)
-    if len(head) - len(head.translate(None, _HIGH)) > SURE and UNDECODABLE not in _text(head, "utf-8"):
+    if len(head) - len(head.translate(None, _HIGH)) > SURE_BYTES and UNDECODABLE not in _text(head, "utf-8"):
         return Reading("utf-8")
     names = [*_MULTIBYTE, *(name for name in _WIDE if beginning and (b"\0" in head or is_text(head, name)))]
     costs = {name: cost for name in names if (cost := _cost(head, name)) is not None}
@@ -98,25 +98,25 @@ def find_encoding(head: bytes, *, beginning: bool = True) -> Reading | None:
         return None
     (encoding, best), *others = sorted(costs.items(), key=lambda item: item[1])
     plain = encoding == "utf-8" and b"\0" not in head
-    close = CLOSE if plain or _HAN.search(_text(head, encoding)) else UNSURE
+    close = CLOSE_NATS if plain or _HAN.search(_text(head, encoding)) else UNSURE_NATS
     rivals = [name for name, cost in others if cost < best + close and _differ(head, encoding, name)]
     return Reading(encoding, rivals[0] if rivals else None)
 
 
 def is_text(head: bytes, encoding: str, *, odd: float = 0.2) -> bool:
-    """Whether all but a share of the characters of bytes, read in an encoding, are such as texts are made of."""
+    """Tell whether all but a share of the characters of bytes, read in an encoding, are such as texts are made of."""
     text = _text(head, encoding)
-    found = sum(c not in _ranks() and _class_of(c) in _ODD and ord(c) < _PICTURES for c in text)
-    return found <= odd * len(text)
+    strange = sum(c not in _ranks() and _class_of(c) in _ODD and ord(c) < _PICTURES for c in text)
+    return strange <= odd * len(text)
 
 
 def _differ(head: bytes, one: str, other: str) -> bool:
-    """Whether it matters which of two encodings is taken; the two kinds of Big5 differ in signs nobody reads."""
+    """Tell whether it matters which of two encodings is taken; the two kinds of Big5 differ in signs nobody reads."""
     return {one, other} != {"cp950", "big5hkscs"} and _text(head, one) != _text(head, other)
 
 
 def _cost(head: bytes, encoding: str) -> float | None:
-    """How unlikely bytes are as text in an encoding; None if each line that tells has bytes that do not fit."""
+    """Measure how unlikely bytes are as text in an encoding; None if each line that tells has bytes that do not fit."""
     text = _text(head, encoding)
     if UNDECODABLE in text and all(UNDECODABLE in line for line in text.split("\n") if not line.isascii()):
         return None
@@ -125,8 +125,8 @@ def _cost(head: bytes, encoding: str) -> float | None:
 
 
 def _text(head: bytes, encoding: str) -> str:
-    """Bytes as text; where there are more, the last may be the beginning of a character, and count for nothing."""
-    return codecs.getincrementaldecoder(encoding)(errors="nlpkit").decode(head, final=len(head) < HEAD)
+    """Decode bytes; where there are more, the last may be the beginning of a character, and count for nothing."""
+    return codecs.getincrementaldecoder(encoding)(errors="nlpkit").decode(head, final=len(head) < HEAD_BYTES)
 
 
 @cache
@@ -137,14 +137,14 @@ def _cost_of(character: str) -> float:
 
 @cache
 def _ranks() -> dict[str, float]:
-    """How many characters are more frequent than each of the common ones."""
+    """Count how many characters are more frequent than each of the common ones."""
     step = len(_COMMON) / len(_TRADITIONAL)
     return {c: at * step for at, c in enumerate(_TRADITIONAL)} | {c: float(at) for at, c in enumerate(_COMMON)}
 
 
 @cache
 def _class_of(character: str) -> str:
-    """The class by which a character is judged that is none of the common ones."""
+    """Name the class by which a character is judged that is none of the common ones."""
     code = ord(character)
     if character in _MARKS:
         return "mark"
@@ -166,7 +166,7 @@ _UNSEEN = "\x85\xa0\xad\u200b\u200c\u200d\u200e\u200f\u2060\u3000\ufe0e\ufe0f\uf
 
 
 def _is_standard(character: str) -> bool:
-    """Whether GB2312 or Big5 has a Han character in its first level: rows B0 to D7, A4 to C6."""
+    """Tell whether GB2312 or Big5 has a Han character in its first level: rows B0 to D7, A4 to C6."""
     levels: Iterable[tuple[str, int, int]] = (("gb2312", 0xB0, 0xD7), ("big5", 0xA4, 0xC6))
     for encoding, first, last in levels:
         data = character.encode(encoding, "ignore")

@@ -38,21 +38,21 @@ class Evidence:
         return count.evidence()
 
     def with_tokens(self, tokens: Iterable[str]) -> Evidence:
-        """The same, and the Han characters of tokens that a model knows though no training text held them."""
+        """Add the Han characters of tokens that a model knows though no training text held them."""
         return Evidence(self.characters.union(_CHARACTER.findall(" ".join(tokens))), self.words)
 
     def reasons(self, texts: Sequence[str]) -> list[str | None]:
-        """For each normalised text None, or why it holds no evidence."""
+        """Return None for each normalised text, or why it holds no evidence."""
         joined = "\n".join(texts)
         codes = np.frombuffer(joined.encode("utf-32-le"), dtype=np.uint32)
         known = self._known[np.minimum(codes, len(self._known) - 1)]
         owner = np.cumsum(codes == ord("\n"))
-        found: NDArray[np.bool_] = np.zeros(len(texts), dtype=np.bool_)
-        found[owner[known]] = True
-        return [None if seen else self._reason(text) for seen, text in zip(found.tolist(), texts, strict=True)]
+        evident: NDArray[np.bool_] = np.zeros(len(texts), dtype=np.bool_)
+        evident[owner[known]] = True
+        return [None if seen else self._reason(text) for seen, text in zip(evident.tolist(), texts, strict=True)]
 
     def to_json(self) -> dict[str, Any]:
-        """Everything needed to make an equal one."""
+        """Return everything needed to make an equal one."""
         return {"characters": "".join(sorted(self.characters)), "words": sorted(self.words)}
 
     def _reason(self, text: str) -> str | None:
@@ -80,13 +80,13 @@ class EvidenceCount:
     def add(self, texts: Iterable[str]) -> None:
         """Take some texts."""
         for text in texts:
-            found = _CHARACTER.findall(text)
-            self._rows, self._without = self._rows + 1, self._without + (not found)
-            self._characters.update(found)
+            characters = _CHARACTER.findall(text)
+            self._rows, self._without = self._rows + 1, self._without + (not characters)
+            self._characters.update(characters)
             self._words.update(set(_WORD.findall(text)))
 
     def evidence(self) -> Evidence:
-        """What the texts so far hold."""
+        """Return what the texts so far hold."""
         enough = max(3, self._rows // 5000)
-        kept = (word for word, n in self._words.items() if n >= enough) if self._without * 5 >= self._rows else ()
-        return Evidence(self._characters, kept)
+        words = (word for word, n in self._words.items() if n >= enough) if self._without * 5 >= self._rows else ()
+        return Evidence(self._characters, words)

@@ -27,7 +27,7 @@ from typing import IO, Any
 from nlpkit import __version__
 from nlpkit.errors import DataError
 from nlpkit.files import replace_file, replacing
-from nlpkit.text.catalogue import SEEN, Entry, File, require
+from nlpkit.text.catalogue import CHECKSUMS, Entry, File, require
 
 Progress = Callable[[int, int | None], None]  # bytes so far, and in all if the server says
 BLOCK = 1 << 18
@@ -83,7 +83,7 @@ def fetch_corpus(entry: Entry, *, force: bool = False, progress: Progress | None
     try:
         entry.folder.mkdir(parents=True, exist_ok=True)
         with FileLock(entry.folder / ".lock"):
-            return [_kept(entry, file, force, progress) for file in entry.files]
+            return [_fetch_file(entry, file, force, progress) for file in entry.files]
     except OSError as error:
         raise DataError(_unwritable(entry.folder, error)) from error
 
@@ -99,12 +99,12 @@ def fetch(download: Download, *, progress: Progress | None = None, tries: int = 
     try:
         download.target.parent.mkdir(parents=True, exist_ok=True)
         _complete(download, progress or (lambda _so_far, _in_all: None), tries, pause)
-        found = _as_expected(download)
+        checksum = _check(download)
         download.part.replace(download.target)
     except OSError as error:
         raise DataError(_unwritable(download.target.parent, error)) from error
     download.validator.unlink(missing_ok=True)
-    return found
+    return checksum
 
 
 def _of_package(entry: Entry) -> Iterator[tuple[Path, str]]:
@@ -114,48 +114,50 @@ def _of_package(entry: Entry) -> Iterator[tuple[Path, str]]:
         yield path, it if same else f"{it}, but is another than that of version {entry.version}"
 
 
-def _kept(entry: Entry, file: File, force: bool, progress: Progress | None) -> str:
-    """Have a file in the folder of its corpus, checked and unpacked, and say so."""
-    target = entry.folder / file.called
-    expected = file.sha256 or _seen(entry).get(file.called)
+def _fetch_file(entry: Entry, file: File, force: bool, progress: Progress | None) -> str:
+    """Get a file into the folder of its corpus, checked and unpacked, and say so."""
+    target = entry.folder / file.file_name
+    expected = file.sha256 or _checksums(entry).get(file.file_name)
     new = bool(file.url) and (force or not target.is_file())
     for member in file.members if new else ():
         (entry.folder / PurePosixPath(member).name).unlink(missing_ok=True)  # or they would outlive their archive
-    found = _downloaded(entry, file, expected, progress) if new else _there(entry, file, expected)
+    checksum = _download(entry, file, expected, progress) if new else _check_file(entry, file, expected)
     for member in file.members:
         _unpack(target, member, again=new)
     if expected is None:
-        replace_file(entry.folder / SEEN, json.dumps(_seen(entry) | {file.called: found}, indent=2).encode())
-    trust = "the expected checksum" if expected else f"checksum {found}, which is expected from now on"
+        replace_file(
+            entry.folder / CHECKSUMS, json.dumps(_checksums(entry) | {file.file_name: checksum}, indent=2).encode()
+        )
+    trust = "the expected checksum" if expected else f"checksum {checksum}, which is expected from now on"
     return f"{target}: {'fetched' if new else 'there already'}, {target.stat().st_size / 1e6:,.1f} MB, {trust}"
 
 
-def _seen(entry: Entry) -> dict[str, str]:
-    path = entry.folder / SEEN
+def _checksums(entry: Entry) -> dict[str, str]:
+    path = entry.folder / CHECKSUMS
     try:
-        found = json.loads(path.read_bytes()) if path.exists() else {}
+        checksums = json.loads(path.read_bytes()) if path.exists() else {}
     except ValueError:
-        found = None
-    if not isinstance(found, dict):
+        checksums = None
+    if not isinstance(checksums, dict):
         raise DataError(f"{path} is damaged, and says no longer what is expected: remove it, and fetch by --force")
-    return found
+    return checksums
 
 
-def _downloaded(entry: Entry, file: File, expected: str | None, progress: Progress | None) -> str:
-    remedy = "" if file.sha256 else f"; to trust the new one, remove {entry.folder / SEEN}"
-    wanted = Download(file.url, entry.folder / file.called, size=file.size, sha256=expected, remedy=remedy)
-    return fetch(wanted, progress=progress)
+def _download(entry: Entry, file: File, expected: str | None, progress: Progress | None) -> str:
+    remedy = "" if file.sha256 else f"; to trust the new one, remove {entry.folder / CHECKSUMS}"
+    download = Download(file.url, entry.folder / file.file_name, size=file.size, sha256=expected, remedy=remedy)
+    return fetch(download, progress=progress)
 
 
-def _there(entry: Entry, file: File, expected: str | None) -> str:
-    target = entry.folder / file.called
+def _check_file(entry: Entry, file: File, expected: str | None) -> str:
+    target = entry.folder / file.file_name
     if not target.is_file():
         raise DataError(f"{entry.name} cannot be fetched by a program: download it from {file.page} to {target}")
-    found = sha256_of(target)
-    if expected not in (None, found):
+    checksum = sha256_of(target)
+    if expected not in (None, checksum):
         again = f"download it again from {file.page}" if file.page else "fetch it anew by --force"
-        raise DataError(f"{target} has the checksum {found}, expected {expected}: {again}")
-    return found
+        raise DataError(f"{target} has the checksum {checksum}, expected {expected}: {again}")
+    return checksum
 
 
 def _unpack(archive: Path, member: str, *, again: bool) -> None:
@@ -179,15 +181,15 @@ def _member(archive: Path, member: str) -> Iterator[IO[bytes]]:
             yield file
     else:
         with tarfile.open(archive) as packed:
-            found = packed.extractfile(member)
-            if found is None:
+            extracted = packed.extractfile(member)
+            if extracted is None:
                 raise KeyError(member)
-            with found:
-                yield found
+            with extracted:
+                yield extracted
 
 
 def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal digits."""
+    """Compute the SHA-256 of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -209,15 +211,15 @@ def _complete(download: Download, progress: Progress, tries: int, pause: float) 
 
 def _append(download: Download, progress: Progress) -> None:
     start, headers = _resumable(download)
-    with closing(_opened(download, headers)) as response:
-        start, total = _begun(download, response, start)
+    with closing(_connect(download, headers)) as response:
+        start, total = _begin(download, response, start)
         with open(download.part, "ab" if start else "wb", opener=_open_no_link) as part:
             while data := _read(response):
                 part.write(data)
                 progress(part.tell(), total)
-            found = part.tell()
-    if total is not None and found < total:
-        raise Broken(f"after {found:,} of {total:,} bytes")
+            length = part.tell()
+    if total is not None and length < total:
+        raise Broken(f"after {length:,} of {total:,} bytes")
 
 
 def _open_no_link(path: str, flags: int) -> int:
@@ -233,23 +235,23 @@ def _read(response: Any) -> bytes:
 
 
 def _resumable(download: Download) -> tuple[int, dict[str, str]]:
-    """Where to go on, and the headers that ask for the rest, if the file is still the same; else for all of it."""
+    """Return where to go on, and headers that ask for the rest if the file is still the same, or else for all of it."""
     length = _length(download.part)
     try:
-        said = json.loads(download.validator.read_bytes())
+        answer = json.loads(download.validator.read_bytes())
     except (OSError, ValueError):
         return 0, HEADERS
-    if not length or not isinstance(said, dict) or said.get("url") != download.url or not said.get("validator"):
+    if not length or not isinstance(answer, dict) or answer.get("url") != download.url or not answer.get("validator"):
         return 0, HEADERS
-    return length, HEADERS | {"Range": f"bytes={length}-", "If-Range": said["validator"]}
+    return length, HEADERS | {"Range": f"bytes={length}-", "If-Range": answer["validator"]}
 
 
-def _opened(download: Download, headers: dict[str, str]) -> Any:
+def _connect(download: Download, headers: dict[str, str]) -> Any:
     request = urllib.request.Request(download.url, headers=headers)
     try:
         return urllib.request.urlopen(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
-        raise _refused(download, error) from error
+        raise _refusal(download, error) from error
     except urllib.error.URLError as error:
         if isinstance(error.reason, TimeoutError | ConnectionResetError | BrokenPipeError):
             raise Broken(_reason(error.reason)) from error
@@ -261,7 +263,7 @@ def _opened(download: Download, headers: dict[str, str]) -> Any:
         raise Broken(_reason(error)) from error
 
 
-def _refused(download: Download, error: urllib.error.HTTPError) -> Exception:
+def _refusal(download: Download, error: urllib.error.HTTPError) -> Exception:
     error.close()
     if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
         download.part.unlink(missing_ok=True)  # longer than the file: begin anew
@@ -274,8 +276,8 @@ def _refused(download: Download, error: urllib.error.HTTPError) -> Exception:
     )
 
 
-def _begun(download: Download, response: Any, start: int) -> tuple[int, int | None]:
-    """At which byte the answer begins, and how long the file is; a server may send all of it instead of the rest."""
+def _begin(download: Download, response: Any, start: int) -> tuple[int, int | None]:
+    """Return at which byte the answer begins, and how long the file is; a server may send all of it, not the rest."""
     headers = response.headers
     if headers.get_content_type() == "text/html":
         raise DataError(f"{download.url} answers with a web page where a file was expected: open it in a browser")
@@ -290,14 +292,14 @@ def _begun(download: Download, response: Any, start: int) -> tuple[int, int | No
     return start, None if length is None else start + int(length)
 
 
-def _as_expected(download: Download) -> str:
-    """The checksum of a part that is as expected; one that is not is thrown away."""
-    size, found = _length(download.part), sha256_of(download.part)
-    if download.size in (None, size) and download.sha256 in (None, found):
-        return found
+def _check(download: Download) -> str:
+    """Return the checksum of a part that is as expected; throw away one that is not."""
+    size, checksum = _length(download.part), sha256_of(download.part)
+    if download.size in (None, size) and download.sha256 in (None, checksum):
+        return checksum
     download.part.unlink()
     download.validator.unlink(missing_ok=True)
-    wrong = f"the checksum {found}, expected {download.sha256}"
+    wrong = f"the checksum {checksum}, expected {download.sha256}"
     if download.size not in (None, size):
         wrong = f"{size:,} bytes, expected {download.size:,}"
     changed = "it was thrown away, since it was changed at its source or on its way"
@@ -312,8 +314,8 @@ def _unwritable(folder: Path, error: OSError) -> str:
 
 
 def _reason(error: object) -> str:
-    said = str(getattr(error, "strerror", None) or error).lower() or type(error).__name__
-    return said.splitlines()[0].rstrip(":")
+    reason = str(getattr(error, "strerror", None) or error).lower() or type(error).__name__
+    return reason.splitlines()[0].rstrip(":")
 
 
 def _length(path: Path) -> int:

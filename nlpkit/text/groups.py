@@ -1,4 +1,4 @@
-"""What the rows of several corpora, or of a column's values, are called."""
+"""Which rows are measured together: all, those of each corpus, those of each group."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from nlpkit.text.corpus import Example
 
 
 def groups(examples: Sequence[Example]) -> dict[str, list[int]]:
-    """Rows by name: "all", each corpus if there are several, each group; no two are called the same."""
+    """Put rows together by name: "all", each corpus if there are several, each group; no two are called the same."""
     names = corpus_names(e.corpus for e in examples)
-    called = _apart("group", {e.group: e.group for e in examples if e.group}, {"all", *names.values()})
-    found = {"all": list(range(len(examples)))}
+    group_names = _apart("group", {e.group: e.group for e in examples if e.group}, {"all", *names.values()})
+    positions = {"all": list(range(len(examples)))}
     for position, example in enumerate(examples):
         if example.corpus in names:
-            found.setdefault(names[example.corpus], []).append(position)
+            positions.setdefault(names[example.corpus], []).append(position)
         if example.group:
-            found.setdefault(called[example.group], []).append(position)
-    return found
+            positions.setdefault(group_names[example.group], []).append(position)
+    return positions
 
 
 def corpus_names(corpora: Iterable[str]) -> dict[str, str]:
-    """What to call the rows of each corpus, by its last part where that is enough; nothing for one corpus alone."""
+    """Name the rows of each corpus by its last part, where that is enough; those of one corpus alone have no name."""
     paths = dict.fromkeys(corpora)
     short = Counter(["all", *(Path(corpus).name for corpus in paths)])
     names = {corpus: name if short[name := Path(corpus).name] == 1 else corpus for corpus in paths}
@@ -31,11 +31,11 @@ def corpus_names(corpora: Iterable[str]) -> dict[str, str]:
 
 
 def _apart(kind: str, wanted: Mapping[str, str], taken: set[str]) -> dict[str, str]:
-    """The name that each key wants or, where that is taken, the same behind what kind of thing it is."""
-    called: dict[str, str] = {}
+    """Give each key the name that it wants or, where that is taken, the same behind what kind of thing it is."""
+    names: dict[str, str] = {}
     for key in sorted(wanted, key=lambda key: wanted[key] in taken):  # those that may keep theirs come first
         name = wanted[key]
-        while name in taken or name in called.values():
+        while name in taken or name in names.values():
             name = f"{kind} {name}"
-        called[key] = name
-    return called
+        names[key] = name
+    return names

@@ -22,7 +22,7 @@ STEERING = (
 
 
 def ranges(pairs: Sequence[tuple[int, int]]) -> str:
-    """The inside of a class of a regular expression."""
+    """Write the inside of a class of a regular expression."""
     return "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in pairs)
 
 
@@ -31,5 +31,5 @@ _HIDDEN = re.compile(f"{ANY_INVISIBLE}+")
 
 
 def visible(text: str) -> str:
-    """A text without the characters that nobody sees: see `nlpkit.text.normalisation.Normaliser`."""
+    """Drop the characters of a text that nobody sees: see `nlpkit.text.normalisation.Normaliser`."""
     return _HIDDEN.sub("", text)

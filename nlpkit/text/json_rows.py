@@ -6,8 +6,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from nlpkit.errors import DataError, nearest
 from nlpkit.text.decoding import Decoded
@@ -16,11 +15,11 @@ from nlpkit.text.records import RECORDS
 from nlpkit.text.row import UNDECODED, Row
 
 JSON_LINES = (".jsonl", ".ndjson", ".json")
-HEAD = 1000  # objects by which it is found out which fields there are
+FIRST_OBJECTS = 1000  # those by which it is found out which fields there are
 NO_OBJECT = "no JSON object"
 MISSING = object()  # stands for the value of a field that is not there
 _HALF = re.compile(r"[\ud800-\udfff]")  # of a character beyond the Basic Multilingual Plane, as JSON may escape it
-SHOWN = 20  # lines that show whether they are objects
+FIRST_LINES = 20  # those that show whether they are objects
 _BEGINNING = re.compile(r"""\s*(\[\s*)?\{\s*("(?:[^"\\]|\\.)*"\s*:|\}\s*[,\]])""")
 _INEXACT = re.compile(r"\d{17}|\.\d*0(?!\d)|\d[eE]")  # numbers that a float may not give back as they were written
 
@@ -32,13 +31,12 @@ class Number(float):
 
     def __new__(cls, written: str) -> Number:
         """Read it."""
-        made = super().__new__(cls, written)
-        made.written = written
-        return made
+        number = super().__new__(cls, written)
+        number.written = written
+        return number
 
 
-@dataclass(frozen=True)
-class Object:
+class Object(NamedTuple):
     """One object as it was written, on one line; ``fields`` is None where it is no object.
 
     :param number: of its line, or of its place in an array, from 1.
@@ -58,9 +56,9 @@ class JsonRows:
     def __init__(self, decoded: Decoded) -> None:
         self.name = decoded.name
         self._objects = _of_lines(decoded) if _are_objects(decoded.head()) else _of_text(decoded)
-        self._first = list(itertools.islice(self._objects, HEAD))
-        self.keys = list(dict.fromkeys(key for found in self._first for key in found.fields or ()))
-        if not any(found.fields is not None for found in self._first):
+        self._first = list(itertools.islice(self._objects, FIRST_OBJECTS))
+        self.keys = list(dict.fromkeys(key for item in self._first for key in item.fields or ()))
+        if not any(item.fields is not None for item in self._first):
             raise DataError(
                 f"{self.name} holds no JSON object a line: expected lines such as "
                 '{"text": "好用", "label": "positive"}, or one array of such objects'
@@ -72,89 +70,97 @@ class JsonRows:
         return itertools.chain(first, self._objects)
 
     def field(self, wanted: str | None, usual: Sequence[str], option: str) -> str:
-        """The field asked for, ``review.content`` for one inside another; or else the only one with a usual name.
+        """Choose the field that is wanted, ``review.content`` for one inside another, or the one with a usual name.
 
         :raises DataError: if none of the first objects has it.
         """
-        if wanted is not None and any(found.fields and has(found.fields, wanted) for found in self._first):
+        if wanted is not None and any(item.fields and has(item.fields, wanted) for item in self._first):
             return wanted
         if wanted is not None:
             raise DataError(f"{self.name} has no field {wanted!r}{nearest(wanted, paths(self._first))}")
-        found = [key for key in self.keys if key.strip().lower() in usual]
-        if len(found) == 1:
-            return found[0]
+        keys = [key for key in self.keys if key.strip().lower() in usual]
+        if len(keys) == 1:
+            return keys[0]
         raise DataError(f"{self.name} has the fields {', '.join(paths(self._first))}: say which one by {option}")
 
     def blocks(self, field: str) -> Iterator[list[Row]]:
-        """Rows whose text is the value of a field."""
-        rows = (row_of(found, field) for found in self)
+        """Give rows whose text is the value of a field."""
+        rows = (row_of(item, field) for item in self)
         while block := list(itertools.islice(rows, RECORDS)):
             yield block
 
 
-def row_of(found: Object, field: str) -> Row:
-    """The row of an object; one that has no text there says so."""
-    undecoded = UNDECODABLE in found.written
-    written = found.written.replace(UNDECODABLE, "�") if undecoded else found.written
-    if found.fields is None:
-        return Row(written, UNDECODED if undecoded else NO_OBJECT, line=found.number)
-    fields = parse(written) if undecoded else found.fields
-    text = value(found.fields, field, MISSING)
+def row_of(item: Object, field: str) -> Row:
+    """Make the row of an object; one that has no text there says so."""
+    undecoded = UNDECODABLE in item.written
+    written = item.written.replace(UNDECODABLE, "�") if undecoded else item.written
+    if item.fields is None:
+        return Row(written, UNDECODED if undecoded else NO_OBJECT, line=item.number)
+    fields = parse(written) if undecoded else item.fields
+    text = value(item.fields, field, MISSING)
     fault = UNDECODED if undecoded and UNDECODABLE in str(text) else None
     as_text = "" if text is MISSING else as_written(text.replace(UNDECODABLE, "�") if fault else text)
     fault = f"no field {field!r}" if text is MISSING else "nested text" if as_text is None else fault
-    return Row(as_text or "", fault, line=found.number, record=written, fields=fields)
+    return Row(as_text or "", fault, line=item.number, record=written, fields=fields)
 
 
 def holds_objects(lines: Sequence[str]) -> bool:
-    """Whether first lines are those of JSON: objects, one a line or over several, or an array of them."""
-    return _are_objects(lines) or _BEGINNING.match("\n".join(lines[:HEAD])) is not None
+    """Tell whether first lines are those of JSON: objects, one a line or over several, or an array of them."""
+    return _are_objects(lines) or _BEGINNING.match("\n".join(lines[:FIRST_OBJECTS])) is not None
 
 
 def _are_objects(lines: Sequence[str]) -> bool:
-    """Whether at least half of the first lines are objects."""
-    first = list(itertools.islice(filter(str.strip, lines), SHOWN))
+    """Tell whether at least half of the first lines are objects."""
+    first = list(itertools.islice(filter(str.strip, lines), FIRST_LINES))
     objects = [line for line in first if line.lstrip("\ufeff ").startswith("{") and _object(line) is not None]
     return bool(first) and 2 * len(objects) >= len(first)
 
 
 def has(fields: Mapping[str, Any], path: str) -> bool:
-    """Whether an object has a field of that name, or one inside others: ``review.content``, ``lines.0``."""
+    """Tell whether an object has a field of that name, or one inside others: ``review.content``, ``lines.0``."""
     return value(fields, path, MISSING) is not MISSING
 
 
 def value(fields: Mapping[str, Any], path: str, default: Any = None) -> Any:
-    """The value of a field, or the default if there is none; see `has`."""
+    """Return the value of a field, or the default if there is none; see `has`."""
     if path in fields:
         return fields[path]
-    found: Any = fields
+    inner: Any = fields
     for name in path.split("."):
-        if isinstance(found, list) and name.isdecimal() and int(name) < len(found):
-            found = found[int(name)]
-        elif isinstance(found, Mapping) and name in found:
-            found = found[name]
+        if isinstance(inner, list) and name.isdecimal() and int(name) < len(inner):
+            inner = inner[int(name)]
+        elif isinstance(inner, Mapping) and name in inner:
+            inner = inner[name]
         else:
             return default
-    return found
+    return inner
 
 
-def as_written(found: Any) -> str | None:
-    """A value as a text: what is no string as JSON writes it, nothing for null; None for one that holds others."""
-    if isinstance(found, str):
-        if not _HALF.search(found):
-            return found
-        return found.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    if found is None:
+def as_written(item: Any) -> str | None:
+    """Write a value as a text: what is no string as JSON has it, nothing for null; None for one that holds others."""
+    if isinstance(item, str):
+        if not _HALF.search(item):
+            return item
+        return item.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    if item is None:
         return ""
-    if isinstance(found, bool):
-        return "true" if found else "false"
-    if isinstance(found, Number):
-        return found.written
-    return str(found) if isinstance(found, int | float) else None
+    if isinstance(item, bool):
+        return "true" if item else "false"
+    if isinstance(item, Number):
+        return item.written
+    return str(item) if isinstance(item, int | float) else None
+
+
+def as_json(item: Any) -> str | None:
+    """Write a value as JSON on one line; None for null, and for what JSON cannot hold, such as NaN."""
+    try:
+        return None if item is None else as_written(json.dumps(item, ensure_ascii=False, allow_nan=False))
+    except (ValueError, RecursionError):
+        return None
 
 
 def parse(text: str) -> Any:
-    """A text as JSON, None if it is none; NaN and halves of characters are let pass, as Python does.
+    """Read a text as JSON, None if it is none; let NaN and halves of characters pass, as Python does.
 
     Numbers keep all of their digits.
     """
@@ -172,19 +178,19 @@ def parse(text: str) -> Any:
 
 
 def paths(objects: Sequence[Object]) -> list[str]:
-    """The fields of objects, those inside others too, as `has` wants them."""
-    found: dict[str, None] = {}
+    """List the fields of objects, those inside others too, as `has` wants them."""
+    names: dict[str, None] = {}
     for fields in (item.fields for item in objects if item.fields):
         for name, inside in fields.items():
             inner = inside if isinstance(inside, dict) else {}
-            found |= dict.fromkeys([f"{name}.{key}" for key in inner] or [name])
-    return list(found)
+            names |= dict.fromkeys([f"{name}.{key}" for key in inner] or [name])
+    return list(names)
 
 
 def _object(line: str) -> Mapping[str, Any] | None:
-    """The object on a line, which may be followed by a comma or begin with a byte order mark."""
-    found = parse(line.strip("\ufeff, \t\r"))
-    return found if isinstance(found, dict) else None
+    """Read the object on a line, which may be followed by a comma or begin with a byte order mark."""
+    item = parse(line.strip("\ufeff, \t\r"))
+    return item if isinstance(item, dict) else None
 
 
 def _of_lines(decoded: Decoded) -> Iterator[Object]:
@@ -195,7 +201,7 @@ def _of_lines(decoded: Decoded) -> Iterator[Object]:
 
 
 def _of_text(decoded: Decoded) -> Iterator[Object]:
-    """The objects of an array, or objects over several lines, with commas between them or without."""
+    """Read objects of an array, or over several lines, with commas between them or without."""
     text = "".join(decoded.lines()).rstrip()
     scan = json.JSONDecoder(parse_float=Number).raw_decode
     at = _blank(text, 0)
@@ -221,7 +227,7 @@ def _of_text(decoded: Decoded) -> Iterator[Object]:
 
 
 def _blank(text: str, at: int) -> int:
-    """Where something stands again after white space."""
+    """Find where something stands again after white space."""
     while at < len(text) and text[at] in " \t\r\n":
         at += 1
     return at

@@ -25,13 +25,13 @@ TRUTH = {"true": "1", "false": "0"}
 PARTS = re.compile(r"[,|;]")  # between several labels of one row
 DIGITS = re.compile(r"[01](\s+[01])+")  # of each label whether the row has it
 SENTENCE = re.compile(r"[。！？!?；;，、…]")
-LONGEST = 40  # characters of a label
-ODD = 0.05  # share of the rows whose label cannot be one, from which on the shape is another
-MANY, AGAIN = 20, 3  # labels, and rows that each must have where there are more of them
+LONGEST_LABEL = 40  # characters of a label
+ODD_SHARE = 0.05  # share of the rows whose label cannot be one, from which on the shape is another
+MANY_LABELS, AGAIN = 20, 3  # labels, and rows that each must have where there are more of them
 
 
 def is_missing(label: str, kept: Collection[str] = ()) -> bool:
-    """Whether what stands for a label says that there is none: nothing, or ``nan``, ``null``, ``None``, ``N/A``.
+    """Tell whether what stands for a label says that there is none: nothing, or ``nan``, ``null``, ``None``, ``N/A``.
 
     :param kept: labels that are such a word, and meant.
 
@@ -47,7 +47,7 @@ def _says_nothing(label: str) -> bool:
 
 
 def likeness(label: str) -> str:
-    """What labels that look alike share.
+    """Reduce a label to what those that look like it share.
 
     Neither case, width, white space, underscores, quotes, traditional characters, nor the way to write a number matter;
     ``true`` is 1, and ``false`` is 0.
@@ -75,7 +75,7 @@ class Alike:
 
 
 def alike(rows: Mapping[str, int], names: Mapping[str, str]) -> list[Alike]:
-    """Labels that look alike, each joined onto what the most frequent spelling is called.
+    """Find labels that look alike, each joined onto what the most frequent spelling is called.
 
     :param rows: of each label as it was read.
     :param names: what some of them are called; nothing for one that is left out.
@@ -84,19 +84,19 @@ def alike(rows: Mapping[str, int], names: Mapping[str, str]) -> list[Alike]:
     for label in rows:
         for key in {likeness(label), likeness(names.get(label) or label)}:
             groups.setdefault(key, []).append(label)
-    found, told = [], set[str]()
+    likes, renamed = [], set[str]()
     for labels in groups.values():
         onto = names.get(main := max(labels, key=lambda label: rows[label]), main)
-        renames = {label: onto for label in labels if names.get(label, label) != onto and label not in told}
+        renames = {label: onto for label in labels if names.get(label, label) != onto and label not in renamed}
         if renames:
-            told.update(renames)
-            counted = {label: rows[label] for label in sorted({main, *renames}, key=lambda label: -rows[label])}
-            found.append(Alike(counted, renames))
-    return found
+            renamed.update(renames)
+            counts = {label: rows[label] for label in sorted({main, *renames}, key=lambda label: -rows[label])}
+            likes.append(Alike(counts, renames))
+    return likes
 
 
 def rename_options(renames: Mapping[str, str]) -> str:
-    """``--label 0.0=0 --label 'very good=good'``: how renames are said, as far as the shell can say them."""
+    """Write renames as ``--label 0.0=0 --label 'very good=good'``, as far as the shell can say them."""
     pairs = (f"{old}={new}" for old, new in renames.items() if "=" not in old)
     return " ".join(f"--label {shlex.quote(pair)}" for pair in pairs if pair.isprintable())
 
@@ -113,56 +113,57 @@ def check_guessed(
     :raises DataError: with an example.
     """
     labels = [(line, label) for line, label in labels if label not in kept and not is_missing(label)]
+    if example := _implausible(labels):
+        line, label, why = example
+        what = f"its label would be {label[:LONGEST_LABEL]!r}, {why}"
+        raise DataError(f"{name}, line {line}: read as {read_as}, {what}; {remedy}")
+
+
+def _implausible(labels: Sequence[tuple[int, str]]) -> tuple[int, str, str] | None:
+    """Find a line with a label, and say why labels such as this can be none."""
     odd = [(line, label, why) for line, label in labels if (why := _oddity(label))]
-    if len(odd) > ODD * len(labels):
+    if len(odd) > ODD_SHARE * len(labels):
         line, label, why = odd[0]
-        raise DataError(
-            f"{name}, line {line}: read as {read_as}, its label would be {label[:LONGEST]!r}, {why}: expected a few "
-            f"short labels; {remedy}"
-        )
+        return line, label, f"{why}: expected a few short labels"
     if several := _several([label for _, label in labels]):
         line, label = next((line, label) for line, label in labels if label in several)
-        raise DataError(
-            f"{name}, line {line}: read as {read_as}, its label would be {label[:LONGEST]!r}, which looks like several "
-            f"labels: expected one in each row; {remedy}"
-        )
+        return line, label, "which looks like several labels: expected one in each row"
     different = len({label for _, label in labels})
-    if different > MANY and different * AGAIN > len(labels):
-        line, label = labels[-1]
-        raise DataError(
-            f"{name}, line {line}: read as {read_as}, its label would be {label[:LONGEST]!r}, one of {different} in "
-            f"the first {len(labels)} rows: expected a few that come again and again; {remedy}"
-        )
+    if different > MANY_LABELS and different * AGAIN > len(labels):
+        return *labels[
+            -1
+        ], f"one of {different} in the first {len(labels)} rows: expected a few that come again and again"
+    return None
 
 
 def _several(labels: Sequence[str]) -> set[str]:
-    """Labels that look like several in one, if most rows have such, or many have others' labels for parts."""
+    """Find labels that look like several in one, if most rows have such, or many have others' labels for parts."""
     parts = {label: _parts(label) for label in set(labels)}
-    several = {label for label, found in parts.items() if len(found) > 1}
+    several = {label for label, pieces in parts.items() if len(pieces) > 1}
     if 2 * sum(label in several for label in labels) > len(labels):
         return several
     made_of_others = {label for label in several if all(part in parts for part in parts[label])}
-    return made_of_others if sum(label in made_of_others for label in labels) > ODD * len(labels) else set()
+    return made_of_others if sum(label in made_of_others for label in labels) > ODD_SHARE * len(labels) else set()
 
 
 def _parts(label: str) -> list[str]:
-    """What a label is made of: ``1,0,0``, ``price|service`` or ``1 0 0``."""
+    """Take a label apart: ``1,0,0``, ``price|service`` or ``1 0 0``."""
     return label.split() if DIGITS.fullmatch(label) else [part.strip() for part in PARTS.split(label) if part.strip()]
 
 
 def _oddity(label: str) -> str | None:
-    """What a label looks like that can be none."""
+    """Say what a label looks like that can be none."""
     if _unbalanced(label) or STRUCTURE.fullmatch(label):
         return "which looks like a part of a list or of markup (Python, JSON, XML)"
     if label and (label[0] in QUOTES or label[-1] in QUOTES):
         return "which looks like a part of a list or of a quotation"
     if SENTENCE.search(label):
         return "which looks like a part of a sentence"
-    return f"which has {len(label)} characters" if len(label) > LONGEST else None
+    return f"which has {len(label)} characters" if len(label) > LONGEST_LABEL else None
 
 
 def _unbalanced(label: str) -> bool:
-    """Whether a bracket opens that never closes, or closes that never opened; ``:)`` is a label nevertheless."""
+    """Tell whether a bracket opens that never closes, or closes that never opened; ``:)`` is a label nevertheless."""
     return any(map(str.isalnum, label)) and any(
         label.count(a) != label.count(b) for a, b in zip(OPEN, CLOSE, strict=True)
     )

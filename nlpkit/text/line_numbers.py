@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-SHOWN = 3  # lines, or files, that are named; the others are counted
+MOST_NAMED = 3  # lines, or files, that are named; the others are counted
 
 
 class Lines:
     """The lines of a file of which one thing is said; the first are remembered, the others counted.
 
-    >>> found = Lines()
+    >>> lines = Lines()
     >>> for number in (3, 17, 20, 21, 22):
-    ...     found.add(number)
-    >>> len(found), str(found)
+    ...     lines.add(number)
+    >>> len(lines), str(lines)
     (5, 'lines 3, 17, 20 and 2 more')
     """
 
@@ -27,7 +27,7 @@ class Lines:
         :param detail: what is said of this line alone.
         """
         self._count += 1
-        if self._count <= SHOWN:
+        if self._count <= MOST_NAMED:
             self._named.append(f"{number:,} ({detail})" if detail else f"{number:,}")
 
     def __len__(self) -> int:
@@ -36,12 +36,12 @@ class Lines:
     def __str__(self) -> str:
         if not self._named:
             return ""
-        *named, last = [*self._named, f"{self._count - SHOWN:,} more"] if self._count > SHOWN else self._named
+        *named, last = [*self._named, f"{self._count - MOST_NAMED:,} more"] if self._count > MOST_NAMED else self._named
         return f"lines {', '.join(named)} and {last}" if named else f"line {last}"
 
 
 def which_lines(numbers: Sequence[int]) -> str:
-    """``line 3``, ``lines 3 and 17``, or ``lines 3, 17, 20 and 9 more``."""
+    """Write ``line 3``, ``lines 3 and 17``, or ``lines 3, 17, 20 and 9 more``."""
     lines = Lines()
     for number in numbers:
         lines.add(number)

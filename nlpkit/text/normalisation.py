@@ -18,8 +18,8 @@ from nlpkit.text.invisible import INVISIBLE, ranges
 ZEROS = str.maketrans("123456789", "0" * 9)
 HAN = (*range(0x3400, 0xA000), *range(0xF900, 0xFB00))  # of the Basic Multilingual Plane
 PLAIN = ((0x00, 0x7F), (0x2010, 0x2010), (0x2012, 0x2016), (0x2018, 0x2023), (0x3001, 0x3020))  # and Han
-MARKS = 30  # combining marks that are put in order together; no language has more than a few
-SHORT = 512  # characters of a text that is done at once, whatever it is made of
+MARKS_TOGETHER = 30  # combining marks that are put in order together; no language has more than a few
+SHORT_TEXT = 512  # characters of a text that is done at once, whatever it is made of
 PIECE = 1 << 16  # characters of a line after which an interrupt is waited for
 _EDGES = np.array([edge for first, last in INVISIBLE for edge in (first, last + 1)], dtype=np.uint32)
 _PIECE = re.compile(f"(?s).{{1,{PIECE}}}[^{ranges(PLAIN)}\u3400-\u4dbf\u4e00-\u9fff]*")
@@ -27,35 +27,35 @@ _SENTENCES = re.compile(f"(?s).{{1,{PIECE}}}[^ .!?。！？]*")
 
 
 def nfkc(text: str) -> str:
-    """Unicode's compatibility composition, in time that grows with the length alone, whatever stands in the text.
+    """Compose as Unicode's NFKC does, in time that grows with the length alone, whatever stands in the text.
 
     Putting combining marks in order takes the square of their number. So in a long text they are ordered anew after
     each 30 in a row, as in the Stream-Safe Text Process (https://unicode.org/reports/tr15/#Stream_Safe_Text_Format); on
     a text with fewer this is equal to ``unicodedata.normalize``. Long texts go piece by piece, so that an interrupt is
     heard.
     """
-    if len(text) <= SHORT:
+    if len(text) <= SHORT_TEXT:
         return unicodedata.normalize("NFKC", text)
     return "".join(unicodedata.normalize("NFKC", part) for piece in _pieces(_PIECE, text) for part in _ordered(piece))
 
 
 def _pieces(pattern: re.Pattern[str], text: str) -> Iterator[str]:
-    """The text as it is or, if it is long, in pieces that a pattern finds."""
-    return (found[0] for found in pattern.finditer(text)) if len(text) > PIECE else iter([text])
+    """Give a text as it is or, if it is long, in pieces that a pattern finds."""
+    return (match[0] for match in pattern.finditer(text)) if len(text) > PIECE else iter([text])
 
 
 def _ordered(text: str) -> Iterator[str]:
-    """A text cut after each 30 combining marks that more follow."""
+    """Cut a text after each 30 combining marks that more follow."""
     codes = _codes(text)
     marks, places = _marks()[np.minimum(codes, len(_marks()) - 1)], np.arange(len(codes))
     number = places - np.maximum.accumulate(np.where(marks, -1, places))  # of a mark in its row, from 1
-    cuts = np.flatnonzero((number > MARKS) & (number % MARKS == 1)).tolist()
+    cuts = np.flatnonzero((number > MARKS_TOGETHER) & (number % MARKS_TOGETHER == 1)).tolist()
     return (text[first:last] for first, last in itertools.pairwise([0, *cuts, len(text)]))
 
 
 @cache
 def _marks() -> NDArray[np.bool_]:
-    """True at combining marks, and at what is made of nothing else, by code point."""
+    """Mark combining marks, and what is made of nothing else, by code point."""
     return np.array([code >= 0x300 and _is_mark(chr(code)) for code in range(0x20000)] + [False])
 
 
@@ -131,7 +131,7 @@ class Normaliser:
         return _simplified(joined, lines) if self.simplify else lines
 
     def _composed(self, codes: NDArray[np.uint32]) -> str:
-        """The first two steps, equal to `visible` and ``unicodedata.normalize``.
+        """Take the first two steps, equal to `visible` and ``unicodedata.normalize``.
 
         The latter is slow on any text with a full-width sign: nearly all of ours. So full-width ASCII is mapped first,
         a character to a character with the same decomposition; then only lines that hold anything but plain characters
@@ -149,7 +149,7 @@ class Normaliser:
 
 
 def _composed(codes: NDArray[np.uint32], odd: NDArray[np.intp]) -> str:
-    """Lines in NFKC, of which only those with characters that are not plain, at the places ``odd``, can change."""
+    """Bring lines to NFKC, of which only those with characters that are not plain, at places ``odd``, can change."""
     lines = _text(codes).split("\n")
     for row in _rows(codes, odd):
         lines[row] = nfkc(lines[row])
@@ -158,7 +158,7 @@ def _composed(codes: NDArray[np.uint32], odd: NDArray[np.intp]) -> str:
 
 @cache
 def _not_plain() -> NDArray[np.bool_]:
-    """False at visible characters that neither decompose nor compose: most of what a review is made of."""
+    """Mark all but visible characters that neither decompose nor compose: most of what a review is made of."""
     table = np.ones(0xA001, dtype=np.bool_)
     for first, last in PLAIN:
         table[first : last + 1] = False
@@ -167,7 +167,7 @@ def _not_plain() -> NDArray[np.bool_]:
 
 
 def _invisible(codes: NDArray[np.uint32]) -> NDArray[np.bool_]:
-    """True at characters that nobody sees."""
+    """Mark characters that nobody sees."""
     return np.asarray(np.searchsorted(_EDGES, codes, side="right") % 2 == 1)
 
 
@@ -180,7 +180,7 @@ def _simplified(joined: str, lines: list[str]) -> list[str]:
 
 @cache
 def _traditional() -> NDArray[np.bool_]:
-    """True at the code points of the Basic Multilingual Plane that OpenCC changes where they stand alone."""
+    """Mark the code points of the Basic Multilingual Plane that OpenCC changes where they stand alone."""
     apart = "\n".join(map(chr, HAN))
     before, after = apart.split("\n"), _opencc().convert(apart).split("\n")
     table = np.zeros(HAN[-1] + 2, dtype=np.bool_)
@@ -189,7 +189,7 @@ def _traditional() -> NDArray[np.bool_]:
 
 
 def _codes(joined: str) -> NDArray[np.uint32]:
-    """Code points; lone surrogates, which no file can hold but any Python string can, become U+FFFD."""
+    """Return code points; lone surrogates, which no file can hold but any Python string can, become U+FFFD."""
     try:
         data = joined.encode("utf-32-le")
     except UnicodeEncodeError:
@@ -202,12 +202,12 @@ def _text(codes: NDArray[np.uint32]) -> str:
 
 
 def _places(codes: NDArray[np.uint32], table: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Where characters stand that are true in a table by code point, of which the last entry is for all beyond."""
+    """Find where characters stand that are true in a table by code point, of which the last entry is for all beyond."""
     return np.flatnonzero(table[np.minimum(codes, len(table) - 1)])
 
 
 def _rows(codes: NDArray[np.uint32], places: NDArray[np.intp]) -> list[int]:
-    """Numbers of the lines in which places lie."""
+    """Find the lines in which places lie."""
     if not len(places):
         return []
     breaks = np.flatnonzero(codes == ord("\n"))

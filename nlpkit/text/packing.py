@@ -44,7 +44,7 @@ _HEADER = 512  # bytes of that of tar
 
 
 def packed_by(head: bytes) -> str | None:
-    """What packed a stream: ``gzip``, ``bzip2`` or ``xz``; None if nothing did.
+    """Tell what packed a stream: ``gzip``, ``bzip2`` or ``xz``; None if nothing did.
 
     >>> packed_by(bz2.compress(b"")), packed_by(b"BZh91 ")
     ('bzip2', None)
@@ -53,22 +53,22 @@ def packed_by(head: bytes) -> str | None:
 
 
 def unpacked(stream: Any, how: str) -> Any:
-    """A binary stream that unpacks another as it comes; it raises one of `ERRORS`."""
+    """Open a binary stream that unpacks another as it comes; it raises one of `ERRORS`."""
     return _UNPACK[how](stream)
 
 
 def is_damage(error: BaseException) -> bool:
-    """Whether one of `ERRORS` says that what is packed is wrong, not that it cannot be read."""
+    """Tell whether one of `ERRORS` says that what is packed is wrong, not that it cannot be read."""
     return not isinstance(error, OSError) or error.errno is None
 
 
 def format_of(head: bytes) -> str | None:
-    """Which archive or format other than text a stream is in: ``zip``, ``tar``, ``PDF``, …; None if none is known."""
+    """Tell which archive or format, other than text, a stream is in: ``zip``, ``tar``, …; None if none is known."""
     return _shown_by(head, _FORMATS) or ("tar" if _is_tar(head) else None)
 
 
 def is_undecided(head: bytes) -> bool:
-    """Whether more bytes could show what these do not yet; for a tar archive nobody waits, as it begins with a name."""
+    """Tell whether more bytes could show what these do not yet; a tar archive is not waited for: names may begin so."""
     return any(signature.startswith(head) for signature in _SIGNATURES if len(signature) > len(head))
 
 
@@ -77,7 +77,7 @@ def _shown_by(head: bytes, signatures: dict[bytes, str]) -> str | None:
 
 
 def _is_tar(head: bytes) -> bool:
-    """Whether the checksum of a header of tar is right."""
+    """Tell whether the checksum of a header of tar is right."""
     if b"\0" not in head[:_HEADER]:  # as in nearly all that is read
         return False
     import tarfile

@@ -11,20 +11,20 @@ from pathlib import Path
 from nlpkit.errors import DataError, DataWarning, nearest
 from nlpkit.text.decoding import BLOCK, Decoded
 from nlpkit.text.line_numbers import which_lines
-from nlpkit.text.row import Row, checked
+from nlpkit.text.row import Row, make_row
 
 TABLES = (".csv", ".tsv")
 PACKED = (".gz", ".bz2", ".xz")
 RECORDS = 4096  # rows of a table read together, fewer where they are long
-LONGEST = (1 << 31) - 1  # characters in a cell
-SPAN = 1 << 22  # characters that quotes may enclose over several lines; one that encloses more is not meant so
+LONGEST_CELL = (1 << 31) - 1  # characters in a cell
+LONGEST_QUOTE = 1 << 22  # characters that quotes may enclose over several lines; one that encloses more is not meant so
 CR = "\udcfe"  # stands for a CR that ends no line, at which csv would end one; no file can hold it
 SEPARATOR = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE | re.DOTALL)
 _QUOTED = re.compile(r'"[^"]*"')
 
 
 def suffix_of(name: str) -> str:
-    """The suffix that tells a file's shape, in lower case: ``.csv`` of ``Reviews.CSV.gz``."""
+    """Return the suffix that tells a file's shape, in lower case: ``.csv`` of ``Reviews.CSV.gz``."""
     path = Path(name.lower())
     return path.with_suffix("").suffix if path.suffix in PACKED else path.suffix
 
@@ -49,16 +49,16 @@ class Records:
         self._stray: list[int] = []  # lines on which records with stray quotes begin
         self._doubtful: list[int] = []  # lines on which records begin that hold what looks like records
         self._zeros: list[int] = []  # lines on which records begin that hold zero bytes
-        csv.field_size_limit(LONGEST)
+        csv.field_size_limit(LONGEST_CELL)
         self.header: list[str] = []
         first = self._first_line()
-        said = SEPARATOR.fullmatch(first)  # Excel's own way to name the delimiter
-        if said:
+        separator = SEPARATOR.fullmatch(first)  # Excel's own way to name the delimiter
+        if separator:
             self._at += 1
             first = self._first_line()
         if CR in _QUOTED.sub("", first):
             raise DataError(f"{self._name} ends its first line in CR and a later one in LF: let all end in LF")
-        self._delimiter = said[1] if said else _delimiter(first, suffix_of(self._name))
+        self._delimiter = separator[1] if separator else _delimiter(first, suffix_of(self._name))
         self._quoted = _is_quoted(first, self._delimiter)
         stray = None if self._quoted or self._delimiter != "\t" else _stray_quote(self._lines[self._at :])
         self._plain = stray is not None
@@ -71,7 +71,7 @@ class Records:
             raise DataError(f"{self._name} has no header: expected a first line that names the columns")
 
     def blocks(self, position: int) -> Iterator[list[Row]]:
-        """Rows whose text stands in the column at ``position``."""
+        """Give rows whose text stands in the column at ``position``."""
         width, block, size = len(self.header), [], 0
         for cells, line in self._records():
             if len(cells) == width and not self._decoded.undecodable:
@@ -89,7 +89,7 @@ class Records:
         self._tell()
 
     def _first_line(self) -> str:
-        """The next line that holds anything."""
+        """Find the next line that holds anything."""
         while self._at < len(self._lines) or self._fill():
             if self._lines[self._at].strip():
                 return self._lines[self._at]
@@ -101,29 +101,29 @@ class Records:
         surplus = cells[width:]
         if len(cells) == width or (width == 1 and not any(surplus)):  # a text may end in a comma
             cells = cells if len(cells) == width else [self._delimiter.join(cells)]
-            return checked(cells[position], cells, line)
+            return make_row(cells[position], cells, line)
         last = cells[width - 1 :] if any(surplus) else cells[width - 1 : width]
         fitted = [*cells[: width - 1], self._delimiter.join(last)] + [""] * (width - len(cells) - (not last))
         if any(surplus) or len(cells) <= position:
             fault = f"{len(cells)} columns where the header has {width}"
-            return Row("", fault, checked("", fitted).cells, line)
-        return checked(cells[position], fitted, line)
+            return Row("", fault, make_row("", fitted).cells, line)
+        return make_row(cells[position], fitted, line)
 
     def _records(self) -> Iterator[tuple[list[str], int]]:
-        """The cells of each record, and the number of the line on which it begins."""
+        """Give the cells of each record, and the number of the line on which it begins."""
         while self._at < len(self._lines) or self._fill():
             yield from self._clean()
             if self._at < len(self._lines):
                 line = self._number + self._at
-                yield self._shown(self._odd()), line
+                yield self._show(self._odd()), line
 
     def _clean(self) -> Iterator[tuple[list[str], int]]:
-        """Records of the lines at hand, up to one whose quotes are not as they should be, or are not closed yet."""
+        """Read the lines at hand, up to a record whose quotes are not as they should be, or are not closed yet."""
         begin = self._at
         if self._plain:
             for line in self._lines[begin:]:
                 self._at += 1
-                yield self._shown(self._split(line)), self._number + self._at - 1
+                yield self._show(self._split(line)), self._number + self._at - 1
             return
         at_hand = map(self._lines.__getitem__, range(begin, len(self._lines)))
         reader = csv.reader(at_hand, delimiter=self._delimiter, strict=True)
@@ -133,12 +133,12 @@ class Records:
                 if not self._enclose(cells, at):
                     self._at = at
                     return
-                yield self._shown(cells), self._number + at
+                yield self._show(cells), self._number + at
         except csv.Error:
             return
 
     def _odd(self) -> list[str]:
-        """The record of the next line, by quotes if they close, maybe lines later, else without quoting."""
+        """Read the record of the next line, by quotes if they close, maybe lines later, else without quoting."""
         begin = self._at
         reader = csv.reader(self._coming(), delimiter=self._delimiter, strict=True)
         try:
@@ -153,20 +153,20 @@ class Records:
         line = self._lines[begin]
         cells = self._split(line)
         if one_line and len(cells) != len(self.header):
-            as_csv_has_it = next(csv.reader([line], delimiter=self._delimiter))
-            return as_csv_has_it if len(as_csv_has_it) == len(self.header) else cells
+            by_csv = next(csv.reader([line], delimiter=self._delimiter))
+            return by_csv if len(by_csv) == len(self.header) else cells
         return cells
 
     def _coming(self) -> Iterator[str]:
-        """Lines as they come, as long as quotes may enclose them."""
+        """Give lines as they come, as long as quotes may enclose them."""
         size = 0
-        while (self._at < len(self._lines) or self._fill(keep=True)) and size < SPAN:
+        while (self._at < len(self._lines) or self._fill(keep=True)) and size < LONGEST_QUOTE:
             line = self._lines[self._at]
             self._at, size = self._at + 1, size + len(line)
             yield line
 
     def _enclose(self, cells: Sequence[str], begin: int) -> bool:
-        """Whether quotes enclose the cells that csv has made of the lines from one on, and not what stands between.
+        """Tell whether quotes enclose the cells that csv has made of lines from one on, not what stands between.
 
         Where others than tabs part cells, they are believed, and the doubt is told.
         """
@@ -185,7 +185,7 @@ class Records:
         return body.split(self._delimiter) if body else []
 
     def _fill(self, *, keep: bool = False) -> bool:
-        """Read more lines; whether there were any.
+        """Read more lines; tell whether there were any.
 
         :param keep: those at hand, too.
         """
@@ -201,59 +201,59 @@ class Records:
             self._number, self._at, self._lines = self._number + len(self._lines), 0, lines
         return True
 
-    def _shown(self, cells: list[str]) -> list[str]:
+    def _show(self, cells: list[str]) -> list[str]:
         return [cell.replace(CR, "\r") for cell in cells] if self._hidden else cells
 
     def _tell(self) -> None:
-        told = {
+        doubts = {
             "a quote that does not enclose a whole cell, and is read as part of the text": self._stray,
             "a quoted cell with lines in it that look like rows": self._doubtful,
             "zero bytes in its text": self._zeros,
         }
-        for what, lines in told.items():
+        for what, lines in doubts.items():
             if lines:
                 warnings.warn(f"{self._name} has {what}: {which_lines(lines)}", DataWarning, stacklevel=2)
 
 
 def column_position(name: str, header: Sequence[str], wanted: str | None, usual: Sequence[str], option: str) -> int:
-    """Where a column stands: the one asked for, or else the only one with a usual name."""
+    """Find where a column stands: the one that is wanted, or the only one with a usual name."""
     if wanted is not None:
         if wanted not in header:
             raise DataError(f"{name} has no column {wanted!r}{nearest(wanted, header)}")
         if list(header).count(wanted) > 1:
             raise DataError(f"{name} has {list(header).count(wanted)} columns {wanted!r}: rename all but one")
         return list(header).index(wanted)
-    found = [i for i, column in enumerate(header) if column.strip().lower() in usual]
-    if len(found) == 1:
-        return found[0]
+    positions = [i for i, column in enumerate(header) if column.strip().lower() in usual]
+    if len(positions) == 1:
+        return positions[0]
     lines = "; if it has no header but a text a line, name it .txt"
     hint = "; if that is no header, put one above it" if len(header) > 1 else lines
     raise DataError(f"{name} has the columns {', '.join(header)}: say which one by {option}{hint}")
 
 
 def _delimiter(header: str, suffix: str) -> str:
-    """What parts the names of a header; a tab for .tsv or else a comma, unless it shows only another."""
+    """Tell what parts the names of a header; a tab for .tsv or else a comma, unless it shows only another."""
     usual, bare = "\t" if suffix == ".tsv" else ",", _QUOTED.sub("", header)
     return usual if usual in bare else next((d for d in "\t;" if d in bare), usual)
 
 
 def _look_like_records(lines: Sequence[str], delimiter: str, width: int) -> bool:
-    """Whether more than half of some lines have as many cells as a record has, and that is more than one."""
+    """Tell whether more than half of some lines have as many cells as a record has, and that is more than one."""
     return width > 1 and 2 * sum(line.count(delimiter) == width - 1 for line in lines) > len(lines)
 
 
 def _is_quoted(header: str, delimiter: str) -> bool:
-    """Whether all names of a header are quoted, as by somebody who quotes every cell."""
+    """Tell whether all names of a header are quoted, as by somebody who quotes every cell."""
     return all(name.startswith('"') for name in header.split(delimiter))
 
 
 def _quoted(cells: Sequence[str], delimiter: str) -> str:
-    """A record as somebody writes it who quotes every cell."""
+    """Write a record as somebody does who quotes every cell."""
     return delimiter.join('"' + cell.replace('"', '""') + '"' for cell in cells)
 
 
 def _stray_quote(lines: Sequence[str]) -> int | None:
-    """Which of some lines parted by tabs is the first with a quote that does not enclose a whole cell."""
+    """Find which of some lines parted by tabs is the first with a quote that does not enclose a whole cell."""
     if not any('"' in line for line in lines):
         return None
     reader = csv.reader(lines, delimiter="\t", strict=True)
@@ -269,13 +269,13 @@ def _stray_quote(lines: Sequence[str]) -> int | None:
                 return at
     except csv.Error as error:
         left = lines[done:]  # if a quote is open, it may close in lines that are not at hand
-        opens = "end of data" in str(error) and sum(map(len, left)) < SPAN
+        opens = "end of data" in str(error) and sum(map(len, left)) < LONGEST_QUOTE
         return None if opens and not (len(left) > 1 and _look_like_records(left, "\t", width)) else done
     return None
 
 
 def _hide(line: str) -> str:
-    """A line whose CRs do not end it: those that stand before its end are left."""
+    """Hide the CRs of a line that do not end it from csv."""
     if "\r" not in line:
         return line
     body = line.rstrip("\r")

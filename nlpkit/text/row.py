@@ -9,7 +9,7 @@ from typing import Any
 from nlpkit.text.encodings import UNDECODABLE
 
 UNDECODED = "undecodable bytes"
-LONGEST = 1_000_000  # characters of a text that is answered: a long novel
+LONGEST_TEXT = 1_000_000  # characters of a text that is answered: a long novel
 
 
 @dataclass(slots=True)
@@ -32,8 +32,8 @@ class Row:
     fields: Mapping[str, Any] | None = None
 
 
-def checked(text: str, cells: Sequence[str] = (), line: int = 0) -> Row:
-    """A row whose undecodable bytes are told and shown as U+FFFD."""
+def make_row(text: str, cells: Sequence[str] = (), line: int = 0) -> Row:
+    """Make a row whose undecodable bytes are told and shown as U+FFFD."""
     if any(UNDECODABLE in value for value in (text, *cells)):
         fault = UNDECODED if UNDECODABLE in text else None
         return Row(text.replace(UNDECODABLE, "�"), fault, [cell.replace(UNDECODABLE, "�") for cell in cells], line)
@@ -41,7 +41,7 @@ def checked(text: str, cells: Sequence[str] = (), line: int = 0) -> Row:
 
 
 def is_number(cell: str | bytes) -> bool:
-    """Whether what stands in a cell, or in another field of a line, is a number."""
+    """Tell whether what stands in a cell, or in another field of a line, is a number."""
     try:
         float(cell)
     except ValueError:
@@ -50,7 +50,7 @@ def is_number(cell: str | bytes) -> bool:
 
 
 def unfit(text: object) -> str | None:
-    """Why something cannot be answered, whatever is asked of it: it is no text, or longer than memory should hold."""
+    """Say why something cannot be answered, whatever is wanted: it is no text, or longer than memory should hold."""
     if not isinstance(text, str):
         return f"not a text but {type(text).__name__}"
-    return f"too long: {len(text):,} characters, {LONGEST:,} are the most" if len(text) > LONGEST else None
+    return f"too long: {len(text):,} characters, {LONGEST_TEXT:,} are the most" if len(text) > LONGEST_TEXT else None

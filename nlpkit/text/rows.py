@@ -16,7 +16,7 @@ from nlpkit.text.json_rows import JSON_LINES, JsonRows, holds_objects
 from nlpkit.text.line_numbers import which_lines
 from nlpkit.text.records import SEPARATOR, TABLES, Records, column_position, suffix_of
 from nlpkit.text.row import Row as Row
-from nlpkit.text.row import checked
+from nlpkit.text.row import make_row
 
 TEXT_COLUMNS = (
     "text",
@@ -26,7 +26,7 @@ TEXT_COLUMNS = (
     "sentence",
     *["文本", "评论", "内容", "评价", "评论内容", "评价内容", "評論", "內容", "評價"],
 )
-NAME = 30  # characters of a column's name that are shown
+LONGEST_NAME = 30  # characters of a column's name that are shown
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Source:
         return self.decoded is not None and self.decoded.encoding in WINDOWS
 
     def progress(self) -> float | None:
-        """The share of the file that was read; None where its size is unknown."""
+        """Tell which share of the file was read; None where its size is unknown."""
         return None if self.decoded is None else self.decoded.progress()
 
 
@@ -70,15 +70,14 @@ def open_rows(
     """
     name = name_of(path)
     with open_text(path, encoding=encoding, quoted=True if table or column else None) as decoded:
-        option = "--text-column" if table else "--column"
         suffix = suffix_of(decoded.name)
         if suffix in JSON_LINES or (suffix not in TABLES and holds_objects(decoded.head())):
-            found = JsonRows(decoded)
-            field = found.field(column, TEXT_COLUMNS, option)
-            yield Source(name, None, found.blocks(field), decoded, found.keys, field)
+            objects = JsonRows(decoded)
+            field = objects.field(column, TEXT_COLUMNS, "--column")
+            yield Source(name, None, objects.blocks(field), decoded, objects.keys, field)
         elif column is not None or table or suffix in TABLES or _is_table(decoded.head()):
             records = Records(decoded)
-            position = column_position(decoded.name, records.header, column, TEXT_COLUMNS, option)
+            position = column_position(decoded.name, records.header, column, TEXT_COLUMNS, "--column")
             yield Source(name, records.header, records.blocks(position), decoded)
         else:
             if looks_like := _header(decoded.head()):
@@ -110,13 +109,13 @@ def open_text(
 
 
 def name_of(path: str | Path | IO[bytes]) -> str:
-    """What a file is called in results; ``-`` for an open stream."""
+    """Return what a file is called in results; ``-`` for an open stream."""
     return argument_row(str(path)).text if isinstance(path, str | Path) else "-"
 
 
 def argument_row(argument: str) -> Row:
-    """A row from the command line, where undecodable bytes come as lone surrogates."""
-    return checked("".join(UNDECODABLE if "\ud800" <= c <= "\udfff" else c for c in argument))
+    """Make a row of a text from the command line, where undecodable bytes come as lone surrogates."""
+    return make_row("".join(UNDECODABLE if "\ud800" <= c <= "\udfff" else c for c in argument))
 
 
 @contextmanager
@@ -133,7 +132,7 @@ def _open(path: str | Path | IO[bytes], name: str) -> Iterator[IO[bytes]]:
 
 
 def _is_table(head: Sequence[str]) -> bool:
-    """Whether the first line says what parts cells, or names columns parted by tabs, one of them by a usual name."""
+    """Tell whether the first line says what parts cells, or names columns between tabs, one of them by a usual name."""
     first = next((line for line in head[:100] if line.strip()), "")
     if SEPARATOR.fullmatch(first):
         return True
@@ -142,11 +141,11 @@ def _is_table(head: Sequence[str]) -> bool:
 
 
 def _header(head: Sequence[str]) -> str:
-    """What the first line says, if most lines are parted by tabs and so may be a table."""
+    """Return what the first line says, if most lines are parted by tabs and so may be a table."""
     lines = [line for line in head[:100] if line.strip()]
     if len(lines) < 2 or "\t" not in lines[0].strip() or 2 * sum("\t" in line for line in lines) <= len(lines):
         return ""
-    return ", ".join(name[:NAME] for name in _names(head))
+    return ", ".join(name[:LONGEST_NAME] for name in _names(head))
 
 
 def _names(head: Sequence[str]) -> list[str]:
@@ -159,7 +158,7 @@ def _rows(decoded: Decoded) -> Iterator[list[Row]]:
     zeros: list[int] = []
     for lines in decoded.line_blocks():
         texts = [line.removesuffix("\r") for line in lines]
-        yield [checked(text) for text in texts] if decoded.undecodable else [Row(text) for text in texts]
+        yield [make_row(text) for text in texts] if decoded.undecodable else [Row(text) for text in texts]
         if decoded.zeros:
             zeros += [at for at, text in enumerate(texts, number + 1) if "\0" in text]
         number += len(texts)

@@ -18,7 +18,7 @@ PLACES = ("train", "validation", "test")  # a row's place is a position here
 
 
 def letters(text: str) -> str:
-    """What two copies of a text share: visible letters and digits, in NFKC and lower case."""
+    """Reduce a text to what its copies share: visible letters and digits, in NFKC and lower case."""
     return "".join(c for c in nfkc(visible(text)).lower() if c.isalnum())
 
 
@@ -35,15 +35,15 @@ class Key:
     @classmethod
     def of(cls, text: str) -> Key | None:
         """Return the key; None for a text without letters and digits."""
-        found = letters(text)
-        if not found:
+        characters = letters(text)
+        if not characters:
             return None
-        value = int.from_bytes(hashlib.sha1(found.encode()).digest())
+        value = int.from_bytes(hashlib.sha1(characters.encode()).digest())
         return cls(value >> 96, value % 100)
 
 
 @dataclass(frozen=True)
-class Kept:
+class FirstCopies:
     """Which rows stay ``(rows,)``, and how many went.
 
     ``conflicts`` counts the texts that stood under several labels; all of their rows went.
@@ -54,18 +54,18 @@ class Kept:
     conflicts: int
 
 
-def first_copies(bits: NDArray[np.uint64], labels: NDArray[Any]) -> Kept:
+def first_copies(bits: NDArray[np.uint64], labels: NDArray[Any]) -> FirstCopies:
     """Keep the first of rows with equal key bits ``(rows,)``; drop those that differ in label ``(rows,)`` alone."""
     _, first, owner = np.unique(bits, return_index=True, return_inverse=True)
     conflicting = np.zeros(len(first), dtype=np.bool_)
     conflicting[owner[labels != labels[first][owner]]] = True
     mask = np.zeros(len(bits), dtype=np.bool_)
     mask[first[~conflicting]] = True
-    return Kept(mask, len(bits) - len(first), int(conflicting.sum()))
+    return FirstCopies(mask, len(bits) - len(first), int(conflicting.sum()))
 
 
 def places(residues: NDArray[np.integer[Any]], *, test: float, validation: float) -> NDArray[np.uint8]:
-    """Position in `PLACES` of each row by its key's residue modulo 100; a larger share contains every smaller one.
+    """Find each row's position in `PLACES` by its key's residue modulo 100; larger shares contain the smaller ones.
 
     :param test: share of rows, a whole percentage.
     :param validation: likewise.
@@ -78,7 +78,7 @@ def places(residues: NDArray[np.integer[Any]], *, test: float, validation: float
 
 
 def places_in_order(corpora: NDArray[np.integer[Any]], *, test: float, validation: float) -> NDArray[np.uint8]:
-    """Position in `PLACES` of rows that follow each other, by their corpora ``(rows,)``.
+    """Find the position in `PLACES` of rows that follow each other, by their corpora ``(rows,)``.
 
     Each corpus is cut into three blocks: its beginning is for training, its end for the test, what lies between for
     validation. So no text of the test has neighbours in training, but at one seam.
@@ -86,18 +86,21 @@ def places_in_order(corpora: NDArray[np.integer[Any]], *, test: float, validatio
     :param test: share of each corpus's rows.
     :param validation: likewise; at least one row, where there are three.
     """
-    found = np.full(len(corpora), PLACES.index("train"), dtype=np.uint8)
+    positions = np.full(len(corpora), PLACES.index("train"), dtype=np.uint8)
     for corpus in np.unique(corpora):
         rows = np.flatnonzero(corpora == corpus)
         tested = len(rows) - round(test * len(rows))
         judged = tested - max(round(validation * len(rows)), int(len(rows) > 2))
-        found[rows[tested:]], found[rows[max(0, judged) : tested]] = PLACES.index("test"), PLACES.index("validation")
-    return found
+        positions[rows[tested:]], positions[rows[max(0, judged) : tested]] = (
+            PLACES.index("test"),
+            PLACES.index("validation"),
+        )
+    return positions
 
 
 @dataclass(frozen=True)
-class Deduplicated:
-    """Rows that differ in letters, in their first order, and how many went: see `Kept`."""
+class DistinctRows:
+    """Rows that differ in letters, in their first order, and how many went: see `FirstCopies`."""
 
     examples: list[Example]
     duplicates: int
@@ -105,14 +108,14 @@ class Deduplicated:
     empty: int
 
 
-def deduplicate(examples: Iterable[Example]) -> Deduplicated:
+def deduplicate(examples: Iterable[Example]) -> DistinctRows:
     """Keep the first of rows equal in letters; drop those that differ in label alone, and those without letters."""
-    found = list(examples)
-    keyed = [(example, key) for example in found if (key := Key.of(example.text))]
+    rows = list(examples)
+    keyed = [(example, key) for example in rows if (key := Key.of(example.text))]
     bits = np.array([key.bits for _, key in keyed], dtype=np.uint64)
-    kept = first_copies(bits, np.array([example.label for example, _ in keyed], dtype=object))
-    examples = [example for (example, _), stays in zip(keyed, kept.mask, strict=True) if stays]
-    return Deduplicated(examples, kept.duplicates, kept.conflicts, len(found) - len(keyed))
+    copies = first_copies(bits, np.array([example.label for example, _ in keyed], dtype=object))
+    examples = [example for (example, _), stays in zip(keyed, copies.mask, strict=True) if stays]
+    return DistinctRows(examples, copies.duplicates, copies.conflicts, len(rows) - len(keyed))
 
 
 @dataclass(frozen=True)
@@ -130,18 +133,18 @@ def split(examples: Iterable[Example], *, test: float = 0.2, validation: float =
     :param test: share of rows, a whole percentage.
     :param validation: likewise.
     """
-    found = list(examples)
-    keys = [Key.of(example.text) for example in found]
+    rows = list(examples)
+    keys = [Key.of(example.text) for example in rows]
     residues = np.array([key.residue if key else 0 for key in keys], dtype=np.int64)
     placed = places(residues, test=test, validation=validation)
     parts: dict[str, list[Example]] = {name: [] for name in PLACES}
-    for example, place in zip(found, placed.tolist(), strict=True):
+    for example, place in zip(rows, placed.tolist(), strict=True):
         parts[PLACES[place]].append(example)
     return Split(**parts)
 
 
 def fingerprint(rows: Iterable[Example | tuple[str, str]]) -> str:
-    """SHA-256 over texts and labels in order: which data a model was made from."""
+    """Compute the SHA-256 over texts and labels in order: which data a model was made from."""
     digest = hashlib.sha256()
     for text, label in _pairs(rows):
         digest.update(f"{text}\0{label}\n".encode("utf-8", "replace"))

@@ -40,7 +40,7 @@ class Tokens:
         return cls([token for document in documents for token in document], starts)
 
     def lists(self) -> list[list[str]]:
-        """One list of strings a document."""
+        """Return one list of strings a document."""
         units = self.units if not isinstance(self.units, np.ndarray) else [chr(c) for c in self.units.tolist()]
         bounds = self.starts.tolist()
         return [list(units[a:b]) for a, b in itertools.pairwise(bounds)]
@@ -77,13 +77,13 @@ class Ids:
     def sums(self, values: NDArray[Any]) -> NDArray[Any]:
         """Add up values ``(total,)`` within each document ``(size,)``, whatever stands in the others."""
         result = np.zeros(self.size, dtype=values.dtype)
-        there = np.diff(self.starts) > 0
-        if there.any():
-            result[there] = np.add.reduceat(values, self.starts[:-1][there])
+        filled = np.diff(self.starts) > 0
+        if filled.any():
+            result[filled] = np.add.reduceat(values, self.starts[:-1][filled])
         return result
 
     def rows(self) -> list[NDArray[np.int32]]:
-        """One array of ids a document, the shorter n-grams first."""
+        """Return one array of ids a document, the shorter n-grams first."""
         bounds = self.starts.tolist()
         parts = (self.grid[:, a:b] for a, b in itertools.pairwise(bounds))
         return [part[part != PAD] for part in parts]
@@ -96,7 +96,7 @@ class Ids:
         return Ids.of([r if len(r) <= length else np.concatenate([r[:head], r[len(r) - tail :]]) for r in self.rows()])
 
     def padded(self) -> tuple[Ints, NDArray[np.bool_]]:
-        """Ids ``(size, longest)`` padded on the right with `PAD`, and the mask, true at ids. At least one column."""
+        """Pad ids ``(size, longest)`` on the right with `PAD`, and mask them, true at ids. One column at least."""
         dense = self if len(self.grid) == 1 and self.grid.all() else Ids.of(self.rows())
         lengths = np.diff(dense.starts)
         mask = np.arange(max(1, lengths.max(initial=0))) < lengths[:, None]
@@ -143,15 +143,15 @@ class TableVocabulary:
             table = self._characters()
             flat = table[np.minimum(tokens.units, len(table) - 1)]
         else:
-            found = map(self._ids.get, tokens.units, itertools.repeat(UNKNOWN))
-            flat = np.fromiter(found, np.int32, len(tokens.units))
+            ids = map(self._ids.get, tokens.units, itertools.repeat(UNKNOWN))
+            flat = np.fromiter(ids, np.int32, len(tokens.units))
             if self.suffixes:
                 for at in np.flatnonzero(flat == UNKNOWN).tolist():
                     flat[at] = self._suffix(tokens.units[at])
         return Ids(flat[None, :], tokens.starts)
 
     def to_json(self) -> dict[str, Any]:
-        """Everything needed to make an equal one."""
+        """Return everything needed to make an equal one."""
         return {"kind": self.kind, "tokens": self.tokens} | ({"suffixes": True} if self.suffixes else {})
 
     def _suffix(self, token: str) -> int:
@@ -190,7 +190,7 @@ class HashVocabulary:
         return (1 << self.bits) + 1  # bucket b has id b + 1, as 0 is padding
 
     def encode(self, tokens: Tokens) -> Ids:
-        """Ids of all n-grams, none of which reaches into the next document."""
+        """Return the ids of all n-grams, none of which reaches into the next document."""
         hashes, starts = self._hash(tokens.units), tokens.starts
         if self.marks:
             hashes, starts = _marked(hashes, starts)
@@ -208,7 +208,7 @@ class HashVocabulary:
         return Ids(grid, starts)
 
     def to_json(self) -> dict[str, Any]:
-        """Everything needed to make an equal one."""
+        """Return everything needed to make an equal one."""
         return {"kind": self.kind, "bits": self.bits, "low": self.low, "high": self.high, "marks": self.marks}
 
     def _bucket(self, gram: NDArray[np.uint32]) -> NDArray[np.int32]:
@@ -245,7 +245,7 @@ def _marked(hashes: NDArray[np.uint32], starts: Ints) -> tuple[NDArray[np.uint32
 
 
 def dump_vocabulary(vocabulary: Vocabulary) -> bytes:
-    """JSON in UTF-8: a token may be a newline."""
+    """Write JSON in UTF-8: a token may be a newline."""
     return json.dumps(vocabulary.to_json(), ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
@@ -254,14 +254,14 @@ def load_vocabulary(data: bytes) -> Vocabulary:
 
     :raises ValueError: or KeyError or TypeError, if the data is something else.
     """
-    found = json.loads(data.decode("utf-8", "surrogatepass"))
-    if found["kind"] == HashVocabulary.kind:
-        if not all(type(found[name]) is int for name in ("bits", "low", "high")) or type(found["marks"]) is not bool:
+    config = json.loads(data.decode("utf-8", "surrogatepass"))
+    if config["kind"] == HashVocabulary.kind:
+        if not all(type(config[name]) is int for name in ("bits", "low", "high")) or type(config["marks"]) is not bool:
             raise ValueError("bits, low and high are whole numbers, marks is true or false")
-        return HashVocabulary(bits=found["bits"], low=found["low"], high=found["high"], marks=found["marks"])
-    if found["kind"] != TableVocabulary.kind:
-        raise ValueError(f"the kind of vocabulary {found['kind']!r:.40} is unknown")
-    tokens, suffixes = found["tokens"], found.get("suffixes", False)
+        return HashVocabulary(bits=config["bits"], low=config["low"], high=config["high"], marks=config["marks"])
+    if config["kind"] != TableVocabulary.kind:
+        raise ValueError(f"the kind of vocabulary {config['kind']!r:.40} is unknown")
+    tokens, suffixes = config["tokens"], config.get("suffixes", False)
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
         raise ValueError("tokens are texts")
     if type(suffixes) is not bool:

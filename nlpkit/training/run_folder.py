@@ -4,7 +4,7 @@ my-model.training/
   run.json         what was asked for: settings, corpora, threads
   corpus/          the texts, without copies, in their places
   members/NAME/    tokens as ids, vocabulary, the weights at the start
-  NAME.safetensors, NAME.pretraining.safetensors   the state of the loop
+  NAME.safetensors, NAME.language-model.safetensors   the state of the loop
   trained/NAME/    a member that is done, as it will stand in the model
   history.csv, curve.png
 """

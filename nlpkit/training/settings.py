@@ -9,13 +9,13 @@ from __future__ import annotations
 import copy
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_origin
 
 from nlpkit.errors import DataError, SettingError, nearest
-from nlpkit.plugins.options import Positive, Range, Share, Size, Weight, fault
+from nlpkit.plugins.options import Option, Positive, Range, Share, Size, Weight, options_of
 from nlpkit.plugins.registry import registry
 from nlpkit.tasks.base import Task
 from nlpkit.text.normalisation import Normaliser
@@ -315,30 +315,24 @@ def fill(kind: type[T], table: Mapping[str, Any], where: str) -> T:
 
     :raises SettingError: for a name that it does not have, or a value that does not fit.
     """
-    known = get_type_hints(kind, include_extras=True)
-    names = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
+    options = options_of(kind)
     values: dict[str, Any] = {}
     for name, value in table.items():
-        if name not in names:
-            raise SettingError(f"{where} has no setting {name!r}{nearest(name, names)}")
-        values[name] = _value(known[name], value, where, name)
-    if missing := [name for name, f in names.items() if name not in table and _required(f)]:
+        if name not in options:
+            raise SettingError(f"{where} has no setting {name!r}{nearest(name, options)}")
+        values[name] = _value(options[name], value, where)
+    if missing := [name for name, option in options.items() if name not in table and option.default is ...]:
         raise SettingError(f"{where} lacks {' and '.join(missing)}: a recipe says all of it")
     return kind(**values)
 
 
-def _value(wanted: Any, value: Any, where: str, name: str) -> Any:
+def _value(option: Option, value: Any, where: str) -> Any:
+    wanted: Any = option.annotation
     if is_dataclass(wanted) and not isinstance(value, wanted):  # type: ignore[arg-type]
-        return fill(wanted, _table(value, f"{where}: {name}"), f"{where}.{name}")  # type: ignore[arg-type]
-    if get_origin(wanted) is tuple and isinstance(value, list):
-        value = tuple(value)
-    if not (get_origin(wanted) is tuple and get_args(wanted)[0] is Any) and (wrong := fault(value, wanted)):
-        raise SettingError(f"{where}: {name} {wrong}")
-    return value
-
-
-def _required(setting: Field[Any]) -> bool:
-    return setting.default is MISSING and setting.default_factory is MISSING
+        return fill(wanted, _table(value, f"{where}: {option.name}"), f"{where}.{option.name}")  # type: ignore[arg-type]
+    if wrong := option.fault(value):
+        raise SettingError(f"{where}: {option.name} {wrong}")
+    return tuple(value) if get_origin(wanted) is tuple else value
 
 
 def _table(value: object, what: str) -> Mapping[str, Any]:
@@ -366,11 +360,7 @@ def check_component(kind: str, chosen: Mapping[str, Any], where: str) -> None:
         raise SettingError(f"{where}.{kind} has no name; there is: {', '.join(registry().names(kind))}")
     if not isinstance(chosen["name"], str):
         raise SettingError(f"{where}.{kind}: name wants a text, found {chosen['name']!r}")
-    component = registry().get(kind, chosen["name"])
-    known = component.options()
-    for option in chosen:
-        if option != "name" and option not in known:
-            raise SettingError(f"the {kind} {component.name!r} has no option {option!r}{nearest(option, known)}")
+    registry().get(kind, chosen["name"]).check({option: value for option, value in chosen.items() if option != "name"})
 
 
 def check_shares(test: float, validation: float) -> None:

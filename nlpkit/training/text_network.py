@@ -236,7 +236,7 @@ class TextNetwork(NetworkMember):
         return Comparison(difference, min(CHECKED, len(expected)), validation=outputs)
 
     def _learning(self) -> Generator[Event, None, tuple[nn.Module, Mapping[str, Rows]]]:
-        """What of the network learns, and the rows as it is shown them: as vectors where the embedding does not learn."""
+        """What of the network learns, and the rows as it sees them: as vectors where the embedding does not learn."""
         network = self.network
         if not getattr(network.embedding, "fixed", False):
             return network, self.rows

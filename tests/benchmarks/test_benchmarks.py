@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -123,6 +124,29 @@ def test_start(benchmark):
     shown = benchmark("start", "--runs", 1)
     assert shown.count("CPU s") == 7
     assert "score one sure review / import torch: 0." in shown
+
+
+@pytest.mark.train
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
+def test_golden(benchmark, capsys, tmp_path):
+    old, new = tmp_path / "old", tmp_path / "new"
+    benchmark("golden", "make", old, "--only", "sentiment-ngrams", "--rows", 24)
+    shutil.copytree(old, new)
+    assert benchmark("golden", "compare", old, new).endswith("\nthe same\n")
+    assert benchmark("golden", "read", old).endswith("\nthe same\n")
+    answers = new / "answers" / "sentiment-ngrams.jsonl"
+    answers.write_text(answers.read_text("utf-8").replace('"label":"positive"', '"label":"good"', 1), "utf-8")
+    digests = new / "digests.json"
+    digests.write_text(
+        digests.read_text("utf-8").replace('arrays.safetensors": "', 'arrays.safetensors": "0', 1), "utf-8"
+    )
+    with pytest.raises(SystemExit):
+        benchmark("golden", "compare", old, new)
+    shown = capsys.readouterr().out
+    assert "FAULT: weights: models.sentiment-ngrams.characters/arrays.safetensors was" in shown
+    assert "FAULT: weights of NEW, straight and resumed: sentiment-ngrams.characters/arrays.safetensors was" in shown
+    assert 'label was "positive", is "good"' in shown
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ import click
 import pytest
 
 from nlpkit import __version__
-from nlpkit.commands import cli
+from nlpkit.commands.main import cli
 
 
 def commands(group, path=()):

@@ -96,7 +96,7 @@ def test_without_a_name_strangers_are_tried(run, stranger):
 
 
 def test_without_strangers_it_says_so(run):
-    done = run("plugins", "check", environment={"NLPKIT_PLUGINS": "builtin"})
+    done = run("plugins", "check", environment={"NLPKIT_PLUGINS": "nlpkit-zh"})
     assert (done.returncode, done.stdout) == (0, b"")
     assert done.stderr.startswith(b"no plugin is there but what comes with nlpkit")
 
@@ -108,8 +108,8 @@ def test_a_plugin_that_does_not_load(run, stranger):
 
 
 def test_a_name_that_is_not_installed(run):
-    sentence = one_sentence(run("plugins", "check", "bulitin"), 2)
-    assert "no installed plugin is called 'bulitin'; did you mean 'builtin'" in sentence
+    sentence = one_sentence(run("plugins", "check", "nlpkit-hz"), 2)
+    assert "no installed plugin is called 'nlpkit-hz'; did you mean 'nlpkit-zh'" in sentence
 
 
 @pytest.mark.parametrize("assignment", ["size=3", "pieces.size", ".size=3", "pieces.=3"])

@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -51,8 +52,8 @@ def listed(run, environment):
 
 def test_ours_are_listed(run):
     found, warnings = listed(run, {})
-    assert {"char", "rjieba"} <= set(found["builtin"]["registers"]["tokenizer"])
-    assert (found["builtin"]["distribution"], found["builtin"]["error"], warnings) == ("nlpkit-zh", None, "")
+    assert {"char", "rjieba"} <= set(found["nlpkit-zh"]["registers"]["tokenizer"])
+    assert (found["nlpkit-zh"]["distribution"], found["nlpkit-zh"]["error"], warnings) == ("nlpkit-zh", None, "")
     assert "rjieba" in run("plugins", "list").stdout.decode()
 
 
@@ -88,7 +89,7 @@ def test_a_plugin_that_fails_to_import_is_named_and_kept_apart(run, stranger, ti
 def test_a_taken_name_names_both(run, stranger):
     found, warnings = listed(run, stranger(LETTERS.replace('"pairs"', '"char"')))
     assert found["stranger"]["registers"] == {}
-    assert "char" in found["builtin"]["registers"]["tokenizer"]
+    assert "char" in found["nlpkit-zh"]["registers"]["tokenizer"]
     for name in ("stranger 1.2", "'char'", "nlpkit-zh"):
         assert name in warnings
 
@@ -102,7 +103,79 @@ def test_a_misspelled_hook_is_named(run, stranger):
 def test_a_plugins_command_is_a_command(run, stranger):
     environment = stranger(COMMAND)
     assert run("hello", environment=environment).stdout == b"hello\n"
-    assert "Say hello." in run("--help", environment=environment).stdout.decode()
+    done = run("hello", environment=environment | {"NLPKIT_PLUGINS": ""})
+    assert done.returncode == 2
+    assert "No such command 'hello'" in done.stderr.decode()
+
+
+NAMED = """
+import sys
+print("imported", file=sys.stderr)
+import click
+from nlpkit.tasks.base import Task, Verb
+
+class Pairs:
+    config, files = {}, {}
+    def tokenize(self, text):
+        return [text[i : i + 2] for i in range(0, len(text), 2)]
+
+def pairs():
+    return Pairs()
+
+@click.command()
+def hello():
+    "Say hello."
+    click.echo("hello")
+
+verbs = (Verb(name="greet", command="stranger_plugin:hello"),)
+spans = Task(name="spans", about="Spans of texts.", model="m:M", run="r:R", measure="m:m", verbs=verbs, use="x")
+"""
+POINTS = {
+    "nlpkit.tokenizers": {"pairs": "stranger_plugin:pairs"},
+    "nlpkit.commands": {"hello": "stranger_plugin:hello"},
+    "nlpkit.tasks": {"spans": "stranger_plugin:spans"},
+}
+
+
+def test_help_shows_strangers_names_and_imports_none(run, stranger):
+    environment = stranger(NAMED, named=POINTS)
+    stranger(NAMED, name="older")
+    done = run("--help", environment=environment)
+    shown = done.stdout.decode()
+    assert done.stderr == b""
+    for name in ("hello", "spans"):
+        assert re.search(rf"^  {name} +from stranger 1\.2$", shown, re.MULTILINE)
+    assert "Public corpora" in shown
+    assert shown.rstrip().endswith("`nlpkit plugins list` shows what older may add.")
+
+
+def test_a_strangers_name_is_imported_when_it_is_wanted(run, stranger, tiny_model):
+    environment = stranger(NAMED, named=POINTS)
+    assert run("sentiment", "score", "-t", "好", "-m", tiny_model, environment=environment).stderr == b""
+    done = run("hello", environment=environment)
+    assert (done.stdout, done.stderr) == (b"hello\n", b"imported\n")
+    assert run("spans", "greet", environment=environment).stdout == b"hello\n"
+    assert "Spans of texts." in run("spans", "--help", environment=environment).stdout.decode()
+    found, warnings = listed(run, environment)
+    assert found["stranger"]["registers"] == {"tokenizer": ["pairs"], "command": ["hello"], "task": ["spans"]}
+    assert warnings == "imported\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        (BROKEN, "ModuleNotFoundError: No module named 'a_module_that_is_not_there'"),
+        ("raise SystemExit(3)", "SystemExit: 3"),
+        ("hello = print", "the command 'hello' needs a click.Command, was: <built-in function print>"),
+    ],
+)
+def test_a_name_that_does_not_work_is_one_sentence(run, stranger, source, sentence):
+    environment = stranger(source, named={"nlpkit.commands": {"hello": "stranger_plugin:hello"}})
+    told = one_sentence(run("hello", environment=environment), 1)
+    assert told == f"Error: the command 'hello' of stranger 1.2 does not work: {sentence}\n"
+    assert listed(run, environment)[1] == f"Warning: the plugin stranger 1.2 does not work: {sentence}\n"
+    told = one_sentence(run("--help", environment=environment | {"NLPKIT_STRICT_PLUGINS": "1"}), 1)
+    assert sentence in told
 
 
 def test_two_plugins_of_one_distribution_are_listed_apart(run, stranger):
@@ -119,26 +192,21 @@ def test_a_lost_model_of_a_plugin_hides_no_other(run, stranger):
 
 
 @pytest.mark.parametrize("source", ["raise SystemExit(3)\n", "import sys\nsys.exit('not here')\n"])
-def test_a_plugin_that_exits_at_import_is_kept_apart(run, stranger, tiny_model, source):
-    done = run("sentiment", "score", "-t", "好", "-m", tiny_model, environment=stranger(source))
-    assert done.returncode == 0
-    assert json.loads(done.stdout)["label"] == "positive"
-    assert done.stderr.startswith(b"Warning: the plugin stranger 1.2 does not work: SystemExit")
-    assert done.stderr.count(b"\n") == 1
+def test_a_plugin_that_exits_at_import_is_kept_apart(run, stranger, source):
+    found, warnings = listed(run, stranger(source))
+    assert found["nlpkit-zh"]["error"] is None
+    assert warnings.startswith("Warning: the plugin stranger 1.2 does not work: SystemExit")
+    assert warnings.count("\n") == 1
 
 
-def test_what_a_plugin_prints_at_import_is_not_among_results(run, stranger, tiny_model):
-    done = run(
-        "sentiment", "score", "-t", "好", "-m", tiny_model, environment=stranger('print("hello there")\n' + LETTERS)
-    )
-    assert json.loads(done.stdout)["label"] == "positive"
-    assert done.stderr == b"hello there\n"
+def test_what_a_plugin_prints_at_import_is_not_among_results(run, stranger):
+    _, warnings = listed(run, stranger('print("hello there")\n' + LETTERS))
+    assert warnings == "hello there\n"
 
 
-def test_what_a_hook_prints_is_not_among_results(run, stranger, tiny_model):
+def test_what_a_hook_prints_is_not_among_results(run, stranger):
     loud = LETTERS.replace('    register("pairs"', '    print("hello there")\n    register("pairs"')
-    done = run("sentiment", "score", "-t", "好", "-m", tiny_model, environment=stranger(loud))
-    assert json.loads(done.stdout)["label"] == "positive"
+    assert listed(run, stranger(loud))[1] == "hello there\n"
 
 
 def test_a_taken_command_leaves_its_plugin_out_whole(run, stranger, tiny_model):
@@ -187,7 +255,7 @@ def test_a_plugin_that_goes_with_this_nlpkit_works(run, stranger):
         {"NLPKIT_DISABLE_PLUGINS": "Strange.R"},
         {"NLPKIT_DISABLE_PLUGINS": "point"},
         {"NLPKIT_PLUGINS": ""},
-        {"NLPKIT_PLUGINS": "builtin"},
+        {"NLPKIT_PLUGINS": "nlpkit-zh"},
     ],
 )
 def test_a_plugin_that_is_left_out_is_listed_as_such_and_explained(run, stranger, choice):
@@ -198,7 +266,7 @@ def test_a_plugin_that_is_left_out_is_listed_as_such_and_explained(run, stranger
     assert [found[point]["left_out"] for point in points] == [variable] * len(points)
     assert found["point"]["error"] is None
     assert "point" not in warnings
-    assert found["builtin"]["registers"]
+    assert found["nlpkit-zh"]["registers"]
     assert f"left out by {variable}" in run("plugins", "list", environment=environment).stdout.decode()
 
 
@@ -283,7 +351,7 @@ def test_one_entry_point_name_in_two_distributions(run, stranger):
 def test_a_copy_of_our_entry_point_takes_nothing_from_us(run, stranger):
     environment = stranger(LETTERS, name="a-copy")
     point = Path(environment["PYTHONPATH"]) / "a-copy-1.2.dist-info" / "entry_points.txt"
-    point.write_text("[nlpkit]\nbuiltin = nlpkit.components\n")
+    point.write_text("[nlpkit.tokenizers]\nchar = nlpkit.components.tokenizers:char\n")
     done = run("plugins", "list", "--format", "json", environment=environment)
     found = {p["distribution"]: p for p in json.loads(done.stdout)}
     assert "char" in found["nlpkit-zh"]["registers"]["tokenizer"]
@@ -311,7 +379,7 @@ HEAVY = ("gensim", "transformers", "tokenizers", "torch", "numpy", "scipy", "onn
 LIGHT = """
 import sys
 sys.argv = ["nlpkit", *sys.argv[1:]]
-from nlpkit.commands import main
+from nlpkit.commands.main import main
 try:
     main()
 except SystemExit as stop:
@@ -331,4 +399,4 @@ def test_with_all_plugins_nothing_heavy_is_imported(clean_environment, arguments
 def test_a_plugins_bounds_cost_no_start(stranger, clean_environment):
     environment = clean_environment | needing(stranger(LETTERS), "nlpkit-zh[train]<9,>=0.1")
     report = "\nassert 'packaging' not in sys.modules and 'nlpkit.testing' not in sys.modules"
-    subprocess.run([sys.executable, "-c", LIGHT + report, "plugins", "list"], env=environment, check=True)
+    subprocess.run([sys.executable, "-c", LIGHT + report, "--help"], env=environment, check=True)

@@ -197,7 +197,7 @@ def test_a_file_that_is_missing_or_cannot_be_read_is_a_fault_of_the_data(run, tm
 def test_click_looks_at_no_file_before_we_do(options):
     import click
 
-    from nlpkit.commands import cli
+    from nlpkit.commands.main import cli
 
     def parameters(command):
         yield from command.params

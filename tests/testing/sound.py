@@ -1,14 +1,13 @@
 """A plugin that keeps every promise: something of each kind, as small as can be."""
 
 from nlpkit import hookimpl
+from nlpkit.plugins.options import Size
 
 
 class Runs:
     """Runs of characters, of which some words are kept whole."""
 
     def __init__(self, size, kept):
-        if size < 1:
-            raise ValueError(f"size must be at least 1, was: {size}")
         self.config, self.files = {"size": size}, {"kept.txt": kept}
         self._kept = kept.decode().split()
 
@@ -33,8 +32,6 @@ class Decoder:
 
 class Output:
     def __init__(self, size):
-        if size < 1:
-            raise ValueError(f"size must be at least 1, was: {size}")
         self.config = {"size": size}
 
     def layer(self, *, input_dim, words, inputs):
@@ -46,23 +43,23 @@ class Output:
         return Decoder(arrays)
 
 
-def runs(*, size: int = 2, kept: str | None = None, files: dict[str, bytes] | None = None):
+def runs(*, size: Size = 2, kept: str | None = None, files: dict[str, bytes] | None = None):
     return Runs(size, (kept or "质量").encode() if files is None else files["kept.txt"])
 
 
-def table(*, dim: int = 8, frozen: bool = False):
+def table(*, dim: Size = 8, frozen: bool = False):
     from tests.testing.sound_layers import Table
 
     return Table(dim=dim, frozen=frozen)
 
 
-def forwards(*, input_dim: int, hidden: int = 8):
+def forwards(*, input_dim: int, hidden: Size = 8):
     from tests.testing.sound_layers import Forwards
 
     return Forwards(input_dim=input_dim, hidden=hidden)
 
 
-def words(*, size: int = 16):
+def words(*, size: Size = 16):
     return Output(size)
 
 

@@ -6,15 +6,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from nlpkit.plugins.options import positive, switch
 from nlpkit.text.vocabulary import TableVocabulary
 
 
 class Table(nn.Module):
     def __init__(self, *, dim=8, frozen=False):
         super().__init__()
-        positive(dim=dim)
-        switch(frozen=frozen)
         self.config, self.dim = {"dim": dim, "frozen": frozen}, dim
 
     def fit(self, documents, labels):

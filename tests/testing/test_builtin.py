@@ -4,7 +4,7 @@ import pytest
 
 from nlpkit.testing import CheckError, NotChecked, checks, installed, subjects
 
-SUBJECTS = subjects(installed("builtin"))
+SUBJECTS = subjects(installed("nlpkit-zh"))
 TRIED = [(subject, check) for subject in SUBJECTS for check in checks(subject.kind)]
 ELSEWHERE = {  # tests/training exports these on real rows, and torch takes seconds for each
     "embedding ngrams",

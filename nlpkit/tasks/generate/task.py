@@ -19,8 +19,8 @@ GENERATE = Task(
     shorthand=True,
     use="nlpkit generate --prompt 衣服",
     recipes="nlpkit.tasks.generate:recipes",
-    recipes_about="""A text is a line, or a cell of a column. Of texts that follow each other (training.shuffle=false, or
-    a file that is one long line) all stay, in order.
+    recipes_about="""A text is a line, or a cell of a column. Of texts that follow each other (training.shuffle=false,
+    or a file that is one long line) all stay, in order.
 
     \b
     nlpkit generate train reviews.txt -o mine

@@ -20,7 +20,7 @@ from nlpkit.tasks.sentiment.member import Classifier
 from nlpkit.tasks.sentiment.metrics import Answers, ClassMetrics, measure_answers, neglected
 from nlpkit.tasks.sentiment.model import DECIMALS, SentimentModel
 from nlpkit.tasks.sentiment.settings import SentimentSettings
-from nlpkit.text.corpus import Example, renamed
+from nlpkit.text.corpus import Example, rename
 from nlpkit.text.evidence import Evidence, EvidenceCount
 from nlpkit.text.labels import alike, rename_options
 from nlpkit.text.split import PLACES
@@ -164,7 +164,7 @@ def _rename(
 
     :raises DataError: at their end, if neither an old nor a new name stands anywhere: nobody meant that.
     """
-    yield from renamed(rows, names)
+    yield from rename(rows, names)
     labels = {label for of_corpus in counts.values() for label in of_corpus}
     if names and labels and labels.isdisjoint({*names, *names.values()}):
         first = next(iter(names))

@@ -1,19 +1,22 @@
-"""The tokenizer ``wordpiece`` and the embedding ``bert``; light, as it is imported at every start of nlpkit."""
+"""The tokenizer ``wordpiece`` and the embedding ``bert``; light, as nlpkit imports it to read its options."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
-from nlpkit import hookimpl
 from nlpkit.errors import MissingExtra
+from nlpkit.plugins.options import Range
 
 if TYPE_CHECKING:
     from nlpkit.plugins.base import BatchTokenizer, Embedding
-    from nlpkit.plugins.hookspecs import RegisterComponent
+
+Longest: TypeAlias = Annotated[int, Range(3)]  # two marks count
 
 
-def wordpiece(*, model: str | None = None, longest: int = 512, files: dict[str, bytes] | None = None) -> BatchTokenizer:
+def wordpiece(
+    *, model: str | None = None, longest: Longest = 512, files: dict[str, bytes] | None = None
+) -> BatchTokenizer:
     """Word pieces as BERT reads them, between its two marks (https://arxiv.org/abs/1810.04805).
 
     :param model: folder of a BERT, or its name on the Hugging Face hub.
@@ -41,15 +44,3 @@ def bert(
             raise
         raise MissingExtra(error.name, "train", "the embedding bert", "nlpkit-zh-bert") from error
     return BertEmbedding(model=model, frozen=frozen, layer=layer, architecture=architecture)
-
-
-@hookimpl
-def nlpkit_register_tokenizers(register: RegisterComponent) -> None:
-    """Register the tokenizer."""
-    register("wordpiece", wordpiece)
-
-
-@hookimpl
-def nlpkit_register_embeddings(register: RegisterComponent) -> None:
-    """Register the embedding."""
-    register("bert", bert)

@@ -9,7 +9,6 @@ from typing import Any, Self
 import torch
 from huggingface_hub.errors import StrictDataclassError
 from nlpkit.errors import DataError, SettingError
-from nlpkit.plugins.options import switch
 from nlpkit.text.vocabulary import TableVocabulary, Vocabulary
 from safetensors import SafetensorError
 from torch import Tensor, nn
@@ -42,7 +41,6 @@ class BertEmbedding(nn.Module):
 
     def __init__(self, *, model: str | None, frozen: bool, layer: int, architecture: Mapping[str, Any] | None) -> None:
         super().__init__()
-        switch(frozen=frozen)
         self._folder: Path | None = None
         if architecture is None:
             self._folder = locate(model, WHOLE)
@@ -139,7 +137,7 @@ def _config(architecture: Mapping[str, Any], layer: int) -> BertConfig:
     except StrictDataclassError as error:
         raise ValueError(" ".join(str(error).split())) from error
     layers = config.num_hidden_layers
-    if not isinstance(layer, int) or isinstance(layer, bool) or not -layers - 1 <= layer <= layers:
+    if not -layers - 1 <= layer <= layers:
         raise ValueError(
             f"layer must be in [{-layers - 1}, {layers}], as the model has {layers} layers, was: {layer!r}"
         )

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from nlpkit.errors import DataError, SettingError
-from nlpkit.plugins.options import positive
 from nlpkit.text.vocabulary import Tokens
 from tokenizers import Encoding, Tokenizer
 from tokenizers.models import WordPiece
@@ -35,7 +34,6 @@ class WordpieceTokenizer:
     embeddings = ("bert", "trainable")
 
     def __init__(self, files: dict[str, bytes], *, longest: int) -> None:
-        _check(longest)
         if TOKENIZER not in files:
             raise ValueError(f"the files that were kept lack {TOKENIZER}")
         self.config: dict[str, Any] = {"longest": longest}
@@ -74,7 +72,6 @@ def read(model: str | None, longest: int) -> Tokenizer:
     :raises SettingError: if the model has less than ``longest`` positions.
     :raises DataError: if the folder has no tokenizer, or a damaged one.
     """
-    _check(longest)
     folder = locate(model, DESCRIBED)
     if (folder / CONFIG).is_file() and longest > (positions := read_config(folder)["max_position_embeddings"]):
         raise SettingError(f"longest is {longest}, but {folder} has {positions} positions: set longest={positions}")
@@ -112,12 +109,6 @@ def dump(tokenizer: Tokenizer) -> dict[str, bytes]:
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return {TOKENIZER: tokenizer.to_str().encode()}
-
-
-def _check(longest: int) -> None:
-    positive(longest=longest)
-    if longest <= MARKS:
-        raise ValueError(f"longest must be at least {MARKS + 1}, as two marks count, was: {longest}")
 
 
 def _read_whole(path: Path) -> Tokenizer:

@@ -14,7 +14,7 @@ PLUGIN = Path(__file__).resolve().parent.parent
 SAMPLES = PLUGIN.parent.parent / "corpora" / "samples"
 HEAVY = ("torch", "transformers", "tokenizers", "huggingface_hub", "numpy", "safetensors")
 WITHOUT = "import sys; sys.modules.update(torch=None, transformers=None)\n"
-RUN = f"{WITHOUT}from nlpkit.commands import main\nmain()"
+RUN = f"{WITHOUT}from nlpkit.commands.main import main\nmain()"
 MAKE = "from nlpkit.plugins.registry import registry\nmade = registry().get({!r}, {!r}).create({!r})\n"
 
 

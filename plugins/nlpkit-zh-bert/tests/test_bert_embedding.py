@@ -174,11 +174,11 @@ def test_it_says_nothing_while_all_is_well(tmp_path, capfd):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"frozen": "no"}, "frozen must be true or false"),
+        ({"frozen": "no"}, "frozen wants true or false"),
         ({"layer": 3}, r"layer must be in \[-3, 2\], as the model has 2 layers, was: 3"),
         ({"layer": -4}, "layer must be in"),
-        ({"layer": True}, "layer must be in"),
-        ({"layer": "last"}, "layer must be in"),
+        ({"layer": True}, "layer wants a whole number"),
+        ({"layer": "last"}, "layer wants a whole number"),
         ({"architecture": SHAPE}, "architecture is for a saved model: give model alone"),
     ],
 )

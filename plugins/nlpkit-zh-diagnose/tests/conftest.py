@@ -46,7 +46,7 @@ def salaries(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., object]:
     """Run ``nlpkit diagnose`` as a shell would, but in this process: a new one would import torch each time."""
-    from nlpkit.commands import main
+    from nlpkit.commands.main import main
 
     before = signal.getsignal(signal.SIGTERM)
 

@@ -22,7 +22,7 @@ NAMES = [task.name for task in TASKS]
 HEAVY = ("torch", "matplotlib", "onnxruntime", "safetensors")
 LIGHT = f"""
 import sys
-from nlpkit.commands import main
+from nlpkit.commands.main import main
 try:
     main()
 finally:

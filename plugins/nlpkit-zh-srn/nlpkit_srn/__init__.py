@@ -1,17 +1,16 @@
-"""The encoder ``srn``, Elman's simple recurrent network; light, as it is imported at every start of nlpkit."""
+"""The encoder ``srn``, Elman's simple recurrent network; light, as nlpkit imports it to read its options."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from nlpkit import hookimpl
+from nlpkit.plugins.options import Size
 
 if TYPE_CHECKING:
     from nlpkit.plugins.base import Encoder
-    from nlpkit.plugins.hookspecs import RegisterComponent
 
 
-def srn(*, input_dim: int, hidden: int = 64, nonlinearity: str = "tanh") -> Encoder:
+def srn(*, input_dim: int, hidden: Size = 64, nonlinearity: Literal["tanh", "relu"] = "tanh") -> Encoder:
     """A simple recurrent network, read forwards (Elman 1990, https://doi.org/10.1207/s15516709cog1402_1).
 
     :param hidden: numbers in a state.
@@ -20,9 +19,3 @@ def srn(*, input_dim: int, hidden: int = 64, nonlinearity: str = "tanh") -> Enco
     from nlpkit_srn.layer import SimpleRecurrentEncoder  # torch: only training pays for it
 
     return SimpleRecurrentEncoder(input_dim=input_dim, hidden=hidden, nonlinearity=nonlinearity)
-
-
-@hookimpl
-def nlpkit_register_encoders(register: RegisterComponent) -> None:
-    """Register the encoder."""
-    register("srn", srn)

@@ -18,10 +18,6 @@ class SimpleRecurrentEncoder(nn.Module):
 
     def __init__(self, *, input_dim: int, hidden: int, nonlinearity: str) -> None:
         super().__init__()
-        if not isinstance(hidden, int) or hidden < 1:
-            raise ValueError(f"hidden must be a whole number of at least 1, was: {hidden!r}")
-        if nonlinearity not in NONLINEARITIES:
-            raise ValueError(f"nonlinearity must be tanh or relu, was: {nonlinearity!r}")
         self.config: dict[str, Any] = {"hidden": hidden, "nonlinearity": nonlinearity}
         self.output_dim = hidden
         self.inward = nn.Linear(input_dim, hidden)  # W and b

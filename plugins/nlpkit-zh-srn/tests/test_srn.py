@@ -95,9 +95,9 @@ def test_a_row_read_in_parts_is_one_row(time, data):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"hidden": 0}, "hidden must be a whole number of at least 1, was: 0"),
-        ({"hidden": "many"}, "hidden must be a whole number of at least 1, was: 'many'"),
-        ({"nonlinearity": "cosine"}, "nonlinearity must be tanh or relu, was: 'cosine'"),
+        ({"hidden": 0}, "hidden must be at least 1, was: 0"),
+        ({"hidden": "many"}, "hidden wants a whole number, found 'many'"),
+        ({"nonlinearity": "cosine"}, "nonlinearity cannot be 'cosine'; there is: tanh, relu"),
         ({"layers": 2}, "has no option 'layers'"),
     ],
 )

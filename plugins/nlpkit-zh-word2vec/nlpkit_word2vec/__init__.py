@@ -1,31 +1,29 @@
-"""The embedding ``word2vec`` and the commands ``vectors``; light, as it is imported at every start of nlpkit."""
+"""The embedding ``word2vec`` and the commands ``vectors``; light, as nlpkit imports it to read its options."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from nlpkit import hookimpl
+from nlpkit.plugins.options import Count, Share, Size
 
 if TYPE_CHECKING:
-    import click
     from nlpkit.plugins.base import Embedding
-    from nlpkit.plugins.hookspecs import RegisterComponent
     from nlpkit.text.normalisation import Normaliser
 
 
 def word2vec(
     *,
-    dim: int | None = None,
+    dim: Size | None = None,
     vectors: str | None = None,
-    extra: int | str = 0,
+    extra: Count | Literal["all"] = 0,
     frozen: bool = True,
-    dropout: float = 0.0,
-    min_count: int = 5,
-    window: int = 5,
+    dropout: Share = 0.0,
+    min_count: Size = 5,
+    window: Size = 5,
     sg: bool = False,
-    negative: int = 5,
-    epochs: int = 5,
-    seed: int | None = None,
+    negative: Size = 5,
+    epochs: Size = 5,
+    seed: Count | None = None,
     normaliser: Normaliser | None = None,
 ) -> Embedding:
     """Vectors from a file, or fitted to the training texts by word2vec (https://arxiv.org/abs/1301.3781).
@@ -50,17 +48,3 @@ def word2vec(
     return Word2VecEmbedding(
         dim=dim, vectors=vectors, extra=extra, frozen=frozen, dropout=dropout, normaliser=normaliser, **fitting
     )
-
-
-@hookimpl
-def nlpkit_register_embeddings(register: RegisterComponent) -> None:
-    """Register the embedding."""
-    register("word2vec", word2vec)
-
-
-@hookimpl
-def nlpkit_register_commands(cli: click.Group) -> None:
-    """Add ``nlpkit vectors``."""
-    from nlpkit_word2vec.commands import vectors  # only the shell needs click
-
-    cli.add_command(vectors)

@@ -7,14 +7,13 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from nlpkit.components.embedding_layers import TokenDropout
 from nlpkit.components.vectors import First
 from nlpkit.errors import DataError, SettingError
-from nlpkit.plugins.options import switch
 from nlpkit.text.normalisation import Normaliser
 from nlpkit.text.vocabulary import PAD, UNKNOWN, TableVocabulary, Vocabulary
 from numpy.typing import NDArray
@@ -25,7 +24,6 @@ from nlpkit_word2vec.settings import SEEDS, Fitting
 
 DIM = 200
 RARE = 10  # one word in so many, the rarest, stands for those that are not known
-ALL = "all"
 
 
 class Word2VecEmbedding(nn.Module):
@@ -43,7 +41,7 @@ class Word2VecEmbedding(nn.Module):
         *,
         dim: int | None,
         vectors: str | None,
-        extra: int | str,
+        extra: int | Literal["all"],
         frozen: bool,
         dropout: float,
         seed: int | None,
@@ -51,8 +49,7 @@ class Word2VecEmbedding(nn.Module):
         **fitting: Any,
     ) -> None:
         super().__init__()
-        switch(frozen=frozen)
-        self._extra = _limit(extra)
+        self._extra = sys.maxsize if isinstance(extra, str) else extra
         self._file = (
             None if vectors is None else open_vectors(vectors, dim, normaliser)
         )  # a saved model must never name a path
@@ -117,14 +114,6 @@ class Word2VecEmbedding(nn.Module):
             self.table.weight[UNKNOWN] = torch.from_numpy(unknown)
             self.table.weight[UNKNOWN + 1 :] = torch.from_numpy(vectors)
         return vocabulary
-
-
-def _limit(extra: int | str) -> int:
-    if extra == ALL:
-        return sys.maxsize
-    if not isinstance(extra, int) or isinstance(extra, bool) or extra < 0:
-        raise ValueError(f"extra must be a number of words of at least 0, or {ALL!r}, was: {extra!r}")
-    return extra
 
 
 def _counts(documents: Iterable[Sequence[str]]) -> Mapping[str, int]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nlpkit.plugins.options import positive, switch
-
 SEEDS = 1 << 32
 
 
@@ -31,8 +29,5 @@ class Fitting:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        positive(dim=self.dim, min_count=self.min_count, window=self.window)
-        positive(negative=self.negative, epochs=self.epochs)
-        switch(sg=self.sg)
-        if not isinstance(self.seed, int) or not 0 <= self.seed < SEEDS:
-            raise ValueError(f"seed must be a whole number of at least 0 and below 2**32, was: {self.seed!r}")
+        if self.seed >= SEEDS:
+            raise ValueError(f"seed must be below 2**32, was: {self.seed!r}")

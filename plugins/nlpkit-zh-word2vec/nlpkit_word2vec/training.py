@@ -10,7 +10,7 @@ from pathlib import Path
 from nlpkit.model.members import tokenize
 from nlpkit.plugins.base import Tokenizer
 from nlpkit.plugins.registry import registry
-from nlpkit.text.catalogue import texts_of
+from nlpkit.text.catalogue import examples_of
 from nlpkit.text.corpus import Faults
 from nlpkit.text.normalisation import Normaliser
 from nlpkit.text.vocabulary import Tokens
@@ -21,14 +21,14 @@ from nlpkit.training.storage import BLOCK, StoredTokens, store_tokens
 class Source:
     """Texts behind arguments of the shell, and what cuts them into words.
 
-    :param corpora: files, folders or names of the catalogue; see `nlpkit.text.catalogue.texts_of`.
+    :param corpora: files, folders or names of the catalogue; see `nlpkit.text.catalogue.examples_of`.
     :param tokenizer: its name.
     :param faults: how many rows were left out, and why.
     """
 
     corpora: Sequence[str]
     tokenizer: str = "rjieba"
-    text_column: str | None = None
+    column: str | None = None
     encoding: str | None = None
     faults: Faults = field(default_factory=Faults)
 
@@ -50,7 +50,7 @@ class Source:
 
     def _texts(self) -> Iterator[str]:
         for corpus in self.corpora:
-            found = texts_of(corpus, text_column=self.text_column, encoding=self.encoding, faults=self.faults)
+            found = examples_of(corpus, answer=None, column=self.column, encoding=self.encoding, faults=self.faults)
             yield from (example.text for example in found)
 
 

@@ -7,7 +7,7 @@ import sys
 import click
 import numpy as np
 import pytest
-from nlpkit.commands import cli
+from nlpkit.commands.main import cli
 from nlpkit.errors import DataError, DataWarning, SettingError
 
 from nlpkit_word2vec.files import BinaryVectorFile, open_vectors, write_vectors
@@ -165,7 +165,7 @@ def test_a_model_of_gensims_is_refused(run, write):
 @pytest.mark.parametrize("arguments", [["--help"], ["vectors", "--help"], ["vectors", "train", "--help"]])
 def test_help_is_light(arguments):
     program = (
-        "import sys\nfrom nlpkit.commands import cli\n"
+        "import sys\nfrom nlpkit.commands.main import cli\n"
         f"cli.main({arguments!r}, standalone_mode=False)\n"
         f"print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
     )
@@ -176,7 +176,7 @@ def test_help_is_light(arguments):
 
 def test_near_needs_neither_gensim_nor_torch(file):
     program = (
-        "import sys\nfrom nlpkit.commands import cli\n"
+        "import sys\nfrom nlpkit.commands.main import cli\n"
         f"cli.main(['vectors', 'near', '质量', '--vectors', {str(file)!r}], standalone_mode=False)\n"
         "assert not {'gensim', 'torch', 'scipy'} & set(sys.modules)"
     )

@@ -200,11 +200,11 @@ def test_config_rebuilds_it_and_names_no_path(file):
     [
         ({"dim": 0}, "dim must be at least 1"),
         ({"window": 0}, "window must be at least 1"),
-        ({"extra": "some"}, "extra must be a number of words of at least 0, or 'all', was: 'some'"),
-        ({"extra": -1}, "extra must be"),
-        ({"frozen": "no"}, "frozen must be true or false"),
-        ({"sg": 1}, "sg must be true or false"),
-        ({"seed": -1}, "seed must be"),
+        ({"extra": "some"}, "extra wants a whole number or 'all', found 'some'"),
+        ({"extra": -1}, "extra must not be negative"),
+        ({"frozen": "no"}, "frozen wants true or false"),
+        ({"sg": 1}, "sg wants true or false"),
+        ({"seed": -1}, "seed must not be negative"),
         ({"dropout": 1.0}, "dropout must be"),
     ],
 )

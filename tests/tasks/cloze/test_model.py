@@ -129,7 +129,7 @@ def test_members_that_are_none_are_damage(members):
 
 @pytest.mark.parametrize("tokenizer", [None, {}, component("rjieba", hmm="yes"), component("rjieba", hmm=1)])
 def test_a_tokenizer_that_is_none_is_one_sentence(tokenizer):
-    with pytest.raises((BundleError, SettingError), match=r"damaged: config\.json|hmm must be true or false, was: "):
+    with pytest.raises((BundleError, SettingError), match=r"damaged: config\.json|hmm wants true or false, found "):
         model(cloze_files(tokenizer=tokenizer)).fill(["很__"])
 
 

@@ -97,7 +97,7 @@ def test_other_encoders_and_weights(tmp_path, texts, encoder, weights):
 def test_a_run_that_is_closed_again_and_again_comes_to_the_same_files(tmp_path, texts, monkeypatch):
     """Of texts that are shuffled and focused, and of a book whose pieces stay together."""
     focused = made("training.focus=[0.3, 0.8]")
-    monkeypatch.setattr(continuous, "LONG", 300)
+    monkeypatch.setattr(continuous, "LONG_LINE", 300)
     texts = [*texts, Example("他听说天地日月，山水火风。" * 50, "", "book.txt")]
     events = list(train(GENERATE, texts, focused, tmp_path / "whole" / "m"))
     steps, attempts = len(the(Step, events)), 0

@@ -10,7 +10,7 @@ import nlpkit
 from nlpkit.errors import BundleError, SettingError
 from nlpkit.model.bundle import Bundle
 from nlpkit.tasks.sentiment.model import BLOCK, Score, SentimentModel
-from nlpkit.text.row import LONGEST
+from nlpkit.text.row import LONGEST_TEXT
 from tests.tiny import component, model_files, sample, stage, table_member
 
 SIMPLE = model_files()
@@ -251,7 +251,7 @@ def test_one_text_is_not_taken_for_many(reviews, one):
 
 def test_a_text_too_long_for_memory_has_a_reason(tiny_model):
     model = SentimentModel.load(tiny_model)
-    long = "好" * (LONGEST + 1)
+    long = "好" * (LONGEST_TEXT + 1)
     scores = model.score([long, "好", long[1:]])
     assert [score.reason for score in scores] == ["too long: 1,000,001 characters, 1,000,000 are the most", None, None]
     assert [score.label for score in scores] == [None, "positive", "positive"]

@@ -207,7 +207,10 @@ FAULTS = [
     (["--set", "head.pooling=median"], 2, "no pooling 'median'"),
     (["--set", "training.pretrain=1"], 2, "training.pretrain"),
     (["--encoder", "gru", "--set", "encoder.hidden=0"], 2, "hidden must be at least 1, was: 0"),
-    (["--encoder", "gru", "--set", "encoder.hidden=many"], 2, "hidden must be a whole number, was: 'many'"),
+    (["--encoder", "gru", "--set", "encoder.hidden=many"], 2, "hidden wants a whole number, found 'many'"),
+    (["--set", "embedding.dim=1.5"], 2, "the embedding 'trainable': dim wants a whole number, found 1.5"),
+    (["--set", "embedding.dim=true"], 2, "the embedding 'trainable': dim wants a whole number, found True"),
+    (["--set", "embedding.dim=abc"], 2, "the embedding 'trainable': dim wants a whole number, found 'abc'"),
     (["--encoder", "gru", "--set", "encoder.dropout=2"], 2, "dropout must be in [0, 1), was: 2"),
     (["--encoder", "gru", "--set", "encoder.hiden=8"], 2, "no option 'hiden'; did you mean 'hidden'"),
     (["--encoder", "gru", "--set", "encoder.norm=lyer"], 2, "did you mean 'layer'"),
@@ -216,7 +219,7 @@ FAULTS = [
     (["--label", "1"], 2, "--label expects FOUND=NAME"),
     (["--encoding", "utf-9"], 2, "utf-9"),
     (["--samples", "nowhere.txt"], 1, "nowhere.txt"),
-    (["--text-column", "words"], 1, "no column 'words'"),
+    (["--column", "words"], 1, "no column 'words'"),
     (["--label-column", "stars"], 1, "no column 'stars'"),
     (["--label", "1=", "--label", "0="], 1, "at least two labels, found: no labelled rows"),
     (["--label", "1=0"], 1, "at least two labels, found: only the label '0'"),
@@ -356,8 +359,7 @@ def test_what_torch_cannot_export_runs_through_torch(run, train, stranger, corpu
     (tmp_path / "site" / "torch.py").write_text('raise ImportError("no torch here")\n')
     done = run(*score, environment=environment)
     assert (done.returncode, done.stdout) == (1, b"")
-    warning, error = done.stderr.decode().splitlines()
-    assert "the plugin stranger 1.2 does not work" in warning  # it imports torch too
+    (error,) = done.stderr.decode().splitlines()
     assert error.startswith("Error: ")
     assert "pip install '.[train]' in a clone" in error
 
@@ -606,7 +608,7 @@ def test_an_unfinished_run_is_gone_on_with_or_begun_anew(begin, train, corpus, u
         ((corpus, *QUICK[:-2], "--set", "seed=3", "--resume"), 2, "seed was 0, is 3"),
         ((corpus, *first[3:], "--resume", "--no-weights"), 2, "keep_weights was true, is false"),
         ((corpus, *first[3:], "--resume", "--threads", "2"), 2, "threads was 1, is 2"),
-        ((corpus, *first[3:], "--resume", "--text-column", "text"), 2, 'text_column was null, is "text"'),
+        ((corpus, *first[3:], "--resume", "--column", "text"), 2, 'column was null, is "text"'),
     ]
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     for arguments, code, sentence in refused:

@@ -1,0 +1,67 @@
+"""An example of a corpus, and what is wrong with the rows that make none."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from nlpkit.text.line_numbers import MOST_NAMED, Lines
+
+NO_LABEL = "no label"
+
+
+@dataclass(slots=True)  # not frozen: that would make a million of them take three times as long
+class Example:
+    """A labelled text and the file that it came from."""
+
+    text: str
+    label: str
+    corpus: str = ""
+    group: str = ""
+
+
+class Faults(Counter[str]):
+    """How many rows were left out for each reason, and where the first of them stand.
+
+    >>> faults = Faults()
+    >>> faults.add("no label", "a.csv", 3)
+    >>> faults.add("no label", "a.csv", 17)
+    >>> str(faults)
+    '2 no label (a.csv, lines 3 and 17)'
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.places: dict[str, dict[str, Lines]] = {}  # the first files of each reason
+        self.no_labels: Counter[str] = Counter()  # words that were taken for none: ``nan``, ``null``
+
+    def add(self, reason: str, file: str, line: int = 0, label: str | None = None) -> None:
+        """Count a row; line 0 means the whole file.
+
+        :param label: what stood for its label.
+        """
+        self[reason] += 1
+        if reason == NO_LABEL and label and label.strip():
+            self.no_labels[label.strip()] += 1
+        files = self.places.setdefault(reason, {})
+        if file in files or len(files) < MOST_NAMED:
+            lines = files.setdefault(file, Lines())
+            if line:
+                lines.add(line)
+
+    def __str__(self) -> str:
+        return ", ".join(f"{count:,} {reason}{self._where(reason)}" for reason, count in self.most_common())
+
+    def _where(self, reason: str) -> str:
+        files = self.places.get(reason, {})
+        places = [f"{file}, {lines}" if lines else file for file, lines in files.items()]
+        more = self[reason] - sum(len(lines) or 1 for lines in files.values())
+        return f" ({'; '.join(places + [f'and {more:,} more'] * (more > 0))})" if places else ""
+
+
+def rename(examples: Iterable[Example], names: Mapping[str, str]) -> Iterator[Example]:
+    """Put examples under the labels that ``names`` gives theirs; one renamed to nothing is left out."""
+    for e in examples:
+        if label := names.get(e.label, e.label):
+            yield Example(e.text, label, e.corpus, e.group)

@@ -1,0 +1,90 @@
+"""Reads the rows of a table, or the objects of JSON, by the columns that hold their text, answer and group."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+
+from nlpkit.errors import DataWarning
+from nlpkit.text.decoding import Decoded
+from nlpkit.text.encodings import UNDECODABLE
+from nlpkit.text.json_rows import NO_OBJECT, JsonRows, Object, as_json, as_written, value
+from nlpkit.text.judging import Candidate, Content, Query, confirm_labels
+from nlpkit.text.records import TABLES, Records, column_position, suffix_of
+from nlpkit.text.row import UNDECODED, Row
+from nlpkit.text.rows import TEXT_COLUMNS
+
+
+def read_table(decoded: Decoded, query: Query) -> Content:
+    """Read a table with a header."""
+    records, name = Records(decoded), decoded.name
+    header = records.header
+    text = column_position(name, header, query.column, TEXT_COLUMNS, "--column")
+    answer = group = None
+    if query.answer:
+        answer = column_position(name, header, query.label_column, query.answer_columns, "--label-column")
+    elif not query.named_columns and suffix_of(name) not in TABLES:
+        what = f"the first line is taken for a header, and only the column {header[text]!r} is read"
+        warnings.warn(f"{name}: {what}", DataWarning, stacklevel=2)
+    if query.group_column:
+        group = column_position(name, header, query.group_column, (), "--by")
+    rows = _of_records(itertools.chain.from_iterable(records.blocks(text)), header, text, answer, group)
+    if answer is None:
+        return Content(name, rows, header[text])
+    if not query.label_column:
+        read_as = f"a table with the labels in {header[answer]!r}"
+        remedy = "say which column holds them by --label-column"
+        rows = confirm_labels(rows, name, query, read_as=read_as, remedy=remedy)
+    return Content(name, rows, header[text], header[answer])
+
+
+def _of_records(
+    rows: Iterable[Row], header: Sequence[str], text: int, answer: int | None, group: int | None
+) -> Iterator[Candidate]:
+    """Find headers among the rows, too, as ``cat a.csv b.csv`` leaves them."""
+    judged = range(len(header)) if answer is None else (text, answer)
+    names, word = {at: _bare(header[at]) for at in judged}, _bare(header[text])
+    for row in rows:
+        cells = row.cells
+        if word in row.text and len(header) > 1 and all(_bare(cells[at]) == name for at, name in names.items()):
+            yield row.line, row.text, None, "", "repeated header"
+        else:
+            written = None if answer is None else cells[answer]
+            yield row.line, row.text, written, "" if group is None else cells[group], row.fault
+
+
+def _bare(cell: str) -> str:
+    return cell.strip("\ufeff \t")
+
+
+def read_json(decoded: Decoded, query: Query) -> Content:
+    """Read objects of JSON."""
+    objects = JsonRows(decoded)
+    answer = group = None
+    text = objects.field(query.column, TEXT_COLUMNS, "--column")
+    if query.answer:
+        answer = objects.field(query.label_column, query.answer_columns, "--label-column")
+    if query.group_column:
+        group = objects.field(query.group_column, (), "--by")
+    rows = _of_objects(objects, text, answer, group, query)
+    if answer and not query.label_column:
+        read_as, remedy = f"JSON with the labels in {answer!r}", "say which key holds them by --label-column"
+        rows = confirm_labels(rows, decoded.name, query, read_as=read_as, remedy=remedy)
+    return Content(decoded.name, rows, text, answer)
+
+
+def _of_objects(
+    objects: Iterable[Object], text: str, answer: str | None, group: str | None, query: Query
+) -> Iterator[Candidate]:
+    as_answer = as_json if query.answer == "json" else as_written
+    for number, written, fields in objects:
+        undecoded = UNDECODED if UNDECODABLE in written else None
+        if fields is None:
+            yield number, "", None, "", undecoded or NO_OBJECT
+            continue
+        of_text = as_written(value(fields, text))
+        of_answer = as_answer(value(fields, answer)) if answer else ""
+        of_group = as_written(value(fields, group)) if group else ""
+        fault = "nested label" if of_answer is None and query.answer == "label" else undecoded
+        yield number, of_text or "", of_answer, of_group or "", "nested text" if of_text is None else fault

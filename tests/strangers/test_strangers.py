@@ -1,0 +1,157 @@
+"""Two tasks of strangers, one folder each: all that ours can, they can, without a line in nlpkit."""
+
+import json
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.training.processes import Running
+
+pytestmark = pytest.mark.train
+HERE = Path(__file__).parent
+SITES = {"ratings": "RATINGS", "spans": "SPANS"}
+VERB = {"ratings": ["predict", "--text"], "spans": ["tag"]}
+GOOD, BAD, THINGS = ("很好", "不错", "喜欢"), ("很差", "破了", "难用"), ("衣服", "手机", "酒店", "早餐", "快递", "颜色")
+
+
+def install(name, site):
+    """Leave a stranger's package as pip would."""
+    shutil.copytree(HERE / name / f"nlpkit_{name}", site / f"nlpkit_{name}")
+    information = site / f"zh_{name}-1.2.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: zh-{name}\nVersion: 1.2\n")
+    points = f"[nlpkit.tasks]\n{name} = nlpkit_{name}:{SITES[name]}\n"
+    (information / "entry_points.txt").write_text(points)
+
+
+def write_rows(name, path):
+    """Write rows that can be learnt from."""
+    draw, lines = random.Random(0), []
+    for number in range(240):
+        thing, good = draw.choice(THINGS), bool(number % 2)
+        text = f"{thing}{draw.choice(GOOD if good else BAD)}，{draw.choice(THINGS)}也是{number}"
+        spans = [[0, 2, "thing"], [text.index("，") + 1, text.index("，") + 3, "thing"]]
+        lines.append(
+            {"text": text, "stars": 4.5 if good else 1.5} if name == "ratings" else {"text": text, "spans": spans}
+        )
+    path.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
+
+
+@pytest.fixture(scope="module", params=sorted(SITES))
+def task(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def place(task, tmp_path_factory):
+    """A folder with the stranger's package, rows, and a model that was trained on them."""
+    folder = tmp_path_factory.mktemp(task)
+    (folder / "site").mkdir()
+    install(task, folder / "site")
+    write_rows(task, folder / "rows.jsonl")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def shell(place, nlpkit_command, clean_environment):
+    environment = clean_environment | {"PYTHONPATH": str(place / "site")}
+
+    def call(*arguments, code=0):
+        done = subprocess.run(
+            [nlpkit_command, *map(str, arguments)], capture_output=True, env=environment, cwd=place, check=False
+        )
+        assert done.returncode == code, done.stderr.decode()
+        assert b"Traceback" not in done.stderr
+        return done.stdout.decode(), done.stderr.decode()
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def model(task, place, shell):
+    shell(task, "train", "rows.jsonl", "-o", "mine")
+    return place / "mine"
+
+
+def test_help_names_it(task, shell):
+    assert task in shell("--help")[0]
+    assert "train" in shell(task, "--help")[0]
+
+
+def test_it_answers_rows_in_every_format(task, model, shell):
+    verb = VERB[task]
+    found = [
+        json.loads(line)
+        for line in shell(task, *verb, "衣服很好", "--model", model, "--format", "jsonl")[0].splitlines()
+    ]
+    assert len(found) == 1
+    assert found[0]["reason"] is None
+    assert shell(task, verb[0], "--file", "rows.jsonl", "--model", model, "--format", "csv")[0].count("\n") == 241
+    assert shell(task, *verb, "衣服很好", "--model", model, "--format", "table")[0].strip()
+
+
+def test_it_learns(task, model, shell):
+    figures = json.loads(shell(task, "evaluate", "rows.jsonl", "--model", model, "--format", "json")[0])["all"]
+    assert figures["error"] < 1.5 if task == "ratings" else figures["recall"] > 0.5
+
+
+def test_what_comes_with_a_run_comes_with_it(task, model, shell):
+    config = json.loads((model / "config.json").read_text())
+    assert config["task"] == task
+    assert config["members"][0]["history"]
+    assert (model / "history.csv").read_text().count("\n") >= 2
+    assert f"nlpkit {task}" in (model / "README.md").read_text()
+    assert shell("models", "check", model)[0] == f"{model}: ok\n"
+    assert "SHA-256" in shell("models", "show", model)[0]
+
+
+def test_a_dry_run_shows_what_would_be(task, shell, place):
+    told = shell(task, "train", "rows.jsonl", "--dry-run")[0]
+    assert "parameters" in told
+    assert not (place / "rows").exists()
+
+
+def test_settings_are_checked_before_rows_are_read(task, shell):
+    _, told = shell(task, "train", "no-such-file.jsonl", "-o", "x", "--set", "training.epochs=many", code=2)
+    assert "epochs wants a whole number, found 'many'" in told
+    _, told = shell(task, "train", "no-such-file.jsonl", "-o", "x", "--set", "embedding.dim=1.5", code=2)
+    assert "dim wants a whole number, found 1.5" in told
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(task, place, shell, model):
+    environment = {"PYTHONPATH": str(place / "site")}
+    run = Running(
+        task,
+        "train",
+        place / "rows.jsonl",
+        "-o",
+        place / "killed",
+        "--save-every",
+        0,
+        folder=place,
+        environment=environment,
+    )
+    state = place / "killed.training"
+    run.until(lambda: list(state.glob("*.safetensors")))
+    run.abandon()
+    assert not (place / "killed").exists()
+    shell(task, "train", "-o", "killed", "--resume")
+    for path in sorted(model.rglob("*.safetensors")):
+        assert (place / "killed" / path.relative_to(model)).read_bytes() == path.read_bytes()
+
+
+def test_the_library_opens_it(model, place, clean_environment):
+    program = "import sys, nlpkit; print(nlpkit.load(sys.argv[1]).check())"
+    environment = clean_environment | {"PYTHONPATH": str(place / "site")}
+    done = subprocess.run([sys.executable, "-c", program, str(model)], capture_output=True, env=environment, check=True)
+    assert done.stdout == b"[]\n"
+
+
+def test_without_the_plugin_its_model_names_what_is_lacking(model, run):
+    done = run("models", "check", model)
+    assert done.returncode == 1
+    assert b"there is no task" in done.stderr
