@@ -8,7 +8,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from nlpkit.commands.options import options_of_dataclass, renames
+from nlpkit.commands.options import OWN, options_of_dataclass, renames
 from nlpkit.errors import SettingError
 from nlpkit.plugins.options import Count, Range, Share, Size
 
@@ -40,7 +40,8 @@ def say(*arguments):
     command = click.Command("told", params=params, callback=lambda **said: heard.update(said))
     done = CliRunner().invoke(command, list(arguments))
     assert names == list(Told.__dataclass_fields__)
-    return (Told(**heard) if heard else None), done
+    told = {name.removeprefix(OWN): value for name, value in heard.items()}
+    return (Told(**told) if told else None), done
 
 
 def test_without_a_word_all_are_the_defaults():

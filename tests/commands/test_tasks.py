@@ -3,7 +3,7 @@
 import click
 import pytest
 
-from nlpkit.commands import cli
+from nlpkit.commands.main import cli
 from nlpkit.commands.tasks import group
 from nlpkit.plugins.registry import registry
 from nlpkit.tasks.base import Task, resolve
