@@ -1,18 +1,14 @@
 """A tiny cloze model made by hand: each token before and behind a blank adds to the logit of each word."""
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
 import pytest
-from nlpkit.tasks.cloze.counting import CountSettings, count_ngrams
 from safetensors.numpy import save
 
-from nlpkit.components.tokenizers import rjieba
 from nlpkit.tasks.cloze.blanks import Blank
-from nlpkit.text.normalisation import Normaliser
 from nlpkit.text.vocabulary import TableVocabulary, dump_vocabulary
 from tests.tiny import component, stage
 
@@ -137,18 +133,3 @@ TEXTS = [
     "发货速度很快，值得推荐",
     "发货很快，质量不错",
 ]
-
-
-def counted_files(**config: object) -> dict[str, bytes]:
-    """All files of a model that is nothing but counts of a few texts."""
-    tokenizer, normaliser = rjieba(), Normaliser()
-    documents = [tokenizer.tokenize(normaliser(text)) for text in TEXTS]
-    counted = Counter(token for document in documents for token in document if token.isalpha())
-    answers = dict(counted.most_common())
-    vocabulary = TableVocabulary.count(documents, min_count=1, max_size=99)
-    arrays = count_ngrams(documents, None, vocabulary, list(answers), CountSettings(min_count=1))
-    entry = {"name": "counts", "kind": "counts", "runtime": "counts", "config": {}}
-    files = {"counts/vocabulary.json": dump_vocabulary(vocabulary), "counts/arrays.safetensors": save(arrays)}
-    told = {"words": list(answers), "counts": list(answers.values())}
-    tokens = {"tokenizer": component("rjieba", hmm=True)}
-    return cloze_files((entry, files), **tokens, **config) | {"answers.json": json.dumps(told).encode()}
