@@ -7,8 +7,8 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from nlpkit.errors import SettingError  # noqa: E402
-from nlpkit.model.network import Head  # noqa: E402
 from nlpkit.model.head_settings import POOLINGS, HeadSettings  # noqa: E402
+from nlpkit.model.network import Head  # noqa: E402
 
 pytestmark = pytest.mark.train
 LENGTHS = [4, 1, 0, 6]

@@ -41,7 +41,7 @@ class Deciding(torch.nn.Module):
         self.config, self.output_dim = {"dropout": dropout}, 6
         self.layer, self.dropout = torch.nn.Linear(input_dim, 6), torch.nn.Dropout(dropout)
 
-    def forward(self, vectors: Any, mask: Any, state: Any = None) -> tuple[Any, Any]:
+    def forward(self, vectors: Any, mask: Any, state: Any = None) -> tuple[Any, Any]:  # noqa: ARG002
         states = self.dropout(self.layer(vectors)).cumsum(1)
         states = states if state is None else states + state[0][:, None]
         return (states / 2 if float(states.detach().abs().max()) > 1e6 else states), (states[:, -1],)

@@ -13,10 +13,10 @@ torch = pytest.importorskip("torch")
 from nlpkit.errors import NlpkitError  # noqa: E402
 from nlpkit.tasks.sentiment.objective import Classification  # noqa: E402
 from nlpkit.tasks.sentiment.pretraining import Pretraining, pretraining_settings  # noqa: E402
+from nlpkit.tasks.sentiment.settings import ClassifierTraining  # noqa: E402
 from nlpkit.training.checkpoint import Checkpoint, State  # noqa: E402
 from nlpkit.training.loop import Diverged, Epoch, Resumed, Step, Validation, fit  # noqa: E402
 from nlpkit.training.optimizer import rate  # noqa: E402
-from nlpkit.tasks.sentiment.settings import ClassifierTraining  # noqa: E402
 from tests.training.networks import classification, network, rows, weights  # noqa: E402
 
 pytestmark = pytest.mark.train

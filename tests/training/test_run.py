@@ -1,6 +1,5 @@
 """What is the same in the runs of all tasks: resumed, broken off, refused, saved with samples and a card."""
 
-import json
 import sys
 
 import pytest

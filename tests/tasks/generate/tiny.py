@@ -8,8 +8,9 @@ from safetensors.numpy import save
 from nlpkit.model.bundle import ARRAYS, CONFIG, FORMAT, SAMPLES, VOCABULARY, Bundle, dump_json
 from nlpkit.model.mixing import Stage
 from nlpkit.tasks.generate.characters import characters
-from nlpkit.tasks.generate.kneser_ney import NgramSettings, ngram_arrays
+from nlpkit.tasks.generate.kneser_ney import ngram_arrays
 from nlpkit.tasks.generate.model import GenerationModel
+from nlpkit.tasks.generate.settings import NgramSettings
 from nlpkit.text.normalisation import Normaliser
 from nlpkit.text.vocabulary import TableVocabulary, dump_vocabulary
 
@@ -29,8 +30,9 @@ def bundle(name="tiny-chars", texts=TEXTS, **changes):
     tokens = characters(Normaliser(**AS_IT_IS).batch(texts))
     vocabulary = TableVocabulary.count(tokens.lists(), min_count=1, max_size=1000)
     ids = vocabulary.encode(tokens).grid[0]
-    made = NgramSettings(order=5, min_count=1)
-    entry = {"name": "ngrams", "kind": "ngrams", "runtime": "ngrams", "config": asdict(made)}
+    made = NgramSettings(name="ngrams", order=5, min_count=1)
+    config = {name: value for name, value in asdict(made).items() if name != "name"}
+    entry = {"name": "ngrams", "kind": "ngrams", "runtime": "ngrams", "config": config}
     config = {"format": FORMAT, "nlpkit": "0", "task": "generate", "normalisation": AS_IT_IS, "members": [entry]}
     files = {
         CONFIG: dump_json({**config, "stages": [asdict(Stage((1.0,)))], **changes}),

@@ -5,13 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlpkit.tasks.sentiment.metrics import Answers, Metrics, Neglect, corpus_names, groups, measure, metrics, neglected
+from nlpkit.tasks.sentiment.metrics import Answers, ClassMetrics, Neglect, measure_answers, neglected
 from nlpkit.tasks.sentiment.model import Score
-from nlpkit.text.corpus import Example
 
 
 def score(label, probability=0.8):
     return Score(None, None, None, "empty") if label is None else Score(label, probability, {})
+
+
+def measure(truth, scores, labels):
+    return measure_answers(Answers.of(truth, scores, labels), labels)
 
 
 def test_figures_of_a_small_table():
@@ -56,12 +59,14 @@ def test_figures_agree_with_the_confusion(rows):
 def test_arrays_of_answers_say_what_rows_of_scores_say(rows):
     truth, scores = [t for t, *_ in rows], [score(a, p) for _, a, p in rows]
     answers = Answers.of(truth, scores, list("abc"))
-    assert metrics(answers, list("abc")) == measure(truth, scores, list("abc"))
+    assert measure_answers(answers, list("abc")) == measure(truth, scores, list("abc"))
     assert ["abc"[i] for i in answers.truth] == truth
     assert [None if i < 0 else "abc"[i] for i in answers.found] == [a for _, a, _ in rows]
     anything = answers.probability.copy()
     anything[answers.found < 0] = 0.9  # where there is no answer its probability says nothing
-    assert metrics(Answers(answers.truth, answers.found, anything), list("abc")) == metrics(answers, list("abc"))
+    assert measure_answers(Answers(answers.truth, answers.found, anything), list("abc")) == measure_answers(
+        answers, list("abc")
+    )
 
 
 @given(pairs, st.data())
@@ -71,14 +76,14 @@ def test_some_rows_of_the_answers_are_those_rows(rows, data):
     whole, part = (
         Answers.of([t for t, *_ in which], [score(a, p) for _, a, p in which], list("abc")) for which in (rows, some)
     )
-    assert metrics(whole[chosen], list("abc")) == metrics(part, list("abc"))
+    assert measure_answers(whole[chosen], list("abc")) == measure_answers(part, list("abc"))
 
 
 def test_small_integers_of_many_rows_do_not_overflow():
     size = 200
     labels = [str(i) for i in range(size)]
     truth = np.arange(size, dtype=np.uint8)
-    found = metrics(Answers(truth, truth.astype(np.int16), np.ones(size)), labels)
+    found = measure_answers(Answers(truth, truth.astype(np.int16), np.ones(size)), labels)
     assert (found.accuracy, found.macro_f1, found.calibration_error) == (1, 1, 0)
 
 
@@ -86,70 +91,11 @@ def test_calibration_by_hand():
     truth = np.zeros(5, dtype=np.int64)
     found, sure = np.array([0, 0, 1, 0, -1]), np.array([0.95, 1.0, 0.95, 0.55, 0.0])
     gap = abs(2 - (0.95 + 1 + 0.95)) + abs(1 - 0.55)  # two bins; 1.0 is in the last
-    assert metrics(Answers(truth, found, sure), ["a", "b"]).calibration_error == pytest.approx(gap / 4)
-
-
-def test_corpora_are_called_by_their_last_part_where_that_is_enough():
-    assert corpus_names(["d/a.csv"]) == corpus_names([]) == {}
-    assert corpus_names(["d/a.csv", "b.csv", "d/a.csv"]) == {"d/a.csv": "a.csv", "b.csv": "b.csv"}
-    assert corpus_names(["d/a.csv", "e/a.csv"]) == {"d/a.csv": "d/a.csv", "e/a.csv": "e/a.csv"}
-    assert corpus_names(["all", "b"]) == {"all": "corpus all", "b": "b"}
-
-
-@given(st.lists(st.sampled_from(["all", "a", "d/a", "d/all", "corpus all", "d/corpus all", "b"]), max_size=7))
-def test_no_two_corpora_are_called_the_same(corpora):
-    found = corpus_names(corpora)
-    assert found.keys() == (set(corpora) if len(set(corpora)) > 1 else set())
-    assert len({*found.values(), "all"}) == len(found) + 1
-
-
-def grouped(*rows):
-    """Groups of rows given as corpus or (corpus, group)."""
-    return groups([Example("好", "a", *((row,) if isinstance(row, str) else row)) for row in rows])
-
-
-def test_one_corpus_has_no_group_of_its_own():
-    assert grouped("d/a.csv", "d/a.csv") == {"all": [0, 1]}
-    assert grouped() == {"all": []}
-
-
-def test_corpora_go_by_their_last_part():
-    assert grouped("d/a.csv", "b.csv", "d/a.csv") == {"all": [0, 1, 2], "a.csv": [0, 2], "b.csv": [1]}
-
-
-def test_corpora_of_one_name_go_by_their_paths():
-    found = grouped("d/a.csv", "e/a.csv", "b.csv")
-    assert found == {"all": [0, 1, 2], "d/a.csv": [0], "e/a.csv": [1], "b.csv": [2]}
-
-
-def test_a_corpus_called_all_is_not_all_rows():
-    assert grouped("d/all", "b") == {"all": [0, 1], "d/all": [0], "b": [1]}
-
-
-def test_groups_of_rows():
-    assert grouped(("a", "x"), ("a", "y"), ("a", ""), ("a", "x")) == {"all": [0, 1, 2, 3], "x": [0, 3], "y": [1]}
-
-
-def test_groups_called_like_something_else_say_that_they_are_groups():
-    found = grouped(("d/a", "all"), ("d/b", "a"), ("d/b", "x"))
-    assert found == {"all": [0, 1, 2], "a": [0], "b": [1, 2], "group all": [0], "group a": [1], "x": [2]}
-
-
-names = st.sampled_from(["all", "a", "b", "d/a", "d/all", "group a", "group all", ""])
-
-
-@given(st.lists(st.tuples(names, names), max_size=8))
-def test_no_row_is_counted_twice_in_a_group(rows):
-    found = grouped(*rows)
-    assert found["all"] == list(range(len(rows)))
-    assert all(len(set(positions)) == len(positions) for positions in found.values())
-    corpora = {corpus for corpus, _ in rows}
-    kinds = {group for _, group in rows if group}
-    assert len(found) == 1 + (len(corpora) if len(corpora) > 1 else 0) + len(kinds)
+    assert measure_answers(Answers(truth, found, sure), ["a", "b"]).calibration_error == pytest.approx(gap / 4)
 
 
 def confused(*rows):
-    return Metrics(sum(map(sum, rows)), 0.0, 0.0, 0.0, 0, ("bad", "ok"), tuple((*row, 0) for row in rows))
+    return ClassMetrics(sum(map(sum, rows)), 0.0, 0.0, 0.0, 0, ("bad", "ok"), tuple((*row, 0) for row in rows))
 
 
 RARE = {"bad": 20, "ok": 80}

@@ -10,9 +10,9 @@ torch = pytest.importorskip("torch")
 from torch.nn import functional  # noqa: E402
 
 from nlpkit.tasks.sentiment.objective import Classification, balanced, divergence, row_losses  # noqa: E402
+from nlpkit.tasks.sentiment.settings import ClassifierTraining  # noqa: E402
 from nlpkit.training.batching import Rows, logits_of  # noqa: E402
 from nlpkit.training.loop import fit  # noqa: E402
-from nlpkit.tasks.sentiment.settings import ClassifierTraining  # noqa: E402
 from tests.training.networks import classification, network, rows  # noqa: E402
 
 pytestmark = pytest.mark.train

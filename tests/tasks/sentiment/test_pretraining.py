@@ -5,14 +5,14 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from nlpkit.errors import SettingError  # noqa: E402
+from nlpkit.model.head_settings import HeadSettings  # noqa: E402
 from nlpkit.model.network import Head, Network  # noqa: E402
 from nlpkit.plugins.registry import registry  # noqa: E402
 from nlpkit.tasks.sentiment.pretraining import Pretraining, pretraining_settings  # noqa: E402
+from nlpkit.tasks.sentiment.settings import ClassifierTraining  # noqa: E402
 from nlpkit.text.vocabulary import Tokens  # noqa: E402
 from nlpkit.training.batching import Rows  # noqa: E402
 from nlpkit.training.loop import Epoch, fit  # noqa: E402
-from nlpkit.model.head_settings import HeadSettings
-from nlpkit.tasks.sentiment.settings import ClassifierTraining  # noqa: E402
 
 pytestmark = pytest.mark.train
 DOCUMENTS = [list("甲乙丙丁戊己"), list("丙丁戊己甲乙"), list("戊己甲乙丙丁")] * 20
