@@ -173,7 +173,7 @@ class SoftmaxDecoder(WordDecoder):
 
 
 def _sums_of_bytes(zeros: NDArray[Any], ones: NDArray[Any]) -> NDArray[np.float32]:
-    """What each byte at each place of a code adds to its sum ``(n, places, 256)``; an even number of places."""
+    """Compute what each byte at each place of a code adds to its sum ``(n, places, 256)``; an even number of places."""
     n, bits = zeros.shape
     places = -(-bits // 16) * 2
     numbers = np.zeros((n, 2, places * 8), dtype=np.float32)

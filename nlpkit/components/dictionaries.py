@@ -139,7 +139,7 @@ def parse_dictionary(text: str, name: str) -> UserDictionary:
 
 
 def kept_text(data: bytes) -> str:
-    """The text of a dictionary as models keep it.
+    """Return the text of a dictionary as models keep it.
 
     :raises DataError: if the bytes are not UTF-8.
     """
@@ -197,14 +197,14 @@ def _may_be_more(line: str) -> bool:
 
 
 def _unquoted(field: str) -> str:
-    """A field without the quotes that CSV puts around it."""
+    """Strip a field of the quotes that CSV puts around it."""
     if len(field) > 2 and field[0] == field[-1] == '"':
         return field[1:-1].replace('""', '"').strip()
     return field
 
 
 def _entry(line: str, where: str) -> tuple[Entry, bool]:
-    """What a line says, and whether that is beyond doubt."""
+    """Return what a line says, and whether that is beyond doubt."""
     for separator, pattern in _SEPARATORS.items():
         fields = [_unquoted(field.strip()) for field in pattern.split(line)]
         while len(fields) > 1 and not fields[-1]:

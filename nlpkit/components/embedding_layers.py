@@ -75,7 +75,7 @@ class TrainableEmbedding(nn.Module):
         return self.token_dropout(self.table(ids), mask)  # type: ignore[no-any-return]
 
     def vectors(self) -> Tensor:
-        """The vector of every id ``(ids, dim)``."""
+        """Return the vector of every id ``(ids, dim)``."""
         return self.table.weight
 
     def lookup(self, ids: Tensor) -> Tensor:
@@ -156,7 +156,7 @@ class SpelledEmbedding(nn.Module):
         return self.table(ids) + inside + outside / 2  # type: ignore[no-any-return]
 
     def vectors(self) -> Tensor:
-        """The vector of every id ``(ids, dim)``."""
+        """Return the vector of every id ``(ids, dim)``."""
         return self.lookup(torch.arange(len(self.spelling)))
 
 
@@ -217,7 +217,7 @@ class NgramEmbedding(nn.Module):
         return self.token_dropout(self.table(ids) * self.scale[ids], mask)  # type: ignore[no-any-return]
 
     def vectors(self) -> Tensor:
-        """The vector of every id ``(ids, dim)``."""
+        """Return the vector of every id ``(ids, dim)``."""
         return self.table.weight * self.scale
 
 

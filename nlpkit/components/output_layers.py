@@ -45,7 +45,7 @@ class WordSample(nn.Module):
         self.chances.copy_(seen**SKEW / (seen**SKEW).sum())
 
     def over(self, *, exact: bool) -> WordSample | None:
-        """What a softmax is over: itself, or None for all words; of more than `ALL` it is itself either way."""
+        """Return what a softmax is over: itself, or None for all words; of more than `ALL` it is itself either way."""
         return None if exact and len(self.chances) <= ALL else self
 
     def draw(self, targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -104,7 +104,7 @@ class SoftmaxLayer(nn.Module):
         return word_loss(self(features), self._rows, self.bias, targets, self.sample.over(exact=exact))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """The table ``(words, dim)`` as one byte a number, a scale a word, and the biases ``(words,)``."""
+        """Return the table ``(words, dim)`` as one byte a number, a scale a word, and the biases ``(words,)``."""
         table = self._rows(torch.arange(len(self.bias))).detach().numpy()
         scale = np.maximum(np.abs(table).max(1, keepdims=True), 1e-12) / 127
         stored = {"table": np.round(table / scale).astype(np.int8), "scale": scale.astype(np.float32)}
@@ -186,7 +186,7 @@ class CodeLayer(nn.Module):
         return self.codes[words].to(self.bias.dtype) * (2 * SCALE) - SCALE
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """The codes, packed, and a bias for each word."""
+        """Return the codes, packed, and a bias for each word."""
         scale = np.array(SCALE, dtype=np.float32)
         return {"codes": pack(self.codes.numpy()), "bias": (self.bias - self.made_up).detach().numpy(), "scale": scale}
 
@@ -213,13 +213,13 @@ def word_loss(
 
 
 def log_share(counts: NDArray[Any]) -> Tensor:
-    """The log of each word's share of all, one added to its count ``(words,)``."""
+    """Return the log of each word's share of all, one added to its count ``(words,)``."""
     smoothed = torch.from_numpy(counts + 1.0)
     return torch.log(smoothed / smoothed.sum()).float()
 
 
 def _read(file: VectorFile, words: Sequence[str]) -> NDArray[np.float32]:
-    """The file's vector of each word ``(words, dim)``, the mean of these where it has none."""
+    """Read the file's vector of each word ``(words, dim)``, the mean of these where it has none."""
     found = dict(file.read(words))
     mean: NDArray[np.float32] = np.mean(list(found.values()), axis=0)
     return np.stack([found.get(position, mean) for position in range(len(words))])

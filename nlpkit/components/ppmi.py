@@ -57,7 +57,7 @@ def ppmi_vectors(documents: Sequence[NDArray[np.integer[Any]]], size: int, dim: 
 
 
 def blocks(documents: Iterable[Sequence[str]], size: int = DOCUMENTS) -> Iterator[list[Sequence[str]]]:
-    """The documents, some at a time."""
+    """Yield the documents, some at a time."""
     source = iter(documents)
     while block := list(itertools.islice(source, size)):
         yield block
@@ -109,7 +109,7 @@ def _neighbours(documents: Sequence[NDArray[Any]], size: int) -> tuple[NDArray[A
 
 
 def _pairs(flat: NDArray[Any], owner: NDArray[Any], at: int, distance: int, size: int) -> Ints:
-    """A key ``lesser * size + greater`` for each pair at a distance whose first token is in the block at ``at``."""
+    """Return a key ``lesser * size + greater`` for each pair at a distance, the first token in the block at ``at``."""
     right = slice(at + distance, at + distance + BLOCK)
     left = slice(at, at + len(flat[right]))
     together = owner[left] == owner[right]
@@ -121,7 +121,7 @@ def _pairs(flat: NDArray[Any], owner: NDArray[Any], at: int, distance: int, size
 def _both_ways(
     rows: NDArray[Any], columns: NDArray[Any], counts: NDArray[Any], size: int
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """The triangle and its mirror image, sorted by row and column."""
+    """Add the mirror image to the triangle, sorted by row and column."""
     mirrored = rows < columns
     keys = np.concatenate([rows * size + columns, columns[mirrored] * size + rows[mirrored]])
     order = np.argsort(keys)

@@ -185,7 +185,7 @@ def _operator(
 
 
 def _attributes(cell: Cell, directions: Sequence[nn.Module], hidden: int) -> dict[str, Any]:
-    """What tells ONNX's operator to compute as torch does."""
+    """Return what tells ONNX's operator to compute as torch does."""
     found: dict[str, Any] = {"hidden_size": hidden, "direction": ("forward", "bidirectional")[len(directions) - 1]}
     if cell.operator == "GRU":
         found["linear_before_reset"] = 1  # torch resets after the recurrent product and its bias

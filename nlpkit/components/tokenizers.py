@@ -100,7 +100,7 @@ def char() -> CharTokenizer:
 
 
 def whitespace() -> WhitespaceTokenizer:
-    """What stands between white space."""
+    """Split at white space, which is dropped."""
     return WhitespaceTokenizer()
 
 
@@ -200,7 +200,7 @@ def _whole(known: Iterable[Entry], normaliser: Normaliser) -> WholeWords:
 
 
 def _spaces() -> Any:
-    """True at the code points of white space, indexed up to U+3001, beyond which there is none."""
+    """Mark the code points of white space, up to U+3001, beyond which there is none."""
     import numpy as np
 
     global _SPACES

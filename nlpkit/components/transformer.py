@@ -87,7 +87,7 @@ class TransformerEncoder(nn.Module):
         return torch.stack([angles.cos(), angles.sin()])
 
     def _carried(self, there: Tensor, read: list[Past]) -> State:
-        """The last ``window`` columns, with zeros before them where fewer were read."""
+        """Keep the last ``window`` columns, with zeros before them where fewer were read."""
         latest = functional.pad(there, (self.window, 0))[:, -self.window :]
         return latest, [(_latest(keys, self.window), _latest(values, self.window)) for keys, values in read]
 
@@ -126,5 +126,5 @@ def _turned(vectors: Tensor, turns: Tensor) -> Tensor:
 
 
 def _latest(vectors: Tensor, window: int) -> Tensor:
-    """The last columns of ``(batch, heads, columns, size)``, zeros before them."""
+    """Return the last columns of ``(batch, heads, columns, size)``, zeros before them."""
     return functional.pad(vectors, (0, 0, window, 0))[:, :, -window:]

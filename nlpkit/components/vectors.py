@@ -112,7 +112,7 @@ class VectorFile:
             )
 
     def _fields(self, number: int, line: bytes) -> list[bytes]:
-        """A token, which may hold spaces or be one, and ``dim`` numbers as written."""
+        """Split a line into a token, which may hold spaces or be one, and ``dim`` numbers as written."""
         fields = line.rsplit(maxsplit=self.dim)
         if len(fields) == self.dim and line[:1].isspace():
             return [b" ", *fields]
@@ -220,7 +220,7 @@ def refuse_other_encodings(path: str, tokens: Iterable[bytes]) -> None:
 
 
 def decoded(token: bytes) -> str | None:
-    """A token as it stands in a file of vectors; None for one that is no UTF-8."""
+    """Decode a token of a file of vectors; return None for one that is not UTF-8."""
     try:
         return token.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError:
@@ -228,7 +228,7 @@ def decoded(token: bytes) -> str | None:
 
 
 def _header(line: bytes) -> tuple[int, int] | None:
-    """The number of vectors and that of numbers in each, if that is what word2vec's first line says."""
+    """Return the number of vectors and that of numbers in each, if a first line says so, as word2vec's does."""
     fields = line.split()
     if len(fields) != 2 or not all(field.isdigit() and len(field) < 16 for field in fields):
         return None

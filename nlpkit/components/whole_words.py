@@ -45,7 +45,7 @@ class WholeWords:
         return self._pair.search(text) is not None
 
     def cut(self, text: str) -> Iterator[tuple[str, bool]]:
-        """A text in pieces, of which each is a word or not, as is said beside it."""
+        """Cut a text into pieces; beside each stands whether it is one of the words."""
         text = _SPACES.sub(" ", text) if self._spaced else text
         done = 0
         for found in self._first.finditer(text):
@@ -62,7 +62,7 @@ class WholeWords:
 
 
 def _telling_pair(word: str) -> str:
-    """The two neighbours in a word that are rarest side by side, as far as their kinds tell; of one character, that."""
+    """Return the two neighbours in a word that are rarest side by side, by their kinds; of one character, that."""
     pairs = [a + b for a, b in itertools.pairwise(word)]
     return max(pairs, key=lambda pair: len({_kind(c) for c in pair}), default=word)
 
@@ -74,7 +74,7 @@ def _kind(character: str) -> str:
 
 
 def _any_of(characters: Iterable[str]) -> str:
-    """A regular expression for one of some characters, or for nothing if that is one of them."""
+    """Write a regular expression for one of some characters, or for nothing if that is one of them."""
     found = set(characters)
     listed = "".join(r"\s" if c == " " else re.escape(c) for c in sorted(found - {""}))
     return (f"[{listed}]" if listed else "(?!)") + "?" * ("" in found)

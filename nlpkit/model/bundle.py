@@ -327,7 +327,7 @@ def dump_json(value: Any) -> bytes:
 
 
 def checksums(files: Mapping[str, bytes]) -> dict[str, str]:
-    """The SHA-256 of each file of a model, by path, but for those that people may edit."""
+    """Compute the SHA-256 of each file of a model, by path, but for those that people may edit."""
     return {path: hashlib.sha256(files[path]).hexdigest() for path in sorted(files) if path not in UNLISTED}
 
 
@@ -342,7 +342,7 @@ class _NoModelError(BundleError):
 
 
 def _open_files(folder: Path) -> OpenFolder:
-    """The files of a folder that may be replaced at any moment, all of one model."""
+    """Open the files of a folder that may be replaced at any moment, all of one model."""
     lacking = 0
     for _ in range(ATTEMPTS):
         try:
@@ -427,7 +427,7 @@ def _swap(new: Path, folder: Path) -> None:
 
 
 def _recover(folder: Path) -> None:
-    """A crash between the two moves of `_swap` left the model under its other name."""
+    """Give a model its name back, if a crash between the two moves of `_swap` left it under the other."""
     old = _moved_aside(folder)
     if not folder.exists() and (old / CONFIG).is_file():
         old.rename(folder)

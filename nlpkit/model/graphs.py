@@ -151,7 +151,7 @@ def _memory() -> int:
 
 
 def _token(wanted: Any) -> NDArray[Any]:
-    """An input of one token: zeros, and true."""
+    """Make an input of one token: zeros, and true."""
     shape = [size if isinstance(size, int) and size >= 0 else 1 for size in wanted.shape]
     if wanted.type not in KINDS or np.prod(shape, dtype=np.float64) > MOST_INPUTS:
         raise ValueError(f"its input {wanted.name:.60} is a {wanted.type:.60} of shape {shape[:8]!r:.200}")
@@ -180,7 +180,7 @@ def _time_limit(options: Any, clock: Callable[[], float], limit: float) -> Itera
 
 
 def _clock_of_this_thread() -> tuple[Callable[[], float], float]:
-    """What this thread has used of a processor, and its limit; where nobody else may ask for that, the time of day."""
+    """Return a clock of what this thread uses of a processor, and its limit; of the time of day where there is none."""
     if not hasattr(time, "pthread_getcpuclockid"):
         return time.monotonic, SECONDS_OF_DAY
     clock = time.pthread_getcpuclockid(threading.get_ident())

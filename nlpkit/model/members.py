@@ -158,7 +158,7 @@ def open_tokenizer(
 
 
 def open_graph(bundle: Bundle, member: str) -> Graph:
-    """The graph of a member."""
+    """Open the graph of a member."""
     return Graph(bundle.read(f"{member}/{GRAPH}"), f"{bundle.name}: {member}/{GRAPH}")
 
 
@@ -199,7 +199,7 @@ def check_length(max_length: object, least: int) -> int:
 
 
 def _torch_member(bundle: Bundle, entry: dict[str, Any], text_ids: TextIds, labels: int) -> Member:
-    """The one way by which inference needs torch: a composition that could not be exported."""
+    """Open a composition that could not be exported: the one way by which inference needs torch."""
     require_torch(bundle, entry["name"])
     from nlpkit.model.network import TorchMember
 

@@ -32,7 +32,7 @@ class Stage:
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> Stage:
-        """The stage that config.json describes.
+        """Read the stage that config.json describes.
 
         :raises ValueError: or KeyError or TypeError, if it is none that could be computed with.
         """
@@ -69,6 +69,6 @@ def softmax(logits: NDArray[Any]) -> NDArray[Any]:
 
 
 def log_sum(logits: NDArray[Any]) -> NDArray[Any]:
-    """The logarithm of the sum of exponentials along the last axis, which is kept as one column."""
+    """Return the logarithm of the sum of exponentials along the last axis, which is kept as one column."""
     most = logits.max(-1, keepdims=True)
     return np.asarray(most + np.log(np.exp(logits - most).sum(-1, keepdims=True)))

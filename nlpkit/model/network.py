@@ -70,7 +70,7 @@ class BatchNorm(nn.BatchNorm1d):
 
 
 def _norm(name: str, dim: int) -> list[nn.Module]:
-    """The layer that a setting names; none if it names none."""
+    """Make the layer that a setting names; none if it names none."""
     match name:
         case "layer":
             return [nn.LayerNorm(dim)]
@@ -110,13 +110,13 @@ class Head(nn.Module):
 
     @classmethod
     def over(cls, encoder: Encoder, settings: HeadSettings, *, labels: int) -> Head:
-        """A new head on the states of an encoder."""
+        """Make a new head on the states of an encoder."""
         directions = getattr(encoder, "directions", 1)
         return cls(settings, input_dim=encoder.output_dim, labels=labels, directions=directions)
 
     @classmethod
     def again(cls, config: Mapping[str, Any], *, input_dim: int, labels: int) -> Head:
-        """A head as config.json records it.
+        """Make a head again as config.json records it.
 
         :raises TypeError: or ValueError, for what no head records.
         """
@@ -154,7 +154,7 @@ class Head(nn.Module):
                 return (states * there).sum(1)
 
     def _last(self, states: Tensor, lengths: Tensor) -> Tensor:
-        """What has read the whole text: the last state or, of two directions, its half and that of the first state."""
+        """Return what has read the whole text: the last state; of two directions, half of it and half of the first."""
         at = (lengths - 1)[:, :, None].expand(-1, -1, states.shape[2])
         last = states.gather(1, at)[:, 0]  # (batch, dim)
         if self.directions == 1:

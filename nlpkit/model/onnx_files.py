@@ -138,7 +138,7 @@ class _Reader:
 
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:
-    """A number of 7 bits a byte, and where it ends."""
+    """Read a number of 7 bits a byte; return it and where it ends."""
     found = shift = 0
     while at < len(data) and shift < 70:
         byte = data[at]

@@ -28,11 +28,11 @@ class StatefulNetwork(nn.Module, ABC):
 
     @abstractmethod
     def vectors(self, inputs: Tensor) -> Tensor:
-        """Inputs to vectors ``(batch, time, dim)``."""
+        """Map inputs to vectors ``(batch, time, dim)``."""
 
     @abstractmethod
     def example(self, batch: int) -> Tensor:
-        """Inputs of so many rows, one step each, by which the shape of the state is seen."""
+        """Make inputs of so many rows, one step each, by which the shape of the state is seen."""
 
     def read(self, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
         """States ``(batch, time, dim)`` of inputs without padding, and what is carried behind the last.
@@ -51,7 +51,7 @@ class StatefulNetwork(nn.Module, ABC):
         return states, carried
 
     def begin(self, batch: int) -> State:
-        """The state before the first step: zeros, with which an encoder begins unless it is told otherwise.
+        """Return the state before the first step: zeros, with which an encoder begins unless it is told otherwise.
 
         :raises SettingError: if the encoder carries none.
         :raises PluginError: if it carries what cannot be kept from step to step.
@@ -72,7 +72,7 @@ class StatefulNetwork(nn.Module, ABC):
         return [part.axis for part in self._parts()]
 
     def _parts(self) -> list[_Part]:
-        """What is carried, seen on two rows and three, of one step and of two."""
+        """Look at what is carried: on two rows and three, of one step and of two."""
         two, three, longer = self._carried(2, 1), self._carried(3, 1), self._carried(2, 2)
         whose = f"the state of {type(self.encoder).__name__}"
         if not all(isinstance(tensor, Tensor) for tensor in [*two, *three, *longer]):

@@ -261,13 +261,13 @@ def _check_size(path: str, size: int) -> None:
 
 
 def _remedy(size: int, files: int = 1) -> str:
-    """What lets so many bytes be read."""
+    """Say what lets so many bytes be read."""
     enough = -(-size // (files * MEGABYTE))
     return f"that are read: if you trust it, set {LARGEST} in the environment to {enough}"
 
 
 def _read_same(path: str, file: int, stamp: _Stamp) -> bytes:
-    """The contents of an open file, which must be what they were."""
+    """Read the contents of an open file, which must be what they were."""
     if _Stamp.of(os.fstat(file)) == stamp:
         data = _read(file, stamp.size)
         if len(data) == stamp.size and _Stamp.of(os.fstat(file)) == stamp:

@@ -58,7 +58,7 @@ class Rows:
         return len(self.starts) - 1
 
     def first(self, count: int) -> Rows:
-        """The first rows, at most ``count``."""
+        """Return the first rows, at most ``count``."""
         return Rows(self.inputs, self.starts[: count + 1], self.targets[:count])
 
     @cached_property
@@ -74,14 +74,14 @@ class Rows:
         return total
 
     def places(self, rows: Chosen) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-        """A mask ``(batch, time)`` of some rows, and where in ``inputs`` what is under it lies, row after row."""
+        """Return a mask ``(batch, time)`` of some rows, and where in ``inputs`` what is under it lies."""
         lengths = self.lengths[rows]
         steps = np.arange(max(1, int(lengths.max(initial=0))))
         mask = steps < lengths[:, None]
         return mask, (self.starts[rows][:, None] + steps)[mask]
 
     def batch(self, rows: Chosen) -> Batch:
-        """Some rows, as long as the longest of them."""
+        """Pad some rows to the length of the longest of them."""
         mask, at = self.places(rows)
         kind = np.int64 if self.inputs.ndim == 1 else np.float32
         inputs = np.full((*mask.shape, *self.inputs.shape[1:]), PAD, dtype=kind)

@@ -128,12 +128,12 @@ def fit_embedding(embedding: Part, documents: Iterable[Sequence[str]], targets: 
 
 
 def _two_rows() -> torch.Tensor:
-    """The mask of two rows, of three steps and of two."""
+    """Return the mask of two rows, of three steps and of two."""
     return torch.tensor([[True, True, True], [True, True, False]])
 
 
 def _try(part: Part, inputs: torch.Tensor) -> Any:
-    """What a part makes of two rows of three and two, outside training."""
+    """Return what a part makes of two rows of three and two, outside training."""
     mode = part.instance.training
     with torch.inference_mode(), _blaming(part, "fails on 2 rows of 3 tokens"):
         found = part.instance.eval()(inputs, _two_rows())
@@ -167,5 +167,5 @@ def _check_shape(part: Part, name: str, found: Any, said: int) -> None:
 
 
 def remarks_of(*parts: Part) -> list[str]:
-    """What parts have to say of the files that they were given, each sentence once."""
+    """Return what parts have to say of the files that they were given, each sentence once."""
     return list(dict.fromkeys(remark for one in parts for remark in getattr(one.instance, "remarks", ())))

@@ -80,7 +80,7 @@ def export_graph(
 
 
 def _linear(network: Network) -> torch.Tensor | None:
-    """The vector of every id ``(ids, dim)`` if logits are a sum over ids, so that all folds into a table."""
+    """Return the vector of every id ``(ids, dim)`` if logits are a sum over ids, so that all folds into a table."""
     head = network.head.config
     if head["hidden"] or head["pooling"] not in NORMS or not getattr(network.encoder, "identity", False):
         return None
@@ -182,7 +182,7 @@ def _forget_sources(model: Any) -> None:
 
 @contextlib.contextmanager
 def _silence() -> Any:
-    """The exporter prints its progress and logs."""
+    """Silence the exporter, which prints its progress and logs."""
     previous = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

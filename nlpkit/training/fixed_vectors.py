@@ -51,7 +51,7 @@ def store_vectors(path: Path, embedding: Embedding, rows: Rows, what: str) -> It
 
 
 def map_vectors(path: Path, dim: int, rows: Rows) -> Rows:
-    """The same rows as vectors, as `store_vectors` left them."""
+    """Return the same rows as vectors, as `store_vectors` left them."""
     return replace(rows, inputs=map_array(path, KEPT).reshape(-1, dim))
 
 

@@ -30,11 +30,11 @@ class History:
         self.epochs: dict[str, list[Epoch]] = {}
 
     def set(self, name: str, epochs: Sequence[Epoch]) -> None:
-        """A loop goes on behind these epochs."""
+        """Take down the epochs behind which a loop goes on."""
         self.epochs[name] = list(epochs)
 
     def add(self, name: str, epoch: Epoch) -> None:
-        """An epoch has ended."""
+        """Take down an epoch that has ended."""
         self.epochs.setdefault(name, []).append(epoch)
         with suppress(OSError):  # a spreadsheet may hold the file; the next epoch writes all of them again
             replace_file(self._folder / HISTORY, self._table())
@@ -46,7 +46,7 @@ class History:
                 replace_file(self._folder / name, data)
 
     def files(self) -> dict[str, bytes]:
-        """The table and the picture of what there is by their names; no picture where matplotlib is missing."""
+        """Return the table and the picture of what there is by their names; no picture where matplotlib is missing."""
         if not any(self.epochs.values()):
             return {}
         try:
@@ -59,7 +59,7 @@ class History:
 
 
 def table_of(histories: Mapping[str, Sequence[Epoch]]) -> str:
-    """A row an epoch as CSV, the name of its loop first."""
+    """Write a row an epoch as CSV, the name of its loop first."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["run", *(field.name for field in fields(Epoch))])

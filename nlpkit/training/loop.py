@@ -248,7 +248,7 @@ def fit(
 
 
 def _not_finite(module: nn.Module, validation: Validation | None) -> str | None:
-    """What is no number at the end of an epoch: no loss follows its last step."""
+    """Say what is no number at the end of an epoch: no loss follows its last step."""
     if validation and not math.isfinite(validation.loss):
         return f"the validation loss is {validation.loss}"
     broken = [name for name, p in module.named_parameters() if not bool(p.detach().isfinite().all())]

@@ -94,7 +94,7 @@ class Layer:
 
     @classmethod
     def of(cls, kind: str, entry: Mapping[str, Any], shape: Sequence[int], module: Any = None) -> Layer:
-        """A component as a member's entry records it."""
+        """Make a layer of a component as a member's entry records it."""
         record = entry[kind]
         return cls(kind, record["name"], record["config"], tuple(shape), count_parameters(module))
 
@@ -270,7 +270,7 @@ def _record(
 
 
 def _outcome(epochs: Sequence[Epoch] | None, diverged: Diverged | None) -> dict[str, Any]:
-    """What an entry says of the main loop."""
+    """Return what an entry says of the main loop."""
     if epochs is None:
         return {}
     told = [{k: v for k, v in asdict(epoch).items() if k not in UNTOLD} for epoch in epochs]
@@ -292,7 +292,7 @@ def _write(folder: Path, member: StoredMember, comparison: Comparison) -> None:
 
 
 def _read(folder: Path) -> tuple[StoredMember, MemberExported]:
-    """A member as `_write` left it, and what is told of its export."""
+    """Read a member as `_write` left it, and what is told of its export."""
     facts = json.loads((folder / FACTS).read_text("utf-8"))
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != FACTS]
     files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}

@@ -55,7 +55,7 @@ class Run(ABC):
 
     @classmethod
     def shape(cls) -> Shape:
-        """What the settings look like."""
+        """Return what the settings look like."""
         return Shape(cls.settings_class, {name: kind.settings_class for name, kind in cls.kinds.items()})
 
     def rehearse(self) -> list[str]:
@@ -93,16 +93,16 @@ class Run(ABC):
         return corpus
 
     def member(self, position: int, data: Any) -> Member:
-        """A member, yet to be trained."""
+        """Make a member, yet to be trained."""
         settings = self.settings.members[position]
         return self._kind(settings)(settings, self.settings, data, self.settings.seed + position)
 
     def config(self, data: Any) -> dict[str, Any]:  # noqa: ARG002
-        """What config.json says of this task's models besides what it says of all."""
+        """Return what config.json says of this task's models besides what it says of all."""
         return {}
 
     def files(self, data: Any, members: Sequence[StoredMember]) -> dict[str, bytes]:  # noqa: ARG002
-        """The files of the model that are no member's."""
+        """Return the files of the model that are no member's."""
         return {}
 
     def mix(self, members: Sequence[StoredMember], opened: Open, data: Any) -> list[Stage]:  # noqa: ARG002
@@ -215,7 +215,7 @@ def _make(
     keep_weights: bool,
     every: float,
 ) -> Generator[Event, None, tuple[dict[str, bytes], Sequence[Stage], dict[str, Metrics]]]:
-    """The model's files but for card and history, how its members are mixed, its figures on these very files."""
+    """Make the model's files but for card and history; also return how its members are mixed, and its figures."""
     corpus = yield from run.store(path / CORPUS, rows)
     counts = count_rows(corpus, labelled=run.task.rows.answer == "label")
     yield counts
@@ -248,7 +248,7 @@ def _make(
 
 
 def _config(run: Run, data: Any, members: Sequence[StoredMember]) -> dict[str, Any]:
-    """What config.json says of a model, but for its data, its mixture and its figures."""
+    """Return what config.json says of a model, but for its data, its mixture and its figures."""
     own = run.config(data)
     settings = asdict(run.settings)
     for kind in run.settings.components:
@@ -269,7 +269,7 @@ def _config(run: Run, data: Any, members: Sequence[StoredMember]) -> dict[str, A
 
 
 def count_rows(corpus: StoredCorpus, *, labelled: bool) -> Prepared:
-    """What there is of rows."""
+    """Count what there is of rows."""
     labels: dict[str, int] = {}
     if labelled:
         counts = np.bincount(corpus.targets("train"), minlength=len(corpus.labels)).tolist()
@@ -278,7 +278,7 @@ def count_rows(corpus: StoredCorpus, *, labelled: bool) -> Prepared:
 
 
 def _data(corpus: StoredCorpus, counts: Prepared) -> dict[str, Any]:
-    """What config.json says of the rows; of a file its name alone, as where it lies is nobody's business."""
+    """Return what config.json says of the rows; of a file its name alone, as where it lies is nobody's business."""
     corpora: Counter[str] = Counter()
     for path, rows in corpus.corpora.items():
         corpora[Path(path).name] += rows

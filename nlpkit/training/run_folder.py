@@ -76,7 +76,7 @@ def open_run(model: Path, request: Mapping[str, Any], *, resume: bool, force: bo
 
 @contextmanager
 def _kept_if_begun(folder: Path) -> Iterator[None]:
-    """A run whose corpus could not be read, or is of no use, or whose settings cannot work, has nothing to resume."""
+    """Drop a run whose corpus is of no use, or whose settings cannot work: there is nothing to resume."""
     try:
         yield
     except Exception as error:
@@ -98,12 +98,12 @@ def begun(folder: Path) -> bool:
 
 
 def finish_run(folder: Path) -> None:
-    """The model is saved: there is nothing left to resume."""
+    """End a run whose model is saved: there is nothing left to resume."""
     (folder / REQUEST).unlink()
 
 
 def read_request(model: Path) -> dict[str, Any]:
-    """What the unfinished run of a model was asked for.
+    """Read what the unfinished run of a model was asked for.
 
     :raises BundleError: if there is none.
     """

@@ -256,7 +256,7 @@ class Shape:
         return member
 
     def _places(self, tables: dict[str, Any], path: Sequence[str], last: str) -> list[dict[str, Any]]:
-        """The tables that an assignment changes: the run's own, one member's, or that of every member that has it."""
+        """Return the tables that an assignment changes: the run's own, one member's, or those of all that have it."""
         members = {member["name"]: member for member in tables["members"]}
         first = [*path, last][0]
         if path and first in members:
@@ -271,7 +271,7 @@ class Shape:
         return kind is not None and setting in {f.name for f in fields(kind)}
 
     def _holder(self, tables: dict[str, Any], kind: str) -> tuple[dict[str, Any], bool]:
-        """The table that names a component, and whether it must read one way."""
+        """Return the table that names a component, and whether it must read one way."""
         members = [member for member in tables["members"] if kind in self._kind(member).components]
         if kind in self.run.components:
             return tables, False

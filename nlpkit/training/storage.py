@@ -68,7 +68,7 @@ def close_synced(file: IO[bytes]) -> None:
 
 
 def map_array(path: Path, dtype: Any) -> NDArray[Any]:
-    """An array file as it lies on disk; what is not looked at takes no memory."""
+    """Map an array file as it lies on disk; what is not looked at takes no memory."""
     if not path.stat().st_size:
         return np.zeros(0, dtype=dtype)  # nothing cannot be mapped
     return np.memmap(path, dtype=dtype, mode="r")
@@ -133,7 +133,7 @@ class StoredCorpus:
                 yield [data[a:b].decode("utf-8", "surrogatepass") for a, b in zip(starts, ends, strict=True)]
 
     def answers(self, place: str) -> list[str]:
-        """What stands beside each row's text, as it stood in the corpus or, of labels, as they are called."""
+        """Return the name of each row's label."""
         return [self.labels[label] for label in self.targets(place).tolist()]
 
     def examples(self, place: str, chosen: NDArray[np.int64]) -> Iterator[Example]:
@@ -271,7 +271,7 @@ class _Dealt:
     labelled: bool
 
     def labels_of(self, rows: Ints) -> set[str]:
-        """The labels of some rows."""
+        """Return the labels of some rows."""
         return {self.names[i] for i in np.unique(self.labels[rows])}
 
     def check(self, test: float, validation: float) -> None:
@@ -318,7 +318,7 @@ class _Dealt:
 
 
 def _lone_label(found: Mapping[str, set[str]]) -> tuple[str, str] | None:
-    """A label that stands in validation or test rows alone, and which of them."""
+    """Return a label that stands in validation or test rows alone, and which of them."""
     lone = ((label, place) for place in ("validation", "test") for label in sorted(found[place] - found["train"]))
     return next(lone, None)
 
@@ -343,7 +343,7 @@ class StoredTokens:
             yield from block.lists()
 
     def blocks(self) -> Iterator[Tokens]:
-        """The tokens of some documents after the other."""
+        """Yield the tokens of some documents after the other."""
         for at in range(0, len(self), BLOCK):
             starts = self._starts[at : at + BLOCK + 1]
             units = self._read(int(starts[0]), int(starts[-1]))
@@ -360,7 +360,7 @@ class StoredTokens:
         return dict(zip(names, total[there].tolist(), strict=True))
 
     def _read(self, begin: int, end: int) -> NDArray[np.uint32]:
-        """Some numbers, read: what is mapped and looked at would stay in memory."""
+        """Read some numbers: what is mapped and looked at would stay in memory."""
         return np.fromfile(self._units, np.uint32, end - begin, offset=begin * 4)
 
 
@@ -414,7 +414,7 @@ def map_rows(path: Path, labels: NDArray[np.int64]) -> Rows:
 
 @contextmanager
 def completed(folder: Path) -> Iterator[Path]:
-    """A new folder to write into, which is moved to ``folder`` when all went well: what is there is whole."""
+    """Yield a new folder to write into, which is moved to ``folder`` when all went well: what is there is whole."""
     new = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)

@@ -80,11 +80,11 @@ class TextNetwork(NetworkMember):
 
     @abstractmethod
     def targets(self, place: str) -> NDArray[Any]:
-        """What is asked of each row: the index of a label ``(rows,)``, or numbers ``(rows, outputs)``."""
+        """Return what is asked of each row: the index of a label ``(rows,)``, or numbers ``(rows, outputs)``."""
 
     @abstractmethod
     def objective(self, module: nn.Module, rows: Mapping[str, Rows]) -> Objective:
-        """What is minimised.
+        """Make what is minimised.
 
         :param module: maps the rows' inputs and mask to outputs ``(batch, outputs)``.
         """
@@ -94,7 +94,7 @@ class TextNetwork(NetworkMember):
         """How much outputs ``(rows, outputs)`` differ from others, as a user sees them: of a probability, say."""
 
     def classes(self) -> Sequence[int]:
-        """A label's index for each training row, which some embeddings look at."""
+        """Return a label's index for each training row, which some embeddings look at."""
         return np.zeros(len(self.corpus.rows("train")), dtype=np.int64).tolist()
 
     def before(self, minimise: Minimise) -> Generator[Event, None, None]:  # noqa: ARG002
@@ -236,7 +236,7 @@ class TextNetwork(NetworkMember):
         return Comparison(difference, min(CHECKED, len(expected)), validation=outputs)
 
     def _learning(self) -> Generator[Event, None, tuple[nn.Module, Mapping[str, Rows]]]:
-        """What of the network learns, and the rows as it sees them: as vectors where the embedding does not learn."""
+        """Return what of the network learns, and the rows as it sees them: vectors where the embedding is fixed."""
         network = self.network
         if not getattr(network.embedding, "fixed", False):
             return network, self.rows
