@@ -100,7 +100,7 @@ def _train(
     """Read what the options say, then train, or show what would be trained."""
     _check(corpora, output, columns, recipe=recipe, config=config, resume=resume, dry_run=dry_run)
     prepare_torch()
-    from nlpkit.model.bundle import writable
+    from nlpkit.model.bundle import check_writable
     from nlpkit.training.run_folder import read_request
 
     asked = read_request(output) if resume and output else {}
@@ -119,7 +119,7 @@ def _train(
     from nlpkit.commands.training_view import show
     from nlpkit.training.run import train
 
-    writable(output, force=force or asked.get("force", False))
+    check_writable(output, force=force or asked.get("force", False))
     values = [value for chosen in settings.chosen() for value in chosen.values()]
     origin = origin_of(corpora, columns, values) if corpora else unchanged(asked["origin"])
     show(

@@ -35,7 +35,7 @@ def unpack(packed: Bytes, bits: int) -> Bits:
     return np.unpackbits(packed, axis=0, count=bits, bitorder="little").T.astype(np.bool_)
 
 
-def lowest(values: NDArray[Any], k: int) -> Positions:
+def find_lowest(values: NDArray[Any], k: int) -> Positions:
     """Positions of the ``k`` lowest of some values ``(n,)``, or of all, in order; of equals the earlier first.
 
     Values are dealt out to groups: the k-th lowest minimum of a group bounds the k-th lowest value, and few values lie
@@ -80,7 +80,9 @@ class Codes:
         if packed.shape != (-(-self.bits // 8),):
             raise ValueError(f"a code of shape {code.shape} {code.dtype} is none of {self.bits} bits")
         distances = self._distances(packed)
-        found = lowest(distances if prior is None else distances.astype(np.int64) - prior, k)  # unsigned would wrap
+        found = find_lowest(
+            distances if prior is None else distances.astype(np.int64) - prior, k
+        )  # unsigned would wrap
         return found, distances[found].astype(np.uint16)
 
     def log_likelihood(self, logits: NDArray[Any]) -> NDArray[np.float32]:
@@ -127,7 +129,7 @@ class WordDecoder(Decoder):
         logits = self.logits(outputs)
         found = np.empty((len(logits), min(k, logits.shape[1])), dtype=np.intp)
         for row, values in zip(found, logits, strict=True):
-            row[:] = lowest(-values, k)
+            row[:] = find_lowest(-values, k)
         return found, np.take_along_axis(logits, found, 1)
 
 
@@ -143,8 +145,8 @@ class CodeDecoder(WordDecoder):
 
     def __init__(self, arrays: Arrays, *, bits: int) -> None:
         self.codes = Codes(array_of(arrays, "codes"), bits)
-        self._bias = _floats(arrays, "bias", (self.codes.words,))
-        self._scale = _floats(arrays, "scale", ())
+        self._bias = _read_floats(arrays, "bias", (self.codes.words,))
+        self._scale = _read_floats(arrays, "scale", ())
 
     def logits(self, outputs: NDArray[Any]) -> NDArray[np.float32]:
         """Map outputs ``(n, bits)`` to logits ``(n, words)``."""
@@ -162,8 +164,8 @@ class SoftmaxDecoder(WordDecoder):
     """
 
     def __init__(self, arrays: Arrays) -> None:
-        self._table = _table(arrays)
-        self._bias = _floats(arrays, "bias", (len(self._table),))
+        self._table = _read_table(arrays)
+        self._bias = _read_floats(arrays, "bias", (len(self._table),))
 
     def logits(self, outputs: NDArray[Any]) -> NDArray[np.float32]:
         """Map outputs ``(n, dim)`` to logits ``(n, words)``."""
@@ -193,16 +195,16 @@ def _check_packed(packed: NDArray[Any], bits: int) -> None:
         raise ValueError(f"the codes have bits set beyond the {bits} that they should have")
 
 
-def _table(arrays: Arrays) -> NDArray[np.float32]:
+def _read_table(arrays: Arrays) -> NDArray[np.float32]:
     table = array_of(arrays, "table")
     if table.ndim != 2:
         raise ValueError(f"the array table should have shape (words, dim), found {table.shape}")
     if table.dtype == np.int8:
-        return table * _floats(arrays, "scale", (len(table), 1))
-    return _floats(arrays, "table", table.shape)
+        return table * _read_floats(arrays, "scale", (len(table), 1))
+    return _read_floats(arrays, "table", table.shape)
 
 
-def _floats(arrays: Arrays, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+def _read_floats(arrays: Arrays, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
     found = array_of(arrays, name)
     if found.dtype.kind != "f" or found.shape != shape:
         raise ValueError(

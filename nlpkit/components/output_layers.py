@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nlpkit.components.codes import check_bits, codes, collisions
+from nlpkit.components.codes import check_bits, choose_codes, count_collisions
 from nlpkit.components.decoders import pack
 from nlpkit.components.vectors import VectorFile
 from nlpkit.errors import SettingError
@@ -75,7 +75,7 @@ class SoftmaxLayer(nn.Module):
                 "output.tied=true wants an embedding that can be shared, such as trainable, spelled or word2vec: "
                 "choose one of these, or --set output.tied=false"
             )
-        self.projection = nn.Linear(input_dim, (tied and _dim(inputs)) or dim)
+        self.projection = nn.Linear(input_dim, (tied and _dim_of(inputs)) or dim)
         self.table = None if tied else nn.Parameter(torch.randn(words, dim) * 0.05)
         self._inputs = inputs if tied else None
         self.bias = nn.Parameter(torch.zeros(words))
@@ -153,15 +153,15 @@ class CodeLayer(nn.Module):
         """
         found = None if vectors is None else vectors.detach().numpy()
         if self._file is not None:
-            found = _read(self._file, words)
+            found = _read_vectors(self._file, words)
         if found is None and self._source["source"] != "random":
             raise SettingError(
                 f"codes by {self._source['source']} need vectors, which the embedding has none of: set "
                 "output.vectors=FILE or output.source=random"
             )
         found = np.zeros((len(words), 0)) if found is None else found
-        chosen = codes(found, **self._source)
-        self.collisions = collisions(chosen)
+        chosen = choose_codes(found, **self._source)
+        self.collisions = count_collisions(chosen)
         self.codes.copy_(torch.from_numpy(chosen))
         if self._loss == "bce":  # bits are told one by one: no word is asked for more often than it is right
             self.bias.data = log_share(counts) * self._prior
@@ -191,7 +191,7 @@ class CodeLayer(nn.Module):
         return {"codes": pack(self.codes.numpy()), "bias": (self.bias - self.made_up).detach().numpy(), "scale": scale}
 
 
-def _dim(inputs: Callable[[Tensor], Tensor] | None) -> int | None:
+def _dim_of(inputs: Callable[[Tensor], Tensor] | None) -> int | None:
     """Numbers in a vector of the input embedding, where that can be told."""
     return None if inputs is None else inputs(torch.zeros(1, dtype=torch.int64)).shape[1]
 
@@ -218,7 +218,7 @@ def log_share(counts: NDArray[Any]) -> Tensor:
     return torch.log(smoothed / smoothed.sum()).float()
 
 
-def _read(file: VectorFile, words: Sequence[str]) -> NDArray[np.float32]:
+def _read_vectors(file: VectorFile, words: Sequence[str]) -> NDArray[np.float32]:
     """Read the file's vector of each word ``(words, dim)``, the mean of these where it has none."""
     found = dict(file.read(words))
     mean: NDArray[np.float32] = np.mean(list(found.values()), axis=0)

@@ -89,7 +89,7 @@ class TransformerEncoder(nn.Module):
     def _carried(self, there: Tensor, read: list[Past]) -> State:
         """Keep the last ``window`` columns, with zeros before them where fewer were read."""
         latest = functional.pad(there, (self.window, 0))[:, -self.window :]
-        return latest, [(_latest(keys, self.window), _latest(values, self.window)) for keys, values in read]
+        return latest, [(_take_last(keys, self.window), _take_last(values, self.window)) for keys, values in read]
 
 
 class _Layer(nn.Module):
@@ -112,19 +112,19 @@ class _Layer(nn.Module):
         time = query.shape[2]
         if past is not None:
             keys, values = torch.cat([past[0], keys], 2), torch.cat([past[1], values], 2)
-        turned = _turned(query, turns[:, -time:]), _turned(keys, turns)
+        turned = _turn(query, turns[:, -time:]), _turn(keys, turns)
         found = functional.scaled_dot_product_attention(*turned, values, attn_mask=seen)
         states = states + self.dropout(self.outward(found.transpose(1, 2).flatten(2)))
         return states + self.feedforward(states), (keys, values)
 
 
-def _turned(vectors: Tensor, turns: Tensor) -> Tensor:
+def _turn(vectors: Tensor, turns: Tensor) -> Tensor:
     """Vectors ``(batch, heads, columns, size)``, each number turned with its partner in the other half."""
     cosine, sine = turns.to(vectors.dtype).unbind(0)
     first, second = vectors.chunk(2, 3)
     return vectors * cosine + torch.cat([-second, first], 3) * sine
 
 
-def _latest(vectors: Tensor, window: int) -> Tensor:
+def _take_last(vectors: Tensor, window: int) -> Tensor:
     """Return the last columns of ``(batch, heads, columns, size)``, zeros before them."""
     return functional.pad(vectors, (0, 0, window, 0))[:, :, -window:]

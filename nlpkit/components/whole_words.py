@@ -36,7 +36,7 @@ class WholeWords:
             lengths.setdefault(word[0], set()).add(len(word))
         self._lengths = {first: sorted(found, reverse=True) for first, found in lengths.items()}
         self._spaced = any(" " in word for word in self._words)
-        pairs = [_telling_pair(word) for word in self._words]
+        pairs = [_rarest_pair(word) for word in self._words]
         self._pair = re.compile("".join(_any_of(pair[side : side + 1] for pair in pairs) for side in (0, 1)))
         self._first = re.compile(_any_of(self._lengths))
 
@@ -57,17 +57,17 @@ class WholeWords:
 
     def _word(self, text: str, at: int) -> str | None:
         ends = (at + length for length in self._lengths[text[at]] if text[at : at + length] in self._words)
-        whole = (text[at:end] for end in ends if not (_inside(text, at) or _inside(text, end)))
+        whole = (text[at:end] for end in ends if not (_is_inside(text, at) or _is_inside(text, end)))
         return next(whole, None)
 
 
-def _telling_pair(word: str) -> str:
+def _rarest_pair(word: str) -> str:
     """Return the two neighbours in a word that are rarest side by side, by their kinds; of one character, that."""
     pairs = [a + b for a, b in itertools.pairwise(word)]
-    return max(pairs, key=lambda pair: len({_kind(c) for c in pair}), default=word)
+    return max(pairs, key=lambda pair: len({_kind_of(c) for c in pair}), default=word)
 
 
-def _kind(character: str) -> str:
+def _kind_of(character: str) -> str:
     if character.isascii() and character.isalnum():
         return "letter"
     return "han" if SEGMENTED.fullmatch(character) else "sign"
@@ -80,7 +80,7 @@ def _any_of(characters: Iterable[str]) -> str:
     return (f"[{listed}]" if listed else "(?!)") + "?" * ("" in found)
 
 
-def _inside(text: str, at: int) -> bool:
+def _is_inside(text: str, at: int) -> bool:
     """Whether letters or digits of ASCII stand on both sides of a place."""
     sides = text[at - 1 : at + 1] if at else ""
     return len(sides) == 2 and sides.isascii() and sides.isalnum()

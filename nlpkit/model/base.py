@@ -15,7 +15,7 @@ from nlpkit.model.mixing import Stage
 from nlpkit.text.normalisation import Normaliser
 
 Part = TypeVar("Part")
-REOPENED = 4  # unpickled models that a process keeps: a pool sends the same one with every task
+MOST_REOPENED = 4  # unpickled models that a process keeps: a pool sends the same one with every task
 NO_SAMPLES = "it has no samples to test itself by: samples.json is empty"
 
 
@@ -38,7 +38,7 @@ class SavedModel(ABC):
         self._lock = RLock()
         with bundle.reading(CONFIG):
             self.normaliser = Normaliser.of(bundle.config["normalisation"])
-            self._entries = _entries(bundle.config["members"])
+            self._entries = _check_entries(bundle.config["members"])
             self.stages = [Stage.from_json(stage) for stage in bundle.config["stages"]]
 
     @classmethod
@@ -98,7 +98,7 @@ class SavedModel(ABC):
 Model = TypeVar("Model", bound=SavedModel)
 
 
-@lru_cache(maxsize=REOPENED)
+@lru_cache(maxsize=MOST_REOPENED)
 def _reopen(kind: type[Model], source: str, fingerprint: str) -> Model:
     """Unpickle a model.
 
@@ -110,7 +110,7 @@ def _reopen(kind: type[Model], source: str, fingerprint: str) -> Model:
     return kind(bundle)
 
 
-def _entries(members: Any) -> list[dict[str, Any]]:
+def _check_entries(members: Any) -> list[dict[str, Any]]:
     """Return the members that config.json describes.
 
     :raises ValueError: if these are none.
@@ -122,6 +122,6 @@ def _entries(members: Any) -> list[dict[str, Any]]:
     return members
 
 
-def texts_only(values: object) -> bool:
+def is_text_list(values: object) -> bool:
     """Return whether something is a list of texts."""
     return isinstance(values, list) and all(isinstance(text, str) for text in values)

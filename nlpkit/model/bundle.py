@@ -134,7 +134,7 @@ class Bundle:
         found = hashlib.sha256(self.read(CONFIG))
         if self.checksums is None:
             read = (path for path in self.files if not path.endswith(f"/{WEIGHTS}"))
-            for path, each in checksums({path: self.read(path) for path in read}).items():
+            for path, each in compute_checksums({path: self.read(path) for path in read}).items():
                 found.update(f"{path} {each}\n".encode())
         return found.hexdigest()
 
@@ -160,7 +160,7 @@ class Bundle:
             raise BundleError(f"{self.name} is refused: {error}") from None
         except OSError as error:
             if error.errno in TOO_MANY:
-                raise _too_many(self.name) from error
+                raise _too_many_files(self.name) from error
             raise BundleError(f"{self.name} is damaged: {path} cannot be read: {error.strerror}") from error
         if path not in UNLISTED and (listed := self.checksums) is not None:
             self._check_sum(path, data, listed)
@@ -237,13 +237,13 @@ def find(model: str | Path) -> Bundle:
         found = Bundle.open(named.factory)
         found.source = str(model)
         return found
-    if folder.exists() or _moved_aside(folder).exists() or len(folder.parts) > 1:
+    if folder.exists() or _aside_of(folder).exists() or len(folder.parts) > 1:
         return Bundle.open(folder)
     known = f"{nearest(str(model), registry().names('model'))}{registry().elsewhere()}"
     raise BundleError(f"there is no model {str(model)!r}, by name or as a folder{known}")
 
 
-def writable(folder: Path, *, force: bool = False) -> None:
+def check_writable(folder: Path, *, force: bool = False) -> None:
     """Make sure, before long work begins, that `save` may write there.
 
     :raises BundleError: if something is there that is no model, or a model and not ``force``, or the disk refuses.
@@ -261,10 +261,10 @@ def writable(folder: Path, *, force: bool = False) -> None:
     if (folder / CONFIG).is_file():
         if not force:
             raise BundleError(f"{folder} holds a model already: choose another folder, or say --force to replace it")
-        _only_a_model(folder)
+        _refuse_other_files(folder)
 
 
-def _only_a_model(folder: Path) -> None:
+def _refuse_other_files(folder: Path) -> None:
     """Refuse to replace a folder in which somebody keeps other things beside the model."""
     try:
         config = json.loads((folder / CONFIG).read_bytes())
@@ -287,7 +287,7 @@ def save(folder: Path, files: Mapping[str, bytes], *, force: bool = False) -> No
 
     :raises BundleError: if the folder may not be replaced, or the disk refuses.
     """
-    writable(folder, force=force)
+    check_writable(folder, force=force)
     folder = folder.resolve()
     remove_dead_folders(folder)
     try:
@@ -326,15 +326,15 @@ def dump_json(value: Any) -> bytes:
     return (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode("utf-8", "replace")
 
 
-def checksums(files: Mapping[str, bytes]) -> dict[str, str]:
+def compute_checksums(files: Mapping[str, bytes]) -> dict[str, str]:
     """Compute the SHA-256 of each file of a model, by path, but for those that people may edit."""
     return {path: hashlib.sha256(files[path]).hexdigest() for path in sorted(files) if path not in UNLISTED}
 
 
-def with_checksums(files: Mapping[str, bytes]) -> dict[str, bytes]:
+def add_checksums(files: Mapping[str, bytes]) -> dict[str, bytes]:
     """All files of a model, config.json with the checksums of the others."""
     config = json.loads(files[CONFIG])
-    return {**files, CONFIG: dump_json({**config, FILES: checksums(files)})}
+    return {**files, CONFIG: dump_json({**config, FILES: compute_checksums(files)})}
 
 
 class _NoModelError(BundleError):
@@ -356,7 +356,7 @@ def _open_files(folder: Path) -> OpenFolder:
             raise BundleError(f"{folder} is refused: {error}") from None
         except OSError as error:
             if error.errno in TOO_MANY:
-                raise _too_many(str(folder)) from error
+                raise _too_many_files(str(folder)) from error
             raise BundleError(f"{folder} cannot be read: {(error.strerror or str(error)).lower()}") from error
         time.sleep(PAUSE)
     raise BundleError(f"{folder} is being replaced over and over: try again")
@@ -364,7 +364,7 @@ def _open_files(folder: Path) -> OpenFolder:
 
 def _open_once(folder: Path) -> OpenFolder | None:
     """As `_open_files`, None if it was replaced just then."""
-    aside = _moved_aside(folder)
+    aside = _aside_of(folder)
     moved = not folder.exists() and (aside / CONFIG).is_file()  # a save is between its two moves, or was cut off there
     if not moved and not (folder / CONFIG).is_file():
         if not folder.exists() and (aside / CONFIG).is_file():
@@ -378,7 +378,7 @@ def _open_once(folder: Path) -> OpenFolder | None:
     return None if moved and folder.exists() else found  # what was moved aside is being deleted by now
 
 
-def _too_many(name: str) -> BundleError:
+def _too_many_files(name: str) -> BundleError:
     return BundleError(
         f"{name} cannot be opened: this process may not hold more files open: let go of other models and files, or "
         "allow it more by ulimit -n"
@@ -418,7 +418,7 @@ def _try_writing(folder: Path) -> None:
 
 
 def _swap(new: Path, folder: Path) -> None:
-    old = _moved_aside(folder)
+    old = _aside_of(folder)
     if folder.exists():
         shutil.rmtree(old, ignore_errors=True)
         folder.rename(old)
@@ -428,12 +428,12 @@ def _swap(new: Path, folder: Path) -> None:
 
 def _recover(folder: Path) -> None:
     """Give a model its name back, if a crash between the two moves of `_swap` left it under the other."""
-    old = _moved_aside(folder)
+    old = _aside_of(folder)
     if not folder.exists() and (old / CONFIG).is_file():
         old.rename(folder)
 
 
-def _moved_aside(folder: Path) -> Path:
+def _aside_of(folder: Path) -> Path:
     return folder.parent / f".{folder.name}.old"
 
 

@@ -21,7 +21,7 @@ Floats: TypeAlias = NDArray[np.float64]
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]  # of a file, by their names
 RUNTIMES = ("table", "graph", "torch")
 LONGEST = 1 << 20  # tokens of a text: far beyond what any network reads
-CACHED = 1024  # texts whose arrays stay in a processor's cache
+CACHE_SIZE = 1024  # texts whose arrays stay in a processor's cache
 BATCH = 16  # rows that go through a graph together, sorted by length; more pad more than they save
 NORMS: dict[str, Callable[[Floats], Floats]] = {"sum": np.ones_like, "mean": lambda n: n, "sqrtn": np.sqrt}
 
@@ -72,7 +72,7 @@ class TableMember:
 
     def logits(self, texts: Sequence[str]) -> Floats:
         """Map normalised texts to logits ``(batch, labels)``."""
-        parts = [self._logits(texts[at : at + CACHED]) for at in range(0, len(texts), CACHED)]
+        parts = [self._logits(texts[at : at + CACHE_SIZE]) for at in range(0, len(texts), CACHE_SIZE)]
         return np.concatenate(parts or [np.zeros((0, len(self._columns) + 1))])
 
     def _logits(self, texts: Sequence[str]) -> Floats:
@@ -135,7 +135,7 @@ def open_member(bundle: Bundle, entry: dict[str, Any], labels: int, normaliser: 
     with bundle.reading(f"{name}/{VOCABULARY}"):
         text_ids = TextIds(tokenizer, load_vocabulary(bundle.read(f"{name}/{VOCABULARY}")), length)
     if runtime == "torch":
-        return _torch_member(bundle, entry, text_ids, labels)
+        return _open_torch(bundle, entry, text_ids, labels)
     if runtime == "graph":
         return GraphMember(text_ids, open_graph(bundle, name))
     with bundle.reading(f"{name}/{ARRAYS}"):
@@ -198,7 +198,7 @@ def check_length(max_length: object, least: int) -> int:
     return max_length
 
 
-def _torch_member(bundle: Bundle, entry: dict[str, Any], text_ids: TextIds, labels: int) -> Member:
+def _open_torch(bundle: Bundle, entry: dict[str, Any], text_ids: TextIds, labels: int) -> Member:
     """Open a composition that could not be exported: the one way by which inference needs torch."""
     require_torch(bundle, entry["name"])
     from nlpkit.model.network import TorchMember

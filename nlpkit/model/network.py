@@ -69,7 +69,7 @@ class BatchNorm(nn.BatchNorm1d):
         return functional.batch_norm(rows, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
 
 
-def _norm(name: str, dim: int) -> list[nn.Module]:
+def _make_norm(name: str, dim: int) -> list[nn.Module]:
     """Make the layer that a setting names; none if it names none."""
     match name:
         case "layer":
@@ -102,7 +102,7 @@ class Head(nn.Module):
         self.bias = None if settings.projection else nn.Parameter(torch.zeros(labels))
         layers: list[nn.Module] = [nn.Dropout(settings.dropout)]
         if settings.hidden:
-            norm = _norm(settings.norm, settings.hidden)
+            norm = _make_norm(settings.norm, settings.hidden)
             layers += [nn.Linear(input_dim, settings.hidden), *norm, nn.ReLU(), nn.Dropout(settings.dropout)]
             input_dim = settings.hidden
         layers.append(nn.Linear(input_dim, labels))

@@ -64,7 +64,7 @@ class _Reader:
                 raise ValueError("it holds functions of its own, which are not executed")
             if number == GRAPH:
                 graphs += 1
-                self._graph(_message(value), 1)
+                self._graph(_check_message(value), 1)
         if graphs != 1:
             raise ValueError("it holds no graph")
 
@@ -73,30 +73,30 @@ class _Reader:
             raise ValueError("its graphs are nested too deep")
         for number, value in self._each(data):
             if number == NODE:
-                self._node(_message(value), depth)
+                self._node(_check_message(value), depth)
             elif number == INITIALIZER:
-                self._tensor(_message(value))
+                self._tensor(_check_message(value))
             elif number == SPARSE_INITIALIZER:
                 raise ValueError("it holds sparse weights, which are not executed")
 
     def _node(self, data: memoryview, depth: int) -> None:
         for number, value in self._each(data):
             if number == ATTRIBUTE:
-                self._attribute(_message(value), depth)
+                self._attribute(_check_message(value), depth)
 
     def _attribute(self, data: memoryview, depth: int) -> None:
         name, one, many = "", [], []
         for number, value in self._each(data):
             if number == ATTRIBUTE_NAME:
-                name = _text(value)
+                name = _read_text(value)
             elif number == ONE_FLOAT:
-                one.append(np.frombuffer(_message(value), "<f4"))
+                one.append(np.frombuffer(_check_message(value), "<f4"))
             elif number == MANY_FLOATS:
-                many.append(np.frombuffer(_message(value), "<f4"))
+                many.append(np.frombuffer(_check_message(value), "<f4"))
             elif number in (TENSOR, TENSORS):
-                self._tensor(_message(value))
+                self._tensor(_check_message(value))
             elif number in (SUBGRAPH, SUBGRAPHS):
-                self._graph(_message(value), depth + 1)
+                self._graph(_check_message(value), depth + 1)
             elif number in (SPARSE, SPARSES):
                 raise ValueError("it holds sparse weights, which are not executed")
         for found, single in ((one, True), (many, False)):
@@ -107,7 +107,7 @@ class _Reader:
         found = _Tensor()
         for number, value in self._each(data):
             if number == NAME:
-                found.name = _text(value)
+                found.name = _read_text(value)
             elif number in _TENSOR_FIELDS:
                 _TENSOR_FIELDS[number](found, value)
         _check_tensor(found)
@@ -119,14 +119,14 @@ class _Reader:
             self._fields += 1
             if self._fields > MOST_FIELDS:
                 raise ValueError(f"it has more than {MOST_FIELDS:,} parts")
-            tag, at = _varint(data, at)
+            tag, at = _read_varint(data, at)
             number, kind = tag >> 3, tag & 7
             if kind == VARINT:
-                value, at = _varint(data, at)
+                value, at = _read_varint(data, at)
                 yield number, value
                 continue
             if kind == BYTES:
-                size, at = _varint(data, at)
+                size, at = _read_varint(data, at)
             elif kind in (EIGHT, FOUR):
                 size = 8 if kind == EIGHT else 4
             else:
@@ -137,7 +137,7 @@ class _Reader:
             at += size
 
 
-def _varint(data: memoryview, at: int) -> tuple[int, int]:
+def _read_varint(data: memoryview, at: int) -> tuple[int, int]:
     """Read a number of 7 bits a byte; return it and where it ends."""
     found = shift = 0
     while at < len(data) and shift < 70:
@@ -149,14 +149,14 @@ def _varint(data: memoryview, at: int) -> tuple[int, int]:
     raise ValueError("it is no ONNX, or was cut off")
 
 
-def _message(value: Value) -> memoryview:
+def _check_message(value: Value) -> memoryview:
     if isinstance(value, int):
         raise ValueError("it is no ONNX")
     return value
 
 
-def _text(value: Value) -> str:
-    return bytes(_message(value)).decode("utf-8", "replace")
+def _read_text(value: Value) -> str:
+    return bytes(_check_message(value)).decode("utf-8", "replace")
 
 
 def _add_dims(tensor: _Tensor, value: Value) -> None:
@@ -165,7 +165,7 @@ def _add_dims(tensor: _Tensor, value: Value) -> None:
         return
     at = 0
     while at < len(value):
-        size, at = _varint(value, at)
+        size, at = _read_varint(value, at)
         tensor.dims.append(size)
 
 
@@ -174,15 +174,15 @@ def _set_kind(tensor: _Tensor, value: Value) -> None:
 
 
 def _set_raw(tensor: _Tensor, value: Value) -> None:
-    tensor.raw = _message(value)
+    tensor.raw = _check_message(value)
 
 
 def _add_floats(tensor: _Tensor, value: Value) -> None:
-    tensor.numbers.append(np.frombuffer(_message(value), "<f4"))
+    tensor.numbers.append(np.frombuffer(_check_message(value), "<f4"))
 
 
 def _add_doubles(tensor: _Tensor, value: Value) -> None:
-    tensor.numbers.append(np.frombuffer(_message(value), "<f8"))
+    tensor.numbers.append(np.frombuffer(_check_message(value), "<f8"))
 
 
 def _refuse_external(tensor: _Tensor, value: Value) -> None:  # noqa: ARG001

@@ -196,7 +196,7 @@ class OpenFolder(Mapping[str, bytes]):
         total = sum(stamp.size for path, stamp in self._stamps.items() if not self._is_unread(path))
         if total > (most := TOTAL * largest_file("")):
             raise UnfitError(
-                "it", f"holds {total / MEGABYTE:,.1f} MB, more than the {most / MEGABYTE:,.1f} {_remedy(total, TOTAL)}"
+                "it", f"holds {total / MEGABYTE:,.1f} MB, more than the {most / MEGABYTE:,.1f} {_advise(total, TOTAL)}"
             )
 
     def _read_all(self) -> None:
@@ -235,10 +235,10 @@ def largest_file(path: str) -> int:
     """Bytes that a file of this name may have."""
     megabytes = os.environ.get(LARGEST, "")
     chosen = int(megabytes) if megabytes.isdecimal() and len(megabytes) < 20 else LARGEST_FILE
-    return chosen * MEGABYTE // _divisor(path)
+    return chosen * MEGABYTE // _divisor_of(path)
 
 
-def _divisor(path: str) -> int:
+def _divisor_of(path: str) -> int:
     return SHORT_TEXT if path in SHORT_TEXTS else TEXT if path.endswith(TEXTS) else 1
 
 
@@ -256,11 +256,13 @@ def _check_regular(path: str, found: os.stat_result) -> None:
 
 def _check_size(path: str, size: int) -> None:
     if size > (most := largest_file(path)):
-        said = f"has {size / MEGABYTE:,.1f} MB, more than the {most / MEGABYTE:,.1f} {_remedy(size * _divisor(path))}"
+        said = (
+            f"has {size / MEGABYTE:,.1f} MB, more than the {most / MEGABYTE:,.1f} {_advise(size * _divisor_of(path))}"
+        )
         raise UnfitError(path, said)
 
 
-def _remedy(size: int, files: int = 1) -> str:
+def _advise(size: int, files: int = 1) -> str:
     """Say what lets so many bytes be read."""
     enough = -(-size // (files * MEGABYTE))
     return f"that are read: if you trust it, set {LARGEST} in the environment to {enough}"

@@ -64,11 +64,11 @@ def table_of(histories: Mapping[str, Sequence[Epoch]]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["run", *(field.name for field in fields(Epoch))])
     for name, epochs in histories.items():
-        writer.writerows([name, *map(_cell, asdict(epoch).values())] for epoch in epochs)
+        writer.writerows([name, *map(_format_cell, asdict(epoch).values())] for epoch in epochs)
     return text.getvalue()
 
 
-def _cell(value: object) -> object:
+def _format_cell(value: object) -> object:
     if isinstance(value, bool):
         return int(value)
     return f"{value:.6g}" if isinstance(value, float) else "" if value is None else value
@@ -79,7 +79,7 @@ def picture_of(histories: Mapping[str, Sequence[Epoch]]) -> bytes:
 
     :raises MissingExtra: if matplotlib is not installed.
     """
-    Figure = _figure_class()  # noqa: N806
+    Figure = _import_figure()  # noqa: N806
     figure = Figure(figsize=(9, 3.2 * len(histories)), layout="constrained")
     axes = figure.subplots(len(histories), 2, squeeze=False)
     for (name, epochs), (losses, accuracies) in zip(histories.items(), axes, strict=True):
@@ -92,7 +92,7 @@ def picture_of(histories: Mapping[str, Sequence[Epoch]]) -> bytes:
     return picture.getvalue()
 
 
-def _figure_class() -> Any:
+def _import_figure() -> Any:
     """matplotlib's; when imported it lists all fonts, and would keep the list in the user's cache folder."""
     names = () if _has_font_list() else ("MPLCONFIGDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")
     before = {name: os.environ.get(name) for name in names}

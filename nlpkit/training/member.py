@@ -30,11 +30,11 @@ from nlpkit.training.export import check_agreement
 from nlpkit.training.history import History
 from nlpkit.training.loop import Diverged, Epoch, Objective, Resumed, fit
 from nlpkit.training.settings import LoopSettings, MemberSettings
-from nlpkit.training.storage import completed
+from nlpkit.training.storage import write_folder
 
 ENTRY, FACTS, VALIDATION = "entry.json", "trained.json", "validation.npy"
-CHECKED = 512  # validation rows on which an exported member must agree with torch
-UNTOLD = ("seconds",)  # of an epoch: what differs between two runs that are otherwise the same
+CHECK_ROWS = 512  # validation rows on which an exported member must agree with torch
+TIMES = ("seconds",)  # of an epoch: what differs between two runs that are otherwise the same
 Minimise: TypeAlias = Callable[..., Generator[Event, None, Diverged | None]]
 
 
@@ -198,7 +198,7 @@ class NetworkMember(Member):
         return {VOCABULARY: dump_vocabulary(self.vocabulary), WEIGHTS: dump_weights(self.network)}
 
 
-def records(*parts: Part) -> dict[str, Any]:
+def record_parts(*parts: Part) -> dict[str, Any]:
     """Return what an entry of config.json says of components."""
     return {part.component.kind: part.record for part in parts}
 
@@ -224,7 +224,7 @@ def train_member(member: Member, run: Path, history: History, every: float) -> G
     ) -> Generator[Event, None, Diverged | None]:
         name = f"{member.name}: {what}" if what else member.name
         state = run / f"{'.'.join(filter(None, (member.name, what.replace(' ', '-'))))}.safetensors"
-        return _record(name, fit(objective, settings, member.seed, Checkpoint(state, every)), history)
+        return _record_loop(name, fit(objective, settings, member.seed, Checkpoint(state, every)), history)
 
     diverged = yield from member.train(minimise)
     if not done.exists():
@@ -232,8 +232,8 @@ def train_member(member: Member, run: Path, history: History, every: float) -> G
         stored = member.export()
         comparison = member.compare(stored) or Comparison(0.0, 0)
         check_agreement(member.name, comparison.difference, getattr(member.settings, "weights", "float32"))
-        outcome = _outcome(history.epochs.get(member.name), diverged)
-        with completed(done) as new:
+        outcome = _record_history(history.epochs.get(member.name), diverged)
+        with write_folder(done) as new:
             _write(new, StoredMember(stored.entry | outcome, stored.files, comparison.validation), comparison)
     stored, exported = _read(done)
     if exported.checked:
@@ -246,12 +246,12 @@ def open_member(member: Member, run: Path) -> Generator[Event, None, None]:
     folder = run / "members" / member.name
     if not folder.exists():
         torch.manual_seed(member.seed)
-        with completed(folder) as new:
+        with write_folder(folder) as new:
             yield from member.prepare(new)
     member.open(folder)
 
 
-def _record(
+def _record_loop(
     name: str, fitting: Generator[Any, None, None], history: History
 ) -> Generator[Event, None, Diverged | None]:
     """Pass a loop's events on, and write its epochs down."""
@@ -269,11 +269,11 @@ def _record(
     return diverged
 
 
-def _outcome(epochs: Sequence[Epoch] | None, diverged: Diverged | None) -> dict[str, Any]:
+def _record_history(epochs: Sequence[Epoch] | None, diverged: Diverged | None) -> dict[str, Any]:
     """Return what an entry says of the main loop."""
     if epochs is None:
         return {}
-    told = [{k: v for k, v in asdict(epoch).items() if k not in UNTOLD} for epoch in epochs]
+    told = [{k: v for k, v in asdict(epoch).items() if k not in TIMES} for epoch in epochs]
     return {"history": told} | ({"diverged": {"epoch": diverged.epoch, "step": diverged.step}} if diverged else {})
 
 

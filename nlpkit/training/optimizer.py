@@ -26,7 +26,7 @@ def optimizer_of(parameters: Iterable[nn.Parameter], settings: LoopSettings) -> 
             return torch.optim.SGD(parameters, momentum=settings.momentum, fused=True, **common)
 
 
-def rate(settings: LoopSettings, steps: int) -> Callable[[int], float]:
+def schedule_of(settings: LoopSettings, steps: int) -> Callable[[int], float]:
     """Step to factor of the learning rate: a linear rise, then the schedule."""
     warmup = int(settings.warmup * steps)
 

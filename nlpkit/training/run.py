@@ -31,8 +31,8 @@ from nlpkit.training.card import write_card
 from nlpkit.training.events import Event, Prepared, Remark, Saved, Working
 from nlpkit.training.history import History
 from nlpkit.training.member import Member, StoredMember, train_member
-from nlpkit.training.run_folder import CORPUS, FORCE, begun, finish_run, may_replace, open_run, read_request
-from nlpkit.training.settings import RunSettings, Shape, without_paths
+from nlpkit.training.run_folder import CORPUS, FORCE, allow_replacing, finish_run, is_unfinished, open_run, read_request
+from nlpkit.training.settings import RunSettings, Shape, drop_paths
 from nlpkit.training.storage import StoredCorpus, store_corpus
 from nlpkit.version import __version__
 
@@ -111,7 +111,7 @@ class Run(ABC):
 
     def measure(self, model: Any, corpus: StoredCorpus) -> Generator[Event, None, dict[str, Metrics]]:
         """Figures on the test rows, of all and of each corpus."""
-        groups = corpus_rows(corpus, "test")
+        groups = group_rows(corpus, "test")
         measured: dict[str, Metrics] = {}
         measure = resolve(self.task.measure)
         for done, (name, chosen) in enumerate(groups.items()):
@@ -138,7 +138,7 @@ class Run(ABC):
         return next(kind for kind in self.kinds.values() if kind.settings_class is type(settings))
 
 
-def corpus_rows(corpus: StoredCorpus, place: str) -> dict[str, NDArray[np.int64]]:
+def group_rows(corpus: StoredCorpus, place: str) -> dict[str, NDArray[np.int64]]:
     """Numbers of the rows of a place: of all, and of each corpus where there are several; nothing if there are none."""
     owners = corpus.corpus_of(place)
     groups = {"all": np.arange(len(owners))}
@@ -185,26 +185,26 @@ def train(
     request: dict[str, Any] = {"task": task.name, "settings": asdict(settings), "samples": samples}
     request |= {"keep_weights": keep_weights, "threads": torch.get_num_threads(), "origin": origin}
     force = force or (resume and bool(read_request(folder).get(FORCE)))
-    bundle.writable(folder, force=force)
+    bundle.check_writable(folder, force=force)
     with open_run(folder, request, resume=resume, force=force) as path:
         history = History(path)
         try:
-            files, stages, measured = yield from _make(
+            files, stages, measured = yield from _make_model(
                 run, rows, folder, path, history, samples=samples, keep_weights=keep_weights, every=every
             )
-            files = bundle.with_checksums(files) | history.files()
+            files = bundle.add_checksums(files) | history.files()
             files[bundle.CARD] = write_card(run.card, folder.name, task, files).encode()
-            may_replace(path)
+            allow_replacing(path)
             bundle.save(folder, files, force=force)
             finish_run(path)
             size = sum(map(len, files.values()))
             yield Saved(folder, task, size, stages, measured, history.epochs, bundle.CURVE in files)
         finally:
-            if begun(path):  # it broke off: what there is can be seen
+            if is_unfinished(path):  # it broke off: what there is can be seen
                 history.draw()
 
 
-def _make(
+def _make_model(
     run: Run,
     rows: Iterable[Example],
     folder: Path,
@@ -228,7 +228,7 @@ def _make(
     files = run.files(data, members)
     for member in members:
         files |= member.stored(keep_weights=keep_weights)
-    config = _config(run, data, members) | {"data": _data(corpus, counts)}
+    config = _make_config(run, data, members) | {"data": _describe_data(corpus, counts)}
 
     def opened(stages: Sequence[Stage]) -> SavedModel:
         mixed = bundle.dump_json({**config, "stages": [asdict(stage) for stage in stages]})
@@ -247,15 +247,15 @@ def _make(
     return files, stages, measured
 
 
-def _config(run: Run, data: Any, members: Sequence[StoredMember]) -> dict[str, Any]:
+def _make_config(run: Run, data: Any, members: Sequence[StoredMember]) -> dict[str, Any]:
     """Return what config.json says of a model, but for its data, its mixture and its figures."""
     own = run.config(data)
     settings = asdict(run.settings)
     for kind in run.settings.components:
-        settings[kind] = without_paths(settings[kind], own[kind]["config"])
+        settings[kind] = drop_paths(settings[kind], own[kind]["config"])
     for member, told, stored in zip(run.settings.members, settings["members"], members, strict=True):
         for kind in member.components:
-            told[kind] = without_paths(told[kind], stored.entry[kind]["config"])
+            told[kind] = drop_paths(told[kind], stored.entry[kind]["config"])
     return {
         "format": bundle.FORMAT,
         "nlpkit": __version__,
@@ -264,7 +264,7 @@ def _config(run: Run, data: Any, members: Sequence[StoredMember]) -> dict[str, A
         "normalisation": run.settings.normaliser.config,
         "members": [member.entry for member in members],
         "settings": settings,
-        "environment": environment(),
+        "environment": read_environment(),
     }
 
 
@@ -277,7 +277,7 @@ def count_rows(corpus: StoredCorpus, *, labelled: bool) -> Prepared:
     return Prepared(**asdict(corpus.counts), **{place: len(corpus.rows(place)) for place in PLACES}, labels=labels)
 
 
-def _data(corpus: StoredCorpus, counts: Prepared) -> dict[str, Any]:
+def _describe_data(corpus: StoredCorpus, counts: Prepared) -> dict[str, Any]:
     """Return what config.json says of the rows; of a file its name alone, as where it lies is nobody's business."""
     corpora: Counter[str] = Counter()
     for path, rows in corpus.corpora.items():
@@ -286,7 +286,7 @@ def _data(corpus: StoredCorpus, counts: Prepared) -> dict[str, Any]:
     return told | {"corpora": dict(corpora), "fingerprint": corpus.fingerprint}
 
 
-def environment() -> dict[str, Any]:
+def read_environment() -> dict[str, Any]:
     """Where a run took place, as far as that may matter to what came of it."""
     return {
         "python": platform.python_version(),

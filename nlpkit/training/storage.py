@@ -54,14 +54,14 @@ class ArrayFile:
 
     def close(self) -> None:
         """Wait until all of it is on the disk."""
-        close_synced(self._file)
+        sync_and_close(self._file)
 
     def append(self, values: Any) -> None:
         """Write numbers at the end."""
         self._file.write(np.ascontiguousarray(values, dtype=self._dtype).data)
 
 
-def close_synced(file: IO[bytes]) -> None:
+def sync_and_close(file: IO[bytes]) -> None:
     """Close a file when all of it is on the disk."""
     with file:
         sync(file)
@@ -172,7 +172,7 @@ def store_corpus(
     :returns: an iterator that does it, and yields how many rows were read so far.
     :raises DataError: if fewer than two labels are left, or a place lacks rows.
     """
-    with completed(folder) as new:
+    with write_folder(folder) as new:
         with _CorpusWriter(new, continuous) as writer:
             for rows, example in enumerate(examples, start=1):
                 writer.add(example)
@@ -204,7 +204,7 @@ class _CorpusWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        close_synced(self._texts)
+        sync_and_close(self._texts)
         self._starts.close()
 
     def add(self, example: Example) -> None:
@@ -240,7 +240,7 @@ class _CorpusWriter:
             return {place: np.flatnonzero(mask & (placed == position)) for position, place in enumerate(PLACES)}
 
         names = list(self._label_names)
-        dealt = _Dealt(deal, labels, names, kept.conflicts, labelled=labelled)
+        dealt = _SplitCheck(deal, labels, names, kept.conflicts, labelled=labelled)
         dealt.check(test, validation)
         rows = deal(test, validation)
         order = sorted(dealt.labels_of(rows["train"]) if labelled else names)
@@ -256,7 +256,7 @@ class _CorpusWriter:
 
 
 @dataclass(frozen=True)
-class _Dealt:
+class _SplitCheck:
     """Refuses a split from which nothing can be learnt or told; other shares are advised only if they would help.
 
     :param deal: rows by place, of a share for the test and one for validation.
@@ -294,7 +294,7 @@ class _Dealt:
                 f"the split left {len(rows['train']):,} rows to train on, of {len(found['train'])} labels; at least "
                 f"two are needed{lost}: give more rows"
             )
-        if self.labelled and (lone := _lone_label(found)):
+        if self.labelled and (lone := _find_lone_label(found)):
             label, place = lone
             leave_out = f", or --label {shlex.quote(label + '=')} leaves it out" if "=" not in label else ""
             return f"the label {label!r} stands in the {place} rows only: it needs more rows{leave_out}"
@@ -317,7 +317,7 @@ class _Dealt:
         return ""
 
 
-def _lone_label(found: Mapping[str, set[str]]) -> tuple[str, str] | None:
+def _find_lone_label(found: Mapping[str, set[str]]) -> tuple[str, str] | None:
     """Return a label that stands in validation or test rows alone, and which of them."""
     lone = ((label, place) for place in ("validation", "test") for label in sorted(found[place] - found["train"]))
     return next(lone, None)
@@ -371,7 +371,7 @@ def store_tokens(blocks: Iterable[Tokens], folder: Path) -> Iterator[int]:
     with ArrayFile(folder / "units", np.uint32) as units, ArrayFile(folder / "starts", np.int64) as starts:
         starts.append([0])
         for block in blocks:
-            units.append(block.units if isinstance(block.units, np.ndarray) else _interned(block.units, names))
+            units.append(block.units if isinstance(block.units, np.ndarray) else _intern(block.units, names))
             starts.append(block.starts[1:] + total)
             total += len(block.units)
             done += len(block.starts) - 1
@@ -380,7 +380,7 @@ def store_tokens(blocks: Iterable[Tokens], folder: Path) -> Iterator[int]:
         write_synced(folder / "tokens.json", json.dumps(list(names)).encode())
 
 
-def _interned(tokens: Sequence[str], names: dict[str, int]) -> list[int]:
+def _intern(tokens: Sequence[str], names: dict[str, int]) -> list[int]:
     return [names.setdefault(token, len(names)) for token in tokens]
 
 
@@ -413,7 +413,7 @@ def map_rows(path: Path, labels: NDArray[np.int64]) -> Rows:
 
 
 @contextmanager
-def completed(folder: Path) -> Iterator[Path]:
+def write_folder(folder: Path) -> Iterator[Path]:
     """Yield a new folder to write into, which is moved to ``folder`` when all went well: what is there is whole."""
     new = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(new, ignore_errors=True)

@@ -31,11 +31,11 @@ from nlpkit.training.events import Event, MemberStarted, Working
 from nlpkit.training.export import export
 from nlpkit.training.fixed_vectors import map_vectors, store_vectors
 from nlpkit.training.loop import Diverged, Objective
-from nlpkit.training.member import CHECKED, Comparison, Layer, Minimise, NetworkMember, StoredMember, records
+from nlpkit.training.member import CHECK_ROWS, Comparison, Layer, Minimise, NetworkMember, StoredMember, record_parts
 from nlpkit.training.settings import MemberSettings, RowTraining, RunSettings, Weights
 from nlpkit.training.storage import StoredCorpus, StoredTokens, map_rows, store_ids, store_tokens
 
-COMPARED = 50_000  # validation rows that are enough to compare an export by, and to tune weights and temperature on
+COMPARE_ROWS = 50_000  # validation rows that are enough to compare an export by, and to tune weights and temperature on
 PLACES = ("train", "validation")
 
 
@@ -153,8 +153,8 @@ class TextNetwork(NetworkMember):
             for count in store_ids(blocks, vocabulary, settings.max_length, folder / place):
                 yield Working(f"{self.name}: {place} ids", count, total[place])
         shutil.rmtree(scratch)
-        entry = {"name": self.name, "max_length": settings.max_length, **records(tokenizer, embedding, encoder)}
-        entry |= {"head": head.config, **_from_file(embedding.instance)}
+        entry = {"name": self.name, "max_length": settings.max_length, **record_parts(tokenizer, embedding, encoder)}
+        entry |= {"head": head.config, **_describe_vectors(embedding.instance)}
         if cut := max(longer, getattr(tokenizer.instance, "cut", 0)):  # the tokenizer's are among them
             entry["cut"] = {"rows": cut, "of": sum(total.values())}
         for path, data in tokenizer.instance.files.items():
@@ -225,15 +225,15 @@ class TextNetwork(NetworkMember):
 
     def compare(self, stored: StoredMember) -> Comparison:
         """Compare the outputs on validation rows, as inference computes them, with torch's."""
-        rows = self.rows["validation"].first(COMPARED)
+        rows = self.rows["validation"].first(COMPARE_ROWS)
         expected = logits_of(self.network, rows).double().numpy()
         normaliser = self.run.normaliser
         member = open_member(stored.bundle, stored.entry, self.outputs, normaliser)
-        texts = [t for block in self.corpus.texts("validation", COMPARED) for t in normaliser.batch(block)]
+        texts = [t for block in self.corpus.texts("validation", COMPARE_ROWS) for t in normaliser.batch(block)]
         parts = [member.logits(texts[at : at + 1024]) for at in range(0, len(texts), 1024)]
         outputs = np.concatenate(parts)
         difference = self.difference(expected, outputs)
-        return Comparison(difference, min(CHECKED, len(expected)), validation=outputs)
+        return Comparison(difference, min(CHECK_ROWS, len(expected)), validation=outputs)
 
     def _learning(self) -> Generator[Event, None, tuple[nn.Module, Mapping[str, Rows]]]:
         """Return what of the network learns, and the rows as it sees them: vectors where the embedding is fixed."""
@@ -248,7 +248,7 @@ class TextNetwork(NetworkMember):
         return VectorNetwork(network.encoder, network.head), rows
 
 
-def _from_file(embedding: Any) -> dict[str, Any]:
+def _describe_vectors(embedding: Any) -> dict[str, Any]:
     """How many tokens start from a file of vectors, if there is one."""
     if not (found := getattr(embedding, "found", None)):
         return {}

@@ -1,7 +1,16 @@
 import pytest
 
 from nlpkit.errors import DataError, SettingError
-from nlpkit.training.settings import CHOICES, NORMS, TrainingSettings, assign, compose, read_recipe, recipes, settings
+from nlpkit.training.settings import (
+    CHOICES,
+    NORMS,
+    TrainingSettings,
+    assign,
+    compose,
+    list_recipes,
+    read_recipe,
+    settings,
+)
 
 
 def member(**changes):
@@ -25,7 +34,7 @@ def installed(recipe):
     return recipe
 
 
-@pytest.mark.parametrize("name", recipes())
+@pytest.mark.parametrize("name", list_recipes())
 def test_every_recipe_parses(name):
     made = settings(read_recipe(installed(name)))
     assert made.members
@@ -33,7 +42,7 @@ def test_every_recipe_parses(name):
 
 
 @pytest.mark.train
-@pytest.mark.parametrize("name", recipes())
+@pytest.mark.parametrize("name", list_recipes())
 def test_the_parts_of_every_recipe_go_together(name):
     pytest.importorskip("torch")
     from nlpkit.training.composition import rehearse  # torch
@@ -42,7 +51,7 @@ def test_the_parts_of_every_recipe_go_together(name):
 
 
 def test_the_promised_recipes_are_there():
-    assert {"lstm", "network", "ngrams", "reviews", "stacked", "tutorial"} <= set(recipes())
+    assert {"lstm", "network", "ngrams", "reviews", "stacked", "tutorial"} <= set(list_recipes())
 
 
 def test_a_recipe_may_be_a_file(tmp_path):

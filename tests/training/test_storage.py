@@ -18,11 +18,11 @@ from nlpkit.training.storage import (
     BLOCK,
     StoredCorpus,
     StoredTokens,
-    completed,
     map_rows,
     store_corpus,
     store_ids,
     store_tokens,
+    write_folder,
 )
 
 pytestmark = pytest.mark.train
@@ -318,7 +318,7 @@ def test_rows_are_what_the_vocabulary_encodes(tmp_path_factory, blocks, vocabula
 
 
 def test_a_folder_is_there_when_it_is_complete(tmp_path):
-    with completed(tmp_path / "deep" / "done") as new:
+    with write_folder(tmp_path / "deep" / "done") as new:
         (new / "file").write_bytes(b"1")
         assert not (tmp_path / "deep" / "done").exists()
     assert [p.name for p in (tmp_path / "deep").iterdir()] == ["done"]
@@ -328,7 +328,7 @@ def test_a_folder_is_there_when_it_is_complete(tmp_path):
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt, GeneratorExit])
 def test_a_folder_that_failed_leaves_nothing(tmp_path, error):
     def fail():
-        with completed(tmp_path / "done") as new:
+        with write_folder(tmp_path / "done") as new:
             (new / "file").write_bytes(b"1")
             raise error
 
@@ -338,9 +338,9 @@ def test_a_folder_that_failed_leaves_nothing(tmp_path, error):
 
 
 def test_what_a_kill_left_does_not_come_back(tmp_path):
-    killed = completed(tmp_path / "done")
+    killed = write_folder(tmp_path / "done")
     (killed.__enter__() / "old").write_bytes(b"1")  # and never left
-    with completed(tmp_path / "done") as new:
+    with write_folder(tmp_path / "done") as new:
         (new / "file").write_bytes(b"2")
     assert [p.name for p in (tmp_path / "done").iterdir()] == ["file"]
 

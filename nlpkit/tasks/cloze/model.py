@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nlpkit.components.decoders import lowest
+from nlpkit.components.decoders import find_lowest
 from nlpkit.errors import DataWarning
-from nlpkit.model.base import SavedModel, texts_only
+from nlpkit.model.base import SavedModel, is_text_list
 from nlpkit.model.bundle import ANSWERS, CONFIG, TOKENIZER, VOCABULARY, Bundle
 from nlpkit.model.members import Floats, open_tokenizer, tokenize
 from nlpkit.model.mixing import log_sum, softmax
@@ -148,7 +148,7 @@ class ClozeModel(SavedModel):
         found, values = np.empty((len(blanks), columns), dtype=np.intp), np.empty((len(blanks), columns))
         for rows, logits in self.blocks(blanks):
             allowed = logits if among is None else logits[:, among]
-            order = np.array([lowest(-row, columns) for row in allowed])
+            order = np.array([find_lowest(-row, columns) for row in allowed])
             found[rows] = order if among is None else among[order]
             values[rows] = np.take_along_axis(allowed, order, 1) - log_sum(logits)
         return found, values
@@ -193,7 +193,7 @@ class ClozeModel(SavedModel):
     def _answers(self) -> tuple[list[str], Ints]:
         with self.bundle.reading(ANSWERS):
             found = self.bundle.json(ANSWERS)
-            if not texts_only(words := found["words"]) or not all(type(count) is int for count in found["counts"]):
+            if not is_text_list(words := found["words"]) or not all(type(count) is int for count in found["counts"]):
                 raise ValueError("words are texts, and counts are whole numbers")
             counts = np.array(found["counts"], dtype=np.int64)
             if not words or len(set(words)) != len(words) or counts.shape != (len(words),) or counts.min() < 0:

@@ -19,7 +19,7 @@ from nlpkit.training.batching import Rows
 from nlpkit.training.calibration import tune_stage
 from nlpkit.training.events import Event
 from nlpkit.training.loop import Objective
-from nlpkit.training.member import CHECKED, Minimise
+from nlpkit.training.member import CHECK_ROWS, Minimise
 from nlpkit.training.settings import MemberSettings
 from nlpkit.training.text_network import TextNetwork
 
@@ -60,7 +60,7 @@ class Classifier(TextNetwork):
         """Greatest difference of a probability, both calibrated as the expected logits want it."""
         targets = self.rows["validation"].targets[: len(expected)]
         calibrated = tune_stage([expected], targets, None)
-        pair = (calibrated.probabilities([logits[:CHECKED]]) for logits in (expected, outputs))
+        pair = (calibrated.probabilities([logits[:CHECK_ROWS]]) for logits in (expected, outputs))
         return float(np.abs(np.subtract(*pair)).max())
 
     @classmethod

@@ -10,7 +10,7 @@ pytest.importorskip("torch")
 from nlpkit.errors import NlpkitError, SettingError
 from nlpkit.tasks.cloze.run import ClozeRun
 from nlpkit.tasks.cloze.task import CLOZE
-from nlpkit.training.settings import read_recipe, recipes
+from nlpkit.training.settings import list_recipes, read_recipe
 
 pytestmark = pytest.mark.train
 SHAPE = ClozeRun.shape()
@@ -29,7 +29,7 @@ def made(*assignments, **components):
     return SHAPE.settings(SHAPE.assign(SHAPE.choose(TINY, components), assignments))
 
 
-@pytest.mark.parametrize("name", recipes(CLOZE))
+@pytest.mark.parametrize("name", list_recipes(CLOZE))
 def test_the_parts_of_every_recipe_go_together(name):
     tables = read_recipe(CLOZE, name)
     if tables["network"]["embedding"]["name"] == "word2vec":
@@ -40,7 +40,7 @@ def test_the_parts_of_every_recipe_go_together(name):
 
 
 def test_the_promised_recipes_are_there():
-    assert {"network", "tutorial", "reviews-cloze"} <= set(recipes(CLOZE))
+    assert {"network", "tutorial", "reviews-cloze"} <= set(list_recipes(CLOZE))
     with pytest.raises(SettingError, match="no recipe 'reviews-clos' for cloze; did you mean 'reviews-cloze'"):
         read_recipe(CLOZE, "reviews-clos")
 

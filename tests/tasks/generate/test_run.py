@@ -23,7 +23,7 @@ from nlpkit.training.dry_run import plan  # noqa: E402
 from nlpkit.training.events import Fitting, MemberExported, Note, Prepared, Saved  # noqa: E402
 from nlpkit.training.loop import Epoch, Resumed, Step  # noqa: E402
 from nlpkit.training.run import train  # noqa: E402
-from nlpkit.training.settings import read_recipe, recipes  # noqa: E402
+from nlpkit.training.settings import list_recipes, read_recipe  # noqa: E402
 from tests.tasks.sentiment.test_run import files_of, the  # noqa: E402
 
 pytestmark = [pytest.mark.train, pytest.mark.slow]
@@ -240,7 +240,7 @@ def test_what_a_recipe_lacks_is_told():
         SHAPE.settings({"network": {"encoder": {"name": "gru"}}})
 
 
-@pytest.mark.parametrize("name", recipes(GENERATE))
+@pytest.mark.parametrize("name", list_recipes(GENERATE))
 def test_recipes_are_right(name):
     run_of = GenerationRun(GENERATE, SHAPE.settings(read_recipe(GENERATE, name)))
     assert run_of.rehearse() == []
