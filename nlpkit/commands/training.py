@@ -120,7 +120,7 @@ def _train(
     from nlpkit.training.run import train
 
     check_writable(output, force=force or asked.get("force", False))
-    values = [value for chosen in settings.chosen() for value in chosen.values()]
+    values = [value for chosen in settings.list_components() for value in chosen.values()]
     origin = origin_of(corpora, columns, values) if corpora else unchanged(asked["origin"])
     show(
         train(
@@ -178,7 +178,7 @@ def _settings(
     tables = shape.assign(shape.choose(tables, components), assignments)
     if labels and isinstance(tables.get("labels", {}), dict):
         tables["labels"] = {**tables.get("labels", {}), **labels}
-    settings: RunSettings = shape.settings(tables)
+    settings: RunSettings = shape.make_settings(tables)
     return settings
 
 

@@ -79,7 +79,7 @@ class Codes:
         packed = np.packbits(code, bitorder="little") if code.dtype == np.bool_ else code.astype(np.uint8)
         if packed.shape != (-(-self.bits // 8),):
             raise ValueError(f"a code of shape {code.shape} {code.dtype} is none of {self.bits} bits")
-        distances = self._distances(packed)
+        distances = self._measure_distances(packed)
         found = find_lowest(
             distances if prior is None else distances.astype(np.int64) - prior, k
         )  # unsigned would wrap
@@ -107,7 +107,7 @@ class Codes:
                 row += table.take(column.astype(np.intp), mode="wrap")  # none lies beyond, and "wrap" is the quickest
         return found
 
-    def _distances(self, code: Bytes) -> NDArray[np.unsignedinteger[Any]]:
+    def _measure_distances(self, code: Bytes) -> NDArray[np.unsignedinteger[Any]]:
         padded = np.zeros(8 * len(self._columns), dtype=np.uint8)
         padded[: len(code)] = code
         narrow = self.bits <= np.iinfo(np.uint8).max

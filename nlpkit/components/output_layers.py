@@ -44,7 +44,7 @@ class WordSample(nn.Module):
         self.shares.copy_(seen / seen.sum())
         self.chances.copy_(seen**SKEW / (seen**SKEW).sum())
 
-    def over(self, *, exact: bool) -> WordSample | None:
+    def choose(self, *, exact: bool) -> WordSample | None:
         """Return what a softmax is over: itself, or None for all words; of more than `ALL` it is itself either way."""
         return None if exact and len(self.chances) <= ALL else self
 
@@ -101,7 +101,7 @@ class SoftmaxLayer(nn.Module):
 
     def loss(self, features: Tensor, targets: Tensor, *, exact: bool) -> Tensor:
         """Mean cross entropy in nats of features ``(n, input_dim)`` against words ``(n,)``."""
-        return word_loss(self(features), self._rows, self.bias, targets, self.sample.over(exact=exact))
+        return word_loss(self(features), self._rows, self.bias, targets, self.sample.choose(exact=exact))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the table ``(words, dim)`` as one byte a number, a scale a word, and the biases ``(words,)``."""
@@ -179,7 +179,7 @@ class CodeLayer(nn.Module):
         bits = self(features)
         if self._loss == "bce":
             return functional.binary_cross_entropy_with_logits(bits, self.codes[targets].to(bits.dtype))
-        return word_loss(bits, self._signs, self.bias, targets, self.sample.over(exact=exact))
+        return word_loss(bits, self._signs, self.bias, targets, self.sample.choose(exact=exact))
 
     def _signs(self, words: Tensor) -> Tensor:
         """Codes ``(n, bits)`` of words ``(n,)`` as they are multiplied with the logits."""

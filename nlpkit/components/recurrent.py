@@ -98,13 +98,13 @@ class RecurrentEncoder(nn.Module):
 
     def _read(self, depth: int, vectors: Tensor, mask: Tensor, state: Any) -> tuple[Sequence[Tensor], Any]:
         """States ``(batch, time, hidden)`` of each direction, and the forward direction's last."""
-        ahead, last = self._direction(self.forwards[depth], vectors, state)
+        ahead, last = self._read_direction(self.forwards[depth], vectors, state)
         if self.causal:
             return [ahead], last
-        behind, _ = self._direction(self.backwards[depth], reverse(vectors, mask), None)
+        behind, _ = self._read_direction(self.backwards[depth], reverse(vectors, mask), None)
         return [ahead, reverse(behind, mask)], last
 
-    def _direction(self, layer: nn.Module, vectors: Tensor, state: Any) -> tuple[Tensor, Any]:
+    def _read_direction(self, layer: nn.Module, vectors: Tensor, state: Any) -> tuple[Tensor, Any]:
         if not (self.training and self.config["weight_dropout"]):
             return cast(tuple[Tensor, Any], layer(vectors, state))
         dropped = functional.dropout(cast(Tensor, layer.weight_hh_l0), self.config["weight_dropout"])

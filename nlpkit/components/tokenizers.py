@@ -89,14 +89,14 @@ class WordTokenizer:
 
     def tokenize(self, text: str) -> list[str]:
         """``"衣服质量不错"`` becomes ``["衣服", "质量", "不错"]``."""
-        if self._whole is None or not self._whole.in_reach(text):
-            return self._segments(text)
+        if self._whole is None or not self._whole.may_hold(text):
+            return self._segment(text)
         tokens: list[str] = []
         for piece, whole in self._whole.cut(text):
-            tokens += [piece] if whole else self._segments(piece)
+            tokens += [piece] if whole else self._segment(piece)
         return tokens
 
-    def _segments(self, text: str) -> list[str]:
+    def _segment(self, text: str) -> list[str]:
         return [word for word in self._cut(text, self.config["hmm"]) if not word.isspace()]
 
 

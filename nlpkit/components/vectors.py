@@ -93,12 +93,12 @@ class VectorFile:
 
         :raises DataError: for a wanted line that is no vector, and for a file that is cut off.
         """
-        lines = ((self._fields(number, line)[0], (number, line)) for number, line in self._lines())
+        lines = ((self._split_line(number, line)[0], (number, line)) for number, line in self._read_lines())
         for token, (number, line) in spell_tokens(lines, self._normaliser):
             if wanted(token):
-                yield token, self._vector(number, self._fields(number, line)[1:])
+                yield token, self._parse_vector(number, self._split_line(number, line)[1:])
 
-    def _lines(self) -> Iterator[tuple[int, bytes]]:
+    def _read_lines(self) -> Iterator[tuple[int, bytes]]:
         """Numbers and contents of the lines that hold vectors."""
         number = found = 0
         with open_vector_file(self.path) as file:
@@ -111,27 +111,27 @@ class VectorFile:
                 f"{self.path} is cut off after line {number}: it promises {self._header[0]} vectors and has {found}"
             )
 
-    def _fields(self, number: int, line: bytes) -> list[bytes]:
+    def _split_line(self, number: int, line: bytes) -> list[bytes]:
         """Split a line into a token, which may hold spaces or be one, and ``dim`` numbers as written."""
         fields = line.rsplit(maxsplit=self.dim)
         if len(fields) == self.dim and line[:1].isspace():
             return [b" ", *fields]
         if len(fields) <= self.dim:
-            raise self._broken(number, f"{len(fields) - 1} numbers")
+            raise self._make_error(number, f"{len(fields) - 1} numbers")
         return fields
 
-    def _vector(self, number: int, fields: Sequence[bytes]) -> Vector:
+    def _parse_vector(self, number: int, fields: Sequence[bytes]) -> Vector:
         try:
             numbers = [float(field) for field in fields]
         except ValueError:
-            raise self._broken(number, "something that is no number") from None
+            raise self._make_error(number, "something that is no number") from None
         with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, and is told next
             vector = np.array(numbers, dtype=np.float32)
         if not np.isfinite(vector).all():
-            raise self._broken(number, "a number that is not finite")
+            raise self._make_error(number, "a number that is not finite")
         return vector
 
-    def _broken(self, number: int, found: str) -> DataError:
+    def _make_error(self, number: int, found: str) -> DataError:
         return DataError(f"{self.path}, line {number}: expected a token and {self.dim} numbers, found {found}")
 
 

@@ -40,7 +40,7 @@ class WholeWords:
         self._pair = re.compile("".join(_any_of(pair[side : side + 1] for pair in pairs) for side in (0, 1)))
         self._first = re.compile(_any_of(self._lengths))
 
-    def in_reach(self, text: str) -> bool:
+    def may_hold(self, text: str) -> bool:
         """Whether a text may hold any of them; if not, which is quickly told, it need not be gone through."""
         return self._pair.search(text) is not None
 
@@ -49,13 +49,13 @@ class WholeWords:
         text = _SPACES.sub(" ", text) if self._spaced else text
         done = 0
         for found in self._first.finditer(text):
-            if found.start() >= done and (word := self._word(text, found.start())):
+            if found.start() >= done and (word := self._find_word(text, found.start())):
                 yield text[done : found.start()], False
                 yield word, True
                 done = found.start() + len(word)
         yield text[done:], False
 
-    def _word(self, text: str, at: int) -> str | None:
+    def _find_word(self, text: str, at: int) -> str | None:
         ends = (at + length for length in self._lengths[text[at]] if text[at : at + length] in self._words)
         whole = (text[at:end] for end in ends if not (_is_inside(text, at) or _is_inside(text, end)))
         return next(whole, None)

@@ -36,7 +36,7 @@ class SavedModel(ABC):
         self.bundle = bundle
         self._opened: dict[int, Any] = {}
         self._lock = RLock()
-        with bundle.reading(CONFIG):
+        with bundle.report_damage(CONFIG):
             self.normaliser = Normaliser.of(bundle.config["normalisation"])
             self._entries = _check_entries(bundle.config["members"])
             self.stages = [Stage.from_json(stage) for stage in bundle.config["stages"]]
@@ -77,8 +77,8 @@ class SavedModel(ABC):
         :raises BundleError: if a file is damaged.
         """
         self.warm()
-        with self.bundle.reading(SAMPLES):
-            faults = [self.compare(sample) for sample in self.bundle.json(SAMPLES)]
+        with self.bundle.report_damage(SAMPLES):
+            faults = [self.compare(sample) for sample in self.bundle.read_json(SAMPLES)]
         return [fault for fault in faults if fault] if faults else [NO_SAMPLES]
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -86,7 +86,7 @@ class SavedModel(ABC):
             raise BundleError(f"{self.bundle.name} is in memory and cannot be pickled: save it, and load the folder")
         return _reopen, (type(self), self.bundle.source, self.bundle.fingerprint)
 
-    def _part(self, position: int, make: Callable[[], Part]) -> Part:
+    def _open_part(self, position: int, make: Callable[[], Part]) -> Part:
         """Return a member, made by whoever asks first while the others wait."""
         with self._lock:
             if position not in self._opened:

@@ -82,7 +82,7 @@ class Bundle:
         return bundle
 
     @classmethod
-    def part(cls, folder: Path) -> Bundle:
+    def of_members(cls, folder: Path) -> Bundle:
         """Open a folder that holds members' files, and is no model yet."""
         return cls(str(folder), _Folder(folder))
 
@@ -92,7 +92,7 @@ class Bundle:
 
         :raises BundleError: if it is none, or of a format that this version does not read.
         """
-        config = self.json(CONFIG)
+        config = self.read_json(CONFIG)
         if not isinstance(config, dict) or "format" not in config:
             raise BundleError(f"{self.name} is no model: its config.json names no format")
         if type(config["format"]) is not int:
@@ -166,7 +166,7 @@ class Bundle:
             self._check_sum(path, data, listed)
         return data
 
-    def json(self, path: str) -> Any:
+    def read_json(self, path: str) -> Any:
         """Return one file parsed as JSON; only config.json may hold numbers that are none, in the history of a run."""
         constant = None if path == CONFIG else _refuse_constant
         try:
@@ -182,7 +182,7 @@ class Bundle:
         return self.files.total if isinstance(self.files, OpenFolder) else sum(map(len, self.files.values()))
 
     @contextmanager
-    def reading(self, path: str) -> Iterator[None]:
+    def report_damage(self, path: str) -> Iterator[None]:
         """Whatever goes wrong while parts are made of one file's contents is damage to that file.
 
         :raises BundleError: naming the bundle and the file.
@@ -195,12 +195,12 @@ class Bundle:
             why = " ".join(str(error).split())
             raise BundleError(f"{self.name} is damaged: {path}: {type(error).__name__}: {why:.300}") from error
 
-    def under(self, prefix: str) -> dict[str, bytes]:
+    def read_folder(self, prefix: str) -> dict[str, bytes]:
         """All files below a folder, by their paths inside it."""
         start = f"{prefix}/"
-        return {path[len(start) :]: self.read(path) for path in self._readable() if path.startswith(start)}
+        return {path[len(start) :]: self.read(path) for path in self._list_readable() if path.startswith(start)}
 
-    def _readable(self) -> list[str]:
+    def _list_readable(self) -> list[str]:
         """Paths of what inference may read: where there are checksums, what has one."""
         listed = self.checksums
         return [path for path in self.files if listed is None or path in listed]

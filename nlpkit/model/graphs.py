@@ -70,12 +70,12 @@ class Graph:
 
         :raises BundleError: if it is damaged, takes too much, or has no such inputs and output.
         """
-        with self._reading():
+        with self._report_damage():
             return np.asarray(self._open_session().run([output], inputs)[0])
 
     def run_all(self, **inputs: NDArray[Any]) -> list[NDArray[Any]]:
         """Return all outputs in their order; see `run`."""
-        with self._reading():
+        with self._report_damage():
             return list(self._open_session().run(None, inputs))
 
     def _open_session(self) -> Any:
@@ -88,7 +88,7 @@ class Graph:
             return self._made
 
     @contextmanager
-    def _reading(self) -> Iterator[None]:
+    def _report_damage(self) -> Iterator[None]:
         try:
             yield
         except MemoryError:

@@ -126,19 +126,19 @@ def open_member(bundle: Bundle, entry: dict[str, Any], labels: int, normaliser: 
     :raises MissingPlugin: if its tokenizer is not installed.
     :raises BundleError: if its files are damaged.
     """
-    with bundle.reading(CONFIG):
+    with bundle.report_damage(CONFIG):
         name, runtime, pooling = entry["name"], entry["runtime"], entry["head"]["pooling"]
         if runtime not in RUNTIMES or not isinstance(pooling, str):
             raise ValueError(f"the member {name} has the runtime {runtime!r:.40} and the pooling {pooling!r:.40}")
         length = check_length(entry["max_length"], 0)
         tokenizer = open_tokenizer(bundle, entry["tokenizer"], f"{name}/{TOKENIZER}", normaliser)
-    with bundle.reading(f"{name}/{VOCABULARY}"):
+    with bundle.report_damage(f"{name}/{VOCABULARY}"):
         text_ids = TextIds(tokenizer, load_vocabulary(bundle.read(f"{name}/{VOCABULARY}")), length)
     if runtime == "torch":
         return _open_torch(bundle, entry, text_ids, labels)
     if runtime == "graph":
         return GraphMember(text_ids, open_graph(bundle, name))
-    with bundle.reading(f"{name}/{ARRAYS}"):
+    with bundle.report_damage(f"{name}/{ARRAYS}"):
         return _open_table(bundle.read(f"{name}/{ARRAYS}"), text_ids, pooling, labels)
 
 
@@ -150,7 +150,7 @@ def open_tokenizer(
     :param normaliser: of the texts; None: as config.json says.
     """
     component = registry().need("tokenizer", *origin_of(record))
-    files = {"files": bundle.under(folder)} if component.takes_files else {}
+    files = {"files": bundle.read_folder(folder)} if component.takes_files else {}
     if normaliser is None and component.takes_normaliser:
         normaliser = Normaliser.of(bundle.config["normalisation"])
     tokenizer: Tokenizer = component.create(record["config"], normaliser=normaliser, **files)

@@ -109,13 +109,13 @@ class Head(nn.Module):
         self.layers = nn.Sequential(*layers) if settings.projection else nn.Sequential()
 
     @classmethod
-    def over(cls, encoder: Encoder, settings: HeadSettings, *, labels: int) -> Head:
+    def of_encoder(cls, encoder: Encoder, settings: HeadSettings, *, labels: int) -> Head:
         """Make a new head on the states of an encoder."""
         directions = getattr(encoder, "directions", 1)
         return cls(settings, input_dim=encoder.output_dim, labels=labels, directions=directions)
 
     @classmethod
-    def again(cls, config: Mapping[str, Any], *, input_dim: int, labels: int) -> Head:
+    def from_config(cls, config: Mapping[str, Any], *, input_dim: int, labels: int) -> Head:
         """Make a head again as config.json records it.
 
         :raises TypeError: or ValueError, for what no head records.
@@ -171,11 +171,11 @@ def restore(stored: Bundle, entry: Mapping[str, Any], vocabulary: Vocabulary, ou
     :raises BundleError: if the weights are missing or do not fit.
     """
     path = f"{entry['name']}/{WEIGHTS}"
-    with stored.reading(path):
+    with stored.report_damage(path):
         embedding = remake("embedding", entry)
         embedding.build(vocabulary)
         encoder = remake("encoder", entry, input_dim=embedding.dim)
-        head = Head.again(entry["head"], input_dim=encoder.output_dim, labels=outputs)
+        head = Head.from_config(entry["head"], input_dim=encoder.output_dim, labels=outputs)
         network = Network(embedding, encoder, head)
         load_weights(network, stored.read(path))
     return network.eval()

@@ -145,7 +145,7 @@ class OpenFolder(Mapping[str, bytes]):
     def _walk(self, folder: int | Path, prefix: str, depth: int) -> None:
         """Take all files of a folder, open or by its name, and of those in it."""
         with os.scandir(folder) as found:
-            names = sorted(entry.name for entry in self._counted(found, depth))
+            names = sorted(entry.name for entry in self._count(found, depth))
         for name in names:
             place, path = _Place.of(folder, name), f"{prefix}{name}"
             kind = place.stat()
@@ -162,7 +162,7 @@ class OpenFolder(Mapping[str, bytes]):
                 finally:
                     os.close(inner)
 
-    def _counted(self, found: Iterator[os.DirEntry[str]], depth: int) -> Iterator[os.DirEntry[str]]:
+    def _count(self, found: Iterator[os.DirEntry[str]], depth: int) -> Iterator[os.DirEntry[str]]:
         for entry in found:
             if depth == 1 and entry.name.startswith("."):
                 continue  # of version control, of the system's own

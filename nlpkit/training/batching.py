@@ -57,7 +57,7 @@ class Rows:
     def __len__(self) -> int:
         return len(self.starts) - 1
 
-    def first(self, count: int) -> Rows:
+    def take(self, count: int) -> Rows:
         """Return the first rows, at most ``count``."""
         return Rows(self.inputs, self.starts[: count + 1], self.targets[:count])
 
@@ -66,14 +66,14 @@ class Rows:
         """Ids or vectors in each row ``(rows,)``."""
         return np.diff(self.starts).astype(np.int32)
 
-    def counts(self, size: int) -> NDArray[np.int64]:
+    def count_ids(self, size: int) -> NDArray[np.int64]:
         """How often each of ``size`` ids stands in the rows ``(size,)``."""
         total = np.zeros(size, dtype=np.int64)
         for at in range(0, int(self.starts[-1]), BLOCK):
             total += np.bincount(self.inputs[at : min(at + BLOCK, int(self.starts[-1]))], minlength=size)
         return total
 
-    def places(self, rows: RowNumbers) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    def locate(self, rows: RowNumbers) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
         """Return a mask ``(batch, time)`` of some rows, and where in ``inputs`` what is under it lies."""
         lengths = self.lengths[rows]
         steps = np.arange(max(1, int(lengths.max(initial=0))))
@@ -82,7 +82,7 @@ class Rows:
 
     def batch(self, rows: RowNumbers) -> Batch:
         """Pad some rows to the length of the longest of them."""
-        mask, at = self.places(rows)
+        mask, at = self.locate(rows)
         kind = np.int64 if self.inputs.ndim == 1 else np.float32
         inputs = np.full((*mask.shape, *self.inputs.shape[1:]), PAD, dtype=kind)
         inputs[mask] = self.inputs[at]

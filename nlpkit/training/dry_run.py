@@ -96,7 +96,7 @@ def plan(task: Task, rows: Iterable[Example], settings: Any) -> Plan:
         counts = count_rows(corpus, labelled=task.rows.answer == "label")
         remarks += run.remarks(corpus)
         data = drain(run.prepare(folder, corpus), remarks)
-        members = [_plan_member(run.member(position, data), folder) for position in range(len(settings.members))]
+        members = [_plan_member(run.make_member(position, data), folder) for position in range(len(settings.members))]
         return Plan(read, whole, len(sample), counts.train, counts.labels, members, remarks)
 
 
@@ -115,7 +115,7 @@ def _sample(rows: Iterable[Example], seed: int) -> tuple[list[Example], int, boo
 
 def _plan_member(member: Member, folder: Path) -> MemberPlan:
     drain(open_member(member, folder), [])
-    started, layers = member.started(), member.layers()
+    started, layers = member.describe(), member.layers()
     loops: list[LoopPlan] = []
 
     def minimise(

@@ -68,5 +68,5 @@ def _compute(embedding: Any, rows: Rows, chosen: RowNumbers) -> NDArray[Any]:
                     f"the embedding {type(embedding).__name__} says fixed = True, but gives what is no number or above "
                     f"{np.finfo(DTYPE).max:g}, which cannot be kept"
                 )
-            found[rows.places(chosen[batch])[1] - begin] = vectors
+            found[rows.locate(chosen[batch])[1] - begin] = vectors
     return found

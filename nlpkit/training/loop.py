@@ -224,7 +224,7 @@ def fit(
                     nn.utils.clip_grads_with_norm_(parameters, settings.clip, torch.tensor(norm))
                 optimizer.step()
                 progress.add(step, clipped=clipped, seconds=time.monotonic() - began)
-                if checkpoint.due():
+                if checkpoint.is_due():
                     checkpoint.save(_state_of(module, optimizer, best, progress))
                 yield step
             else:
@@ -237,7 +237,7 @@ def fit(
                 epoch = progress.close(validation, settings)
                 if epoch.best:
                     best = copy.deepcopy(module.state_dict())
-                if checkpoint.cheap():
+                if checkpoint.is_cheap():
                     checkpoint.save(_state_of(module, optimizer, best, progress))
                 yield epoch
     except GeneratorExit:
@@ -268,10 +268,10 @@ def _state_of(
 
 def _restore(saved: State, module: nn.Module, optimizer: torch.optim.Optimizer, best: dict[str, Tensor]) -> _Progress:
     try:
-        module.load_state_dict(saved.under("module."))
-        best.update(saved.under("best."))
+        module.load_state_dict(saved.select("module."))
+        best.update(saved.select("best."))
         memory: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in saved.under("optimizer.").items():
+        for name, tensor in saved.select("optimizer.").items():
             position, key = name.split(".", 1)
             memory.setdefault(int(position), {})[key] = tensor
         optimizer.load_state_dict({"state": memory, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -49,7 +49,7 @@ class StoredMember:
     files: dict[str, bytes]
     validation: NDArray[Any] | None = None
 
-    def stored(self, *, keep_weights: bool) -> dict[str, bytes]:
+    def collect_files(self, *, keep_weights: bool) -> dict[str, bytes]:
         """Return the files by their paths in the model, without the weights as trained where nothing needs them."""
         keep = keep_weights or self.entry["runtime"] == "torch"
         kept = {path: data for path, data in self.files.items() if keep or path != WEIGHTS}
@@ -135,7 +135,7 @@ class Member(ABC):
     def open(self, folder: Path) -> None:  # noqa: B027 - a member that is counted needs nothing
         """Take up what `prepare` wrote."""
 
-    def started(self) -> MemberStarted | None:
+    def describe(self) -> MemberStarted | None:
         """Say what is about to be trained; None if nothing is."""
         return None
 
@@ -185,9 +185,9 @@ class NetworkMember(Member):
         """Take up what `keep` wrote."""
         self.entry = json.loads((folder / ENTRY).read_text("utf-8"))
         self.vocabulary = load_vocabulary((folder / VOCABULARY).read_bytes())
-        self.network = self.restore(Bundle.part(folder.parent))
+        self.network = self.restore(Bundle.of_members(folder.parent))
 
-    def started(self) -> MemberStarted:
+    def describe(self) -> MemberStarted:
         """Say of what it is composed."""
         composition = " → ".join(self.entry[kind]["name"] for kind in self.chain)
         parameters, vocabulary = count_parameters(self.network), len(self.vocabulary)
@@ -216,7 +216,7 @@ def train_member(member: Member, run: Path, history: History, every: float) -> G
     """
     done = run / "trained" / member.name
     yield from open_member(member, run)
-    if started := member.started():
+    if started := member.describe():
         yield started
 
     def minimise(

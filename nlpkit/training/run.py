@@ -60,7 +60,7 @@ class Run(ABC):
 
     def rehearse(self) -> list[str]:
         """Make every part once, before any corpus is read; see `Member.rehearse`."""
-        remarks = [r for member in self.settings.members for r in self._kind(member).rehearse(member, self.settings)]
+        remarks = [r for member in self.settings.members for r in self._kind_of(member).rehearse(member, self.settings)]
         return list(dict.fromkeys(remarks))
 
     def check_samples(self, samples: Sequence[str]) -> None:  # noqa: B027 - most tasks take any
@@ -92,10 +92,10 @@ class Run(ABC):
         yield from ()
         return corpus
 
-    def member(self, position: int, data: Any) -> Member:
+    def make_member(self, position: int, data: Any) -> Member:
         """Make a member, yet to be trained."""
         settings = self.settings.members[position]
-        return self._kind(settings)(settings, self.settings, data, self.settings.seed + position)
+        return self._kind_of(settings)(settings, self.settings, data, self.settings.seed + position)
 
     def config(self, data: Any) -> dict[str, Any]:  # noqa: ARG002
         """Return what config.json says of this task's models besides what it says of all."""
@@ -134,7 +134,7 @@ class Run(ABC):
     def samples(self, model: Any, corpus: StoredCorpus) -> list[str]:
         """Texts by which the model tests itself, unless others are given."""
 
-    def _kind(self, settings: Any) -> type[Member]:
+    def _kind_of(self, settings: Any) -> type[Member]:
         return next(kind for kind in self.kinds.values() if kind.settings_class is type(settings))
 
 
@@ -167,7 +167,7 @@ def train(
     An interrupted run is resumed by the same call with ``resume``: the weights are those that it would have come to.
 
     :param rows: read once, to the end; not at all where an earlier attempt has stored them.
-    :param settings: as the task's run wants them: see `Shape.settings`.
+    :param settings: as the task's run wants them: see `Shape.make_settings`.
     :param samples: texts for the folder's test of itself; None takes some rows.
     :param keep_weights: also save the weights as trained, which inference does not need.
     :param force: replace a model, or an unfinished run, that is there.
@@ -223,11 +223,11 @@ def _make_model(
     data = yield from run.prepare(path, corpus)
     members: list[StoredMember] = []
     for position in range(len(run.settings.members)):
-        training = run.member(position, data)
+        training = run.make_member(position, data)
         members.append((yield from train_member(training, path, history, every)))
     files = run.files(data, members)
     for member in members:
-        files |= member.stored(keep_weights=keep_weights)
+        files |= member.collect_files(keep_weights=keep_weights)
     config = _make_config(run, data, members) | {"data": _describe_data(corpus, counts)}
 
     def opened(stages: Sequence[Stage]) -> SavedModel:

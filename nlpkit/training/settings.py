@@ -126,7 +126,7 @@ class RunSettings:
         """What normalises the texts."""
         return Normaliser(**{**self.defaults, **self.normalisation})
 
-    def chosen(self) -> Iterable[Mapping[str, Any]]:
+    def list_components(self) -> Iterable[Mapping[str, Any]]:
         """Yield the settings of every component."""
         for part in (self, *self.members):
             yield from (getattr(part, kind) for kind in part.components)
@@ -210,7 +210,7 @@ class Shape:
         tables = self.spell_out(tables)
         for place, value in map(parse_assignment, assignments):
             *path, last = place
-            for table in self._places(tables, path, last):
+            for table in self._find_tables(tables, path, last):
                 table[last] = value
         return tables
 
@@ -222,20 +222,20 @@ class Shape:
         tables = self.spell_out(tables)
         for kind, name in components.items():
             if name is not None:
-                table, one_way = self._holder(tables, kind)
+                table, one_way = self._find_table(tables, kind)
                 before = table.get(kind)
                 if not (isinstance(before, dict) and before.get("name") == name):
                     options = registry().get(kind, name).options() if kind == "encoder" and one_way else ()
                     table[kind] = {"name": name} | {option: v for option, v in ONE_WAY.items() if option in options}
         return tables
 
-    def settings(self, tables: Mapping[str, Any]) -> Any:
+    def make_settings(self, tables: Mapping[str, Any]) -> Any:
         """Check tables and make settings of them.
 
         :raises SettingError: for a name or value that is wrong, saying what there is.
         """
         tables = self.spell_out(tables)
-        members = [self._member(table) for table in tables["members"]]
+        members = [self._make_member(table) for table in tables["members"]]
         if len({member.name.casefold() for member in members}) < len(members):  # one folder on Windows
             raise SettingError(f"two members have one name: {', '.join(member.name for member in members)}")
         members = [member for member in members if not member.absent]
@@ -244,7 +244,7 @@ class Shape:
         check_components(run, "the recipe")
         return run
 
-    def _member(self, table: Mapping[str, Any]) -> MemberSettings:
+    def _make_member(self, table: Mapping[str, Any]) -> MemberSettings:
         table = dict(table)
         kind, name = table.pop("kind"), table["name"]
         if kind not in self.kinds:
@@ -255,7 +255,7 @@ class Shape:
         check_components(member, name)
         return member
 
-    def _places(self, tables: dict[str, Any], path: Sequence[str], last: str) -> list[dict[str, Any]]:
+    def _find_tables(self, tables: dict[str, Any], path: Sequence[str], last: str) -> list[dict[str, Any]]:
         """Return the tables that an assignment changes: the run's own, one member's, or those of all that have it."""
         members = {member["name"]: member for member in tables["members"]}
         first = [*path, last][0]
@@ -263,23 +263,23 @@ class Shape:
             return [descend(members[first], path[1:])]
         if first in {f.name for f in fields(self.run)}:
             return [descend(tables, path)]
-        having = [member for member in members.values() if self._has(member, first)]
+        having = [member for member in members.values() if self._has_setting(member, first)]
         return [descend(member, path) for member in having or members.values()]
 
-    def _has(self, member: Mapping[str, Any], setting: str) -> bool:
+    def _has_setting(self, member: Mapping[str, Any], setting: str) -> bool:
         kind = self.kinds.get(member["kind"])
         return kind is not None and setting in {f.name for f in fields(kind)}
 
-    def _holder(self, tables: dict[str, Any], kind: str) -> tuple[dict[str, Any], bool]:
+    def _find_table(self, tables: dict[str, Any], kind: str) -> tuple[dict[str, Any], bool]:
         """Return the table that names a component, and whether it must read one way."""
-        members = [member for member in tables["members"] if kind in self._kind(member).components]
+        members = [member for member in tables["members"] if kind in self._kind_of(member).components]
         if kind in self.run.components:
             return tables, False
         if len(members) != 1:
             raise SettingError(f"--{kind} needs a recipe with one member; this one has {len(members)}: use --set")
-        return members[0], self._kind(members[0]).one_way
+        return members[0], self._kind_of(members[0]).one_way
 
-    def _kind(self, member: Mapping[str, Any]) -> type[MemberSettings]:
+    def _kind_of(self, member: Mapping[str, Any]) -> type[MemberSettings]:
         return self.kinds.get(member["kind"], MemberSettings)
 
 

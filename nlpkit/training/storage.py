@@ -115,7 +115,7 @@ class StoredCorpus:
         """Position in ``corpora`` of where each row came from ``(rows,)``."""
         return np.asarray(map_array(self._folder / "corpora", np.int32)[self.rows(place)])
 
-    def ordered(self, place: str) -> NDArray[np.bool_]:
+    def continuity_of(self, place: str) -> NDArray[np.bool_]:
         """Whether each row follows the one before it, as the lines of a novel do ``(rows,)``."""
         return np.isin(self.corpus_of(place), self._continuous)
 
@@ -282,10 +282,10 @@ class _SplitCheck:
         if self.labelled and len(self.names) < 2:
             what = f"only the label {self.names[0]!r}" if self.names else "no labelled rows"
             raise DataError(f"training needs rows of at least two labels, found: {what}")
-        if fault := self._fault(test, validation):
-            raise DataError(fault + self._other_shares(test, validation))
+        if fault := self._find_fault(test, validation):
+            raise DataError(fault + self._advise_shares(test, validation))
 
-    def _fault(self, test: float, validation: float) -> str | None:
+    def _find_fault(self, test: float, validation: float) -> str | None:
         rows = self.deal(test, validation)
         found = {place: self.labels_of(numbers) for place, numbers in rows.items()}
         if self.labelled and len(found["train"]) < 2:
@@ -304,7 +304,7 @@ class _SplitCheck:
                 return f"{total:,} rows are too few: none fell into {place}; give more"
         return None
 
-    def _other_shares(self, test: float, validation: float) -> str:
+    def _advise_shares(self, test: float, validation: float) -> str:
         """``, or other shares by --set …`` that would do, the nearest first; nothing for rows that are simply few."""
         if sum(map(len, self.deal(test, validation).values())) < ENOUGH:
             return ""
@@ -312,7 +312,7 @@ class _SplitCheck:
             (t, v) for t in {test, *SHARES} for v in {validation, *SHARES} if t + v < 0.9 and bool(t) == bool(test)
         ]
         for pair in sorted(pairs, key=lambda pair: (abs(pair[0] - test) + abs(pair[1] - validation), pair)):
-            if self._fault(*pair) is None:
+            if self._find_fault(*pair) is None:
                 return f", or other shares by --set test={pair[0]:g} --set validation={pair[1]:g}"
         return ""
 

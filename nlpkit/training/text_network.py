@@ -97,7 +97,7 @@ class TextNetwork(NetworkMember):
         """Return a label's index for each training row, which some embeddings look at."""
         return np.zeros(len(self.corpus.rows("train")), dtype=np.int64).tolist()
 
-    def before(self, minimise: Minimise) -> Generator[Event, None, None]:  # noqa: ARG002
+    def pretrain(self, minimise: Minimise) -> Generator[Event, None, None]:  # noqa: ARG002
         """Train before the main loop, if at all."""
         yield from ()
 
@@ -148,7 +148,7 @@ class TextNetwork(NetworkMember):
         vocabulary = fit_embedding(embedding, documents, self.classes())
         encoder = make("encoder", settings.encoder, input_dim=embedding.instance.dim)
         check_shapes(embedding, encoder)
-        head = Head.over(encoder.instance, settings.head, labels=self.outputs)
+        head = Head.of_encoder(encoder.instance, settings.head, labels=self.outputs)
         for place, blocks in (("train", documents.blocks()), ("validation", tokens("validation"))):
             for count in store_ids(blocks, vocabulary, settings.max_length, folder / place):
                 yield Working(f"{self.name}: {place} ids", count, total[place])
@@ -163,7 +163,7 @@ class TextNetwork(NetworkMember):
 
     def restore(self, stored: Bundle) -> nn.Module:
         """Embedding, encoder and head."""
-        self._tokenizer_files = stored.under(f"{self.name}/{TOKENIZER}")
+        self._tokenizer_files = stored.read_folder(f"{self.name}/{TOKENIZER}")
         return restore(stored, self.entry, self.vocabulary, self.outputs)
 
     def open(self, folder: Path) -> None:
@@ -172,9 +172,9 @@ class TextNetwork(NetworkMember):
         self._folder = folder
         self.rows = {place: map_rows(folder / place, self.targets(place)) for place in PLACES}
 
-    def started(self) -> MemberStarted:
+    def describe(self) -> MemberStarted:
         """Say of what it is composed, and how much of the rows it reads."""
-        started = super().started()
+        started = super().describe()
         pooling, remarks = self.entry["head"]["pooling"], []
         if vectors := self.entry.get("vectors"):
             remarks.append(f"{vectors['found']:,} of {vectors['of']:,} tokens start from the file of vectors")
@@ -213,8 +213,8 @@ class TextNetwork(NetworkMember):
 
     def train(self, minimise: Minimise) -> Generator[Event, None, Diverged | None]:
         """Train what of the network learns: all, or what lies above vectors that never change."""
-        yield from self.before(minimise)
-        module, rows = yield from self._learning()
+        yield from self.pretrain(minimise)
+        module, rows = yield from self._select_trainable()
         return (yield from minimise(self.objective(module, rows), self.settings.training))
 
     def export(self) -> StoredMember:
@@ -225,7 +225,7 @@ class TextNetwork(NetworkMember):
 
     def compare(self, stored: StoredMember) -> Comparison:
         """Compare the outputs on validation rows, as inference computes them, with torch's."""
-        rows = self.rows["validation"].first(COMPARE_ROWS)
+        rows = self.rows["validation"].take(COMPARE_ROWS)
         expected = logits_of(self.network, rows).double().numpy()
         normaliser = self.run.normaliser
         member = open_member(stored.bundle, stored.entry, self.outputs, normaliser)
@@ -235,7 +235,7 @@ class TextNetwork(NetworkMember):
         difference = self.difference(expected, outputs)
         return Comparison(difference, min(CHECK_ROWS, len(expected)), validation=outputs)
 
-    def _learning(self) -> Generator[Event, None, tuple[nn.Module, Mapping[str, Rows]]]:
+    def _select_trainable(self) -> Generator[Event, None, tuple[nn.Module, Mapping[str, Rows]]]:
         """Return what of the network learns, and the rows as it sees them: vectors where the embedding is fixed."""
         network = self.network
         if not getattr(network.embedding, "fixed", False):

@@ -49,7 +49,7 @@ def test_what_is_saved_is_what_is_opened(tmp_path_factory, extra):
 
 def test_files_under_a_folder_come_by_their_own_names(tmp_path):
     save(tmp_path / "m", OLD | {"a/tokenizer/words.txt": b"1", "a/tokenizer/deep/x": b"2", "ab/tokenizer/no": b"3"})
-    assert Bundle.open(tmp_path / "m").under("a/tokenizer") == {"words.txt": b"1", "deep/x": b"2"}
+    assert Bundle.open(tmp_path / "m").read_folder("a/tokenizer") == {"words.txt": b"1", "deep/x": b"2"}
 
 
 def test_an_existing_model_is_replaced_only_by_force(tmp_path):
@@ -476,7 +476,7 @@ def test_files_that_somebody_added_are_not_read(tmp_path):
     save(tmp_path / "m", add_checksums(made))
     (tmp_path / "m" / "characters" / "tokenizer" / "added.txt").write_text("x")
     found = Bundle.open(tmp_path / "m")
-    assert found.under("characters/tokenizer") == {"note.txt": b"ours"}
+    assert found.read_folder("characters/tokenizer") == {"note.txt": b"ours"}
     with pytest.raises(BundleError, match="does not list"):
         found.read("characters/tokenizer/added.txt")
 

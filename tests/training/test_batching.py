@@ -82,17 +82,17 @@ def test_a_batch_of_vectors_is_its_rows_padded_with_zeros(lengths, dim, data):
 
 def test_there_may_be_no_rows():
     rows = Rows.of([], np.zeros(0, dtype=np.int64))
-    assert (len(rows), rows.lengths.tolist(), rows.counts(3).tolist()) == (0, [], [0, 0, 0])
+    assert (len(rows), rows.lengths.tolist(), rows.count_ids(3).tolist()) == (0, [], [0, 0, 0])
     assert [part.shape for part in rows.batch(np.zeros(0, dtype=np.int64))] == [(0, 1), (0, 1), (0,)]
     assert sort_batches(rows.lengths, 4) == draw_batches(rows.lengths, 4, drawn(0)) == []
 
 
 @given(documents, st.integers(0, 15))
 def test_the_first_rows_are_rows_of_their_own(found, count):
-    first, again = rows_of(found).first(count), rows_of(found[:count])
+    first, again = rows_of(found).take(count), rows_of(found[:count])
     assert len(first) == len(again) == min(count, len(found))
     assert first.lengths.tolist() == again.lengths.tolist()
-    assert first.counts(100).tolist() == again.counts(100).tolist()
+    assert first.count_ids(100).tolist() == again.count_ids(100).tolist()
     for row in range(len(first)):
         assert [part.tolist() for part in first.batch(np.array([row]))] == [
             part.tolist() for part in again.batch(np.array([row]))
@@ -102,13 +102,13 @@ def test_the_first_rows_are_rows_of_their_own(found, count):
 @given(documents)
 def test_ids_are_counted(found):
     expected = np.bincount([i for row in found for i in row], minlength=100)
-    assert rows_of(found).counts(100).tolist() == expected.tolist()
+    assert rows_of(found).count_ids(100).tolist() == expected.tolist()
 
 
 def test_ids_are_counted_over_blocks():
     ids = np.arange(BLOCK + 5, dtype=np.int32) % 7
     rows = Rows(ids, np.array([0, 3, BLOCK + 5]), np.zeros(2, dtype=np.int64))
-    assert rows.counts(8).tolist() == np.bincount(ids, minlength=8).tolist()
+    assert rows.count_ids(8).tolist() == np.bincount(ids, minlength=8).tolist()
 
 
 @given(st.integers(1, 30), st.integers(1, 30), st.floats(0, 1), st.floats(0, 1), st.sampled_from([0, 0.5, 1]))

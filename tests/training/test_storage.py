@@ -184,7 +184,7 @@ def test_texts_that_follow_each_other_all_stay_in_order(tmp_path):
     assert lines_of(corpus, "test") == [e.text for e in novel[160:] + other[80:]]
     assert (corpus.counts.rows, corpus.counts.ordered) == (300, 300)
     assert (corpus.counts.duplicates, corpus.counts.empty) == (0, 0)
-    assert all(corpus.ordered(place).all() for place in PLACES)
+    assert all(corpus.continuity_of(place).all() for place in PLACES)
 
 
 def test_beside_them_copies_go_as_ever(tmp_path):
@@ -196,7 +196,7 @@ def test_beside_them_copies_go_as_ever(tmp_path):
     corpus = StoredCorpus(tmp_path / "corpus")
     parts = split(deduplicate(loose).examples, **shares)
     for place, own in (("train", 20), ("validation", 12), ("test", 8)):
-        read, ordered = lines_of(corpus, place), corpus.ordered(place)
+        read, ordered = lines_of(corpus, place), corpus.continuity_of(place)
         assert ordered.sum() == own
         assert [t for t, there in zip(read, ordered, strict=True) if not there] == [
             e.text for e in getattr(parts, place)
@@ -212,7 +212,7 @@ def test_a_corpus_that_was_stored_before_there_was_an_order_has_none(tmp_path):
     (folder / "corpus.json").write_text(json.dumps(facts), "utf-8")
     corpus = StoredCorpus(folder)
     assert corpus.counts.ordered == 0
-    assert not corpus.ordered("train").any()
+    assert not corpus.continuity_of("train").any()
 
 
 def test_texts_without_labels_are_stored_as_those_of_one(tmp_path):

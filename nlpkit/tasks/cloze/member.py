@@ -115,9 +115,9 @@ class ClozeMember(NetworkMember):
             self.network, pieces["train"], pieces["validation"], self.settings.training, self._kept
         )
 
-    def started(self) -> MemberStarted:
+    def describe(self) -> MemberStarted:
         """Say of what it is composed, and from which sides it reads."""
-        started = super().started()
+        started = super().describe()
         shared = f"; {self.entry['collisions']:,} answers share a code" if "collisions" in self.entry else ""
         ways = "masked" if self.network.masked else "both ways"
         composition = f"{started.composition} ({ways}{shared})"

@@ -185,7 +185,7 @@ class LanguageModelMember(NetworkMember):
     def _read(self, folder: Path, place: str) -> Documents:
         ids, starts = map_array(folder / f"{place}.ids", np.int32), map_array(folder / f"{place}.starts", np.int64)
         corpus = self.data.corpus
-        return Documents(ids, np.asarray(starts), corpus.corpus_of(place), corpus.ordered(place))
+        return Documents(ids, np.asarray(starts), corpus.corpus_of(place), corpus.continuity_of(place))
 
     def _sample(self, draw: np.random.Generator) -> str:
         """A text as the network would write it from nothing."""

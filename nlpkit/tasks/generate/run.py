@@ -73,7 +73,7 @@ class GenerationRun(Run):
         corpus, tokens = data.corpus, data.tokens["validation"]
         judges = np.flatnonzero((corpus.corpus_of("validation") == 0) | (not self._focus))
         lengths = np.array([len(ids) for ids in _ids(tokens, data.known)])
-        taken = set(some_rows(judges, lengths, corpus.ordered("validation"), MIXED).tolist())
+        taken = set(some_rows(judges, lengths, corpus.continuity_of("validation"), MIXED).tolist())
         ids = np.concatenate([ids for row, ids in enumerate(_ids(tokens, data.known)) if row in taken]).astype(np.int64)
         streams = max(1, min(MIXED_STREAMS, len(ids) // MIXED_STREAMS))
         chances = model.chances(ids[: len(ids) // streams * streams].reshape(streams, -1))
@@ -89,7 +89,7 @@ class GenerationRun(Run):
         lengths = np.array([len(text) for block in corpus.texts("test") for text in block])
         for done, (name, numbers) in enumerate(groups.items()):
             yield Working("testing", done, len(groups))
-            chosen = some_rows(numbers, lengths, corpus.ordered("test"), TESTED)
+            chosen = some_rows(numbers, lengths, corpus.continuity_of("test"), TESTED)
             measured[name] = measure_texts(model, (row.text for row in corpus.examples("test", chosen)))
         return measured
 

@@ -48,7 +48,7 @@ class Classifier(TextNetwork):
         """The loss of logits against one label a row."""
         return Classification(module, rows["train"], rows["validation"], self.settings.training, self.outputs)
 
-    def before(self, minimise: Minimise) -> Generator[Event, None, None]:
+    def pretrain(self, minimise: Minimise) -> Generator[Event, None, None]:
         """Train as a language model, if that is asked for."""
         training = self.settings.training
         if training.pretrain:

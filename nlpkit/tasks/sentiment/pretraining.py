@@ -53,7 +53,7 @@ class Pretraining:
                 "training.pretrain wants a recurrent encoder with layers=1 that is bidirectional, and the embedding "
                 "trainable"
             )
-        counts = rows.counts(table.num_embeddings) + 0.1
+        counts = rows.count_ids(table.num_embeddings) + 0.1
         counts[[PAD, UNKNOWN]] = 0
         chances = counts**SKEW / (counts**SKEW).sum()
         self._cumulative = torch.from_numpy(np.cumsum(chances))

@@ -26,7 +26,7 @@ TINY = {
 
 
 def made(*assignments, **components):
-    return SHAPE.settings(SHAPE.assign(SHAPE.choose(TINY, components), assignments))
+    return SHAPE.make_settings(SHAPE.assign(SHAPE.choose(TINY, components), assignments))
 
 
 @pytest.mark.parametrize("name", list_recipes(CLOZE))
@@ -34,7 +34,7 @@ def test_the_parts_of_every_recipe_go_together(name):
     tables = read_recipe(CLOZE, name)
     if tables["network"]["embedding"]["name"] == "word2vec":
         pytest.importorskip("gensim")
-    chosen = SHAPE.settings(tables)
+    chosen = SHAPE.make_settings(tables)
     assert chosen.members[0].training.epochs > 0
     ClozeRun(CLOZE, chosen).rehearse()
 
@@ -73,7 +73,7 @@ def test_components_are_exchanged_with_their_options():
 def test_what_was_asked_for_can_be_asked_for_again():
     found = made("training.focus=[0.5, 1.0]", "head.hidden=[]")
     told = json.loads(json.dumps(asdict(found)))
-    assert SHAPE.settings(told) == found
+    assert SHAPE.make_settings(told) == found
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_a_wrong_setting_is_one_sentence(assignment, sentence):
 )
 def test_a_recipe_that_is_none_is_one_sentence(tables, sentence):
     with pytest.raises(SettingError, match=sentence):
-        SHAPE.settings(tables)
+        SHAPE.make_settings(tables)
 
 
 @pytest.mark.parametrize("components", [{"tokenizer": "jieba"}, {"encoder": "cnn"}])
@@ -151,8 +151,8 @@ def test_a_recipe_that_names_a_part_in_one_word_is_mended_by_an_option_or_refuse
     (kind,) = components
     tables = TINY | ({"tokenizer": "char"} if kind == "tokenizer" else {"network": TINY["network"] | {kind: "lstm"}})
     with pytest.raises(SettingError, match=f"{kind} wants a table"):
-        SHAPE.settings(tables)
-    assert SHAPE.settings(SHAPE.choose(tables, components))
+        SHAPE.make_settings(tables)
+    assert SHAPE.make_settings(SHAPE.choose(tables, components))
 
 
 # What does not go together is told before any text is read
