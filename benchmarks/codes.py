@@ -24,9 +24,9 @@ from processes import cost
 from reviews import FILES
 from safetensors.numpy import save
 
-from nlpkit.components.codes import collisions
+from nlpkit.components.codes import count_collisions
 from nlpkit.components.decoders import unpack
-from nlpkit.model.bundle import ARRAYS, Bundle, with_checksums
+from nlpkit.model.bundle import ARRAYS, Bundle, add_checksums
 from nlpkit.model.members import load_arrays
 from nlpkit.tasks.cloze.items import blanked
 from nlpkit.tasks.cloze.members import FillingNetwork
@@ -135,7 +135,7 @@ def measure(run: Run, folder: Path, texts: list[str], limit: int) -> dict[str, A
     stored = model.bundle.read(STORED)
     if run.bits:
         codes = np.ascontiguousarray(unpack(load_arrays(stored)["codes"], run.bits))
-        found["collisions"] = collisions(codes)
+        found["collisions"] = count_collisions(codes)
     milliseconds = statistics.median(time_of(member.decoder, outputs[at : at + 1]) for at in range(len(outputs))) * 1e3
     return found | {"bytes": len(stored), "milliseconds": milliseconds}
 
@@ -176,7 +176,7 @@ def by_prior(folder: Path, texts: list[str], limit: int) -> dict[str, float]:
     found = {}
     for prior in PRIORS:
         files = {**model.bundle.files, STORED: save(arrays | {"bias": arrays["bias"] * np.float32(prior / given)})}
-        found[str(prior)] = measure_items(ClozeModel(Bundle(OF_PRIORS, with_checksums(files))), items).top1
+        found[str(prior)] = measure_items(ClozeModel(Bundle(OF_PRIORS, add_checksums(files))), items).top1
     return found
 
 

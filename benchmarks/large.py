@@ -52,7 +52,7 @@ def train(corpora: list[str], rows: int, folder: Path) -> dict[str, float]:
     torch.set_num_threads(1)
     found = {}
     began = time.process_time()
-    settings = SentimentRun.shape().settings({"members": [MODEL]})
+    settings = SentimentRun.shape().make_settings({"members": [MODEL]})
     for event in run.train(SENTIMENT, repeated(corpora, rows), settings, folder / "model"):
         now = time.process_time() - began
         match event:

@@ -34,7 +34,7 @@ def ours(network: torch.nn.Module, rows: Rows, member: ClassifierSettings, steps
     """CPU seconds of the first steps of a run."""
     training = replace(member.training, r_drop=0.0)
     began = 0.0
-    for event in fit(Classification(network, rows, rows.first(8), training, 2), training, seed=0):
+    for event in fit(Classification(network, rows, rows.take(8), training, 2), training, seed=0):
         if isinstance(event, Step) and event.step == 5:
             began = time.process_time()
         if isinstance(event, Step) and event.step == steps + 5:
@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     torch.set_num_threads(1)
     for recipe in arguments.recipes:
-        settings = SentimentRun.shape().settings(read_recipe(SENTIMENT, recipe))
+        settings = SentimentRun.shape().make_settings(read_recipe(SENTIMENT, recipe))
         (member,) = settings.members
         with tempfile.TemporaryDirectory() as folder:
             for _ in store_corpus(read_examples(arguments.corpus), Path(folder) / "corpus", test=0.2, validation=0.2):

@@ -91,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--epochs", type=int, default=1000, help="at most; patience ends both before")
     arguments = parser.parse_args(argv)
     torch.set_num_threads(1)
-    settings = SentimentRun.shape().settings(read_recipe(SENTIMENT, "tutorial"))
+    settings = SentimentRun.shape().make_settings(read_recipe(SENTIMENT, "tutorial"))
     (member,) = settings.members
     training = replace(member.training, epochs=arguments.epochs)
     with tempfile.TemporaryDirectory() as folder:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from nlpkit.model.bundle import save, with_checksums
+from nlpkit.model.bundle import add_checksums, save
 from nlpkit.text.corpus import Example
 from tests.tiny import model_files, sample
 
@@ -84,7 +84,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a linear model over eight characters."""
     folder = tmp_path_factory.mktemp("models") / "tiny"
     samples = [sample("好货"), sample("差"), {"text": "", "label": None, "probabilities": None}]
-    save(folder, with_checksums(model_files(samples=samples)))
+    save(folder, add_checksums(model_files(samples=samples)))
     return folder
 
 

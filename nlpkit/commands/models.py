@@ -36,7 +36,7 @@ def list_models(kind: str) -> None:
         try:
             component = registry().get("model", name)
             bundle = find(name)
-            with bundle.reading(CONFIG):
+            with bundle.report_damage(CONFIG):
                 answers = task_of(name, bundle.config["task"]).describe(bundle)
         except PluginError as error:
             warn(str(error))

@@ -100,7 +100,7 @@ def _train(
     """Read what the options say, then train, or show what would be trained."""
     _check(corpora, output, columns, recipe=recipe, config=config, resume=resume, dry_run=dry_run)
     prepare_torch()
-    from nlpkit.model.bundle import writable
+    from nlpkit.model.bundle import check_writable
     from nlpkit.training.run_folder import read_request
 
     asked = read_request(output) if resume and output else {}
@@ -119,8 +119,8 @@ def _train(
     from nlpkit.commands.training_view import show
     from nlpkit.training.run import train
 
-    writable(output, force=force or asked.get("force", False))
-    values = [value for chosen in settings.chosen() for value in chosen.values()]
+    check_writable(output, force=force or asked.get("force", False))
+    values = [value for chosen in settings.list_components() for value in chosen.values()]
     origin = origin_of(corpora, columns, values) if corpora else unchanged(asked["origin"])
     show(
         train(
@@ -178,7 +178,7 @@ def _settings(
     tables = shape.assign(shape.choose(tables, components), assignments)
     if labels and isinstance(tables.get("labels", {}), dict):
         tables["labels"] = {**tables.get("labels", {}), **labels}
-    settings: RunSettings = shape.settings(tables)
+    settings: RunSettings = shape.make_settings(tables)
     return settings
 
 

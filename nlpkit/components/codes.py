@@ -15,7 +15,7 @@ Floats: TypeAlias = NDArray[np.float32]
 ROUNDS = 50  # as many as Gong and Lazebnik take
 
 
-def codes(vectors: NDArray[Any], *, source: str, bits: int, seed: int) -> Bits:
+def choose_codes(vectors: NDArray[Any], *, source: str, bits: int, seed: int) -> Bits:
     """Choose a code for each word ``(words, bits)``; the same ones for the same seed.
 
     ``sign`` is the sign of each number of a vector; ``median`` tells whether it is above the median of its coordinate,
@@ -45,9 +45,9 @@ def check_bits(source: str, dim: int, bits: int) -> None:
         )
 
 
-def collisions(found: Bits) -> int:
+def count_collisions(found: Bits) -> int:
     """How many words have the code ``(words, bits)`` of a word before them."""
-    return int(_repeated(found).sum())
+    return int(_find_repeats(found).sum())
 
 
 def _sign(vectors: Floats, bits: int, _seed: int) -> Bits:
@@ -62,13 +62,13 @@ def _median(vectors: Floats, bits: int, _seed: int) -> Bits:
 
 def _itq(vectors: Floats, bits: int, seed: int) -> Bits:
     generator = np.random.default_rng(seed)
-    principal = _principal(vectors)
+    principal = _project(vectors)
     dim = principal.shape[1]
-    parts = [_rotated(principal[:, : bits - start], generator) for start in range(0, bits, dim)]
+    parts = [_rotate(principal[:, : bits - start], generator) for start in range(0, bits, dim)]
     return np.concatenate(parts, axis=1)
 
 
-def _principal(vectors: Floats) -> Floats:
+def _project(vectors: Floats) -> Floats:
     """Centred vectors ``(words, dim)`` along their principal components, that of most variance first."""
     centred = vectors - vectors.mean(0)
     _, axes = np.linalg.eigh(centred.T @ centred)
@@ -76,7 +76,7 @@ def _principal(vectors: Floats) -> Floats:
     return found
 
 
-def _rotated(vectors: Floats, generator: np.random.Generator) -> Bits:
+def _rotate(vectors: Floats, generator: np.random.Generator) -> Bits:
     """Signs after the rotation that brings the vectors nearest to their signs, found from a random one on."""
     dim = vectors.shape[1]
     rotation = np.linalg.qr(generator.standard_normal((dim, dim), dtype=np.float32))[0]
@@ -96,12 +96,12 @@ def _random(words: int, bits: int, generator: np.random.Generator) -> Bits:
         numbers = np.resize(generator.permutation(2**bits), words)
         return (numbers[:, None] >> np.arange(bits) & 1).astype(np.bool_)
     found = generator.integers(0, 2, (words, bits), dtype=np.bool_)
-    while (again := _repeated(found)).any():
+    while (again := _find_repeats(found)).any():
         found[again] = generator.integers(0, 2, (int(again.sum()), bits), dtype=np.bool_)
     return found
 
 
-def _repeated(found: Bits) -> Bits:
+def _find_repeats(found: Bits) -> Bits:
     """Which words have the code of an earlier word ``(words,)``."""
     packed = np.packbits(found, axis=1)
     _, first = np.unique(packed.view(f"V{packed.shape[1]}").ravel(), return_index=True)

@@ -35,7 +35,7 @@ def unpack(packed: Bytes, bits: int) -> Bits:
     return np.unpackbits(packed, axis=0, count=bits, bitorder="little").T.astype(np.bool_)
 
 
-def lowest(values: NDArray[Any], k: int) -> Positions:
+def find_lowest(values: NDArray[Any], k: int) -> Positions:
     """Positions of the ``k`` lowest of some values ``(n,)``, or of all, in order; of equals the earlier first.
 
     Values are dealt out to groups: the k-th lowest minimum of a group bounds the k-th lowest value, and few values lie
@@ -79,8 +79,10 @@ class Codes:
         packed = np.packbits(code, bitorder="little") if code.dtype == np.bool_ else code.astype(np.uint8)
         if packed.shape != (-(-self.bits // 8),):
             raise ValueError(f"a code of shape {code.shape} {code.dtype} is none of {self.bits} bits")
-        distances = self._distances(packed)
-        found = lowest(distances if prior is None else distances.astype(np.int64) - prior, k)  # unsigned would wrap
+        distances = self._measure_distances(packed)
+        found = find_lowest(
+            distances if prior is None else distances.astype(np.int64) - prior, k
+        )  # unsigned would wrap
         return found, distances[found].astype(np.uint16)
 
     def log_likelihood(self, logits: NDArray[Any]) -> NDArray[np.float32]:
@@ -105,7 +107,7 @@ class Codes:
                 row += table.take(column.astype(np.intp), mode="wrap")  # none lies beyond, and "wrap" is the quickest
         return found
 
-    def _distances(self, code: Bytes) -> NDArray[np.unsignedinteger[Any]]:
+    def _measure_distances(self, code: Bytes) -> NDArray[np.unsignedinteger[Any]]:
         padded = np.zeros(8 * len(self._columns), dtype=np.uint8)
         padded[: len(code)] = code
         narrow = self.bits <= np.iinfo(np.uint8).max
@@ -127,7 +129,7 @@ class WordDecoder(Decoder):
         logits = self.logits(outputs)
         found = np.empty((len(logits), min(k, logits.shape[1])), dtype=np.intp)
         for row, values in zip(found, logits, strict=True):
-            row[:] = lowest(-values, k)
+            row[:] = find_lowest(-values, k)
         return found, np.take_along_axis(logits, found, 1)
 
 
@@ -143,8 +145,8 @@ class CodeDecoder(WordDecoder):
 
     def __init__(self, arrays: Arrays, *, bits: int) -> None:
         self.codes = Codes(array_of(arrays, "codes"), bits)
-        self._bias = _floats(arrays, "bias", (self.codes.words,))
-        self._scale = _floats(arrays, "scale", ())
+        self._bias = _read_floats(arrays, "bias", (self.codes.words,))
+        self._scale = _read_floats(arrays, "scale", ())
 
     def logits(self, outputs: NDArray[Any]) -> NDArray[np.float32]:
         """Map outputs ``(n, bits)`` to logits ``(n, words)``."""
@@ -162,8 +164,8 @@ class SoftmaxDecoder(WordDecoder):
     """
 
     def __init__(self, arrays: Arrays) -> None:
-        self._table = _table(arrays)
-        self._bias = _floats(arrays, "bias", (len(self._table),))
+        self._table = _read_table(arrays)
+        self._bias = _read_floats(arrays, "bias", (len(self._table),))
 
     def logits(self, outputs: NDArray[Any]) -> NDArray[np.float32]:
         """Map outputs ``(n, dim)`` to logits ``(n, words)``."""
@@ -173,7 +175,7 @@ class SoftmaxDecoder(WordDecoder):
 
 
 def _sums_of_bytes(zeros: NDArray[Any], ones: NDArray[Any]) -> NDArray[np.float32]:
-    """What each byte at each place of a code adds to its sum ``(n, places, 256)``; an even number of places."""
+    """Compute what each byte at each place of a code adds to its sum ``(n, places, 256)``; an even number of places."""
     n, bits = zeros.shape
     places = -(-bits // 16) * 2
     numbers = np.zeros((n, 2, places * 8), dtype=np.float32)
@@ -193,16 +195,16 @@ def _check_packed(packed: NDArray[Any], bits: int) -> None:
         raise ValueError(f"the codes have bits set beyond the {bits} that they should have")
 
 
-def _table(arrays: Arrays) -> NDArray[np.float32]:
+def _read_table(arrays: Arrays) -> NDArray[np.float32]:
     table = array_of(arrays, "table")
     if table.ndim != 2:
         raise ValueError(f"the array table should have shape (words, dim), found {table.shape}")
     if table.dtype == np.int8:
-        return table * _floats(arrays, "scale", (len(table), 1))
-    return _floats(arrays, "table", table.shape)
+        return table * _read_floats(arrays, "scale", (len(table), 1))
+    return _read_floats(arrays, "table", table.shape)
 
 
-def _floats(arrays: Arrays, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+def _read_floats(arrays: Arrays, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
     found = array_of(arrays, name)
     if found.dtype.kind != "f" or found.shape != shape:
         raise ValueError(

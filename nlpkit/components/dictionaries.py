@@ -106,13 +106,13 @@ def parse_dictionary(text: str, name: str) -> UserDictionary:
     found: dict[str, Entry] = {}
     unusable, doubtful, whole, other = Lines(), Lines(), Lines(), Lines()
     first = True
-    for number, line in _lines(text):
-        fault = _fault(line) or ("a header" if first and _is_header(line) else None)
+    for number, line in _split_lines(text):
+        fault = _find_fault(line) or ("a header" if first and _is_header(line) else None)
         first = False
         if fault:
             unusable.add(number, fault)
             continue
-        entry, sure = _entry(line, f"{name}, line {number}")
+        entry, sure = _parse_line(line, f"{name}, line {number}")
         if not entry.word or _is_comment(entry.word):
             unusable.add(number, "a comment" if entry.word else "no word")
             continue
@@ -138,8 +138,8 @@ def parse_dictionary(text: str, name: str) -> UserDictionary:
     return UserDictionary(list(found.values()), text, remarks)
 
 
-def kept_text(data: bytes) -> str:
-    """The text of a dictionary as models keep it.
+def decode_dictionary(data: bytes) -> str:
+    """Return the text of a dictionary as models keep it.
 
     :raises DataError: if the bytes are not UTF-8.
     """
@@ -154,18 +154,18 @@ def parse_older_dictionary(data: bytes) -> list[Entry]:
 
     :raises DataError: if the bytes are not UTF-8.
     """
-    matches = (_OLDER.fullmatch(line.strip()) for line in kept_text(data).splitlines() if line.strip())
+    matches = (_OLDER.fullmatch(line.strip()) for line in decode_dictionary(data).splitlines() if line.strip())
     return [Entry(m["word"], int(m["freq"]) if m["freq"] else None, m["tag"]) for m in matches if m]
 
 
-def _lines(text: str) -> Iterator[tuple[int, str]]:
+def _split_lines(text: str) -> Iterator[tuple[int, str]]:
     """Numbers and contents of lines that hold anything, without what nobody sees."""
     for number, line in enumerate(_LINE.split(text), start=1):
         if line.strip("\ufeff \t\u3000"):
             yield number, visible(line).strip()
 
 
-def _fault(line: str) -> str | None:
+def _find_fault(line: str) -> str | None:
     if not line:
         return "no word"
     return "bytes that fit no character" if "\ufffd" in line else None
@@ -173,7 +173,7 @@ def _fault(line: str) -> str | None:
 
 def _is_header(line: str) -> bool:
     """Whether a first line names columns."""
-    fields = [_unquoted(field).lower() for field in _ANY.split(line)]
+    fields = [_unquote(field).lower() for field in _ANY.split(line)]
     return len(fields) > 1 and all(field in _HEADER for field in fields)
 
 
@@ -185,7 +185,7 @@ def _is_comment(word: str) -> bool:
 
 def _may_be_more(line: str) -> bool:
     """Whether a line that was taken for a word as a whole looks as if it told a frequency or a tag besides."""
-    word, *others = [_unquoted(field) for field in _ANY.split(line) if field]
+    word, *others = [_unquote(field) for field in _ANY.split(line) if field]
     if "\t" in line or _GLUED.search(line):
         return True
     if not others:
@@ -196,36 +196,36 @@ def _may_be_more(line: str) -> bool:
     return any(_NUMBER.fullmatch(a) and b in TAGS for a, b in itertools.pairwise(others))
 
 
-def _unquoted(field: str) -> str:
-    """A field without the quotes that CSV puts around it."""
+def _unquote(field: str) -> str:
+    """Strip a field of the quotes that CSV puts around it."""
     if len(field) > 2 and field[0] == field[-1] == '"':
         return field[1:-1].replace('""', '"').strip()
     return field
 
 
-def _entry(line: str, where: str) -> tuple[Entry, bool]:
-    """What a line says, and whether that is beyond doubt."""
+def _parse_line(line: str, where: str) -> tuple[Entry, bool]:
+    """Return what a line says, and whether that is beyond doubt."""
     for separator, pattern in _SEPARATORS.items():
-        fields = [_unquoted(field.strip()) for field in pattern.split(line)]
+        fields = [_unquote(field.strip()) for field in pattern.split(line)]
         while len(fields) > 1 and not fields[-1]:
             fields.pop()
-        if found := _fields(fields, where):
+        if found := _parse_fields(fields, where):
             words, frequency, tag = found
             if frequency is None and separator not in _SURE:
                 continue
-            word = _unquoted(separator.join(words).strip(_AROUND))
+            word = _unquote(separator.join(words).strip(_AROUND))
             sure = tag is None or (tag.lower() in TAGS and not (frequency is None and word.isascii()))
             sure = sure and "\t" not in word and (frequency is not None or not _may_be_more(word))
             return Entry(word, frequency, tag), sure
-    return Entry(_unquoted(line.strip(_AROUND))), True
+    return Entry(_unquote(line.strip(_AROUND))), True
 
 
-def _fields(fields: Sequence[str], where: str) -> tuple[Sequence[str], int | None, str | None] | None:
+def _parse_fields(fields: Sequence[str], where: str) -> tuple[Sequence[str], int | None, str | None] | None:
     """Fields of the word, frequency and tag; None where the last says neither."""
     if len(fields) > 2 and _NUMBER.fullmatch(fields[-2]) and _is_tag(fields[-1]):
-        return fields[:-2], _frequency(fields[-2], where), fields[-1]
+        return fields[:-2], _parse_frequency(fields[-2], where), fields[-1]
     if len(fields) > 1 and _NUMBER.fullmatch(fields[-1]):
-        return fields[:-1], _frequency(fields[-1], where), None
+        return fields[:-1], _parse_frequency(fields[-1], where), None
     if len(fields) > 1 and fields[-1] in TAGS:
         return fields[:-1], None, fields[-1]
     return None
@@ -236,7 +236,7 @@ def _is_tag(field: str) -> bool:
     return bool(_TAG.fullmatch(field)) or (len(field) > 1 and field.isupper() and field.lower() in TAGS)
 
 
-def _frequency(field: str, where: str) -> int:
+def _parse_frequency(field: str, where: str) -> int:
     if field.startswith("-"):
         raise DataError(f"{where}: the frequency is negative: {field[:20]}; it is a whole number from 0 to {MOST:,}")
     if len(field) > 20 or int(field) > MOST:

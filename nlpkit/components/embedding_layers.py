@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nlpkit.components.ppmi import blocks, corpus_vectors, distinct
+from nlpkit.components.ppmi import corpus_vectors, sort_distinct, split_blocks
 from nlpkit.components.vectors import VectorFile
 from nlpkit.text.normalisation import Normaliser
 from nlpkit.text.vocabulary import PAD, UNKNOWN, HashVocabulary, TableVocabulary, Tokens, Vocabulary
@@ -75,7 +75,7 @@ class TrainableEmbedding(nn.Module):
         return self.token_dropout(self.table(ids), mask)  # type: ignore[no-any-return]
 
     def vectors(self) -> Tensor:
-        """The vector of every id ``(ids, dim)``."""
+        """Return the vector of every id ``(ids, dim)``."""
         return self.table.weight
 
     def lookup(self, ids: Tensor) -> Tensor:
@@ -138,8 +138,8 @@ class SpelledEmbedding(nn.Module):
         shares = (spelling > 0) / np.maximum((spelling > 0).sum(1, keepdims=True), 1)
         for name, values in (("spelling", spelling), ("sides", sides), ("shares", shares.astype(np.float32))):
             self.register_buffer(name, torch.from_numpy(values), persistent=False)
-        self.table = _rows(len(vocabulary), self.dim)
-        self.characters, self.ends = _rows(len(rows) + 1, self.dim), _rows(2 * len(rows) + 1, self.dim)
+        self.table = _make_rows(len(vocabulary), self.dim)
+        self.characters, self.ends = _make_rows(len(rows) + 1, self.dim), _make_rows(2 * len(rows) + 1, self.dim)
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Ids and mask ``(batch, time)`` to vectors ``(batch, time, dim)``."""
@@ -156,11 +156,11 @@ class SpelledEmbedding(nn.Module):
         return self.table(ids) + inside + outside / 2  # type: ignore[no-any-return]
 
     def vectors(self) -> Tensor:
-        """The vector of every id ``(ids, dim)``."""
+        """Return the vector of every id ``(ids, dim)``."""
         return self.lookup(torch.arange(len(self.spelling)))
 
 
-def _rows(count: int, dim: int) -> nn.Embedding:
+def _make_rows(count: int, dim: int) -> nn.Embedding:
     """Small random rows but for the first, padding."""
     made = nn.Embedding(count, dim, padding_idx=PAD)
     nn.init.normal_(made.weight, std=0.1)
@@ -196,8 +196,8 @@ class NgramEmbedding(nn.Module):
         self.dim = self.config["dim"] = self.dim or classes
         size, done = len(self._vocabulary), 0
         present = np.zeros(classes * size, dtype=np.int64)
-        for block in blocks(documents):
-            rows, ids = _distinct(self._vocabulary, Tokens.of(block))
+        for block in split_blocks(documents):
+            rows, ids = _find_distinct(self._vocabulary, Tokens.of(block))
             np.add.at(present, targets[done + rows] * size + ids, 1)
             done += len(block)
         self.build(self._vocabulary)
@@ -217,7 +217,7 @@ class NgramEmbedding(nn.Module):
         return self.token_dropout(self.table(ids) * self.scale[ids], mask)  # type: ignore[no-any-return]
 
     def vectors(self) -> Tensor:
-        """The vector of every id ``(ids, dim)``."""
+        """Return the vector of every id ``(ids, dim)``."""
         return self.table.weight * self.scale
 
 
@@ -236,11 +236,11 @@ class TokenDropout(nn.Module):
         return vectors * (kept / (1 - self.probability))[:, :, None]
 
 
-def _distinct(vocabulary: HashVocabulary, tokens: Tokens) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _find_distinct(vocabulary: HashVocabulary, tokens: Tokens) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Each document's different ids: the documents' positions, and the ids."""
     ids = vocabulary.encode(tokens)
     owner = np.repeat(np.arange(ids.size), np.diff(ids.starts))
-    keys = distinct((owner * len(vocabulary) + ids.grid)[ids.grid != PAD])
+    keys = sort_distinct((owner * len(vocabulary) + ids.grid)[ids.grid != PAD])
     return keys // len(vocabulary), keys % len(vocabulary)
 
 

@@ -22,7 +22,7 @@ def trainable(
     frozen: bool = False,
     normaliser: Normaliser | None = None,
 ) -> Embedding:
-    """A vector for each token.
+    """Give each token a vector.
 
     :param dim: numbers in a vector.
     :param min_count: a token seen less often is unknown.
@@ -48,8 +48,8 @@ def trainable(
 
 
 def spelled(*, dim: Size = 128, min_count: Size = 2, max_size: Size = 100_000, dropout: Share = 0.0) -> Embedding:
-    """A vector for each token, to which vectors of its characters are added; one that is unknown has that of what it
-    ends in.
+    """Give each token a vector, to which vectors of its characters are added; an unknown one has that of what it ends
+    in.
 
     :param dim: numbers in a vector.
     :param min_count: a token seen less often is unknown.
@@ -71,7 +71,7 @@ def ngrams(
     floor: Weight = 0.3,
     dropout: Share = 0.0,
 ) -> Embedding:
-    """A vector for each hashed n-gram of tokens, scaled by how much the n-gram says of the labels.
+    """Give each hashed n-gram of tokens a vector, scaled by how much the n-gram says of the labels.
 
     :param low: tokens in the shortest n-gram.
     :param high: tokens in the longest.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nlpkit.components.codes import check_bits, codes, collisions
+from nlpkit.components.codes import check_bits, choose_codes, count_collisions
 from nlpkit.components.decoders import pack
 from nlpkit.components.vectors import VectorFile
 from nlpkit.errors import SettingError
@@ -44,8 +44,8 @@ class WordSample(nn.Module):
         self.shares.copy_(seen / seen.sum())
         self.chances.copy_(seen**SKEW / (seen**SKEW).sum())
 
-    def over(self, *, exact: bool) -> WordSample | None:
-        """What a softmax is over: itself, or None for all words; of more than `ALL` it is itself either way."""
+    def choose(self, *, exact: bool) -> WordSample | None:
+        """Return what a softmax is over: itself, or None for all words; of more than `ALL` it is itself either way."""
         return None if exact and len(self.chances) <= ALL else self
 
     def draw(self, targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -75,7 +75,7 @@ class SoftmaxLayer(nn.Module):
                 "output.tied=true wants an embedding that can be shared, such as trainable, spelled or word2vec: "
                 "choose one of these, or --set output.tied=false"
             )
-        self.projection = nn.Linear(input_dim, (tied and _dim(inputs)) or dim)
+        self.projection = nn.Linear(input_dim, (tied and _dim_of(inputs)) or dim)
         self.table = None if tied else nn.Parameter(torch.randn(words, dim) * 0.05)
         self._inputs = inputs if tied else None
         self.bias = nn.Parameter(torch.zeros(words))
@@ -101,10 +101,10 @@ class SoftmaxLayer(nn.Module):
 
     def loss(self, features: Tensor, targets: Tensor, *, exact: bool) -> Tensor:
         """Mean cross entropy in nats of features ``(n, input_dim)`` against words ``(n,)``."""
-        return word_loss(self(features), self._rows, self.bias, targets, self.sample.over(exact=exact))
+        return word_loss(self(features), self._rows, self.bias, targets, self.sample.choose(exact=exact))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """The table ``(words, dim)`` as one byte a number, a scale a word, and the biases ``(words,)``."""
+        """Return the table ``(words, dim)`` as one byte a number, a scale a word, and the biases ``(words,)``."""
         table = self._rows(torch.arange(len(self.bias))).detach().numpy()
         scale = np.maximum(np.abs(table).max(1, keepdims=True), 1e-12) / 127
         stored = {"table": np.round(table / scale).astype(np.int8), "scale": scale.astype(np.float32)}
@@ -153,15 +153,15 @@ class CodeLayer(nn.Module):
         """
         found = None if vectors is None else vectors.detach().numpy()
         if self._file is not None:
-            found = _read(self._file, words)
+            found = _read_vectors(self._file, words)
         if found is None and self._source["source"] != "random":
             raise SettingError(
                 f"codes by {self._source['source']} need vectors, which the embedding has none of: set "
                 "output.vectors=FILE or output.source=random"
             )
         found = np.zeros((len(words), 0)) if found is None else found
-        chosen = codes(found, **self._source)
-        self.collisions = collisions(chosen)
+        chosen = choose_codes(found, **self._source)
+        self.collisions = count_collisions(chosen)
         self.codes.copy_(torch.from_numpy(chosen))
         if self._loss == "bce":  # bits are told one by one: no word is asked for more often than it is right
             self.bias.data = log_share(counts) * self._prior
@@ -179,19 +179,19 @@ class CodeLayer(nn.Module):
         bits = self(features)
         if self._loss == "bce":
             return functional.binary_cross_entropy_with_logits(bits, self.codes[targets].to(bits.dtype))
-        return word_loss(bits, self._signs, self.bias, targets, self.sample.over(exact=exact))
+        return word_loss(bits, self._signs, self.bias, targets, self.sample.choose(exact=exact))
 
     def _signs(self, words: Tensor) -> Tensor:
         """Codes ``(n, bits)`` of words ``(n,)`` as they are multiplied with the logits."""
         return self.codes[words].to(self.bias.dtype) * (2 * SCALE) - SCALE
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """The codes, packed, and a bias for each word."""
+        """Return the codes, packed, and a bias for each word."""
         scale = np.array(SCALE, dtype=np.float32)
         return {"codes": pack(self.codes.numpy()), "bias": (self.bias - self.made_up).detach().numpy(), "scale": scale}
 
 
-def _dim(inputs: Callable[[Tensor], Tensor] | None) -> int | None:
+def _dim_of(inputs: Callable[[Tensor], Tensor] | None) -> int | None:
     """Numbers in a vector of the input embedding, where that can be told."""
     return None if inputs is None else inputs(torch.zeros(1, dtype=torch.int64)).shape[1]
 
@@ -213,13 +213,13 @@ def word_loss(
 
 
 def log_share(counts: NDArray[Any]) -> Tensor:
-    """The log of each word's share of all, one added to its count ``(words,)``."""
+    """Return the log of each word's share of all, one added to its count ``(words,)``."""
     smoothed = torch.from_numpy(counts + 1.0)
     return torch.log(smoothed / smoothed.sum()).float()
 
 
-def _read(file: VectorFile, words: Sequence[str]) -> NDArray[np.float32]:
-    """The file's vector of each word ``(words, dim)``, the mean of these where it has none."""
+def _read_vectors(file: VectorFile, words: Sequence[str]) -> NDArray[np.float32]:
+    """Read the file's vector of each word ``(words, dim)``, the mean of these where it has none."""
     found = dict(file.read(words))
     mean: NDArray[np.float32] = np.mean(list(found.values()), axis=0)
     return np.stack([found.get(position, mean) for position in range(len(words))])

@@ -40,13 +40,13 @@ class BinaryCodes:
         words: int,
         inputs: Callable[[Tensor], Tensor] | None,  # noqa: ARG002
     ) -> OutputLayer:
-        """A linear layer to a logit a bit."""
+        """Make a linear layer to a logit a bit."""
         from nlpkit.components.output_layers import CodeLayer  # torch
 
         return CodeLayer(input_dim=input_dim, words=words, vectors=self._vectors, **self.config)
 
     def decoder(self, arrays: Mapping[str, NDArray[Any]]) -> Decoder:
-        """The likelihood of each word's code."""
+        """Make the decoder: the likelihood of each word's code."""
         from nlpkit.components.decoders import CodeDecoder  # numpy, which start-up must not import
 
         return CodeDecoder(arrays, bits=self.config["bits"])
@@ -59,13 +59,13 @@ class Softmax:
         self.config = config
 
     def layer(self, *, input_dim: int, words: int, inputs: Callable[[Tensor], Tensor] | None) -> OutputLayer:
-        """A linear layer to the dimension of the table of words."""
+        """Make a linear layer to the dimension of the table of words."""
         from nlpkit.components.output_layers import SoftmaxLayer  # torch
 
         return SoftmaxLayer(input_dim=input_dim, words=words, inputs=inputs, **self.config)
 
     def decoder(self, arrays: Mapping[str, NDArray[Any]]) -> Decoder:
-        """A product with the table of words."""
+        """Make the decoder: a product with the table of words."""
         from nlpkit.components.decoders import SoftmaxDecoder  # numpy, which start-up must not import
 
         return SoftmaxDecoder(arrays)

@@ -24,7 +24,7 @@ BLOCK = 1 << 20  # tokens whose pairs are in memory at once
 
 def corpus_vectors(documents: Iterable[Sequence[str]], vocabulary: TableVocabulary, dim: int) -> Tensor:
     """`ppmi_vectors` of documents, or of an even share of them: ``(ids, dim)``."""
-    return ppmi_vectors(evenly_drawn(documents, vocabulary, MOST), len(vocabulary), dim)
+    return ppmi_vectors(draw_evenly(documents, vocabulary, MOST), len(vocabulary), dim)
 
 
 def ppmi_vectors(documents: Sequence[NDArray[np.integer[Any]]], size: int, dim: int) -> Tensor:
@@ -36,7 +36,7 @@ def ppmi_vectors(documents: Sequence[NDArray[np.integer[Any]]], size: int, dim: 
     :param documents: ids of each document, below ``size``.
     :returns: ``(size, dim)``; zero for an id that stands in no document.
     """
-    rows, columns, counts = _neighbours(documents, size)
+    rows, columns, counts = _count_neighbours(documents, size)
     totals = np.bincount(rows, counts, size) + 1e-9
     contexts = totals**SMOOTHING
     information = np.log(counts / totals[rows] / (contexts[columns] / contexts.sum()))
@@ -56,20 +56,18 @@ def ppmi_vectors(documents: Sequence[NDArray[np.integer[Any]]], size: int, dim: 
     return vectors * (SPREAD / vectors.std().clamp(min=1e-9))
 
 
-def blocks(documents: Iterable[Sequence[str]], size: int = DOCUMENTS) -> Iterator[list[Sequence[str]]]:
-    """The documents, some at a time."""
+def split_blocks(documents: Iterable[Sequence[str]], size: int = DOCUMENTS) -> Iterator[list[Sequence[str]]]:
+    """Yield the documents, some at a time."""
     source = iter(documents)
     while block := list(itertools.islice(source, size)):
         yield block
 
 
-def evenly_drawn(
-    documents: Iterable[Sequence[str]], vocabulary: TableVocabulary, limit: int
-) -> list[NDArray[np.int32]]:
+def draw_evenly(documents: Iterable[Sequence[str]], vocabulary: TableVocabulary, limit: int) -> list[NDArray[np.int32]]:
     """Ids of every document, or of every second, fourth, eighth …, so that there are at most ``limit`` tokens."""
     drawn: list[NDArray[np.int32]] = []
     stride, done, total = 1, 0, 0
-    for block in blocks(documents):
+    for block in split_blocks(documents):
         rows = vocabulary.encode(Tokens.of(block[-done % stride :: stride])).rows()
         drawn += rows
         done, total = done + len(block), total + sum(map(len, rows))
@@ -79,14 +77,14 @@ def evenly_drawn(
     return drawn
 
 
-def distinct(keys: Ints) -> Ints:
+def sort_distinct(keys: Ints) -> Ints:
     """Each key, which is not negative, once, sorted; newer numpys' ``unique`` hashes, ten times as long."""
     ordered = np.sort(keys)
     once: Ints = ordered[np.diff(ordered, prepend=-1) != 0]
     return once
 
 
-def _neighbours(documents: Sequence[NDArray[Any]], size: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+def _count_neighbours(documents: Sequence[NDArray[Any]], size: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Pairs of ids within the window, both ways, each once with its weighted count, in order.
 
     The count of a pair is the same both ways, so only the triangle is counted: its pairs are listed, then each pair's
@@ -96,20 +94,20 @@ def _neighbours(documents: Sequence[NDArray[Any]], size: int) -> tuple[NDArray[A
     owner = np.repeat(np.arange(len(documents), dtype=np.int32), [len(document) for document in documents])
     keys = np.zeros(0, dtype=np.int64)
     for at in range(0, len(flat), BLOCK):
-        found = [_pairs(flat, owner, at, distance, size) for distance in range(1, WINDOW + 1)]
-        keys = distinct(np.concatenate([keys, distinct(np.concatenate(found))]))
+        found = [_list_pairs(flat, owner, at, distance, size) for distance in range(1, WINDOW + 1)]
+        keys = sort_distinct(np.concatenate([keys, sort_distinct(np.concatenate(found))]))
     counts = np.zeros(len(keys))
     for distance in range(1, WINDOW + 1):
         for at in range(0, len(flat), BLOCK):
-            pairs = np.sort(_pairs(flat, owner, at, distance, size))
+            pairs = np.sort(_list_pairs(flat, owner, at, distance, size))
             twins = pairs[pairs // size == pairs % size]  # a token beside itself is a neighbour on either side
             for some in (pairs, twins):
                 np.add.at(counts, np.searchsorted(keys, some), 1 / distance)
-    return _both_ways(keys // size, keys % size, counts, size)
+    return _mirror(keys // size, keys % size, counts, size)
 
 
-def _pairs(flat: NDArray[Any], owner: NDArray[Any], at: int, distance: int, size: int) -> Ints:
-    """A key ``lesser * size + greater`` for each pair at a distance whose first token is in the block at ``at``."""
+def _list_pairs(flat: NDArray[Any], owner: NDArray[Any], at: int, distance: int, size: int) -> Ints:
+    """Return a key ``lesser * size + greater`` for each pair at a distance, the first token in the block at ``at``."""
     right = slice(at + distance, at + distance + BLOCK)
     left = slice(at, at + len(flat[right]))
     together = owner[left] == owner[right]
@@ -118,10 +116,10 @@ def _pairs(flat: NDArray[Any], owner: NDArray[Any], at: int, distance: int, size
     return keys
 
 
-def _both_ways(
+def _mirror(
     rows: NDArray[Any], columns: NDArray[Any], counts: NDArray[Any], size: int
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """The triangle and its mirror image, sorted by row and column."""
+    """Add the mirror image to the triangle, sorted by row and column."""
     mirrored = rows < columns
     keys = np.concatenate([rows * size + columns, columns[mirrored] * size + rows[mirrored]])
     order = np.argsort(keys)

@@ -74,7 +74,9 @@ class RecurrentEncoder(nn.Module):
 
         self.forwards = stack(sizes)
         self.backwards = stack(sizes if bidirectional else [])
-        self.norms = nn.ModuleList(nn.ModuleList(_norm(norm, hidden) for _ in range(self.directions)) for _ in sizes)
+        self.norms = nn.ModuleList(
+            nn.ModuleList(_make_norm(norm, hidden) for _ in range(self.directions)) for _ in sizes
+        )
 
     def forward(self, vectors: Tensor, mask: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """Vectors ``(batch, time, input_dim)`` to states ``(batch, time, output_dim)``.
@@ -89,20 +91,20 @@ class RecurrentEncoder(nn.Module):
         for depth, norms in enumerate(self.norms):
             parts, last = read(depth, self.dropout(states), mask, None if state is None else state[depth])
             pairs = zip(cast(nn.ModuleList, norms), parts, strict=True)
-            parts = [_normalised(norm, part, mask) for norm, part in pairs]
+            parts = [_normalise(norm, part, mask) for norm, part in pairs]
             states = torch.cat(parts, 2) if len(parts) > 1 else parts[0]
             carried.append(last)
         return states, carried if self.causal else None
 
     def _read(self, depth: int, vectors: Tensor, mask: Tensor, state: Any) -> tuple[Sequence[Tensor], Any]:
         """States ``(batch, time, hidden)`` of each direction, and the forward direction's last."""
-        ahead, last = self._direction(self.forwards[depth], vectors, state)
+        ahead, last = self._read_direction(self.forwards[depth], vectors, state)
         if self.causal:
             return [ahead], last
-        behind, _ = self._direction(self.backwards[depth], reverse(vectors, mask), None)
+        behind, _ = self._read_direction(self.backwards[depth], reverse(vectors, mask), None)
         return [ahead, reverse(behind, mask)], last
 
-    def _direction(self, layer: nn.Module, vectors: Tensor, state: Any) -> tuple[Tensor, Any]:
+    def _read_direction(self, layer: nn.Module, vectors: Tensor, state: Any) -> tuple[Tensor, Any]:
         if not (self.training and self.config["weight_dropout"]):
             return cast(tuple[Tensor, Any], layer(vectors, state))
         dropped = functional.dropout(cast(Tensor, layer.weight_hh_l0), self.config["weight_dropout"])
@@ -111,7 +113,7 @@ class RecurrentEncoder(nn.Module):
     def _read_onnx(self, depth: int, vectors: Tensor, mask: Tensor, state: Any) -> tuple[Sequence[Tensor], Any]:
         """As `_read`, by ONNX's own operator, which turns each row round by its length in a third of our time."""
         directions = [layers[depth] for layers in (self.forwards, self.backwards) if layers]
-        return _operator(self.cell, directions, vectors, mask, state)
+        return _call_operator(self.cell, directions, vectors, mask, state)
 
 
 class MaskedBatchNorm(nn.Module):
@@ -144,7 +146,7 @@ def reverse(vectors: Tensor, mask: Tensor) -> Tensor:
     return vectors.gather(1, source[:, :, None].expand(-1, -1, vectors.shape[2]))
 
 
-def _norm(name: str, dim: int) -> nn.Module:
+def _make_norm(name: str, dim: int) -> nn.Module:
     """Layer norm is that of Ba et al. 2016 (https://arxiv.org/abs/1607.06450)."""
     match name:
         case "layer":
@@ -155,11 +157,11 @@ def _norm(name: str, dim: int) -> nn.Module:
             return nn.Identity()
 
 
-def _normalised(norm: nn.Module, states: Tensor, mask: Tensor) -> Tensor:
+def _normalise(norm: nn.Module, states: Tensor, mask: Tensor) -> Tensor:
     return cast(Tensor, norm(states, mask) if isinstance(norm, MaskedBatchNorm) else norm(states))
 
 
-def _operator(
+def _call_operator(
     cell: Cell, directions: Sequence[nn.Module], vectors: Tensor, mask: Tensor, state: Any
 ) -> tuple[Sequence[Tensor], Any]:
     """One layer as ONNX's LSTM, GRU or RNN (https://onnx.ai/onnx/operators/onnx__LSTM.html and its neighbours)."""
@@ -177,15 +179,15 @@ def _operator(
     states, *last = torch.onnx.ops.symbolic_multi_out(
         cell.operator,
         (vectors.transpose(0, 1), *weights, mask.sum(1, dtype=torch.int32), *before),
-        _attributes(cell, directions, hidden),
+        _attributes_of(cell, directions, hidden),
         dtypes=[vectors.dtype] * (1 + len(last_shapes)),
         shapes=[(time, ways, batch, hidden), *last_shapes],
     )
     return states.permute(1, 2, 0, 3).unbind(0), tuple(last) if len(last) > 1 else last[0]
 
 
-def _attributes(cell: Cell, directions: Sequence[nn.Module], hidden: int) -> dict[str, Any]:
-    """What tells ONNX's operator to compute as torch does."""
+def _attributes_of(cell: Cell, directions: Sequence[nn.Module], hidden: int) -> dict[str, Any]:
+    """Return what tells ONNX's operator to compute as torch does."""
     found: dict[str, Any] = {"hidden_size": hidden, "direction": ("forward", "bidirectional")[len(directions) - 1]}
     if cell.operator == "GRU":
         found["linear_before_reset"] = 1  # torch resets after the recurrent product and its bias

@@ -7,7 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from nlpkit.components.dictionaries import Entry, kept_text, parse_dictionary, parse_older_dictionary, read_dictionary
+from nlpkit.components.dictionaries import (
+    Entry,
+    decode_dictionary,
+    parse_dictionary,
+    parse_older_dictionary,
+    read_dictionary,
+)
 from nlpkit.components.whole_words import MIXED, SEGMENTED, WholeWords
 
 if TYPE_CHECKING:
@@ -83,14 +89,14 @@ class WordTokenizer:
 
     def tokenize(self, text: str) -> list[str]:
         """``"衣服质量不错"`` becomes ``["衣服", "质量", "不错"]``."""
-        if self._whole is None or not self._whole.in_reach(text):
-            return self._segments(text)
+        if self._whole is None or not self._whole.may_hold(text):
+            return self._segment(text)
         tokens: list[str] = []
         for piece, whole in self._whole.cut(text):
-            tokens += [piece] if whole else self._segments(piece)
+            tokens += [piece] if whole else self._segment(piece)
         return tokens
 
-    def _segments(self, text: str) -> list[str]:
+    def _segment(self, text: str) -> list[str]:
         return [word for word in self._cut(text, self.config["hmm"]) if not word.isspace()]
 
 
@@ -100,7 +106,7 @@ def char() -> CharTokenizer:
 
 
 def whitespace() -> WhitespaceTokenizer:
-    """What stands between white space."""
+    """Split at white space, which is dropped."""
     return WhitespaceTokenizer()
 
 
@@ -120,7 +126,7 @@ def jieba(
         warnings.simplefilter("ignore")  # its source has escapes that newer Pythons warn of
         from jieba import Tokenizer, setLogLevel  # reads 5 MB when first used
 
-    words = _words(dictionary, files, normaliser)
+    words = _make_words(dictionary, files, normaliser)
     setLogLevel(60)  # it reports loading on stderr
     segmenter = Tokenizer()
     frequencies = segmenter.gen_pfdict(
@@ -147,7 +153,7 @@ def rjieba(
     """
     import rjieba  # reads 5 MB, and as much again for a segmenter of one's own
 
-    words = _words(dictionary, files, normaliser)
+    words = _make_words(dictionary, files, normaliser)
     if not words.entries:
         return WordTokenizer(rjieba.cut, hmm=hmm, words=words)
     segmenter = rjieba.Jieba()
@@ -157,7 +163,7 @@ def rjieba(
     return WordTokenizer(segmenter.cut, hmm=hmm, words=words)
 
 
-def _words(path: str | None, files: dict[str, bytes] | None, normaliser: Normaliser | None) -> Words:
+def _make_words(path: str | None, files: dict[str, bytes] | None, normaliser: Normaliser | None) -> Words:
     """Words of a user dictionary, from its path or as a saved model keeps it: this must never name a path."""
     from nlpkit.text.normalisation import Normaliser  # needs numpy, which start-up must not import
 
@@ -167,28 +173,28 @@ def _words(path: str | None, files: dict[str, bytes] | None, normaliser: Normali
         files = {DICTIONARY: user.text.encode()}
     files = files or {}
     if not normaliser.words:
-        return _older_words(files, normaliser)
+        return _make_older_words(files, normaliser)
     if user is None and DICTIONARY in files:
-        user = parse_dictionary(kept_text(files[DICTIONARY]), DICTIONARY)
-    known = _spelled(user.entries, normaliser) if user else []
+        user = parse_dictionary(decode_dictionary(files[DICTIONARY]), DICTIONARY)
+    known = _spell(user.entries, normaliser) if user else []
     segmented = [entry for entry in known if SEGMENTED.fullmatch(entry.word)]
-    return Words(segmented, _whole(known, normaliser), files, user.remarks if user else ())
+    return Words(segmented, _make_whole(known, normaliser), files, user.remarks if user else ())
 
 
-def _older_words(files: dict[str, bytes], normaliser: Normaliser) -> Words:
+def _make_older_words(files: dict[str, bytes], normaliser: Normaliser) -> Words:
     """As a model reads them whose normalisation says nothing of words."""
-    known = _spelled(parse_older_dictionary(files[DICTIONARY]), normaliser) if DICTIONARY in files else []
+    known = _spell(parse_older_dictionary(files[DICTIONARY]), normaliser) if DICTIONARY in files else []
     return Words(known, files=files)
 
 
-def _spelled(entries: Sequence[Entry], normaliser: Normaliser) -> list[Entry]:
+def _spell(entries: Sequence[Entry], normaliser: Normaliser) -> list[Entry]:
     """Each entry as written and, where it differs, as texts are spelled."""
     spellings = normaliser.batch([entry.word for entry in entries])
     pairs = zip(entries, spellings, strict=True)
     return [entry._replace(word=word) for entry, spelling in pairs for word in dict.fromkeys((entry.word, spelling))]
 
 
-def _whole(known: Iterable[Entry], normaliser: Normaliser) -> WholeWords:
+def _make_whole(known: Iterable[Entry], normaliser: Normaliser) -> WholeWords:
     """Words that the segmenter could not find, or would not in the spelling of texts; none that the user takes away."""
     found = dict.fromkeys(normaliser.batch(MIXED))
     for entry in known:
@@ -200,7 +206,7 @@ def _whole(known: Iterable[Entry], normaliser: Normaliser) -> WholeWords:
 
 
 def _spaces() -> Any:
-    """True at the code points of white space, indexed up to U+3001, beyond which there is none."""
+    """Mark the code points of white space, up to U+3001, beyond which there is none."""
     import numpy as np
 
     global _SPACES

@@ -62,17 +62,17 @@ class TransformerEncoder(nn.Module):
             raise ValueError("a transformer that is not causal cannot carry a state: each position sees all others")
         there = mask if state is None else torch.cat([state[0] > 0, mask], 1)  # (batch, columns)
         past = [None] * len(self.layers) if state is None else state[1]
-        seen = self._seen(there, mask.shape[1])
-        turns = self._turns(there.shape[1])
+        seen = self._find_visible(there, mask.shape[1])
+        turns = self._compute_turns(there.shape[1])
         states = self.dropout(self.front(vectors.masked_fill(~mask[:, :, None], 0)))
         carried: list[Past] = []
         for layer, before in zip(self.layers, past, strict=True):
             states, read = layer(states, seen, turns, before)
             carried.append(read)
         states = self.norm(states)
-        return states, self._carried(there.to(states.dtype), carried) if self.causal else None
+        return states, self._keep_last(there.to(states.dtype), carried) if self.causal else None
 
-    def _seen(self, there: Tensor, time: int) -> Tensor:
+    def _find_visible(self, there: Tensor, time: int) -> Tensor:
         """Which columns each of the last ``time`` sees ``(batch, 1, time, columns)``: itself, be it padding or not."""
         columns = torch.arange(there.shape[1], device=there.device)
         back = columns[-time:, None] - columns  # (time, columns): how far a column lies before that which sees
@@ -81,15 +81,15 @@ class TransformerEncoder(nn.Module):
             seen = seen & (back >= 0) & (back <= self.window)
         return seen | (back == 0)
 
-    def _turns(self, columns: int) -> Tensor:
+    def _compute_turns(self, columns: int) -> Tensor:
         """Cosine and sine by which each number and its partner are turned in each column ``(2, columns, size)``."""
         angles = torch.arange(columns, device=self.rates.device)[:, None] * self.rates
         return torch.stack([angles.cos(), angles.sin()])
 
-    def _carried(self, there: Tensor, read: list[Past]) -> State:
-        """The last ``window`` columns, with zeros before them where fewer were read."""
+    def _keep_last(self, there: Tensor, read: list[Past]) -> State:
+        """Keep the last ``window`` columns, with zeros before them where fewer were read."""
         latest = functional.pad(there, (self.window, 0))[:, -self.window :]
-        return latest, [(_latest(keys, self.window), _latest(values, self.window)) for keys, values in read]
+        return latest, [(_take_last(keys, self.window), _take_last(values, self.window)) for keys, values in read]
 
 
 class _Layer(nn.Module):
@@ -112,19 +112,19 @@ class _Layer(nn.Module):
         time = query.shape[2]
         if past is not None:
             keys, values = torch.cat([past[0], keys], 2), torch.cat([past[1], values], 2)
-        turned = _turned(query, turns[:, -time:]), _turned(keys, turns)
+        turned = _turn(query, turns[:, -time:]), _turn(keys, turns)
         found = functional.scaled_dot_product_attention(*turned, values, attn_mask=seen)
         states = states + self.dropout(self.outward(found.transpose(1, 2).flatten(2)))
         return states + self.feedforward(states), (keys, values)
 
 
-def _turned(vectors: Tensor, turns: Tensor) -> Tensor:
+def _turn(vectors: Tensor, turns: Tensor) -> Tensor:
     """Vectors ``(batch, heads, columns, size)``, each number turned with its partner in the other half."""
     cosine, sine = turns.to(vectors.dtype).unbind(0)
     first, second = vectors.chunk(2, 3)
     return vectors * cosine + torch.cat([-second, first], 3) * sine
 
 
-def _latest(vectors: Tensor, window: int) -> Tensor:
-    """The last columns of ``(batch, heads, columns, size)``, zeros before them."""
+def _take_last(vectors: Tensor, window: int) -> Tensor:
+    """Return the last columns of ``(batch, heads, columns, size)``, zeros before them."""
     return functional.pad(vectors, (0, 0, window, 0))[:, :, -window:]

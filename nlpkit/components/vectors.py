@@ -50,11 +50,11 @@ class VectorFile:
 
     def __init__(self, path: str, dim: int | None = None, normaliser: Normaliser | None = None) -> None:
         self.path, self.repeated, self._normaliser = path, 0, normaliser
-        with reading(self.path) as file:
+        with open_vector_file(self.path) as file:
             first, sample = file.readline(LONGEST).removeprefix(BOM), file.read(SAMPLE)
             beginning = sample[:BEGINNING]
-            self._header = _header(first)
-            found = self._header[1] if self._header else _numbers_at_the_end(first)
+            self._header = _parse_header(first)
+            found = self._header[1] if self._header else _count_numbers(first)
         if b"\r" in first.rstrip(b"\r\n"):
             raise DataError(f"{path} ends its lines in CR, as old Macs did: expected LF; tr '\\r' '\\n' makes them so")
         if not found:
@@ -76,7 +76,7 @@ class VectorFile:
         :raises DataError: for a line that is no vector, for a file that is cut off, or that has none of the tokens.
         """
         positions = {token: position for position, token in enumerate(tokens)}
-        first = First(positions.__contains__)
+        first = TokenFilter(positions.__contains__)
         for token, vector in self.choose(first):
             yield positions[token], vector
         self.repeated = first.repeated
@@ -93,15 +93,15 @@ class VectorFile:
 
         :raises DataError: for a wanted line that is no vector, and for a file that is cut off.
         """
-        lines = ((self._fields(number, line)[0], (number, line)) for number, line in self._lines())
-        for token, (number, line) in spelled(lines, self._normaliser):
+        lines = ((self._split_line(number, line)[0], (number, line)) for number, line in self._read_lines())
+        for token, (number, line) in spell_tokens(lines, self._normaliser):
             if wanted(token):
-                yield token, self._vector(number, self._fields(number, line)[1:])
+                yield token, self._parse_vector(number, self._split_line(number, line)[1:])
 
-    def _lines(self) -> Iterator[tuple[int, bytes]]:
+    def _read_lines(self) -> Iterator[tuple[int, bytes]]:
         """Numbers and contents of the lines that hold vectors."""
         number = found = 0
-        with reading(self.path) as file:
+        with open_vector_file(self.path) as file:
             for number, line in enumerate(iter(lambda: file.readline(LONGEST), b""), start=1):
                 if line.strip() and not (number == 1 and self._header):
                     found += 1
@@ -111,31 +111,31 @@ class VectorFile:
                 f"{self.path} is cut off after line {number}: it promises {self._header[0]} vectors and has {found}"
             )
 
-    def _fields(self, number: int, line: bytes) -> list[bytes]:
-        """A token, which may hold spaces or be one, and ``dim`` numbers as written."""
+    def _split_line(self, number: int, line: bytes) -> list[bytes]:
+        """Split a line into a token, which may hold spaces or be one, and ``dim`` numbers as written."""
         fields = line.rsplit(maxsplit=self.dim)
         if len(fields) == self.dim and line[:1].isspace():
             return [b" ", *fields]
         if len(fields) <= self.dim:
-            raise self._broken(number, f"{len(fields) - 1} numbers")
+            raise self._make_error(number, f"{len(fields) - 1} numbers")
         return fields
 
-    def _vector(self, number: int, fields: Sequence[bytes]) -> Vector:
+    def _parse_vector(self, number: int, fields: Sequence[bytes]) -> Vector:
         try:
             numbers = [float(field) for field in fields]
         except ValueError:
-            raise self._broken(number, "something that is no number") from None
+            raise self._make_error(number, "something that is no number") from None
         with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, and is told next
             vector = np.array(numbers, dtype=np.float32)
         if not np.isfinite(vector).all():
-            raise self._broken(number, "a number that is not finite")
+            raise self._make_error(number, "a number that is not finite")
         return vector
 
-    def _broken(self, number: int, found: str) -> DataError:
+    def _make_error(self, number: int, found: str) -> DataError:
         return DataError(f"{self.path}, line {number}: expected a token and {self.dim} numbers, found {found}")
 
 
-class First:
+class TokenFilter:
     """Says of each token whether it is wanted, and has not been had; counts those that come again.
 
     :param wanted: whether a token is wanted at all.
@@ -157,28 +157,28 @@ class First:
         return True
 
 
-def spelled(entries: Iterable[tuple[bytes, T]], normaliser: Normaliser | None) -> Iterator[tuple[str, T]]:
+def spell_tokens(entries: Iterable[tuple[bytes, T]], normaliser: Normaliser | None) -> Iterator[tuple[str, T]]:
     """Entries in order, their tokens in the spelling of texts; those of no UTF-8, or without one, are left out.
 
     A normaliser is much faster for many tokens than for one, so some are taken together.
     """
     source = iter(entries)
     while block := list(itertools.islice(source, TOGETHER)):
-        known = [(token, rest) for raw, rest in block if (token := decoded(raw)) is not None]
+        known = [(token, rest) for raw, rest in block if (token := decode_token(raw)) is not None]
         tokens = [token for token, _ in known]
         tokens = tokens if normaliser is None else normaliser.batch(tokens)
         yield from ((token, rest) for token, (_, rest) in zip(tokens, known, strict=True) if token)
 
 
 @contextmanager
-def reading(path: str) -> Iterator[IO[bytes]]:
+def open_vector_file(path: str) -> Iterator[IO[bytes]]:
     """Open a file of vectors, whether it is packed or not.
 
     :raises DataError: if that or reading fails, or it is an archive.
     """
     try:
         with Path(path).open("rb") as file:
-            opened = _unpacked(file)
+            opened = _unpack(file)
             _refuse_archive(path, opened.read(HEAD))
             opened.seek(0)
             yield opened
@@ -188,7 +188,7 @@ def reading(path: str) -> Iterator[IO[bytes]]:
         raise DataError(f"the vectors {path} {what}") from error
 
 
-def _unpacked(file: IO[bytes]) -> Any:
+def _unpack(file: IO[bytes]) -> Any:
     how = packed_by(file.read(HEAD))
     file.seek(0)
     return file if how is None else unpacked(file, how)
@@ -212,30 +212,30 @@ def refuse_other_encodings(path: str, tokens: Iterable[bytes]) -> None:
     :raises DataError: if most of them that are more than ASCII fit no character.
     """
     wide = [token for token in tokens if not token.isascii()]
-    if 2 * sum(decoded(token) is None for token in wide) > len(wide):
+    if 2 * sum(decode_token(token) is None for token in wide) > len(wide):
         raise DataError(
             f"{path} is not UTF-8: {wide[0][:20]!r} is no word; expected words in UTF-8, as iconv -f GB18030 -t UTF-8 "
             "makes them of GBK"
         )
 
 
-def decoded(token: bytes) -> str | None:
-    """A token as it stands in a file of vectors; None for one that is no UTF-8."""
+def decode_token(token: bytes) -> str | None:
+    """Decode a token of a file of vectors; return None for one that is not UTF-8."""
     try:
         return token.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError:
         return None
 
 
-def _header(line: bytes) -> tuple[int, int] | None:
-    """The number of vectors and that of numbers in each, if that is what word2vec's first line says."""
+def _parse_header(line: bytes) -> tuple[int, int] | None:
+    """Return the number of vectors and that of numbers in each, if a first line says so, as word2vec's does."""
     fields = line.split()
     if len(fields) != 2 or not all(field.isdigit() and len(field) < 16 for field in fields):
         return None
     return int(fields[0]), int(fields[1])
 
 
-def _numbers_at_the_end(line: bytes) -> int:
+def _count_numbers(line: bytes) -> int:
     """How many numbers stand at the end of a line whose first field is a token, be it a number too."""
     count = 0
     for field in reversed(line.split()[0 if line[:1].isspace() else 1 :]):

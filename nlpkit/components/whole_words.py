@@ -36,51 +36,51 @@ class WholeWords:
             lengths.setdefault(word[0], set()).add(len(word))
         self._lengths = {first: sorted(found, reverse=True) for first, found in lengths.items()}
         self._spaced = any(" " in word for word in self._words)
-        pairs = [_telling_pair(word) for word in self._words]
+        pairs = [_rarest_pair(word) for word in self._words]
         self._pair = re.compile("".join(_any_of(pair[side : side + 1] for pair in pairs) for side in (0, 1)))
         self._first = re.compile(_any_of(self._lengths))
 
-    def in_reach(self, text: str) -> bool:
+    def may_hold(self, text: str) -> bool:
         """Whether a text may hold any of them; if not, which is quickly told, it need not be gone through."""
         return self._pair.search(text) is not None
 
     def cut(self, text: str) -> Iterator[tuple[str, bool]]:
-        """A text in pieces, of which each is a word or not, as is said beside it."""
+        """Cut a text into pieces; beside each stands whether it is one of the words."""
         text = _SPACES.sub(" ", text) if self._spaced else text
         done = 0
         for found in self._first.finditer(text):
-            if found.start() >= done and (word := self._word(text, found.start())):
+            if found.start() >= done and (word := self._find_word(text, found.start())):
                 yield text[done : found.start()], False
                 yield word, True
                 done = found.start() + len(word)
         yield text[done:], False
 
-    def _word(self, text: str, at: int) -> str | None:
+    def _find_word(self, text: str, at: int) -> str | None:
         ends = (at + length for length in self._lengths[text[at]] if text[at : at + length] in self._words)
-        whole = (text[at:end] for end in ends if not (_inside(text, at) or _inside(text, end)))
+        whole = (text[at:end] for end in ends if not (_is_inside(text, at) or _is_inside(text, end)))
         return next(whole, None)
 
 
-def _telling_pair(word: str) -> str:
-    """The two neighbours in a word that are rarest side by side, as far as their kinds tell; of one character, that."""
+def _rarest_pair(word: str) -> str:
+    """Return the two neighbours in a word that are rarest side by side, by their kinds; of one character, that."""
     pairs = [a + b for a, b in itertools.pairwise(word)]
-    return max(pairs, key=lambda pair: len({_kind(c) for c in pair}), default=word)
+    return max(pairs, key=lambda pair: len({_kind_of(c) for c in pair}), default=word)
 
 
-def _kind(character: str) -> str:
+def _kind_of(character: str) -> str:
     if character.isascii() and character.isalnum():
         return "letter"
     return "han" if SEGMENTED.fullmatch(character) else "sign"
 
 
 def _any_of(characters: Iterable[str]) -> str:
-    """A regular expression for one of some characters, or for nothing if that is one of them."""
+    """Write a regular expression for one of some characters, or for nothing if that is one of them."""
     found = set(characters)
     listed = "".join(r"\s" if c == " " else re.escape(c) for c in sorted(found - {""}))
     return (f"[{listed}]" if listed else "(?!)") + "?" * ("" in found)
 
 
-def _inside(text: str, at: int) -> bool:
+def _is_inside(text: str, at: int) -> bool:
     """Whether letters or digits of ASCII stand on both sides of a place."""
     sides = text[at - 1 : at + 1] if at else ""
     return len(sides) == 2 and sides.isascii() and sides.isalnum()

@@ -15,7 +15,7 @@ from nlpkit.model.mixing import Stage
 from nlpkit.text.normalisation import Normaliser
 
 Part = TypeVar("Part")
-REOPENED = 4  # unpickled models that a process keeps: a pool sends the same one with every task
+MOST_REOPENED = 4  # unpickled models that a process keeps: a pool sends the same one with every task
 NO_SAMPLES = "it has no samples to test itself by: samples.json is empty"
 
 
@@ -36,9 +36,9 @@ class SavedModel(ABC):
         self.bundle = bundle
         self._opened: dict[int, Any] = {}
         self._lock = RLock()
-        with bundle.reading(CONFIG):
+        with bundle.report_damage(CONFIG):
             self.normaliser = Normaliser.of(bundle.config["normalisation"])
-            self._entries = _entries(bundle.config["members"])
+            self._entries = _check_entries(bundle.config["members"])
             self.stages = [Stage.from_json(stage) for stage in bundle.config["stages"]]
 
     @classmethod
@@ -77,8 +77,8 @@ class SavedModel(ABC):
         :raises BundleError: if a file is damaged.
         """
         self.warm()
-        with self.bundle.reading(SAMPLES):
-            faults = [self.compare(sample) for sample in self.bundle.json(SAMPLES)]
+        with self.bundle.report_damage(SAMPLES):
+            faults = [self.compare(sample) for sample in self.bundle.read_json(SAMPLES)]
         return [fault for fault in faults if fault] if faults else [NO_SAMPLES]
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -86,7 +86,7 @@ class SavedModel(ABC):
             raise BundleError(f"{self.bundle.name} is in memory and cannot be pickled: save it, and load the folder")
         return _reopen, (type(self), self.bundle.source, self.bundle.fingerprint)
 
-    def _part(self, position: int, make: Callable[[], Part]) -> Part:
+    def _open_part(self, position: int, make: Callable[[], Part]) -> Part:
         """Return a member, made by whoever asks first while the others wait."""
         with self._lock:
             if position not in self._opened:
@@ -98,7 +98,7 @@ class SavedModel(ABC):
 Model = TypeVar("Model", bound=SavedModel)
 
 
-@lru_cache(maxsize=REOPENED)
+@lru_cache(maxsize=MOST_REOPENED)
 def _reopen(kind: type[Model], source: str, fingerprint: str) -> Model:
     """Unpickle a model.
 
@@ -110,7 +110,7 @@ def _reopen(kind: type[Model], source: str, fingerprint: str) -> Model:
     return kind(bundle)
 
 
-def _entries(members: Any) -> list[dict[str, Any]]:
+def _check_entries(members: Any) -> list[dict[str, Any]]:
     """Return the members that config.json describes.
 
     :raises ValueError: if these are none.
@@ -122,6 +122,6 @@ def _entries(members: Any) -> list[dict[str, Any]]:
     return members
 
 
-def texts_only(values: object) -> bool:
+def is_text_list(values: object) -> bool:
     """Return whether something is a list of texts."""
     return isinstance(values, list) and all(isinstance(text, str) for text in values)

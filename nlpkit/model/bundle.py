@@ -82,7 +82,7 @@ class Bundle:
         return bundle
 
     @classmethod
-    def part(cls, folder: Path) -> Bundle:
+    def of_members(cls, folder: Path) -> Bundle:
         """Open a folder that holds members' files, and is no model yet."""
         return cls(str(folder), _Folder(folder))
 
@@ -92,7 +92,7 @@ class Bundle:
 
         :raises BundleError: if it is none, or of a format that this version does not read.
         """
-        config = self.json(CONFIG)
+        config = self.read_json(CONFIG)
         if not isinstance(config, dict) or "format" not in config:
             raise BundleError(f"{self.name} is no model: its config.json names no format")
         if type(config["format"]) is not int:
@@ -134,7 +134,7 @@ class Bundle:
         found = hashlib.sha256(self.read(CONFIG))
         if self.checksums is None:
             read = (path for path in self.files if not path.endswith(f"/{WEIGHTS}"))
-            for path, each in checksums({path: self.read(path) for path in read}).items():
+            for path, each in compute_checksums({path: self.read(path) for path in read}).items():
                 found.update(f"{path} {each}\n".encode())
         return found.hexdigest()
 
@@ -160,13 +160,13 @@ class Bundle:
             raise BundleError(f"{self.name} is refused: {error}") from None
         except OSError as error:
             if error.errno in TOO_MANY:
-                raise _too_many(self.name) from error
+                raise _too_many_files(self.name) from error
             raise BundleError(f"{self.name} is damaged: {path} cannot be read: {error.strerror}") from error
         if path not in UNLISTED and (listed := self.checksums) is not None:
             self._check_sum(path, data, listed)
         return data
 
-    def json(self, path: str) -> Any:
+    def read_json(self, path: str) -> Any:
         """Return one file parsed as JSON; only config.json may hold numbers that are none, in the history of a run."""
         constant = None if path == CONFIG else _refuse_constant
         try:
@@ -182,7 +182,7 @@ class Bundle:
         return self.files.total if isinstance(self.files, OpenFolder) else sum(map(len, self.files.values()))
 
     @contextmanager
-    def reading(self, path: str) -> Iterator[None]:
+    def report_damage(self, path: str) -> Iterator[None]:
         """Whatever goes wrong while parts are made of one file's contents is damage to that file.
 
         :raises BundleError: naming the bundle and the file.
@@ -195,12 +195,12 @@ class Bundle:
             why = " ".join(str(error).split())
             raise BundleError(f"{self.name} is damaged: {path}: {type(error).__name__}: {why:.300}") from error
 
-    def under(self, prefix: str) -> dict[str, bytes]:
+    def read_folder(self, prefix: str) -> dict[str, bytes]:
         """All files below a folder, by their paths inside it."""
         start = f"{prefix}/"
-        return {path[len(start) :]: self.read(path) for path in self._readable() if path.startswith(start)}
+        return {path[len(start) :]: self.read(path) for path in self._list_readable() if path.startswith(start)}
 
-    def _readable(self) -> list[str]:
+    def _list_readable(self) -> list[str]:
         """Paths of what inference may read: where there are checksums, what has one."""
         listed = self.checksums
         return [path for path in self.files if listed is None or path in listed]
@@ -237,13 +237,13 @@ def find(model: str | Path) -> Bundle:
         found = Bundle.open(named.factory)
         found.source = str(model)
         return found
-    if folder.exists() or _moved_aside(folder).exists() or len(folder.parts) > 1:
+    if folder.exists() or _aside_of(folder).exists() or len(folder.parts) > 1:
         return Bundle.open(folder)
     known = f"{nearest(str(model), registry().names('model'))}{registry().elsewhere()}"
     raise BundleError(f"there is no model {str(model)!r}, by name or as a folder{known}")
 
 
-def writable(folder: Path, *, force: bool = False) -> None:
+def check_writable(folder: Path, *, force: bool = False) -> None:
     """Make sure, before long work begins, that `save` may write there.
 
     :raises BundleError: if something is there that is no model, or a model and not ``force``, or the disk refuses.
@@ -261,10 +261,10 @@ def writable(folder: Path, *, force: bool = False) -> None:
     if (folder / CONFIG).is_file():
         if not force:
             raise BundleError(f"{folder} holds a model already: choose another folder, or say --force to replace it")
-        _only_a_model(folder)
+        _refuse_other_files(folder)
 
 
-def _only_a_model(folder: Path) -> None:
+def _refuse_other_files(folder: Path) -> None:
     """Refuse to replace a folder in which somebody keeps other things beside the model."""
     try:
         config = json.loads((folder / CONFIG).read_bytes())
@@ -287,7 +287,7 @@ def save(folder: Path, files: Mapping[str, bytes], *, force: bool = False) -> No
 
     :raises BundleError: if the folder may not be replaced, or the disk refuses.
     """
-    writable(folder, force=force)
+    check_writable(folder, force=force)
     folder = folder.resolve()
     remove_dead_folders(folder)
     try:
@@ -326,15 +326,15 @@ def dump_json(value: Any) -> bytes:
     return (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode("utf-8", "replace")
 
 
-def checksums(files: Mapping[str, bytes]) -> dict[str, str]:
-    """The SHA-256 of each file of a model, by path, but for those that people may edit."""
+def compute_checksums(files: Mapping[str, bytes]) -> dict[str, str]:
+    """Compute the SHA-256 of each file of a model, by path, but for those that people may edit."""
     return {path: hashlib.sha256(files[path]).hexdigest() for path in sorted(files) if path not in UNLISTED}
 
 
-def with_checksums(files: Mapping[str, bytes]) -> dict[str, bytes]:
+def add_checksums(files: Mapping[str, bytes]) -> dict[str, bytes]:
     """All files of a model, config.json with the checksums of the others."""
     config = json.loads(files[CONFIG])
-    return {**files, CONFIG: dump_json({**config, FILES: checksums(files)})}
+    return {**files, CONFIG: dump_json({**config, FILES: compute_checksums(files)})}
 
 
 class _NoModelError(BundleError):
@@ -342,7 +342,7 @@ class _NoModelError(BundleError):
 
 
 def _open_files(folder: Path) -> OpenFolder:
-    """The files of a folder that may be replaced at any moment, all of one model."""
+    """Open the files of a folder that may be replaced at any moment, all of one model."""
     lacking = 0
     for _ in range(ATTEMPTS):
         try:
@@ -356,7 +356,7 @@ def _open_files(folder: Path) -> OpenFolder:
             raise BundleError(f"{folder} is refused: {error}") from None
         except OSError as error:
             if error.errno in TOO_MANY:
-                raise _too_many(str(folder)) from error
+                raise _too_many_files(str(folder)) from error
             raise BundleError(f"{folder} cannot be read: {(error.strerror or str(error)).lower()}") from error
         time.sleep(PAUSE)
     raise BundleError(f"{folder} is being replaced over and over: try again")
@@ -364,7 +364,7 @@ def _open_files(folder: Path) -> OpenFolder:
 
 def _open_once(folder: Path) -> OpenFolder | None:
     """As `_open_files`, None if it was replaced just then."""
-    aside = _moved_aside(folder)
+    aside = _aside_of(folder)
     moved = not folder.exists() and (aside / CONFIG).is_file()  # a save is between its two moves, or was cut off there
     if not moved and not (folder / CONFIG).is_file():
         if not folder.exists() and (aside / CONFIG).is_file():
@@ -378,7 +378,7 @@ def _open_once(folder: Path) -> OpenFolder | None:
     return None if moved and folder.exists() else found  # what was moved aside is being deleted by now
 
 
-def _too_many(name: str) -> BundleError:
+def _too_many_files(name: str) -> BundleError:
     return BundleError(
         f"{name} cannot be opened: this process may not hold more files open: let go of other models and files, or "
         "allow it more by ulimit -n"
@@ -418,7 +418,7 @@ def _try_writing(folder: Path) -> None:
 
 
 def _swap(new: Path, folder: Path) -> None:
-    old = _moved_aside(folder)
+    old = _aside_of(folder)
     if folder.exists():
         shutil.rmtree(old, ignore_errors=True)
         folder.rename(old)
@@ -427,13 +427,13 @@ def _swap(new: Path, folder: Path) -> None:
 
 
 def _recover(folder: Path) -> None:
-    """A crash between the two moves of `_swap` left the model under its other name."""
-    old = _moved_aside(folder)
+    """Give a model its name back, if a crash between the two moves of `_swap` left it under the other."""
+    old = _aside_of(folder)
     if not folder.exists() and (old / CONFIG).is_file():
         old.rename(folder)
 
 
-def _moved_aside(folder: Path) -> Path:
+def _aside_of(folder: Path) -> Path:
     return folder.parent / f".{folder.name}.old"
 
 

@@ -70,25 +70,25 @@ class Graph:
 
         :raises BundleError: if it is damaged, takes too much, or has no such inputs and output.
         """
-        with self._reading():
-            return np.asarray(self._session().run([output], inputs)[0])
+        with self._report_damage():
+            return np.asarray(self._open_session().run([output], inputs)[0])
 
     def run_all(self, **inputs: NDArray[Any]) -> list[NDArray[Any]]:
         """Return all outputs in their order; see `run`."""
-        with self._reading():
-            return list(self._session().run(None, inputs))
+        with self._report_damage():
+            return list(self._open_session().run(None, inputs))
 
-    def _session(self) -> Any:
+    def _open_session(self) -> Any:
         with self._lock:
             if self._made is None:
                 check_onnx(self._data)
                 try_once(self._data)
-                self._made = _session(self._data)
+                self._made = _make_session(self._data)
                 self._data = b""  # the session has its own
             return self._made
 
     @contextmanager
-    def _reading(self) -> Iterator[None]:
+    def _report_damage(self) -> Iterator[None]:
         try:
             yield
         except MemoryError:
@@ -108,24 +108,26 @@ def try_once(data: bytes) -> None:
     runtime = import_onnxruntime()
     with _one_at_a_time:
         _limit_memory(runtime)
-        session = _session(data, tried=True)
-        inputs = {each.name: _token(each) for each in session.get_inputs()}
+        session = _make_session(data, tried=True)
+        inputs = {each.name: _make_input(each) for each in session.get_inputs()}
         options = runtime.RunOptions()
         options.log_severity_level = SILENT
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         clock, limit = _clock_of_this_thread()
-        with _time_limit(options, clock, limit) as stopped:
+        with _limit_time(options, clock, limit) as stopped:
             try:
                 session.run(None, inputs, options)
             except Exception as error:
                 if stopped():
                     raise TooMuchError(f"it takes more than {limit:g} seconds for one token") from error
                 if "bfc_arena" in str(error):  # the file of onnxruntime's that says so: its memory is used up
-                    raise TooMuchError(f"it takes more than {_memory() // MEGABYTE} megabytes for one token") from error
+                    raise TooMuchError(
+                        f"it takes more than {_limit_of_memory() // MEGABYTE} megabytes for one token"
+                    ) from error
                 raise
 
 
-def _session(data: bytes, *, tried: bool = False) -> Any:
+def _make_session(data: bytes, *, tried: bool = False) -> Any:
     """Make what executes a graph; one that is only tried is not made fast, and has a limit on its memory."""
     runtime = import_onnxruntime()
     options = runtime.SessionOptions()
@@ -141,17 +143,19 @@ def _session(data: bytes, *, tried: bool = False) -> Any:
 def _limit_memory(runtime: Any) -> None:
     """Register, once in a process, the memory of which graphs that are tried have their share."""
     where = runtime.OrtMemoryInfo("Cpu", runtime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, runtime.OrtMemType.DEFAULT)
-    limits = runtime.OrtArenaCfg({"max_mem": _memory(), "arena_extend_strategy": 1})  # 1: no more than is asked for
+    limits = runtime.OrtArenaCfg(
+        {"max_mem": _limit_of_memory(), "arena_extend_strategy": 1}
+    )  # 1: no more than is asked for
     with suppress(Exception):  # the process has its own already, and so its own limits
         runtime.create_and_register_allocator(where, limits)
 
 
-def _memory() -> int:
+def _limit_of_memory() -> int:
     return min(max(MEMORY, 3 * largest_file("")), sys.maxsize)
 
 
-def _token(wanted: Any) -> NDArray[Any]:
-    """An input of one token: zeros, and true."""
+def _make_input(wanted: Any) -> NDArray[Any]:
+    """Make an input of one token: zeros, and true."""
     shape = [size if isinstance(size, int) and size >= 0 else 1 for size in wanted.shape]
     if wanted.type not in KINDS or np.prod(shape, dtype=np.float64) > MOST_INPUTS:
         raise ValueError(f"its input {wanted.name:.60} is a {wanted.type:.60} of shape {shape[:8]!r:.200}")
@@ -160,7 +164,7 @@ def _token(wanted: Any) -> NDArray[Any]:
 
 
 @contextmanager
-def _time_limit(options: Any, clock: Callable[[], float], limit: float) -> Iterator[Callable[[], bool]]:
+def _limit_time(options: Any, clock: Callable[[], float], limit: float) -> Iterator[Callable[[], bool]]:
     """Stop what runs with these options, between two of its steps, once a clock has gone on by so much."""
     done, ends = threading.Event(), clock() + limit
 
@@ -180,7 +184,7 @@ def _time_limit(options: Any, clock: Callable[[], float], limit: float) -> Itera
 
 
 def _clock_of_this_thread() -> tuple[Callable[[], float], float]:
-    """What this thread has used of a processor, and its limit; where nobody else may ask for that, the time of day."""
+    """Return a clock of what this thread uses of a processor, and its limit; of the time of day where there is none."""
     if not hasattr(time, "pthread_getcpuclockid"):
         return time.monotonic, SECONDS_OF_DAY
     clock = time.pthread_getcpuclockid(threading.get_ident())

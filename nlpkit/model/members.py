@@ -21,7 +21,7 @@ Floats: TypeAlias = NDArray[np.float64]
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]  # of a file, by their names
 RUNTIMES = ("table", "graph", "torch")
 LONGEST = 1 << 20  # tokens of a text: far beyond what any network reads
-CACHED = 1024  # texts whose arrays stay in a processor's cache
+CACHE_SIZE = 1024  # texts whose arrays stay in a processor's cache
 BATCH = 16  # rows that go through a graph together, sorted by length; more pad more than they save
 NORMS: dict[str, Callable[[Floats], Floats]] = {"sum": np.ones_like, "mean": lambda n: n, "sqrtn": np.sqrt}
 
@@ -72,7 +72,7 @@ class TableMember:
 
     def logits(self, texts: Sequence[str]) -> Floats:
         """Map normalised texts to logits ``(batch, labels)``."""
-        parts = [self._logits(texts[at : at + CACHED]) for at in range(0, len(texts), CACHED)]
+        parts = [self._logits(texts[at : at + CACHE_SIZE]) for at in range(0, len(texts), CACHE_SIZE)]
         return np.concatenate(parts or [np.zeros((0, len(self._columns) + 1))])
 
     def _logits(self, texts: Sequence[str]) -> Floats:
@@ -126,19 +126,19 @@ def open_member(bundle: Bundle, entry: dict[str, Any], labels: int, normaliser: 
     :raises MissingPlugin: if its tokenizer is not installed.
     :raises BundleError: if its files are damaged.
     """
-    with bundle.reading(CONFIG):
+    with bundle.report_damage(CONFIG):
         name, runtime, pooling = entry["name"], entry["runtime"], entry["head"]["pooling"]
         if runtime not in RUNTIMES or not isinstance(pooling, str):
             raise ValueError(f"the member {name} has the runtime {runtime!r:.40} and the pooling {pooling!r:.40}")
         length = check_length(entry["max_length"], 0)
         tokenizer = open_tokenizer(bundle, entry["tokenizer"], f"{name}/{TOKENIZER}", normaliser)
-    with bundle.reading(f"{name}/{VOCABULARY}"):
+    with bundle.report_damage(f"{name}/{VOCABULARY}"):
         text_ids = TextIds(tokenizer, load_vocabulary(bundle.read(f"{name}/{VOCABULARY}")), length)
     if runtime == "torch":
-        return _torch_member(bundle, entry, text_ids, labels)
+        return _open_torch(bundle, entry, text_ids, labels)
     if runtime == "graph":
         return GraphMember(text_ids, open_graph(bundle, name))
-    with bundle.reading(f"{name}/{ARRAYS}"):
+    with bundle.report_damage(f"{name}/{ARRAYS}"):
         return _open_table(bundle.read(f"{name}/{ARRAYS}"), text_ids, pooling, labels)
 
 
@@ -150,7 +150,7 @@ def open_tokenizer(
     :param normaliser: of the texts; None: as config.json says.
     """
     component = registry().need("tokenizer", *origin_of(record))
-    files = {"files": bundle.under(folder)} if component.takes_files else {}
+    files = {"files": bundle.read_folder(folder)} if component.takes_files else {}
     if normaliser is None and component.takes_normaliser:
         normaliser = Normaliser.of(bundle.config["normalisation"])
     tokenizer: Tokenizer = component.create(record["config"], normaliser=normaliser, **files)
@@ -158,7 +158,7 @@ def open_tokenizer(
 
 
 def open_graph(bundle: Bundle, member: str) -> Graph:
-    """The graph of a member."""
+    """Open the graph of a member."""
     return Graph(bundle.read(f"{member}/{GRAPH}"), f"{bundle.name}: {member}/{GRAPH}")
 
 
@@ -198,8 +198,8 @@ def check_length(max_length: object, least: int) -> int:
     return max_length
 
 
-def _torch_member(bundle: Bundle, entry: dict[str, Any], text_ids: TextIds, labels: int) -> Member:
-    """The one way by which inference needs torch: a composition that could not be exported."""
+def _open_torch(bundle: Bundle, entry: dict[str, Any], text_ids: TextIds, labels: int) -> Member:
+    """Open a composition that could not be exported: the one way by which inference needs torch."""
     require_torch(bundle, entry["name"])
     from nlpkit.model.network import TorchMember
 

@@ -32,18 +32,18 @@ class Stage:
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> Stage:
-        """The stage that config.json describes.
+        """Read the stage that config.json describes.
 
         :raises ValueError: or KeyError or TypeError, if it is none that could be computed with.
         """
-        weights = tuple(_number("a weight", weight, -MOST, MOST) for weight in found["weights"])
+        weights = tuple(_check_number("a weight", weight, -MOST, MOST) for weight in found["weights"])
         if not weights:
             raise ValueError("a stage has no weights")
         leave = found["exit"]
         return cls(
             weights,
-            _number("a temperature", found["temperature"], 1 / MOST, MOST),
-            None if leave is None else _number("an exit", leave, 0, MOST),
+            _check_number("a temperature", found["temperature"], 1 / MOST, MOST),
+            None if leave is None else _check_number("an exit", leave, 0, MOST),
         )
 
     def logits(self, logits: Sequence[Floats]) -> Floats:
@@ -56,7 +56,7 @@ class Stage:
         return softmax(self.logits(logits))
 
 
-def _number(what: str, found: object, least: float, most: float) -> float:
+def _check_number(what: str, found: object, least: float, most: float) -> float:
     if isinstance(found, bool) or not isinstance(found, int | float) or not least <= found <= most:
         raise ValueError(f"{what} must be a number from {least:g} to {most:g}, was: {found!r:.60}")
     return float(found)
@@ -69,6 +69,6 @@ def softmax(logits: NDArray[Any]) -> NDArray[Any]:
 
 
 def log_sum(logits: NDArray[Any]) -> NDArray[Any]:
-    """The logarithm of the sum of exponentials along the last axis, which is kept as one column."""
+    """Return the logarithm of the sum of exponentials along the last axis, which is kept as one column."""
     most = logits.max(-1, keepdims=True)
     return np.asarray(most + np.log(np.exp(logits - most).sum(-1, keepdims=True)))

@@ -69,8 +69,8 @@ class BatchNorm(nn.BatchNorm1d):
         return functional.batch_norm(rows, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
 
 
-def _norm(name: str, dim: int) -> list[nn.Module]:
-    """The layer that a setting names; none if it names none."""
+def _make_norm(name: str, dim: int) -> list[nn.Module]:
+    """Make the layer that a setting names; none if it names none."""
     match name:
         case "layer":
             return [nn.LayerNorm(dim)]
@@ -102,21 +102,21 @@ class Head(nn.Module):
         self.bias = None if settings.projection else nn.Parameter(torch.zeros(labels))
         layers: list[nn.Module] = [nn.Dropout(settings.dropout)]
         if settings.hidden:
-            norm = _norm(settings.norm, settings.hidden)
+            norm = _make_norm(settings.norm, settings.hidden)
             layers += [nn.Linear(input_dim, settings.hidden), *norm, nn.ReLU(), nn.Dropout(settings.dropout)]
             input_dim = settings.hidden
         layers.append(nn.Linear(input_dim, labels))
         self.layers = nn.Sequential(*layers) if settings.projection else nn.Sequential()
 
     @classmethod
-    def over(cls, encoder: Encoder, settings: HeadSettings, *, labels: int) -> Head:
-        """A new head on the states of an encoder."""
+    def of_encoder(cls, encoder: Encoder, settings: HeadSettings, *, labels: int) -> Head:
+        """Make a new head on the states of an encoder."""
         directions = getattr(encoder, "directions", 1)
         return cls(settings, input_dim=encoder.output_dim, labels=labels, directions=directions)
 
     @classmethod
-    def again(cls, config: Mapping[str, Any], *, input_dim: int, labels: int) -> Head:
-        """A head as config.json records it.
+    def from_config(cls, config: Mapping[str, Any], *, input_dim: int, labels: int) -> Head:
+        """Make a head again as config.json records it.
 
         :raises TypeError: or ValueError, for what no head records.
         """
@@ -154,7 +154,7 @@ class Head(nn.Module):
                 return (states * there).sum(1)
 
     def _last(self, states: Tensor, lengths: Tensor) -> Tensor:
-        """What has read the whole text: the last state or, of two directions, its half and that of the first state."""
+        """Return what has read the whole text: the last state; of two directions, half of it and half of the first."""
         at = (lengths - 1)[:, :, None].expand(-1, -1, states.shape[2])
         last = states.gather(1, at)[:, 0]  # (batch, dim)
         if self.directions == 1:
@@ -171,11 +171,11 @@ def restore(stored: Bundle, entry: Mapping[str, Any], vocabulary: Vocabulary, ou
     :raises BundleError: if the weights are missing or do not fit.
     """
     path = f"{entry['name']}/{WEIGHTS}"
-    with stored.reading(path):
+    with stored.report_damage(path):
         embedding = remake("embedding", entry)
         embedding.build(vocabulary)
         encoder = remake("encoder", entry, input_dim=embedding.dim)
-        head = Head.again(entry["head"], input_dim=encoder.output_dim, labels=outputs)
+        head = Head.from_config(entry["head"], input_dim=encoder.output_dim, labels=outputs)
         network = Network(embedding, encoder, head)
         load_weights(network, stored.read(path))
     return network.eval()

@@ -39,7 +39,7 @@ def check_onnx(data: bytes) -> None:
 
     :raises ValueError: if it has functions or weights outside, if a weight is no number, or if it is no ONNX.
     """
-    _Reader().model(memoryview(data))
+    _Reader().walk_model(memoryview(data))
 
 
 @dataclass
@@ -55,78 +55,78 @@ class _Reader:
     """Goes through a model once, and no further than so many fields."""
 
     def __init__(self) -> None:
-        self._fields = 0
+        self._split_line = 0
 
-    def model(self, data: memoryview) -> None:
+    def walk_model(self, data: memoryview) -> None:
         graphs = 0
-        for number, value in self._each(data):
+        for number, value in self._read_fields(data):
             if number == FUNCTIONS:
                 raise ValueError("it holds functions of its own, which are not executed")
             if number == GRAPH:
                 graphs += 1
-                self._graph(_message(value), 1)
+                self._walk_graph(_check_message(value), 1)
         if graphs != 1:
             raise ValueError("it holds no graph")
 
-    def _graph(self, data: memoryview, depth: int) -> None:
+    def _walk_graph(self, data: memoryview, depth: int) -> None:
         if depth > MOST_GRAPHS:
             raise ValueError("its graphs are nested too deep")
-        for number, value in self._each(data):
+        for number, value in self._read_fields(data):
             if number == NODE:
-                self._node(_message(value), depth)
+                self._walk_node(_check_message(value), depth)
             elif number == INITIALIZER:
-                self._tensor(_message(value))
+                self._walk_tensor(_check_message(value))
             elif number == SPARSE_INITIALIZER:
                 raise ValueError("it holds sparse weights, which are not executed")
 
-    def _node(self, data: memoryview, depth: int) -> None:
-        for number, value in self._each(data):
+    def _walk_node(self, data: memoryview, depth: int) -> None:
+        for number, value in self._read_fields(data):
             if number == ATTRIBUTE:
-                self._attribute(_message(value), depth)
+                self._walk_attribute(_check_message(value), depth)
 
-    def _attribute(self, data: memoryview, depth: int) -> None:
+    def _walk_attribute(self, data: memoryview, depth: int) -> None:
         name, one, many = "", [], []
-        for number, value in self._each(data):
+        for number, value in self._read_fields(data):
             if number == ATTRIBUTE_NAME:
-                name = _text(value)
+                name = _read_text(value)
             elif number == ONE_FLOAT:
-                one.append(np.frombuffer(_message(value), "<f4"))
+                one.append(np.frombuffer(_check_message(value), "<f4"))
             elif number == MANY_FLOATS:
-                many.append(np.frombuffer(_message(value), "<f4"))
+                many.append(np.frombuffer(_check_message(value), "<f4"))
             elif number in (TENSOR, TENSORS):
-                self._tensor(_message(value))
+                self._walk_tensor(_check_message(value))
             elif number in (SUBGRAPH, SUBGRAPHS):
-                self._graph(_message(value), depth + 1)
+                self._walk_graph(_check_message(value), depth + 1)
             elif number in (SPARSE, SPARSES):
                 raise ValueError("it holds sparse weights, which are not executed")
         for found, single in ((one, True), (many, False)):
             if found:
                 check_weights(f"the numbers {name:.60}", np.concatenate(found), single=single)
 
-    def _tensor(self, data: memoryview) -> None:
+    def _walk_tensor(self, data: memoryview) -> None:
         found = _Tensor()
-        for number, value in self._each(data):
+        for number, value in self._read_fields(data):
             if number == NAME:
-                found.name = _text(value)
+                found.name = _read_text(value)
             elif number in _TENSOR_FIELDS:
                 _TENSOR_FIELDS[number](found, value)
         _check_tensor(found)
 
-    def _each(self, data: memoryview) -> Iterator[tuple[int, Value]]:
+    def _read_fields(self, data: memoryview) -> Iterator[tuple[int, Value]]:
         """Fields of a message, by their numbers."""
         at = 0
         while at < len(data):
-            self._fields += 1
-            if self._fields > MOST_FIELDS:
+            self._split_line += 1
+            if self._split_line > MOST_FIELDS:
                 raise ValueError(f"it has more than {MOST_FIELDS:,} parts")
-            tag, at = _varint(data, at)
+            tag, at = _read_varint(data, at)
             number, kind = tag >> 3, tag & 7
             if kind == VARINT:
-                value, at = _varint(data, at)
+                value, at = _read_varint(data, at)
                 yield number, value
                 continue
             if kind == BYTES:
-                size, at = _varint(data, at)
+                size, at = _read_varint(data, at)
             elif kind in (EIGHT, FOUR):
                 size = 8 if kind == EIGHT else 4
             else:
@@ -137,8 +137,8 @@ class _Reader:
             at += size
 
 
-def _varint(data: memoryview, at: int) -> tuple[int, int]:
-    """A number of 7 bits a byte, and where it ends."""
+def _read_varint(data: memoryview, at: int) -> tuple[int, int]:
+    """Read a number of 7 bits a byte; return it and where it ends."""
     found = shift = 0
     while at < len(data) and shift < 70:
         byte = data[at]
@@ -149,14 +149,14 @@ def _varint(data: memoryview, at: int) -> tuple[int, int]:
     raise ValueError("it is no ONNX, or was cut off")
 
 
-def _message(value: Value) -> memoryview:
+def _check_message(value: Value) -> memoryview:
     if isinstance(value, int):
         raise ValueError("it is no ONNX")
     return value
 
 
-def _text(value: Value) -> str:
-    return bytes(_message(value)).decode("utf-8", "replace")
+def _read_text(value: Value) -> str:
+    return bytes(_check_message(value)).decode("utf-8", "replace")
 
 
 def _add_dims(tensor: _Tensor, value: Value) -> None:
@@ -165,7 +165,7 @@ def _add_dims(tensor: _Tensor, value: Value) -> None:
         return
     at = 0
     while at < len(value):
-        size, at = _varint(value, at)
+        size, at = _read_varint(value, at)
         tensor.dims.append(size)
 
 
@@ -174,15 +174,15 @@ def _set_kind(tensor: _Tensor, value: Value) -> None:
 
 
 def _set_raw(tensor: _Tensor, value: Value) -> None:
-    tensor.raw = _message(value)
+    tensor.raw = _check_message(value)
 
 
 def _add_floats(tensor: _Tensor, value: Value) -> None:
-    tensor.numbers.append(np.frombuffer(_message(value), "<f4"))
+    tensor.numbers.append(np.frombuffer(_check_message(value), "<f4"))
 
 
 def _add_doubles(tensor: _Tensor, value: Value) -> None:
-    tensor.numbers.append(np.frombuffer(_message(value), "<f8"))
+    tensor.numbers.append(np.frombuffer(_check_message(value), "<f8"))
 
 
 def _refuse_external(tensor: _Tensor, value: Value) -> None:  # noqa: ARG001

@@ -28,11 +28,11 @@ class StatefulNetwork(nn.Module, ABC):
 
     @abstractmethod
     def vectors(self, inputs: Tensor) -> Tensor:
-        """Inputs to vectors ``(batch, time, dim)``."""
+        """Map inputs to vectors ``(batch, time, dim)``."""
 
     @abstractmethod
     def example(self, batch: int) -> Tensor:
-        """Inputs of so many rows, one step each, by which the shape of the state is seen."""
+        """Make inputs of so many rows, one step each, by which the shape of the state is seen."""
 
     def read(self, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
         """States ``(batch, time, dim)`` of inputs without padding, and what is carried behind the last.
@@ -51,12 +51,12 @@ class StatefulNetwork(nn.Module, ABC):
         return states, carried
 
     def begin(self, batch: int) -> State:
-        """The state before the first step: zeros, with which an encoder begins unless it is told otherwise.
+        """Return the state before the first step: zeros, with which an encoder begins unless it is told otherwise.
 
         :raises SettingError: if the encoder carries none.
         :raises PluginError: if it carries what cannot be kept from step to step.
         """
-        parts = self._parts()
+        parts = self._examine()
         if not parts:
             raise SettingError(
                 "the encoder carries no state from one step to the next: choose lstm, gru, rnn or transformer (or let "
@@ -69,11 +69,11 @@ class StatefulNetwork(nn.Module, ABC):
 
     def axes(self) -> list[int]:
         """Of each part of the state, the axis along which the rows lie."""
-        return [part.axis for part in self._parts()]
+        return [part.axis for part in self._examine()]
 
-    def _parts(self) -> list[_Part]:
-        """What is carried, seen on two rows and three, of one step and of two."""
-        two, three, longer = self._carried(2, 1), self._carried(3, 1), self._carried(2, 2)
+    def _examine(self) -> list[_Part]:
+        """Look at what is carried: on two rows and three, of one step and of two."""
+        two, three, longer = self._read_example(2, 1), self._read_example(3, 1), self._read_example(2, 2)
         whose = f"the state of {type(self.encoder).__name__}"
         if not all(isinstance(tensor, Tensor) for tensor in [*two, *three, *longer]):
             raise PluginError(f"{whose} holds what is no tensor: only tensors can be kept from step to step")
@@ -85,11 +85,11 @@ class StatefulNetwork(nn.Module, ABC):
             if len(axes) != 1:
                 raise PluginError(f"{whose} has no axis along which the rows lie: {tuple(a.shape)} for two rows")
             found.append(_Part(a.shape, axes[0], a.dtype))
-        if found and not self._goes_on():
+        if found and not self._can_go_on():
             raise PluginError(f"{whose} is not gone on from: three steps at once and one by one give other states")
         return found
 
-    def _goes_on(self) -> bool:
+    def _can_go_on(self) -> bool:
         """Whether reading on from a state is as reading all at once.
 
         :raises PluginError: if the encoder fails when it is given its state back.
@@ -112,7 +112,7 @@ class StatefulNetwork(nn.Module, ABC):
         self.train(training)
         return torch.allclose(whole, torch.cat(parts, 1), rtol=1e-3, atol=1e-4)
 
-    def _carried(self, rows: int, steps: int) -> State:
+    def _read_example(self, rows: int, steps: int) -> State:
         training = self.training
         with torch.inference_mode():
             _, carried = self.eval().read(torch.cat([self.example(rows)] * steps, 1), None)

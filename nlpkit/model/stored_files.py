@@ -145,7 +145,7 @@ class OpenFolder(Mapping[str, bytes]):
     def _walk(self, folder: int | Path, prefix: str, depth: int) -> None:
         """Take all files of a folder, open or by its name, and of those in it."""
         with os.scandir(folder) as found:
-            names = sorted(entry.name for entry in self._counted(found, depth))
+            names = sorted(entry.name for entry in self._count(found, depth))
         for name in names:
             place, path = _Place.of(folder, name), f"{prefix}{name}"
             kind = place.stat()
@@ -162,7 +162,7 @@ class OpenFolder(Mapping[str, bytes]):
                 finally:
                     os.close(inner)
 
-    def _counted(self, found: Iterator[os.DirEntry[str]], depth: int) -> Iterator[os.DirEntry[str]]:
+    def _count(self, found: Iterator[os.DirEntry[str]], depth: int) -> Iterator[os.DirEntry[str]]:
         for entry in found:
             if depth == 1 and entry.name.startswith("."):
                 continue  # of version control, of the system's own
@@ -196,7 +196,7 @@ class OpenFolder(Mapping[str, bytes]):
         total = sum(stamp.size for path, stamp in self._stamps.items() if not self._is_unread(path))
         if total > (most := TOTAL * largest_file("")):
             raise UnfitError(
-                "it", f"holds {total / MEGABYTE:,.1f} MB, more than the {most / MEGABYTE:,.1f} {_remedy(total, TOTAL)}"
+                "it", f"holds {total / MEGABYTE:,.1f} MB, more than the {most / MEGABYTE:,.1f} {_advise(total, TOTAL)}"
             )
 
     def _read_all(self) -> None:
@@ -235,10 +235,10 @@ def largest_file(path: str) -> int:
     """Bytes that a file of this name may have."""
     megabytes = os.environ.get(LARGEST, "")
     chosen = int(megabytes) if megabytes.isdecimal() and len(megabytes) < 20 else LARGEST_FILE
-    return chosen * MEGABYTE // _divisor(path)
+    return chosen * MEGABYTE // _divisor_of(path)
 
 
-def _divisor(path: str) -> int:
+def _divisor_of(path: str) -> int:
     return SHORT_TEXT if path in SHORT_TEXTS else TEXT if path.endswith(TEXTS) else 1
 
 
@@ -256,18 +256,20 @@ def _check_regular(path: str, found: os.stat_result) -> None:
 
 def _check_size(path: str, size: int) -> None:
     if size > (most := largest_file(path)):
-        said = f"has {size / MEGABYTE:,.1f} MB, more than the {most / MEGABYTE:,.1f} {_remedy(size * _divisor(path))}"
+        said = (
+            f"has {size / MEGABYTE:,.1f} MB, more than the {most / MEGABYTE:,.1f} {_advise(size * _divisor_of(path))}"
+        )
         raise UnfitError(path, said)
 
 
-def _remedy(size: int, files: int = 1) -> str:
-    """What lets so many bytes be read."""
+def _advise(size: int, files: int = 1) -> str:
+    """Say what lets so many bytes be read."""
     enough = -(-size // (files * MEGABYTE))
     return f"that are read: if you trust it, set {LARGEST} in the environment to {enough}"
 
 
 def _read_same(path: str, file: int, stamp: _Stamp) -> bytes:
-    """The contents of an open file, which must be what they were."""
+    """Read the contents of an open file, which must be what they were."""
     if _Stamp.of(os.fstat(file)) == stamp:
         data = _read(file, stamp.size)
         if len(data) == stamp.size and _Stamp.of(os.fstat(file)) == stamp:

@@ -16,7 +16,7 @@ from nlpkit.text.vocabulary import PAD
 
 POOL = 64  # batches drawn together and sorted by length before they are cut
 BLOCK = 1 << 22  # ids that are counted together
-Chosen: TypeAlias = NDArray[np.int64]  # numbers of rows
+RowNumbers: TypeAlias = NDArray[np.int64]  # numbers of rows
 
 
 class Batch(NamedTuple):
@@ -57,8 +57,8 @@ class Rows:
     def __len__(self) -> int:
         return len(self.starts) - 1
 
-    def first(self, count: int) -> Rows:
-        """The first rows, at most ``count``."""
+    def take(self, count: int) -> Rows:
+        """Return the first rows, at most ``count``."""
         return Rows(self.inputs, self.starts[: count + 1], self.targets[:count])
 
     @cached_property
@@ -66,33 +66,33 @@ class Rows:
         """Ids or vectors in each row ``(rows,)``."""
         return np.diff(self.starts).astype(np.int32)
 
-    def counts(self, size: int) -> NDArray[np.int64]:
+    def count_ids(self, size: int) -> NDArray[np.int64]:
         """How often each of ``size`` ids stands in the rows ``(size,)``."""
         total = np.zeros(size, dtype=np.int64)
         for at in range(0, int(self.starts[-1]), BLOCK):
             total += np.bincount(self.inputs[at : min(at + BLOCK, int(self.starts[-1]))], minlength=size)
         return total
 
-    def places(self, rows: Chosen) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-        """A mask ``(batch, time)`` of some rows, and where in ``inputs`` what is under it lies, row after row."""
+    def locate(self, rows: RowNumbers) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+        """Return a mask ``(batch, time)`` of some rows, and where in ``inputs`` what is under it lies."""
         lengths = self.lengths[rows]
         steps = np.arange(max(1, int(lengths.max(initial=0))))
         mask = steps < lengths[:, None]
         return mask, (self.starts[rows][:, None] + steps)[mask]
 
-    def batch(self, rows: Chosen) -> Batch:
-        """Some rows, as long as the longest of them."""
-        mask, at = self.places(rows)
+    def batch(self, rows: RowNumbers) -> Batch:
+        """Pad some rows to the length of the longest of them."""
+        mask, at = self.locate(rows)
         kind = np.int64 if self.inputs.ndim == 1 else np.float32
         inputs = np.full((*mask.shape, *self.inputs.shape[1:]), PAD, dtype=kind)
         inputs[mask] = self.inputs[at]
         return Batch(torch.from_numpy(inputs), torch.from_numpy(mask), torch.from_numpy(self.targets[rows]))
 
 
-def batches(lengths: NDArray[np.integer[Any]], size: int, draw: np.random.Generator) -> list[Chosen]:
+def draw_batches(lengths: NDArray[np.integer[Any]], size: int, draw: np.random.Generator) -> list[RowNumbers]:
     """Rows of similar length together, in random order: shuffled, cut into pools, each pool sorted and cut."""
     order = draw.permutation(len(lengths))
-    found: list[Chosen] = []
+    found: list[RowNumbers] = []
     for start in range(0, len(order), size * POOL):
         pool = order[start : start + size * POOL]
         pool = pool[np.argsort(lengths[pool], kind="stable")]
@@ -100,13 +100,15 @@ def batches(lengths: NDArray[np.integer[Any]], size: int, draw: np.random.Genera
     return [found[at] for at in draw.permutation(len(found))]
 
 
-def in_order(lengths: NDArray[np.integer[Any]], size: int) -> list[Chosen]:
+def sort_batches(lengths: NDArray[np.integer[Any]], size: int) -> list[RowNumbers]:
     """Batches of all rows, the longest first: the fastest way through rows of which nothing is learnt."""
     order = np.argsort(-lengths, kind="stable")
     return [order[at : at + size] for at in range(0, len(order), size)]
 
 
-def focused(first: NDArray[np.bool_], focus: Sequence[float], done: float, draw: np.random.Generator) -> Chosen:
+def draw_with_focus(
+    first: NDArray[np.bool_], focus: Sequence[float], done: float, draw: np.random.Generator
+) -> RowNumbers:
     """As many numbers as there are, of which a share are those where ``first`` is true.
 
     None comes again before all of its kind have come.
@@ -118,10 +120,10 @@ def focused(first: NDArray[np.bool_], focus: Sequence[float], done: float, draw:
     if not (focus and len(ours) and len(others)):
         return np.arange(len(first))
     wanted = round((focus[0] + done * (focus[1] - focus[0])) * len(first))
-    return np.concatenate([_cycled(ours, wanted, draw), _cycled(others, len(first) - wanted, draw)])
+    return np.concatenate([_draw_in_rounds(ours, wanted, draw), _draw_in_rounds(others, len(first) - wanted, draw)])
 
 
-def _cycled(numbers: Chosen, count: int, draw: np.random.Generator) -> Chosen:
+def _draw_in_rounds(numbers: RowNumbers, count: int, draw: np.random.Generator) -> RowNumbers:
     rounds = [draw.permutation(numbers) for _ in range(-(-count // len(numbers)))]
     return np.concatenate([*rounds, numbers[:0]])[:count]
 
@@ -131,7 +133,7 @@ def logits_of(network: nn.Module, rows: Rows, size: int = 64) -> Tensor:
     network.eval()
     found = torch.empty(0)
     with torch.inference_mode():
-        for batch in in_order(rows.lengths, size):
+        for batch in sort_batches(rows.lengths, size):
             logits = network(*rows.batch(batch)[:2])
             if not len(found):  # one array for all: results kept one by one would hold on to the memory between them
                 found = logits.new_empty(len(rows), logits.shape[1])

@@ -26,8 +26,8 @@ class State:
     tensors: Mapping[str, Tensor]
     values: dict[str, Any]
 
-    def under(self, prefix: str) -> dict[str, Tensor]:
-        """The tensors whose names begin so, without that beginning."""
+    def select(self, prefix: str) -> dict[str, Tensor]:
+        """Return the tensors whose names begin so, without that beginning."""
         return {name.removeprefix(prefix): t for name, t in self.tensors.items() if name.startswith(prefix)}
 
 
@@ -43,11 +43,11 @@ class Checkpoint:
         self._last, self._took = time.monotonic(), 0.0
         self._next = self._last + every
 
-    def due(self) -> bool:
+    def is_due(self) -> bool:
         """Whether it is time to save."""
         return self._path is not None and time.monotonic() >= self._next
 
-    def cheap(self) -> bool:
+    def is_cheap(self) -> bool:
         """Whether a save would take little of the time since the last, however short that is."""
         return self._path is not None and time.monotonic() - self._last > max(1.0, SHARE * self._took)
 

@@ -42,7 +42,7 @@ def make(kind: str, chosen: Mapping[str, Any], *, normaliser: Normaliser | None 
     component = registry().get(kind, options.pop("name"))
     part = Part(component, component.create(options, normaliser=normaliser, **fixed))
     if lacking := [name for name in PARTS[kind] if not hasattr(part.instance, name)]:
-        raise PluginError(f"{_whose(part)} lacks {' and '.join(lacking)}: see the protocol in docs/plugins.md")
+        raise PluginError(f"{_name_part(part)} lacks {' and '.join(lacking)}: see the protocol in docs/plugins.md")
     return part
 
 
@@ -81,18 +81,22 @@ def check_encoder(encoder: Part, vectors: torch.Tensor) -> None:
     """
     returned = _try(encoder, vectors)
     if not (isinstance(returned, tuple) and len(returned) == 2):
-        raise PluginError(f"{_whose(encoder)} returns {type(returned).__name__}, not states and a state to carry on")
+        raise PluginError(
+            f"{_name_part(encoder)} returns {type(returned).__name__}, not states and a state to carry on"
+        )
     _check_shape(encoder, "output_dim", returned[0], encoder.instance.output_dim)
     if (ways := getattr(encoder.instance, "directions", 1)) not in (1, 2) or encoder.instance.output_dim % ways:
-        raise PluginError(f"{_whose(encoder)} says directions {ways!r}: expected 1, or 2 where a state has two halves")
-    if not bool(returned[0][_two_rows()].isfinite().all()):
-        raise PluginError(f"{_whose(encoder)} returns states that are no numbers, before anything is learnt")
+        raise PluginError(
+            f"{_name_part(encoder)} says directions {ways!r}: expected 1, or 2 where a state has two halves"
+        )
+    if not bool(returned[0][_make_mask()].isfinite().all()):
+        raise PluginError(f"{_name_part(encoder)} returns states that are no numbers, before anything is learnt")
     if returned[0].dtype != vectors.dtype:
-        raise PluginError(f"{_whose(encoder)} returns states of {returned[0].dtype}, not of {vectors.dtype}")
+        raise PluginError(f"{_name_part(encoder)} returns states of {returned[0].dtype}, not of {vectors.dtype}")
     try:
         json.dumps(encoder.instance.config)
     except (TypeError, ValueError) as error:
-        raise PluginError(f"{_whose(encoder)} has a config that is no JSON: {error}") from error
+        raise PluginError(f"{_name_part(encoder)} has a config that is no JSON: {error}") from error
 
 
 def check_causal(encoder: Part, dim: int) -> None:
@@ -112,7 +116,9 @@ def check_causal(encoder: Part, dim: int) -> None:
     other = torch.cat([vectors[:, :1], -vectors[:, 1:]], 1)  # the same first step
     before, after = (_try(encoder, read)[0][:, 0] for read in (vectors, other))
     if not torch.allclose(before, after, rtol=1e-4, atol=1e-5):
-        raise PluginError(f"{_whose(encoder)} says causal = True, but its first state changes with what comes after")
+        raise PluginError(
+            f"{_name_part(encoder)} says causal = True, but its first state changes with what comes after"
+        )
 
 
 def fit_embedding(embedding: Part, documents: Iterable[Sequence[str]], targets: Sequence[int]) -> Vocabulary:
@@ -120,29 +126,29 @@ def fit_embedding(embedding: Part, documents: Iterable[Sequence[str]], targets: 
 
     :raises PluginError: for a fault of its code.
     """
-    with _blaming(embedding, "cannot be fitted"):
+    with _blame(embedding, "cannot be fitted"):
         vocabulary = embedding.instance.fit(documents, targets)
     if not isinstance(vocabulary, TableVocabulary | HashVocabulary):
-        raise PluginError(f"{_whose(embedding)} returns {type(vocabulary).__name__} from fit, not a vocabulary")
+        raise PluginError(f"{_name_part(embedding)} returns {type(vocabulary).__name__} from fit, not a vocabulary")
     return vocabulary
 
 
-def _two_rows() -> torch.Tensor:
-    """The mask of two rows, of three steps and of two."""
+def _make_mask() -> torch.Tensor:
+    """Return the mask of two rows, of three steps and of two."""
     return torch.tensor([[True, True, True], [True, True, False]])
 
 
 def _try(part: Part, inputs: torch.Tensor) -> Any:
-    """What a part makes of two rows of three and two, outside training."""
+    """Return what a part makes of two rows of three and two, outside training."""
     mode = part.instance.training
-    with torch.inference_mode(), _blaming(part, "fails on 2 rows of 3 tokens"):
-        found = part.instance.eval()(inputs, _two_rows())
+    with torch.inference_mode(), _blame(part, "fails on 2 rows of 3 tokens"):
+        found = part.instance.eval()(inputs, _make_mask())
     part.instance.train(mode)
     return found
 
 
 @contextmanager
-def _blaming(part: Part, what: str) -> Iterator[None]:
+def _blame(part: Part, what: str) -> Iterator[None]:
     """Whatever a stranger's code raises is one sentence that names the component; files and memory keep their own."""
     try:
         yield
@@ -150,10 +156,10 @@ def _blaming(part: Part, what: str) -> Iterator[None]:
         raise
     except Exception as error:
         said = " ".join(str(error).split())
-        raise PluginError(f"{_whose(part)} {what}: {type(error).__name__}: {said}") from error
+        raise PluginError(f"{_name_part(part)} {what}: {type(error).__name__}: {said}") from error
 
 
-def _whose(part: Part) -> str:
+def _name_part(part: Part) -> str:
     component = part.component
     return f"the {component.kind} {component.name!r} of {component.distribution} {component.version}"
 
@@ -162,10 +168,10 @@ def _check_shape(part: Part, name: str, found: Any, said: int) -> None:
     shape = tuple(getattr(found, "shape", ()))
     if shape != (2, 3, said):
         raise PluginError(
-            f"{_whose(part)} says {name} {said}, but for 2 rows of 3 tokens it returns {shape}, not {(2, 3, said)}"
+            f"{_name_part(part)} says {name} {said}, but for 2 rows of 3 tokens it returns {shape}, not {(2, 3, said)}"
         )
 
 
 def remarks_of(*parts: Part) -> list[str]:
-    """What parts have to say of the files that they were given, each sentence once."""
+    """Return what parts have to say of the files that they were given, each sentence once."""
     return list(dict.fromkeys(remark for one in parts for remark in getattr(one.instance, "remarks", ())))

@@ -22,11 +22,11 @@ from nlpkit.training.run_folder import CORPUS
 from nlpkit.training.settings import LoopSettings
 
 T = TypeVar("T")
-READ = 1_000_000  # rows of the corpus that are read at most
-ROWS = 20_000  # of them by which the run is judged
+MOST_ROWS = 1_000_000  # rows of the corpus that are read at most
+SAMPLE_ROWS = 20_000  # of them by which the run is judged
 SECONDS = 3.0  # of training show the speed
-TOLD = ("epochs", "batch_size", "batch_tokens", "streams", "loss", "optimizer", "learning_rate", "patience")
-WARM = 3  # steps that are left out: a network warms up
+MAIN_SETTINGS = ("epochs", "batch_size", "batch_tokens", "streams", "loss", "optimizer", "learning_rate", "patience")
+WARMUP_STEPS = 3  # steps that are left out: a network warms up
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def plan(task: Task, rows: Iterable[Example], settings: Any) -> Plan:
         counts = count_rows(corpus, labelled=task.rows.answer == "label")
         remarks += run.remarks(corpus)
         data = drain(run.prepare(folder, corpus), remarks)
-        members = [_member(run.member(position, data), folder) for position in range(len(settings.members))]
+        members = [_plan_member(run.make_member(position, data), folder) for position in range(len(settings.members))]
         return Plan(read, whole, len(sample), counts.train, counts.labels, members, remarks)
 
 
@@ -105,23 +105,23 @@ def _sample(rows: Iterable[Example], seed: int) -> tuple[list[Example], int, boo
     draw, read = random.Random(seed), 0
     sample: list[Example] = []
     rows = iter(rows)
-    for read, example in enumerate(itertools.islice(rows, READ), start=1):
-        if len(sample) < ROWS:
+    for read, example in enumerate(itertools.islice(rows, MOST_ROWS), start=1):
+        if len(sample) < SAMPLE_ROWS:
             sample.append(example)
-        elif (place := draw.randrange(read)) < ROWS:
+        elif (place := draw.randrange(read)) < SAMPLE_ROWS:
             sample[place] = example
     return sample, read, next(rows, None) is None
 
 
-def _member(member: Member, folder: Path) -> MemberPlan:
+def _plan_member(member: Member, folder: Path) -> MemberPlan:
     drain(open_member(member, folder), [])
-    started, layers = member.started(), member.layers()
+    started, layers = member.describe(), member.layers()
     loops: list[LoopPlan] = []
 
     def minimise(
         objective: Objective, settings: LoopSettings, what: str = ""
     ) -> Generator[Event, None, Diverged | None]:
-        loops.append(LoopPlan(what, settings.epochs, _epoch(fit(objective, settings, member.seed))))
+        loops.append(LoopPlan(what, settings.epochs, _measure_epoch(fit(objective, settings, member.seed))))
         yield from ()
         return None
 
@@ -130,22 +130,22 @@ def _member(member: Member, folder: Path) -> MemberPlan:
     return MemberPlan(
         *(member.name, layers, started.vocabulary if started else 0, started.parameters if started else 0),
         *(stored.entry["runtime"], stored.size, len(stored.files.get(WEIGHTS, b"")), loops),
-        _told(getattr(member.settings, "training", None)),
+        _pick_settings(getattr(member.settings, "training", None)),
     )
 
 
-def _told(training: Any) -> dict[str, Any]:
+def _pick_settings(training: Any) -> dict[str, Any]:
     if training is None:
         return {}
     defaults = {f.name: f.default for f in fields(training) if f.default is not MISSING}
-    return {k: v for k, v in asdict(training).items() if k in TOLD or v != defaults.get(k)}
+    return {k: v for k, v in asdict(training).items() if k in MAIN_SETTINGS or v != defaults.get(k)}
 
 
-def _epoch(events: Iterator[Any]) -> float | None:
+def _measure_epoch(events: Iterator[Any]) -> float | None:
     """Seconds that an epoch takes, of a loop that is given up after a moment."""
     steps, began, each = 0, 0.0, 0
     for count, event in enumerate((e for e in events if isinstance(e, Step)), start=1):
-        if count <= WARM:
+        if count <= WARMUP_STEPS:
             began = time.monotonic()
             continue
         steps, each = steps + 1, event.steps

@@ -37,8 +37,8 @@ def export(network: Network, weights: str, *, folds: bool = True) -> tuple[str, 
     :raises MissingExtra: if onnx or onnxscript is not installed.
     """
     network.eval()
-    if folds and (vectors := _linear(network)) is not None:
-        return "table", {ARRAYS: _table(network, vectors, weights)}
+    if folds and (vectors := _find_id_vectors(network)) is not None:
+        return "table", {ARRAYS: _fold_table(network, vectors, weights)}
     ids = torch.ones(2, 7, dtype=torch.int64)
     mask = torch.ones(2, 7, dtype=torch.bool)
     mask[1, 4:] = False
@@ -74,20 +74,20 @@ def export_graph(
     :raises MissingExtra: if onnx or onnxscript is not installed.
     """
     try:
-        return "graph", {GRAPH: _graph(module, inputs, outputs, weights, free)}
+        return "graph", {GRAPH: _dump_graph(module, inputs, outputs, weights, free)}
     except torch.onnx.errors.OnnxExporterError:
         return "torch", {}
 
 
-def _linear(network: Network) -> torch.Tensor | None:
-    """The vector of every id ``(ids, dim)`` if logits are a sum over ids, so that all folds into a table."""
+def _find_id_vectors(network: Network) -> torch.Tensor | None:
+    """Return the vector of every id ``(ids, dim)`` if logits are a sum over ids, so that all folds into a table."""
     head = network.head.config
     if head["hidden"] or head["pooling"] not in NORMS or not getattr(network.encoder, "identity", False):
         return None
     return network.embedding.vectors().detach() if isinstance(network.embedding, StaticEmbedding) else None
 
 
-def _table(network: Network, vectors: torch.Tensor, weights: str) -> bytes:
+def _fold_table(network: Network, vectors: torch.Tensor, weights: str) -> bytes:
     """Logits of every id relative to the first label, as softmax only sees differences."""
     zeros = torch.zeros(1, vectors.shape[1])
     bias = network.head.layers(zeros) if network.head.bias is None else network.head.bias[None]
@@ -95,11 +95,11 @@ def _table(network: Network, vectors: torch.Tensor, weights: str) -> bytes:
     table, bias = (table[:, 1:] - table[:, :1]).detach().numpy(), (bias[0, 1:] - bias[0, 0]).detach().numpy()
     arrays = {"table": np.ascontiguousarray(table), "bias": bias.astype(np.float64)}
     if weights == "int8":
-        arrays["table"], arrays["levels"] = _codes(table)
+        arrays["table"], arrays["levels"] = _quantise(table)
     return save(arrays)
 
 
-def _codes(table: NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+def _quantise(table: NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """One byte a number, and what each byte stands for ``(256, columns)``.
 
     Levels lie as the squares of even steps: most n-grams weigh little, a few a hundred times as much, and even steps
@@ -112,7 +112,7 @@ def _codes(table: NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]
     return codes.astype(np.uint8), levels.astype(np.float32)
 
 
-def _graph(
+def _dump_graph(
     module: nn.Module,
     inputs: Mapping[str, torch.Tensor],
     outputs: Sequence[str],
@@ -182,7 +182,7 @@ def _forget_sources(model: Any) -> None:
 
 @contextlib.contextmanager
 def _silence() -> Any:
-    """The exporter prints its progress and logs."""
+    """Silence the exporter, which prints its progress and logs."""
     previous = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

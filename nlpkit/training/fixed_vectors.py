@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from nlpkit.errors import DataError, PluginError
 from nlpkit.files import sync
 from nlpkit.plugins.base import Embedding
-from nlpkit.training.batching import Chosen, Rows, in_order
+from nlpkit.training.batching import RowNumbers, Rows, sort_batches
 from nlpkit.training.events import Working
 from nlpkit.training.storage import map_array
 
 CHUNK = 256  # rows that are computed together; an interrupted run goes on behind the last whole chunk
 BATCH = 32  # rows of these that are in the embedding together
-KEPT = np.float16
+DTYPE = np.float16
 
 
 def store_vectors(path: Path, embedding: Embedding, rows: Rows, what: str) -> Iterator[Working]:
@@ -31,7 +31,7 @@ def store_vectors(path: Path, embedding: Embedding, rows: Rows, what: str) -> It
     :param what: is done, in the eyes of the user.
     :raises DataError: if the disk has no room for it.
     """
-    width = embedding.dim * np.dtype(KEPT).itemsize
+    width = embedding.dim * np.dtype(DTYPE).itemsize
     size = int(rows.starts[-1]) * width
     path.touch()
     there = path.stat().st_size
@@ -45,28 +45,28 @@ def store_vectors(path: Path, embedding: Embedding, rows: Rows, what: str) -> It
     os.truncate(path, int(starts[done]) * width)
     for first in range(done * CHUNK, len(rows), CHUNK):
         with path.open("ab") as file:
-            file.write(_computed(embedding, rows, np.arange(first, min(first + CHUNK, len(rows)))).data)
+            file.write(_compute(embedding, rows, np.arange(first, min(first + CHUNK, len(rows)))).data)
             sync(file)
         yield Working(what, min(first + CHUNK, len(rows)), len(rows))
 
 
 def map_vectors(path: Path, dim: int, rows: Rows) -> Rows:
-    """The same rows as vectors, as `store_vectors` left them."""
-    return replace(rows, inputs=map_array(path, KEPT).reshape(-1, dim))
+    """Return the same rows as vectors, as `store_vectors` left them."""
+    return replace(rows, inputs=map_array(path, DTYPE).reshape(-1, dim))
 
 
-def _computed(embedding: Any, rows: Rows, chosen: Chosen) -> NDArray[Any]:
+def _compute(embedding: Any, rows: Rows, chosen: RowNumbers) -> NDArray[Any]:
     """Vectors ``(tokens, dim)`` of some rows, one after the other."""
     begin, end = rows.starts[chosen[0]], rows.starts[chosen[-1] + 1]
-    found = np.zeros((end - begin, embedding.dim), KEPT)
+    found = np.zeros((end - begin, embedding.dim), DTYPE)
     with torch.inference_mode():
-        for batch in in_order(rows.lengths[chosen], BATCH):
+        for batch in sort_batches(rows.lengths[chosen], BATCH):
             ids, mask, _ = rows.batch(chosen[batch])
             vectors = embedding.eval()(ids, mask)[mask].numpy()
-            if len(vectors) and not np.abs(vectors).max() <= np.finfo(KEPT).max:
+            if len(vectors) and not np.abs(vectors).max() <= np.finfo(DTYPE).max:
                 raise PluginError(
                     f"the embedding {type(embedding).__name__} says fixed = True, but gives what is no number or above "
-                    f"{np.finfo(KEPT).max:g}, which cannot be kept"
+                    f"{np.finfo(DTYPE).max:g}, which cannot be kept"
                 )
-            found[rows.places(chosen[batch])[1] - begin] = vectors
+            found[rows.locate(chosen[batch])[1] - begin] = vectors
     return found

@@ -30,11 +30,11 @@ class History:
         self.epochs: dict[str, list[Epoch]] = {}
 
     def set(self, name: str, epochs: Sequence[Epoch]) -> None:
-        """A loop goes on behind these epochs."""
+        """Take down the epochs behind which a loop goes on."""
         self.epochs[name] = list(epochs)
 
     def add(self, name: str, epoch: Epoch) -> None:
-        """An epoch has ended."""
+        """Take down an epoch that has ended."""
         self.epochs.setdefault(name, []).append(epoch)
         with suppress(OSError):  # a spreadsheet may hold the file; the next epoch writes all of them again
             replace_file(self._folder / HISTORY, self._table())
@@ -46,7 +46,7 @@ class History:
                 replace_file(self._folder / name, data)
 
     def files(self) -> dict[str, bytes]:
-        """The table and the picture of what there is by their names; no picture where matplotlib is missing."""
+        """Return the table and the picture of what there is by their names; no picture where matplotlib is missing."""
         if not any(self.epochs.values()):
             return {}
         try:
@@ -59,16 +59,16 @@ class History:
 
 
 def table_of(histories: Mapping[str, Sequence[Epoch]]) -> str:
-    """A row an epoch as CSV, the name of its loop first."""
+    """Write a row an epoch as CSV, the name of its loop first."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["run", *(field.name for field in fields(Epoch))])
     for name, epochs in histories.items():
-        writer.writerows([name, *map(_cell, asdict(epoch).values())] for epoch in epochs)
+        writer.writerows([name, *map(_format_cell, asdict(epoch).values())] for epoch in epochs)
     return text.getvalue()
 
 
-def _cell(value: object) -> object:
+def _format_cell(value: object) -> object:
     if isinstance(value, bool):
         return int(value)
     return f"{value:.6g}" if isinstance(value, float) else "" if value is None else value
@@ -79,7 +79,7 @@ def picture_of(histories: Mapping[str, Sequence[Epoch]]) -> bytes:
 
     :raises MissingExtra: if matplotlib is not installed.
     """
-    Figure = _figure_class()  # noqa: N806
+    Figure = _import_figure()  # noqa: N806
     figure = Figure(figsize=(9, 3.2 * len(histories)), layout="constrained")
     axes = figure.subplots(len(histories), 2, squeeze=False)
     for (name, epochs), (losses, accuracies) in zip(histories.items(), axes, strict=True):
@@ -92,7 +92,7 @@ def picture_of(histories: Mapping[str, Sequence[Epoch]]) -> bytes:
     return picture.getvalue()
 
 
-def _figure_class() -> Any:
+def _import_figure() -> Any:
     """matplotlib's; when imported it lists all fonts, and would keep the list in the user's cache folder."""
     names = () if _has_font_list() else ("MPLCONFIGDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")
     before = {name: os.environ.get(name) for name in names}

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from nlpkit.errors import NlpkitError, SettingError
-from nlpkit.training.batching import Chosen
+from nlpkit.training.batching import RowNumbers
 from nlpkit.training.checkpoint import Checkpoint, State
-from nlpkit.training.optimizer import optimizer_of, rate
+from nlpkit.training.optimizer import optimizer_of, schedule_of
 from nlpkit.training.settings import LoopSettings
 
 
@@ -26,11 +26,11 @@ class Objective(Protocol):
     module: nn.Module  # holds all that is trained
     rate_setting: str  # the setting to lower where the loss turns into no number
 
-    def batches(self, epoch: int, draw: np.random.Generator) -> Sequence[Chosen]:
+    def batches(self, epoch: int, draw: np.random.Generator) -> Sequence[RowNumbers]:
         """Return the rows of each step of an epoch; the first is 1."""
         ...
 
-    def loss(self, rows: Chosen) -> tuple[Tensor, int | None]:
+    def loss(self, rows: RowNumbers) -> tuple[Tensor, int | None]:
         """Return the mean loss of some rows, and how many of them the module got right, if it can be said."""
         ...
 
@@ -193,14 +193,14 @@ def fit(
     optimizer = optimizer_of(parameters, settings)
     best, progress = copy.deepcopy(module.state_dict()), _Progress()
     if saved := checkpoint.load():
-        progress = _restored(saved, module, optimizer, best)
+        progress = _restore(saved, module, optimizer, best)
         yield Resumed(progress.epoch, progress.step, [Epoch(**epoch) for epoch in progress.history])
         if progress.diverged:
             yield Diverged(**progress.diverged)
     try:
         while not progress.finished:
             order = objective.batches(progress.epoch, np.random.default_rng((seed, progress.epoch)))
-            rate_at = rate(settings, len(order) * settings.epochs)
+            rate_at = schedule_of(settings, len(order) * settings.epochs)
             module.train()
             while progress.step < len(order):
                 began = time.monotonic()
@@ -224,38 +224,40 @@ def fit(
                     nn.utils.clip_grads_with_norm_(parameters, settings.clip, torch.tensor(norm))
                 optimizer.step()
                 progress.add(step, clipped=clipped, seconds=time.monotonic() - began)
-                if checkpoint.due():
-                    checkpoint.save(_state(module, optimizer, best, progress))
+                if checkpoint.is_due():
+                    checkpoint.save(_state_of(module, optimizer, best, progress))
                 yield step
             else:
                 began = time.monotonic()
                 validation = objective.validate()
                 progress.seconds += time.monotonic() - began
-                if what := _not_finite(module, validation):
+                if what := _find_fault(module, validation):
                     yield progress.diverge(what, objective)
                     break
                 epoch = progress.close(validation, settings)
                 if epoch.best:
                     best = copy.deepcopy(module.state_dict())
-                if checkpoint.cheap():
-                    checkpoint.save(_state(module, optimizer, best, progress))
+                if checkpoint.is_cheap():
+                    checkpoint.save(_state_of(module, optimizer, best, progress))
                 yield epoch
     except GeneratorExit:
-        checkpoint.save(_state(module, optimizer, best, progress))
+        checkpoint.save(_state_of(module, optimizer, best, progress))
         raise
     module.load_state_dict(best)
-    checkpoint.save(_state(module, optimizer, best, progress))
+    checkpoint.save(_state_of(module, optimizer, best, progress))
 
 
-def _not_finite(module: nn.Module, validation: Validation | None) -> str | None:
-    """What is no number at the end of an epoch: no loss follows its last step."""
+def _find_fault(module: nn.Module, validation: Validation | None) -> str | None:
+    """Say what is no number at the end of an epoch: no loss follows its last step."""
     if validation and not math.isfinite(validation.loss):
         return f"the validation loss is {validation.loss}"
     broken = [name for name, p in module.named_parameters() if not bool(p.detach().isfinite().all())]
     return f"the weights {broken[0]} hold what is no number" if broken else None
 
 
-def _state(module: nn.Module, optimizer: torch.optim.Optimizer, best: dict[str, Tensor], progress: _Progress) -> State:
+def _state_of(
+    module: nn.Module, optimizer: torch.optim.Optimizer, best: dict[str, Tensor], progress: _Progress
+) -> State:
     """Weights, the best so far, what the optimizer remembers, torch's random numbers, and where the run is."""
     tensors = {f"module.{name}": tensor for name, tensor in module.state_dict().items()}
     tensors |= {f"best.{name}": tensor for name, tensor in best.items()}
@@ -264,12 +266,12 @@ def _state(module: nn.Module, optimizer: torch.optim.Optimizer, best: dict[str, 
     return State({**tensors, "random": torch.get_rng_state()}, asdict(progress))
 
 
-def _restored(saved: State, module: nn.Module, optimizer: torch.optim.Optimizer, best: dict[str, Tensor]) -> _Progress:
+def _restore(saved: State, module: nn.Module, optimizer: torch.optim.Optimizer, best: dict[str, Tensor]) -> _Progress:
     try:
-        module.load_state_dict(saved.under("module."))
-        best.update(saved.under("best."))
+        module.load_state_dict(saved.select("module."))
+        best.update(saved.select("best."))
         memory: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in saved.under("optimizer.").items():
+        for name, tensor in saved.select("optimizer.").items():
             position, key = name.split(".", 1)
             memory.setdefault(int(position), {})[key] = tensor
         optimizer.load_state_dict({"state": memory, "param_groups": optimizer.state_dict()["param_groups"]})

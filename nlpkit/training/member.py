@@ -30,11 +30,11 @@ from nlpkit.training.export import check_agreement
 from nlpkit.training.history import History
 from nlpkit.training.loop import Diverged, Epoch, Objective, Resumed, fit
 from nlpkit.training.settings import LoopSettings, MemberSettings
-from nlpkit.training.storage import completed
+from nlpkit.training.storage import write_folder
 
 ENTRY, FACTS, VALIDATION = "entry.json", "trained.json", "validation.npy"
-CHECKED = 512  # validation rows on which an exported member must agree with torch
-UNTOLD = ("seconds",)  # of an epoch: what differs between two runs that are otherwise the same
+CHECK_ROWS = 512  # validation rows on which an exported member must agree with torch
+TIMES = ("seconds",)  # of an epoch: what differs between two runs that are otherwise the same
 Minimise: TypeAlias = Callable[..., Generator[Event, None, Diverged | None]]
 
 
@@ -49,7 +49,7 @@ class StoredMember:
     files: dict[str, bytes]
     validation: NDArray[Any] | None = None
 
-    def stored(self, *, keep_weights: bool) -> dict[str, bytes]:
+    def collect_files(self, *, keep_weights: bool) -> dict[str, bytes]:
         """Return the files by their paths in the model, without the weights as trained where nothing needs them."""
         keep = keep_weights or self.entry["runtime"] == "torch"
         kept = {path: data for path, data in self.files.items() if keep or path != WEIGHTS}
@@ -94,7 +94,7 @@ class Layer:
 
     @classmethod
     def of(cls, kind: str, entry: Mapping[str, Any], shape: Sequence[int], module: Any = None) -> Layer:
-        """A component as a member's entry records it."""
+        """Make a layer of a component as a member's entry records it."""
         record = entry[kind]
         return cls(kind, record["name"], record["config"], tuple(shape), count_parameters(module))
 
@@ -135,7 +135,7 @@ class Member(ABC):
     def open(self, folder: Path) -> None:  # noqa: B027 - a member that is counted needs nothing
         """Take up what `prepare` wrote."""
 
-    def started(self) -> MemberStarted | None:
+    def describe(self) -> MemberStarted | None:
         """Say what is about to be trained; None if nothing is."""
         return None
 
@@ -185,9 +185,9 @@ class NetworkMember(Member):
         """Take up what `keep` wrote."""
         self.entry = json.loads((folder / ENTRY).read_text("utf-8"))
         self.vocabulary = load_vocabulary((folder / VOCABULARY).read_bytes())
-        self.network = self.restore(Bundle.part(folder.parent))
+        self.network = self.restore(Bundle.of_members(folder.parent))
 
-    def started(self) -> MemberStarted:
+    def describe(self) -> MemberStarted:
         """Say of what it is composed."""
         composition = " → ".join(self.entry[kind]["name"] for kind in self.chain)
         parameters, vocabulary = count_parameters(self.network), len(self.vocabulary)
@@ -198,7 +198,7 @@ class NetworkMember(Member):
         return {VOCABULARY: dump_vocabulary(self.vocabulary), WEIGHTS: dump_weights(self.network)}
 
 
-def records(*parts: Part) -> dict[str, Any]:
+def record_parts(*parts: Part) -> dict[str, Any]:
     """Return what an entry of config.json says of components."""
     return {part.component.kind: part.record for part in parts}
 
@@ -216,7 +216,7 @@ def train_member(member: Member, run: Path, history: History, every: float) -> G
     """
     done = run / "trained" / member.name
     yield from open_member(member, run)
-    if started := member.started():
+    if started := member.describe():
         yield started
 
     def minimise(
@@ -224,7 +224,7 @@ def train_member(member: Member, run: Path, history: History, every: float) -> G
     ) -> Generator[Event, None, Diverged | None]:
         name = f"{member.name}: {what}" if what else member.name
         state = run / f"{'.'.join(filter(None, (member.name, what.replace(' ', '-'))))}.safetensors"
-        return _record(name, fit(objective, settings, member.seed, Checkpoint(state, every)), history)
+        return _record_loop(name, fit(objective, settings, member.seed, Checkpoint(state, every)), history)
 
     diverged = yield from member.train(minimise)
     if not done.exists():
@@ -232,8 +232,8 @@ def train_member(member: Member, run: Path, history: History, every: float) -> G
         stored = member.export()
         comparison = member.compare(stored) or Comparison(0.0, 0)
         check_agreement(member.name, comparison.difference, getattr(member.settings, "weights", "float32"))
-        outcome = _outcome(history.epochs.get(member.name), diverged)
-        with completed(done) as new:
+        outcome = _record_history(history.epochs.get(member.name), diverged)
+        with write_folder(done) as new:
             _write(new, StoredMember(stored.entry | outcome, stored.files, comparison.validation), comparison)
     stored, exported = _read(done)
     if exported.checked:
@@ -246,12 +246,12 @@ def open_member(member: Member, run: Path) -> Generator[Event, None, None]:
     folder = run / "members" / member.name
     if not folder.exists():
         torch.manual_seed(member.seed)
-        with completed(folder) as new:
+        with write_folder(folder) as new:
             yield from member.prepare(new)
     member.open(folder)
 
 
-def _record(
+def _record_loop(
     name: str, fitting: Generator[Any, None, None], history: History
 ) -> Generator[Event, None, Diverged | None]:
     """Pass a loop's events on, and write its epochs down."""
@@ -269,11 +269,11 @@ def _record(
     return diverged
 
 
-def _outcome(epochs: Sequence[Epoch] | None, diverged: Diverged | None) -> dict[str, Any]:
-    """What an entry says of the main loop."""
+def _record_history(epochs: Sequence[Epoch] | None, diverged: Diverged | None) -> dict[str, Any]:
+    """Return what an entry says of the main loop."""
     if epochs is None:
         return {}
-    told = [{k: v for k, v in asdict(epoch).items() if k not in UNTOLD} for epoch in epochs]
+    told = [{k: v for k, v in asdict(epoch).items() if k not in TIMES} for epoch in epochs]
     return {"history": told} | ({"diverged": {"epoch": diverged.epoch, "step": diverged.step}} if diverged else {})
 
 
@@ -292,7 +292,7 @@ def _write(folder: Path, member: StoredMember, comparison: Comparison) -> None:
 
 
 def _read(folder: Path) -> tuple[StoredMember, MemberExported]:
-    """A member as `_write` left it, and what is told of its export."""
+    """Read a member as `_write` left it, and what is told of its export."""
     facts = json.loads((folder / FACTS).read_text("utf-8"))
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != FACTS]
     files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}

@@ -13,7 +13,7 @@ from nlpkit.training.settings import LoopSettings
 
 
 def optimizer_of(parameters: Iterable[nn.Parameter], settings: LoopSettings) -> torch.optim.Optimizer:
-    """The optimizer that settings name, in torch's fused form where there is one for the CPU."""
+    """Make the optimizer that settings name, in torch's fused form where there is one for the CPU."""
     common: dict[str, Any] = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
     match settings.optimizer:
         case "adamw":
@@ -26,7 +26,7 @@ def optimizer_of(parameters: Iterable[nn.Parameter], settings: LoopSettings) -> 
             return torch.optim.SGD(parameters, momentum=settings.momentum, fused=True, **common)
 
 
-def rate(settings: LoopSettings, steps: int) -> Callable[[int], float]:
+def schedule_of(settings: LoopSettings, steps: int) -> Callable[[int], float]:
     """Step to factor of the learning rate: a linear rise, then the schedule."""
     warmup = int(settings.warmup * steps)
 

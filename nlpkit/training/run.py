@@ -31,8 +31,8 @@ from nlpkit.training.card import write_card
 from nlpkit.training.events import Event, Prepared, Remark, Saved, Working
 from nlpkit.training.history import History
 from nlpkit.training.member import Member, StoredMember, train_member
-from nlpkit.training.run_folder import CORPUS, FORCE, begun, finish_run, may_replace, open_run, read_request
-from nlpkit.training.settings import RunSettings, Shape, without_paths
+from nlpkit.training.run_folder import CORPUS, FORCE, allow_replacing, finish_run, is_unfinished, open_run, read_request
+from nlpkit.training.settings import RunSettings, Shape, drop_paths
 from nlpkit.training.storage import StoredCorpus, store_corpus
 from nlpkit.version import __version__
 
@@ -55,12 +55,12 @@ class Run(ABC):
 
     @classmethod
     def shape(cls) -> Shape:
-        """What the settings look like."""
+        """Return what the settings look like."""
         return Shape(cls.settings_class, {name: kind.settings_class for name, kind in cls.kinds.items()})
 
     def rehearse(self) -> list[str]:
         """Make every part once, before any corpus is read; see `Member.rehearse`."""
-        remarks = [r for member in self.settings.members for r in self._kind(member).rehearse(member, self.settings)]
+        remarks = [r for member in self.settings.members for r in self._kind_of(member).rehearse(member, self.settings)]
         return list(dict.fromkeys(remarks))
 
     def check_samples(self, samples: Sequence[str]) -> None:  # noqa: B027 - most tasks take any
@@ -92,17 +92,17 @@ class Run(ABC):
         yield from ()
         return corpus
 
-    def member(self, position: int, data: Any) -> Member:
-        """A member, yet to be trained."""
+    def make_member(self, position: int, data: Any) -> Member:
+        """Make a member, yet to be trained."""
         settings = self.settings.members[position]
-        return self._kind(settings)(settings, self.settings, data, self.settings.seed + position)
+        return self._kind_of(settings)(settings, self.settings, data, self.settings.seed + position)
 
     def config(self, data: Any) -> dict[str, Any]:  # noqa: ARG002
-        """What config.json says of this task's models besides what it says of all."""
+        """Return what config.json says of this task's models besides what it says of all."""
         return {}
 
     def files(self, data: Any, members: Sequence[StoredMember]) -> dict[str, bytes]:  # noqa: ARG002
-        """The files of the model that are no member's."""
+        """Return the files of the model that are no member's."""
         return {}
 
     def mix(self, members: Sequence[StoredMember], opened: Open, data: Any) -> list[Stage]:  # noqa: ARG002
@@ -111,7 +111,7 @@ class Run(ABC):
 
     def measure(self, model: Any, corpus: StoredCorpus) -> Generator[Event, None, dict[str, Metrics]]:
         """Figures on the test rows, of all and of each corpus."""
-        groups = corpus_rows(corpus, "test")
+        groups = group_rows(corpus, "test")
         measured: dict[str, Metrics] = {}
         measure = resolve(self.task.measure)
         for done, (name, chosen) in enumerate(groups.items()):
@@ -134,11 +134,11 @@ class Run(ABC):
     def samples(self, model: Any, corpus: StoredCorpus) -> list[str]:
         """Texts by which the model tests itself, unless others are given."""
 
-    def _kind(self, settings: Any) -> type[Member]:
+    def _kind_of(self, settings: Any) -> type[Member]:
         return next(kind for kind in self.kinds.values() if kind.settings_class is type(settings))
 
 
-def corpus_rows(corpus: StoredCorpus, place: str) -> dict[str, NDArray[np.int64]]:
+def group_rows(corpus: StoredCorpus, place: str) -> dict[str, NDArray[np.int64]]:
     """Numbers of the rows of a place: of all, and of each corpus where there are several; nothing if there are none."""
     owners = corpus.corpus_of(place)
     groups = {"all": np.arange(len(owners))}
@@ -167,7 +167,7 @@ def train(
     An interrupted run is resumed by the same call with ``resume``: the weights are those that it would have come to.
 
     :param rows: read once, to the end; not at all where an earlier attempt has stored them.
-    :param settings: as the task's run wants them: see `Shape.settings`.
+    :param settings: as the task's run wants them: see `Shape.make_settings`.
     :param samples: texts for the folder's test of itself; None takes some rows.
     :param keep_weights: also save the weights as trained, which inference does not need.
     :param force: replace a model, or an unfinished run, that is there.
@@ -185,26 +185,26 @@ def train(
     request: dict[str, Any] = {"task": task.name, "settings": asdict(settings), "samples": samples}
     request |= {"keep_weights": keep_weights, "threads": torch.get_num_threads(), "origin": origin}
     force = force or (resume and bool(read_request(folder).get(FORCE)))
-    bundle.writable(folder, force=force)
+    bundle.check_writable(folder, force=force)
     with open_run(folder, request, resume=resume, force=force) as path:
         history = History(path)
         try:
-            files, stages, measured = yield from _make(
+            files, stages, measured = yield from _make_model(
                 run, rows, folder, path, history, samples=samples, keep_weights=keep_weights, every=every
             )
-            files = bundle.with_checksums(files) | history.files()
+            files = bundle.add_checksums(files) | history.files()
             files[bundle.CARD] = write_card(run.card, folder.name, task, files).encode()
-            may_replace(path)
+            allow_replacing(path)
             bundle.save(folder, files, force=force)
             finish_run(path)
             size = sum(map(len, files.values()))
             yield Saved(folder, task, size, stages, measured, history.epochs, bundle.CURVE in files)
         finally:
-            if begun(path):  # it broke off: what there is can be seen
+            if is_unfinished(path):  # it broke off: what there is can be seen
                 history.draw()
 
 
-def _make(
+def _make_model(
     run: Run,
     rows: Iterable[Example],
     folder: Path,
@@ -215,7 +215,7 @@ def _make(
     keep_weights: bool,
     every: float,
 ) -> Generator[Event, None, tuple[dict[str, bytes], Sequence[Stage], dict[str, Metrics]]]:
-    """The model's files but for card and history, how its members are mixed, its figures on these very files."""
+    """Make the model's files but for card and history; also return how its members are mixed, and its figures."""
     corpus = yield from run.store(path / CORPUS, rows)
     counts = count_rows(corpus, labelled=run.task.rows.answer == "label")
     yield counts
@@ -223,12 +223,12 @@ def _make(
     data = yield from run.prepare(path, corpus)
     members: list[StoredMember] = []
     for position in range(len(run.settings.members)):
-        training = run.member(position, data)
+        training = run.make_member(position, data)
         members.append((yield from train_member(training, path, history, every)))
     files = run.files(data, members)
     for member in members:
-        files |= member.stored(keep_weights=keep_weights)
-    config = _config(run, data, members) | {"data": _data(corpus, counts)}
+        files |= member.collect_files(keep_weights=keep_weights)
+    config = _make_config(run, data, members) | {"data": _describe_data(corpus, counts)}
 
     def opened(stages: Sequence[Stage]) -> SavedModel:
         mixed = bundle.dump_json({**config, "stages": [asdict(stage) for stage in stages]})
@@ -247,15 +247,15 @@ def _make(
     return files, stages, measured
 
 
-def _config(run: Run, data: Any, members: Sequence[StoredMember]) -> dict[str, Any]:
-    """What config.json says of a model, but for its data, its mixture and its figures."""
+def _make_config(run: Run, data: Any, members: Sequence[StoredMember]) -> dict[str, Any]:
+    """Return what config.json says of a model, but for its data, its mixture and its figures."""
     own = run.config(data)
     settings = asdict(run.settings)
     for kind in run.settings.components:
-        settings[kind] = without_paths(settings[kind], own[kind]["config"])
+        settings[kind] = drop_paths(settings[kind], own[kind]["config"])
     for member, told, stored in zip(run.settings.members, settings["members"], members, strict=True):
         for kind in member.components:
-            told[kind] = without_paths(told[kind], stored.entry[kind]["config"])
+            told[kind] = drop_paths(told[kind], stored.entry[kind]["config"])
     return {
         "format": bundle.FORMAT,
         "nlpkit": __version__,
@@ -264,12 +264,12 @@ def _config(run: Run, data: Any, members: Sequence[StoredMember]) -> dict[str, A
         "normalisation": run.settings.normaliser.config,
         "members": [member.entry for member in members],
         "settings": settings,
-        "environment": environment(),
+        "environment": read_environment(),
     }
 
 
 def count_rows(corpus: StoredCorpus, *, labelled: bool) -> Prepared:
-    """What there is of rows."""
+    """Count what there is of rows."""
     labels: dict[str, int] = {}
     if labelled:
         counts = np.bincount(corpus.targets("train"), minlength=len(corpus.labels)).tolist()
@@ -277,8 +277,8 @@ def count_rows(corpus: StoredCorpus, *, labelled: bool) -> Prepared:
     return Prepared(**asdict(corpus.counts), **{place: len(corpus.rows(place)) for place in PLACES}, labels=labels)
 
 
-def _data(corpus: StoredCorpus, counts: Prepared) -> dict[str, Any]:
-    """What config.json says of the rows; of a file its name alone, as where it lies is nobody's business."""
+def _describe_data(corpus: StoredCorpus, counts: Prepared) -> dict[str, Any]:
+    """Return what config.json says of the rows; of a file its name alone, as where it lies is nobody's business."""
     corpora: Counter[str] = Counter()
     for path, rows in corpus.corpora.items():
         corpora[Path(path).name] += rows
@@ -286,7 +286,7 @@ def _data(corpus: StoredCorpus, counts: Prepared) -> dict[str, Any]:
     return told | {"corpora": dict(corpora), "fingerprint": corpus.fingerprint}
 
 
-def environment() -> dict[str, Any]:
+def read_environment() -> dict[str, Any]:
     """Where a run took place, as far as that may matter to what came of it."""
     return {
         "python": platform.python_version(),

@@ -29,7 +29,7 @@ FILES = "origin.files."  # of a request: checksums
 MISSING = object()
 
 
-def run_folder(model: Path) -> Path:
+def run_folder_of(model: Path) -> Path:
     """Where the run of a model has its folder."""
     model = model.resolve()
     if not model.name:
@@ -48,7 +48,7 @@ def open_run(model: Path, request: Mapping[str, Any], *, resume: bool, force: bo
         away, if there is none to resume, or the disk refuses.
     :raises SettingError: if the run to resume was asked for something else, naming it.
     """
-    folder = run_folder(model)
+    folder = run_folder_of(model)
     lock = FileLock(folder / LOCK)
     try:
         if folder.exists() and not (folder / LOCK).exists() and any(folder.iterdir()):
@@ -62,52 +62,52 @@ def open_run(model: Path, request: Mapping[str, Any], *, resume: bool, force: bo
     try:
         _enter(model, folder, json.loads(json.dumps({**request, FORCE: force})), resume=resume, force=force)
         remove_dead_folders(model.resolve())
-        with _kept_if_begun(folder):
+        with _drop_useless(folder):
             yield folder
     except OSError as error:
         why = f"{error.filename or folder}: {(error.strerror or str(error)).lower()}"
-        remedy = "go on by --resume" if begun(folder) else "begin again"
+        remedy = "go on by --resume" if is_unfinished(folder) else "begin again"
         raise NlpkitError(f"the run cannot go on: {why}: mend that, and {remedy}") from error
     finally:
-        if not begun(folder):
+        if not is_unfinished(folder):
             _leave(folder)
         lock.release()
 
 
 @contextmanager
-def _kept_if_begun(folder: Path) -> Iterator[None]:
-    """A run whose corpus could not be read, or is of no use, or whose settings cannot work, has nothing to resume."""
+def _drop_useless(folder: Path) -> Iterator[None]:
+    """Drop a run whose corpus is of no use, or whose settings cannot work: there is nothing to resume."""
     try:
         yield
     except Exception as error:
-        useless = not _learnt(folder) and (isinstance(error, DataError) or not (folder / CORPUS).exists())
+        useless = not _has_progress(folder) and (isinstance(error, DataError) or not (folder / CORPUS).exists())
         if useless or isinstance(error, SettingError):
             (folder / REQUEST).unlink(missing_ok=True)
         raise
 
 
-def may_replace(folder: Path) -> None:
+def allow_replacing(folder: Path) -> None:
     """From here on a model in the place of the run's own is the run's own: it may be resumed, and replace it."""
     path = folder / REQUEST
     replace_file(path, json.dumps({**json.loads(path.read_text("utf-8")), FORCE: True}, indent=2).encode())
 
 
-def begun(folder: Path) -> bool:
+def is_unfinished(folder: Path) -> bool:
     """Whether there is a run that can be resumed."""
     return (folder / REQUEST).exists()
 
 
 def finish_run(folder: Path) -> None:
-    """The model is saved: there is nothing left to resume."""
+    """End a run whose model is saved: there is nothing left to resume."""
     (folder / REQUEST).unlink()
 
 
 def read_request(model: Path) -> dict[str, Any]:
-    """What the unfinished run of a model was asked for.
+    """Read what the unfinished run of a model was asked for.
 
     :raises BundleError: if there is none, or it is damaged or of an older nlpkit, which trained otherwise.
     """
-    path = run_folder(model) / REQUEST
+    path = run_folder_of(model) / REQUEST
     try:
         found = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
@@ -122,17 +122,17 @@ def read_request(model: Path) -> dict[str, Any]:
 def _enter(model: Path, folder: Path, request: dict[str, Any], *, resume: bool, force: bool) -> None:
     if resume:
         then = {**read_request(model), FORCE: request[FORCE]}
-        if differences := list(_differences(then, request)):
+        if differences := list(_list_differences(then, request)):
             raise SettingError(f"the run of {model} was begun with other settings: {'; '.join(differences)}")
         return
-    if begun(folder) and _learnt(folder) and not force:
+    if is_unfinished(folder) and _has_progress(folder) and not force:
         read_request(model)  # one that cannot be gone on with says so
         raise BundleError(f"{folder} holds an unfinished run: go on by --resume, or begin anew by --force")
     _clear(folder)
     replace_file(folder / REQUEST, json.dumps(request, indent=2).encode())
 
 
-def _learnt(folder: Path) -> bool:
+def _has_progress(folder: Path) -> bool:
     """Whether anything was learnt that beginning anew would lose."""
     return any(folder.glob("*.safetensors")) or (folder / "trained").exists()
 
@@ -155,20 +155,20 @@ def _leave(folder: Path) -> None:
         folder.rmdir()  # unless somebody has begun there
 
 
-def _differences(then: Any, now: Any, place: str = "") -> Iterator[str]:
+def _list_differences(then: Any, now: Any, place: str = "") -> Iterator[str]:
     """``encoder.hidden was 64, is 32`` for every leaf in which two JSON values differ."""
     if isinstance(then, list) and isinstance(now, list) and any(isinstance(v, dict) for v in then + now):
         then, now = ({str(v.get("name", i)): v for i, v in enumerate(values)} for values in (then, now))
     if isinstance(then, dict) and isinstance(now, dict):
         for name in then | now:
             inner = f"{place}.{name}" if place else str(name)
-            yield from _differences(then.get(name, MISSING), now.get(name, MISSING), inner)
+            yield from _list_differences(then.get(name, MISSING), now.get(name, MISSING), inner)
     elif then != now and place.startswith(FILES):
         yield f"{place.removeprefix(FILES)} has changed or is another"
     elif then != now:
-        yield f"{place} was {_shown(then)}, is {_shown(now)}"
+        yield f"{place} was {_show(then)}, is {_show(now)}"
 
 
-def _shown(value: Any) -> str:
+def _show(value: Any) -> str:
     text = "not there" if value is MISSING else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 60 else f"{text[:60]}…"

@@ -24,7 +24,7 @@ T = TypeVar("T")
 Seed = Annotated[int, Range(0, 2**32, high_open=True)]  # which every source of random numbers takes
 Weights = Literal["float32", "int8"]
 ONE_WAY = {"bidirectional": False, "causal": True}  # the options by which an encoder reads one way
-SPELT = {"True": "true", "False": "false"}  # as Python spells them
+PYTHON_BOOLS = {"True": "true", "False": "false"}  # as Python spells them
 
 
 @dataclass(frozen=True)
@@ -126,19 +126,19 @@ class RunSettings:
         """What normalises the texts."""
         return Normaliser(**{**self.defaults, **self.normalisation})
 
-    def chosen(self) -> Iterable[Mapping[str, Any]]:
+    def list_components(self) -> Iterable[Mapping[str, Any]]:
         """Yield the settings of every component."""
         for part in (self, *self.members):
             yield from (getattr(part, kind) for kind in part.components)
 
 
-def recipes(task: Task) -> list[str]:
+def list_recipes(task: Task) -> list[str]:
     """Names of the recipes that come with a task."""
-    folder = _recipes(task)
+    folder = _recipe_folder(task)
     return sorted(path.stem for path in folder.glob("*.toml")) if folder else []
 
 
-def _recipes(task: Task) -> Path | None:
+def _recipe_folder(task: Task) -> Path | None:
     if task.recipes is None:
         return None
     package, _, folder = task.recipes.partition(":")
@@ -154,7 +154,7 @@ def read_recipe(task: Task, recipe: str | Path) -> dict[str, Any]:
     """
     path = Path(recipe)
     if isinstance(recipe, str) and path.suffix != ".toml":
-        known, folder = recipes(task), _recipes(task)
+        known, folder = list_recipes(task), _recipe_folder(task)
         if recipe not in known or folder is None:
             raise SettingError(f"there is no recipe {recipe!r} for {task.name}{nearest(recipe, known)}")
         path = folder / f"{recipe}.toml"
@@ -189,13 +189,13 @@ class Shape:
         members = list(members)
         for kind in self.kinds:
             if kind in tables:
-                members.append({"name": kind, "kind": kind, **_table(tables[kind], kind)})
+                members.append({"name": kind, "kind": kind, **_check_table(tables[kind], kind)})
         if not members:
             kinds = " or ".join(f"[{kind}]" for kind in self.kinds)
             raise SettingError(f"the recipe wants at least one table [[members]], or {kinds}, found none")
         usual = next(iter(self.kinds))
         spelt["members"] = [
-            {"name": f"member-{position}", "kind": usual, **copy.deepcopy(_table(member, "a member"))}
+            {"name": f"member-{position}", "kind": usual, **copy.deepcopy(_check_table(member, "a member"))}
             for position, member in enumerate(members)
         ]
         return spelt
@@ -210,7 +210,7 @@ class Shape:
         tables = self.spell_out(tables)
         for place, value in map(parse_assignment, assignments):
             *path, last = place
-            for table in self._places(tables, path, last):
+            for table in self._find_tables(tables, path, last):
                 table[last] = value
         return tables
 
@@ -222,29 +222,29 @@ class Shape:
         tables = self.spell_out(tables)
         for kind, name in components.items():
             if name is not None:
-                table, one_way = self._holder(tables, kind)
+                table, one_way = self._find_table(tables, kind)
                 before = table.get(kind)
                 if not (isinstance(before, dict) and before.get("name") == name):
                     options = registry().get(kind, name).options() if kind == "encoder" and one_way else ()
                     table[kind] = {"name": name} | {option: v for option, v in ONE_WAY.items() if option in options}
         return tables
 
-    def settings(self, tables: Mapping[str, Any]) -> Any:
+    def make_settings(self, tables: Mapping[str, Any]) -> Any:
         """Check tables and make settings of them.
 
         :raises SettingError: for a name or value that is wrong, saying what there is.
         """
         tables = self.spell_out(tables)
-        members = [self._member(table) for table in tables["members"]]
+        members = [self._make_member(table) for table in tables["members"]]
         if len({member.name.casefold() for member in members}) < len(members):  # one folder on Windows
             raise SettingError(f"two members have one name: {', '.join(member.name for member in members)}")
         members = [member for member in members if not member.absent]
-        fill(Normaliser, _table(tables.get("normalisation", {}), "normalisation"), "normalisation")
+        fill(Normaliser, _check_table(tables.get("normalisation", {}), "normalisation"), "normalisation")
         run = fill(self.run, {**tables, "members": tuple(members)}, "the recipe")
         check_components(run, "the recipe")
         return run
 
-    def _member(self, table: Mapping[str, Any]) -> MemberSettings:
+    def _make_member(self, table: Mapping[str, Any]) -> MemberSettings:
         table = dict(table)
         kind, name = table.pop("kind"), table["name"]
         if kind not in self.kinds:
@@ -255,31 +255,31 @@ class Shape:
         check_components(member, name)
         return member
 
-    def _places(self, tables: dict[str, Any], path: Sequence[str], last: str) -> list[dict[str, Any]]:
-        """The tables that an assignment changes: the run's own, one member's, or that of every member that has it."""
+    def _find_tables(self, tables: dict[str, Any], path: Sequence[str], last: str) -> list[dict[str, Any]]:
+        """Return the tables that an assignment changes: the run's own, one member's, or those of all that have it."""
         members = {member["name"]: member for member in tables["members"]}
         first = [*path, last][0]
         if path and first in members:
             return [descend(members[first], path[1:])]
         if first in {f.name for f in fields(self.run)}:
             return [descend(tables, path)]
-        having = [member for member in members.values() if self._has(member, first)]
+        having = [member for member in members.values() if self._has_setting(member, first)]
         return [descend(member, path) for member in having or members.values()]
 
-    def _has(self, member: Mapping[str, Any], setting: str) -> bool:
+    def _has_setting(self, member: Mapping[str, Any], setting: str) -> bool:
         kind = self.kinds.get(member["kind"])
         return kind is not None and setting in {f.name for f in fields(kind)}
 
-    def _holder(self, tables: dict[str, Any], kind: str) -> tuple[dict[str, Any], bool]:
-        """The table that names a component, and whether it must read one way."""
-        members = [member for member in tables["members"] if kind in self._kind(member).components]
+    def _find_table(self, tables: dict[str, Any], kind: str) -> tuple[dict[str, Any], bool]:
+        """Return the table that names a component, and whether it must read one way."""
+        members = [member for member in tables["members"] if kind in self._kind_of(member).components]
         if kind in self.run.components:
             return tables, False
         if len(members) != 1:
             raise SettingError(f"--{kind} needs a recipe with one member; this one has {len(members)}: use --set")
-        return members[0], self._kind(members[0]).one_way
+        return members[0], self._kind_of(members[0]).one_way
 
-    def _kind(self, member: Mapping[str, Any]) -> type[MemberSettings]:
+    def _kind_of(self, member: Mapping[str, Any]) -> type[MemberSettings]:
         return self.kinds.get(member["kind"], MemberSettings)
 
 
@@ -293,7 +293,7 @@ def parse_assignment(assignment: str) -> tuple[list[str], Any]:
         raise SettingError(f"expected NAME=VALUE such as encoder.hidden=64, found {assignment!r}")
     value = value.strip()
     try:
-        return place.strip().split("."), tomllib.loads(f"value = {SPELT.get(value, value)}")["value"]
+        return place.strip().split("."), tomllib.loads(f"value = {PYTHON_BOOLS.get(value, value)}")["value"]
     except ValueError:
         return place.strip().split("."), value
 
@@ -320,22 +320,22 @@ def fill(kind: type[T], table: Mapping[str, Any], where: str) -> T:
     for name, value in table.items():
         if name not in options:
             raise SettingError(f"{where} has no setting {name!r}{nearest(name, options)}")
-        values[name] = _value(options[name], value, where)
+        values[name] = _convert(options[name], value, where)
     if missing := [name for name, option in options.items() if name not in table and option.default is ...]:
         raise SettingError(f"{where} lacks {' and '.join(missing)}: a recipe says all of it")
     return kind(**values)
 
 
-def _value(option: Option, value: Any, where: str) -> Any:
+def _convert(option: Option, value: Any, where: str) -> Any:
     wanted: Any = option.annotation
     if is_dataclass(wanted) and not isinstance(value, wanted):  # type: ignore[arg-type]
-        return fill(wanted, _table(value, f"{where}: {option.name}"), f"{where}.{option.name}")  # type: ignore[arg-type]
+        return fill(wanted, _check_table(value, f"{where}: {option.name}"), f"{where}.{option.name}")  # type: ignore[arg-type]
     if wrong := option.fault(value):
         raise SettingError(f"{where}: {option.name} {wrong}")
     return tuple(value) if get_origin(wanted) is tuple else value
 
 
-def _table(value: object, what: str) -> Mapping[str, Any]:
+def _check_table(value: object, what: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise SettingError(f"{what} wants a table of settings, found {value!r}")
     return value
@@ -377,7 +377,7 @@ def check_shares(test: float, validation: float) -> None:
         )
 
 
-def check_focused(focus: Sequence[float], corpora: int) -> None:
+def check_focus(focus: Sequence[float], corpora: int) -> None:
     """Refuse a share of the first corpus where there is no other."""
     if focus and corpora < 2:
         raise SettingError("training.focus says how large a part the first of several corpora is, and there is but one")
@@ -394,6 +394,6 @@ def check_judges(judges: bool, focus: Sequence[float], lacking: str) -> None:
         raise DataError(f"no validation row{whose} {lacking}: give more texts")
 
 
-def without_paths(chosen: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+def drop_paths(chosen: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
     """Return a component's settings but for paths, which are nobody's business: what it does not keep in its config."""
     return {option: value for option, value in chosen.items() if option == "name" or option in config}

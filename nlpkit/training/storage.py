@@ -54,21 +54,21 @@ class ArrayFile:
 
     def close(self) -> None:
         """Wait until all of it is on the disk."""
-        close_synced(self._file)
+        sync_and_close(self._file)
 
     def append(self, values: Any) -> None:
         """Write numbers at the end."""
         self._file.write(np.ascontiguousarray(values, dtype=self._dtype).data)
 
 
-def close_synced(file: IO[bytes]) -> None:
+def sync_and_close(file: IO[bytes]) -> None:
     """Close a file when all of it is on the disk."""
     with file:
         sync(file)
 
 
 def map_array(path: Path, dtype: Any) -> NDArray[Any]:
-    """An array file as it lies on disk; what is not looked at takes no memory."""
+    """Map an array file as it lies on disk; what is not looked at takes no memory."""
     if not path.stat().st_size:
         return np.zeros(0, dtype=dtype)  # nothing cannot be mapped
     return np.memmap(path, dtype=dtype, mode="r")
@@ -115,7 +115,7 @@ class StoredCorpus:
         """Position in ``corpora`` of where each row came from ``(rows,)``."""
         return np.asarray(map_array(self._folder / "corpora", np.int32)[self.rows(place)])
 
-    def ordered(self, place: str) -> NDArray[np.bool_]:
+    def continuity_of(self, place: str) -> NDArray[np.bool_]:
         """Whether each row follows the one before it, as the lines of a novel do ``(rows,)``."""
         return np.isin(self.corpus_of(place), self._continuous)
 
@@ -133,7 +133,7 @@ class StoredCorpus:
                 yield [data[a:b].decode("utf-8", "surrogatepass") for a, b in zip(starts, ends, strict=True)]
 
     def answers(self, place: str) -> list[str]:
-        """What stands beside each row's text, as it stood in the corpus or, of labels, as they are called."""
+        """Return the name of each row's label."""
         return [self.labels[label] for label in self.targets(place).tolist()]
 
     def examples(self, place: str, chosen: NDArray[np.int64]) -> Iterator[Example]:
@@ -172,7 +172,7 @@ def store_corpus(
     :returns: an iterator that does it, and yields how many rows were read so far.
     :raises DataError: if fewer than two labels are left, or a place lacks rows.
     """
-    with completed(folder) as new:
+    with write_folder(folder) as new:
         with _CorpusWriter(new, continuous) as writer:
             for rows, example in enumerate(examples, start=1):
                 writer.add(example)
@@ -204,7 +204,7 @@ class _CorpusWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        close_synced(self._texts)
+        sync_and_close(self._texts)
         self._starts.close()
 
     def add(self, example: Example) -> None:
@@ -240,7 +240,7 @@ class _CorpusWriter:
             return {place: np.flatnonzero(mask & (placed == position)) for position, place in enumerate(PLACES)}
 
         names = list(self._label_names)
-        dealt = _Dealt(deal, labels, names, kept.conflicts, labelled=labelled)
+        dealt = _SplitCheck(deal, labels, names, kept.conflicts, labelled=labelled)
         dealt.check(test, validation)
         rows = deal(test, validation)
         order = sorted(dealt.labels_of(rows["train"]) if labelled else names)
@@ -256,7 +256,7 @@ class _CorpusWriter:
 
 
 @dataclass(frozen=True)
-class _Dealt:
+class _SplitCheck:
     """Refuses a split from which nothing can be learnt or told; other shares are advised only if they would help.
 
     :param deal: rows by place, of a share for the test and one for validation.
@@ -271,7 +271,7 @@ class _Dealt:
     labelled: bool
 
     def labels_of(self, rows: Ints) -> set[str]:
-        """The labels of some rows."""
+        """Return the labels of some rows."""
         return {self.names[i] for i in np.unique(self.labels[rows])}
 
     def check(self, test: float, validation: float) -> None:
@@ -282,10 +282,10 @@ class _Dealt:
         if self.labelled and len(self.names) < 2:
             what = f"only the label {self.names[0]!r}" if self.names else "no labelled rows"
             raise DataError(f"training needs rows of at least two labels, found: {what}")
-        if fault := self._fault(test, validation):
-            raise DataError(fault + self._other_shares(test, validation))
+        if fault := self._find_fault(test, validation):
+            raise DataError(fault + self._advise_shares(test, validation))
 
-    def _fault(self, test: float, validation: float) -> str | None:
+    def _find_fault(self, test: float, validation: float) -> str | None:
         rows = self.deal(test, validation)
         found = {place: self.labels_of(numbers) for place, numbers in rows.items()}
         if self.labelled and len(found["train"]) < 2:
@@ -294,7 +294,7 @@ class _Dealt:
                 f"the split left {len(rows['train']):,} rows to train on, of {len(found['train'])} labels; at least "
                 f"two are needed{lost}: give more rows"
             )
-        if self.labelled and (lone := _lone_label(found)):
+        if self.labelled and (lone := _find_lone_label(found)):
             label, place = lone
             leave_out = f", or --label {shlex.quote(label + '=')} leaves it out" if "=" not in label else ""
             return f"the label {label!r} stands in the {place} rows only: it needs more rows{leave_out}"
@@ -304,7 +304,7 @@ class _Dealt:
                 return f"{total:,} rows are too few: none fell into {place}; give more"
         return None
 
-    def _other_shares(self, test: float, validation: float) -> str:
+    def _advise_shares(self, test: float, validation: float) -> str:
         """``, or other shares by --set …`` that would do, the nearest first; nothing for rows that are simply few."""
         if sum(map(len, self.deal(test, validation).values())) < ENOUGH:
             return ""
@@ -312,13 +312,13 @@ class _Dealt:
             (t, v) for t in {test, *SHARES} for v in {validation, *SHARES} if t + v < 0.9 and bool(t) == bool(test)
         ]
         for pair in sorted(pairs, key=lambda pair: (abs(pair[0] - test) + abs(pair[1] - validation), pair)):
-            if self._fault(*pair) is None:
+            if self._find_fault(*pair) is None:
                 return f", or other shares by --set test={pair[0]:g} --set validation={pair[1]:g}"
         return ""
 
 
-def _lone_label(found: Mapping[str, set[str]]) -> tuple[str, str] | None:
-    """A label that stands in validation or test rows alone, and which of them."""
+def _find_lone_label(found: Mapping[str, set[str]]) -> tuple[str, str] | None:
+    """Return a label that stands in validation or test rows alone, and which of them."""
     lone = ((label, place) for place in ("validation", "test") for label in sorted(found[place] - found["train"]))
     return next(lone, None)
 
@@ -343,7 +343,7 @@ class StoredTokens:
             yield from block.lists()
 
     def blocks(self) -> Iterator[Tokens]:
-        """The tokens of some documents after the other."""
+        """Yield the tokens of some documents after the other."""
         for at in range(0, len(self), BLOCK):
             starts = self._starts[at : at + BLOCK + 1]
             units = self._read(int(starts[0]), int(starts[-1]))
@@ -360,7 +360,7 @@ class StoredTokens:
         return dict(zip(names, total[there].tolist(), strict=True))
 
     def _read(self, begin: int, end: int) -> NDArray[np.uint32]:
-        """Some numbers, read: what is mapped and looked at would stay in memory."""
+        """Read some numbers: what is mapped and looked at would stay in memory."""
         return np.fromfile(self._units, np.uint32, end - begin, offset=begin * 4)
 
 
@@ -371,7 +371,7 @@ def store_tokens(blocks: Iterable[Tokens], folder: Path) -> Iterator[int]:
     with ArrayFile(folder / "units", np.uint32) as units, ArrayFile(folder / "starts", np.int64) as starts:
         starts.append([0])
         for block in blocks:
-            units.append(block.units if isinstance(block.units, np.ndarray) else _interned(block.units, names))
+            units.append(block.units if isinstance(block.units, np.ndarray) else _intern(block.units, names))
             starts.append(block.starts[1:] + total)
             total += len(block.units)
             done += len(block.starts) - 1
@@ -380,7 +380,7 @@ def store_tokens(blocks: Iterable[Tokens], folder: Path) -> Iterator[int]:
         write_synced(folder / "tokens.json", json.dumps(list(names)).encode())
 
 
-def _interned(tokens: Sequence[str], names: dict[str, int]) -> list[int]:
+def _intern(tokens: Sequence[str], names: dict[str, int]) -> list[int]:
     return [names.setdefault(token, len(names)) for token in tokens]
 
 
@@ -413,8 +413,8 @@ def map_rows(path: Path, labels: NDArray[np.int64]) -> Rows:
 
 
 @contextmanager
-def completed(folder: Path) -> Iterator[Path]:
-    """A new folder to write into, which is moved to ``folder`` when all went well: what is there is whole."""
+def write_folder(folder: Path) -> Iterator[Path]:
+    """Yield a new folder to write into, which is moved to ``folder`` when all went well: what is there is whole."""
     new = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)

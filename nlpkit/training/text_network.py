@@ -31,11 +31,11 @@ from nlpkit.training.events import Event, MemberStarted, Working
 from nlpkit.training.export import export
 from nlpkit.training.fixed_vectors import map_vectors, store_vectors
 from nlpkit.training.loop import Diverged, Objective
-from nlpkit.training.member import CHECKED, Comparison, Layer, Minimise, NetworkMember, StoredMember, records
+from nlpkit.training.member import CHECK_ROWS, Comparison, Layer, Minimise, NetworkMember, StoredMember, record_parts
 from nlpkit.training.settings import MemberSettings, RowTraining, RunSettings, Weights
 from nlpkit.training.storage import StoredCorpus, StoredTokens, map_rows, store_ids, store_tokens
 
-COMPARED = 50_000  # validation rows that are enough to compare an export by, and to tune weights and temperature on
+COMPARE_ROWS = 50_000  # validation rows that are enough to compare an export by, and to tune weights and temperature on
 PLACES = ("train", "validation")
 
 
@@ -80,11 +80,11 @@ class TextNetwork(NetworkMember):
 
     @abstractmethod
     def targets(self, place: str) -> NDArray[Any]:
-        """What is asked of each row: the index of a label ``(rows,)``, or numbers ``(rows, outputs)``."""
+        """Return what is asked of each row: the index of a label ``(rows,)``, or numbers ``(rows, outputs)``."""
 
     @abstractmethod
     def objective(self, module: nn.Module, rows: Mapping[str, Rows]) -> Objective:
-        """What is minimised.
+        """Make what is minimised.
 
         :param module: maps the rows' inputs and mask to outputs ``(batch, outputs)``.
         """
@@ -94,10 +94,10 @@ class TextNetwork(NetworkMember):
         """How much outputs ``(rows, outputs)`` differ from others, as a user sees them: of a probability, say."""
 
     def classes(self) -> Sequence[int]:
-        """A label's index for each training row, which some embeddings look at."""
+        """Return a label's index for each training row, which some embeddings look at."""
         return np.zeros(len(self.corpus.rows("train")), dtype=np.int64).tolist()
 
-    def before(self, minimise: Minimise) -> Generator[Event, None, None]:  # noqa: ARG002
+    def pretrain(self, minimise: Minimise) -> Generator[Event, None, None]:  # noqa: ARG002
         """Train before the main loop, if at all."""
         yield from ()
 
@@ -148,13 +148,13 @@ class TextNetwork(NetworkMember):
         vocabulary = fit_embedding(embedding, documents, self.classes())
         encoder = make("encoder", settings.encoder, input_dim=embedding.instance.dim)
         check_shapes(embedding, encoder)
-        head = Head.over(encoder.instance, settings.head, labels=self.outputs)
+        head = Head.of_encoder(encoder.instance, settings.head, labels=self.outputs)
         for place, blocks in (("train", documents.blocks()), ("validation", tokens("validation"))):
             for count in store_ids(blocks, vocabulary, settings.max_length, folder / place):
                 yield Working(f"{self.name}: {place} ids", count, total[place])
         shutil.rmtree(scratch)
-        entry = {"name": self.name, "max_length": settings.max_length, **records(tokenizer, embedding, encoder)}
-        entry |= {"head": head.config, **_from_file(embedding.instance)}
+        entry = {"name": self.name, "max_length": settings.max_length, **record_parts(tokenizer, embedding, encoder)}
+        entry |= {"head": head.config, **_describe_vectors(embedding.instance)}
         if cut := max(longer, getattr(tokenizer.instance, "cut", 0)):  # the tokenizer's are among them
             entry["cut"] = {"rows": cut, "of": sum(total.values())}
         for path, data in tokenizer.instance.files.items():
@@ -163,7 +163,7 @@ class TextNetwork(NetworkMember):
 
     def restore(self, stored: Bundle) -> nn.Module:
         """Embedding, encoder and head."""
-        self._tokenizer_files = stored.under(f"{self.name}/{TOKENIZER}")
+        self._tokenizer_files = stored.read_folder(f"{self.name}/{TOKENIZER}")
         return restore(stored, self.entry, self.vocabulary, self.outputs)
 
     def open(self, folder: Path) -> None:
@@ -172,9 +172,9 @@ class TextNetwork(NetworkMember):
         self._folder = folder
         self.rows = {place: map_rows(folder / place, self.targets(place)) for place in PLACES}
 
-    def started(self) -> MemberStarted:
+    def describe(self) -> MemberStarted:
         """Say of what it is composed, and how much of the rows it reads."""
-        started = super().started()
+        started = super().describe()
         pooling, remarks = self.entry["head"]["pooling"], []
         if vectors := self.entry.get("vectors"):
             remarks.append(f"{vectors['found']:,} of {vectors['of']:,} tokens start from the file of vectors")
@@ -213,8 +213,8 @@ class TextNetwork(NetworkMember):
 
     def train(self, minimise: Minimise) -> Generator[Event, None, Diverged | None]:
         """Train what of the network learns: all, or what lies above vectors that never change."""
-        yield from self.before(minimise)
-        module, rows = yield from self._learning()
+        yield from self.pretrain(minimise)
+        module, rows = yield from self._select_trainable()
         return (yield from minimise(self.objective(module, rows), self.settings.training))
 
     def export(self) -> StoredMember:
@@ -225,18 +225,18 @@ class TextNetwork(NetworkMember):
 
     def compare(self, stored: StoredMember) -> Comparison:
         """Compare the outputs on validation rows, as inference computes them, with torch's."""
-        rows = self.rows["validation"].first(COMPARED)
+        rows = self.rows["validation"].take(COMPARE_ROWS)
         expected = logits_of(self.network, rows).double().numpy()
         normaliser = self.run.normaliser
         member = open_member(stored.bundle, stored.entry, self.outputs, normaliser)
-        texts = [t for block in self.corpus.texts("validation", COMPARED) for t in normaliser.batch(block)]
+        texts = [t for block in self.corpus.texts("validation", COMPARE_ROWS) for t in normaliser.batch(block)]
         parts = [member.logits(texts[at : at + 1024]) for at in range(0, len(texts), 1024)]
         outputs = np.concatenate(parts)
         difference = self.difference(expected, outputs)
-        return Comparison(difference, min(CHECKED, len(expected)), validation=outputs)
+        return Comparison(difference, min(CHECK_ROWS, len(expected)), validation=outputs)
 
-    def _learning(self) -> Generator[Event, None, tuple[nn.Module, Mapping[str, Rows]]]:
-        """What of the network learns, and the rows as it sees them: as vectors where the embedding does not learn."""
+    def _select_trainable(self) -> Generator[Event, None, tuple[nn.Module, Mapping[str, Rows]]]:
+        """Return what of the network learns, and the rows as it sees them: vectors where the embedding is fixed."""
         network = self.network
         if not getattr(network.embedding, "fixed", False):
             return network, self.rows
@@ -248,7 +248,7 @@ class TextNetwork(NetworkMember):
         return VectorNetwork(network.encoder, network.head), rows
 
 
-def _from_file(embedding: Any) -> dict[str, Any]:
+def _describe_vectors(embedding: Any) -> dict[str, Any]:
     """How many tokens start from a file of vectors, if there is one."""
     if not (found := getattr(embedding, "found", None)):
         return {}

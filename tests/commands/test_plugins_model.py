@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from nlpkit.model.bundle import save, with_checksums
+from nlpkit.model.bundle import add_checksums, save
 from tests.commands.distributions import install
 from tests.tasks.sentiment.test_score import one_sentence
 from tests.tiny import model_files, sample
@@ -48,7 +48,7 @@ def hotels(tmp_path):
     package.mkdir(parents=True)
     (folder / "pyproject.toml").write_text(PROJECT)
     (package / "__init__.py").write_text(PACKAGE)
-    save(package / "model", with_checksums(model_files(samples=[sample("好货"), sample("差")])))
+    save(package / "model", add_checksums(model_files(samples=[sample("好货"), sample("差")])))
     install(folder, site)
     shutil.rmtree(folder)  # what is installed is all there is
     return site

@@ -70,10 +70,10 @@ def test_what_a_task_names_is_there(task):
 @pytest.mark.train
 @pytest.mark.parametrize("task", OURS, ids=lambda task: task.name)
 def test_what_trains_a_task_is_there(task):
-    from nlpkit.training.settings import recipes
+    from nlpkit.training.settings import list_recipes
 
     assert resolve(task.run).kinds
-    assert isinstance(task.recipe, str) is False or task.recipe in recipes(task)
+    assert isinstance(task.recipe, str) is False or task.recipe in list_recipes(task)
 
 
 @pytest.mark.parametrize("task", OURS, ids=lambda task: task.name)

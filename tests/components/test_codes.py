@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlpkit.components.codes import codes, collisions
+from nlpkit.components.codes import choose_codes, count_collisions
 from nlpkit.errors import SettingError
 
 SOURCES = ("sign", "median", "itq", "random")
@@ -16,7 +16,7 @@ def vectors(words=400, dim=16, seed=0):
 
 
 def made(source, bits=16, seed=0, words=400, **shape):
-    return codes(vectors(words, **shape), source=source, bits=bits, seed=seed)
+    return choose_codes(vectors(words, **shape), source=source, bits=bits, seed=seed)
 
 
 def principal(found, bits):
@@ -43,7 +43,7 @@ def test_another_seed_makes_others(source):
 
 
 def test_signs():
-    found = codes(np.array([[1.0, -1.0], [-2.0, 0.0]]), source="sign", bits=2, seed=0)
+    found = choose_codes(np.array([[1.0, -1.0], [-2.0, 0.0]]), source="sign", bits=2, seed=0)
     assert found.tolist() == [[True, False], [False, False]]
 
 
@@ -62,19 +62,19 @@ def test_iterative_quantisation_errs_less_than_the_signs_of_components(bits):
 def test_codes_longer_than_the_vectors_tell_more_words_apart():
     short, long = made("itq", 16), made("itq", 40)
     assert long.shape == (400, 40)
-    assert collisions(long) < collisions(short)
+    assert count_collisions(long) < count_collisions(short)
     assert (long[:, :16] != long[:, 16:32]).any()
 
 
 @given(st.integers(1, 300), st.integers(1, 70), st.integers(0, 99))
 def test_random_codes_repeat_only_if_they_must(words, bits, seed):
-    found = codes(np.zeros((words, 0)), source="random", bits=bits, seed=seed)
+    found = choose_codes(np.zeros((words, 0)), source="random", bits=bits, seed=seed)
     assert found.shape == (words, bits)
-    assert collisions(found) == max(0, words - 2**bits)
+    assert count_collisions(found) == max(0, words - 2**bits)
 
 
 def test_collisions_are_words_with_the_code_of_an_earlier_one():
-    assert collisions(np.array([[1, 0], [0, 1], [1, 0], [1, 0], [1, 1]], dtype=np.bool_)) == 2
+    assert count_collisions(np.array([[1, 0], [0, 1], [1, 0], [1, 0], [1, 1]], dtype=np.bool_)) == 2
 
 
 @pytest.mark.parametrize("source", ["sign", "median"])

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load, save
 
-from nlpkit.components.decoders import GROUPS, CodeDecoder, Codes, SoftmaxDecoder, lowest, pack, unpack
+from nlpkit.components.decoders import GROUPS, CodeDecoder, Codes, SoftmaxDecoder, find_lowest, pack, unpack
 
 shapes = st.tuples(st.integers(1, 40), st.integers(1, 300))  # words, bits
 seeds = st.integers(0, 1 << 16)
@@ -48,27 +48,27 @@ def test_the_layout_that_is_stored_is_fixed():
 
 @given(st.lists(st.integers(0, 5), max_size=50), st.integers(0, 60))
 def test_the_lowest_are_in_order_and_of_equals_the_first(values, k):
-    assert lowest(np.array(values, dtype=np.uint8), k).tolist() == first_of_equals(values, k)
+    assert find_lowest(np.array(values, dtype=np.uint8), k).tolist() == first_of_equals(values, k)
 
 
 @given(st.integers(0, 4 * GROUPS), st.sampled_from([1, 10, GROUPS // 8 + 1, 3 * GROUPS]), st.integers(1, 1000), seeds)
 def test_the_lowest_of_many(n, k, kinds, seed):
     values = np.random.default_rng(seed).integers(0, kinds, n).astype(np.float32)
-    assert lowest(values, k).tolist() == first_of_equals(values.tolist(), k)
+    assert find_lowest(values, k).tolist() == first_of_equals(values.tolist(), k)
 
 
 def test_the_lowest_may_be_infinite():
     values = np.full(5 * GROUPS, np.inf)
     values[77] = 0
-    assert lowest(values, 3).tolist() == [77, 0, 1]
+    assert find_lowest(values, 3).tolist() == [77, 0, 1]
 
 
 @pytest.mark.parametrize("n", [5, 5 * GROUPS])
 def test_what_is_no_number_comes_last(n):
     values = np.full(n, np.nan)
-    assert lowest(values, 2).tolist() == [0, 1]
+    assert find_lowest(values, 2).tolist() == [0, 1]
     values[[2, 4]] = 1, 0
-    assert lowest(values, 3).tolist() == [4, 2, 0]
+    assert find_lowest(values, 3).tolist() == [4, 2, 0]
 
 
 @given(shapes, seeds, st.integers(0, 45), st.booleans())

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 
 from nlpkit.components import ppmi  # noqa: E402
 from nlpkit.components.embedding_layers import NgramEmbedding, TokenDropout  # noqa: E402
-from nlpkit.components.ppmi import blocks, evenly_drawn  # noqa: E402
+from nlpkit.components.ppmi import draw_evenly, split_blocks  # noqa: E402
 from nlpkit.errors import DataError, SettingError  # noqa: E402
 from nlpkit.plugins.registry import registry  # noqa: E402
 from nlpkit.text.normalisation import Normaliser  # noqa: E402
@@ -91,7 +91,7 @@ def test_tokens_of_a_file_are_met_in_the_spelling_of_texts_of_which_the_first_co
 @pytest.mark.parametrize("kind", [Streamed, Counted])
 def test_documents_are_streamed(monkeypatch, start, kind):
     monkeypatch.setattr(ppmi, "DOCUMENTS", 16)
-    monkeypatch.setattr(blocks, "__defaults__", (16,))
+    monkeypatch.setattr(split_blocks, "__defaults__", (16,))
     source = documents(500)
     stream = kind(source)
     made, again = embedding(dim=4, start=start), embedding(dim=4, start=start)
@@ -108,7 +108,7 @@ def test_ngrams_are_counted_in_blocks(monkeypatch):
     source, labels = documents(500), [row % 3 for row in range(500)]
     whole, streamed = (embedding("ngrams", bits=10, high=2) for _ in range(2))
     whole.fit(source, labels)
-    monkeypatch.setattr(blocks, "__defaults__", (16,))
+    monkeypatch.setattr(split_blocks, "__defaults__", (16,))
     stream = Streamed(source)
     streamed.fit(stream, labels)
     assert torch.equal(streamed.scale, whole.scale)
@@ -144,7 +144,7 @@ def test_documents_are_drawn_evenly(limit):
     source = documents(500)
     vocabulary = TableVocabulary.count(source, min_count=1, max_size=100)
     everything = vocabulary.encode(Tokens.of(source)).rows()
-    found = evenly_drawn(source, vocabulary, limit)
+    found = draw_evenly(source, vocabulary, limit)
     assert sum(map(len, found)) <= limit or len(found) == 1
     stride = next(s for s in (2**n for n in range(12)) if len(everything[::s]) == len(found))
     assert all(map(np.array_equal, found, everything[::stride]))
@@ -152,7 +152,7 @@ def test_documents_are_drawn_evenly(limit):
 
 
 def test_nothing_is_drawn_of_nothing():
-    assert evenly_drawn([], TableVocabulary([]), 5) == []
+    assert draw_evenly([], TableVocabulary([]), 5) == []
     started = embedding(start="ppmi", dim=2)
     assert len(started.fit([], [])) == 2
     assert started.vectors()[1].abs().sum() > 0  # what is unknown keeps its random vector

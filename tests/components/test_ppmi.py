@@ -52,7 +52,7 @@ def drawn(number=300, size=12):
 
 
 def test_neighbours_count_by_one_over_their_distance():
-    rows, columns, counts = ppmi._neighbours(drawn(), 12)
+    rows, columns, counts = ppmi._count_neighbours(drawn(), 12)
     found = np.zeros((12, 12))
     found[rows, columns] = counts
     np.testing.assert_allclose(found, counted(drawn(), 12))
@@ -60,8 +60,8 @@ def test_neighbours_count_by_one_over_their_distance():
 
 
 def test_the_size_of_a_block_changes_no_bit(monkeypatch):
-    whole = ppmi._neighbours(drawn(), 12)
+    whole = ppmi._count_neighbours(drawn(), 12)
     for block in (1, 7, 100):
         monkeypatch.setattr(ppmi, "BLOCK", block)
-        for found, expected in zip(ppmi._neighbours(drawn(), 12), whole, strict=True):
+        for found, expected in zip(ppmi._count_neighbours(drawn(), 12), whole, strict=True):
             np.testing.assert_array_equal(found, expected)

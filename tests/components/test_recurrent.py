@@ -7,10 +7,10 @@ torch = pytest.importorskip("torch")
 
 from nlpkit.components.recurrent import MaskedBatchNorm, reverse  # noqa: E402
 from nlpkit.errors import SettingError  # noqa: E402
+from nlpkit.model.head_settings import HeadSettings  # noqa: E402
 from nlpkit.model.network import Head, Network  # noqa: E402
 from nlpkit.plugins.registry import registry  # noqa: E402
 from nlpkit.training.export import export  # noqa: E402
-from nlpkit.training.settings import HeadSettings  # noqa: E402
 from tests.components.ragged import encoder, masked  # noqa: E402
 
 pytestmark = pytest.mark.train
@@ -67,7 +67,7 @@ def test_the_last_of_a_text_is_what_each_direction_ends_with(cell, bidirectional
         ends = theirs(packed)[1]
         ends = ends[0] if isinstance(ends, tuple) else ends
         expected = torch.cat(list(ends[-2:] if bidirectional else ends[-1:]), 1)
-        head = Head.over(made, HeadSettings(pooling="last"), labels=2)
+        head = Head.of_encoder(made, HeadSettings(pooling="last"), labels=2)
         for more in (0, 1, 7):  # padding, whatever stands there
             padded = torch.cat([torch.where(mask[:, :, None], vectors, 9.0), torch.full((3, more, 6), 9.0)], 1)
             there = torch.nn.functional.pad(mask, (0, more))
@@ -218,7 +218,7 @@ def network(cell, options):
     embedding = registry().get("embedding", "trainable").create({"dim": 6, "min_count": 1})
     embedding.fit([list("好差快慢新旧大小")], [0])
     made = encoder(cell, options)
-    found = Network(embedding, made, Head.over(made, HeadSettings(pooling="max+last"), labels=3))
+    found = Network(embedding, made, Head.of_encoder(made, HeadSettings(pooling="max+last"), labels=3))
     for _ in range(3):
         found.train()(*batch([7, 3, 2]))
     return found.eval()

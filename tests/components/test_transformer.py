@@ -10,12 +10,12 @@ torch = pytest.importorskip("torch")
 from torch.nn import functional  # noqa: E402
 
 from nlpkit.errors import SettingError  # noqa: E402
+from nlpkit.model.head_settings import HeadSettings  # noqa: E402
 from nlpkit.model.network import Head, Network  # noqa: E402
 from nlpkit.plugins.registry import registry  # noqa: E402
 from nlpkit.tasks.generate.network import LanguageModel  # noqa: E402
 from nlpkit.text.vocabulary import TableVocabulary  # noqa: E402
 from nlpkit.training.export import export, export_graph  # noqa: E402
-from nlpkit.training.settings import HeadSettings  # noqa: E402
 from tests.components.ragged import encoder, masked  # noqa: E402
 from tests.tasks.cloze.test_network import (  # noqa: E402
     batch,

@@ -10,7 +10,7 @@ import pytest
 
 import nlpkit
 from nlpkit.errors import BundleError
-from nlpkit.model.bundle import Bundle, find, save, with_checksums
+from nlpkit.model.bundle import Bundle, add_checksums, find, save
 from nlpkit.tasks.sentiment import model as sentiment
 from nlpkit.tasks.sentiment.model import SentimentModel
 from nlpkit.text.normalisation import Normaliser
@@ -57,7 +57,7 @@ def test_a_name_is_pickled_as_a_name():
     assert pickle.loads(data).labels == ["negative", "positive"]
 
 
-@pytest.mark.parametrize("seal", [dict, with_checksums])
+@pytest.mark.parametrize("seal", [dict, add_checksums])
 def test_another_model_in_its_place_is_told(tmp_path, seal):
     files = model_files()
     save(tmp_path / "m", seal(files))

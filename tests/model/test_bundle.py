@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from nlpkit.errors import BundleError, MissingPlugin
 from nlpkit.files import new_folder
 from nlpkit.model import stored_files
-from nlpkit.model.bundle import Bundle, find, save, with_checksums, writable
+from nlpkit.model.bundle import Bundle, add_checksums, check_writable, find, save
 from nlpkit.model.opening import load
 from nlpkit.tasks.sentiment.model import SentimentModel
 from tests.tiny import component, model_files, sample, stage, table_member
@@ -49,7 +49,7 @@ def test_what_is_saved_is_what_is_opened(tmp_path_factory, extra):
 
 def test_files_under_a_folder_come_by_their_own_names(tmp_path):
     save(tmp_path / "m", OLD | {"a/tokenizer/words.txt": b"1", "a/tokenizer/deep/x": b"2", "ab/tokenizer/no": b"3"})
-    assert Bundle.open(tmp_path / "m").under("a/tokenizer") == {"words.txt": b"1", "deep/x": b"2"}
+    assert Bundle.open(tmp_path / "m").read_folder("a/tokenizer") == {"words.txt": b"1", "deep/x": b"2"}
 
 
 def test_an_existing_model_is_replaced_only_by_force(tmp_path):
@@ -81,7 +81,7 @@ def test_a_folder_of_other_things_is_never_touched(tmp_path, force):
 def test_a_file_is_never_replaced_by_a_model(tmp_path, force):
     (tmp_path / "notes").write_bytes(b"mine")
     with pytest.raises(BundleError, match="is a file"):
-        writable(tmp_path / "notes", force=force)
+        check_writable(tmp_path / "notes", force=force)
     with pytest.raises(BundleError, match="is a file"):
         save(tmp_path / "notes", NEW, force=force)
     assert (tmp_path / "notes").read_bytes() == b"mine"
@@ -411,7 +411,7 @@ def test_a_damaged_graph_is_damage(tmp_path, data):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("act", [writable, lambda folder: save(folder, NEW)])
+@pytest.mark.parametrize("act", [check_writable, lambda folder: save(folder, NEW)])
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a place that nobody may write to")
 def test_a_place_that_refuses_is_told_before_any_work(act):
     with pytest.raises(BundleError, match=r"/proc/model cannot be written: \w+"):
@@ -419,23 +419,23 @@ def test_a_place_that_refuses_is_told_before_any_work(act):
 
 
 def test_a_probe_leaves_nothing_and_makes_parents(tmp_path):
-    writable(tmp_path / "a" / "b" / "model")
+    check_writable(tmp_path / "a" / "b" / "model")
     assert list((tmp_path / "a" / "b").iterdir()) == []
     (tmp_path / "file").write_bytes(b"mine")
     with pytest.raises(BundleError, match="cannot be written"):
-        writable(tmp_path / "file" / "model")
+        check_writable(tmp_path / "file" / "model")
     assert (tmp_path / "file").read_bytes() == b"mine"
 
 
 def test_checksums_are_of_what_inference_reads():
     entry, files = table_member()
     more = {"history.csv": b"x", "curve.png": b"x", "characters/model.safetensors": b"x"}
-    found = Bundle("m", with_checksums(model_files((entry, files)) | more)).checksums
+    found = Bundle("m", add_checksums(model_files((entry, files)) | more)).checksums
     assert set(found) == {*files, "evidence.json", "samples.json", "characters/model.safetensors"}
 
 
 def test_the_weights_as_trained_may_be_left_out(tmp_path):
-    save(tmp_path / "m", with_checksums(OLD | {"characters/model.safetensors": b"x"}))
+    save(tmp_path / "m", add_checksums(OLD | {"characters/model.safetensors": b"x"}))
     (tmp_path / "m" / "characters" / "model.safetensors").write_bytes(b"y")
     opened = load(tmp_path / "m")
     assert opened.score(["好"])[0].label == "positive"  # which does not read them
@@ -447,21 +447,21 @@ def test_the_weights_as_trained_may_be_left_out(tmp_path):
 
 @pytest.mark.parametrize("path", ["evidence.json", "samples.json", *(p for p in OLD if p.startswith("characters"))])
 def test_a_file_that_is_another_by_one_byte_is_named(tmp_path, path):
-    save(tmp_path / "m", with_checksums(OLD))
+    save(tmp_path / "m", add_checksums(OLD))
     (tmp_path / "m" / path).write_bytes(OLD[path][:-1] + b" ")
     with pytest.raises(BundleError, match=rf"damaged: {path} is not the file that was saved .*: get a whole copy"):
         load(tmp_path / "m").check()
 
 
 def test_a_listed_file_that_is_missing_is_told_when_the_model_is_opened(tmp_path):
-    save(tmp_path / "m", with_checksums(OLD))
+    save(tmp_path / "m", add_checksums(OLD))
     (tmp_path / "m" / "samples.json").unlink()
     with pytest.raises(BundleError, match=r"samples\.json is missing: get a whole copy"):
         load(tmp_path / "m")
 
 
 def test_a_card_may_be_edited_and_pictures_may_go(tmp_path):
-    files = with_checksums(model_files(samples=[sample("好货")])) | {"history.csv": b"x", "curve.png": b"x"}
+    files = add_checksums(model_files(samples=[sample("好货")])) | {"history.csv": b"x", "curve.png": b"x"}
     save(tmp_path / "m", files)
     (tmp_path / "m" / "README.md").write_text("# mine\n")
     (tmp_path / "m" / "history.csv").write_text("mine")
@@ -473,10 +473,10 @@ def test_a_card_may_be_edited_and_pictures_may_go(tmp_path):
 def test_files_that_somebody_added_are_not_read(tmp_path):
     entry, files = table_member(tokenizer=component("rjieba", hmm=True, dictionary=None), words={"好货": 1.0})
     made = model_files((entry, files | {"characters/tokenizer/note.txt": b"ours"}), characters="好货")
-    save(tmp_path / "m", with_checksums(made))
+    save(tmp_path / "m", add_checksums(made))
     (tmp_path / "m" / "characters" / "tokenizer" / "added.txt").write_text("x")
     found = Bundle.open(tmp_path / "m")
-    assert found.under("characters/tokenizer") == {"note.txt": b"ours"}
+    assert found.read_folder("characters/tokenizer") == {"note.txt": b"ours"}
     with pytest.raises(BundleError, match="does not list"):
         found.read("characters/tokenizer/added.txt")
 
@@ -502,7 +502,7 @@ def test_a_model_that_is_open_stays_the_one_that_was_opened(tmp_path, sealed):
     words = {"好": 2.0, "坏": -2.0}
     files = model_files(table_member(words=words), samples=[sample("好")]) | more
     other = model_files(table_member(words={k: -v for k, v in words.items()}), labels=("positive", "negative"))
-    save(tmp_path / "m", with_checksums(files) if sealed else files)
+    save(tmp_path / "m", add_checksums(files) if sealed else files)
     opened = load(tmp_path / "m")
     save(tmp_path / "m", other, force=True)
     assert opened.score(["好", "坏"])[0].label == "positive"
@@ -656,7 +656,7 @@ def test_many_files_of_sane_size_are_too_much_together(tmp_path, monkeypatch):
 def test_only_what_inference_reads_is_held_open(tmp_path):
     large = os.urandom(200_000)
     unread = {"characters/model.safetensors": large, "curve.png": large}
-    save(tmp_path / "m", with_checksums(OLD | unread | {"characters/tokenizer/large.bin": large}))
+    save(tmp_path / "m", add_checksums(OLD | unread | {"characters/tokenizer/large.bin": large}))
     (tmp_path / "m" / "added.bin").write_bytes(large)
     opened = Bundle.open(tmp_path / "m")
     assert set(opened.files._open) == {"", "characters/tokenizer/large.bin"}

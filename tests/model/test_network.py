@@ -77,10 +77,10 @@ def test_a_model_without_the_key_takes_both_halves_at_the_last_token():
     assert "directions" not in Head(settings, input_dim=4, labels=2).config
     assert "directions" not in Head(HeadSettings(pooling="max"), input_dim=4, labels=2, directions=2).config
     vectors, mask = torch.arange(12.0).view(1, 3, 4), torch.ones(1, 3, dtype=torch.bool)
-    again = Head.again(config, input_dim=4, labels=2)
+    again = Head.from_config(config, input_dim=4, labels=2)
     assert again.config == config
     assert again.pool(vectors, mask).tolist() == made.pool(vectors, mask).tolist() == [[8, 9, 2, 3]]
-    old = Head.again({k: v for k, v in config.items() if k != "directions"}, input_dim=4, labels=2)
+    old = Head.from_config({k: v for k, v in config.items() if k != "directions"}, input_dim=4, labels=2)
     assert old.pool(vectors, mask).tolist() == [[8, 9, 10, 11]]
 
 
@@ -88,9 +88,9 @@ def test_a_model_without_the_key_takes_both_halves_at_the_last_token():
 def test_directions_that_no_head_records_are_refused(directions):
     config = Head(HeadSettings(pooling="last"), input_dim=6, labels=2).config
     with pytest.raises(ValueError, match="no directions"):
-        Head.again({**config, "directions": directions}, input_dim=6, labels=2)
+        Head.from_config({**config, "directions": directions}, input_dim=6, labels=2)
     with pytest.raises(ValueError, match="no directions"):
-        Head.again({**config, "directions": 2}, input_dim=5, labels=2)
+        Head.from_config({**config, "directions": 2}, input_dim=5, labels=2)
 
 
 @pytest.mark.parametrize("options", [{}, {"hidden": 5}, {"hidden": 5, "dropout": 0.5, "norm": "batch"}])

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 from nlpkit.errors import PluginError, SettingError  # noqa: E402
 from nlpkit.model.stateful import StatefulNetwork  # noqa: E402
 from nlpkit.plugins.registry import registry  # noqa: E402
-from nlpkit.training.carrying import Carrying  # noqa: E402
+from nlpkit.training.carrier import StateCarrier  # noqa: E402
 
 pytestmark = pytest.mark.train
 DIM, OUTPUTS, TIME = 2, 3, 7
@@ -100,7 +100,7 @@ def test_looking_for_the_state_leaves_a_network_as_it_was(training):
 def test_an_encoder_that_carries_nothing_is_refused(name):
     layer = registry().get("encoder", name).create(STATELESS[name], input_dim=DIM)
     network = SeriesNetwork(layer, dim=DIM, outputs=1)
-    for begin in (lambda: network.begin(2), lambda: Carrying(network, 2)):
+    for begin in (lambda: network.begin(2), lambda: StateCarrier(network, 2)):
         with pytest.raises(SettingError, match=r"carries no state .*: choose lstm, gru, rnn or transformer") as caught:
             begin()
         assert "\n" not in str(caught.value)
@@ -108,7 +108,7 @@ def test_an_encoder_that_carries_nothing_is_refused(name):
 
 @each
 def test_a_state_is_kept_without_its_history_until_it_is_forgotten(name):
-    carrying = Carrying(series_network(name), 2)
+    carrying = StateCarrier(series_network(name), 2)
     _, after = carrying.network(numbers(2))
     assert any(tensor.requires_grad for tensor in after)
     carrying.carry(after)
@@ -157,4 +157,4 @@ def test_a_state_that_cannot_be_kept_is_refused(carried, sentence):
 def test_a_state_keeps_its_kind_of_number():
     network = SeriesNetwork(Stranger(lambda _, total: (total, total.long())), dim=DIM, outputs=1)
     assert [tensor.dtype for tensor in network.begin(4)] == [torch.float32, torch.int64]
-    assert [tensor.dtype for tensor in Carrying(network, 4).state] == [torch.float32, torch.int64]
+    assert [tensor.dtype for tensor in StateCarrier(network, 4).state] == [torch.float32, torch.int64]

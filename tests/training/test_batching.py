@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
-from nlpkit.training.batching import BLOCK, POOL, Rows, batches, focused, in_order  # noqa: E402
+from nlpkit.training.batching import BLOCK, POOL, Rows, draw_batches, draw_with_focus, sort_batches  # noqa: E402
 
 pytestmark = pytest.mark.train
 lengths = st.lists(st.integers(0, 30), max_size=200).map(np.array)
@@ -18,20 +18,20 @@ def drawn(seed):
 
 @given(lengths, st.integers(1, 17), st.integers(0, 1 << 32))
 def test_each_row_is_in_one_batch(found, size, seed):
-    for made in (batches(found, size, drawn(seed)), in_order(found, size)):
+    for made in (draw_batches(found, size, drawn(seed)), sort_batches(found, size)):
         assert sorted(row for batch in made for row in batch.tolist()) == list(range(len(found)))
         assert all(0 < len(batch) <= size for batch in made)
 
 
 @given(lengths, st.integers(1, 17), st.integers(0, 1 << 32))
 def test_one_seed_gives_one_order(found, size, seed):
-    first, second = batches(found, size, drawn(seed)), batches(found, size, drawn(seed))
+    first, second = draw_batches(found, size, drawn(seed)), draw_batches(found, size, drawn(seed))
     assert [batch.tolist() for batch in first] == [batch.tolist() for batch in second]
 
 
 def test_rows_of_a_batch_are_alike_in_length_and_epochs_differ():
     found = np.arange(500) % 50
-    first, second = batches(found, 10, drawn((7, 1))), batches(found, 10, drawn((7, 2)))
+    first, second = draw_batches(found, 10, drawn((7, 1))), draw_batches(found, 10, drawn((7, 2)))
     assert [batch.tolist() for batch in first] != [batch.tolist() for batch in second]
     assert np.mean([np.ptp(found[batch]) for batch in first]) < 5
     longest = [found[batch].max() for batch in first]
@@ -40,14 +40,14 @@ def test_rows_of_a_batch_are_alike_in_length_and_epochs_differ():
 
 def test_beyond_a_pool_rows_are_still_mixed():
     found = np.arange(4 * POOL) % 50
-    made = batches(found, 2, drawn(0))
+    made = draw_batches(found, 2, drawn(0))
     assert sorted(np.concatenate(made).tolist()) == list(range(4 * POOL))
     assert {found[batch].max() for batch in made[:POOL]} >= {10, 20, 30, 40}
 
 
 def test_batches_in_order_begin_with_the_longest_rows():
     found = np.array([3, 0, 7, 3, 1])
-    assert [batch.tolist() for batch in in_order(found, 2)] == [[2, 0], [3, 4], [1]]
+    assert [batch.tolist() for batch in sort_batches(found, 2)] == [[2, 0], [3, 4], [1]]
 
 
 def rows_of(found):
@@ -82,17 +82,17 @@ def test_a_batch_of_vectors_is_its_rows_padded_with_zeros(lengths, dim, data):
 
 def test_there_may_be_no_rows():
     rows = Rows.of([], np.zeros(0, dtype=np.int64))
-    assert (len(rows), rows.lengths.tolist(), rows.counts(3).tolist()) == (0, [], [0, 0, 0])
+    assert (len(rows), rows.lengths.tolist(), rows.count_ids(3).tolist()) == (0, [], [0, 0, 0])
     assert [part.shape for part in rows.batch(np.zeros(0, dtype=np.int64))] == [(0, 1), (0, 1), (0,)]
-    assert in_order(rows.lengths, 4) == batches(rows.lengths, 4, drawn(0)) == []
+    assert sort_batches(rows.lengths, 4) == draw_batches(rows.lengths, 4, drawn(0)) == []
 
 
 @given(documents, st.integers(0, 15))
 def test_the_first_rows_are_rows_of_their_own(found, count):
-    first, again = rows_of(found).first(count), rows_of(found[:count])
+    first, again = rows_of(found).take(count), rows_of(found[:count])
     assert len(first) == len(again) == min(count, len(found))
     assert first.lengths.tolist() == again.lengths.tolist()
-    assert first.counts(100).tolist() == again.counts(100).tolist()
+    assert first.count_ids(100).tolist() == again.count_ids(100).tolist()
     for row in range(len(first)):
         assert [part.tolist() for part in first.batch(np.array([row]))] == [
             part.tolist() for part in again.batch(np.array([row]))
@@ -102,19 +102,19 @@ def test_the_first_rows_are_rows_of_their_own(found, count):
 @given(documents)
 def test_ids_are_counted(found):
     expected = np.bincount([i for row in found for i in row], minlength=100)
-    assert rows_of(found).counts(100).tolist() == expected.tolist()
+    assert rows_of(found).count_ids(100).tolist() == expected.tolist()
 
 
 def test_ids_are_counted_over_blocks():
     ids = np.arange(BLOCK + 5, dtype=np.int32) % 7
     rows = Rows(ids, np.array([0, 3, BLOCK + 5]), np.zeros(2, dtype=np.int64))
-    assert rows.counts(8).tolist() == np.bincount(ids, minlength=8).tolist()
+    assert rows.count_ids(8).tolist() == np.bincount(ids, minlength=8).tolist()
 
 
 @given(st.integers(1, 30), st.integers(1, 30), st.floats(0, 1), st.floats(0, 1), st.sampled_from([0, 0.5, 1]))
 def test_so_large_a_share_is_of_the_first_corpus(ours, others, begin, end, done):
     first = np.random.default_rng(0).permutation(np.repeat([True, False], [ours, others]))
-    found = focused(first, (begin, end), done, np.random.default_rng(1))
+    found = draw_with_focus(first, (begin, end), done, np.random.default_rng(1))
     assert len(found) == len(first)
     assert first[found].sum() == round((begin + done * (end - begin)) * len(first))
     for kind in (first, ~first):
@@ -124,9 +124,9 @@ def test_so_large_a_share_is_of_the_first_corpus(ours, others, begin, end, done)
 
 @pytest.mark.parametrize("first", [[True, True], [False, False, False], []])
 def test_one_corpus_alone_is_all_of_an_epoch(first):
-    found = focused(np.array(first, dtype=np.bool_), (0.3, 0.3), 0, np.random.default_rng(1))
+    found = draw_with_focus(np.array(first, dtype=np.bool_), (0.3, 0.3), 0, np.random.default_rng(1))
     assert found.tolist() == list(range(len(first)))
 
 
 def test_without_a_focus_an_epoch_is_every_row_once():
-    assert focused(np.array([True, False, False]), (), 0, np.random.default_rng(1)).tolist() == [0, 1, 2]
+    assert draw_with_focus(np.array([True, False, False]), (), 0, np.random.default_rng(1)).tolist() == [0, 1, 2]

@@ -38,7 +38,7 @@ def test_a_state_comes_back_as_it_was(path):
     assert found.values == VALUES
     assert found.tensors.keys() == TENSORS.keys()
     assert all(torch.equal(found.tensors[name], tensor) for name, tensor in TENSORS.items())
-    assert found.under("module.").keys() == {"a", "b"}
+    assert found.read_folder("module.").keys() == {"a", "b"}
 
 
 def test_tensors_that_share_memory_or_lie_across_it_are_saved(path):
@@ -61,7 +61,7 @@ def test_there_may_be_nothing():
     checkpoint = Checkpoint()
     checkpoint.save(State(TENSORS, VALUES))
     assert checkpoint.load() is None
-    assert not checkpoint.due()
+    assert not checkpoint.is_due()
 
 
 def test_a_file_that_is_not_there_is_no_state(path):
@@ -71,8 +71,8 @@ def test_a_file_that_is_not_there_is_no_state(path):
 def test_saves_are_due_after_every_step_or_hardly_ever(path):
     often, seldom = Checkpoint(path, every=0), Checkpoint(path, every=1e9)
     for _ in range(2):
-        assert often.due()
-        assert not seldom.due()
+        assert often.is_due()
+        assert not seldom.is_due()
         often.save(State(TENSORS, VALUES))
         seldom.save(State(TENSORS, VALUES))
 

@@ -13,7 +13,7 @@ from nlpkit.tasks.sentiment.run import SentimentRun
 from nlpkit.tasks.sentiment.task import SENTIMENT
 from nlpkit.text.corpus import Example
 from nlpkit.text.split import split
-from nlpkit.training.dry_run import ROWS, plan
+from nlpkit.training.dry_run import SAMPLE_ROWS, plan
 from nlpkit.training.events import MemberExported, MemberStarted
 from tests.training.runs import NGRAMS, TABLE, TINY, deciding, the
 
@@ -103,11 +103,11 @@ def test_layers_are_told_with_their_shapes(examples):
 
 
 def test_a_plan_of_many_rows_is_judged_by_some_drawn_evenly():
-    rows = (Example(f"{number}", str(int(number > 9999)), "sorted.csv") for number in range(ROWS + 5000))
+    rows = (Example(f"{number}", str(int(number > 9999)), "sorted.csv") for number in range(SAMPLE_ROWS + 5000))
     member = NGRAMS | {"training": {"epochs": 1, "batch_size": 512}}
     found = plan(SENTIMENT, rows, settings(member))
-    assert (found.rows, found.whole, found.sample) == (ROWS + 5000, True, ROWS)
-    assert found.labels["0"] / found.train == pytest.approx(10_000 / (ROWS + 5000), abs=0.02)
+    assert (found.rows, found.whole, found.sample) == (SAMPLE_ROWS + 5000, True, SAMPLE_ROWS)
+    assert found.labels["0"] / found.train == pytest.approx(10_000 / (SAMPLE_ROWS + 5000), abs=0.02)
 
 
 def test_what_could_not_be_trained_on_is_refused_as_by_a_run(scratch, examples):

@@ -16,7 +16,7 @@ from nlpkit.tasks.sentiment.pretraining import Pretraining, pretraining_settings
 from nlpkit.tasks.sentiment.settings import ClassifierTraining  # noqa: E402
 from nlpkit.training.checkpoint import Checkpoint, State  # noqa: E402
 from nlpkit.training.loop import Diverged, Epoch, Resumed, Step, Validation, fit  # noqa: E402
-from nlpkit.training.optimizer import rate  # noqa: E402
+from nlpkit.training.optimizer import schedule_of  # noqa: E402
 from tests.training.networks import classification, network, rows, weights  # noqa: E402
 
 pytestmark = pytest.mark.train
@@ -381,7 +381,7 @@ def test_without_clipping_norms_are_recorded():
 
 @pytest.mark.parametrize("schedule", ["constant", "linear", "cosine"])
 def test_rates_rise_then_fall(schedule):
-    factor = rate(ClassifierTraining(schedule=schedule, warmup=0.1), 100)
+    factor = schedule_of(ClassifierTraining(schedule=schedule, warmup=0.1), 100)
     rising = [factor(step) for step in range(10)]
     falling = [factor(step) for step in range(10, 101)]
     assert rising == sorted(rising)
@@ -393,7 +393,7 @@ def test_rates_rise_then_fall(schedule):
 def test_each_step_has_the_rate_of_the_schedule():
     made = replace(PLAIN, schedule="linear", warmup=0.2)
     steps = the(Step, fit(classification(made), made, seed=0))
-    factor = rate(made, 15)
+    factor = schedule_of(made, 15)
     assert [s.rate for s in steps] == pytest.approx([0.05 * factor(step) for step in range(15)])
     objective = classification(made)
     list(fit(objective, made, seed=3))

@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("torch")
 
 from nlpkit.errors import BundleError, DataError, NlpkitError, SettingError
-from nlpkit.training.run_folder import finish_run, open_run, read_request, run_folder
+from nlpkit.training.run_folder import finish_run, open_run, read_request, run_folder_of
 
 pytestmark = pytest.mark.train
 REQUEST = {
@@ -38,7 +38,7 @@ def model(tmp_path):
 def test_a_run_that_broke_off_stays_and_is_resumed(model):
     enter(model)
     assert read_request(model).items() >= REQUEST.items()
-    assert run_folder(model) == model.parent / "m.training"
+    assert run_folder_of(model) == model.parent / "m.training"
     assert STATE in enter(model, resume=True)
 
 
@@ -59,7 +59,7 @@ def test_an_unfinished_run_is_in_the_way_unless_forced_away(model):
 
 def test_an_unfinished_run_of_an_older_version_is_refused_and_may_be_forced_away(model):
     enter(model)
-    request = run_folder(model) / "run.json"
+    request = run_folder_of(model) / "run.json"
     request.write_text(json.dumps({name: value for name, value in REQUEST.items() if name != "task"}))
     before = {path.name: path.read_bytes() for path in request.parent.iterdir()}
     for resume in (True, False):
@@ -135,7 +135,7 @@ def test_what_differs_is_named(model):
 @pytest.mark.parametrize("data", [b"", b"{", b"\xff", b"[]", b"null", b"{}"])
 def test_a_damaged_request_is_one_sentence(model, data):
     enter(model)
-    (run_folder(model) / "run.json").write_bytes(data)
+    (run_folder_of(model) / "run.json").write_bytes(data)
     with pytest.raises((BundleError, SettingError)) as caught:
         enter(model, resume=True)
     assert "\n" not in str(caught.value)
@@ -179,4 +179,4 @@ def test_a_model_whose_name_is_no_utf8(tmp_path):
 
 def test_the_root_of_a_disk_is_no_folder_of_a_model():
     with pytest.raises(BundleError, match="is no folder of its own: name one inside it"):
-        run_folder(Path(Path.cwd().anchor))
+        run_folder_of(Path(Path.cwd().anchor))

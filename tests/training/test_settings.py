@@ -10,7 +10,7 @@ from nlpkit.plugins.registry import registry
 from nlpkit.tasks.base import resolve
 from nlpkit.tasks.sentiment.settings import ClassifierSettings, ClassifierTraining, SentimentSettings
 from nlpkit.tasks.sentiment.task import SENTIMENT
-from nlpkit.training.settings import Shape, read_recipe, recipes
+from nlpkit.training.settings import Shape, list_recipes, read_recipe
 
 
 def member(**changes):
@@ -31,7 +31,7 @@ ONE = {"members": [member()]}
 TWO = {"members": [member(), member(name="two")]}
 SHAPE = Shape(SentimentSettings, {"network": ClassifierSettings})  # without torch
 settings, assign, choose = SHAPE.settings, SHAPE.assign, SHAPE.choose
-RECIPES = [(task, name) for task in ("sentiment", "cloze", "generate") for name in recipes(task_of(task))]
+RECIPES = [(task, name) for task in ("sentiment", "cloze", "generate") for name in list_recipes(task_of(task))]
 
 
 def installed(recipe):
@@ -60,7 +60,7 @@ def test_a_recipe_is_spelt_out_by_what_its_settings_say():
 
 
 def test_the_promised_recipes_are_there():
-    assert {"lstm", "network", "ngrams", "reviews", "stacked", "tutorial"} <= set(recipes(SENTIMENT))
+    assert {"lstm", "network", "ngrams", "reviews", "stacked", "tutorial"} <= set(list_recipes(SENTIMENT))
 
 
 def test_a_recipe_may_be_a_file(tmp_path):

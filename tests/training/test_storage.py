@@ -18,11 +18,11 @@ from nlpkit.training.storage import (
     BLOCK,
     StoredCorpus,
     StoredTokens,
-    completed,
     map_rows,
     store_corpus,
     store_ids,
     store_tokens,
+    write_folder,
 )
 
 pytestmark = pytest.mark.train
@@ -184,7 +184,7 @@ def test_texts_that_follow_each_other_all_stay_in_order(tmp_path):
     assert lines_of(corpus, "test") == [e.text for e in novel[160:] + other[80:]]
     assert (corpus.counts.rows, corpus.counts.ordered) == (300, 300)
     assert (corpus.counts.duplicates, corpus.counts.empty) == (0, 0)
-    assert all(corpus.ordered(place).all() for place in PLACES)
+    assert all(corpus.continuity_of(place).all() for place in PLACES)
 
 
 def test_beside_them_copies_go_as_ever(tmp_path):
@@ -196,7 +196,7 @@ def test_beside_them_copies_go_as_ever(tmp_path):
     corpus = StoredCorpus(tmp_path / "corpus")
     parts = split(deduplicate(loose).examples, **shares)
     for place, own in (("train", 20), ("validation", 12), ("test", 8)):
-        read, ordered = lines_of(corpus, place), corpus.ordered(place)
+        read, ordered = lines_of(corpus, place), corpus.continuity_of(place)
         assert ordered.sum() == own
         assert [t for t, there in zip(read, ordered, strict=True) if not there] == [
             e.text for e in getattr(parts, place)
@@ -212,7 +212,7 @@ def test_a_corpus_that_was_stored_before_there_was_an_order_has_none(tmp_path):
     (folder / "corpus.json").write_text(json.dumps(facts), "utf-8")
     corpus = StoredCorpus(folder)
     assert corpus.counts.ordered == 0
-    assert not corpus.ordered("train").any()
+    assert not corpus.continuity_of("train").any()
 
 
 def test_texts_without_labels_are_stored_as_those_of_one(tmp_path):
@@ -318,7 +318,7 @@ def test_rows_are_what_the_vocabulary_encodes(tmp_path_factory, blocks, vocabula
 
 
 def test_a_folder_is_there_when_it_is_complete(tmp_path):
-    with completed(tmp_path / "deep" / "done") as new:
+    with write_folder(tmp_path / "deep" / "done") as new:
         (new / "file").write_bytes(b"1")
         assert not (tmp_path / "deep" / "done").exists()
     assert [p.name for p in (tmp_path / "deep").iterdir()] == ["done"]
@@ -328,7 +328,7 @@ def test_a_folder_is_there_when_it_is_complete(tmp_path):
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt, GeneratorExit])
 def test_a_folder_that_failed_leaves_nothing(tmp_path, error):
     def fail():
-        with completed(tmp_path / "done") as new:
+        with write_folder(tmp_path / "done") as new:
             (new / "file").write_bytes(b"1")
             raise error
 
@@ -338,9 +338,9 @@ def test_a_folder_that_failed_leaves_nothing(tmp_path, error):
 
 
 def test_what_a_kill_left_does_not_come_back(tmp_path):
-    killed = completed(tmp_path / "done")
+    killed = write_folder(tmp_path / "done")
     (killed.__enter__() / "old").write_bytes(b"1")  # and never left
-    with completed(tmp_path / "done") as new:
+    with write_folder(tmp_path / "done") as new:
         (new / "file").write_bytes(b"2")
     assert [p.name for p in (tmp_path / "done").iterdir()] == ["file"]
 

@@ -30,14 +30,14 @@ from nlpkit.training.events import Event, MemberStarted, Working
 from nlpkit.training.export import export_graph
 from nlpkit.training.loop import Diverged
 from nlpkit.training.member import (
-    CHECKED,
+    CHECK_ROWS,
     Comparison,
     Layer,
     Minimise,
     NetworkMember,
     StoredMember,
     count_parameters,
-    records,
+    record_parts,
 )
 from nlpkit.training.settings import MemberSettings, check_judges
 from nlpkit.training.storage import map_array, store_ids
@@ -94,7 +94,7 @@ class ClozeMember(NetworkMember):
                 for count in store_ids(tokens.blocks(), coded, 0, folder / name):
                     yield Working(f"{self.name}: {place} ids", count, len(tokens))
         entry = {"name": self.name, "kind": "network", "max_length": settings.max_length}
-        entry |= {**records(embedding, encoder, output), "head": _json(settings.head)}
+        entry |= {**record_parts(embedding, encoder, output), "head": _json(settings.head)}
         if (collisions := getattr(network.output, "collisions", None)) is not None:
             entry["collisions"] = collisions
         self.keep(folder, network, vocabulary, entry)
@@ -115,9 +115,9 @@ class ClozeMember(NetworkMember):
             self.network, pieces["train"], pieces["validation"], self.settings.training, self._kept
         )
 
-    def started(self) -> MemberStarted:
+    def describe(self) -> MemberStarted:
         """Say of what it is composed, and from which sides it reads."""
-        started = super().started()
+        started = super().describe()
         shared = f"; {self.entry['collisions']:,} answers share a code" if "collisions" in self.entry else ""
         ways = "masked" if self.network.masked else "both ways"
         composition = f"{started.composition} ({ways}{shared})"
@@ -182,7 +182,7 @@ class ClozeMember(NetworkMember):
     def _some_blanks(self) -> list[Blank]:
         """The middle word of some validation rows as a blank."""
         rows = (row for block in self.data.tokens["validation"].blocks() for row in block.lists() if row)
-        some = [row for row, _ in zip(rows, range(CHECKED), strict=False)]
+        some = [row for row, _ in zip(rows, range(CHECK_ROWS), strict=False)]
         return [Blank(row[: len(row) // 2], row[len(row) // 2 + 1 :]) for row in some] or [Blank([], [])]
 
 

@@ -92,15 +92,15 @@ def open_member(bundle: Bundle, entry: dict[str, Any], vocabulary: Vocabulary, a
     :raises MissingExtra: if it needs torch, which is not installed.
     :raises BundleError: if its files are damaged.
     """
-    with bundle.reading(CONFIG):
+    with bundle.report_damage(CONFIG):
         name, kind = entry["name"], entry["kind"]
         if kind != "network":
             raise ValueError(f"the member {name} is of the unknown kind {kind!r}")
-    with bundle.reading(f"{name}/{ARRAYS}"):
+    with bundle.report_damage(f"{name}/{ARRAYS}"):
         arrays = load_arrays(bundle.read(f"{name}/{ARRAYS}"))
         output = registry().need("output", *origin_of(entry["output"])).create(entry["output"]["config"])
         decoder: Decoder = output.decoder(arrays)
-    with bundle.reading(CONFIG):
+    with bundle.report_damage(CONFIG):
         return FillingNetwork(vocabulary, _network(bundle, entry, vocabulary, answers), decoder, entry["max_length"])
 
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nlpkit.components.decoders import lowest
+from nlpkit.components.decoders import find_lowest
 from nlpkit.errors import DataWarning
-from nlpkit.model.base import SavedModel, texts_only
+from nlpkit.model.base import SavedModel, is_text_list
 from nlpkit.model.bundle import ANSWERS, CONFIG, TOKENIZER, VOCABULARY, Bundle
 from nlpkit.model.members import Floats, open_tokenizer, tokenize
 from nlpkit.model.mixing import log_sum, softmax
@@ -45,7 +45,7 @@ class ClozeModel(SavedModel):
 
     def __init__(self, bundle: Bundle) -> None:
         super().__init__(bundle)
-        with bundle.reading(CONFIG):
+        with bundle.report_damage(CONFIG):
             (self.stage,) = self.stages
             self._names = [entry["name"] for entry in self._entries]
             if len(self.stage.weights) != len(self._names):
@@ -148,7 +148,7 @@ class ClozeModel(SavedModel):
         found, values = np.empty((len(blanks), columns), dtype=np.intp), np.empty((len(blanks), columns))
         for rows, logits in self.blocks(blanks):
             allowed = logits if among is None else logits[:, among]
-            order = np.array([lowest(-row, columns) for row in allowed])
+            order = np.array([find_lowest(-row, columns) for row in allowed])
             found[rows] = order if among is None else among[order]
             values[rows] = np.take_along_axis(allowed, order, 1) - log_sum(logits)
         return found, values
@@ -164,7 +164,7 @@ class ClozeModel(SavedModel):
     def member(self, position: int) -> FillingMember:
         """Return a member, opened when first asked."""
         entry, vocabulary = self._entries[position], self._vocabularies[position]
-        return self._part(position, lambda: open_member(self.bundle, entry, vocabulary, self.words))
+        return self._open_part(position, lambda: open_member(self.bundle, entry, vocabulary, self.words))
 
     def warm(self) -> None:
         """Open every part and answer once, so that no later answer has to wait for a part to be opened."""
@@ -186,14 +186,14 @@ class ClozeModel(SavedModel):
     @cached_property
     def tokenizer(self) -> Tokenizer:
         """The one by which all members read."""
-        with self.bundle.reading(CONFIG):
+        with self.bundle.report_damage(CONFIG):
             return open_tokenizer(self.bundle, self.bundle.config["tokenizer"], TOKENIZER, self.normaliser)
 
     @cached_property
     def _answers(self) -> tuple[list[str], Ints]:
-        with self.bundle.reading(ANSWERS):
-            found = self.bundle.json(ANSWERS)
-            if not texts_only(words := found["words"]) or not all(type(count) is int for count in found["counts"]):
+        with self.bundle.report_damage(ANSWERS):
+            found = self.bundle.read_json(ANSWERS)
+            if not is_text_list(words := found["words"]) or not all(type(count) is int for count in found["counts"]):
                 raise ValueError("words are texts, and counts are whole numbers")
             counts = np.array(found["counts"], dtype=np.int64)
             if not words or len(set(words)) != len(words) or counts.shape != (len(words),) or counts.min() < 0:
@@ -205,11 +205,11 @@ class ClozeModel(SavedModel):
         return [self._vocabulary(name) for name in self._names]
 
     def _vocabulary(self, member: str) -> Vocabulary:
-        with self.bundle.reading(f"{member}/{VOCABULARY}"):
+        with self.bundle.report_damage(f"{member}/{VOCABULARY}"):
             return load_vocabulary(self.bundle.read(f"{member}/{VOCABULARY}"))
 
     def _logits(self, position: int, blanks: Sequence[Blank]) -> Floats:
-        with self.bundle.reading(self._names[position]):
+        with self.bundle.report_damage(self._names[position]):
             found = self.member(position).logits(blanks)
             if found.shape != (len(blanks), len(self.words)):
                 raise ValueError(f"{found.shape[1:]} logits for {len(self.words)} words")

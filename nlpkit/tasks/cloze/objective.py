@@ -15,7 +15,7 @@ from nlpkit.tasks.cloze.blanks import BEGIN, BLANK, END
 from nlpkit.tasks.cloze.network import ClozeNetwork
 from nlpkit.tasks.cloze.settings import ClozeTraining
 from nlpkit.text.vocabulary import PAD, UNKNOWN
-from nlpkit.training.batching import Chosen, focused
+from nlpkit.training.batching import RowNumbers, draw_with_focus
 from nlpkit.training.loop import Validation
 
 FIRST = UNKNOWN + 1  # id of the most frequent answer
@@ -71,7 +71,7 @@ class Pieces:
         """Words in each piece ``(pieces,)``."""
         return self.spans[:, 1] - self.spans[:, 0]
 
-    def batch(self, chosen: Chosen) -> tuple[Tensor, Tensor, Tensor]:
+    def batch(self, chosen: RowNumbers) -> tuple[Tensor, Tensor, Tensor]:
         """Ids, mask and answers ``(batch, time)`` of some pieces.
 
         A piece stands between the words beside it or, where its row ends, between the marks of that; there, and at
@@ -109,15 +109,15 @@ class WordPrediction:
         self._kept = torch.from_numpy(np.append(kept, 0.0)).float()  # the last is that of `NONE`
         self._exact = False
 
-    def batches(self, epoch: int, draw: np.random.Generator) -> Sequence[Chosen]:
+    def batches(self, epoch: int, draw: np.random.Generator) -> Sequence[RowNumbers]:
         """Pieces of similar length together, the first corpus as often as it is due in this epoch."""
         settings = self._settings
         self._exact = epoch > settings.epochs - settings.exact_epochs
         first = self._train.corpora[self._train.spans[:, 2]] == 0
-        chosen = focused(first, settings.focus, (epoch - 1) / max(1, settings.epochs - 1), draw)
+        chosen = draw_with_focus(first, settings.focus, (epoch - 1) / max(1, settings.epochs - 1), draw)
         return token_batches(self._train.lengths, chosen, settings.batch_tokens, draw)
 
-    def loss(self, pieces: Chosen) -> tuple[Tensor, None]:
+    def loss(self, pieces: RowNumbers) -> tuple[Tensor, None]:
         """Mean loss of the words that are asked for, in nats."""
         ids, mask, answers = self._train.batch(pieces)
         asked = torch.rand(answers.shape) < self._kept[answers]
@@ -190,18 +190,18 @@ def one_a_row(asked: Tensor) -> Tensor:
     return asked & (asked.cumsum(1) == 1)
 
 
-def token_batches(lengths: Ints, chosen: Ints, size: int, draw: np.random.Generator) -> list[Chosen]:
+def token_batches(lengths: Ints, chosen: Ints, size: int, draw: np.random.Generator) -> list[RowNumbers]:
     """Chosen pieces of similar length together, at most ``size`` words and padding a batch, in random order."""
     order = draw.permutation(chosen)
     pools = np.searchsorted(np.cumsum(lengths[order]), np.arange(POOL, lengths[order].sum(), POOL))
-    found: list[Chosen] = []
+    found: list[RowNumbers] = []
     for pool in np.split(order, pools):
         pool = pool[np.argsort(lengths[pool], kind="stable")]
         found += _filled(pool, lengths[pool] + 2, size)
     return [found[at] for at in draw.permutation(len(found))]
 
 
-def _filled(pool: Ints, widths: Ints, size: int) -> Iterator[Chosen]:
+def _filled(pool: Ints, widths: Ints, size: int) -> Iterator[RowNumbers]:
     """A pool, sorted by width, in batches that are as large as fits."""
     begin = 0
     while begin < len(pool):

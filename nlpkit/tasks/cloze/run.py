@@ -23,8 +23,8 @@ from nlpkit.training.calibration import tune_stage
 from nlpkit.training.components import make
 from nlpkit.training.events import Event, Working
 from nlpkit.training.member import Member, StoredMember
-from nlpkit.training.run import Open, Run, corpus_rows
-from nlpkit.training.settings import RunSettings, check_focused
+from nlpkit.training.run import Open, Run, group_rows
+from nlpkit.training.settings import RunSettings, check_focus
 from nlpkit.training.storage import StoredCorpus
 
 MIXED, ENOUGH = 1_000, 100  # validation items to tune the mixture on: at most, and at least
@@ -53,7 +53,7 @@ class ClozeRun(Run):
     def prepare(self, run: Path, corpus: StoredCorpus) -> Generator[Event, None, Words]:
         """Tokenise the texts, and choose the answers."""
         for member in self.settings.members:
-            check_focused(member.training.focus, len(corpus.corpora))
+            check_focus(member.training.focus, len(corpus.corpora))
         folder, normaliser = run / "words", self.settings.normaliser
         tokenizer = make("tokenizer", self.settings.tokenizer, normaliser=normaliser)
         if not folder.exists():
@@ -90,7 +90,7 @@ class ClozeRun(Run):
 
     def measure(self, model: ClozeModel, corpus: StoredCorpus) -> Generator[Event, None, dict[str, Metrics]]:
         """Figures on items of the test rows, of all and of each corpus."""
-        groups, measured = corpus_rows(corpus, "test"), dict[str, Metrics]()
+        groups, measured = group_rows(corpus, "test"), dict[str, Metrics]()
         for done, (name, numbers) in enumerate(groups.items()):
             yield Working("testing", done, len(groups))
             if items := _items_of(model, corpus, "test", numbers, TESTED):

@@ -54,8 +54,8 @@ class MeasureOptions:
 
 def describe(bundle: Bundle) -> Mapping[str, Any]:
     """How many words it can say."""
-    with bundle.reading("answers.json"):
-        return {"words": len(bundle.json("answers.json")["words"])}
+    with bundle.report_damage("answers.json"):
+        return {"words": len(bundle.read_json("answers.json")["words"])}
 
 
 CLOZE = Task(

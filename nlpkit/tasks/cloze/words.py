@@ -19,7 +19,7 @@ from nlpkit.tasks.cloze.settings import AnswerSettings
 from nlpkit.text.normalisation import Normaliser
 from nlpkit.training.components import Part
 from nlpkit.training.events import Working
-from nlpkit.training.storage import StoredCorpus, StoredTokens, completed, store_tokens
+from nlpkit.training.storage import StoredCorpus, StoredTokens, store_tokens, write_folder
 
 CHINESE = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]+")
 FEW = 2  # answers; one is no question
@@ -47,7 +47,7 @@ def store_words(
     folder: Path, corpus: StoredCorpus, tokenizer: Tokenizer, normaliser: Normaliser, settings: AnswerSettings
 ) -> Iterator[Working]:
     """Tokenise a corpus, and choose the answers; leave a folder for `read_words`."""
-    with completed(folder) as new:
+    with write_folder(folder) as new:
         for place in PLACES:
             (new / place).mkdir()
             total = len(corpus.rows(place))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 from torch import nn
 
-from nlpkit.components.ppmi import evenly_drawn
+from nlpkit.components.ppmi import draw_evenly
 from nlpkit.errors import SettingError
 from nlpkit.model.bundle import ARRAYS, Bundle
 from nlpkit.model.mixing import softmax
@@ -32,7 +32,7 @@ from nlpkit.training.components import check_causal, check_shapes, fit_embedding
 from nlpkit.training.events import Event, Note, Working
 from nlpkit.training.export import export_graph
 from nlpkit.training.loop import Diverged, Epoch
-from nlpkit.training.member import Comparison, Layer, Member, Minimise, NetworkMember, StoredMember, records
+from nlpkit.training.member import Comparison, Layer, Member, Minimise, NetworkMember, StoredMember, record_parts
 from nlpkit.training.settings import MemberSettings
 from nlpkit.training.storage import StoredCorpus, StoredTokens, map_array, store_ids
 
@@ -107,7 +107,7 @@ class LanguageModelMember(NetworkMember):
             for count in store_ids(stored.blocks(), vocabulary, 0, folder / place):
                 yield Working(f"{self.name}: {place} ids", count, len(stored))
         entry = {"name": self.name, "kind": "network", "dropout": settings.dropout}
-        self.keep(folder, network, vocabulary, entry | records(embedding, encoder, output))
+        self.keep(folder, network, vocabulary, entry | record_parts(embedding, encoder, output))
 
     def restore(self, stored: Bundle) -> nn.Module:
         """A language model."""
@@ -185,7 +185,7 @@ class LanguageModelMember(NetworkMember):
     def _read(self, folder: Path, place: str) -> Documents:
         ids, starts = map_array(folder / f"{place}.ids", np.int32), map_array(folder / f"{place}.starts", np.int64)
         corpus = self.data.corpus
-        return Documents(ids, np.asarray(starts), corpus.corpus_of(place), corpus.ordered(place))
+        return Documents(ids, np.asarray(starts), corpus.corpus_of(place), corpus.continuity_of(place))
 
     def _sample(self, draw: np.random.Generator) -> str:
         """A text as the network would write it from nothing."""
@@ -212,7 +212,7 @@ class NgramsMember(Member):
     def export(self) -> StoredMember:
         """Count the n-grams of the training rows."""
         settings, vocabulary = self.settings, self.data.known
-        ids: list[NDArray[Any]] = [*evenly_drawn(self.data.tokens["train"], vocabulary, settings.most)]
+        ids: list[NDArray[Any]] = [*draw_evenly(self.data.tokens["train"], vocabulary, settings.most)]
         arrays = ngram_arrays(np.concatenate([*ids, np.zeros(0, dtype=np.int32)]), len(vocabulary), settings)
         config = {name: value for name, value in asdict(settings).items() if name != "name"}
         entry = {"name": self.name, "kind": "ngrams", "runtime": "ngrams", "config": config}

@@ -124,17 +124,17 @@ def open_member(bundle: Bundle, entry: dict[str, Any], vocabulary: TableVocabula
     :raises MissingExtra: if it needs torch, which is not installed.
     :raises BundleError: if its files are damaged.
     """
-    with bundle.reading(CONFIG):
+    with bundle.report_damage(CONFIG):
         name, kind = str(entry["name"]), entry["kind"]
         if kind not in ("network", "ngrams"):
             raise ValueError(f"the member {name} is of the unknown kind {kind!r}")
-    with bundle.reading(f"{name}/{ARRAYS}"):
+    with bundle.report_damage(f"{name}/{ARRAYS}"):
         arrays = load_arrays(bundle.read(f"{name}/{ARRAYS}"))
         if kind == "ngrams":
             return NgramMember(arrays, vocabulary)
         output = registry().need("output", *origin_of(entry["output"])).create(entry["output"]["config"])
         decoder: Decoder = output.decoder(arrays)
-    with bundle.reading(CONFIG):
+    with bundle.report_damage(CONFIG):
         return WritingNetwork(vocabulary, _steps(bundle, entry, vocabulary), decoder)
 
 

@@ -68,7 +68,7 @@ class GenerationModel(SavedModel):
 
     def __init__(self, bundle: Bundle) -> None:
         super().__init__(bundle)
-        with bundle.reading(CONFIG):
+        with bundle.report_damage(CONFIG):
             (stage,) = self.stages
             self._weights = stage.weights
             if len(self._weights) != len(self._entries) or min(self._weights) < 0 or not sum(self._weights) > 0:
@@ -207,7 +207,7 @@ class GenerationModel(SavedModel):
     @cached_property
     def vocabulary(self) -> TableVocabulary:
         """Of all members."""
-        with self.bundle.reading(VOCABULARY):
+        with self.bundle.report_damage(VOCABULARY):
             found = load_vocabulary(self.bundle.read(VOCABULARY))
             if not isinstance(found, TableVocabulary):
                 raise ValueError("a model that generates wants a vocabulary that is a table")
@@ -220,7 +220,7 @@ class GenerationModel(SavedModel):
     @property
     def members(self) -> list[WritingMember]:
         """A network, and n-grams if there are some."""
-        return self._part(0, lambda: [open_member(self.bundle, entry, self.vocabulary) for entry in self._entries])
+        return self._open_part(0, lambda: [open_member(self.bundle, entry, self.vocabulary) for entry in self._entries])
 
     @cached_property
     def end(self) -> int:
@@ -228,7 +228,7 @@ class GenerationModel(SavedModel):
         return int(self.vocabulary.encode(characters([""])).grid[0, 0])
 
     def _reading(self, position: int) -> AbstractContextManager[None]:
-        return self.bundle.reading(str(self._entries[position]["name"]))
+        return self.bundle.report_damage(str(self._entries[position]["name"]))
 
     def _read(self, ids: Ints, states: Sequence[State]) -> tuple[Logits, list[State]]:
         """Map ids ``(batch, time)`` to the mixed logits ``(batch, tokens)`` of what follows the last, and the states.

@@ -72,7 +72,7 @@ def restore(stored: Bundle, entry: Mapping[str, Any], vocabulary: Vocabulary) ->
     :raises BundleError: if the weights are missing or do not fit.
     """
     path = f"{entry['name']}/{bundle.WEIGHTS}"
-    with stored.reading(path):
+    with stored.report_damage(path):
         embedding = remake("embedding", entry)
         embedding.build(vocabulary)
         encoder = remake("encoder", entry, input_dim=embedding.dim)

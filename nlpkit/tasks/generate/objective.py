@@ -17,8 +17,8 @@ from nlpkit.model.stateful import State
 from nlpkit.tasks.generate.network import LanguageModel
 from nlpkit.tasks.generate.settings import StreamTraining
 from nlpkit.text.vocabulary import UNKNOWN
-from nlpkit.training.batching import Chosen, focused
-from nlpkit.training.carrying import Carrying
+from nlpkit.training.batching import RowNumbers, draw_with_focus
+from nlpkit.training.carrier import StateCarrier
 from nlpkit.training.loop import Validation
 from nlpkit.training.settings import check_judges
 
@@ -43,7 +43,7 @@ class Documents:
     ordered: NDArray[np.bool_] | None = None
 
 
-class Streams(Sequence[Chosen]):
+class Streams(Sequence[RowNumbers]):
     """Documents in some order, dealt out to streams of one length and cut into spans.
 
     An item holds where each stream's span begins ``(streams,)``, counted from the first document's first token.
@@ -65,7 +65,7 @@ class Streams(Sequence[Chosen]):
             raise IndexError(step)
         return np.asarray(self._begins + step * self.span)
 
-    def read(self, begins: Chosen) -> tuple[Tensor, Tensor]:
+    def read(self, begins: RowNumbers) -> tuple[Tensor, Tensor]:
         """Ids of a span and, for each, the one that comes next: ``(streams, time)`` both."""
         time = min(self.span, self.length - 1 - int(begins[0] % self.length))
         at = begins[:, None] + np.arange(time + 1)
@@ -73,7 +73,7 @@ class Streams(Sequence[Chosen]):
         ids = torch.from_numpy(self._documents.ids[at + self._shifts[document]].astype(np.int64))
         return ids[:, :-1], ids[:, 1:]
 
-    def first(self, begins: Chosen) -> bool:
+    def first(self, begins: RowNumbers) -> bool:
         """Whether a span is the first of its streams."""
         return int(begins[0]) % self.length == 0
 
@@ -109,8 +109,8 @@ class TokenPrediction:
         settings: StreamTraining,
         rare: NDArray[np.bool_],
     ) -> None:
-        self._carrying = Carrying(network, settings.streams)
-        self.module: nn.Module = self._carrying
+        self._carrier = StateCarrier(network, settings.streams)
+        self.module: nn.Module = self._carrier
         self._network = network
         self._train, self._validation, self._settings = train, validation, settings
         self._rare = torch.from_numpy(rare)
@@ -119,11 +119,11 @@ class TokenPrediction:
         judged = np.diff(validation.starts)[self._judges].sum()
         check_judges(bool(judged >= 2), settings.focus, "is there to judge by")
 
-    def batches(self, epoch: int, draw: np.random.Generator) -> Sequence[Chosen]:
+    def batches(self, epoch: int, draw: np.random.Generator) -> Sequence[RowNumbers]:
         """The spans of an epoch's streams, the first corpus as often as it is due in this epoch."""
         settings = self._settings
         done = (epoch - 1) / max(1, settings.epochs - 1)
-        order = focused(self._train.corpora == 0, settings.focus, done, draw)
+        order = draw_with_focus(self._train.corpora == 0, settings.focus, done, draw)
         if settings.shuffle:
             order = together(draw.permutation(order), self._train)
         self._streams = Streams(self._train, order, settings.streams, settings.span)
@@ -134,19 +134,19 @@ class TokenPrediction:
             )
         return self._streams
 
-    def loss(self, begins: Chosen) -> tuple[Tensor, None]:
+    def loss(self, begins: RowNumbers) -> tuple[Tensor, None]:
         """Mean loss of the tokens of a span, in nats."""
         if self._streams.first(begins):
-            self._carrying.carry(None)
+            self._carrier.carry(None)
         ids, targets = self._streams.read(begins)
         unknown = self._rare[targets] & (torch.rand(targets.shape) < 0.5)
         targets = torch.where(unknown, UNKNOWN, targets)
         half = self._settings.precision == "bfloat16"
-        state = [tensor.bfloat16() if half else tensor.clone() for tensor in self._carrying.state]
+        state = [tensor.bfloat16() if half else tensor.clone() for tensor in self._carrier.state]
         with torch.autocast("cpu", torch.bfloat16, enabled=half):
             features, after = self._network.features(ids, state)
             loss = self._network.output.loss(features.flatten(0, 1), targets.flatten() - UNKNOWN, exact=True)
-        self._carrying.carry(after)
+        self._carrier.carry(after)
         return loss, None
 
     def validate(self) -> Validation:

@@ -22,9 +22,9 @@ from nlpkit.text.corpus import Example
 from nlpkit.text.vocabulary import TableVocabulary, dump_vocabulary
 from nlpkit.training.events import Event, Note, Working
 from nlpkit.training.member import Member, StoredMember
-from nlpkit.training.run import Open, Run, corpus_rows
-from nlpkit.training.settings import RunSettings, check_focused
-from nlpkit.training.storage import StoredCorpus, StoredTokens, completed, store_tokens
+from nlpkit.training.run import Open, Run, group_rows
+from nlpkit.training.settings import RunSettings, check_focus
+from nlpkit.training.storage import StoredCorpus, StoredTokens, store_tokens, write_folder
 
 PLACES = ("train", "validation")
 Ints = NDArray[np.int64]
@@ -52,10 +52,10 @@ class GenerationRun(Run):
 
     def prepare(self, run: Path, corpus: StoredCorpus) -> Generator[Event, None, Characters]:
         """Store the characters of the rows of training and validation."""
-        check_focused(self._focus, len(corpus.corpora))
+        check_focus(self._focus, len(corpus.corpora))
         folder, normaliser = run / "characters", self.settings.normaliser
         if not folder.exists():
-            with completed(folder) as new:
+            with write_folder(folder) as new:
                 for place in PLACES:
                     (new / place).mkdir()
                     blocks = (characters(normaliser.batch(texts)) for texts in corpus.texts(place))
@@ -73,7 +73,7 @@ class GenerationRun(Run):
         corpus, tokens = data.corpus, data.tokens["validation"]
         judges = np.flatnonzero((corpus.corpus_of("validation") == 0) | (not self._focus))
         lengths = np.array([len(ids) for ids in _ids(tokens, data.known)])
-        taken = set(some_rows(judges, lengths, corpus.ordered("validation"), MIXED).tolist())
+        taken = set(some_rows(judges, lengths, corpus.continuity_of("validation"), MIXED).tolist())
         ids = np.concatenate([ids for row, ids in enumerate(_ids(tokens, data.known)) if row in taken]).astype(np.int64)
         streams = max(1, min(MIXED_STREAMS, len(ids) // MIXED_STREAMS))
         chances = model.chances(ids[: len(ids) // streams * streams].reshape(streams, -1))
@@ -85,11 +85,11 @@ class GenerationRun(Run):
 
     def measure(self, model: GenerationModel, corpus: StoredCorpus) -> Generator[Event, None, dict[str, Metrics]]:
         """Figures on the test rows, of all and of each corpus; of many, on some that lie evenly between them."""
-        groups, measured = corpus_rows(corpus, "test"), dict[str, Metrics]()
+        groups, measured = group_rows(corpus, "test"), dict[str, Metrics]()
         lengths = np.array([len(text) for block in corpus.texts("test") for text in block])
         for done, (name, numbers) in enumerate(groups.items()):
             yield Working("testing", done, len(groups))
-            chosen = some_rows(numbers, lengths, corpus.ordered("test"), TESTED)
+            chosen = some_rows(numbers, lengths, corpus.continuity_of("test"), TESTED)
             measured[name] = measure_texts(model, (row.text for row in corpus.examples("test", chosen)))
         return measured
 

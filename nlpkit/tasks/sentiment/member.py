@@ -19,7 +19,7 @@ from nlpkit.training.batching import Rows
 from nlpkit.training.calibration import tune_stage
 from nlpkit.training.events import Event
 from nlpkit.training.loop import Objective
-from nlpkit.training.member import CHECKED, Minimise
+from nlpkit.training.member import CHECK_ROWS, Minimise
 from nlpkit.training.settings import MemberSettings
 from nlpkit.training.text_network import TextNetwork
 
@@ -48,7 +48,7 @@ class Classifier(TextNetwork):
         """The loss of logits against one label a row."""
         return Classification(module, rows["train"], rows["validation"], self.settings.training, self.outputs)
 
-    def before(self, minimise: Minimise) -> Generator[Event, None, None]:
+    def pretrain(self, minimise: Minimise) -> Generator[Event, None, None]:
         """Train as a language model, if that is asked for."""
         training = self.settings.training
         if training.pretrain:
@@ -60,7 +60,7 @@ class Classifier(TextNetwork):
         """Greatest difference of a probability, both calibrated as the expected logits want it."""
         targets = self.rows["validation"].targets[: len(expected)]
         calibrated = tune_stage([expected], targets, None)
-        pair = (calibrated.probabilities([logits[:CHECKED]]) for logits in (expected, outputs))
+        pair = (calibrated.probabilities([logits[:CHECK_ROWS]]) for logits in (expected, outputs))
         return float(np.abs(np.subtract(*pair)).max())
 
     @classmethod

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nlpkit.errors import SettingError
-from nlpkit.model.base import SavedModel, texts_only
+from nlpkit.model.base import SavedModel, is_text_list
 from nlpkit.model.bundle import CONFIG, EVIDENCE, Bundle
 from nlpkit.model.members import Floats, Member, open_member
 from nlpkit.text.evidence import Evidence
@@ -49,7 +49,7 @@ class SentimentModel(SavedModel):
     def __init__(self, bundle: Bundle) -> None:
         super().__init__(bundle)
         bundle.require("labels")
-        with bundle.reading(CONFIG):
+        with bundle.report_damage(CONFIG):
             self.labels: list[str] = _labels(bundle.config["labels"])
             _check_aliases(bundle.config.get("aliases", {}))
             asked = [len(stage.weights) for stage in self.stages]
@@ -103,7 +103,7 @@ class SentimentModel(SavedModel):
     def member(self, position: int) -> Member:
         """Return a member, opened when first asked: a sure answer of the first never loads the others."""
         entry, labels = self._entries[position], len(self.labels)
-        return self._part(position, lambda: open_member(self.bundle, entry, labels, self.normaliser))
+        return self._open_part(position, lambda: open_member(self.bundle, entry, labels, self.normaliser))
 
     def warm(self) -> None:
         """Open every part and answer once, so that no later answer has to wait for a part to be opened."""
@@ -143,9 +143,9 @@ class SentimentModel(SavedModel):
 
     @cached_property
     def _evidence(self) -> Evidence:
-        with self.bundle.reading(EVIDENCE):
-            found = self.bundle.json(EVIDENCE)
-            if not isinstance(found["characters"], str) or not texts_only(found["words"]):
+        with self.bundle.report_damage(EVIDENCE):
+            found = self.bundle.read_json(EVIDENCE)
+            if not isinstance(found["characters"], str) or not is_text_list(found["words"]):
                 raise ValueError("evidence is a text of characters and a list of words")
             return Evidence(**found)
 
@@ -165,11 +165,11 @@ def _blocks(texts: Iterable[Any]) -> Iterator[list[Any]]:
 
 
 def _labels(found: object) -> list[str]:
-    if not isinstance(found, list) or not found or not texts_only(found) or len(set(found)) != len(found):
+    if not isinstance(found, list) or not found or not is_text_list(found) or len(set(found)) != len(found):
         raise ValueError(f"labels are a list of different texts, found: {found!r:.200}")
     return found
 
 
 def _check_aliases(found: object) -> None:
-    if not isinstance(found, dict) or not texts_only(list(found.values())):
+    if not isinstance(found, dict) or not is_text_list(list(found.values())):
         raise ValueError(f"aliases are labels by other labels, found: {found!r:.60}")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nlpkit.tasks.sentiment.settings import ClassifierTraining
-from nlpkit.training.batching import Chosen, Rows, batches, logits_of
+from nlpkit.training.batching import RowNumbers, Rows, draw_batches, logits_of
 from nlpkit.training.loop import Validation
 
 
@@ -35,11 +35,11 @@ class Classification:
         self._train, self._validation, self._settings, self._labels = train, validation, settings, labels
         self._weights = balanced(train.targets, labels) if settings.class_weights == "balanced" else None
 
-    def batches(self, epoch: int, draw: np.random.Generator) -> Sequence[Chosen]:  # noqa: ARG002
+    def batches(self, epoch: int, draw: np.random.Generator) -> Sequence[RowNumbers]:  # noqa: ARG002
         """Rows of similar length together."""
-        return batches(self._train.lengths, self._settings.batch_size, draw)
+        return draw_batches(self._train.lengths, self._settings.batch_size, draw)
 
-    def loss(self, rows: Chosen) -> tuple[Tensor, int]:
+    def loss(self, rows: RowNumbers) -> tuple[Tensor, int]:
         """Mean loss, and how many rows got their label."""
         ids, mask, labels = self._train.batch(rows)  # (batch, time), (batch, time), (batch,)
         logits = self.module(ids, mask)  # (batch, labels)

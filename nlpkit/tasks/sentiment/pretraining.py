@@ -19,7 +19,7 @@ from nlpkit.errors import SettingError
 from nlpkit.model.network import Network
 from nlpkit.tasks.sentiment.settings import ClassifierTraining
 from nlpkit.text.vocabulary import PAD, UNKNOWN
-from nlpkit.training.batching import Chosen, Rows, batches
+from nlpkit.training.batching import RowNumbers, Rows, draw_batches
 
 NEGATIVES = 400  # tokens that share a batch's softmax with the right ones
 SKEW = 0.75  # exponent on token counts by which they are drawn
@@ -53,7 +53,7 @@ class Pretraining:
                 "training.pretrain wants a recurrent encoder with layers=1 that is bidirectional, and the embedding "
                 "trainable"
             )
-        counts = rows.counts(table.num_embeddings) + 0.1
+        counts = rows.count_ids(table.num_embeddings) + 0.1
         counts[[PAD, UNKNOWN]] = 0
         chances = counts**SKEW / (counts**SKEW).sum()
         self._cumulative = torch.from_numpy(np.cumsum(chances))
@@ -62,11 +62,11 @@ class Pretraining:
         self._head = _TokenHead(encoder.output_dim // 2, table, counts, chances)
         self.module: nn.Module = nn.ModuleDict({"embedding": embedding, "encoder": encoder, "head": self._head})
 
-    def batches(self, epoch: int, draw: np.random.Generator) -> Sequence[Chosen]:  # noqa: ARG002
+    def batches(self, epoch: int, draw: np.random.Generator) -> Sequence[RowNumbers]:  # noqa: ARG002
         """Rows of similar length together."""
-        return batches(self._rows.lengths, self._batch_size, draw)
+        return draw_batches(self._rows.lengths, self._batch_size, draw)
 
-    def loss(self, rows: Chosen) -> tuple[Tensor, None]:
+    def loss(self, rows: RowNumbers) -> tuple[Tensor, None]:
         """Mean over both directions of the sampled cross entropy, in nats a token."""
         ids, mask, _ = self._rows.batch(rows)  # (batch, time), (batch, time)
         states, _ = self._encoder(self._embedding(ids, mask), mask)  # (batch, time, 2 * half)

@@ -31,7 +31,7 @@ from nlpkit.training.member import Member, StoredMember
 from nlpkit.training.run import Open, Run
 from nlpkit.training.settings import RunSettings
 from nlpkit.training.storage import StoredCorpus
-from nlpkit.training.text_network import COMPARED
+from nlpkit.training.text_network import COMPARE_ROWS
 
 SAMPLES = 12
 FEW = 5  # rows of a label: fewer can neither be learnt nor be measured, as one or none is a test row
@@ -112,7 +112,7 @@ class SentimentRun(Run):
 
     def mix(self, members: Sequence[StoredMember], opened: Open, data: Texts) -> list[Stage]:  # noqa: ARG002
         """Mix logits, in stages of which a sure row leaves early."""
-        targets = data.corpus.targets("validation")[:COMPARED]
+        targets = data.corpus.targets("validation")[:COMPARE_ROWS]
         return tune_stages([_validation(member) for member in members], targets, self.settings.exits)
 
     def doubts(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from nlpkit.errors import SettingError
-from nlpkit.training.batching import Chosen, Rows, batches, logits_of
+from nlpkit.training.batching import RowNumbers, Rows, draw_batches, logits_of
 from nlpkit.training.loop import Validation
 from nlpkit.training.settings import LoopSettings, RowTraining
 from numpy.typing import NDArray
@@ -33,11 +33,11 @@ class Regression:
         self.module = network
         self._train, self._validation, self._settings = train, validation, settings
 
-    def batches(self, epoch: int, draw: np.random.Generator) -> Sequence[Chosen]:  # noqa: ARG002
+    def batches(self, epoch: int, draw: np.random.Generator) -> Sequence[RowNumbers]:  # noqa: ARG002
         """Rows of similar length together."""
-        return batches(self._train.lengths, self._settings.batch_size, draw)
+        return draw_batches(self._train.lengths, self._settings.batch_size, draw)
 
-    def loss(self, rows: Chosen) -> tuple[Tensor, None]:
+    def loss(self, rows: RowNumbers) -> tuple[Tensor, None]:
         """Mean squared error."""
         inputs, mask, targets = self._train.batch(rows)
         return (self.module(inputs, mask) - targets).square().mean(), None

@@ -41,7 +41,7 @@ class Diagnosis:
     def to_json(self) -> dict[str, Any]:
         """Everything but the epochs."""
         from nlpkit import __version__
-        from nlpkit.training.run import environment
+        from nlpkit.training.run import read_environment
 
         task = self.task
         return {
@@ -54,7 +54,7 @@ class Diagnosis:
             "files": dict(self.files_read),
             "nlpkit": __version__,
             "nlpkit-zh-diagnose": version("nlpkit-zh-diagnose"),
-            "environment": environment(),
+            "environment": read_environment(),
         }
 
     def findings(self) -> list[str]:

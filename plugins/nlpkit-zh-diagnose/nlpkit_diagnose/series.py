@@ -11,8 +11,8 @@ import torch
 from nlpkit.errors import SettingError
 from nlpkit.model.stateful import State, StatefulNetwork
 from nlpkit.plugins.base import Encoder
-from nlpkit.training.batching import Chosen
-from nlpkit.training.carrying import Carrying
+from nlpkit.training.batching import RowNumbers
+from nlpkit.training.carrier import StateCarrier
 from nlpkit.training.loop import Validation
 from nlpkit.training.settings import RowTraining
 from numpy.typing import NDArray
@@ -85,25 +85,25 @@ class SeriesPrediction:
     ) -> None:
         check_monitor(train.targets, settings)
         self._beside = min(settings.batch_size, len(train.inputs))
-        self._carrying = Carrying(network, self._beside)
-        self.module: nn.Module = self._carrying
+        self._carrier = StateCarrier(network, self._beside)
+        self.module: nn.Module = self._carrier
         self._network, self._train, self._validation, self._span = network, train, validation, span
 
-    def batches(self, epoch: int, draw: np.random.Generator) -> Sequence[Chosen]:  # noqa: ARG002
+    def batches(self, epoch: int, draw: np.random.Generator) -> Sequence[RowNumbers]:  # noqa: ARG002
         """Where each row's span begins, counted from the first step of the first row ``(beside,)``."""
         rows, time = self._train.inputs.shape[:2]
         order = draw.permutation(rows)
         groups = [order[at : at + self._beside] for at in range(0, rows - self._beside + 1, self._beside)]
         return [group * time + begin for group in groups for begin in range(0, time, self._span)]
 
-    def loss(self, begins: Chosen) -> tuple[Tensor, None]:
+    def loss(self, begins: RowNumbers) -> tuple[Tensor, None]:
         """Mean loss of a span's steps."""
         rows, at = np.divmod(begins, self._train.inputs.shape[1])
-        before = None if at[0] == 0 else [tensor.clone() for tensor in self._carrying.state]
+        before = None if at[0] == 0 else [tensor.clone() for tensor in self._carrier.state]
         span = slice(at[0], at[0] + self._span)
         inputs, targets = (torch.from_numpy(part[rows, span]) for part in (self._train.inputs, self._train.targets))
         outputs, after = self._network(inputs, before)
-        self._carrying.carry(after)
+        self._carrier.carry(after)
         return step_losses(outputs, targets).mean(), None
 
     def validate(self) -> Validation:

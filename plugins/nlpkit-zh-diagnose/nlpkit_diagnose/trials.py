@@ -53,7 +53,7 @@ def string_trial(parts: Mapping[str, Strings], labels: int, settings: Settings) 
     vocabulary = fit_embedding(embedding, documents["train"], parts["train"].labels.tolist())
     encoder = make("encoder", settings.encoder, input_dim=embedding.instance.dim)
     check_shapes(embedding, encoder)
-    head = Head.over(encoder.instance, settings.head or HeadSettings(), labels=labels)
+    head = Head.of_encoder(encoder.instance, settings.head or HeadSettings(), labels=labels)
     network = Network(embedding.instance, encoder.instance, head)
     rows = {
         place: Rows.of(vocabulary.encode(Tokens.of(documents[place])).rows(), part.labels)
@@ -77,7 +77,7 @@ def number_trial(parts: Mapping[str, Rows], settings: Settings, measure: Callabl
     """
     dim, outputs = parts["train"].inputs.shape[1], parts["train"].targets.shape[1]
     encoder = _encoder(settings, dim)
-    head = Head.over(encoder.instance, settings.head or HeadSettings(), labels=outputs)
+    head = Head.of_encoder(encoder.instance, settings.head or HeadSettings(), labels=outputs)
     network = VectorNetwork(encoder.instance, head)
     objective = Regression(network, parts["train"], parts["validation"], settings.training)
     reads = not _last(settings) or bool(parts["train"].lengths.max() == 1) or reaches(encoder.instance, dim)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Protocol, TypeAlias, cast
 
 import numpy as np
-from nlpkit.components.vectors import VectorFile, reading, refuse_other_encodings, spelled
+from nlpkit.components.vectors import VectorFile, open_vector_file, refuse_other_encodings, spell_tokens
 from nlpkit.errors import DataError, SettingError
 from nlpkit.files import replacing
 from nlpkit.text.normalisation import Normaliser
@@ -49,7 +49,7 @@ def open_vectors(path: str, dim: int | None = None, normaliser: Normaliser | Non
     :raises DataError: if it is none of these, or cannot be read.
     :raises SettingError: if its vectors have another length.
     """
-    with reading(path) as file:
+    with open_vector_file(path) as file:
         head = file.read(HEAD)
     for mark, what in STRANGERS:
         if head.startswith(mark):
@@ -67,7 +67,7 @@ class BinaryVectorFile:
 
     def __init__(self, path: str, dim: int | None = None, normaliser: Normaliser | None = None) -> None:
         self.path, self._normaliser = path, normaliser
-        with reading(path) as file:
+        with open_vector_file(path) as file:
             self._words, self.dim = _header(file.readline(HEAD)) or (0, 0)
         if dim not in (None, self.dim):
             raise SettingError(f"dim is {dim}, but {path} has vectors of {self.dim} numbers: set dim={self.dim}")
@@ -82,7 +82,7 @@ class BinaryVectorFile:
             come out even.
         """
         entries = ((raw, (number, data)) for number, (raw, data) in enumerate(self._entries(), start=1))
-        for word, (number, data) in spelled(entries, self._normaliser):
+        for word, (number, data) in spell_tokens(entries, self._normaliser):
             if wanted(word):
                 vector = np.frombuffer(data, dtype="<f4").astype(np.float32)
                 if not np.isfinite(vector).all():
@@ -91,7 +91,7 @@ class BinaryVectorFile:
 
     def _entries(self) -> Iterator[tuple[bytes, bytes]]:
         """Words and their vectors as bytes."""
-        with reading(self.path) as file:
+        with open_vector_file(self.path) as file:
             file.readline(HEAD)
             source = _Buffered(file)
             for number in range(1, self._words + 1):

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from nlpkit.components.embedding_layers import TokenDropout
-from nlpkit.components.vectors import First
+from nlpkit.components.vectors import TokenFilter
 from nlpkit.errors import DataError, SettingError
 from nlpkit.text.normalisation import Normaliser
 from nlpkit.text.vocabulary import PAD, UNKNOWN, TableVocabulary, Vocabulary
@@ -131,7 +131,7 @@ def _chosen(file: Vectors, counts: Mapping[str, int], limit: int) -> tuple[dict[
     """Vectors of the words that are counted, of so many others, and how often one came again: the first counts."""
     found: dict[str, Vector] = {}
     extra: dict[str, Vector] = {}
-    first = First(lambda word: word in counts or word in extra or len(extra) < limit)
+    first = TokenFilter(lambda word: word in counts or word in extra or len(extra) < limit)
     for word, vector in file.choose(first):
         (found if word in counts else extra)[word] = vector
     if not found:

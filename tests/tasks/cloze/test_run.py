@@ -56,7 +56,7 @@ def texts():
 
 
 def made(*assignments, **components):
-    return SHAPE.settings(SHAPE.assign(SHAPE.choose(TABLES, components), assignments))
+    return SHAPE.make_settings(SHAPE.assign(SHAPE.choose(TABLES, components), assignments))
 
 
 def run(folder, texts, *assignments, **components):
@@ -202,7 +202,9 @@ def test_members_are_mixed_as_validation_items_want_it(tmp_path, texts, deciding
     other = {**TABLES["network"], "name": "other", "encoder": {"name": deciding}}
     tables = {**TABLES, "members": [{**other, "name": "first"}, other]}
     del tables["network"]
-    chosen = SHAPE.settings(SHAPE.assign(tables, [*QUICK, "other.training.epochs=8", "other.training.batch_tokens=96"]))
+    chosen = SHAPE.make_settings(
+        SHAPE.assign(tables, [*QUICK, "other.training.epochs=8", "other.training.batch_tokens=96"])
+    )
     events = list(train(CLOZE, texts, chosen, tmp_path / "m"))
     assert [event.name for event in the(Fitting, events)] == ["first", "other"]
     config = Bundle.open(tmp_path / "m").config
@@ -233,7 +235,7 @@ def test_codes_by_bits_with_all_that_may_be_set(tmp_path, texts, deciding, write
     bundle = Bundle.open(tmp_path / "m")
     assert str(path) not in json.dumps(bundle.config, ensure_ascii=False)
     assert bundle.config["settings"]["members"][0]["training"]["focus"] == [0.2, 0.9]
-    answers = bundle.json("answers.json")["words"]
+    answers = bundle.read_json("answers.json")["words"]
     assert load_arrays(bundle.read("network/arrays.safetensors"))["codes"].shape == (1, len(answers))
     path.unlink()
     assert nlpkit.ClozeModel.load(tmp_path / "m").check() == []
@@ -243,7 +245,7 @@ def test_codes_of_an_embedding_that_is_not_pretrained_are_those_of_what_stands_n
     run(tmp_path / "m", texts, *QUICK, "training.epochs=1", "output.bits=16", output="binary-codes", encoder=deciding)
     bundle = Bundle.open(tmp_path / "m")
     codes = unpack(load_arrays(bundle.read("network/arrays.safetensors"))["codes"], 16)
-    words = bundle.json("answers.json")["words"]
+    words = bundle.read_json("answers.json")["words"]
     first, second = (codes[[words.index(word) for word in kind if word in words]] for kind in (PAIRS, PAIRS.values()))
 
     def distance(one, other):

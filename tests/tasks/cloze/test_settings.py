@@ -10,7 +10,7 @@ pytest.importorskip("torch")
 from nlpkit.errors import NlpkitError, SettingError
 from nlpkit.tasks.cloze.run import ClozeRun
 from nlpkit.tasks.cloze.task import CLOZE
-from nlpkit.training.settings import read_recipe, recipes
+from nlpkit.training.settings import list_recipes, read_recipe
 
 pytestmark = pytest.mark.train
 SHAPE = ClozeRun.shape()
@@ -26,21 +26,21 @@ TINY = {
 
 
 def made(*assignments, **components):
-    return SHAPE.settings(SHAPE.assign(SHAPE.choose(TINY, components), assignments))
+    return SHAPE.make_settings(SHAPE.assign(SHAPE.choose(TINY, components), assignments))
 
 
-@pytest.mark.parametrize("name", recipes(CLOZE))
+@pytest.mark.parametrize("name", list_recipes(CLOZE))
 def test_the_parts_of_every_recipe_go_together(name):
     tables = read_recipe(CLOZE, name)
     if tables["network"]["embedding"]["name"] == "word2vec":
         pytest.importorskip("gensim")
-    chosen = SHAPE.settings(tables)
+    chosen = SHAPE.make_settings(tables)
     assert chosen.members[0].training.epochs > 0
     ClozeRun(CLOZE, chosen).rehearse()
 
 
 def test_the_promised_recipes_are_there():
-    assert {"network", "tutorial", "reviews-cloze"} <= set(recipes(CLOZE))
+    assert {"network", "tutorial", "reviews-cloze"} <= set(list_recipes(CLOZE))
     with pytest.raises(SettingError, match="no recipe 'reviews-clos' for cloze; did you mean 'reviews-cloze'"):
         read_recipe(CLOZE, "reviews-clos")
 
@@ -73,7 +73,7 @@ def test_components_are_exchanged_with_their_options():
 def test_what_was_asked_for_can_be_asked_for_again():
     found = made("training.focus=[0.5, 1.0]", "head.hidden=[]")
     told = json.loads(json.dumps(asdict(found)))
-    assert SHAPE.settings(told) == found
+    assert SHAPE.make_settings(told) == found
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_a_wrong_setting_is_one_sentence(assignment, sentence):
 )
 def test_a_recipe_that_is_none_is_one_sentence(tables, sentence):
     with pytest.raises(SettingError, match=sentence):
-        SHAPE.settings(tables)
+        SHAPE.make_settings(tables)
 
 
 @pytest.mark.parametrize("components", [{"tokenizer": "jieba"}, {"encoder": "cnn"}])
@@ -151,8 +151,8 @@ def test_a_recipe_that_names_a_part_in_one_word_is_mended_by_an_option_or_refuse
     (kind,) = components
     tables = TINY | ({"tokenizer": "char"} if kind == "tokenizer" else {"network": TINY["network"] | {kind: "lstm"}})
     with pytest.raises(SettingError, match=f"{kind} wants a table"):
-        SHAPE.settings(tables)
-    assert SHAPE.settings(SHAPE.choose(tables, components))
+        SHAPE.make_settings(tables)
+    assert SHAPE.make_settings(SHAPE.choose(tables, components))
 
 
 # What does not go together is told before any text is read

@@ -23,7 +23,7 @@ from nlpkit.training.dry_run import plan  # noqa: E402
 from nlpkit.training.events import Fitting, MemberExported, Note, Prepared, Saved  # noqa: E402
 from nlpkit.training.loop import Epoch, Resumed, Step  # noqa: E402
 from nlpkit.training.run import train  # noqa: E402
-from nlpkit.training.settings import read_recipe, recipes  # noqa: E402
+from nlpkit.training.settings import list_recipes, read_recipe  # noqa: E402
 from tests.tasks.sentiment.test_run import files_of, the  # noqa: E402
 
 pytestmark = [pytest.mark.train, pytest.mark.slow]
@@ -49,7 +49,7 @@ def texts():
 
 
 def made(*assignments, **components):
-    return SHAPE.settings(SHAPE.assign(SHAPE.choose(TABLES, components), assignments))
+    return SHAPE.make_settings(SHAPE.assign(SHAPE.choose(TABLES, components), assignments))
 
 
 def run(folder, texts, *assignments, **components):
@@ -231,18 +231,18 @@ def test_focus_wants_several_corpora(tmp_path, texts):
 def test_the_recipe_in_the_docs_is_one():
     docs = (Path(__file__).parents[3] / "docs" / "generation.md").read_text(encoding="utf-8")
     (recipe,) = re.findall(r"```toml\n(.*?)```", docs, re.DOTALL)
-    network, *_ = SHAPE.settings(tomllib.loads(recipe)).members
+    network, *_ = SHAPE.make_settings(tomllib.loads(recipe)).members
     assert network.training.epochs == 5
 
 
 def test_what_a_recipe_lacks_is_told():
     with pytest.raises(SettingError, match="network lacks embedding and output: a recipe says all of it"):
-        SHAPE.settings({"network": {"encoder": {"name": "gru"}}})
+        SHAPE.make_settings({"network": {"encoder": {"name": "gru"}}})
 
 
-@pytest.mark.parametrize("name", recipes(GENERATE))
+@pytest.mark.parametrize("name", list_recipes(GENERATE))
 def test_recipes_are_right(name):
-    run_of = GenerationRun(GENERATE, SHAPE.settings(read_recipe(GENERATE, name)))
+    run_of = GenerationRun(GENERATE, SHAPE.make_settings(read_recipe(GENERATE, name)))
     assert run_of.rehearse() == []
     assert json.dumps(read_recipe(GENERATE, name))
 
@@ -251,7 +251,7 @@ def test_ngrams_stand_behind_a_network(tmp_path, texts):
     tables = {**TABLES, "members": [{"name": "first", "kind": "ngrams"}, TABLES["network"]]}
     del tables["network"], tables["ngrams"]
     with pytest.raises(SettingError, match="n-grams stand behind a network, which chooses the characters"):
-        list(train(GENERATE, texts, SHAPE.settings(tables), tmp_path / "m"))
+        list(train(GENERATE, texts, SHAPE.make_settings(tables), tmp_path / "m"))
 
 
 def test_a_dry_run_tells_what_a_run_would_be(texts):

@@ -12,7 +12,7 @@ from safetensors.numpy import load as load_arrays  # noqa: E402
 
 import nlpkit  # noqa: E402
 from nlpkit.errors import BundleError, DataError  # noqa: E402
-from nlpkit.model.bundle import Bundle, with_checksums  # noqa: E402
+from nlpkit.model.bundle import Bundle, add_checksums  # noqa: E402
 from nlpkit.model.members import TextIds, open_member  # noqa: E402
 from nlpkit.model.network import Network, restore  # noqa: E402
 from nlpkit.plugins.registry import registry  # noqa: E402
@@ -264,7 +264,7 @@ def test_ids_that_a_graph_does_not_know_are_damage(trained):
     entry = Bundle("trained", files).config["members"][2]
     tokens = [chr(code) for code in range(0x4E00, 0x5200)]
     files["bag/vocabulary.json"] = dump_vocabulary(TableVocabulary(tokens))
-    member = open_member(Bundle("trained", with_checksums(files)), entry, 2)
+    member = open_member(Bundle("trained", add_checksums(files)), entry, 2)
     with pytest.raises(BundleError, match=r"trained: bag/model\.onnx is damaged") as caught:
         member.logits([tokens[-1]])
     assert "\n" not in str(caught.value)
@@ -281,7 +281,7 @@ def test_weights_that_do_not_fit_are_damage(trained, data):
     else:
         files["bag/model.safetensors"] = files["cnn/model.safetensors"] if data == "other" else data
     with pytest.raises(BundleError, match=r"trained is damaged: bag/model\.safetensors") as caught:
-        restore(Bundle("trained", with_checksums(files)), entry, vocabulary, 2)
+        restore(Bundle("trained", add_checksums(files)), entry, vocabulary, 2)
     assert "\n" not in str(caught.value)
 
 

@@ -60,7 +60,7 @@ class RatingModel(SavedModel):
     @property
     def _member(self) -> Any:
         entry = self._entries[0]
-        return self._part(0, lambda: open_member(self.bundle, entry, 1, self.normaliser))
+        return self._open_part(0, lambda: open_member(self.bundle, entry, 1, self.normaliser))
 
 
 @dataclass(frozen=True)

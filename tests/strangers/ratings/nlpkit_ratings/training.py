@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nlpkit.training.batching import Chosen, Rows, batches, logits_of
+from nlpkit.training.batching import RowNumbers, Rows, draw_batches, logits_of
 from nlpkit.training.loop import Validation
 from nlpkit.training.run import Run
 from nlpkit.training.text_network import TextNetwork
@@ -20,10 +20,10 @@ class SquaredError:
     def __init__(self, module: nn.Module, rows: Mapping[str, Rows], size: int) -> None:
         self.module, self._rows, self._size = module, rows, size
 
-    def batches(self, epoch: int, draw: np.random.Generator) -> Sequence[Chosen]:
-        return batches(self._rows["train"].lengths, self._size, draw)
+    def batches(self, epoch: int, draw: np.random.Generator) -> Sequence[RowNumbers]:
+        return draw_batches(self._rows["train"].lengths, self._size, draw)
 
-    def loss(self, rows: Chosen) -> tuple[Tensor, None]:
+    def loss(self, rows: RowNumbers) -> tuple[Tensor, None]:
         inputs, mask, targets = self._rows["train"].batch(rows)
         return (self.module(inputs, mask) - targets).square().mean(), None
 

@@ -12,11 +12,11 @@ from nlpkit.model.bundle import WEIGHTS
 from nlpkit.model.network import load_weights, remake
 from nlpkit.text.json_rows import parse
 from nlpkit.text.vocabulary import Tokens
-from nlpkit.training.batching import batches, in_order
+from nlpkit.training.batching import draw_batches, sort_batches
 from nlpkit.training.components import check_shapes, fit_embedding, make
 from nlpkit.training.export import export_graph
 from nlpkit.training.loop import Validation
-from nlpkit.training.member import Comparison, NetworkMember, StoredMember, records
+from nlpkit.training.member import Comparison, NetworkMember, StoredMember, record_parts
 from nlpkit.training.run import Run
 from nlpkit.training.settings import MemberSettings, RowTraining
 from nlpkit_spans.model import tags_of
@@ -53,7 +53,7 @@ class Tagging:
         self.module, self._rows, self._size = module, rows, size
 
     def batches(self, epoch: int, draw: np.random.Generator) -> Sequence[np.ndarray]:
-        return batches(self._lengths("train"), self._size, draw)
+        return draw_batches(self._lengths("train"), self._size, draw)
 
     def loss(self, chosen) -> tuple[Tensor, None]:
         ids, mask, tags = self._batch("train", chosen)
@@ -63,7 +63,7 @@ class Tagging:
         self.module.eval()
         losses = right = count = 0.0
         with torch.inference_mode():
-            for chosen in in_order(self._lengths("validation"), 64):
+            for chosen in sort_batches(self._lengths("validation"), 64):
                 ids, mask, tags = self._batch("validation", chosen)
                 logits = self.module(ids, mask)[mask]
                 losses += float(nn.functional.cross_entropy(logits, tags[mask], reduction="sum"))
@@ -95,7 +95,7 @@ class TaggerMember(NetworkMember):
         encoder = make("encoder", self.settings.encoder, input_dim=embedding.instance.dim)
         check_shapes(embedding, encoder)
         network = Tagger(embedding.instance, encoder.instance, self._tags)
-        self.keep(folder, network, vocabulary, {"name": self.name, **records(embedding, encoder)})
+        self.keep(folder, network, vocabulary, {"name": self.name, **record_parts(embedding, encoder)})
         return iter(())
 
     def restore(self, stored) -> nn.Module:

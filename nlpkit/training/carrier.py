@@ -8,7 +8,7 @@ from torch import nn
 from nlpkit.model.stateful import State, StatefulNetwork
 
 
-class Carrying(nn.Module):
+class StateCarrier(nn.Module):
     """A network and the state that it carries from step to step, which a saved run must have, too.
 
     :param rows: that are read beside each other.
