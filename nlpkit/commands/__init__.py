@@ -16,11 +16,13 @@ from nlpkit.commands import signals
 from nlpkit.commands.screen import drawable, guard, harmless, harmless_json
 from nlpkit.commands.screen import sentence as one_line
 from nlpkit.errors import DataWarning, NlpkitError, SettingError
+from nlpkit.tasks.base import resolve
 from nlpkit.version import __version__
 
 # whether it can be read is found out when it is: a fault of a file, not of the command line
 FILE = click.Path(path_type=Path, readable=False)
 INPUT = click.Path(allow_dash=True, readable=False)
+TASK_GROUP = "nlpkit.commands.tasks:group"  # makes the commands of a task; by name, as it imports what stands here
 
 
 class ClosedPipe(Exception):  # noqa: N818
@@ -57,8 +59,7 @@ class PluginGroup(click.Group):
 
         found = registry()
         found.add_commands(self)
-        from nlpkit.commands.tasks import group
-
+        group = resolve(TASK_GROUP)
         for name in found.names("task"):
             self.add_command(group(found.get("task", name).factory))
         found.insist()

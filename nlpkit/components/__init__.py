@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nlpkit.components import embeddings, encoders, outputs, tokenizers
 from nlpkit.plugins.hookspecs import RegisterComponent, RegisterModel, hookimpl
@@ -52,7 +52,8 @@ def nlpkit_register_outputs(register: RegisterComponent) -> None:
 
 
 @hookimpl
-def nlpkit_register_tasks(register):
+def nlpkit_register_tasks(register: Any) -> None:
+    """The tasks of the core."""
     from nlpkit.tasks.cloze.task import CLOZE
     from nlpkit.tasks.generate.task import GENERATE
     from nlpkit.tasks.sentiment.task import SENTIMENT
