@@ -199,11 +199,11 @@ FAULTS = [
     (["--embedding", "trainble"], 2, "did you mean 'trainable'"),
     (["--tokenizer", "jeiba"], 2, "did you mean 'jieba'"),
     (["--set", "training.epoch=3"], 2, "did you mean 'epochs'"),
-    (["--set", "training.optimizer=adm"], 2, "training.optimizer cannot be 'adm'; did you mean 'adam'"),
+    (["--set", "training.optimizer=adm"], 2, "characters.training: optimizer cannot be 'adm'; did you mean 'adam'"),
     (["--set", "training.loss=cross_entrpy"], 2, "did you mean 'cross_entropy'"),
     (["--set", "training.class_weights=balance"], 2, "did you mean 'balanced'"),
-    (["--set", "training.monitor=acc"], 2, "training.monitor cannot be 'acc'"),
-    (["--set", "training.learning_rate=-1"], 2, "training.learning_rate must be above 0"),
+    (["--set", "training.monitor=acc"], 2, "training: monitor cannot be 'acc'"),
+    (["--set", "training.learning_rate=-1"], 2, "training: learning_rate must be above 0, was: -1"),
     (["--set", "head.pooling=median"], 2, "no pooling 'median'"),
     (["--set", "training.pretrain=1"], 2, "training.pretrain"),
     (["--encoder", "gru", "--set", "encoder.hidden=0"], 2, "hidden must be at least 1, was: 0"),
@@ -216,7 +216,7 @@ FAULTS = [
     (["--label", "1"], 2, "--label expects FOUND=NAME"),
     (["--encoding", "utf-9"], 2, "utf-9"),
     (["--samples", "nowhere.txt"], 1, "nowhere.txt"),
-    (["--text-column", "words"], 1, "no column 'words'"),
+    (["--column", "words"], 1, "no column 'words'"),
     (["--label-column", "stars"], 1, "no column 'stars'"),
     (["--label", "1=", "--label", "0="], 1, "at least two labels, found: no labelled rows"),
     (["--label", "1=0"], 1, "at least two labels, found: only the label '0'"),
@@ -544,7 +544,7 @@ def test_a_run_that_is_killed_again_and_again_comes_to_the_same_model(begin, cor
         lambda: (run / "bag.safetensors").exists(),
         lambda: rows_in(run / "history.csv") > 3,  # the header, and two epochs
         lambda: (run / "trained" / "bag").exists(),
-        lambda: (run / "words.pretraining.safetensors").exists(),
+        lambda: (run / "words.language-model.safetensors").exists(),
         lambda: rows_in(run / "history.csv") > 9,
         lambda: (run / "trained" / ".words.new").exists() or (run / "trained" / "words").exists(),
     ]
@@ -606,7 +606,7 @@ def test_an_unfinished_run_is_gone_on_with_or_begun_anew(begin, train, corpus, u
         ((corpus, *QUICK[:-2], "--set", "seed=3", "--resume"), 2, "seed was 0, is 3"),
         ((corpus, *first[3:], "--resume", "--no-weights"), 2, "keep_weights was true, is false"),
         ((corpus, *first[3:], "--resume", "--threads", "2"), 2, "threads was 1, is 2"),
-        ((corpus, *first[3:], "--resume", "--text-column", "text"), 2, 'text_column was null, is "text"'),
+        ((corpus, *first[3:], "--resume", "--column", "text"), 2, 'columns.column was null, is "text"'),
     ]
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     for arguments, code, sentence in refused:
