@@ -88,18 +88,18 @@ class TableMember:
         return result
 
 
-class GraphMember:
-    """A composition with an encoder, executed by onnxruntime on one thread.
+class PaddedMember:
+    """A composition with an encoder.
 
-    :param graph: with inputs ``ids`` (batch, time) and ``mask``, and output ``logits`` (batch, labels).
+    :param run: maps ids and mask ``(batch, time)`` to logits ``(batch, labels)``: onnxruntime, or torch.
     """
 
-    def __init__(self, text_ids: TextIds, graph: Graph) -> None:
-        self._text_ids, self._graph = text_ids, graph
+    def __init__(self, text_ids: TextIds, run: Callable[..., NDArray[Any]]) -> None:
+        self._text_ids, self._run = text_ids, run
 
     def logits(self, texts: Sequence[str]) -> Floats:
         """Map normalised texts to logits ``(batch, labels)``; a row's logits do not depend on the others."""
-        return run_sorted(self._text_ids(texts), lambda ids, mask: self._graph.run("logits", ids=ids, mask=mask))
+        return run_sorted(self._text_ids(texts), self._run)
 
 
 def run_sorted(ids: Ids, run: Callable[..., NDArray[Any]], *more: NDArray[Any]) -> Floats:
@@ -137,7 +137,8 @@ def open_member(bundle: Bundle, entry: dict[str, Any], labels: int, normaliser: 
     if runtime == "torch":
         return _open_torch(bundle, entry, text_ids, labels)
     if runtime == "graph":
-        return GraphMember(text_ids, open_graph(bundle, name))
+        graph = open_graph(bundle, name)
+        return PaddedMember(text_ids, lambda ids, mask: graph.run("logits", ids=ids, mask=mask))
     with bundle.report_damage(f"{name}/{ARRAYS}"):
         return _open_table(bundle.read(f"{name}/{ARRAYS}"), text_ids, pooling, labels)
 
@@ -201,9 +202,9 @@ def check_length(max_length: object, least: int) -> int:
 def _open_torch(bundle: Bundle, entry: dict[str, Any], text_ids: TextIds, labels: int) -> Member:
     """Open a composition that could not be exported: the one way by which inference needs torch."""
     require_torch(bundle, entry["name"])
-    from nlpkit.model.network import TorchMember
+    from nlpkit.model.network import restore, run_of
 
-    return TorchMember(bundle, entry, text_ids, labels)
+    return PaddedMember(text_ids, run_of(restore(bundle, entry, text_ids.vocabulary, labels)))
 
 
 def require_torch(bundle: Bundle, member: str) -> None:

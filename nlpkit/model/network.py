@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -18,7 +18,6 @@ from torch.nn import functional
 from nlpkit.errors import SettingError
 from nlpkit.model.bundle import WEIGHTS, Bundle, origin_of
 from nlpkit.model.head_settings import HeadSettings
-from nlpkit.model.members import Floats, TextIds, run_sorted
 from nlpkit.model.numbers import check_weights
 from nlpkit.plugins.base import Embedding, Encoder
 from nlpkit.plugins.registry import registry
@@ -181,20 +180,14 @@ def restore(stored: Bundle, entry: Mapping[str, Any], vocabulary: Vocabulary, ou
     return network.eval()
 
 
-class TorchMember:
-    """A member that could not be exported, restored from a bundle and run by torch."""
+def run_of(network: Network) -> Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]:
+    """Return a function of ids and mask ``(batch, time)`` that gives logits ``(batch, labels)``, by torch."""
 
-    def __init__(self, stored: Bundle, entry: Mapping[str, Any], text_ids: TextIds, outputs: int) -> None:
-        self._text_ids = text_ids
-        self._network = restore(stored, entry, text_ids.vocabulary, outputs)
-
-    def logits(self, texts: Sequence[str]) -> Floats:
-        """Map normalised texts to logits ``(batch, labels)``."""
-        return run_sorted(self._text_ids(texts), self._run)
-
-    def _run(self, ids: NDArray[Any], mask: NDArray[Any]) -> NDArray[Any]:
+    def run(ids: NDArray[Any], mask: NDArray[Any]) -> NDArray[Any]:
         with torch.inference_mode():
-            return np.asarray(self._network(torch.from_numpy(ids), torch.from_numpy(mask)))
+            return np.asarray(network(torch.from_numpy(ids), torch.from_numpy(mask)))
+
+    return run
 
 
 def remake(kind: str, entry: Mapping[str, Any], **fixed: Any) -> Any:

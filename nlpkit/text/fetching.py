@@ -24,10 +24,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from nlpkit import __version__
 from nlpkit.errors import DataError
 from nlpkit.files import replace_file, replacing
 from nlpkit.text.catalogue import CHECKSUMS, Entry, File, require
+from nlpkit.version import __version__
 
 Progress = Callable[[int, int | None], None]  # bytes so far, and in all if the server says
 BLOCK = 1 << 18

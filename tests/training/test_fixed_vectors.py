@@ -128,6 +128,7 @@ def made(**changes):
     return SentimentRun.shape().settings({"members": [MEMBER | changes]})
 
 
+@pytest.mark.slow
 def test_a_member_is_trained_on_them_and_scores_texts(tmp_path, examples, register):
     register(averages)
     events = list(train(SENTIMENT, examples, made(), tmp_path / "m"))
@@ -141,6 +142,7 @@ def test_a_member_is_trained_on_them_and_scores_texts(tmp_path, examples, regist
     assert saved.metrics["all"].rows > 0
 
 
+@pytest.mark.slow
 def test_a_run_that_is_closed_again_and_again_comes_to_the_same_files(tmp_path, examples, register):
     register(averages)
     whole = list(train(SENTIMENT, examples, made(), tmp_path / "whole" / "m"))
@@ -191,6 +193,7 @@ def test_a_tokenizer_may_be_choosy_too(tmp_path, register):
         list(train(SENTIMENT, iter([None]), made(tokenizer={"name": "pieces"}), tmp_path / "m"))
 
 
+@pytest.mark.slow
 def test_rows_that_a_tokenizer_cuts_are_counted(tmp_path, examples, register):
     class Pieces:
         def __init__(self):
@@ -210,6 +213,7 @@ def test_rows_that_a_tokenizer_cuts_are_counted(tmp_path, examples, register):
     assert started.remarks == [f"{cut['rows']} of {cut['of']} rows are longer than what is read, and were cut"]
 
 
+@pytest.mark.slow
 def test_rows_longer_than_the_greatest_length_are_counted_too(tmp_path, examples, register):
     register(averages)
     counts = []

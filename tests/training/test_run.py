@@ -38,6 +38,7 @@ def unread():
     yield
 
 
+@pytest.mark.slow
 @each
 def test_a_run_leaves_a_model_that_opens_and_tests_itself(tmp_path, tiny):
     folder, rows = tmp_path / "m", tiny.rows()
@@ -69,6 +70,7 @@ def test_a_run_leaves_a_model_that_opens_and_tests_itself(tmp_path, tiny):
     assert len(the(Epoch, events)) == len((folder / "history.csv").read_text("utf-8").splitlines()) - 1
 
 
+@pytest.mark.slow
 @each
 def test_no_path_of_the_machine_is_in_the_files(tmp_path, tiny):
     list(tiny.train(tmp_path / "m"))
@@ -89,6 +91,7 @@ def test_weights_may_be_left_out_and_samples_chosen(tmp_path, tiny):
     assert nlpkit.load(tmp_path / "m").check() == []
 
 
+@pytest.mark.slow
 @each
 def test_the_same_seed_gives_the_same_files(tmp_path, tiny):
     for name, seed in (("one", 0), ("two", 0), ("three", 1)):
@@ -120,6 +123,7 @@ def test_too_little_to_train_on_is_one_sentence_and_leaves_nothing(tmp_path, tin
 # Broken off and gone on with
 
 
+@pytest.mark.slow
 @each
 def test_a_run_that_is_closed_again_and_again_comes_to_the_same_files(tmp_path, tiny):
     events = list(tiny.train(tmp_path / "whole" / "m"))
@@ -178,6 +182,7 @@ def test_what_is_done_is_not_done_again(tmp_path):
     assert {name: len(epochs) for name, epochs in saved.history.items()} == {"ngrams": 2, "table": 2}
 
 
+@pytest.mark.slow
 @each
 def test_a_resumed_run_must_be_the_one_that_was_begun(tmp_path, tiny):
     folder, (place, was, other) = tmp_path / "m", tiny.part

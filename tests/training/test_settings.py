@@ -41,6 +41,7 @@ def installed(recipe):
     return recipe
 
 
+@pytest.mark.slow
 @pytest.mark.train
 @pytest.mark.parametrize(("task", "name"), RECIPES)
 def test_every_recipe_is_right_and_its_parts_go_together(task, name):

@@ -71,6 +71,7 @@ def network_of(bundle: Bundle, entry) -> tuple[Network, TextIds]:
     return network, TextIds(tokenizer, vocabulary, entry["max_length"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("position", range(5))
 def test_each_export_agrees_with_torch_on_each_row_alone(trained, examples, position):
     bundle = Bundle.open(trained[0])
@@ -86,6 +87,7 @@ def test_each_export_agrees_with_torch_on_each_row_alone(trained, examples, posi
         assert logits[1] - logits[0] == pytest.approx(expected[1] - expected[0], abs=tolerance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("position", range(5))
 def test_padding_and_batch_mates_change_nothing(trained, examples, position):
     bundle = Bundle.open(trained[0])
@@ -96,6 +98,7 @@ def test_padding_and_batch_mates_change_nothing(trained, examples, position):
     np.testing.assert_allclose(together, np.concatenate([member.logits([text]) for text in texts]), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_what_needs_no_graph_is_a_table(trained):
     runtimes = {event.name: event.runtime for event in the(MemberExported, trained[1])}
     assert runtimes == {"ngrams": "table", "table": "table", "bag": "graph", "cnn": "graph", "lstm": "graph"}
@@ -103,6 +106,7 @@ def test_what_needs_no_graph_is_a_table(trained):
     assert (trained[0] / "lstm" / "model.onnx").is_file()
 
 
+@pytest.mark.slow
 def test_a_run_tells_what_it_does(trained, examples):
     events = trained[1]
     (prepared,) = the(Prepared, events)
@@ -122,6 +126,7 @@ def test_a_run_tells_what_it_does(trained, examples):
     assert [len(stage.weights) for stage in saved.stages] == [1, 5]
 
 
+@pytest.mark.slow
 def test_the_config_says_where_all_came_from(trained, examples):
     config = Bundle.open(trained[0]).config
     assert (config["format"], config["task"], config["labels"]) == (1, "sentiment", ["negative", "positive"])
@@ -135,6 +140,7 @@ def test_the_config_says_where_all_came_from(trained, examples):
     assert config["statistics"]["length"]["q05"] <= config["statistics"]["length"]["q99"]
 
 
+@pytest.mark.slow
 def test_the_folder_tests_itself_and_carries_its_card(trained):
     model = nlpkit.load(trained[0])
     samples = json.loads((trained[0] / "samples.json").read_bytes())
@@ -145,6 +151,7 @@ def test_the_folder_tests_itself_and_carries_its_card(trained):
         assert expected in card
 
 
+@pytest.mark.slow
 def test_the_model_scores_what_it_never_saw(trained):
     found = nlpkit.load(trained[0]).score(["这台灯真不错", "这台灯非常失望", "👍"])
     assert [score.label for score in found] == ["positive", "negative", None]
@@ -174,6 +181,7 @@ def test_labels_that_look_alike_are_told_with_what_joins_them(tmp_path, examples
     assert nlpkit.load(tmp_path / "n").labels == ["0", "1"]
 
 
+@pytest.mark.slow
 def test_they_are_told_too_where_they_are_why_nothing_can_be_trained(tmp_path, examples):
     odd = next(e for e in examples if split([e]).test)
     rows = [Example(e.text, "POSITIVE" if e is odd else e.label) for e in examples]
@@ -202,6 +210,7 @@ def test_labels_of_few_rows_and_rare_ones_are_told_before_training(tmp_path):
     assert remarks(run(tmp_path / "o", rows_of(counts), balanced, {**NGRAMS, "name": "other"}), RARE) == [rare]
 
 
+@pytest.mark.slow
 def test_nothing_of_the_kind_is_told_of_balanced_rows(trained):
     assert the(Remark, trained[1]) == []
 
@@ -258,6 +267,7 @@ def test_a_user_dictionary_goes_with_the_model(tmp_path, examples):
     assert nlpkit.load(tmp_path / "m").check() == []
 
 
+@pytest.mark.slow
 def test_ids_that_a_graph_does_not_know_are_damage(trained):
     """A vocabulary of another model: onnxruntime refuses it when it runs, and says so in words of its own."""
     files = files_of(trained[0])
@@ -270,6 +280,7 @@ def test_ids_that_a_graph_does_not_know_are_damage(trained):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data", [None, b"", b"junk", "other"])
 def test_weights_that_do_not_fit_are_damage(trained, data):
     files = files_of(trained[0])

@@ -132,6 +132,7 @@ def from_samples(run, samples, tmp_path_factory):
     return folder, done
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_a_run_is_reported(from_samples):
     folder, done = from_samples
@@ -145,6 +146,7 @@ def test_a_run_is_reported(from_samples):
     assert "Warning" not in said
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_the_model_scores_evaluates_and_checks(run, samples, from_samples):
     folder, _ = from_samples
@@ -158,6 +160,7 @@ def test_the_model_scores_evaluates_and_checks(run, samples, from_samples):
     assert run("models", "show", folder).stdout.startswith(b"# mine")
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_a_model_is_replaced_only_by_force(train, samples, from_samples):
     folder, _ = from_samples
@@ -167,6 +170,7 @@ def test_a_model_is_replaced_only_by_force(train, samples, from_samples):
     assert (folder / "config.json").read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_an_lstm_from_lines_with_renamed_labels(run, train, tmp_path):
     corpus, samples = tmp_path / "goods.txt", tmp_path / "samples.txt"
@@ -199,11 +203,11 @@ FAULTS = [
     (["--embedding", "trainble"], 2, "did you mean 'trainable'"),
     (["--tokenizer", "jeiba"], 2, "did you mean 'jieba'"),
     (["--set", "training.epoch=3"], 2, "did you mean 'epochs'"),
-    (["--set", "training.optimizer=adm"], 2, "training.optimizer cannot be 'adm'; did you mean 'adam'"),
+    (["--set", "training.optimizer=adm"], 2, "characters.training: optimizer cannot be 'adm'; did you mean 'adam'"),
     (["--set", "training.loss=cross_entrpy"], 2, "did you mean 'cross_entropy'"),
     (["--set", "training.class_weights=balance"], 2, "did you mean 'balanced'"),
-    (["--set", "training.monitor=acc"], 2, "training.monitor cannot be 'acc'"),
-    (["--set", "training.learning_rate=-1"], 2, "training.learning_rate must be above 0"),
+    (["--set", "training.monitor=acc"], 2, "training: monitor cannot be 'acc'"),
+    (["--set", "training.learning_rate=-1"], 2, "training: learning_rate must be above 0, was: -1"),
     (["--set", "head.pooling=median"], 2, "no pooling 'median'"),
     (["--set", "training.pretrain=1"], 2, "training.pretrain"),
     (["--encoder", "gru", "--set", "encoder.hidden=0"], 2, "hidden must be at least 1, was: 0"),
@@ -260,6 +264,7 @@ def test_what_is_asked_for_by_halves_is_a_usage_error(train, tmp_path, arguments
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.train
 @pytest.mark.parametrize(
     ("text", "sentence"),
@@ -337,6 +342,7 @@ def nlpkit_register_encoders(register):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.train
 @pytest.mark.parametrize("encoder", ["packed", "deciding"])
 def test_what_torch_cannot_export_runs_through_torch(run, train, stranger, corpus, tmp_path, encoder):
@@ -419,6 +425,7 @@ def test_a_place_that_refuses_is_told_before_the_corpus_is_read(train, tmp_path)
     assert "/proc/x cannot be written" in one_sentence(train(tmp_path / "missing.csv", "-o", "/proc/x"), 1)
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_missing_parents_of_a_model_are_made(run, train, corpus, tmp_path):
     folder = tmp_path / "a" / "b" / "mine"
@@ -429,6 +436,7 @@ def test_missing_parents_of_a_model_are_made(run, train, corpus, tmp_path):
 # What is written of a run
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_the_history_holds_a_row_an_epoch(undisturbed):
     table = list(csv.DictReader(io.StringIO((undisturbed / "history.csv").read_text("utf-8"), newline="")))
@@ -440,6 +448,7 @@ def test_the_history_holds_a_row_an_epoch(undisturbed):
     assert (undisturbed / "curve.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_without_matplotlib_there_is_no_picture_and_one_warning(run, corpus, tmp_path):
     pytest.importorskip("torch")
@@ -457,6 +466,7 @@ def test_without_matplotlib_there_is_no_picture_and_one_warning(run, corpus, tmp
     assert rows_in(tmp_path / "m" / "history.csv") == 4
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_a_dry_run_says_what_would_be_and_writes_nothing(train, corpus, recipe, tmp_path):
     before = sorted(tmp_path.iterdir())
@@ -493,6 +503,7 @@ def test_a_dry_run_refuses_what_a_run_would(train, corpus):
     assert "only the label '0'" in one_sentence(train(corpus, "--dry-run", "--label", "1=0"), 1)
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_a_dry_run_leaves_a_model_and_an_unfinished_run_alone(begin, train, corpus, undisturbed, tmp_path):
     folder, run = tmp_path / "m", tmp_path / "m.training"
@@ -534,6 +545,7 @@ def rows_in(path: Path) -> int:
     return len(path.read_text("utf-8").splitlines()) if path.exists() else 0
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_a_run_that_is_killed_again_and_again_comes_to_the_same_model(begin, corpus, recipe, tmp_path):
     whole, folder = tmp_path / "whole" / "m", tmp_path / "killed" / "m"
@@ -546,7 +558,7 @@ def test_a_run_that_is_killed_again_and_again_comes_to_the_same_model(begin, cor
         lambda: (run / "bag.safetensors").exists(),
         lambda: rows_in(run / "history.csv") > 3,  # the header, and two epochs
         lambda: (run / "trained" / "bag").exists(),
-        lambda: (run / "words.pretraining.safetensors").exists(),
+        lambda: (run / "words.language-model.safetensors").exists(),
         lambda: rows_in(run / "history.csv") > 9,
         lambda: (run / "trained" / ".words.new").exists() or (run / "trained" / "words").exists(),
     ]
@@ -562,6 +574,7 @@ def test_a_run_that_is_killed_again_and_again_comes_to_the_same_model(begin, cor
     check_same(folder, whole)
 
 
+@pytest.mark.slow
 @pytest.mark.train
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_says_how_to_go_on_and_does(begin, corpus, undisturbed, tmp_path, number):
@@ -581,6 +594,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_does(begin, corpus, undisturbe
     check_same(folder, undisturbed)
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_the_second_signal_ends_a_run_at_once_and_it_can_still_be_resumed(begin, corpus, undisturbed, tmp_path):
     folder, run = tmp_path / "m", tmp_path / "m.training"
@@ -595,6 +609,7 @@ def test_the_second_signal_ends_a_run_at_once_and_it_can_still_be_resumed(begin,
     check_same(folder, undisturbed)
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_an_unfinished_run_is_gone_on_with_or_begun_anew(begin, train, corpus, undisturbed, tmp_path):
     folder, run = tmp_path / "m", tmp_path / "m.training"
@@ -608,7 +623,7 @@ def test_an_unfinished_run_is_gone_on_with_or_begun_anew(begin, train, corpus, u
         ((corpus, *QUICK[:-2], "--set", "seed=3", "--resume"), 2, "seed was 0, is 3"),
         ((corpus, *first[3:], "--resume", "--no-weights"), 2, "keep_weights was true, is false"),
         ((corpus, *first[3:], "--resume", "--threads", "2"), 2, "threads was 1, is 2"),
-        ((corpus, *first[3:], "--resume", "--column", "text"), 2, 'column was null, is "text"'),
+        ((corpus, *first[3:], "--resume", "--column", "text"), 2, 'columns.column was null, is "text"'),
     ]
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     for arguments, code, sentence in refused:
@@ -618,6 +633,7 @@ def test_an_unfinished_run_is_gone_on_with_or_begun_anew(begin, train, corpus, u
     check_same(folder, undisturbed)
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_a_corpus_that_has_changed_is_not_resumed(begin, train, corpus, tmp_path):
     folder, run = tmp_path / "m", tmp_path / "m.training"
@@ -647,6 +663,7 @@ def test_a_folder_that_is_nobodys_run_is_left_alone(train, corpus, tmp_path):
     assert [path.name for path in (tmp_path / "m.training").iterdir()] == ["notes.txt"]
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_a_run_that_is_killed_once_its_model_is_there_only_clears_up(begin, train, corpus, undisturbed, tmp_path):
     folder, run = tmp_path / "m", tmp_path / "m.training"
@@ -660,6 +677,7 @@ def test_a_run_that_is_killed_once_its_model_is_there_only_clears_up(begin, trai
     check_same(folder, undisturbed)
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_two_runs_never_share_a_folder(begin, train, corpus, undisturbed, tmp_path):
     folder, run = tmp_path / "m", tmp_path / "m.training"
@@ -670,6 +688,7 @@ def test_two_runs_never_share_a_folder(begin, train, corpus, undisturbed, tmp_pa
     check_same(folder, undisturbed)
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_a_run_that_replaces_a_model_is_resumed_without_more_words(begin, train, corpus, undisturbed, tmp_path):
     folder, run = tmp_path / "m", tmp_path / "m.training"
@@ -692,6 +711,7 @@ FULL = {  # what is written when the disk is full, and how large a file may beco
 }
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on the size of files")
 @pytest.mark.train
 @pytest.mark.parametrize("what", FULL)
@@ -723,6 +743,7 @@ def test_a_model_that_has_learnt_nothing_is_doubted(train, corpus, tmp_path):
     assert re.search(r"Warning: always answering '.*' would be right as often", done.stderr.decode())
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_labels_that_do_not_agree_are_told(train, tmp_path):
     for name, labels in (("a.csv", ("好评", "差评")), ("b.csv", ("1", "0"))):
@@ -746,6 +767,7 @@ def test_force_spares_what_is_no_model(train, corpus, tmp_path):
     assert (tmp_path / "m" / "notes.txt").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_odd_labels_are_told_with_the_options_that_help(run, tmp_path):
     pytest.importorskip("torch")
     corpus = tmp_path / "odd.csv"
