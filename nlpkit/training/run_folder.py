@@ -1,10 +1,10 @@
 """The folder of a run beside that of its model: all that an interrupted run goes on from.
 
 my-model.training/
-  run.json         what was asked for: settings, corpora, threads
+  run.json         what was asked for: the task, settings, corpora, threads
   corpus/          the texts, without copies, in their places
   members/NAME/    tokens as ids, vocabulary, the weights at the start
-  NAME.safetensors, NAME.language-model.safetensors   the state of the loop
+  NAME.safetensors, NAME.WHAT.safetensors   the state of a loop: the main one's, or what else is trained before it
   trained/NAME/    a member that is done, as it will stand in the model
   history.csv, curve.png
 """
@@ -105,7 +105,7 @@ def finish_run(folder: Path) -> None:
 def read_request(model: Path) -> dict[str, Any]:
     """What the unfinished run of a model was asked for.
 
-    :raises BundleError: if there is none.
+    :raises BundleError: if there is none, or it is damaged or of an older nlpkit, which trained otherwise.
     """
     path = run_folder(model) / REQUEST
     try:
@@ -114,6 +114,8 @@ def read_request(model: Path) -> dict[str, Any]:
         raise BundleError(f"there is no unfinished run of {model}: begin one without --resume") from None
     if not isinstance(found, dict):
         raise BundleError(f"{path} is damaged: begin anew by --force")
+    if "task" not in found:
+        raise BundleError(f"{path.parent} holds an unfinished run of an older nlpkit: begin anew by --force")
     return found
 
 
@@ -124,6 +126,7 @@ def _enter(model: Path, folder: Path, request: dict[str, Any], *, resume: bool, 
             raise SettingError(f"the run of {model} was begun with other settings: {'; '.join(differences)}")
         return
     if begun(folder) and _learnt(folder) and not force:
+        read_request(model)  # one that cannot be gone on with says so
         raise BundleError(f"{folder} holds an unfinished run: go on by --resume, or begin anew by --force")
     _clear(folder)
     replace_file(folder / REQUEST, json.dumps(request, indent=2).encode())

@@ -14,7 +14,7 @@ from nlpkit.model.bundle import Bundle, find, save, with_checksums
 from nlpkit.tasks.sentiment import model as sentiment
 from nlpkit.tasks.sentiment.model import SentimentModel
 from nlpkit.text.normalisation import Normaliser
-from tests.tasks.cloze.tiny import counted_files
+from tests.tasks.cloze.tiny import cloze_files
 from tests.tasks.generate import tiny as tiny_generation
 from tests.tiny import WORDS, model_files, sample, stage, table_member
 
@@ -29,7 +29,7 @@ TEXTS = ["好货", "质量", "慢，差", "快", "衣服质量", "👍"]
 @pytest.fixture
 def folders(tmp_path):
     """A model of each task."""
-    made = {"sentiment": model_files(), "cloze": counted_files(), "generate": dict(tiny_generation.bundle().files)}
+    made = {"sentiment": model_files(), "cloze": cloze_files(), "generate": dict(tiny_generation.bundle().files)}
     for task, files in made.items():
         save(tmp_path / task, files)
     return {task: tmp_path / task for task in made}

@@ -1,3 +1,5 @@
+from typing import get_args, get_type_hints
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -5,11 +7,12 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from nlpkit.errors import SettingError  # noqa: E402
+from nlpkit.model.head_settings import POOLINGS, HeadSettings  # noqa: E402
 from nlpkit.model.network import Head  # noqa: E402
-from nlpkit.training.settings import NORMS, POOLINGS, HeadSettings  # noqa: E402
 
 pytestmark = pytest.mark.train
 LENGTHS = [4, 1, 0, 6]
+NORMS = get_args(get_type_hints(HeadSettings)["norm"])
 
 
 @pytest.fixture(autouse=True)

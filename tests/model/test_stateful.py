@@ -6,9 +6,8 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
-from nlpkit.training.series import SeriesNetwork  # noqa: E402
-
 from nlpkit.errors import PluginError, SettingError  # noqa: E402
+from nlpkit.model.stateful import StatefulNetwork  # noqa: E402
 from nlpkit.plugins.registry import registry  # noqa: E402
 from nlpkit.training.carrying import Carrying  # noqa: E402
 
@@ -21,6 +20,24 @@ ONE_WAY = {
     "transformer": {"dim": 4, "heads": 1, "layers": 2, "causal": True, "window": 3},
 }
 STATELESS = {"none": {}, "cnn": {"filters": 2}, "gru": {"hidden": 4}, "transformer": {"dim": 4, "heads": 1}}
+
+
+class SeriesNetwork(StatefulNetwork):
+    """Numbers to outputs at each step."""
+
+    def __init__(self, encoder, *, dim, outputs):
+        super().__init__(encoder)
+        self.linear, self._dim = torch.nn.Linear(encoder.output_dim, outputs), dim
+
+    def vectors(self, inputs):
+        return inputs
+
+    def example(self, batch):
+        return torch.ones(batch, 1, self._dim)
+
+    def forward(self, inputs, state=None):
+        states, carried = self.read(inputs, state)
+        return self.linear(states), carried
 
 
 def series_network(encoder, *, outputs=OUTPUTS, **options):

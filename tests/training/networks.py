@@ -3,12 +3,12 @@
 import numpy as np
 import torch
 
+from nlpkit.model.head_settings import HeadSettings
 from nlpkit.model.network import Head, Network
 from nlpkit.plugins.registry import registry
 from nlpkit.tasks.sentiment.objective import Classification
 from nlpkit.text.vocabulary import TableVocabulary
 from nlpkit.training.batching import Rows
-from nlpkit.training.settings import HeadSettings
 
 TOKENS = "甲乙丙丁戊己庚辛"  # the first four stand in rows of label 0, the others in those of label 1
 SIZE = len(TOKENS) + 2

@@ -7,21 +7,22 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
-from nlpkit.training.composition import check_encoder, make  # noqa: E402
 from torch import nn  # noqa: E402
 
 import nlpkit  # noqa: E402
 from nlpkit.errors import DataError, PluginError, SettingError  # noqa: E402
 from nlpkit.plugins.registry import Component, registry  # noqa: E402
-from nlpkit.tasks.sentiment.run import train  # noqa: E402
+from nlpkit.tasks.sentiment.run import SentimentRun  # noqa: E402
+from nlpkit.tasks.sentiment.task import SENTIMENT  # noqa: E402
 from nlpkit.text.vocabulary import TableVocabulary  # noqa: E402
 from nlpkit.training import fixed_vectors  # noqa: E402
 from nlpkit.training.batching import Rows  # noqa: E402
+from nlpkit.training.components import check_encoder, make  # noqa: E402
 from nlpkit.training.events import MemberStarted, Saved, Working  # noqa: E402
 from nlpkit.training.fixed_vectors import map_vectors, store_vectors  # noqa: E402
 from nlpkit.training.loop import Step  # noqa: E402
-from nlpkit.training.settings import settings as settings_of  # noqa: E402
-from tests.tasks.sentiment.test_run import files_of, the  # noqa: E402
+from nlpkit.training.run import train  # noqa: E402
+from tests.training.runs import files_of, the  # noqa: E402
 
 pytestmark = pytest.mark.train
 SIZE = 40
@@ -124,12 +125,12 @@ MEMBER = {
 
 
 def made(**changes):
-    return settings_of({"members": [MEMBER | changes]})
+    return SentimentRun.shape().settings({"members": [MEMBER | changes]})
 
 
 def test_a_member_is_trained_on_them_and_scores_texts(tmp_path, examples, register):
     register(averages)
-    events = list(train(examples, made(), tmp_path / "m"))
+    events = list(train(SENTIMENT, examples, made(), tmp_path / "m"))
     (saved,) = the(Saved, events)
     assert [e.what for e in the(Working, events) if "vectors" in e.what] == [
         "fixed: train vectors",
@@ -142,11 +143,14 @@ def test_a_member_is_trained_on_them_and_scores_texts(tmp_path, examples, regist
 
 def test_a_run_that_is_closed_again_and_again_comes_to_the_same_files(tmp_path, examples, register):
     register(averages)
-    whole = list(train(examples, made(), tmp_path / "whole" / "m"))
+    whole = list(train(SENTIMENT, examples, made(), tmp_path / "whole" / "m"))
     steps, attempts, done = len(the(Step, whole)), 0, False
     folder = tmp_path / "closed" / "m"
     while not done:
-        going, seen = train(examples if not attempts else iter(()), made(), folder, resume=attempts > 0, every=0), 0
+        going, seen = (
+            train(SENTIMENT, examples if not attempts else iter(()), made(), folder, resume=attempts > 0, every=0),
+            0,
+        )
         for event in going:
             done = done or isinstance(event, Saved)
             seen += isinstance(event, Step) or "vectors" in getattr(event, "what", "")
@@ -169,7 +173,7 @@ def test_what_does_not_go_together_is_refused_before_anything_is_read(tmp_path, 
     with pytest.raises(
         SettingError, match="the embedding averages goes with the tokenizer jieba or rjieba, not with char"
     ):
-        list(train(iter([None]), made(), tmp_path / "m"))
+        list(train(SENTIMENT, iter([None]), made(), tmp_path / "m"))
 
 
 def test_a_tokenizer_may_be_choosy_too(tmp_path, register):
@@ -184,7 +188,7 @@ def test_a_tokenizer_may_be_choosy_too(tmp_path, register):
     register(averages)
     register(Pieces, "tokenizer", "pieces")
     with pytest.raises(SettingError, match="the tokenizer pieces goes with the embedding trainable, not with averages"):
-        list(train(iter([None]), made(tokenizer={"name": "pieces"}), tmp_path / "m"))
+        list(train(SENTIMENT, iter([None]), made(tokenizer={"name": "pieces"}), tmp_path / "m"))
 
 
 def test_rows_that_a_tokenizer_cuts_are_counted(tmp_path, examples, register):
@@ -198,19 +202,21 @@ def test_rows_that_a_tokenizer_cuts_are_counted(tmp_path, examples, register):
 
     register(averages)
     register(Pieces, "tokenizer", "pieces")
-    events = list(train(examples, made(tokenizer={"name": "pieces"}), tmp_path / "m"))
+    events = list(train(SENTIMENT, examples, made(tokenizer={"name": "pieces"}), tmp_path / "m"))
     (started,) = the(MemberStarted, events)
-    assert 0 < started.cut["rows"] < started.cut["of"]
     (entry,) = nlpkit.load(tmp_path / "m").bundle.config["members"]
-    assert entry["cut"] == started.cut
+    cut = entry["cut"]
+    assert 0 < cut["rows"] < cut["of"]
+    assert started.remarks == [f"{cut['rows']} of {cut['of']} rows are longer than what is read, and were cut"]
 
 
 def test_rows_longer_than_the_greatest_length_are_counted_too(tmp_path, examples, register):
     register(averages)
     counts = []
     for longest in (4, 8, 1000):
-        events = list(train(examples, made(max_length=longest), tmp_path / f"m{longest}"))
-        counts += [event.cut["rows"] if event.cut else 0 for event in the(MemberStarted, events)]
+        list(train(SENTIMENT, examples, made(max_length=longest), tmp_path / f"m{longest}"))
+        (entry,) = nlpkit.load(tmp_path / f"m{longest}").bundle.config["members"]
+        counts.append(entry.get("cut", {"rows": 0})["rows"])
     assert counts[0] > counts[1] > counts[2] == 0
 
 
@@ -234,7 +240,7 @@ def test_numbers_that_cannot_be_kept_are_refused(tmp_path):
 def test_an_embedding_that_lies_is_named(tmp_path, examples, register, factory, sentence):
     register(factory)
     with pytest.raises(PluginError) as caught:
-        list(train(examples, made(), tmp_path / "m"))
+        list(train(SENTIMENT, examples, made(), tmp_path / "m"))
     assert str(caught.value) == f"the embedding 'averages' of theirs 1.2 {sentence}"
 
 
@@ -284,13 +290,13 @@ def test_an_encoder_that_lies_is_named(tmp_path, examples, register, returned, s
     register(averages)
     register(lying, "encoder", "lying")
     with pytest.raises(PluginError) as caught:
-        list(train(examples, made(encoder={"name": "lying"}), tmp_path / "m"))
+        list(train(SENTIMENT, examples, made(encoder={"name": "lying"}), tmp_path / "m"))
     assert str(caught.value).startswith(f"the encoder 'lying' of theirs 1.2 {sentence}")
 
 
 def test_an_encoder_whose_config_cannot_be_written_down_is_named():
     encoder = make("encoder", {"name": "none"}, input_dim=2)
-    encoder.part.config = {"kind": nn.ReLU}
+    encoder.instance.config = {"kind": nn.ReLU}
     with pytest.raises(PluginError, match=r"the encoder 'none' of nlpkit-zh .* has a config that is no JSON"):
         check_encoder(encoder, torch.zeros(2, 3, 2))
 
@@ -298,6 +304,6 @@ def test_an_encoder_whose_config_cannot_be_written_down_is_named():
 @pytest.mark.parametrize("said", [0, 3, "both"])
 def test_an_encoder_of_no_such_directions_is_named(said):
     encoder = make("encoder", {"name": "none"}, input_dim=4)
-    encoder.part.directions = said
+    encoder.instance.directions = said
     with pytest.raises(PluginError, match=rf"says directions {said!r}: expected 1, or 2 where a state has two halves"):
         check_encoder(encoder, torch.zeros(2, 3, 4))

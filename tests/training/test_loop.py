@@ -12,15 +12,15 @@ torch = pytest.importorskip("torch")
 
 from nlpkit.errors import NlpkitError  # noqa: E402
 from nlpkit.tasks.sentiment.objective import Classification  # noqa: E402
-from nlpkit.tasks.sentiment.pretraining import LanguageModel, pretraining_settings  # noqa: E402
+from nlpkit.tasks.sentiment.pretraining import Pretraining, pretraining_settings  # noqa: E402
+from nlpkit.tasks.sentiment.settings import ClassifierTraining  # noqa: E402
 from nlpkit.training.checkpoint import Checkpoint, State  # noqa: E402
 from nlpkit.training.loop import Diverged, Epoch, Resumed, Step, Validation, fit  # noqa: E402
 from nlpkit.training.optimizer import rate  # noqa: E402
-from nlpkit.training.settings import TrainingSettings  # noqa: E402
 from tests.training.networks import classification, network, rows, weights  # noqa: E402
 
 pytestmark = pytest.mark.train
-SETTINGS = TrainingSettings(epochs=3, batch_size=8, learning_rate=0.05, patience=2)
+SETTINGS = ClassifierTraining(epochs=3, batch_size=8, learning_rate=0.05, patience=2)
 PLAIN = replace(SETTINGS, schedule="constant", warmup=0.0, clip=0.0)
 NEVER = 1e9  # seconds between saves
 
@@ -132,7 +132,7 @@ def begun(case, seed):
     """The objective of a case, its network's weights drawn by a seed, and how it is trained."""
     made, options = CASES[case]
     if made is LANGUAGE:
-        return LanguageModel(network(**options, seed=seed), rows(1), made.batch_size), pretraining_settings(made)
+        return Pretraining(network(**options, seed=seed), rows(1), made.batch_size), pretraining_settings(made)
     validation = rows(2, flipped=case == "early stopping")
     return classification(made, network(**options, seed=seed), validation=validation), made
 
@@ -304,7 +304,7 @@ def test_weights_that_are_no_numbers_after_the_last_step_are_never_kept(monitor)
 
 def test_a_language_model_that_diverges_names_its_own_rate():
     made = replace(SETTINGS, pretrain=2, pretrain_rate=1e38)
-    objective = LanguageModel(network("lstm"), rows(1), 8)
+    objective = Pretraining(network("lstm"), rows(1), 8)
     with pytest.raises(NlpkitError, match=r"lower training\.pretrain_rate"):
         list(fit(objective, pretraining_settings(made), seed=0))
 
@@ -381,7 +381,7 @@ def test_without_clipping_norms_are_recorded():
 
 @pytest.mark.parametrize("schedule", ["constant", "linear", "cosine"])
 def test_rates_rise_then_fall(schedule):
-    factor = rate(TrainingSettings(schedule=schedule, warmup=0.1), 100)
+    factor = rate(ClassifierTraining(schedule=schedule, warmup=0.1), 100)
     rising = [factor(step) for step in range(10)]
     falling = [factor(step) for step in range(10, 101)]
     assert rising == sorted(rising)

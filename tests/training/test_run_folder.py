@@ -1,3 +1,4 @@
+import json
 import os
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from nlpkit.training.run_folder import finish_run, open_run, read_request, run_f
 
 pytestmark = pytest.mark.train
 REQUEST = {
+    "task": "sentiment",
     "settings": {"seed": 0, "members": [{"name": "a", "encoder": {"hidden": 64}}]},
     "origin": ["好.csv", "\udcff"],
 }
@@ -51,8 +53,22 @@ def test_an_unfinished_run_is_in_the_way_unless_forced_away(model):
     enter(model)
     with pytest.raises(BundleError, match=r"unfinished run: go on by --resume, or begin anew by --force"):
         enter(model)
-    assert STATE not in enter(model, {"settings": {}}, force=True)
+    assert STATE not in enter(model, {"task": "sentiment", "settings": {}}, force=True)
     assert read_request(model)["settings"] == {}
+
+
+def test_an_unfinished_run_of_an_older_version_is_refused_and_may_be_forced_away(model):
+    enter(model)
+    request = run_folder(model) / "run.json"
+    request.write_text(json.dumps({name: value for name, value in REQUEST.items() if name != "task"}))
+    before = {path.name: path.read_bytes() for path in request.parent.iterdir()}
+    for resume in (True, False):
+        with pytest.raises(BundleError) as caught:
+            enter(model, resume=resume)
+        found = f"{request.parent} holds an unfinished run of an older nlpkit: begin anew by --force"
+        assert str(caught.value) == found
+    assert {path.name: path.read_bytes() for path in request.parent.iterdir()} == before
+    assert STATE not in enter(model, force=True, finish=True)
 
 
 def test_a_run_that_has_learnt_nothing_is_begun_anew_without_more_words(model):

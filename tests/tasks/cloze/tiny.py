@@ -10,9 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from nlpkit.components.tokenizers import rjieba
 from nlpkit.tasks.cloze.blanks import Blank
-from nlpkit.text.normalisation import Normaliser
 from nlpkit.text.vocabulary import TableVocabulary, dump_vocabulary
 from tests.tiny import component, stage
 

@@ -5,12 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlpkit.tasks.sentiment.metrics import Answers, Metrics, Neglect, measure, metrics, neglected
+from nlpkit.tasks.sentiment.metrics import Answers, ClassMetrics, Neglect, measure_answers, neglected
 from nlpkit.tasks.sentiment.model import Score
 
 
 def score(label, probability=0.8):
     return Score(None, None, None, "empty") if label is None else Score(label, probability, {})
+
+
+def measure(truth, scores, labels):
+    return measure_answers(Answers.of(truth, scores, labels), labels)
 
 
 def test_figures_of_a_small_table():
@@ -55,12 +59,14 @@ def test_figures_agree_with_the_confusion(rows):
 def test_arrays_of_answers_say_what_rows_of_scores_say(rows):
     truth, scores = [t for t, *_ in rows], [score(a, p) for _, a, p in rows]
     answers = Answers.of(truth, scores, list("abc"))
-    assert metrics(answers, list("abc")) == measure(truth, scores, list("abc"))
+    assert measure_answers(answers, list("abc")) == measure(truth, scores, list("abc"))
     assert ["abc"[i] for i in answers.truth] == truth
     assert [None if i < 0 else "abc"[i] for i in answers.found] == [a for _, a, _ in rows]
     anything = answers.probability.copy()
     anything[answers.found < 0] = 0.9  # where there is no answer its probability says nothing
-    assert metrics(Answers(answers.truth, answers.found, anything), list("abc")) == metrics(answers, list("abc"))
+    assert measure_answers(Answers(answers.truth, answers.found, anything), list("abc")) == measure_answers(
+        answers, list("abc")
+    )
 
 
 @given(pairs, st.data())
@@ -70,14 +76,14 @@ def test_some_rows_of_the_answers_are_those_rows(rows, data):
     whole, part = (
         Answers.of([t for t, *_ in which], [score(a, p) for _, a, p in which], list("abc")) for which in (rows, some)
     )
-    assert metrics(whole[chosen], list("abc")) == metrics(part, list("abc"))
+    assert measure_answers(whole[chosen], list("abc")) == measure_answers(part, list("abc"))
 
 
 def test_small_integers_of_many_rows_do_not_overflow():
     size = 200
     labels = [str(i) for i in range(size)]
     truth = np.arange(size, dtype=np.uint8)
-    found = metrics(Answers(truth, truth.astype(np.int16), np.ones(size)), labels)
+    found = measure_answers(Answers(truth, truth.astype(np.int16), np.ones(size)), labels)
     assert (found.accuracy, found.macro_f1, found.calibration_error) == (1, 1, 0)
 
 
@@ -85,11 +91,11 @@ def test_calibration_by_hand():
     truth = np.zeros(5, dtype=np.int64)
     found, sure = np.array([0, 0, 1, 0, -1]), np.array([0.95, 1.0, 0.95, 0.55, 0.0])
     gap = abs(2 - (0.95 + 1 + 0.95)) + abs(1 - 0.55)  # two bins; 1.0 is in the last
-    assert metrics(Answers(truth, found, sure), ["a", "b"]).calibration_error == pytest.approx(gap / 4)
+    assert measure_answers(Answers(truth, found, sure), ["a", "b"]).calibration_error == pytest.approx(gap / 4)
 
 
 def confused(*rows):
-    return Metrics(sum(map(sum, rows)), 0.0, 0.0, 0.0, 0, ("bad", "ok"), tuple((*row, 0) for row in rows))
+    return ClassMetrics(sum(map(sum, rows)), 0.0, 0.0, 0.0, 0, ("bad", "ok"), tuple((*row, 0) for row in rows))
 
 
 RARE = {"bad": 20, "ok": 80}

@@ -9,14 +9,14 @@ torch = pytest.importorskip("torch")
 
 from torch.nn import functional  # noqa: E402
 
-from nlpkit.tasks.sentiment.objective import Classification, balanced, divergence, logits_of, row_losses  # noqa: E402
-from nlpkit.training.batching import Rows  # noqa: E402
+from nlpkit.tasks.sentiment.objective import Classification, balanced, divergence, row_losses  # noqa: E402
+from nlpkit.tasks.sentiment.settings import ClassifierTraining  # noqa: E402
+from nlpkit.training.batching import Rows, logits_of  # noqa: E402
 from nlpkit.training.loop import fit  # noqa: E402
-from nlpkit.training.settings import TrainingSettings  # noqa: E402
 from tests.training.networks import classification, network, rows  # noqa: E402
 
 pytestmark = pytest.mark.train
-SETTINGS = TrainingSettings(epochs=4, batch_size=8, learning_rate=0.05)
+SETTINGS = ClassifierTraining(epochs=4, batch_size=8, learning_rate=0.05)
 LABELS = torch.tensor([0, 2, 1, 2, 0])
 
 

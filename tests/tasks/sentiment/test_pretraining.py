@@ -5,17 +5,18 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from nlpkit.errors import SettingError  # noqa: E402
+from nlpkit.model.head_settings import HeadSettings  # noqa: E402
 from nlpkit.model.network import Head, Network  # noqa: E402
 from nlpkit.plugins.registry import registry  # noqa: E402
-from nlpkit.tasks.sentiment.pretraining import LanguageModel, pretraining_settings  # noqa: E402
+from nlpkit.tasks.sentiment.pretraining import Pretraining, pretraining_settings  # noqa: E402
+from nlpkit.tasks.sentiment.settings import ClassifierTraining  # noqa: E402
 from nlpkit.text.vocabulary import Tokens  # noqa: E402
 from nlpkit.training.batching import Rows  # noqa: E402
 from nlpkit.training.loop import Epoch, fit  # noqa: E402
-from nlpkit.training.settings import HeadSettings, TrainingSettings  # noqa: E402
 
 pytestmark = pytest.mark.train
 DOCUMENTS = [list("甲乙丙丁戊己"), list("丙丁戊己甲乙"), list("戊己甲乙丙丁")] * 20
-SETTINGS = TrainingSettings(pretrain=6, batch_size=8, pretrain_rate=0.02)
+SETTINGS = ClassifierTraining(pretrain=6, batch_size=8, pretrain_rate=0.02)
 
 
 def network(encoder="lstm", embedding="trainable", documents=DOCUMENTS, **options):
@@ -33,7 +34,7 @@ def network(encoder="lstm", embedding="trainable", documents=DOCUMENTS, **option
 
 def epochs(settings, seed=0, encoder="lstm", documents=DOCUMENTS):
     made, rows = network(encoder, documents=documents, hidden=8)
-    model = LanguageModel(made, rows, settings.batch_size)
+    model = Pretraining(made, rows, settings.batch_size)
     return [e for e in fit(model, pretraining_settings(settings), seed) if isinstance(e, Epoch)]
 
 
@@ -60,7 +61,7 @@ def test_a_seed_makes_it_the_same():
 def test_the_classifier_starts_from_what_was_learnt():
     made, rows = network(hidden=8)
     before = {name: tensor.clone() for name, tensor in made.state_dict().items()}
-    list(fit(LanguageModel(made, rows, 8), pretraining_settings(SETTINGS), 0))
+    list(fit(Pretraining(made, rows, 8), pretraining_settings(SETTINGS), 0))
     changed = {name for name, tensor in made.state_dict().items() if not torch.equal(tensor, before[name])}
     assert any(name.startswith("embedding.") for name in changed)
     assert any(name.startswith("encoder.") for name in changed)
@@ -85,7 +86,7 @@ def test_documents_too_short_to_tell_anything(documents):
 def test_an_encoder_that_would_see_the_answer_is_refused(encoder, options):
     made, rows = network(encoder, **options)
     with pytest.raises(SettingError, match=r"pretrain wants a recurrent encoder with layers=1"):
-        LanguageModel(made, rows, 8)
+        Pretraining(made, rows, 8)
 
 
 def test_its_settings_are_its_own():

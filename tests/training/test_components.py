@@ -9,38 +9,33 @@ of a tokenizer but ids. Those of recurrent encoders that fill blanks or write ar
 import importlib.util
 import sys
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from nlpkit.training.composition import check_causal, check_encoder, compose, make, rehearse, reopen, write_down  # noqa: E402
-
 import nlpkit  # noqa: E402
 from nlpkit.errors import PluginError, SettingError  # noqa: E402
-from nlpkit.model.members import TextIds  # noqa: E402
+from nlpkit.model.head_settings import HeadSettings  # noqa: E402
 from nlpkit.plugins.registry import ELSEWHERE, registry  # noqa: E402
-from nlpkit.tasks.cloze import run as cloze  # noqa: E402
-from nlpkit.tasks.cloze.settings import ClozeSettings  # noqa: E402
-from nlpkit.tasks.cloze.settings import settings as cloze_settings  # noqa: E402
-from nlpkit.tasks.generate import run as generation  # noqa: E402
-from nlpkit.tasks.generate.settings import GenerationSettings  # noqa: E402
-from nlpkit.tasks.generate.settings import settings as generation_settings  # noqa: E402
-from nlpkit.tasks.sentiment import run as sentiment  # noqa: E402
+from nlpkit.tasks.cloze.run import ClozeRun  # noqa: E402
+from nlpkit.tasks.cloze.task import CLOZE  # noqa: E402
+from nlpkit.tasks.generate.run import GenerationRun  # noqa: E402
+from nlpkit.tasks.generate.task import GENERATE  # noqa: E402
+from nlpkit.tasks.sentiment.run import SentimentRun  # noqa: E402
+from nlpkit.tasks.sentiment.task import SENTIMENT  # noqa: E402
 from nlpkit.text.corpus import Example  # noqa: E402
+from nlpkit.training.components import check_causal, check_encoder, make  # noqa: E402
+from nlpkit.training.dry_run import drain  # noqa: E402
 from nlpkit.training.events import MemberExported, MemberStarted  # noqa: E402
 from nlpkit.training.loop import Step  # noqa: E402
-from nlpkit.training.settings import (  # noqa: E402
-    NORMS,
-    HeadSettings,
-    assign,
-    choose_one_way,
-    network_places,
-    settings,
-)
-from tests.tasks.sentiment.test_run import the  # noqa: E402
+from nlpkit.training.member import open_member  # noqa: E402
+from nlpkit.training.run import train  # noqa: E402
+from nlpkit.training.storage import StoredCorpus, store_corpus  # noqa: E402
+from tests.training.runs import the  # noqa: E402
 
 pytestmark = pytest.mark.train
 TINY_BERT = Path(__file__).resolve().parents[2] / "plugins" / "nlpkit-zh-bert" / "tests" / "tiny_bert.py"
@@ -124,44 +119,53 @@ def composed(request):
         parts = {"tokenizer": tokenizer, "embedding": embedding, "encoder": encoder}
         chosen = {kind: small(kind, name, partial(request.getfixturevalue, "bert")) for kind, name in parts.items()}
         made = {"name": "m", "head": {"pooling": "mean"}, "training": TRAINING | {"batch_size": 16}, **chosen}
-        return settings({"members": [made]})
+        return SentimentRun.shape().settings({"members": [made]})
 
     return make_settings
 
 
-@cache
-def tokens(text):
-    """The tokenizer of a setting that was written down, which some take a second to make."""
-    return make("tokenizer", dict(text))
+@pytest.fixture(scope="module")
+def stored(rows, tmp_path_factory):
+    """The rows, stored and split."""
+    folder = tmp_path_factory.mktemp("rows") / "corpus"
+    for _ in store_corpus(rows, folder, test=0.2, validation=0.2):
+        pass
+    return StoredCorpus(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chosen", GOOD, ids=together)
-def test_what_goes_together_is_trained_and_comes_back_from_its_files(tmp_path, rows, composed, chosen):
-    (member,) = composed(*chosen).members
-    tokenizer = tokens(tuple(member.tokenizer.items()))
-    documents, targets = [tokenizer.part.tokenize(row.text) for row in rows], [int(row.label) for row in rows]
-    made = compose(member, tokenizer, documents, targets, labels=2)
-    ids, mask = map(torch.from_numpy, TextIds(tokenizer.part, made.vocabulary, 0)([row.text for row in rows]).padded())
-    network = made.network.train()
+def test_what_goes_together_is_trained_and_comes_back_from_its_files(tmp_path, stored, composed, chosen):
+    made = composed(*chosen)
+
+    def opened():
+        member = SentimentRun(SENTIMENT, made).member(0, stored)
+        drain(open_member(member, tmp_path), [])
+        return member
+
+    member = opened()
+    ids, mask, targets = member.rows["train"].batch(np.arange(16))
+    network = member.network.train()
     before = {name: parameter.clone() for name, parameter in network.named_parameters()}
     optimizer = torch.optim.SGD((p for p in network.parameters() if p.requires_grad), 0.5)
     for _ in range(3):
         optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(network(ids, mask), torch.tensor(targets)).backward()
+        torch.nn.functional.cross_entropy(network(ids, mask), targets).backward()
         optimizer.step()
     for part in ("embedding", "encoder", "head"):
         own = {name: p for name, p in network.named_parameters() if name.startswith(part)}
         learns = any(p.requires_grad for p in own.values())
         assert any(not torch.equal(before[name], p) for name, p in own.items()) == learns
-    write_down(made, tmp_path / "m")
-    again = reopen(tmp_path / "m", labels=2).network
+    member.keep(tmp_path / "members" / member.name, network, member.vocabulary, member.entry)
+    again = opened().network
     with torch.inference_mode():
         assert torch.equal(again.eval()(ids, mask), network.eval()(ids, mask))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chosen", WHOLE, ids=together)
 def test_a_whole_run_saves_a_model_that_scores_without_torch(tmp_path, rows, composed, chosen):
-    events = list(sentiment.train(rows, composed(*chosen), tmp_path / "m"))
+    events = list(train(SENTIMENT, rows, composed(*chosen), tmp_path / "m"))
     assert len(the(Step, events)) == 3
     (exported,) = the(MemberExported, events)
     assert exported.runtime == ("table" if chosen[2] == "none" and chosen[1] != "bert" else "graph")
@@ -175,7 +179,7 @@ def test_a_whole_run_saves_a_model_that_scores_without_torch(tmp_path, rows, com
 def test_what_does_not_go_together_is_refused_by_a_sentence_that_says_what_does(composed, chosen):
     made, (tokenizer, embedding, encoder) = composed(*chosen), chosen
     with pytest.raises(SettingError) as refused:
-        rehearse(made)
+        SentimentRun(SENTIMENT, made).rehearse()
     (sentence,) = str(refused.value).splitlines()
     wrong = ["ngrams", encoder, "none"] if go_together(tokenizer, embedding) else [tokenizer, embedding]
     assert all(name in sentence for name in wrong)
@@ -205,34 +209,34 @@ def test_an_encoder_that_sees_what_comes_after_is_told_how_it_would_not(encoder)
 
 def test_an_encoder_is_not_believed_that_it_is_causal():
     made = make("encoder", {"name": "cnn", "widths": [3]}, input_dim=3)
-    made.part.causal = True  # half of what it reads is yet to come
+    made.instance.causal = True  # half of what it reads is yet to come
     with pytest.raises(PluginError, match=r"the encoder 'cnn' of .* says causal = True, but its first state changes"):
         check_causal(made, 3)
 
 
 def test_states_that_are_no_numbers_are_told_before_anything_is_learnt():
     made = make("encoder", {"name": "gru", "hidden": 4}, input_dim=3)
-    torch.nn.init.constant_(made.part.forwards[0].bias_hh_l0, torch.nan)
+    torch.nn.init.constant_(made.instance.forwards[0].bias_hh_l0, torch.nan)
     with pytest.raises(PluginError, match=r"the encoder 'gru' of .* returns states that are no numbers"):
         check_encoder(made, torch.zeros(2, 3, 3))
 
 
-@pytest.mark.parametrize("norm", [norm for norm in NORMS if norm != "none"])
+@pytest.mark.slow
+@pytest.mark.parametrize("norm", ["layer", "batch"])
 def test_a_head_that_normalises_its_units_is_exported(tmp_path, rows, composed, norm):
     made = composed("char", "trainable", "none")
     (member,) = made.members
-    chosen = replace(made, members=(replace(member, head=HeadSettings("mean", hidden=4, norm=norm)),))
-    events = list(sentiment.train(rows, chosen, tmp_path / "m"))
+    chosen = replace(made, members=(replace(member, head=HeadSettings(pooling="mean", hidden=4, norm=norm)),))
+    events = list(train(SENTIMENT, rows, chosen, tmp_path / "m"))
     (exported,) = the(MemberExported, events)
     assert (exported.runtime, exported.difference < 1e-4) == ("graph", True)
     assert nlpkit.load(tmp_path / "m").check() == []
 
 
-CLOZE = {
+FILLING = {
     "tokenizer": {"name": "whitespace"},
     "answers": {"min_count": 1},
     "validation": 0.2,
-    "counts": {"order": 0},
     "network": {
         "embedding": {"name": "trainable", "dim": 8, "min_count": 1},
         "encoder": {"name": "none"},
@@ -254,12 +258,14 @@ WRITING = {
 BOTH_WAYS = ("none", "transformer", "srn")  # they fill blanks so; others see a mark
 
 
-def one_way(tables, kind, encoder, *assignments):
-    """Tables with a small encoder, chosen as ``--encoder`` chooses it."""
+def one_way(run, tables, encoder, *assignments):
+    """Settings with a small encoder, chosen as ``--encoder`` chooses it."""
+    shape = run.shape()
     more = [f"encoder.{k}={v}" for k, v in small("encoder", encoder, None).items() if k != "name"]
-    return assign(choose_one_way(tables, {"encoder": encoder}), [*more, *assignments], partial(network_places, kind))
+    return shape.settings(shape.assign(shape.choose(tables, {"encoder": encoder}), [*more, *assignments]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("encoder", "told"),
     [
@@ -269,18 +275,19 @@ def one_way(tables, kind, encoder, *assignments):
     ids=str,
 )
 def test_blanks_are_filled_with_any_encoder(tmp_path, rows, encoder, told):
-    made = cloze_settings(one_way(CLOZE, ClozeSettings, encoder, *told))
-    events = list(cloze.train(rows, made, tmp_path / "m", samples=["这 __ 很好"]))
+    made = one_way(ClozeRun, FILLING, encoder, *told)
+    events = list(train(CLOZE, rows, made, tmp_path / "m", samples=["这 __ 很好"]))
     (started,), (exported,) = the(MemberStarted, events), the(MemberExported, events)
     assert ("both ways" if encoder in BOTH_WAYS and not told else "masked") in started.composition
     assert (exported.runtime, exported.difference < 1e-4) == ("graph", True)
     assert nlpkit.load(tmp_path / "m").check() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoder", [name for name in BOTH_WAYS if name != "none"])
 def test_text_is_written_with_an_encoder_that_carries_a_state(tmp_path, rows, encoder):
-    made = generation_settings(one_way(WRITING, GenerationSettings, encoder))
-    events = list(generation.train(rows, made, tmp_path / "m", samples=["这"]))
+    made = one_way(GenerationRun, WRITING, encoder)
+    events = list(train(GENERATE, rows, made, tmp_path / "m", samples=["这"]))
     (exported,) = the(MemberExported, events)
     assert (exported.runtime, exported.difference < 1e-4) == ("graph", True)
     assert nlpkit.load(tmp_path / "m").check() == []
@@ -297,15 +304,15 @@ def test_text_is_written_with_an_encoder_that_carries_a_state(tmp_path, rows, en
     ids=str,
 )
 def test_no_text_is_written_with_another(tmp_path, rows, encoder, told, sentence):
-    made = generation_settings(one_way(WRITING, GenerationSettings, encoder, *told))
+    made = one_way(GenerationRun, WRITING, encoder, *told)
     with pytest.raises(SettingError, match=sentence):
-        list(generation.train(rows, made, tmp_path / "m"))
+        list(train(GENERATE, rows, made, tmp_path / "m"))
 
 
 @pytest.mark.parametrize("embedding", ["ngrams", "bert"])
 def test_neither_goes_with_vectors_that_depend_on_more_than_their_token(tmp_path, rows, embedding, request):
-    chosen = {"network": {"embedding": small("embedding", embedding, partial(request.getfixturevalue, "bert"))}}
-    for task, kind, tables in ((cloze, cloze_settings, CLOZE), (generation, generation_settings, WRITING)):
-        made = kind(tables | {"network": tables["network"] | chosen["network"]})
+    chosen = {"embedding": small("embedding", embedding, partial(request.getfixturevalue, "bert"))}
+    for task, kind, tables in ((CLOZE, ClozeRun, FILLING), (GENERATE, GenerationRun, WRITING)):
+        made = kind.shape().settings(tables | {"network": tables["network"] | chosen})
         with pytest.raises(SettingError, match=f"the embedding {embedding} (has no vector|goes with)"):
-            list(task.train(rows, made, tmp_path / "m"))
+            list(train(task, rows, made, tmp_path / "m"))
