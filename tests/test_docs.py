@@ -67,6 +67,7 @@ def test_some_documents_hold_python():
     assert "training.md" in {path.name for path in WITH_A_WALK}
 
 
+@pytest.mark.slow
 @pytest.mark.train
 @pytest.mark.skipif(sys.platform == "win32", reason="the commands are written for a Unix shell")
 @pytest.mark.parametrize("path", WITH_A_WALK, ids=lambda path: path.name)
@@ -116,6 +117,7 @@ def test_an_embedding_of_ones_own_fits_on_a_page():
     assert len([line for line in MODULES["nlpkit_my_vectors.py"].splitlines() if line.strip()]) < 40
 
 
+@pytest.mark.slow
 @pytest.mark.train
 @pytest.mark.parametrize("name", MODULES)
 def test_an_example_passes_the_conformance_kit(name, tmp_path):

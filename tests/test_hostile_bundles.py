@@ -20,7 +20,7 @@ from nlpkit.model import graphs
 from nlpkit.model.bundle import Bundle, save
 from nlpkit.model.opening import load
 from tests.outcomes import one_sentence
-from tests.tasks.cloze.tiny import cloze_files, counted_files
+from tests.tasks.cloze.tiny import cloze_files
 from tests.tasks.generate import tiny as tiny_generation
 from tests.tiny import WORDS, component, model_files, sample, stage, table_member
 
@@ -510,7 +510,6 @@ MODELS = {
         table_member("one"), table_member("two"), stages=[stage(1.0, leave=0.9), stage(1.0, 1.0)]
     ),
     "network": cloze_files,
-    "counts": counted_files,
     "ngrams": lambda: dict(tiny_generation.bundle().files),
 }
 

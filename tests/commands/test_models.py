@@ -11,7 +11,7 @@ from tests.tiny import model_files, sample
 
 def test_the_list(run):
     (found,) = [m for m in json.loads(run("models", "list", "--format", "json").stdout) if m["name"] == "reviews"]
-    assert found["labels"] == ["negative", "positive"]
+    assert found["answers"] == {"labels": ["negative", "positive"]}
     assert found["distribution"] == "nlpkit-zh"
     assert 0 < found["bytes"] <= 5_000_000
     assert "reviews" in run("models", "list").stdout.decode()
@@ -38,8 +38,7 @@ def test_a_listed_model_tells_its_labels_or_how_many_words_it_can_say(run, stran
     )
     done = run("models", "list", "--format", "json", environment=environment)
     found = {entry["name"]: entry for entry in json.loads(done.stdout)}
-    assert (found["words"]["task"], found["words"]["words"]) == ("cloze", 15)
-    assert "labels" not in found["words"]
+    assert (found["words"]["task"], found["words"]["answers"]) == ("cloze", {"words": 15})
     assert "answers.json" in done.stderr.decode()
     assert "15 words" in run("models", "list", environment=environment).stdout.decode()
 

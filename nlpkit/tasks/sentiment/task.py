@@ -66,6 +66,13 @@ SENTIMENT = Task(
     nlpkit sentiment evaluate minimal_pairs.csv --by category
     nlpkit sentiment evaluate test.csv --model mine --label 1=positive --label 0=negative
     """,
-    recipes_about="""Recipes: ngrams (the default: linear, seconds), network (what --encoder and --embedding start
+    recipes_about="""\b
+    nlpkit sentiment train corpus.csv -o mine
+    nlpkit sentiment train goods.txt hotels.csv -o mine --label 1=positive --label 0=negative
+    nlpkit sentiment train corpus.csv -o mine --encoder gru --set encoder.hidden=128 --set training.epochs=10
+    nlpkit sentiment train corpus.csv --recipe stacked --dry-run
+    nlpkit sentiment train -o mine --resume
+
+    Recipes: ngrams (the default: linear, seconds), network (what --encoder and --embedding start
     from), lstm, tutorial, word2vec (needs nlpkit-zh-word2vec), stacked, reviews (the shipped model).""",
 )

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 import tiny_diagnoses
+from hypothesis import settings
 
+settings.register_profile("untimed", max_examples=60, deadline=None, derandomize=True)  # no test measures time
+settings.load_profile("untimed")
 DROPPED = ("PYTHONIOENCODING", "NO_COLOR", "COLUMNS", "FORCE_COLOR")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background: what the tests start inherits it
     signal.signal(signal.SIGINT, signal.default_int_handler)
