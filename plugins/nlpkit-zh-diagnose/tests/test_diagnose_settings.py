@@ -97,8 +97,8 @@ def test_options_say_data_and_an_assignment_more_of_it():
     [
         ("training.epoch=3", r"training has no setting 'epoch'; did you mean 'epochs'\? There is: .*batch_size"),
         ("training.epochs=many", "training: epochs wants a whole number, found 'many'"),
-        ("training.epochs=0", "training.epochs must be above 0, was: 0"),
-        ("training.monitor=acuracy", "training.monitor cannot be 'acuracy'; did you mean 'accuracy'"),
+        ("training.epochs=0", "training: epochs must be at least 1, was: 0"),
+        ("training.monitor=acuracy", "training: monitor cannot be 'acuracy'; did you mean 'accuracy'"),
         ("gru.hiden=3", "the encoder 'gru' has no option 'hiden'; did you mean 'hidden'"),
         ("encoder.hiden=3", "none of the encoders has an option 'hiden'; did you mean 'hidden'"),
         ("encoder.window=3", "none of the encoders has an option 'window'"),
