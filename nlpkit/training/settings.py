@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_origin
 
 from nlpkit.errors import DataError, SettingError, nearest
-from nlpkit.plugins.options import Option, Positive, Range, Share, Size, Weight, options_of
+from nlpkit.model.head_settings import HeadSettings
+from nlpkit.plugins.options import Count, Option, Positive, Range, Share, Size, Weight, options_of
 from nlpkit.plugins.registry import registry
 from nlpkit.tasks.base import Task
 from nlpkit.text.normalisation import Normaliser
@@ -99,6 +100,24 @@ class MemberSettings:
     def absent(self) -> bool:
         """Whether a member that is so told is none."""
         return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextNetworkSettings(MemberSettings):
+    """What a network that reads texts is told. Components are ``{"name": …, option: …}``.
+
+    :param max_length: ids of a row that are kept, its first and last halves; 0 for all.
+    :param weights: how the saved weights are stored: float32 or int8.
+    """
+
+    tokenizer: Mapping[str, Any]
+    embedding: Mapping[str, Any]
+    encoder: Mapping[str, Any]
+    head: HeadSettings = field(default_factory=HeadSettings)
+    training: RowTraining = field(default_factory=RowTraining)
+    max_length: Count = 0
+    weights: Weights = "float32"
+    components: ClassVar[tuple[str, ...]] = ("tokenizer", "embedding", "encoder")
 
 
 @dataclass(frozen=True, kw_only=True)

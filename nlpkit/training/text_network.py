@@ -8,7 +8,6 @@ from __future__ import annotations
 import shutil
 from abc import abstractmethod
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,10 +19,8 @@ from torch import nn
 from nlpkit.errors import SettingError
 from nlpkit.files import write_synced
 from nlpkit.model.bundle import TOKENIZER, Bundle
-from nlpkit.model.head_settings import HeadSettings
 from nlpkit.model.members import Floats, open_member, tokenize
 from nlpkit.model.network import Head, Network, VectorNetwork, restore
-from nlpkit.plugins.options import Count
 from nlpkit.text.vocabulary import Tokens
 from nlpkit.training.batching import Rows, logits_of
 from nlpkit.training.components import check_pair, check_shapes, fit_embedding, make, remarks_of
@@ -32,29 +29,11 @@ from nlpkit.training.export import export
 from nlpkit.training.fixed_vectors import map_vectors, store_vectors
 from nlpkit.training.loop import Diverged, Objective
 from nlpkit.training.member import CHECK_ROWS, Comparison, Layer, Minimise, NetworkMember, StoredMember, record_parts
-from nlpkit.training.settings import MemberSettings, RowTraining, RunSettings, Weights
+from nlpkit.training.settings import MemberSettings, RunSettings, TextNetworkSettings
 from nlpkit.training.storage import StoredCorpus, StoredTokens, map_rows, store_ids, store_tokens
 
 COMPARE_ROWS = 50_000  # validation rows that are enough to compare an export by, and to tune weights and temperature on
 PLACES = ("train", "validation")
-
-
-@dataclass(frozen=True, kw_only=True)
-class TextNetworkSettings(MemberSettings):
-    """What such a member is told. Components are ``{"name": …, option: …}``.
-
-    :param max_length: ids of a row that are kept, its first and last halves; 0 for all.
-    :param weights: how the saved weights are stored: float32 or int8.
-    """
-
-    tokenizer: Mapping[str, Any]
-    embedding: Mapping[str, Any]
-    encoder: Mapping[str, Any]
-    head: HeadSettings = field(default_factory=HeadSettings)
-    training: RowTraining = field(default_factory=RowTraining)
-    max_length: Count = 0
-    weights: Weights = "float32"
-    components: ClassVar[tuple[str, ...]] = ("tokenizer", "embedding", "encoder")
 
 
 class TextNetwork(NetworkMember):

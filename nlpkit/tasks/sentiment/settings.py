@@ -8,8 +8,7 @@ from typing import Literal
 
 from nlpkit.errors import SettingError
 from nlpkit.plugins.options import Count, Positive, Share, Weight
-from nlpkit.training.settings import RowTraining, RunSettings
-from nlpkit.training.text_network import TextNetworkSettings
+from nlpkit.training.settings import RowTraining, RunSettings, TextNetworkSettings
 
 
 @dataclass(frozen=True)
