@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nlpkit.components.dictionaries import Entry, kept_text, parse_dictionary, parse_older_dictionary, read_dictionary
 from nlpkit.components.whole_words import MIXED, SEGMENTED, WholeWords
+from nlpkit.plugins.base import Tokenizer
 
 if TYPE_CHECKING:
     from nlpkit.text.normalisation import Normaliser
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 DICTIONARY = "dictionary.txt"
 
 
-class CharTokenizer:
+class CharTokenizer(Tokenizer):
     """Every character but white space is a token."""
 
     def __init__(self) -> None:
@@ -41,7 +42,7 @@ class CharTokenizer:
         return Tokens(codes[kept], np.concatenate([before[:1], before[ends]]))
 
 
-class WhitespaceTokenizer:
+class WhitespaceTokenizer(Tokenizer):
     """Tokens are what stands between white space: for text that is split already."""
 
     def __init__(self) -> None:
@@ -70,7 +71,7 @@ class Words:
     remarks: Sequence[str] = ()
 
 
-class WordTokenizer:
+class WordTokenizer(Tokenizer):
     """Words of a segmenter, without white space.
 
     :param cut: text and whether to guess unknown words by a hidden Markov model, to words.

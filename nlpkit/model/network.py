@@ -101,8 +101,7 @@ class Head(nn.Module):
     @classmethod
     def over(cls, encoder: Encoder, settings: HeadSettings, *, labels: int) -> Head:
         """A new head on the states of an encoder."""
-        directions = getattr(encoder, "directions", 1)
-        return cls(settings, input_dim=encoder.output_dim, labels=labels, directions=directions)
+        return cls(settings, input_dim=encoder.output_dim, labels=labels, directions=encoder.directions)
 
     @classmethod
     def again(cls, config: Mapping[str, Any], *, input_dim: int, labels: int) -> Head:

@@ -25,6 +25,26 @@ def start_up(subject: Subject) -> None:
         )
 
 
+def resolves(subject: Subject) -> None:
+    """All that a task names is there, and its model opens bundles as every model does."""
+    from nlpkit.model.base import SavedModel
+    from nlpkit.tasks.base import Task, resolve
+
+    task: Task = subject.component.factory
+    forms = [verb.form for verb in task.verbs if not verb.command]
+    commands = [*(verb.command for verb in task.verbs), task.evaluate_command]
+    for named in (task.model, task.run, task.measure, *forms, *filter(None, commands)):
+        try:
+            found = resolve(named)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise CheckError(f"it names {named!r}, which cannot be imported: {sentence(error)}") from error
+        if named == task.model and not (isinstance(found, type) and issubclass(found, SavedModel)):
+            raise CheckError(f"its model {named!r} is {found!r}: expected a class, a nlpkit.model.base.SavedModel")
+    for verb in task.verbs:
+        if verb.method and not callable(getattr(resolve(task.model), verb.method, None)):
+            raise CheckError(f"its verb {verb.name!r} wants the method {verb.method!r}, which its model lacks")
+
+
 def opens(subject: Subject) -> None:
     """A registered folder is a model, and answers its samples as when it was saved."""
     from nlpkit.model.opening import load

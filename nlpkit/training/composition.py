@@ -24,7 +24,7 @@ from nlpkit.model.bundle import Bundle, recorded
 from nlpkit.model.members import Floats, TextIds, run_sorted
 from nlpkit.model.network import Head, Network
 from nlpkit.model.numbers import check_weights
-from nlpkit.plugins.base import PARTS, Embedding, Encoder
+from nlpkit.plugins.base import Embedding, Encoder
 from nlpkit.plugins.registry import Component, registry
 from nlpkit.text.normalisation import Normaliser
 from nlpkit.text.vocabulary import (
@@ -76,10 +76,7 @@ def make(kind: str, chosen: Mapping[str, Any], *, normaliser: Normaliser | None 
     """
     options = dict(chosen)
     component = registry().get(kind, options.pop("name"))
-    made = Made(component, component.create(options, normaliser=normaliser, **fixed))
-    if lacking := [name for name in PARTS[kind] if not hasattr(made.part, name)]:
-        raise PluginError(f"{_whose(made)} lacks {' and '.join(lacking)}: see the protocol in docs/plugins.md")
-    return made
+    return Made(component, component.create(options, normaliser=normaliser, **fixed))
 
 
 @dataclass(frozen=True)
@@ -124,8 +121,8 @@ def compose(
     head = Head.over(encoder.part, member.head, labels=labels)
     entry = {"name": member.name, "max_length": member.max_length}
     entry |= {made.component.kind: made.record for made in (tokenizer, embedding, encoder)} | {"head": head.config}
-    if found := getattr(embedding.part, "found", None):
-        repeated = getattr(embedding.part, "repeated", 0)
+    if found := embedding.part.found:
+        repeated = embedding.part.repeated
         entry["vectors"] = {"found": found[0], "of": found[1], **({"repeated": repeated} if repeated else {})}
     network = Network(embedding.part, encoder.part, head)
     return Composition(entry, network, vocabulary, tokenizer.part.files)
@@ -204,8 +201,7 @@ def check_pair(tokenizer: Made, embedding: Made) -> None:
 
     :raises SettingError: saying which.
     """
-    sides = (tokenizer, embedding, "embeddings"), (embedding, tokenizer, "tokenizers")
-    wanted = [(one, other, getattr(one.part, those, None)) for one, other, those in sides]
+    wanted = (tokenizer, embedding, tokenizer.part.embeddings), (embedding, tokenizer, embedding.part.tokenizers)
     if not any(names is not None and other.component.name in names for _, other, names in wanted):
         for one, other, names in wanted:
             if names is not None:
@@ -213,8 +209,7 @@ def check_pair(tokenizer: Made, embedding: Made) -> None:
                     f"the {one.component.kind} {one.component.name} goes with the {other.component.kind} "
                     f"{' or '.join(names)}, not with {other.component.name}"
                 )
-    if hasattr(embedding.part, "check_tokenizer"):
-        embedding.part.check_tokenizer(tokenizer.part)
+    embedding.part.check_tokenizer(tokenizer.part)
 
 
 def check_shapes(embedding: Made, encoder: Made) -> None:
@@ -236,7 +231,7 @@ def check_encoder(encoder: Made, vectors: torch.Tensor) -> None:
     if not (isinstance(returned, tuple) and len(returned) == 2):
         raise PluginError(f"{_whose(encoder)} returns {type(returned).__name__}, not states and a state to carry on")
     _check_shape(encoder, "output_dim", returned[0], encoder.part.output_dim)
-    if (ways := getattr(encoder.part, "directions", 1)) not in (1, 2) or encoder.part.output_dim % ways:
+    if (ways := encoder.part.directions) not in (1, 2) or encoder.part.output_dim % ways:
         raise PluginError(f"{_whose(encoder)} says directions {ways!r}: expected 1, or 2 where a state has two halves")
     if not bool(returned[0][_two_rows()].isfinite().all()):
         raise PluginError(f"{_whose(encoder)} returns states that are no numbers, before anything is learnt")
@@ -307,8 +302,7 @@ def _blaming(made: Made, what: str) -> Iterator[None]:
 
 
 def _whose(made: Made) -> str:
-    component = made.component
-    return f"the {component.kind} {component.name!r} of {component.distribution} {component.version}"
+    return made.component.whole_name
 
 
 def _check_shape(made: Made, name: str, found: Any, said: int) -> None:
@@ -321,7 +315,7 @@ def _check_shape(made: Made, name: str, found: Any, said: int) -> None:
 
 def remarks_of(*made: Made) -> list[str]:
     """What parts have to say of the files that they were given, each sentence once."""
-    return list(dict.fromkeys(remark for one in made for remark in getattr(one.part, "remarks", ())))
+    return list(dict.fromkeys(remark for one in made for remark in one.part.remarks))
 
 
 def rehearse(settings: Settings) -> list[str]:
@@ -339,13 +333,12 @@ def rehearse(settings: Settings) -> list[str]:
         check_pair(tokenizer, made)
         embedding: Embedding = made.part
         encoder: Encoder = make("encoder", member.encoder, input_dim=embedding.dim or 2).part
-        ordered, identity = getattr(embedding, "ordered", True), getattr(encoder, "identity", False)
-        if not ordered and (not identity or member.max_length):
+        if not embedding.ordered and (not encoder.identity or member.max_length):
             raise SettingError(
                 f"{member.name}: the embedding {member.embedding['name']} keeps no order, so it goes with the encoder "
                 f"none and max_length 0, not with {member.encoder['name']} and {member.max_length}"
             )
-        if member.training.pretrain and not getattr(encoder, "one_way_halves", False):
+        if member.training.pretrain and not encoder.one_way_halves:
             raise SettingError(
                 f"{member.name}: training.pretrain goes with rnn, lstm or gru, one layer, bidirectional, norm not "
                 f"batch; was: {dict(member.encoder)}"

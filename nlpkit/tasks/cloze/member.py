@@ -111,15 +111,15 @@ def compose(
     ids = ids_of(answers, vocabulary)
     network = ClozeNetwork(embedding.part, encoders, settings.head, output.part, ids)
     vectors = None
-    if getattr(output.part, "needs_vectors", False) and getattr(embedding.part, "pretrained", False):
+    if output.part.needs_vectors and embedding.part.pretrained:
         vectors = static.vectors().detach()[torch.from_numpy(ids)]
-    elif getattr(output.part, "needs_vectors", False):
+    elif output.part.needs_vectors:
         vectors = _cooccurrence_vectors(documents, answers, embedding.part.dim)
     network.output.fit(answers, counts, share, vectors)
     entry: dict[str, Any] = {"name": NETWORK, "kind": NETWORK, "max_length": settings.max_length}
     entry |= {made.component.kind: made.record for made in (embedding, encoder, output)}
     entry |= {"head": asdict(settings.head)}
-    if (collisions := getattr(network.output, "collisions", None)) is not None:
+    if (collisions := network.output.collisions) is not None:
         entry["collisions"] = collisions
     return network, entry, vocabulary
 
@@ -133,7 +133,7 @@ def _cooccurrence_vectors(documents: Any, answers: Sequence[str], dim: int) -> T
 
 def check_embedding(embedding: Embedding, settings: NetworkSettings) -> StaticEmbedding:
     """Refuse an embedding whose vector of a word has seen the words beside it: the blank would be among these."""
-    if not isinstance(embedding, StaticEmbedding) or not getattr(embedding, "ordered", True):
+    if not isinstance(embedding, StaticEmbedding) or not embedding.ordered:
         raise SettingError(
             f"the embedding {settings.embedding['name']} has no vector that depends on its word alone, so a cloze "
             "network cannot use it: choose trainable, spelled or word2vec"

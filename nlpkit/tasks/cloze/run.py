@@ -126,7 +126,7 @@ def rehearse(settings: ClozeSettings) -> list[str]:
     shared = torch.zeros(2, embedding.dim or 2)
     inputs = shared.__getitem__ if isinstance(embedding, SharedEmbedding) else None
     output.layer(input_dim=encoder.output_dim, words=2, inputs=inputs)
-    if embedding.dim and hasattr(output, "check_dim"):
+    if embedding.dim:
         output.check_dim(embedding.dim)
     return remarks_of(tokenizer, of_words)
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from nlpkit.model import bundle
 from nlpkit.model.bundle import Bundle
-from nlpkit.plugins.base import Decoder, Embedding, Encoder, OutputEmbedding, OutputLayer, SharedEmbedding
+from nlpkit.plugins.base import Decoder, Embedding, Encoder, OutputEmbedding, OutputLayer, SharedEmbedding, adopt
 from nlpkit.text.vocabulary import UNKNOWN, Vocabulary
 from nlpkit.training.carrying import State, StatefulNetwork
 from nlpkit.training.composition import load_weights, make_again
@@ -32,7 +32,8 @@ class LanguageModel(StatefulNetwork):
         self.embedding = embedding
         self.dropout = nn.Dropout(dropout)
         inputs = self._input_vectors if isinstance(embedding, SharedEmbedding) else None
-        self.output: OutputLayer = coding.layer(input_dim=encoder.output_dim, words=size - UNKNOWN, inputs=inputs)
+        layer = coding.layer(input_dim=encoder.output_dim, words=size - UNKNOWN, inputs=inputs)
+        self.output: OutputLayer = adopt(OutputLayer, layer)
         self.coding = coding
 
     def _input_vectors(self, tokens: Tensor) -> Tensor:

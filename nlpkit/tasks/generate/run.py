@@ -132,7 +132,7 @@ def rehearse(settings: GenerationSettings) -> list[str]:
     network = settings.network
     of_tokens = make("embedding", network.embedding, normaliser=Normaliser(**settings.normalisation))
     embedding: Embedding = of_tokens.part
-    if not isinstance(embedding, StaticEmbedding) or not getattr(embedding, "ordered", True):
+    if not isinstance(embedding, StaticEmbedding) or not embedding.ordered:
         raise SettingError(
             f"the embedding {network.embedding['name']} has no vector that depends on its token alone: choose trainable"
         )

@@ -95,7 +95,7 @@ def learning(
     run: Path, network: Network, rows: Mapping[str, Rows], name: str
 ) -> Generator[Event, None, tuple[nn.Module, Mapping[str, Rows]]]:
     """What of a network learns, and the rows as it is shown them: as vectors, where the embedding does not learn."""
-    if not getattr(network.embedding, "fixed", False):
+    if not network.embedding.fixed:
         return network, rows
     found = {}
     for place, encoded in rows.items():
@@ -146,7 +146,7 @@ def _prepare(
             for count in store_ids(blocks, composition.vocabulary, member.max_length, new / place):
                 yield Working(f"{member.name}: {place} ids", count, total[place])
         shutil.rmtree(scratch)
-        if cut := max(longer, getattr(tokenizer.part, "cut", 0)):  # the tokenizer's are among them
+        if cut := max(longer, tokenizer.part.cut):  # the tokenizer's are among them
             composition.entry["cut"] = {"rows": cut, "of": sum(total.values())}
         write_down(composition, new)
 
