@@ -13,13 +13,14 @@ from torch.nn import functional
 
 from nlpkit.components.ppmi import corpus_vectors, sort_distinct, split_blocks
 from nlpkit.components.vectors import VectorFile
+from nlpkit.plugins.base import SharedEmbedding, StaticEmbedding
 from nlpkit.text.normalisation import Normaliser
 from nlpkit.text.vocabulary import PAD, UNKNOWN, HashVocabulary, TableVocabulary, Tokens, Vocabulary
 
 READ = 4  # characters of a token that make part of its vector
 
 
-class TrainableEmbedding(nn.Module):
+class TrainableEmbedding(SharedEmbedding, nn.Module):
     """A table of vectors over a `TableVocabulary`; see `nlpkit.components.embeddings.trainable`.
 
     ``found`` is known after `fit` where vectors came from a file: how many tokens they are of, and of how many;
@@ -43,8 +44,6 @@ class TrainableEmbedding(nn.Module):
         self.config |= {"start": start, "dropout": dropout, "frozen": frozen}
         self.dim = dim
         self.pretrained = start == "ppmi" or vectors is not None
-        self.found: tuple[int, int] | None = None
-        self.repeated = 0
         self.token_dropout = TokenDropout(dropout)
         self.table: nn.Embedding
         self._file = (
@@ -98,7 +97,7 @@ class TrainableEmbedding(nn.Module):
         return len(ids), len(vocabulary.tokens)
 
 
-class SpelledEmbedding(nn.Module):
+class SpelledEmbedding(SharedEmbedding, nn.Module):
     """A row for each token and rows for its characters, added up; see `nlpkit.components.embeddings.spelled`.
 
     As fastText makes words of character n-grams (Bojanowski et al. 2017, https://aclanthology.org/Q17-1010): the mean
@@ -168,7 +167,7 @@ def _make_rows(count: int, dim: int) -> nn.Embedding:
     return made
 
 
-class NgramEmbedding(nn.Module):
+class NgramEmbedding(StaticEmbedding, nn.Module):
     """Vectors of hashed n-grams, each times a fixed scale; see `nlpkit.components.embeddings.ngrams`.
 
     The scale is ``floor + max over labels of |log-count ratio|`` (Wang and Manning 2012, https://aclanthology.org/P12-2018),

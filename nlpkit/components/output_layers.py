@@ -15,6 +15,7 @@ from nlpkit.components.codes import check_bits, choose_codes, count_collisions
 from nlpkit.components.decoders import pack
 from nlpkit.components.vectors import VectorFile
 from nlpkit.errors import SettingError
+from nlpkit.plugins.base import OutputLayer
 
 ALL = 1 << 16  # words whose logits fit into memory for a whole batch
 SKEW = 0.75  # exponent on counts by which negatives are drawn
@@ -56,7 +57,7 @@ class WordSample(nn.Module):
         return words, torch.log(-torch.expm1(absent))
 
 
-class SoftmaxLayer(nn.Module):
+class SoftmaxLayer(OutputLayer, nn.Module):
     """A vector and a bias for each word; see `nlpkit.components.outputs.softmax`."""
 
     def __init__(
@@ -115,7 +116,7 @@ class SoftmaxLayer(nn.Module):
         return self._inputs(words) if self.table is None else self.table[words]  # type: ignore[misc]
 
 
-class CodeLayer(nn.Module):
+class CodeLayer(OutputLayer, nn.Module):
     """A logit for each bit of a word's code; see `nlpkit.components.outputs.binary_codes`."""
 
     def __init__(
@@ -137,7 +138,6 @@ class CodeLayer(nn.Module):
         self._file = None if vectors is None else VectorFile(vectors)
         if self._file:
             check_bits(source, self._file.dim, bits)
-        self.collisions: int | None = None  # words with the code of a more frequent one, once the codes are chosen
         self.projection = nn.Linear(input_dim, bits)
         self.register_buffer("codes", torch.zeros(words, bits, dtype=torch.bool))
         self.codes: Tensor

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
+from nlpkit.plugins.base import Encoder
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -28,7 +30,7 @@ CELLS = {
 }
 
 
-class RecurrentEncoder(nn.Module):
+class RecurrentEncoder(Encoder, nn.Module):
     """Layers of recurrent units on top of each other; see `nlpkit.components.encoders`.
 
     The backward direction reverses each row within its own length. That lets no padding in, and needs no packed

@@ -15,6 +15,7 @@ from nlpkit.components.dictionaries import (
     read_dictionary,
 )
 from nlpkit.components.whole_words import MIXED, SEGMENTED, WholeWords
+from nlpkit.plugins.base import Tokenizer
 
 if TYPE_CHECKING:
     from nlpkit.text.normalisation import Normaliser
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 DICTIONARY = "dictionary.txt"
 
 
-class CharTokenizer:
+class CharTokenizer(Tokenizer):
     """Every character but white space is a token."""
 
     def __init__(self) -> None:
@@ -47,7 +48,7 @@ class CharTokenizer:
         return Tokens(codes[kept], np.concatenate([before[:1], before[ends]]))
 
 
-class WhitespaceTokenizer:
+class WhitespaceTokenizer(Tokenizer):
     """Tokens are what stands between white space: for text that is split already."""
 
     def __init__(self) -> None:
@@ -76,7 +77,7 @@ class Words:
     remarks: Sequence[str] = ()
 
 
-class WordTokenizer:
+class WordTokenizer(Tokenizer):
     """Words of a segmenter, without white space.
 
     :param cut: text and whether to guess unknown words by a hidden Markov model, to words.

@@ -8,13 +8,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from nlpkit.plugins.base import Encoder
+
 BASE = 10_000  # of the wavelengths, as Su et al. take it
 SCALE = 0.25  # of states at the start, as of recurrent ones: with larger ones first guesses are much too sure
 Past: TypeAlias = tuple[Tensor, Tensor]  # keys and values of a layer, each (batch, heads, window, size)
 State: TypeAlias = tuple[Tensor, list[Past]]  # which of the columns are there (batch, window), and each layer's
 
 
-class TransformerEncoder(nn.Module):
+class TransformerEncoder(Encoder, nn.Module):
     """Layers of attention and a feed-forward network between them; see `nlpkit.components.encoders`.
 
     The layers are those of Vaswani et al. 2017 (https://arxiv.org/abs/1706.03762), normalised before, not behind

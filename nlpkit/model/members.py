@@ -12,7 +12,7 @@ from nlpkit.errors import MissingExtra
 from nlpkit.model.bundle import ARRAYS, CONFIG, GRAPH, TOKENIZER, VOCABULARY, Bundle, origin_of
 from nlpkit.model.graphs import Graph
 from nlpkit.model.numbers import check_finite
-from nlpkit.plugins.base import BatchTokenizer, Tokenizer
+from nlpkit.plugins.base import Tokenizer
 from nlpkit.plugins.registry import registry
 from nlpkit.text.normalisation import Normaliser
 from nlpkit.text.vocabulary import Ids, Tokens, Vocabulary, load_vocabulary
@@ -47,10 +47,8 @@ class TextIds:
 
 
 def tokenize(tokenizer: Tokenizer, texts: Sequence[str]) -> Tokens:
-    """Tokens of many texts, by the tokenizer's own vectorised path where it has one."""
-    if isinstance(tokenizer, BatchTokenizer):
-        return tokenizer.batch(texts)
-    return Tokens.of([tokenizer.tokenize(text) for text in texts])
+    """Tokens of many texts."""
+    return tokenizer.batch(texts)
 
 
 class TableMember:

@@ -110,8 +110,7 @@ class Head(nn.Module):
     @classmethod
     def of_encoder(cls, encoder: Encoder, settings: HeadSettings, *, labels: int) -> Head:
         """Make a new head on the states of an encoder."""
-        directions = getattr(encoder, "directions", 1)
-        return cls(settings, input_dim=encoder.output_dim, labels=labels, directions=directions)
+        return cls(settings, input_dim=encoder.output_dim, labels=labels, directions=encoder.directions)
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], *, input_dim: int, labels: int) -> Head:

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 
 from nlpkit.errors import NlpkitError, PluginError, SettingError
-from nlpkit.plugins.base import PARTS
 from nlpkit.plugins.registry import Component, registry
 from nlpkit.text.normalisation import Normaliser
 from nlpkit.text.vocabulary import UNKNOWN, HashVocabulary, TableVocabulary, Vocabulary
@@ -40,10 +39,7 @@ def make(kind: str, chosen: Mapping[str, Any], *, normaliser: Normaliser | None 
     """
     options = dict(chosen)
     component = registry().get(kind, options.pop("name"))
-    part = Part(component, component.create(options, normaliser=normaliser, **fixed))
-    if lacking := [name for name in PARTS[kind] if not hasattr(part.instance, name)]:
-        raise PluginError(f"{_name_part(part)} lacks {' and '.join(lacking)}: see the protocol in docs/plugins.md")
-    return part
+    return Part(component, component.create(options, normaliser=normaliser, **fixed))
 
 
 def check_pair(tokenizer: Part, embedding: Part) -> None:
@@ -51,8 +47,10 @@ def check_pair(tokenizer: Part, embedding: Part) -> None:
 
     :raises SettingError: saying which.
     """
-    sides = (tokenizer, embedding, "embeddings"), (embedding, tokenizer, "tokenizers")
-    wanted = [(one, other, getattr(one.instance, those, None)) for one, other, those in sides]
+    wanted = (
+        (tokenizer, embedding, tokenizer.instance.embeddings),
+        (embedding, tokenizer, embedding.instance.tokenizers),
+    )
     if not any(names is not None and other.component.name in names for _, other, names in wanted):
         for one, other, names in wanted:
             if names is not None:
@@ -60,8 +58,7 @@ def check_pair(tokenizer: Part, embedding: Part) -> None:
                     f"the {one.component.kind} {one.component.name} goes with the {other.component.kind} "
                     f"{' or '.join(names)}, not with {other.component.name}"
                 )
-    if hasattr(embedding.instance, "check_tokenizer"):
-        embedding.instance.check_tokenizer(tokenizer.instance)
+    embedding.instance.check_tokenizer(tokenizer.instance)
 
 
 def check_shapes(embedding: Part, encoder: Part) -> None:
@@ -82,21 +79,25 @@ def check_encoder(encoder: Part, vectors: torch.Tensor) -> None:
     returned = _try(encoder, vectors)
     if not (isinstance(returned, tuple) and len(returned) == 2):
         raise PluginError(
-            f"{_name_part(encoder)} returns {type(returned).__name__}, not states and a state to carry on"
+            f"{encoder.component.whole_name} returns {type(returned).__name__}, not states and a state to carry on"
         )
     _check_shape(encoder, "output_dim", returned[0], encoder.instance.output_dim)
-    if (ways := getattr(encoder.instance, "directions", 1)) not in (1, 2) or encoder.instance.output_dim % ways:
+    if (ways := encoder.instance.directions) not in (1, 2) or encoder.instance.output_dim % ways:
         raise PluginError(
-            f"{_name_part(encoder)} says directions {ways!r}: expected 1, or 2 where a state has two halves"
+            f"{encoder.component.whole_name} says directions {ways!r}: expected 1, or 2 where a state has two halves"
         )
     if not bool(returned[0][_make_mask()].isfinite().all()):
-        raise PluginError(f"{_name_part(encoder)} returns states that are no numbers, before anything is learnt")
+        raise PluginError(
+            f"{encoder.component.whole_name} returns states that are no numbers, before anything is learnt"
+        )
     if returned[0].dtype != vectors.dtype:
-        raise PluginError(f"{_name_part(encoder)} returns states of {returned[0].dtype}, not of {vectors.dtype}")
+        raise PluginError(
+            f"{encoder.component.whole_name} returns states of {returned[0].dtype}, not of {vectors.dtype}"
+        )
     try:
         json.dumps(encoder.instance.config)
     except (TypeError, ValueError) as error:
-        raise PluginError(f"{_name_part(encoder)} has a config that is no JSON: {error}") from error
+        raise PluginError(f"{encoder.component.whole_name} has a config that is no JSON: {error}") from error
 
 
 def check_causal(encoder: Part, dim: int) -> None:
@@ -117,7 +118,7 @@ def check_causal(encoder: Part, dim: int) -> None:
     before, after = (_try(encoder, read)[0][:, 0] for read in (vectors, other))
     if not torch.allclose(before, after, rtol=1e-4, atol=1e-5):
         raise PluginError(
-            f"{_name_part(encoder)} says causal = True, but its first state changes with what comes after"
+            f"{encoder.component.whole_name} says causal = True, but its first state changes with what comes after"
         )
 
 
@@ -129,7 +130,9 @@ def fit_embedding(embedding: Part, documents: Iterable[Sequence[str]], targets: 
     with _blame(embedding, "cannot be fitted"):
         vocabulary = embedding.instance.fit(documents, targets)
     if not isinstance(vocabulary, TableVocabulary | HashVocabulary):
-        raise PluginError(f"{_name_part(embedding)} returns {type(vocabulary).__name__} from fit, not a vocabulary")
+        raise PluginError(
+            f"{embedding.component.whole_name} returns {type(vocabulary).__name__} from fit, not a vocabulary"
+        )
     return vocabulary
 
 
@@ -156,22 +159,17 @@ def _blame(part: Part, what: str) -> Iterator[None]:
         raise
     except Exception as error:
         said = " ".join(str(error).split())
-        raise PluginError(f"{_name_part(part)} {what}: {type(error).__name__}: {said}") from error
-
-
-def _name_part(part: Part) -> str:
-    component = part.component
-    return f"the {component.kind} {component.name!r} of {component.distribution} {component.version}"
+        raise PluginError(f"{part.component.whole_name} {what}: {type(error).__name__}: {said}") from error
 
 
 def _check_shape(part: Part, name: str, found: Any, said: int) -> None:
     shape = tuple(getattr(found, "shape", ()))
     if shape != (2, 3, said):
         raise PluginError(
-            f"{_name_part(part)} says {name} {said}, but for 2 rows of 3 tokens it returns {shape}, not {(2, 3, said)}"
+            f"{part.component.whole_name} says {name} {said}, but for 2 rows of 3 tokens it returns {shape}, not {(2, 3, said)}"
         )
 
 
 def remarks_of(*parts: Part) -> list[str]:
     """Return what parts have to say of the files that they were given, each sentence once."""
-    return list(dict.fromkeys(remark for one in parts for remark in getattr(one.instance, "remarks", ())))
+    return list(dict.fromkeys(remark for one in parts for remark in one.instance.remarks))

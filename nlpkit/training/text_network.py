@@ -109,7 +109,7 @@ class TextNetwork(NetworkMember):
         check_pair(tokenizer, part)
         embedding = part.instance
         encoder = make("encoder", settings.encoder, input_dim=embedding.dim or 2).instance
-        ordered, identity = getattr(embedding, "ordered", True), getattr(encoder, "identity", False)
+        ordered, identity = embedding.ordered, encoder.identity
         if not ordered and (not identity or settings.max_length):
             raise SettingError(
                 f"{settings.name}: the embedding {settings.embedding['name']} keeps no order, so it goes with the "
@@ -155,7 +155,7 @@ class TextNetwork(NetworkMember):
         shutil.rmtree(scratch)
         entry = {"name": self.name, "max_length": settings.max_length, **record_parts(tokenizer, embedding, encoder)}
         entry |= {"head": head.config, **_describe_vectors(embedding.instance)}
-        if cut := max(longer, getattr(tokenizer.instance, "cut", 0)):  # the tokenizer's are among them
+        if cut := max(longer, tokenizer.instance.cut):  # the tokenizer's are among them
             entry["cut"] = {"rows": cut, "of": sum(total.values())}
         for path, data in tokenizer.instance.files.items():
             write_synced(folder / TOKENIZER / path, data)
@@ -238,7 +238,7 @@ class TextNetwork(NetworkMember):
     def _select_trainable(self) -> Generator[Event, None, tuple[nn.Module, Mapping[str, Rows]]]:
         """Return what of the network learns, and the rows as it sees them: vectors where the embedding is fixed."""
         network = self.network
-        if not getattr(network.embedding, "fixed", False):
+        if not network.embedding.fixed:
             return network, self.rows
         rows = {}
         for place, encoded in self.rows.items():
@@ -250,7 +250,7 @@ class TextNetwork(NetworkMember):
 
 def _describe_vectors(embedding: Any) -> dict[str, Any]:
     """How many tokens start from a file of vectors, if there is one."""
-    if not (found := getattr(embedding, "found", None)):
+    if not (found := embedding.found):
         return {}
-    repeated = getattr(embedding, "repeated", 0)
+    repeated = embedding.repeated
     return {"vectors": {"found": found[0], "of": found[1], **({"repeated": repeated} if repeated else {})}}

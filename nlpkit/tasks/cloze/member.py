@@ -64,7 +64,7 @@ class ClozeMember(NetworkMember):
         shared = torch.zeros(2, embedding.dim or 2)
         inputs = shared.__getitem__ if isinstance(embedding, SharedEmbedding) else None
         output.layer(input_dim=encoder.output_dim, words=2, inputs=inputs)
-        if embedding.dim and hasattr(output, "check_dim"):
+        if embedding.dim:
             output.check_dim(embedding.dim)
         return remarks_of(tokenizer, part)
 
@@ -83,10 +83,11 @@ class ClozeMember(NetworkMember):
         ids = ids_of(words.answers, vocabulary)
         network = ClozeNetwork(embedding.instance, encoders, settings.head, output.instance, ids)
         vectors = None
-        if getattr(output.instance, "needs_vectors", False):
-            pretrained = getattr(embedding.instance, "pretrained", False)
+        if output.instance.needs_vectors:
             vectors = (
-                static.vectors().detach()[torch.from_numpy(ids)] if pretrained else self._cooccurrence_vectors(dim)
+                static.vectors().detach()[torch.from_numpy(ids)]
+                if embedding.instance.pretrained
+                else self._cooccurrence_vectors(dim)
             )
         network.output.fit(words.answers, words.counts, self._kept, vectors)
         for place, tokens in words.tokens.items():
@@ -95,7 +96,7 @@ class ClozeMember(NetworkMember):
                     yield Working(f"{self.name}: {place} ids", count, len(tokens))
         entry = {"name": self.name, "kind": "network", "max_length": settings.max_length}
         entry |= {**record_parts(embedding, encoder, output), "head": _json(settings.head)}
-        if (collisions := getattr(network.output, "collisions", None)) is not None:
+        if (collisions := network.output.collisions) is not None:
             entry["collisions"] = collisions
         self.keep(folder, network, vocabulary, entry)
 
@@ -188,7 +189,7 @@ class ClozeMember(NetworkMember):
 
 def check_embedding(embedding: Embedding, settings: ClozeNetworkSettings) -> StaticEmbedding:
     """Refuse an embedding whose vector of a word has seen the words beside it: the blank would be among these."""
-    if not isinstance(embedding, StaticEmbedding) or not getattr(embedding, "ordered", True):
+    if not isinstance(embedding, StaticEmbedding) or not embedding.ordered:
         raise SettingError(
             f"the embedding {settings.embedding['name']} has no vector that depends on its word alone, so a cloze "
             "network cannot use it: choose trainable, spelled or word2vec"

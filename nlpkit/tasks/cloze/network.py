@@ -14,7 +14,7 @@ from nlpkit.components.recurrent import reverse
 from nlpkit.model import bundle
 from nlpkit.model.bundle import Bundle
 from nlpkit.model.network import load_weights, remake
-from nlpkit.plugins.base import Decoder, Embedding, Encoder, OutputEmbedding, OutputLayer, SharedEmbedding
+from nlpkit.plugins.base import Decoder, Embedding, Encoder, OutputEmbedding, OutputLayer, SharedEmbedding, adopt
 from nlpkit.tasks.cloze.blanks import BLANK
 from nlpkit.tasks.cloze.settings import ClozeHead
 from nlpkit.text.vocabulary import Tokens, Vocabulary
@@ -57,7 +57,7 @@ class ClozeNetwork(nn.Module):
         self.register_buffer("answers", torch.from_numpy(answers), persistent=False)
         self.answers: Tensor
         inputs = self._input_vectors if isinstance(embedding, SharedEmbedding) else None
-        self.output: OutputLayer = coding.layer(input_dim=size, words=len(answers), inputs=inputs)
+        self.output: OutputLayer = adopt(OutputLayer, coding.layer(input_dim=size, words=len(answers), inputs=inputs))
         self.coding = coding
 
     @property

@@ -146,7 +146,7 @@ class WordPrediction:
         Codes that are learnt bit by bit are much too sure, and the more so the better they get. What suits some
         validation words best suits all; mixing will find it out anew.
         """
-        if getattr(self._network.coding, "calibrated", True):
+        if self._network.coding.calibrated:
             return 1.0
         some = list(self.judged(TUNED))
         return min(TEMPERATURES, key=lambda t: sum(cross_entropy(logits / t, answers) for logits, answers in some))

@@ -74,7 +74,7 @@ class LanguageModelMember(NetworkMember):
         """Make every part once; see `Member.rehearse`."""
         part = make("embedding", settings.embedding, normaliser=run.normaliser)
         embedding: Any = part.instance
-        if not isinstance(part.instance, StaticEmbedding) or not getattr(embedding, "ordered", True):
+        if not isinstance(part.instance, StaticEmbedding) or not embedding.ordered:
             name = settings.embedding["name"]
             raise SettingError(f"the embedding {name} has no vector that depends on its token alone: choose trainable")
         encoder = make("encoder", settings.encoder, input_dim=embedding.dim or 2)

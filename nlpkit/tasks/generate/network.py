@@ -12,7 +12,7 @@ from nlpkit.model import bundle
 from nlpkit.model.bundle import Bundle
 from nlpkit.model.network import load_weights, remake
 from nlpkit.model.stateful import State, StatefulNetwork
-from nlpkit.plugins.base import Decoder, Embedding, Encoder, OutputEmbedding, OutputLayer, SharedEmbedding
+from nlpkit.plugins.base import Decoder, Embedding, Encoder, OutputEmbedding, OutputLayer, SharedEmbedding, adopt
 from nlpkit.text.vocabulary import UNKNOWN, Vocabulary
 
 
@@ -32,7 +32,8 @@ class LanguageModel(StatefulNetwork):
         self.embedding = embedding
         self.dropout = nn.Dropout(dropout)
         inputs = self._input_vectors if isinstance(embedding, SharedEmbedding) else None
-        self.output: OutputLayer = coding.layer(input_dim=encoder.output_dim, words=size - UNKNOWN, inputs=inputs)
+        layer = coding.layer(input_dim=encoder.output_dim, words=size - UNKNOWN, inputs=inputs)
+        self.output: OutputLayer = adopt(OutputLayer, layer)
         self.coding = coding
 
     def _input_vectors(self, tokens: Tensor) -> Tensor:

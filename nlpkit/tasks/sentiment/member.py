@@ -66,7 +66,7 @@ class Classifier(TextNetwork):
     @classmethod
     def check_encoder(cls, encoder: Any, settings: Any) -> None:
         """Refuse one that cannot be trained as a language model where that is asked for."""
-        if settings.training.pretrain and not getattr(encoder, "one_way_halves", False):
+        if settings.training.pretrain and not encoder.one_way_halves:
             raise SettingError(
                 f"{settings.name}: training.pretrain goes with rnn, lstm or gru, one layer, bidirectional, norm not "
                 f"batch; was: {dict(settings.encoder)}"
