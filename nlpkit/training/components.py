@@ -23,6 +23,10 @@ class Part:
     component: Component
     instance: Any
 
+    def __str__(self) -> str:
+        """Say what it is and whose, to begin a sentence with."""
+        return self.component.whole_name
+
     @property
     def record(self) -> dict[str, Any]:
         """What a bundle keeps of it."""
@@ -78,26 +82,18 @@ def check_encoder(encoder: Part, vectors: torch.Tensor) -> None:
     """
     returned = _try(encoder, vectors)
     if not (isinstance(returned, tuple) and len(returned) == 2):
-        raise PluginError(
-            f"{encoder.component.whole_name} returns {type(returned).__name__}, not states and a state to carry on"
-        )
+        raise PluginError(f"{encoder} returns {type(returned).__name__}, not states and a state to carry on")
     _check_shape(encoder, "output_dim", returned[0], encoder.instance.output_dim)
     if (ways := encoder.instance.directions) not in (1, 2) or encoder.instance.output_dim % ways:
-        raise PluginError(
-            f"{encoder.component.whole_name} says directions {ways!r}: expected 1, or 2 where a state has two halves"
-        )
+        raise PluginError(f"{encoder} says directions {ways!r}: expected 1, or 2 where a state has two halves")
     if not bool(returned[0][_make_mask()].isfinite().all()):
-        raise PluginError(
-            f"{encoder.component.whole_name} returns states that are no numbers, before anything is learnt"
-        )
+        raise PluginError(f"{encoder} returns states that are no numbers, before anything is learnt")
     if returned[0].dtype != vectors.dtype:
-        raise PluginError(
-            f"{encoder.component.whole_name} returns states of {returned[0].dtype}, not of {vectors.dtype}"
-        )
+        raise PluginError(f"{encoder} returns states of {returned[0].dtype}, not of {vectors.dtype}")
     try:
         json.dumps(encoder.instance.config)
     except (TypeError, ValueError) as error:
-        raise PluginError(f"{encoder.component.whole_name} has a config that is no JSON: {error}") from error
+        raise PluginError(f"{encoder} has a config that is no JSON: {error}") from error
 
 
 def check_causal(encoder: Part, dim: int) -> None:
@@ -117,9 +113,7 @@ def check_causal(encoder: Part, dim: int) -> None:
     other = torch.cat([vectors[:, :1], -vectors[:, 1:]], 1)  # the same first step
     before, after = (_try(encoder, read)[0][:, 0] for read in (vectors, other))
     if not torch.allclose(before, after, rtol=1e-4, atol=1e-5):
-        raise PluginError(
-            f"{encoder.component.whole_name} says causal = True, but its first state changes with what comes after"
-        )
+        raise PluginError(f"{encoder} says causal = True, but its first state changes with what comes after")
 
 
 def fit_embedding(embedding: Part, documents: Iterable[Sequence[str]], targets: Sequence[int]) -> Vocabulary:
@@ -130,9 +124,7 @@ def fit_embedding(embedding: Part, documents: Iterable[Sequence[str]], targets: 
     with _blame(embedding, "cannot be fitted"):
         vocabulary = embedding.instance.fit(documents, targets)
     if not isinstance(vocabulary, TableVocabulary | HashVocabulary):
-        raise PluginError(
-            f"{embedding.component.whole_name} returns {type(vocabulary).__name__} from fit, not a vocabulary"
-        )
+        raise PluginError(f"{embedding} returns {type(vocabulary).__name__} from fit, not a vocabulary")
     return vocabulary
 
 
@@ -159,14 +151,14 @@ def _blame(part: Part, what: str) -> Iterator[None]:
         raise
     except Exception as error:
         said = " ".join(str(error).split())
-        raise PluginError(f"{part.component.whole_name} {what}: {type(error).__name__}: {said}") from error
+        raise PluginError(f"{part} {what}: {type(error).__name__}: {said}") from error
 
 
 def _check_shape(part: Part, name: str, found: Any, said: int) -> None:
     shape = tuple(getattr(found, "shape", ()))
     if shape != (2, 3, said):
         raise PluginError(
-            f"{part.component.whole_name} says {name} {said}, but for 2 rows of 3 tokens it returns {shape}, not {(2, 3, said)}"
+            f"{part} says {name} {said}, but for 2 rows of 3 tokens it returns {shape}, not {(2, 3, said)}"
         )
 
 
