@@ -134,6 +134,7 @@ class ClozeMember(NetworkMember):
             outputs = network(*example.values())
         return [
             Layer.of("embedding", entry, vectors.shape, network.embedding),
+            Layer("marks", "", {}, tuple(network.marks.shape), network.marks.numel()),  # beginning, end, blank
             Layer.of("encoder", entry, states.shape, network.encoders),
             Layer("head", "", entry["head"], (len(ids), count_width(network.head)), count_parameters(network.head)),
             Layer.of("output", entry, outputs.shape, network.output),
