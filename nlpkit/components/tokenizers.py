@@ -41,10 +41,10 @@ class CharTokenizer:
         from nlpkit.text.vocabulary import Tokens
 
         codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-        kept = ~_spaces()[np.minimum(codes, 0x3001)]
+        mask = ~_spaces()[np.minimum(codes, 0x3001)]
         ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)))
-        before = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(kept)])
-        return Tokens(codes[kept], np.concatenate([before[:1], before[ends]]))
+        before = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(mask)])
+        return Tokens(codes[mask], np.concatenate([before[:1], before[ends]]))
 
 
 class WhitespaceTokenizer:
@@ -176,15 +176,15 @@ def _make_words(path: str | None, files: dict[str, bytes] | None, normaliser: No
         return _make_older_words(files, normaliser)
     if user is None and DICTIONARY in files:
         user = parse_dictionary(decode_dictionary(files[DICTIONARY]), DICTIONARY)
-    known = _spell(user.entries, normaliser) if user else []
-    segmented = [entry for entry in known if SEGMENTED.fullmatch(entry.word)]
-    return Words(segmented, _make_whole(known, normaliser), files, user.remarks if user else ())
+    entries = _spell(user.entries, normaliser) if user else []
+    segments = [entry for entry in entries if SEGMENTED.fullmatch(entry.word)]
+    return Words(segments, _make_whole(entries, normaliser), files, user.remarks if user else ())
 
 
 def _make_older_words(files: dict[str, bytes], normaliser: Normaliser) -> Words:
     """As a model reads them whose normalisation says nothing of words."""
-    known = _spell(parse_older_dictionary(files[DICTIONARY]), normaliser) if DICTIONARY in files else []
-    return Words(known, files=files)
+    entries = _spell(parse_older_dictionary(files[DICTIONARY]), normaliser) if DICTIONARY in files else []
+    return Words(entries, files=files)
 
 
 def _spell(entries: Sequence[Entry], normaliser: Normaliser) -> list[Entry]:
@@ -194,15 +194,15 @@ def _spell(entries: Sequence[Entry], normaliser: Normaliser) -> list[Entry]:
     return [entry._replace(word=word) for entry, spelling in pairs for word in dict.fromkeys((entry.word, spelling))]
 
 
-def _make_whole(known: Iterable[Entry], normaliser: Normaliser) -> WholeWords:
+def _make_whole(entries: Iterable[Entry], normaliser: Normaliser) -> WholeWords:
     """Words that the segmenter could not find, or would not in the spelling of texts; none that the user takes away."""
-    found = dict.fromkeys(normaliser.batch(MIXED))
-    for entry in known:
+    words = dict.fromkeys(normaliser.batch(MIXED))
+    for entry in entries:
         if entry.frequency == 0:
-            found.pop(entry.word, None)
+            words.pop(entry.word, None)
         elif not SEGMENTED.fullmatch(entry.word):
-            found[entry.word] = None
-    return WholeWords(word for word in found if word.strip())
+            words[entry.word] = None
+    return WholeWords(word for word in words if word.strip())
 
 
 def _spaces() -> Any:

@@ -53,10 +53,10 @@ class SavedModel(ABC):
         name = model if model is not None else cls.default
         if name is None:
             raise BundleError(f"no model for {cls.task} is shipped: name one, or its folder")
-        opened = cls(find(name))
+        saved = cls(find(name))
         if warm:
-            opened.warm()
-        return opened
+            saved.warm()
+        return saved
 
     @abstractmethod
     def warm(self) -> None:

@@ -113,9 +113,9 @@ def run_sorted(ids: Ids, run: Callable[..., NDArray[Any]], *more: NDArray[Any]) 
     for start in range(0, ids.size, BATCH):
         batch = order[start : start + BATCH]
         parts.append(run(*Ids.of([rows[i] for i in batch]).padded(), *(array[batch] for array in more)))
-    found = np.concatenate(parts).astype(np.float64)
-    result = np.empty_like(found)
-    result[order] = found
+    outputs = np.concatenate(parts).astype(np.float64)
+    result = np.empty_like(outputs)
+    result[order] = outputs
     return result
 
 

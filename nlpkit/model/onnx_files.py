@@ -55,7 +55,7 @@ class _Reader:
     """Goes through a model once, and no further than so many fields."""
 
     def __init__(self) -> None:
-        self._split_line = 0
+        self._fields = 0
 
     def walk_model(self, data: memoryview) -> None:
         graphs = 0
@@ -99,25 +99,25 @@ class _Reader:
                 self._walk_graph(_check_message(value), depth + 1)
             elif number in (SPARSE, SPARSES):
                 raise ValueError("it holds sparse weights, which are not executed")
-        for found, single in ((one, True), (many, False)):
-            if found:
-                check_weights(f"the numbers {name:.60}", np.concatenate(found), single=single)
+        for numbers, single in ((one, True), (many, False)):
+            if numbers:
+                check_weights(f"the numbers {name:.60}", np.concatenate(numbers), single=single)
 
     def _walk_tensor(self, data: memoryview) -> None:
-        found = _Tensor()
+        tensor = _Tensor()
         for number, value in self._read_fields(data):
             if number == NAME:
-                found.name = _read_text(value)
+                tensor.name = _read_text(value)
             elif number in _TENSOR_FIELDS:
-                _TENSOR_FIELDS[number](found, value)
-        _check_tensor(found)
+                _TENSOR_FIELDS[number](tensor, value)
+        _check_tensor(tensor)
 
     def _read_fields(self, data: memoryview) -> Iterator[tuple[int, Value]]:
         """Fields of a message, by their numbers."""
         at = 0
         while at < len(data):
-            self._split_line += 1
-            if self._split_line > MOST_FIELDS:
+            self._fields += 1
+            if self._fields > MOST_FIELDS:
                 raise ValueError(f"it has more than {MOST_FIELDS:,} parts")
             tag, at = _read_varint(data, at)
             number, kind = tag >> 3, tag & 7
@@ -139,13 +139,13 @@ class _Reader:
 
 def _read_varint(data: memoryview, at: int) -> tuple[int, int]:
     """Read a number of 7 bits a byte; return it and where it ends."""
-    found = shift = 0
+    number = shift = 0
     while at < len(data) and shift < 70:
         byte = data[at]
-        found |= (byte & 0x7F) << shift
+        number |= (byte & 0x7F) << shift
         at, shift = at + 1, shift + 7
         if byte < 0x80:
-            return found, at
+            return number, at
     raise ValueError("it is no ONNX, or was cut off")
 
 
