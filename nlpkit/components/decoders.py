@@ -85,10 +85,6 @@ class Codes:
         )  # unsigned would wrap
         return positions, distances[positions].astype(np.uint16)
 
-    def log_likelihood(self, logits: NDArray[Any]) -> NDArray[np.float32]:
-        """Log-probability of each word's code ``(n, words)``, given the logits of independent bits ``(n, bits)``."""
-        return self.sums(-np.logaddexp(0, logits), -np.logaddexp(0, -logits))
-
     def sums(self, zeros: NDArray[Any], ones: NDArray[Any]) -> NDArray[np.float32]:
         """Add up over each code a number for each bit: ``zeros`` ``(n, bits)`` where it is 0, ``ones`` where it is 1.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from nlpkit.components.dictionaries import (
@@ -41,7 +42,7 @@ class CharTokenizer:
         from nlpkit.text.vocabulary import Tokens
 
         codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-        mask = ~_spaces()[np.minimum(codes, 0x3001)]
+        mask = ~_mark_spaces()[np.minimum(codes, 0x3001)]
         ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)))
         before = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(mask)])
         return Tokens(codes[mask], np.concatenate([before[:1], before[ends]]))
@@ -205,14 +206,9 @@ def _make_whole(entries: Iterable[Entry], normaliser: Normaliser) -> WholeWords:
     return WholeWords(word for word in words if word.strip())
 
 
-def _spaces() -> Any:
+@cache
+def _mark_spaces() -> Any:
     """Mark the code points of white space, up to U+3001, beyond which there is none."""
     import numpy as np
 
-    global _SPACES
-    if _SPACES is None:
-        _SPACES = np.array([chr(c).isspace() for c in range(0x3002)])
-    return _SPACES
-
-
-_SPACES: Any = None
+    return np.array([chr(c).isspace() for c in range(0x3002)])

@@ -135,7 +135,10 @@ def open_member(bundle: Bundle, entry: dict[str, Any], labels: int, normaliser: 
     with bundle.report_damage(f"{name}/{VOCABULARY}"):
         text_ids = TextIds(tokenizer, load_vocabulary(bundle.read(f"{name}/{VOCABULARY}")), length)
     if runtime == "torch":
-        return _open_torch(bundle, entry, text_ids, labels)
+        require_torch(bundle, name)  # the one way by which inference needs it: what could not be exported
+        from nlpkit.model.network import TorchMember
+
+        return TorchMember(bundle, entry, text_ids, labels)
     if runtime == "graph":
         return GraphMember(text_ids, open_graph(bundle, name))
     with bundle.report_damage(f"{name}/{ARRAYS}"):
@@ -196,14 +199,6 @@ def check_length(max_length: object, least: int) -> int:
     if type(max_length) is not int or not least <= max_length <= LONGEST:
         raise ValueError(f"max_length must be a whole number from {least} to {LONGEST}, was: {max_length!r:.60}")
     return max_length
-
-
-def _open_torch(bundle: Bundle, entry: dict[str, Any], text_ids: TextIds, labels: int) -> Member:
-    """Open a composition that could not be exported: the one way by which inference needs torch."""
-    require_torch(bundle, entry["name"])
-    from nlpkit.model.network import TorchMember
-
-    return TorchMember(bundle, entry, text_ids, labels)
 
 
 def require_torch(bundle: Bundle, member: str) -> None:

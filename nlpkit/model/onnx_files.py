@@ -10,7 +10,7 @@ https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -31,7 +31,8 @@ NODE, INITIALIZER, SPARSE_INITIALIZER = 1, 5, 15  # of a graph
 ATTRIBUTE = 5  # of a node
 TENSOR, SUBGRAPH, TENSORS, SUBGRAPHS, SPARSE, SPARSES = 5, 6, 10, 11, 22, 23  # of an attribute
 ATTRIBUTE_NAME, ONE_FLOAT, MANY_FLOATS = 1, 2, 7
-DIMS, KIND, FLOAT_DATA, NAME, RAW, DOUBLE_DATA, EXTERNAL, LOCATION = 1, 2, 4, 8, 9, 10, 13, 14  # of a tensor
+DIMS, KIND, NAME, RAW, EXTERNAL, LOCATION = 1, 2, 8, 9, 13, 14  # of a tensor
+DATA = {4: "<f4", 10: "<f8"}  # the same: numbers that do not lie there raw
 
 
 def check_onnx(data: bytes) -> None:
@@ -108,8 +109,16 @@ class _Reader:
         for number, value in self._read_fields(data):
             if number == NAME:
                 tensor.name = _read_text(value)
-            elif number in _TENSOR_FIELDS:
-                _TENSOR_FIELDS[number](tensor, value)
+            elif number == DIMS:
+                tensor.dims += _read_dims(value)
+            elif number == KIND:
+                tensor.kind = value if isinstance(value, int) else 0
+            elif number == RAW:
+                tensor.raw = _check_message(value)
+            elif number in DATA:
+                tensor.numbers.append(np.frombuffer(_check_message(value), DATA[number]))
+            elif number in (EXTERNAL, LOCATION) and value:
+                raise ValueError("its weights lie in other files, which are not read")
         _check_tensor(tensor)
 
     def _read_fields(self, data: memoryview) -> Iterator[tuple[int, Value]]:
@@ -159,46 +168,14 @@ def _read_text(value: Value) -> str:
     return bytes(_check_message(value)).decode("utf-8", "replace")
 
 
-def _add_dims(tensor: _Tensor, value: Value) -> None:
+def _read_dims(value: Value) -> list[int]:
     if isinstance(value, int):
-        tensor.dims.append(value)
-        return
-    at = 0
+        return [value]
+    sizes, at = [], 0
     while at < len(value):
         size, at = _read_varint(value, at)
-        tensor.dims.append(size)
-
-
-def _set_kind(tensor: _Tensor, value: Value) -> None:
-    tensor.kind = value if isinstance(value, int) else 0
-
-
-def _set_raw(tensor: _Tensor, value: Value) -> None:
-    tensor.raw = _check_message(value)
-
-
-def _add_floats(tensor: _Tensor, value: Value) -> None:
-    tensor.numbers.append(np.frombuffer(_check_message(value), "<f4"))
-
-
-def _add_doubles(tensor: _Tensor, value: Value) -> None:
-    tensor.numbers.append(np.frombuffer(_check_message(value), "<f8"))
-
-
-def _refuse_external(tensor: _Tensor, value: Value) -> None:  # noqa: ARG001
-    if value:
-        raise ValueError("its weights lie in other files, which are not read")
-
-
-_TENSOR_FIELDS: dict[int, Callable[[_Tensor, Value], None]] = {
-    DIMS: _add_dims,
-    KIND: _set_kind,
-    RAW: _set_raw,
-    FLOAT_DATA: _add_floats,
-    DOUBLE_DATA: _add_doubles,
-    EXTERNAL: _refuse_external,
-    LOCATION: _refuse_external,
-}
+        sizes.append(size)
+    return sizes
 
 
 def _check_tensor(tensor: _Tensor) -> None:

@@ -27,6 +27,7 @@ from nlpkit.tasks.base import Named, Task, resolve
 from nlpkit.tasks.metrics import Metrics
 from nlpkit.text.corpus import Example
 from nlpkit.text.groups import corpus_names
+from nlpkit.text.split import PLACES
 from nlpkit.training.card import write_card
 from nlpkit.training.events import Event, Prepared, Remark, Saved, Working
 from nlpkit.training.history import History
@@ -37,7 +38,6 @@ from nlpkit.training.storage import StoredCorpus, store_corpus
 from nlpkit.version import __version__
 
 Open: TypeAlias = Callable[[Sequence[Stage]], Any]  # the model, mixed so
-PLACES = ("train", "validation", "test")
 
 
 class Run(ABC):

@@ -13,12 +13,12 @@ import shutil
 from array import array
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,21 +39,14 @@ SPAN = 1 << 24  # bytes that are read together, where chosen texts lie far apart
 COUNTED = 1 << 22  # tokens that are counted together
 
 
-class ArrayFile:
+class ArrayFile(AbstractContextManager["ArrayFile"]):
     """An array that grows at its end, in a file."""
 
     def __init__(self, path: Path, dtype: Any) -> None:
         self._file = path.open("wb")
         self._dtype = np.dtype(dtype)
 
-    def __enter__(self) -> Self:
-        return self
-
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Wait until all of it is on the disk."""
         sync_and_close(self._file)
 
     def append(self, values: Any) -> None:
@@ -184,10 +177,11 @@ def store_corpus(
         write_synced(new / "corpus.json", json.dumps(facts).encode())  # in ASCII: a name may hold lone surrogates
 
 
-class _CorpusWriter:
+class _CorpusWriter(ExitStack):
     """Texts go to disk as they come; of each row some twenty bytes are kept until copies can be told."""
 
     def __init__(self, folder: Path, continuous: Collection[str]) -> None:
+        super().__init__()
         self._folder, self._continuous = folder, continuous
         self._bits, self._residues = array("Q"), array("B")
         self._labels, self._corpora = array("i"), array("i")
@@ -195,17 +189,11 @@ class _CorpusWriter:
         self._corpus_names: dict[str, int] = {}
         self._rows_of: Counter[str] = Counter()
         self._texts = (folder / "texts").open("wb")
-        self._starts = ArrayFile(folder / "starts", np.int64)
+        self.callback(sync_and_close, self._texts)
+        self._starts = self.enter_context(ArrayFile(folder / "starts", np.int64))
         self._starts.append([0])
         self._ends: list[int] = []
         self._size = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        sync_and_close(self._texts)
-        self._starts.close()
 
     def add(self, example: Example) -> None:
         """Take one row; one without letters is only counted, unless it follows another."""
