@@ -124,6 +124,11 @@ def parse_dictionary(text: str, name: str) -> UserDictionary:
         if entries.pop(entry.word, entry).frequency != entry.frequency:
             other.add(number, f"{entry.word!r}")
         entries[entry.word] = entry
+    return UserDictionary(list(entries.values()), text, _list_remarks(name, unusable, doubtful, whole, other))
+
+
+def _list_remarks(name: str, unusable: Lines, doubtful: Lines, whole: Lines, other: Lines) -> list[str]:
+    """Return a sentence for each kind of lines that there are."""
     repeat = "repeats" if len(other) == 1 else "repeat"
     findings = (
         (unusable, "cannot be used"),
@@ -134,8 +139,7 @@ def parse_dictionary(text: str, name: str) -> UserDictionary:
         ),
         (other, f"{repeat} a word with another frequency, which counts"),
     )
-    remarks = [f"{name}: {lines} {what}" for lines, what in findings if lines]
-    return UserDictionary(list(entries.values()), text, remarks)
+    return [f"{name}: {lines} {what}" for lines, what in findings if lines]
 
 
 def decode_dictionary(data: bytes) -> str:

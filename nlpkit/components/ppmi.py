@@ -56,10 +56,10 @@ def ppmi_vectors(documents: Sequence[NDArray[np.integer[Any]]], size: int, dim: 
     return vectors * (SPREAD / vectors.std().clamp(min=1e-9))
 
 
-def split_blocks(documents: Iterable[Sequence[str]], size: int = DOCUMENTS) -> Iterator[list[Sequence[str]]]:
+def split_blocks(documents: Iterable[Sequence[str]]) -> Iterator[list[Sequence[str]]]:
     """Yield the documents, some at a time."""
     source = iter(documents)
-    while block := list(itertools.islice(source, size)):
+    while block := list(itertools.islice(source, DOCUMENTS)):
         yield block
 
 

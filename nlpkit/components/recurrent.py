@@ -91,7 +91,7 @@ class RecurrentEncoder(nn.Module):
         for depth, norms in enumerate(self.norms):
             parts, last = read(depth, self.dropout(states), mask, None if state is None else state[depth])
             pairs = zip(cast(nn.ModuleList, norms), parts, strict=True)
-            parts = [_normalise(norm, part, mask) for norm, part in pairs]
+            parts = [norm(part, mask) if isinstance(norm, MaskedBatchNorm) else norm(part) for norm, part in pairs]
             states = torch.cat(parts, 2) if len(parts) > 1 else parts[0]
             states_after.append(last)
         return states, states_after if self.causal else None
@@ -155,10 +155,6 @@ def _make_norm(name: str, dim: int) -> nn.Module:
             return MaskedBatchNorm(dim)
         case _:
             return nn.Identity()
-
-
-def _normalise(norm: nn.Module, states: Tensor, mask: Tensor) -> Tensor:
-    return cast(Tensor, norm(states, mask) if isinstance(norm, MaskedBatchNorm) else norm(states))
 
 
 def _call_operator(

@@ -173,19 +173,14 @@ def _make_words(path: str | None, files: dict[str, bytes] | None, normaliser: No
         user = read_dictionary(path)
         files = {DICTIONARY: user.text.encode()}
     files = files or {}
-    if not normaliser.words:
-        return _make_older_words(files, normaliser)
+    if not normaliser.words:  # of a model whose normalisation says nothing of words
+        entries = parse_older_dictionary(files[DICTIONARY]) if DICTIONARY in files else []
+        return Words(_spell(entries, normaliser), files=files)
     if user is None and DICTIONARY in files:
         user = parse_dictionary(decode_dictionary(files[DICTIONARY]), DICTIONARY)
     entries = _spell(user.entries, normaliser) if user else []
     segments = [entry for entry in entries if SEGMENTED.fullmatch(entry.word)]
     return Words(segments, _make_whole(entries, normaliser), files, user.remarks if user else ())
-
-
-def _make_older_words(files: dict[str, bytes], normaliser: Normaliser) -> Words:
-    """As a model reads them whose normalisation says nothing of words."""
-    entries = _spell(parse_older_dictionary(files[DICTIONARY]), normaliser) if DICTIONARY in files else []
-    return Words(entries, files=files)
 
 
 def _spell(entries: Sequence[Entry], normaliser: Normaliser) -> list[Entry]:

@@ -80,7 +80,7 @@ class VectorFile:
         for token, vector in self.choose(first):
             yield positions[token], vector
         self.repeated = first.repeated
-        if not first.seen:
+        if not first.tokens:
             raise DataError(
                 f"{self.path} has none of the {len(positions)} tokens of the vocabulary: is it UTF-8, and of words?"
             )
@@ -142,18 +142,18 @@ class TokenFilter:
     """
 
     def __init__(self, wanted: Callable[[str], bool]) -> None:
-        self._wanted = wanted
-        self.seen: set[str] = set()
+        self._accepts = wanted
+        self.tokens: set[str] = set()
         self.repeated = 0
 
     def __call__(self, token: str) -> bool:
         """Ask for a token, which has then been had."""
-        if not self._wanted(token):
+        if not self._accepts(token):
             return False
-        if token in self.seen:
+        if token in self.tokens:
             self.repeated += 1
             return False
-        self.seen.add(token)
+        self.tokens.add(token)
         return True
 
 

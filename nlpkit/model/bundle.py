@@ -196,14 +196,10 @@ class Bundle:
             raise BundleError(f"{self.name} is damaged: {path}: {type(error).__name__}: {why:.300}") from error
 
     def read_folder(self, prefix: str) -> dict[str, bytes]:
-        """All files below a folder, by their paths inside it."""
-        start = f"{prefix}/"
-        return {path[len(start) :]: self.read(path) for path in self._list_readable() if path.startswith(start)}
-
-    def _list_readable(self) -> list[str]:
-        """Paths of what inference may read: where there are checksums, what has one."""
-        sums = self.checksums
-        return [path for path in self.files if sums is None or path in sums]
+        """Return the files below a folder, by their paths inside it: where there are checksums, those that have one."""
+        start, sums = f"{prefix}/", self.checksums
+        paths = [path for path in self.files if path.startswith(start) and (sums is None or path in sums)]
+        return {path.removeprefix(start): self.read(path) for path in paths}
 
     def _check_listed(self) -> None:
         """Refuse a folder without files that config.json lists; only the weights as trained may be left out."""

@@ -62,7 +62,7 @@ class Graph:
 
     def __init__(self, data: bytes, name: str) -> None:
         self._data, self._name = data, name
-        self._made: Any = None
+        self._session: Any = None
         self._lock = threading.Lock()
 
     def run(self, output: str, **inputs: NDArray[Any]) -> NDArray[Any]:
@@ -80,12 +80,12 @@ class Graph:
 
     def _open_session(self) -> Any:
         with self._lock:
-            if self._made is None:
+            if self._session is None:
                 check_onnx(self._data)
                 try_once(self._data)
-                self._made = _make_session(self._data)
+                self._session = _make_session(self._data)
                 self._data = b""  # the session has its own
-            return self._made
+            return self._session
 
     @contextmanager
     def _report_damage(self) -> Iterator[None]:

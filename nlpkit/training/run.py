@@ -221,10 +221,7 @@ def _make_model(
     yield counts
     yield from map(Remark, run.remarks(corpus))
     data = yield from run.prepare(path, corpus)
-    members: list[StoredMember] = []
-    for position in range(len(run.settings.members)):
-        member = run.make_member(position, data)
-        members.append((yield from train_member(member, path, history, every)))
+    members = yield from _train_members(run, data, path, history, every)
     files = run.files(data, members)
     for export in members:
         files |= export.collect_files(keep_weights=keep_weights)
@@ -245,6 +242,16 @@ def _make_model(
     texts = samples or run.samples(model, corpus)
     files[bundle.SAMPLES] = bundle.dump_json([model.sample(text) for text in texts])
     return files, stages, metrics
+
+
+def _train_members(
+    run: Run, data: Any, path: Path, history: History, every: float
+) -> Generator[Event, None, list[StoredMember]]:
+    members = []
+    for position in range(len(run.settings.members)):
+        member = run.make_member(position, data)
+        members.append((yield from train_member(member, path, history, every)))
+    return members
 
 
 def _make_config(run: Run, data: Any, members: Sequence[StoredMember]) -> dict[str, Any]:

@@ -359,17 +359,14 @@ def store_tokens(blocks: Iterable[Tokens], folder: Path) -> Iterator[int]:
     with ArrayFile(folder / "units", np.uint32) as units, ArrayFile(folder / "starts", np.int64) as starts:
         starts.append([0])
         for block in blocks:
-            units.append(block.units if isinstance(block.units, np.ndarray) else _intern(block.units, names))
+            are_numbers = isinstance(block.units, np.ndarray)
+            units.append(block.units if are_numbers else [names.setdefault(token, len(names)) for token in block.units])
             starts.append(block.starts[1:] + total)
             total += len(block.units)
             count += len(block.starts) - 1
             yield count
     if names:
         write_synced(folder / "tokens.json", json.dumps(list(names)).encode())
-
-
-def _intern(tokens: Sequence[str], names: dict[str, int]) -> list[int]:
-    return [names.setdefault(token, len(names)) for token in tokens]
 
 
 def store_ids(blocks: Iterable[Tokens], vocabulary: Vocabulary, max_length: int, path: Path) -> Iterator[int]:
