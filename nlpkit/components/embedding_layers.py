@@ -161,10 +161,10 @@ class SpelledEmbedding(SharedEmbedding, nn.Module):
 
 def _make_rows(count: int, dim: int) -> nn.Embedding:
     """Small random rows but for the first, padding."""
-    made = nn.Embedding(count, dim, padding_idx=PAD)
-    nn.init.normal_(made.weight, std=0.1)
-    made.weight.data[PAD] = 0
-    return made
+    table = nn.Embedding(count, dim, padding_idx=PAD)
+    nn.init.normal_(table.weight, std=0.1)
+    table.weight.data[PAD] = 0
+    return table
 
 
 class NgramEmbedding(StaticEmbedding, nn.Module):
@@ -193,12 +193,12 @@ class NgramEmbedding(StaticEmbedding, nn.Module):
         targets = np.asarray(labels)
         classes = int(targets.max()) + 1
         self.dim = self.config["dim"] = self.dim or classes
-        size, done = len(self._vocabulary), 0
+        size, first = len(self._vocabulary), 0
         present = np.zeros(classes * size, dtype=np.int64)
         for block in split_blocks(documents):
             rows, ids = _find_distinct(self._vocabulary, Tokens.of(block))
-            np.add.at(present, targets[done + rows] * size + ids, 1)
-            done += len(block)
+            np.add.at(present, targets[first + rows] * size + ids, 1)
+            first += len(block)
         self.build(self._vocabulary)
         ratio = _log_count_ratio(present.reshape(classes, size), targets)
         self.scale[:, 0] = torch.from_numpy(ratio + self.config["floor"])
@@ -231,8 +231,8 @@ class TokenDropout(nn.Module):
         """Vectors ``(batch, time, dim)`` to the same shape."""
         if not self.training or not self.probability:
             return vectors
-        kept = torch.rand(mask.shape, device=mask.device) >= self.probability
-        return vectors * (kept / (1 - self.probability))[:, :, None]
+        survivors = torch.rand(mask.shape, device=mask.device) >= self.probability
+        return vectors * (survivors / (1 - self.probability))[:, :, None]
 
 
 def _find_distinct(vocabulary: HashVocabulary, tokens: Tokens) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

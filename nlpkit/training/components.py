@@ -34,14 +34,14 @@ class Part:
         return {"name": self.component.name, **origin, "config": dict(self.instance.config)}
 
 
-def make(kind: str, chosen: Mapping[str, Any], *, normaliser: Normaliser | None = None, **fixed: Any) -> Part:
+def make(kind: str, settings: Mapping[str, Any], *, normaliser: Normaliser | None = None, **fixed: Any) -> Part:
     """Make the component that settings name.
 
     :param normaliser: of the texts, for a component that has a use for it.
     :raises SettingError: for a name that nobody registers, or options that it refuses.
     :raises PluginError: if it is not what its kind promises.
     """
-    options = dict(chosen)
+    options = dict(settings)
     component = registry().get(kind, options.pop("name"))
     return Part(component, component.create(options, normaliser=normaliser, **fixed))
 
@@ -51,12 +51,12 @@ def check_pair(tokenizer: Part, embedding: Part) -> None:
 
     :raises SettingError: saying which.
     """
-    wanted = (
+    partners = (
         (tokenizer, embedding, tokenizer.instance.embeddings),
         (embedding, tokenizer, embedding.instance.tokenizers),
     )
-    if not any(names is not None and other.component.name in names for _, other, names in wanted):
-        for one, other, names in wanted:
+    if not any(names is not None and other.component.name in names for _, other, names in partners):
+        for one, other, names in partners:
             if names is not None:
                 raise SettingError(
                     f"the {one.component.kind} {one.component.name} goes with the {other.component.kind} "
@@ -80,16 +80,16 @@ def check_encoder(encoder: Part, vectors: torch.Tensor) -> None:
 
     :raises PluginError: naming it, if it does not.
     """
-    returned = _try(encoder, vectors)
-    if not (isinstance(returned, tuple) and len(returned) == 2):
-        raise PluginError(f"{encoder} returns {type(returned).__name__}, not states and a state to carry on")
-    _check_shape(encoder, "output_dim", returned[0], encoder.instance.output_dim)
+    result = _try(encoder, vectors)
+    if not (isinstance(result, tuple) and len(result) == 2):
+        raise PluginError(f"{encoder} returns {type(result).__name__}, not states and a state to carry on")
+    _check_shape(encoder, "output_dim", result[0], encoder.instance.output_dim)
     if (ways := encoder.instance.directions) not in (1, 2) or encoder.instance.output_dim % ways:
         raise PluginError(f"{encoder} says directions {ways!r}: expected 1, or 2 where a state has two halves")
-    if not bool(returned[0][_make_mask()].isfinite().all()):
+    if not bool(result[0][_make_mask()].isfinite().all()):
         raise PluginError(f"{encoder} returns states that are no numbers, before anything is learnt")
-    if returned[0].dtype != vectors.dtype:
-        raise PluginError(f"{encoder} returns states of {returned[0].dtype}, not of {vectors.dtype}")
+    if result[0].dtype != vectors.dtype:
+        raise PluginError(f"{encoder} returns states of {result[0].dtype}, not of {vectors.dtype}")
     try:
         json.dumps(encoder.instance.config)
     except (TypeError, ValueError) as error:
@@ -104,14 +104,14 @@ def check_causal(encoder: Part, dim: int) -> None:
     :raises PluginError: if it says that it is, and is not.
     """
     if not encoder.instance.causal:
-        known = ("bidirectional", "encoder.bidirectional=false"), ("causal", "encoder.causal=true")
-        options = [option for name, option in known if name in encoder.instance.config]
-        mend = f"set {options[0]}" if options else "choose another, such as lstm (or say causal = True, if it is)"
+        switches = ("bidirectional", "encoder.bidirectional=false"), ("causal", "encoder.causal=true")
+        options = [option for name, option in switches if name in encoder.instance.config]
+        remedy = f"set {options[0]}" if options else "choose another, such as lstm (or say causal = True, if it is)"
         name = encoder.component.name
-        raise SettingError(f"the encoder {name} sees what comes after, which is yet to come: {mend}")
+        raise SettingError(f"the encoder {name} sees what comes after, which is yet to come: {remedy}")
     vectors = torch.linspace(-1, 1, 6 * dim).view(2, 3, dim)
     other = torch.cat([vectors[:, :1], -vectors[:, 1:]], 1)  # the same first step
-    before, after = (_try(encoder, read)[0][:, 0] for read in (vectors, other))
+    before, after = (_try(encoder, inputs)[0][:, 0] for inputs in (vectors, other))
     if not torch.allclose(before, after, rtol=1e-4, atol=1e-5):
         raise PluginError(f"{encoder} says causal = True, but its first state changes with what comes after")
 
@@ -137,9 +137,9 @@ def _try(part: Part, inputs: torch.Tensor) -> Any:
     """Return what a part makes of two rows of three and two, outside training."""
     mode = part.instance.training
     with torch.inference_mode(), _blame(part, "fails on 2 rows of 3 tokens"):
-        found = part.instance.eval()(inputs, _make_mask())
+        result = part.instance.eval()(inputs, _make_mask())
     part.instance.train(mode)
-    return found
+    return result
 
 
 @contextmanager
@@ -150,15 +150,15 @@ def _blame(part: Part, what: str) -> Iterator[None]:
     except (NlpkitError, OSError, MemoryError):
         raise
     except Exception as error:
-        said = " ".join(str(error).split())
-        raise PluginError(f"{part} {what}: {type(error).__name__}: {said}") from error
+        message = " ".join(str(error).split())
+        raise PluginError(f"{part} {what}: {type(error).__name__}: {message}") from error
 
 
-def _check_shape(part: Part, name: str, found: Any, said: int) -> None:
-    shape = tuple(getattr(found, "shape", ()))
-    if shape != (2, 3, said):
+def _check_shape(part: Part, name: str, tensor: Any, size: int) -> None:
+    shape = tuple(getattr(tensor, "shape", ()))
+    if shape != (2, 3, size):
         raise PluginError(
-            f"{part} says {name} {said}, but for 2 rows of 3 tokens it returns {shape}, not {(2, 3, said)}"
+            f"{part} says {name} {size}, but for 2 rows of 3 tokens it returns {shape}, not {(2, 3, size)}"
         )
 
 

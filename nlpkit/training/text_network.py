@@ -127,15 +127,15 @@ class TextNetwork(NetworkMember):
 
     def prepare(self, folder: Path) -> Iterator[Event]:
         """Tokenise, choose the vocabulary, make the weights at the start, and write all of it down."""
-        normaliser, settings, longer = self.run.normaliser, self.settings, 0
+        normaliser, settings, too_long = self.run.normaliser, self.settings, 0
         tokenizer = make("tokenizer", settings.tokenizer, normaliser=normaliser)
         total = {place: len(self.corpus.rows(place)) for place in PLACES}
 
         def tokens(place: str) -> Iterator[Tokens]:
-            nonlocal longer
+            nonlocal too_long
             for texts in self.corpus.texts(place):
                 block = tokenize(tokenizer.instance, normaliser.batch(texts))
-                longer += int((np.diff(block.starts) > (settings.max_length or np.inf)).sum())
+                too_long += int((np.diff(block.starts) > (settings.max_length or np.inf)).sum())
                 yield block
 
         scratch = folder / "tokens"
@@ -155,7 +155,7 @@ class TextNetwork(NetworkMember):
         shutil.rmtree(scratch)
         entry = {"name": self.name, "max_length": settings.max_length, **record_parts(tokenizer, embedding, encoder)}
         entry |= {"head": head.config, **_describe_vectors(embedding.instance)}
-        if cut := max(longer, tokenizer.instance.cut):  # the tokenizer's are among them
+        if cut := max(too_long, tokenizer.instance.cut):  # the tokenizer's are among them
             entry["cut"] = {"rows": cut, "of": sum(total.values())}
         for path, data in tokenizer.instance.files.items():
             write_synced(folder / TOKENIZER / path, data)
@@ -174,18 +174,18 @@ class TextNetwork(NetworkMember):
 
     def describe(self) -> MemberStarted:
         """Say of what it is composed, and how much of the rows it reads."""
-        started = super().describe()
+        start = super().describe()
         pooling, remarks = self.entry["head"]["pooling"], []
         if vectors := self.entry.get("vectors"):
             remarks.append(f"{vectors['found']:,} of {vectors['of']:,} tokens start from the file of vectors")
-            if repeated := vectors.get("repeated"):
+            if repeats := vectors.get("repeated"):
                 remarks[-1] += (
-                    f", the first of each: {repeated:,} more lines are of the same tokens, in this or another spelling"
+                    f", the first of each: {repeats:,} more lines are of the same tokens, in this or another spelling"
                 )
         if cut := self.entry.get("cut"):
             remarks.append(f"{cut['rows']:,} of {cut['of']:,} rows are longer than what is read, and were cut")
-        composition = f"{started.composition} → {pooling}"
-        return MemberStarted(started.name, composition, started.parameters, started.vocabulary, remarks)
+        composition = f"{start.composition} → {pooling}"
+        return MemberStarted(start.name, composition, start.parameters, start.vocabulary, remarks)
 
     def layers(self) -> list[Layer]:
         """Each part with the shape of what it makes of one batch."""
@@ -241,10 +241,10 @@ class TextNetwork(NetworkMember):
         if not network.embedding.fixed:
             return network, self.rows
         rows = {}
-        for place, encoded in self.rows.items():
+        for place, ids in self.rows.items():
             path = self._folder / f"{place}.vectors"
-            yield from store_vectors(path, network.embedding, encoded, f"{self.name}: {place} vectors")
-            rows[place] = map_vectors(path, network.embedding.dim, encoded)
+            yield from store_vectors(path, network.embedding, ids, f"{self.name}: {place} vectors")
+            rows[place] = map_vectors(path, network.embedding.dim, ids)
         return VectorNetwork(network.encoder, network.head), rows
 
 
