@@ -307,7 +307,9 @@ def test_corpora_that_share_no_label_are_told(tmp_path, examples):
 
 
 def test_a_label_that_no_row_has_is_told(tmp_path, examples):
-    (told,) = remarks(run(tmp_path / "m", examples, NGRAMS, labels={"positiv": "good", "negative": "bad"}), "no row has")
+    (told,) = remarks(
+        run(tmp_path / "m", examples, NGRAMS, labels={"positiv": "good", "negative": "bad"}), "no row has"
+    )
     assert told == "no row has the label 'positiv'; did you mean 'positive'? There is: negative, positive"
 
 
