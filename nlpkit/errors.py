@@ -53,7 +53,7 @@ class MissingExtra(NlpkitError):  # noqa: N818
 
 
 def install(distribution: str, extra: str = "", elsewhere: str = "") -> str:
-    """How a distribution is installed, and an extra of it; ours are on no index, but in a clone of the repository.
+    """Say how a distribution is installed, and an extra of it; ours are on no index, but in a clone of the repository.
 
     :param elsewhere: what pip is told of a distribution that is not ours: ``'zh-letters>=1.2'``.
 
@@ -69,7 +69,7 @@ def install(distribution: str, extra: str = "", elsewhere: str = "") -> str:
 
 
 def nearest(wrong: str, known: Iterable[str]) -> str:
-    """``; did you mean 'lstm'? There is: lstm, none`` for a wrong name, ready to append to a sentence."""
+    """Return ``; did you mean 'lstm'? There is: lstm, none`` for a wrong name, ready to append to a sentence."""
     names = list(known)
     lower = {name.lower(): name for name in reversed(names)}
     close = get_close_matches(wrong.lower(), lower, n=1)

@@ -131,7 +131,7 @@ def remove_dead_folders(folder: Path) -> None:
 
 
 def _new_folder(folder: Path) -> tuple[Path, int | None]:
-    """A new folder, and the descriptor by which it is locked; None where folders have no locks."""
+    """Make a new folder; return the descriptor by which it is locked, too, None where folders have no locks."""
     while True:
         new = folder.with_name(f".{folder.name}.new-{_host()}-{secrets.token_hex(4)}")
         new.mkdir()
@@ -159,7 +159,7 @@ def _remove_folder_if_dead(folder: Path, *, old: bool) -> None:
 
 
 def _new_part(path: Path) -> tuple[Path, int, int]:
-    """A new file that is open and locked, its descriptor, and the mode that it shall have in the end."""
+    """Make a new file, open and locked; return its descriptor and the mode that it shall have in the end, too."""
     name = path.name if len(os.fsencode(path.name)) <= LONGEST else hashlib.sha256(os.fsencode(path.name)).hexdigest()
     while True:
         part = path.with_name(f".{name}.nlpkit-{_host()}-{secrets.token_hex(8)}.part")
@@ -184,7 +184,7 @@ def _give_up(part: Path, number: int) -> None:
 
 
 def _mode_of(path: Path) -> int | None:
-    """The mode of a file; None where there is none."""
+    """Return the mode of a file; None where there is none."""
     try:
         found = path.stat().st_mode
     except OSError:
@@ -208,7 +208,7 @@ def _take_mode(number: int, mode: int) -> None:
 
 
 def _lock(number: int) -> bool | None:
-    """Whether a file is locked by us now and for nobody else; None where there are no locks."""
+    """Lock a file; tell whether it is ours now and nobody else's, None where there are no locks."""
     if sys.platform == "win32":
         return None
     import fcntl
@@ -237,7 +237,7 @@ def _move(part: Path, path: Path, *, force: bool) -> None:
 
 
 def _host() -> str:
-    """Eight digits by which a host is known, for as long as its locks last: all of its containers share them."""
+    """Return eight digits by which a host is known, as long as its locks last: all of its containers share them."""
     try:
         known = Path("/proc/sys/kernel/random/boot_id").read_bytes()
     except OSError:

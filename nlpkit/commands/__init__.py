@@ -32,7 +32,7 @@ def fail(error: object) -> None:
 
 
 def reason(error: OSError) -> str:
-    """What the system says, as the end of a sentence."""
+    """Return what the system says, as the end of a sentence."""
     return (error.strerror or str(error)).lower()
 
 
@@ -53,7 +53,7 @@ def tell_json(value: Any) -> None:
 
 
 def console(*, stderr: bool = False) -> Any:
-    """A rich console that does not cut what goes into a pipe, and lets nothing steer a terminal but what it draws."""
+    """Make a rich console that cuts nothing in a pipe, and lets nothing steer a terminal but what it draws."""
     from nlpkit.commands.consoles import HarmlessConsole
 
     stream = sys.stderr if stderr else sys.stdout
@@ -69,7 +69,7 @@ def console(*, stderr: bool = False) -> Any:
 
 
 def table(*columns: str) -> Any:
-    """An empty rich table; columns that begin with ``>`` hold numbers."""
+    """Make an empty rich table; columns that begin with ``>`` hold numbers."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 

@@ -125,7 +125,7 @@ def _check_input(texts: Sequence[str], files: Sequence[str], verb: Verb, *, told
 
 
 def _tables(files: Sequence[str], column: str | None, encoding: str | None) -> str | None:
-    """The format of the input if all of it are tables of one shape."""
+    """Return the format of the input if all of it are tables of one shape."""
     from nlpkit.commands.streams import headers
     from nlpkit.text.records import suffix_of
 
@@ -138,7 +138,7 @@ def _tables(files: Sequence[str], column: str | None, encoding: str | None) -> s
 def _parts(
     blocks: Iterator[tuple[Source, int, Sequence[Row]]], size: int | None
 ) -> Iterator[tuple[Source, int, Sequence[Row]]]:
-    """The same rows, so few at a time that answers come soon."""
+    """Yield the same rows, so few at a time that answers come soon."""
     for source, first, block in blocks:
         if size is None or not block:
             yield source, first, block

@@ -137,7 +137,7 @@ class _Delimited:
 
 
 def _cells(source: Source, number: int, row: Row, columns: Sequence[str]) -> Sequence[Any]:
-    """What a row has in the columns of its source."""
+    """Return what a row has in the columns of its source."""
     if source.header:
         return row.cells
     if source.fields is None:
@@ -166,7 +166,7 @@ class JsonLines:
         self._source: Source | None = None
 
     def __call__(self, source: Source, first: int, rows: Sequence[Row], answers: Iterable[Sequence[Any]]) -> bytes:
-        """Lines of some rows and the answer to each.
+        """Return lines of some rows and the answer to each.
 
         :param first: the number of the first row in its file, from 1.
         """
@@ -195,14 +195,14 @@ class JsonLines:
 
 
 def _spliced(record: str, fields: Mapping[str, Any], answer: Mapping[str, Any]) -> bytes:
-    """An object as it was written, with more fields at its end: no number of it loses a digit."""
+    """Return an object as it was written, with more fields at its end: no number of it loses a digit."""
     more = dump({free(name, fields): value for name, value in answer.items()})
     body = record.rstrip().removesuffix("}").rstrip()
     return body.encode("utf-8", "replace") + (b"," if fields else b"") + more[1:] + b"\n"
 
 
 def dump(found: Mapping[str, Any]) -> bytes:
-    """An object as JSON on one line."""
+    """Return an object as JSON on one line."""
     import orjson
 
     try:
@@ -212,14 +212,14 @@ def dump(found: Mapping[str, Any]) -> bytes:
 
 
 def as_cell(found: Any) -> str:
-    """A value of JSON as a cell of a table: a text as it is, nothing for null, anything else as JSON."""
+    """Return a value of JSON as a cell of a table: a text as it is, nothing for null, anything else as JSON."""
     if found is None or isinstance(found, str | int | float):
         return as_written(found) or ""
     return json.dumps(found, ensure_ascii=False)
 
 
 def csv_lines(rows: Iterable[Sequence[Any]], delimiter: str, *, end: str) -> str:
-    """Records as text that every reader of CSV reads: a cell with any line break is quoted, whatever ends the lines."""
+    """Write records as CSV that every reader reads: a cell with any line break is quoted, whatever ends the lines."""
     text = io.StringIO()
     out = csv.writer(_Ending(text, end), delimiter=delimiter, lineterminator="\r\n")
     out.writerows(rows)
@@ -237,13 +237,13 @@ class _Ending:
 
 
 def free(name: str, taken: Container[str]) -> str:
-    """A name for what is answered: itself, or one that nothing has yet."""
+    """Return a name for what is answered: itself, or one that nothing has yet."""
     tries = itertools.chain([name, f"predicted_{name}"], (f"predicted_{name}_{n}" for n in itertools.count(2)))
     return next(wanted for wanted in tries if wanted not in taken)
 
 
 def unique(names: Sequence[str]) -> list[str]:
-    """Names of columns, of which no two are the same: the second ``n`` is ``n_2``."""
+    """Return names of columns of which no two are the same: the second ``n`` is ``n_2``."""
     found: list[str] = []
     for at, name in enumerate(names):
         others = {*found, *names[at + 1 :]} if name in found else set()

@@ -151,7 +151,7 @@ def _few(labels: list[str]) -> str:
 
 @contextlib.contextmanager
 def _bar(name: str) -> Iterator[Callable[[int, int | None], None] | None]:
-    """A bar on stderr where that is a terminal."""
+    """Draw a bar on stderr where that is a terminal."""
     if not sys.stderr.isatty():
         yield None
         return

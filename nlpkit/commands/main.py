@@ -74,7 +74,7 @@ class PluginGroup(click.Group):
 
 
 def _registry() -> Registry:
-    """The registry, after a warning of each fault that is new."""
+    """Return the registry, after a warning of each fault that is new."""
     from nlpkit.plugins.registry import registry  # what imports this module for a colour need not read all metadata
 
     found = registry()
@@ -144,7 +144,7 @@ def _start_in_utf8() -> None:
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *where: Any, **_more: Any) -> None:
-    """Doubt about data is one line on stderr; other warnings come as Python prints them."""
+    """Print doubt about data as one line on stderr, and other warnings as Python does."""
     if issubclass(category, DataWarning):
         warn(one_line(str(message)))
     else:
@@ -152,5 +152,5 @@ def _show_warning(message: Warning | str, category: type[Warning], *where: Any, 
 
 
 def _nothing(mode: str) -> TextIO:
-    """A stream in place of one that was closed before we were started."""
+    """Return a stream in place of one that was closed before we were started."""
     return cast(TextIO, Path(os.devnull).open(mode, encoding="utf-8"))

@@ -84,7 +84,7 @@ def _option(option: Option, short: Sequence[str]) -> click.Option:
 
 
 def _type(annotation: Any) -> Any:
-    """The type that click has for an annotation."""
+    """Return the type that click has for an annotation."""
     origin, args = get_origin(annotation), get_args(annotation)
     if origin in (Union, types.UnionType):
         return _type(next(arg for arg in args if arg is not type(None)))

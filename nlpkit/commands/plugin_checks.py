@@ -41,7 +41,7 @@ def check(dist: str | None, assignments: tuple[str, ...], kind: str) -> None:
 
 
 def settings_of(assignments: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Options by the name of a component.
+    """Return options by the name of a component.
 
     :param assignments: such as ``my-vectors.dim=50``; a value is read as TOML and, if it is none, as it stands.
     :raises SettingError: for one that is of another form.
@@ -74,7 +74,7 @@ def _entry(result: Result) -> dict[str, Any]:
 
 
 def _draw(found: Sequence[Result]) -> None:
-    """A table for each kind, of checks by components, and a sentence for each that failed."""
+    """Draw a table for each kind, of checks by components, and print a sentence for each that failed."""
     from nlpkit.commands import console, say, table
     from nlpkit.testing import FAILED
 

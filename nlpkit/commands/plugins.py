@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def plugins() -> None:
-    """What plugins are installed, what each brings, whether it keeps its promises, and a plugin of your own."""
+    """List plugins and what each brings, check whether they keep their promises, and begin one of your own."""
 
 
 @plugins.command("list")
@@ -90,7 +90,7 @@ plugins.add_command(check)
 
 
 def _found(known: Registry) -> list[dict[str, Any]]:
-    """Each plugin, and the names that it registered by their kinds."""
+    """Return each plugin, and the names that it registered by their kinds."""
     found: list[dict[str, Any]] = []
     for plugin in known.plugins:
         names: dict[str, list[str]] = {}

@@ -27,7 +27,7 @@ PER_SECOND = 10  # times that the bar is told something new
 
 @contextmanager
 def live() -> Iterator[tuple[Callable[[str], None], Bar]]:
-    """What prints on stderr above a live line, and that line; where stderr is no terminal, there is no such line."""
+    """Yield what prints on stderr above a live line, and that line, which is drawn on a terminal alone."""
     from rich.progress import BarColumn, Progress, TextColumn
 
     screen = console(stderr=True)
@@ -60,7 +60,7 @@ def follow(events: Generator[E, None, None], draw: Callable[[E], None], *, resum
 
 @contextmanager
 def _interruptible() -> Iterator[Callable[[], int]]:
-    """The first Ctrl-C (or SIGTERM) lets the step at hand end, and the state be saved; the second stops at once."""
+    """Let the step at hand end at the first Ctrl-C (or SIGTERM), and the state be saved; stop at once at the second."""
     asked = 0
 
     def ask(number: int, frame: FrameType | None) -> None:
@@ -93,18 +93,18 @@ class Bar:
         self._rows, self._loss, self._right = 0, 0.0, 0.0
 
     def work(self, what: str, done: int, total: int | None) -> None:
-        """Something without a loss."""
+        """Show work that has no loss."""
         self._name = ""
         if self.due() or not done:
             self.update(what, done, total, f"{done:,} rows" if done else "")
 
     def fitting(self, name: str) -> None:
-        """A loop begins."""
+        """Begin a loop."""
         self._name, self._since = name, time.monotonic()
         self._steps = self._rows = 0
 
     def step(self, event: Step) -> None:
-        """One update: loss and accuracy of the last twenty or so, the speed, and the time left at most."""
+        """Show one update: loss and accuracy of the last twenty or so, the speed, and the time left at most."""
         share = 1 / 20 if self._steps else 1
         self._steps += 1
         self._rows += event.rows
@@ -125,7 +125,7 @@ class Bar:
         self.update(name, event.step, event.steps, what)
 
     def due(self) -> bool:
-        """Whether the line was last told something new some time ago."""
+        """Tell whether the line was last drawn some time ago."""
         now = time.monotonic()
         if now - self._drawn < 1 / PER_SECOND:
             return False
@@ -140,11 +140,11 @@ class Bar:
 
 
 def clock(seconds: float) -> str:
-    """``0:01:05``."""
+    """Return ``0:01:05``."""
     minutes, seconds = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
 
 
 def accuracy_of(share: float | None) -> str:
-    """`` acc 0.9123``, ready to append; nothing where there is none."""
+    """Return `` acc 0.9123``, ready to append; nothing where there is none."""
     return "" if share is None else f" acc {share:.4f}"

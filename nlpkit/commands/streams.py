@@ -56,7 +56,7 @@ def opened(output: Path | None, *, force: bool, styled: bool = False) -> Iterato
 
 @contextlib.contextmanager
 def _told(output: Path) -> Iterator[None]:
-    """What the system says while a file is written, as a sentence about that file."""
+    """Turn what the system says while a file is written into a sentence about that file."""
     try:
         yield
     except FileExistsError as error:
@@ -69,7 +69,7 @@ def _told(output: Path) -> Iterator[None]:
 
 
 def _descriptor(output: Path) -> int | None:
-    """The open file that a name such as /dev/stdout stands for."""
+    """Return the open file that a name such as /dev/stdout stands for."""
     found = _DESCRIPTOR.fullmatch(os.path.abspath(output))  # noqa: PTH100 - whose resolve() follows the link
     if not found:
         return None
@@ -79,7 +79,7 @@ def _descriptor(output: Path) -> int | None:
 
 
 def headers(files: Sequence[str], *, column: str | None, encoding: str | None) -> list[list[str] | None]:
-    """The header of each file, None of lines; so every file is opened once, before work begins."""
+    """Read the header of each file, None of lines; so every file is opened once, before work begins."""
     if files.count("-") > 1:
         raise click.UsageError("- stands for stdin, which can be read once")
     found = []
@@ -112,7 +112,7 @@ def blocks(
 
 @contextlib.contextmanager
 def reading(*, show: bool = True) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr, where that is a terminal, of what must be read before anything is written, if it takes long."""
+    """Draw a bar of what must be read before anything is written, on a terminal, if it takes long."""
     with contextlib.ExitStack() as stack:
         began, draw = time.monotonic(), None
 
@@ -147,13 +147,13 @@ def _reading_bar() -> Iterator[Callable[[int, int], None]]:
 
 
 def width() -> int:
-    """Columns of the terminal."""
+    """Return the columns of the terminal."""
     return shutil.get_terminal_size().columns
 
 
 @contextlib.contextmanager
 def bar(*, show: bool) -> Iterator[Callable[[int, float | None], None]]:
-    """A bar on stderr where that is a terminal and stdout is not."""
+    """Draw a bar of rows on stderr where that is a terminal."""
     if not show or not sys.stderr.isatty():
         yield lambda _rows, _share: None
         return

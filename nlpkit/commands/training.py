@@ -168,7 +168,7 @@ def _settings(
     assignments: Iterable[str],
     labels: Mapping[str, str],
 ) -> RunSettings:
-    """What a recipe and the options say or, where a run is resumed, what it was begun with."""
+    """Read what a recipe and the options say or, where a run is resumed, what it was begun with."""
     from nlpkit.training.settings import read_recipe
 
     shape = resolve(task.run).shape()
@@ -223,7 +223,7 @@ def set_threads(threads: int) -> None:
 
 
 def origin_of(corpora: Sequence[str], columns: Mapping[str, str | None], options: Iterable[object]) -> dict[str, Any]:
-    """What a run is of: the corpora as they were said, and the SHA-256 of every file, those that options name too."""
+    """Say what a run is of: the corpora as they were named, and the SHA-256 of each file that they or options name."""
     from nlpkit.text.catalogue import files_of
     from nlpkit.text.fetching import sha256_of
 
@@ -234,7 +234,7 @@ def origin_of(corpora: Sequence[str], columns: Mapping[str, str | None], options
 
 
 def unchanged(origin: dict[str, Any] | None) -> dict[str, Any]:
-    """The rows that a run was begun with; a file that is gone may be, as long as its rows were stored."""
+    """Refuse to go on where a file has changed; one that is gone may be, as long as its rows were stored."""
     from nlpkit.text.fetching import sha256_of
 
     if origin is None or "files" not in origin:
@@ -246,7 +246,7 @@ def unchanged(origin: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def lines(path: Path) -> list[str]:
-    """The rows of a file."""
+    """Read the rows of a file."""
     from nlpkit.text.rows import open_rows
 
     with open_rows(path) as source:

@@ -72,7 +72,7 @@ class _Drawing:
 
 
 def _epoch(event: Epoch) -> str:
-    """One row that fits eighty columns; norms and rates are in history.csv."""
+    """Say one row that fits eighty columns; norms and rates are in history.csv."""
     parts = [f"train loss {event.train_loss:.4f}{accuracy_of(event.train_accuracy)}"]
     if event.validation_loss is not None:
         parts.append(f"val loss {event.validation_loss:.4f}{accuracy_of(event.validation_accuracy)}")
@@ -146,7 +146,7 @@ def _saved(event: Saved) -> None:
 
 
 def _summary(event: Saved) -> Any:
-    """A row for each loop: how long it went on, and its best epoch."""
+    """Make a row for each loop: how long it went on, and its best epoch."""
     shown = table("run", ">epochs", ">best", ">train loss", ">validation loss", ">accuracy", ">norm", ">seconds")
     for name, epochs in event.history.items():
         best = [epoch for epoch in epochs if epoch.best][-1:] or epochs[-1:]
@@ -180,7 +180,7 @@ def show_plan(plan: Plan) -> None:
 
 
 def _duration(loop: LoopPlan, plan: Plan) -> str:
-    """How long the epochs take, if the rest of the corpus is as what was read."""
+    """Say how long the epochs take, if the rest of the corpus is as what was read."""
     what = f"{loop.what}: " if loop.what else ""
     if not loop.epoch:
         return f"{what}too few rows to tell the speed"

@@ -34,7 +34,7 @@ class FillingMember(Protocol):
 
 
 def split_at_blanks(text: str) -> list[str]:
-    """What stands between the blanks of a text; two underscores or more, of whatever width, are one blank.
+    """Return what stands between the blanks of a text; two underscores or more, of whatever width, are one blank.
 
     Characters that nobody sees may stand between the underscores.
     """
@@ -42,7 +42,7 @@ def split_at_blanks(text: str) -> list[str]:
 
 
 def foreign_mark(text: str) -> str | None:
-    """What in a text marks a blank elsewhere, such as ``[MASK]`` or （）, and none here.
+    """Return what in a text marks a blank elsewhere, such as ``[MASK]`` or （）, and none here.
 
     >>> foreign_mark("衣服质量[MASK]哦")
     '[MASK]'
@@ -52,7 +52,7 @@ def foreign_mark(text: str) -> str | None:
 
 
 def blanks_of(segments: Sequence[Sequence[str]]) -> list[Blank]:
-    """The blanks between tokenised segments, one fewer than these.
+    """Return the blanks between tokenised segments, one fewer than these.
 
     >>> blanks_of([["衣服", "质量"], ["哦"]])
     [Blank(left=['衣服', '质量'], right=['哦'])]
@@ -62,7 +62,7 @@ def blanks_of(segments: Sequence[Sequence[str]]) -> list[Blank]:
 
 
 def blank_at(segments: Sequence[Sequence[str]], words: Sequence[str | None], at: int) -> Blank:
-    """One blank between tokenised segments, where some of the others may be filled.
+    """Return one blank between tokenised segments, where some of the others may be filled.
 
     :param words: what stands at each blank, one fewer than the segments; None where it is empty.
 
@@ -73,7 +73,7 @@ def blank_at(segments: Sequence[Sequence[str]], words: Sequence[str | None], at:
 
 
 def _joined(segments: Sequence[Sequence[str]], words: Sequence[str | None]) -> list[str | None]:
-    """Segments as one list, and between each of them and the next a word."""
+    """Return segments as one list, and between each of them and the next a word."""
     found: list[str | None] = list(segments[0])
     for word, segment in zip(words, segments[1:], strict=True):
         found += [word, *segment]

@@ -75,7 +75,7 @@ class Candidates:
         pattern: str | None = None,
         length: int | None = None,
     ) -> Candidates:
-        """Those that meet all conditions; see `ClozeModel.fill`."""
+        """Choose those that meet all conditions; see `ClozeModel.fill`."""
         if lexicon is None and pattern is None and length is None:
             return cls()
         allowed = None if lexicon is None else _normalised(lexicon, normaliser)
@@ -157,13 +157,13 @@ class Filler:
         ]
 
     def _tokens(self, parts: Sequence[Sequence[str]]) -> list[list[list[str]]]:
-        """Tokens of the segments of each text."""
+        """Return the tokens of the segments of each text."""
         segments = list(itertools.chain.from_iterable(parts))
         tokens = iter(self._model.tokenize(self._model.normaliser.batch(segments)))
         return [list(itertools.islice(tokens, len(part))) for part in parts]
 
     def _known(self, texts: Sequence[Sequence[Sequence[str]]]) -> list[str | None]:
-        """Why each text has nothing to go by, or why nothing may be said."""
+        """Say why each text has nothing to go by, or why nothing may be said."""
         documents = [list(itertools.chain.from_iterable(segments)) for segments in texts]
         known = self._model.knows(documents)
         return [
@@ -176,7 +176,7 @@ class Filler:
         ]
 
     def _search(self, texts: Sequence[Sequence[Sequence[str]]]) -> list[list[tuple[float, Words]]]:
-        """The best ways to fill each text, with scores: a beam search over its blanks, the surest first.
+        """Find the best ways to fill each text, with scores: a beam search over its blanks, the surest first.
 
         The first word of a text with several blanks is chosen while the others are empty, so it had better be the one
         that depends on them least.
@@ -208,7 +208,7 @@ class Filler:
             search.beam = sorted(ways, key=lambda way: -way[0])[: self._ways]
 
     def _best(self, blanks: Sequence[Blank], size: int) -> list[list[tuple[float, str]]]:
-        """The best words at each blank, with log-probabilities."""
+        """Return the best words at each blank, with log-probabilities."""
         found, values = self._model.best(blanks, size, self._candidates.positions)
         words = self._model.words
         return [
@@ -246,7 +246,7 @@ def _fault(text: object, parts: Sequence[str]) -> str | None:
 
 
 def _normalised(lexicon: Iterable[str], normaliser: Normaliser) -> dict[str, str]:
-    """Each word as it was said, by its normalised spelling."""
+    """Return each word as it was given, by its normalised spelling."""
     if isinstance(lexicon, str | bytes):
         raise SettingError(f"a lexicon is a list of words, found one {type(lexicon).__name__}")
     said = list(lexicon)

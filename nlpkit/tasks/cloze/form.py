@@ -25,18 +25,18 @@ class FillingForm(Form):
     together = 1024
 
     def values(self, answer: Filled) -> Sequence[Any]:
-        """All fillings, and the reason."""
+        """Return all fillings, and the reason."""
         return [filling._asdict() for filling in answer.fillings], answer.reason
 
     def cells(self, answer: Filled) -> Sequence[Any]:
-        """The best filling."""
+        """Return the best filling."""
         if not answer.fillings:
             return None, None, None, answer.reason
         best = answer.fillings[0]
         return " ".join(best.words), best.probability, best.text, None
 
     def line(self, row: Row, answer: Filled) -> str:
-        """The text, and below it a line a filling, or why there is none."""
+        """Return the text, and below it a line a filling, or why there is none."""
         if answer.reason:
             return f"{shown(row.text)}\n  ({shown(answer.reason)})\n\n"
         from rich.cells import cell_len
@@ -46,7 +46,7 @@ class FillingForm(Form):
         return "\n".join([shown(row.text), *lines, "", ""])
 
     def refuse(self, text: str, reason: str) -> str:
-        """What is wrong with the one text of the command line, and what to do."""
+        """Say what is wrong with the one text of the command line, and what to do."""
         quoted = f'"{shown(text)}"'
         what, _, advice = reason.partition(": ")
         if what not in ("empty", "no blank"):

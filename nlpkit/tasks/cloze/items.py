@@ -28,7 +28,7 @@ class Item(NamedTuple):
 
 
 def holds_items(path: str | Path, *, encoding: str | None = None) -> bool:
-    """Whether the first objects of a file of JSON have a text and an answer."""
+    """Tell whether the first objects of a file of JSON have a text and an answer."""
     if not Path(path).is_file():
         return False
     with open_text(path, encoding=encoding) as decoded:
@@ -112,7 +112,7 @@ def blanked(
     seed: int = 0,
     skip_frequent: int = 50,
 ) -> list[Item]:
-    """Items of normalised texts, at most ``limit`` of them: what `drawn` takes of what `blank_words` makes."""
+    """Return at most ``limit`` items of normalised texts: what `drawn` takes of what `blank_words` makes."""
     return drawn(blank_words(texts, tokenizer, answers, seed=seed, skip_frequent=skip_frequent), limit, seed)
 
 
@@ -139,7 +139,7 @@ def _tokenised(texts: Iterable[str], tokenizer: Tokenizer) -> Iterator[tuple[str
 
 
 def _places(text: str, tokens: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Where each token begins and ends in its text; one that is not written there has no place."""
+    """Yield where each token begins and ends in its text; one that is not written there has no place."""
     end = 0
     for token in tokens:
         begin = text.find(token, end)

@@ -100,7 +100,7 @@ class ClozeMember(NetworkMember):
         self.keep(folder, network, vocabulary, entry)
 
     def restore(self, stored: Bundle) -> nn.Module:
-        """A network of the answers."""
+        """Make a network of the answers."""
         return restore(stored, self.entry, self.vocabulary, self.data.answers)
 
     def open(self, folder: Path) -> None:
@@ -124,7 +124,7 @@ class ClozeMember(NetworkMember):
         return MemberStarted(started.name, composition, started.parameters, started.vocabulary)
 
     def layers(self) -> list[Layer]:
-        """Each part with the shape of what it makes of a batch of two rows."""
+        """Show each part with the shape of what it makes of a batch of two rows."""
         network, entry, example = self.network, self.entry, _example()
         ids, mask = example["ids"].clamp(min=0), example["mask"]
         with torch.inference_mode():
@@ -168,7 +168,7 @@ class ClozeMember(NetworkMember):
         return np.minimum(1.0, np.sqrt(limit / share)) if limit else np.ones(len(share))
 
     def _cooccurrence_vectors(self, dim: int) -> Tensor:
-        """Vectors ``(answers, dim)`` of the answers from the training rows: see `nlpkit.components.ppmi`."""
+        """Make vectors ``(answers, dim)`` of the answers from the training rows: see `nlpkit.components.ppmi`."""
         documents, answers = self.data.tokens["train"], self.data.answers
         frequent = TableVocabulary.count(documents, min_count=2, max_size=CONTEXT_WORDS).tokens
         vocabulary = TableVocabulary(list(dict.fromkeys([*answers, *frequent])))
@@ -180,7 +180,7 @@ class ClozeMember(NetworkMember):
         return Pieces.cut(ids, answers, starts, self.data.corpora[place], self.settings.max_length)
 
     def _some_blanks(self) -> list[Blank]:
-        """The middle word of some validation rows as a blank."""
+        """Return the middle word of some validation rows as a blank."""
         rows = (row for block in self.data.tokens["validation"].blocks() for row in block.lists() if row)
         some = [row for row, _ in zip(rows, range(CHECKED), strict=False)]
         return [Blank(row[: len(row) // 2], row[len(row) // 2 + 1 :]) for row in some] or [Blank([], [])]
@@ -197,7 +197,7 @@ def check_embedding(embedding: Embedding, settings: ClozeNetworkSettings) -> Sta
 
 
 def count_width(head: nn.Sequential) -> int:
-    """How many features a head makes; 0 if it has no layer."""
+    """Return how many features a head makes; 0 if it has no layer."""
     linear = [layer for layer in head if isinstance(layer, nn.Linear)]
     return linear[-1].out_features if linear else 0
 
@@ -229,7 +229,7 @@ class _Folded(nn.Module):
 
 @contextmanager
 def _folded(network: ClozeNetwork) -> Iterator[None]:
-    """The network with a table in place of its embedding."""
+    """Put a table in place of a network's embedding for a while."""
     embedding: Any = network.embedding
     network.embedding = cast(Any, _Folded(embedding.vectors().detach()))
     try:

@@ -61,7 +61,7 @@ class FillingNetwork:
 
 
 def windows(vocabulary: Vocabulary, blanks: Sequence[Blank], max_length: int) -> tuple[Ids, Ints]:
-    """What a network reads of each blank, and where in it the blank stands ``(batch,)``.
+    """Return what a network reads of each blank, and where in it the blank stands ``(batch,)``.
 
     A row is `BEGIN`, the tokens before, `BLANK`, those behind, `END`; other blanks are `BLANK`, too. A side of more
     than ``max_length`` tokens keeps those nearest to the blank, and not the mark at its end.
@@ -78,7 +78,7 @@ def windows(vocabulary: Vocabulary, blanks: Sequence[Blank], max_length: int) ->
 
 
 def _encoded(vocabulary: Vocabulary, sides: Sequence[Sequence[str | None]]) -> list[NDArray[np.int32]]:
-    """Ids of each side, one a token."""
+    """Return ids of each side, one a token."""
     tokens = Tokens.of([[token or "" for token in side] for side in sides])
     empty = np.array([token is None for side in sides for token in side], dtype=np.bool_)
     ids = vocabulary.encode(tokens)

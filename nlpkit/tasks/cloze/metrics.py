@@ -66,7 +66,7 @@ class ClozeMetrics(Metrics):
         return self.items
 
     def nothing(self, options: Mapping[str, Any]) -> str:
-        """No text had a word to blank."""
+        """Say that no text had a word to blank."""
         return (
             f"no text of at least {options['min_words']} Chinese words (--min-words) with one to blank that the model "
             f"can say and is not among the {options['skip_frequent']} most frequent (--skip-frequent); items of your "
@@ -86,7 +86,7 @@ class ClozeMetrics(Metrics):
         return [f"bits, {name}: {bits.accuracy:.4f} of {bits.bits} right; by majority {bits.majority:.4f}"]
 
     def to_json(self) -> dict[str, Any]:
-        """All figures, percentages rounded to two places, others to four."""
+        """Return all figures, percentages rounded to two places, others to four."""
         found = asdict(self) | {name: round(getattr(self, name), 2) for name in ("top1", "top5", "top10")}
         if self.bits:
             found["bits"] = {name: round(value, 4) for name, value in found["bits"].items()}
@@ -157,7 +157,7 @@ def measure_items(model: ClozeModel, items: Iterable[Item], candidates: Iterable
 
 
 def rank(logits: Floats, targets: Ints) -> Ints:
-    """How many of the words ``(n, words)`` come before the right one ``(n,)``, `NEVER` where that is -1."""
+    """Count the words ``(n, words)`` that come before the right one ``(n,)``; `NEVER` where that is -1."""
     if not logits.shape[1]:
         return np.full(len(logits), NEVER)
     at = np.maximum(targets, 0)[:, None]
@@ -167,7 +167,7 @@ def rank(logits: Floats, targets: Ints) -> Ints:
 
 
 def item_blanks(model: ClozeModel, items: Sequence[Item]) -> list[Blank]:
-    """The blank of each item, with the model's tokens around it."""
+    """Return the blank of each item, with the model's tokens around it."""
     sides = [side for item in items for side in split_at_blanks(item.text)]
     tokens = model.tokenize(model.normaliser.batch(sides))
     return [blanks_of(pair)[0] for pair in zip(tokens[::2], tokens[1::2], strict=True)]
@@ -210,14 +210,14 @@ class _Coded:
         self._by_majority += int((self._majority == codes).sum())
 
     def figures(self) -> BitMetrics | None:
-        """Shares of all bits counted; None if there are none."""
+        """Return shares of all bits counted; None if there are none."""
         if not self._bits:
             return None
         return BitMetrics(self._codes.shape[1], self._right / self._bits, self._by_majority / self._bits)
 
 
 def _coded(model: ClozeModel) -> _Coded | None:
-    """The first member that puts out bits."""
+    """Return the first member that puts out bits."""
     for position, entry in enumerate(model.bundle.config["members"]):
         member = model.member(position)
         if isinstance(member, FillingNetwork) and isinstance(member.decoder, CodeDecoder):

@@ -110,11 +110,11 @@ class ClozeModel(SavedModel):
     def candidates(
         self, *, lexicon: Iterable[str] | None = None, pattern: str | None = None, length: int | None = None
     ) -> Candidates:
-        """Which words may be said; see `fill`."""
+        """Return which words may be said; see `fill`."""
         return Candidates.of(self.words, self.normaliser, lexicon=lexicon, pattern=pattern, length=length)
 
     def tokenize(self, normalised: Sequence[str]) -> list[list[str]]:
-        """Tokens of each normalised text."""
+        """Return the tokens of each normalised text."""
         return tokenize(self.tokenizer, normalised).lists()
 
     def logits(self, blanks: Sequence[Blank]) -> Floats:
@@ -128,7 +128,7 @@ class ClozeModel(SavedModel):
         return softmax(self.logits(blanks))
 
     def blocks(self, blanks: Sequence[Blank]) -> Iterator[tuple[slice, Floats]]:
-        """Mixed logits of as many blanks at a time as memory should hold, and which blanks these are."""
+        """Yield mixed logits of as many blanks at a time as memory should hold, and which blanks these are."""
         step = max(1, NUMBERS // max(1, len(self.words)))
         for start in range(0, len(blanks), step):
             rows = slice(start, min(start + step, len(blanks)))
@@ -137,7 +137,7 @@ class ClozeModel(SavedModel):
     def best(
         self, blanks: Sequence[Blank], size: int, among: NDArray[np.intp] | None = None
     ) -> tuple[NDArray[np.intp], Floats]:
-        """The best answers at each blank: positions in `words` and log-probabilities, both ``(batch, size)``.
+        """Find the best answers at each blank: positions in `words` and log-probabilities, both ``(batch, size)``.
 
         Of equals the more frequent comes first.
 
@@ -154,7 +154,7 @@ class ClozeModel(SavedModel):
         return found, values
 
     def knows(self, documents: Sequence[Sequence[str]]) -> NDArray[np.bool_]:
-        """Whether any member knows any token of each document ``(batch,)``."""
+        """Tell whether any member knows any token of each document ``(batch,)``."""
         tokens, known = Tokens.of(documents), np.zeros(len(documents), dtype=np.bool_)
         for vocabulary in self._vocabularies:
             ids = vocabulary.encode(tokens)
@@ -171,7 +171,7 @@ class ClozeModel(SavedModel):
         self.logits([Blank(self.tokenize(self.normaliser.batch(["好"]))[0], [])])
 
     def sample(self, text: str, top: int = 5) -> dict[str, Any]:
-        """What samples.json holds of a text, for `check`."""
+        """Answer a text as samples.json holds it, for `check`."""
         (found,) = self.fill([text], top=top)
         fillings = [{"words": list(f.words), "probability": f.probability} for f in found.fillings]
         return {"text": text, "fillings": fillings, "reason": found.reason}

@@ -69,17 +69,17 @@ class ClozeNetwork(nn.Module):
         return cast(SharedEmbedding, self.embedding).lookup(self.answers[words])
 
     def decoder(self) -> Decoder:
-        """What reads the outputs, with the weights as they are now."""
+        """Return what reads the outputs, with the weights as they are now."""
         return self.coding.decoder(self.output.arrays())
 
     def forward(self, ids: Tensor, mask: Tensor, at: Tensor) -> Tensor:
-        """Outputs ``(batch, width)`` of ids and mask ``(batch, time)`` at a position of each row ``(batch,)``."""
+        """Map ids and mask ``(batch, time)`` and a position of each row ``(batch,)`` to outputs ``(batch, width)``."""
         places = at[:, None, None]
         parts = [part.gather(1, places.expand(-1, 1, part.shape[2]))[:, 0] for part in self._views(ids, mask)]
         return self.output(self.head(torch.cat(parts, 1)))
 
     def features(self, ids: Tensor, mask: Tensor, asked: Tensor) -> Tensor:
-        """Features ``(n, dim)`` of the ``n`` positions where ``asked`` ``(batch, time)`` is true, row by row.
+        """Return features ``(n, dim)`` of the ``n`` positions where ``asked`` ``(batch, time)`` is true, row by row.
 
         None of them depends on the id that stands at its position. The first and the last column are never asked for.
         """
@@ -88,7 +88,7 @@ class ClozeNetwork(nn.Module):
         return self.head(torch.cat([part[asked] for part in self._views(ids, mask)], 1))  # type: ignore[no-any-return]
 
     def _views(self, ids: Tensor, mask: Tensor) -> list[Tensor]:
-        """What each position is told from, in parts ``(batch, time, dim)``."""
+        """Return what each position is told from, in parts ``(batch, time, dim)``."""
         vectors = self._vectors(ids, mask)
         if torch.is_autocast_enabled("cpu"):  # torch's recurrent modules do not see to it themselves
             vectors = vectors.to(torch.get_autocast_dtype("cpu"))
@@ -100,14 +100,14 @@ class ClozeNetwork(nn.Module):
         return [_shifted(ahead, 1), _shifted(reverse(behind, mask), -1), *beside]
 
     def _vectors(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """Vectors ``(batch, time, dim)`` of words and marks."""
+        """Return vectors ``(batch, time, dim)`` of words and marks."""
         vectors = self.embedding(ids.clamp(min=0), mask)
         marks = self.marks[(-1 - ids).clamp(min=0)]
         return torch.where((ids < 0)[:, :, None], marks, vectors)
 
 
 def _shifted(vectors: Tensor, by: int) -> Tensor:
-    """Vectors ``(batch, time, dim)`` one position later (1) or earlier (-1), zeros where none comes in."""
+    """Shift vectors ``(batch, time, dim)`` one position later (1) or earlier (-1); zeros come in."""
     zeros = torch.zeros_like(vectors[:, :1])
     return torch.cat([zeros, vectors[:, :-1]] if by > 0 else [vectors[:, 1:], zeros], 1)
 
@@ -119,18 +119,18 @@ class TorchOutputs:
         self._network = network
 
     def outputs(self, ids: NDArray[np.int64], mask: NDArray[np.bool_], at: NDArray[np.int64]) -> NDArray[Any]:
-        """Outputs ``(batch, width)``, as those of the graph."""
+        """Return outputs ``(batch, width)``, as those of the graph."""
         with torch.inference_mode():
             return np.asarray(self._network(*map(torch.from_numpy, (ids, mask, at))))
 
 
 def ids_of(answers: Sequence[str], vocabulary: Vocabulary) -> NDArray[np.int64]:
-    """The id of each answer ``(words,)``."""
+    """Return the id of each answer ``(words,)``."""
     return np.asarray(vocabulary.encode(Tokens.of([answers])).grid[0], dtype=np.int64)
 
 
 def both_ways(make: Callable[[], Encoder]) -> list[Encoder]:
-    """The encoders that a network needs: two if one sees only what is before it."""
+    """Make the encoders that a network needs: two if one sees only what is before it."""
     first = make()
     return [first, make()] if first.causal else [first]
 

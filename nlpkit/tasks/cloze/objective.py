@@ -63,7 +63,7 @@ class Pieces:
         return cls(ids, answers, rows, corpora, np.stack([begin, end, row], 1)[answered])
 
     def of_first_corpus(self) -> Pieces:
-        """The pieces of the corpus that was read first."""
+        """Return the pieces of the corpus that was read first."""
         return replace(self, spans=self.spans[self.corpora[self.spans[:, 2]] == 0])
 
     @property
@@ -72,7 +72,7 @@ class Pieces:
         return self.spans[:, 1] - self.spans[:, 0]
 
     def batch(self, chosen: Chosen) -> tuple[Tensor, Tensor, Tensor]:
-        """Ids, mask and answers ``(batch, time)`` of some pieces.
+        """Return ids, mask and answers ``(batch, time)`` of some pieces.
 
         A piece stands between the words beside it or, where its row ends, between the marks of that; there, and at
         padding, the answer is `NONE`.
@@ -110,7 +110,7 @@ class WordPrediction:
         self._exact = False
 
     def batches(self, epoch: int, draw: np.random.Generator) -> Sequence[Chosen]:
-        """Pieces of similar length together, the first corpus as often as it is due in this epoch."""
+        """Put pieces of similar length together, the first corpus as often as it is due in this epoch."""
         settings = self._settings
         self._exact = epoch > settings.epochs - settings.exact_epochs
         first = self._train.corpora[self._train.spans[:, 2]] == 0
@@ -118,7 +118,7 @@ class WordPrediction:
         return token_batches(self._train.lengths, chosen, settings.batch_tokens, draw)
 
     def loss(self, pieces: Chosen) -> tuple[Tensor, None]:
-        """Mean loss of the words that are asked for, in nats."""
+        """Return the mean loss of the words that are asked for, in nats."""
         ids, mask, answers = self._train.batch(pieces)
         asked = torch.rand(answers.shape) < self._kept[answers]
         if self._network.masked:
@@ -132,7 +132,7 @@ class WordPrediction:
             return self._network.output.loss(features, answers[asked], exact=self._exact), None
 
     def validate(self) -> Validation:
-        """Cross entropy in nats a word over all answers, and the share of words that come first."""
+        """Measure the cross entropy in nats a word over all answers, and the share of words that come first."""
         losses, right, words, temperature = 0.0, 0, 0, self.temperature()
         for logits, answers in self.judged(JUDGED):
             losses += cross_entropy(logits / temperature, answers)
@@ -141,7 +141,7 @@ class WordPrediction:
         return Validation(losses / words, right / words)
 
     def temperature(self) -> float:
-        """What to divide logits by before they are taken for log-probabilities: 1 where that is what was trained.
+        """Choose what to divide logits by before they are log-probabilities: 1 where that is what was trained.
 
         Codes that are learnt bit by bit are much too sure, and the more so the better they get. What suits some
         validation words best suits all; mixing will find it out anew.
@@ -152,14 +152,14 @@ class WordPrediction:
         return min(TEMPERATURES, key=lambda t: sum(cross_entropy(logits / t, answers) for logits, answers in some))
 
     def judged(self, limit: int) -> Iterator[tuple[NDArray[Any], Ints]]:
-        """Logits ``(n, answers)`` and answers ``(n,)`` of some validation words, as inference tells them."""
+        """Yield logits ``(n, answers)`` and answers ``(n,)`` of some validation words, as inference tells them."""
         decoder = self._network.decoder()
         for outputs, answers in self.outputs(limit):
             for at in range(0, len(answers), CHUNK):
                 yield decoder.logits(outputs[at : at + CHUNK]), answers[at : at + CHUNK]
 
     def outputs(self, limit: int) -> Iterator[tuple[NDArray[Any], Ints]]:
-        """Outputs ``(n, width)`` and answers ``(n,)`` of about so many validation words, evenly drawn, in parts."""
+        """Yield outputs ``(n, width)`` and answers ``(n,)`` of about so many validation words, evenly drawn."""
         self.module.eval()
         pieces, total = len(self._validation.spans), int(self._validation.lengths.sum())
         order = np.linspace(0, pieces - 1, min(pieces, -(-pieces * limit // total))).astype(np.int64)
@@ -171,7 +171,7 @@ class WordPrediction:
                     yield self._network.output(features).float().numpy(), answers[asked].numpy()
 
     def _in_turn(self, asked: Tensor) -> list[Tensor]:
-        """What is asked for ``(batch, time)``, all at once or, where that hides it from its neighbours, in turns."""
+        """Return what is asked for ``(batch, time)``, at once or, where that hides it from its neighbours, in turns."""
         if not self._network.masked:
             return [asked]
         turns = torch.arange(asked.shape[1]) % TURNS
@@ -179,19 +179,19 @@ class WordPrediction:
 
 
 def cross_entropy(logits: NDArray[Any], answers: Ints) -> float:
-    """Sum of the nats of answers ``(n,)`` under logits ``(n, answers)``."""
+    """Sum the nats of answers ``(n,)`` under logits ``(n, answers)``."""
     highest = logits.max(1, keepdims=True)
     normaliser = highest[:, 0] + np.log(np.exp(logits - highest).sum(1))
     return float((normaliser - logits[np.arange(len(answers)), answers]).sum())
 
 
 def one_a_row(asked: Tensor) -> Tensor:
-    """The first position of each row that is asked for ``(batch, time)``."""
+    """Keep the first position of each row that is asked for ``(batch, time)``."""
     return asked & (asked.cumsum(1) == 1)
 
 
 def token_batches(lengths: Ints, chosen: Ints, size: int, draw: np.random.Generator) -> list[Chosen]:
-    """Chosen pieces of similar length together, at most ``size`` words and padding a batch, in random order."""
+    """Put pieces of similar length together, at most ``size`` words and padding a batch, in random order."""
     order = draw.permutation(chosen)
     pools = np.searchsorted(np.cumsum(lengths[order]), np.arange(POOL, lengths[order].sum(), POOL))
     found: list[Chosen] = []
@@ -202,7 +202,7 @@ def token_batches(lengths: Ints, chosen: Ints, size: int, draw: np.random.Genera
 
 
 def _filled(pool: Ints, widths: Ints, size: int) -> Iterator[Chosen]:
-    """A pool, sorted by width, in batches that are as large as fits."""
+    """Cut a pool, sorted by width, into batches that are as large as fits."""
     begin = 0
     while begin < len(pool):
         fits = widths[begin:] * np.arange(1, len(pool) - begin + 1) <= size  # true, then false, as both factors grow

@@ -61,16 +61,16 @@ class ClozeRun(Run):
         return read_words(folder, corpus, tokenizer)
 
     def config(self, data: Words) -> dict[str, Any]:
-        """The tokenizer, by which all members read."""
+        """Return the tokenizer, by which all members read."""
         return {"tokenizer": data.tokenizer.record}
 
     def files(self, data: Words, members: Sequence[StoredMember]) -> dict[str, bytes]:  # noqa: ARG002
-        """The tokenizer's files, and the answers."""
+        """Return the tokenizer's files, and the answers."""
         files = {f"{TOKENIZER}/{path}": content for path, content in data.tokenizer.instance.files.items()}
         return files | {ANSWERS: dump_json({"words": list(data.answers), "counts": data.counts.tolist()})}
 
     def mix(self, members: Sequence[StoredMember], opened: Open, data: Words) -> list[Stage]:
-        """Weights and temperature that make the words of validation items most likely.
+        """Find the weights and the temperature that make the words of validation items most likely.
 
         Items are those of the first corpus alone where training is focused on it, if it has enough.
         """
@@ -89,7 +89,7 @@ class ClozeRun(Run):
         return [tune_stage(logits, np.array([place[item.answer] for item in items]), None)]
 
     def measure(self, model: ClozeModel, corpus: StoredCorpus) -> Generator[Event, None, dict[str, Metrics]]:
-        """Figures on items of the test rows, of all and of each corpus."""
+        """Measure items of the test rows, of all and of each corpus."""
         groups, measured = corpus_rows(corpus, "test"), dict[str, Metrics]()
         for done, (name, numbers) in enumerate(groups.items()):
             yield Working("testing", done, len(groups))
@@ -98,20 +98,20 @@ class ClozeRun(Run):
         return measured
 
     def samples(self, model: ClozeModel, corpus: StoredCorpus) -> list[str]:
-        """Validation rows with a blank for a word, or, where there are none, training rows with one behind them."""
+        """Return validation rows with a blank for a word, or else training rows with one behind them."""
         if items := _items(model, corpus, "validation", None, SAMPLES):
             return [item.text for item in items]
         return [f"{text}{MARK}" for block in corpus.texts("train", SAMPLES) for text in block]
 
 
 def _items(model: ClozeModel, corpus: StoredCorpus, place: str, of: int | None, limit: int) -> list[Item]:
-    """Items of the rows of a place, of all corpora or of one."""
+    """Make items of the rows of a place, of all corpora or of one."""
     owners = corpus.corpus_of(place)
     return _items_of(model, corpus, place, np.flatnonzero((owners == of) | (of is None)), limit)
 
 
 def _items_of(model: ClozeModel, corpus: StoredCorpus, place: str, numbers: Any, limit: int) -> list[Item]:
-    """Items of some rows of a place; of many rows, of some that lie evenly between them."""
+    """Make items of some rows of a place; of many rows, of some that lie evenly between them."""
     chosen = numbers[:: max(1, len(numbers) // (SPARE * limit))]
     texts = [example.text for example in corpus.examples(place, chosen)]
     frequent = min(FREQUENT, len(model.words) // 10)

@@ -53,7 +53,7 @@ class MeasureOptions:
 
 
 def describe(bundle: Bundle) -> Mapping[str, Any]:
-    """How many words it can say."""
+    """Say how many words it knows."""
     with bundle.reading("answers.json"):
         return {"words": len(bundle.json("answers.json")["words"])}
 

@@ -59,7 +59,7 @@ def store_words(
 
 
 def read_words(folder: Path, corpus: StoredCorpus, tokenizer: Part) -> Words:
-    """Words as `store_words` left them."""
+    """Read words as `store_words` left them."""
     answers = json.loads((folder / "answers.json").read_bytes())
     counts = np.array(list(answers.values()), dtype=np.int64)
     tokens = {place: StoredTokens(folder / place) for place in PLACES}
@@ -68,7 +68,7 @@ def read_words(folder: Path, corpus: StoredCorpus, tokenizer: Part) -> Words:
 
 
 def choose_answers(counts: Mapping[str, int], settings: AnswerSettings) -> dict[str, int]:
-    """The words of Chinese characters that are frequent enough, most frequent first; ties by the word.
+    """Choose the words of Chinese characters that are frequent enough, most frequent first; ties by the word.
 
     :raises DataError: if there are fewer than two.
     """

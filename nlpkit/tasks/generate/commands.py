@@ -178,7 +178,7 @@ def _write(
 
 
 def _text(_source: Source, _place: int, row: Row, written: Text, _seed: int, _number: int) -> bytes:
-    """The prompt and what follows it, or as much of a row as can be read."""
+    """Return the prompt and what follows it, or as much of a row as can be read."""
     return f"{row.text}{'' if row.fault else written.text}\n".encode("utf-8", "replace")
 
 

@@ -68,7 +68,7 @@ def ngram_arrays(ids: NDArray[Any], size: int, settings: NgramSettings) -> dict[
 
 
 def _levels(ids: Ints, size: int, order: int) -> list[_Level]:
-    """All n-grams of up to ``order`` tokens that the text holds."""
+    """Return all n-grams of up to ``order`` tokens that the text holds."""
     seen = np.bincount(ids, minlength=size)
     levels = [_Level(np.zeros(size, np.int64), np.arange(size), seen, np.zeros(size, np.int64), ids)]
     for n in range(2, order + 1):
@@ -82,12 +82,12 @@ def _levels(ids: Ints, size: int, order: int) -> list[_Level]:
 
 
 def _suffixes(levels: list[_Level], n: int) -> Ints:
-    """The position of what each n-gram ends in among those one shorter."""
+    """Return the position of what each n-gram ends in among those one shorter."""
     return np.asarray(levels[n - 2].at[levels[n - 1].places + 1])
 
 
 def _probabilities(levels: list[_Level], size: int) -> list[Floats]:
-    """The smoothed probability of each n-gram's last token given those before it, for each length."""
+    """Smooth the probability of each n-gram's last token given those before it, for each length."""
     found: list[Floats] = []
     for n, level in enumerate(levels, 1):
         counts = level.counts
@@ -103,7 +103,7 @@ def _probabilities(levels: list[_Level], size: int) -> list[Floats]:
 
 
 def _discounts(counts: Ints) -> Floats:
-    """What is taken off a count of 0, 1, 2, or 3 and more."""
+    """Return what is taken off a count of 0, 1, 2, or 3 and more."""
     n = np.bincount(np.minimum(counts, 5), minlength=6).astype(np.float64)
     if not n[1]:
         return np.zeros(4)

@@ -110,7 +110,7 @@ class LanguageModelMember(NetworkMember):
         self.keep(folder, network, vocabulary, entry | records(embedding, encoder, output))
 
     def restore(self, stored: Bundle) -> nn.Module:
-        """A language model."""
+        """Make a language model."""
         return restore(stored, self.entry, self.vocabulary)
 
     def open(self, folder: Path) -> None:
@@ -120,7 +120,7 @@ class LanguageModelMember(NetworkMember):
         self._documents = {place: self._read(folder, place) for place in self.data.tokens}
 
     def layers(self) -> list[Layer]:
-        """Each part with the shape of what it makes of a batch of two rows."""
+        """Show each part with the shape of what it makes of a batch of two rows."""
         network, ids = self.network, torch.ones(2, 7, dtype=torch.int64)
         with torch.inference_mode():
             vectors, states = network.vectors(ids), network.eval().read(ids, None)[0]
@@ -188,7 +188,7 @@ class LanguageModelMember(NetworkMember):
         return Documents(ids, np.asarray(starts), corpus.corpus_of(place), corpus.ordered(place))
 
     def _sample(self, draw: np.random.Generator) -> str:
-        """A text as the network would write it from nothing."""
+        """Write a text as the network would from nothing."""
         tokens = self.vocabulary.tokens
         member = WritingNetwork(self.vocabulary, TorchSteps(self.network), self.network.decoder())
         sampling = Sampling(temperature=0.8)

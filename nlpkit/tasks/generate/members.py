@@ -28,7 +28,7 @@ class Steps(Protocol):
     axes: Sequence[int]  # of each part of the state, that along which the texts lie
 
     def begin(self, batch: int) -> State:
-        """The state before the first token of so many texts."""
+        """Return the state before the first token of so many texts."""
         ...
 
     def step(self, ids: Ints, state: State) -> tuple[NDArray[Any], State]:
@@ -49,7 +49,7 @@ class GraphSteps:
         self._names = [f"state{position}" for position in range(len(shapes))]
 
     def begin(self, batch: int) -> State:
-        """Zeros."""
+        """Return zeros."""
         return [np.zeros([batch if size < 0 else size for size in shape], np.float32) for shape in self._shapes]
 
     def step(self, ids: Ints, state: State) -> tuple[NDArray[Any], State]:
@@ -69,7 +69,7 @@ class TorchSteps:
         self.axes: Sequence[int] = network.axes()
 
     def begin(self, batch: int) -> State:
-        """What the network says."""
+        """Return what the network says."""
         return [tensor.numpy() for tensor in self._network.begin(batch)]
 
     def step(self, ids: Ints, state: State) -> tuple[NDArray[Any], State]:
@@ -91,7 +91,7 @@ class WritingNetwork:
         self._size, self._steps, self._decoder = len(vocabulary), steps, decoder
 
     def begin(self, batch: int) -> State:
-        """The state before the first token of so many texts."""
+        """Return the state before the first token of so many texts."""
         return self._steps.begin(batch)
 
     def read(self, ids: Ints, state: State) -> tuple[Logits, State]:
@@ -150,7 +150,7 @@ def _steps(bundle: Bundle, entry: dict[str, Any], vocabulary: Vocabulary) -> Ste
 
 
 def _shape(found: Any) -> list[int]:
-    """The shape of a part of the state, -1 for the batch."""
+    """Check the shape of a part of the state, -1 for the batch."""
     whole = isinstance(found, list) and all(type(size) is int for size in found)
     if not whole or found.count(-1) != 1 or not all(size == -1 or 0 < size <= MOST_STATE for size in found):
         raise ValueError(f"a part of the state has the shape {found!r:.60}")

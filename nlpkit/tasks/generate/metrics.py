@@ -40,7 +40,7 @@ class GenerationMetrics(Metrics):
         return self.texts
 
     def nothing(self, options: Mapping[str, Any]) -> str:  # noqa: ARG002
-        """There was no text."""
+        """Say that there was no text."""
         return "no text"
 
     def cells(self) -> tuple[str, ...]:
@@ -54,7 +54,7 @@ class GenerationMetrics(Metrics):
         return round(float(np.exp2(self.bits)), 2)
 
     def to_json(self) -> dict[str, Any]:
-        """All figures as JSON."""
+        """Return all figures as JSON."""
         return {**asdict(self), "perplexity": self.perplexity}
 
 
@@ -84,7 +84,7 @@ def measure_texts(model: GenerationModel, texts: Iterable[str]) -> GenerationMet
 
 
 def _log_probability(model: GenerationModel, streams: Sequence[Ints]) -> float:
-    """The log-probability of streams of ids, in nats."""
+    """Return the log-probability of streams of ids, in nats."""
     longest = max(map(len, streams))
     ids = np.array([np.pad(stream, (0, longest - len(stream)), constant_values=UNKNOWN) for stream in streams])
     found = model.log_probabilities(ids)
@@ -92,7 +92,7 @@ def _log_probability(model: GenerationModel, streams: Sequence[Ints]) -> float:
 
 
 def _dealt(ids: Ints, end: int) -> list[Ints]:
-    """Texts one after the other, dealt out whole to streams of about one length."""
+    """Deal texts out whole, one after the other, to streams of about one length."""
     ends = np.flatnonzero(ids == end) + 1
     streams = max(1, min(STREAMS, len(ids) // LEAST))
     cuts = ends[np.searchsorted(ends, len(ids) * np.arange(1, streams) / streams)]
@@ -100,7 +100,7 @@ def _dealt(ids: Ints, end: int) -> list[Ints]:
 
 
 def _blocks(texts: Iterable[str]) -> Iterator[list[str]]:
-    """The texts, as many at a time as hold so many characters."""
+    """Yield the texts, as many at a time as hold so many characters."""
     block, size = list[str](), 0
     for text in texts:
         block.append(text)

@@ -123,7 +123,7 @@ class GenerationModel(SavedModel):
         first: int = 0,
         progress: Progress | None = None,
     ) -> Iterator[list[Text]]:
-        """As `generate`, yielding all texts after each character, the same objects each time."""
+        """Go on as `generate` does, yielding all texts after each character, the same objects each time."""
         _check(prompts, length, stop, seed, first)
         texts = [Text(prompt) for prompt in prompts]
         sampling = sampling or Sampling()
@@ -164,14 +164,14 @@ class GenerationModel(SavedModel):
                 yield piece
 
     def log_probabilities(self, ids: Ints) -> Floats:
-        """The natural log-probability of each of ids ``(batch, time)`` given those before it, as of a text's beginning.
+        """Return the natural log-probability of each of ids ``(batch, time)`` given those before it in its text.
 
         Ids that are unknown are one token.
         """
         return np.asarray(np.log(np.tensordot(self._weights, self.chances(ids), 1)))
 
     def chances(self, ids: Ints) -> Floats:
-        """What each member gives each of ids ``(batch, time)``: probabilities ``(members, batch, time)``."""
+        """Return what each member gives each of ids ``(batch, time)``: probabilities ``(members, batch, time)``."""
         found = np.zeros((len(self.members), *ids.shape))
         for i, member in enumerate(self.members):
             state, before = member.begin(len(ids)), np.full((len(ids), 1), self.end)
@@ -183,7 +183,7 @@ class GenerationModel(SavedModel):
         return found
 
     def encode(self, texts: Sequence[str]) -> Ints:
-        """Ids of all characters of some texts and of their ends, one after the other ``(total,)``."""
+        """Return ids of all characters of some texts and of their ends, one after the other ``(total,)``."""
         tokens = characters(self.normaliser.batch(texts))
         return np.asarray(self.vocabulary.encode(tokens).grid[0], dtype=np.int64)
 
@@ -192,7 +192,7 @@ class GenerationModel(SavedModel):
         self._bits("好")
 
     def sample(self, text: str) -> dict[str, Any]:
-        """What samples.json holds of a prompt, for `check`: what is likeliest to follow, and what all of it costs."""
+        """Answer a prompt as samples.json holds it: what is likeliest to follow, and what all of it costs."""
         (written,) = self.generate([text], length=SAMPLE, sampling=Sampling(temperature=0))
         return {"prompt": text, "text": written.text, "bits": self._bits(text + written.text)}
 
@@ -247,7 +247,7 @@ class GenerationModel(SavedModel):
         return np.log(np.asarray(mixed, dtype=np.float32)), after
 
     def _bits(self, text: str) -> float:
-        """Bits a character of a text and its end."""
+        """Return the bits a character of a text and its end."""
         return round(-float(self.log_probabilities(self.encode([text])[None]).mean()) / float(np.log(2)), 4)
 
     def _begun(self, prompts: Sequence[str], progress: Progress) -> tuple[Logits, list[State], Ints]:
@@ -270,14 +270,14 @@ class GenerationModel(SavedModel):
         return logits, states, np.array([found[prompt][2] for prompt in prompts])
 
     def _ids(self, prompt: str) -> Ints:
-        """Ids of a prompt, whose line breaks are ends of texts."""
+        """Return the ids of a prompt, whose line breaks are ends of texts."""
         lines = self.normaliser.batch(prompt.splitlines() + [""] * prompt.endswith("\n")) if prompt else [""]
         ids = self.vocabulary.encode(characters([END.join(lines)])).grid[0, :-1]
         return np.asarray(ids, dtype=np.int64)
 
 
 def _last(columns: Ints) -> Ints:
-    """The last columns of a text ``(RECENT,)``, -1 for none and for what is unknown."""
+    """Return the last columns of a text ``(RECENT,)``, -1 for none and for what is unknown."""
     kept = columns[-RECENT:]
     return np.pad(np.where(kept > 0, kept, -1), (RECENT - len(kept), 0), constant_values=-1)
 
@@ -294,7 +294,7 @@ def _put(text: Text, character: str, stop: str, *, through: bool) -> None:
 
 
 def _held(written: list[str], stop: str) -> int:
-    """How many characters at the end may be the beginning of what a text stops at, so that they may yet go."""
+    """Count the characters at the end that may be the beginning of what a text stops at, so that they may yet go."""
     lengths = range(min(len(stop) - 1, len(written)), 0, -1)
     return next((n for n in lengths if written[-n:] == list(stop[:n])), 0)
 

@@ -45,7 +45,7 @@ class NgramMember:
         return len(self._probabilities)
 
     def begin(self, batch: int) -> State:
-        """The state before the first token of so many texts: nothing has been read."""
+        """Return the state before the first token of so many texts: nothing has been read."""
         return [np.full((batch, self.order - 1), NOWHERE)]
 
     def read(self, ids: Ints, state: State) -> tuple[Logits, State]:
@@ -90,7 +90,7 @@ class NgramMember:
         self._keys.append(keys)
 
     def _next(self, places: Ints, ids: Ints) -> Ints:
-        """The state behind one more token of each text ``(batch,)``."""
+        """Return the state behind one more token of each text ``(batch,)``."""
         found = np.empty_like(places)
         found[:, :1] = ids[:, None]
         for n in range(2, self.order):
@@ -98,7 +98,7 @@ class NgramMember:
         return found
 
     def _find(self, n: int, prefixes: Ints, ids: Ints) -> Ints:
-        """Places of the n-grams that begin with these and end in these ids ``(batch,)``."""
+        """Find the n-grams that begin with these and end in these ids ``(batch,)``."""
         keys = self._keys[n - 2]
         if not len(keys):
             return np.full(len(ids), NOWHERE)
@@ -107,7 +107,7 @@ class NgramMember:
         return np.where((prefixes >= 0) & (keys[places] == wanted), places, NOWHERE)
 
     def _chance(self, places: Ints, ids: Ints) -> NDArray[np.float64]:
-        """The probability of one token of each text ``(batch,)``."""
+        """Return the probability of one token of each text ``(batch,)``."""
         found = self._probabilities[0][ids].astype(np.float64)
         for n in range(2, self.order + 1):
             if not len(self._last[n - 2]):  # pruned away, and so are all that are longer
@@ -120,7 +120,7 @@ class NgramMember:
         return found
 
     def _following(self, places: Ints) -> NDArray[np.float32]:
-        """Probabilities ``(batch, ids - 1)`` of all tokens but padding."""
+        """Return probabilities ``(batch, ids - 1)`` of all tokens but padding."""
         found = np.repeat(self._probabilities[0][None], len(places), 0)
         for n in range(2, self.order + 1):
             last, starts, left = self._last[n - 2], self._starts[n - 2], self._left[n - 2]
@@ -133,13 +133,13 @@ class NgramMember:
 
 
 def coded(probabilities: NDArray[Any]) -> NDArray[np.uint8]:
-    """A byte for each: tenths of bits below 1; what lies above 1 is 1."""
+    """Return a byte for each: tenths of bits below 1; what lies above 1 is 1."""
     bits = -np.log2(np.maximum(probabilities, 2.0**-RANGE))
     return np.asarray(np.round(np.clip(bits, 0, RANGE) * 10), dtype=np.uint8)
 
 
 def decoded(codes: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """What `coded` was given, to a twentieth of a bit."""
+    """Return what `coded` was given, to a twentieth of a bit."""
     if codes.dtype != np.uint8 or codes.ndim != 1:
         raise ValueError(f"expected codes of one byte, found {codes.dtype} {codes.shape}")
     return np.exp2(-codes.astype(np.float32) / 10)

@@ -64,11 +64,11 @@ class GenerationRun(Run):
         return Characters(corpus, {place: StoredTokens(folder / place) for place in PLACES})
 
     def files(self, data: Characters, members: Sequence[StoredMember]) -> dict[str, bytes]:  # noqa: ARG002
-        """The characters that all members know."""
+        """Return the characters that all members know."""
         return {VOCABULARY: dump_vocabulary(data.known)}
 
     def mix(self, members: Sequence[StoredMember], opened: Open, data: Characters) -> list[Stage]:
-        """The weights that make validation characters most likely, found by expectation and maximisation."""
+        """Find the weights that make validation characters most likely, by expectation and maximisation."""
         model: GenerationModel = opened([Stage((1 / len(members),) * len(members))])
         corpus, tokens = data.corpus, data.tokens["validation"]
         judges = np.flatnonzero((corpus.corpus_of("validation") == 0) | (not self._focus))
@@ -84,7 +84,7 @@ class GenerationRun(Run):
         return [Stage(tuple(round(float(weight), 4) for weight in weights))]
 
     def measure(self, model: GenerationModel, corpus: StoredCorpus) -> Generator[Event, None, dict[str, Metrics]]:
-        """Figures on the test rows, of all and of each corpus; of many, on some that lie evenly between them."""
+        """Measure the test rows, of all and of each corpus; of many, some that lie evenly between them."""
         groups, measured = corpus_rows(corpus, "test"), dict[str, Metrics]()
         lengths = np.array([len(text) for block in corpus.texts("test") for text in block])
         for done, (name, numbers) in enumerate(groups.items()):
@@ -94,7 +94,7 @@ class GenerationRun(Run):
         return measured
 
     def samples(self, model: GenerationModel, corpus: StoredCorpus) -> list[str]:  # noqa: ARG002
-        """Prompts."""
+        """Return prompts."""
         return list(PROMPTS)
 
     @property

@@ -64,7 +64,7 @@ class Sampling:
         return logits
 
     def _among_likeliest(self, logits: NDArray[Any], numbers: NDArray[Any]) -> NDArray[np.int64]:
-        """Only columns that are among the likeliest have a chance, in their order."""
+        """Draw among the likeliest columns alone, in their order."""
         kept = min(self.top_k or logits.shape[1], logits.shape[1])
         likeliest = np.argpartition(-logits, kept - 1, 1)[:, :kept]
         likeliest = np.take_along_axis(likeliest, np.argsort(-np.take_along_axis(logits, likeliest, 1), 1), 1)
@@ -77,7 +77,7 @@ class Sampling:
 
 
 def _drawn(chances: NDArray[Any], numbers: NDArray[Any]) -> NDArray[np.int64]:
-    """The column of each row at which the sum of chances ``(batch, n)`` passes the number's share of all."""
+    """Return the column of each row at which the sum of chances ``(batch, n)`` passes the number's share of all."""
     sums = np.cumsum(chances, 1, dtype=np.float64)
     found = (sums <= (numbers * sums[:, -1])[:, None]).sum(1)
     return np.asarray(np.minimum(found, chances.shape[1] - 1))

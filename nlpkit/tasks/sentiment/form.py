@@ -25,11 +25,11 @@ class ScoreForm(Form):
         self._label_width = max(8, *map(len, model.labels))
 
     def cells(self, answer: Score) -> tuple[object, ...]:
-        """Label, probability and reason."""
+        """Return label, probability and reason."""
         return answer.label, answer.probability, answer.reason
 
     def line(self, row: Row, answer: Score) -> str:
-        """Label, probability, as much of the text as fits."""
+        """Return label, probability, and as much of the text as fits."""
         label = shown(answer.label or "-").ljust(self._label_width)
         sure = "     -" if answer.probability is None else f"{answer.probability:6.3f}"
         text = shown(row.text)

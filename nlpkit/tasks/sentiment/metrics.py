@@ -46,7 +46,7 @@ class ClassMetrics(Metrics):
     columns = (">rows", ">accuracy", ">macro F1", ">calibration error", ">unscored")
 
     def nothing(self, options: Mapping[str, Any]) -> str:  # noqa: ARG002
-        """There were no labels."""
+        """Say that there were no labels."""
         return "no labelled rows"
 
     @property
@@ -101,7 +101,7 @@ class Answers:
 
     @classmethod
     def of(cls, truth: Sequence[str], scores: Sequence[Score], labels: Sequence[str]) -> Answers:
-        """Arrays of true labels and scores, whose labels all stand in ``labels``."""
+        """Make arrays of true labels and scores, whose labels all stand in ``labels``."""
         position = {label: i for i, label in enumerate(labels)}
         pairs = list(zip(truth, scores, strict=True))
         return cls(
@@ -149,7 +149,7 @@ def check_known(model: SentimentModel, labels: Iterable[str]) -> None:
 
 
 def measure_answers(answers: Answers, labels: Sequence[str]) -> ClassMetrics:
-    """Figures over all rows of ``answers``."""
+    """Compute the figures over all rows of ``answers``."""
     size = len(labels)
     columns = np.where(answers.found < 0, size, answers.found)
     places = answers.truth.astype(np.int64) * (size + 1) + columns
@@ -177,7 +177,7 @@ class Neglect:
 
 
 def neglected(found: Sequence[ClassMetrics], trained: Mapping[str, int]) -> dict[str, Neglect]:
-    """Rare labels that are answered less than half as often as they occur, and not by chance.
+    """Find rare labels that are answered less than half as often as they occur, and not by chance.
 
     Chance: of two models that are equally often wrong either way, one in twenty would miss so many more rows of the
     label than it gives it to others (McNemar 1947, https://doi.org/10.1007/BF02295996).
@@ -198,19 +198,19 @@ def neglected(found: Sequence[ClassMetrics], trained: Mapping[str, int]) -> dict
 
 
 def _balanced(config: Mapping[str, Any]) -> bool:
-    """Whether a model was trained so that each label counted as much as any other, in every member."""
+    """Tell whether a model was trained so that each label counted as much as any other, in every member."""
     members = config.get("settings", {}).get("members", [])
     return all(member.get("training", {}).get("class_weights") == "balanced" for member in members)
 
 
 def _chance(heads: int, tails: int) -> float:
-    """The probability of at least so many heads among so many throws of a coin."""
+    """Return the probability of at least so many heads among so many throws of a coin."""
     throws = heads + tails
     return sum(comb(throws, n) for n in range(heads, throws + 1)) / 2**throws if throws < EXACT else _tail(heads, tails)
 
 
 def _tail(heads: int, tails: int) -> float:
-    """The same of many throws, by the normal distribution."""
+    """Return the same of many throws, by the normal distribution."""
     return erfc((heads - tails - 1) / sqrt(2 * (heads + tails))) / 2
 
 

@@ -151,7 +151,7 @@ class SentimentModel(SavedModel):
 
 
 def _blocks(texts: Iterable[Any]) -> Iterator[list[Any]]:
-    """Texts to be scored together: so many, or as many as have so many characters."""
+    """Yield texts to be scored together: so many, or as many as have so many characters."""
     block: list[Any] = []
     size = 0
     for text in texts:

@@ -27,7 +27,7 @@ DROPOUT = 0.1
 
 
 def pretraining_settings(settings: ClassifierTraining) -> ClassifierTraining:
-    """How the language model is trained; its epochs are all run, as nothing judges them."""
+    """Say how the language model is trained; its epochs are all run, as nothing judges them."""
     return replace(
         settings, epochs=settings.pretrain, learning_rate=settings.pretrain_rate, weight_decay=0.001, optimizer="adamw"
     )
@@ -63,11 +63,11 @@ class Pretraining:
         self.module: nn.Module = nn.ModuleDict({"embedding": embedding, "encoder": encoder, "head": self._head})
 
     def batches(self, epoch: int, draw: np.random.Generator) -> Sequence[Chosen]:  # noqa: ARG002
-        """Rows of similar length together."""
+        """Put rows of similar length together."""
         return batches(self._rows.lengths, self._batch_size, draw)
 
     def loss(self, rows: Chosen) -> tuple[Tensor, None]:
-        """Mean over both directions of the sampled cross entropy, in nats a token."""
+        """Return the mean over both directions of the sampled cross entropy, in nats a token."""
         ids, mask, _ = self._rows.batch(rows)  # (batch, time), (batch, time)
         states, _ = self._encoder(self._embedding(ids, mask), mask)  # (batch, time, 2 * half)
         before, after = states.chunk(2, 2)
@@ -79,7 +79,7 @@ class Pretraining:
         return (ahead + behind) / 2, None
 
     def validate(self) -> None:
-        """Nothing judges a language model here: what counts is the classifier that starts from it."""
+        """Judge nothing: what counts is the classifier that starts from it."""
 
 
 class _TokenHead(nn.Module):
@@ -94,7 +94,7 @@ class _TokenHead(nn.Module):
         self._table = [table]  # in a list: it is the embedding's, not ours
 
     def forward(self, direction: int, states: Tensor, targets: Tensor, negatives: Tensor) -> Tensor:
-        """States ``(n, half)``, targets ``(n,)`` and negatives ``(k,)`` to the mean loss; 0 without targets."""
+        """Map states ``(n, half)``, targets ``(n,)`` and negatives ``(k,)`` to the mean loss; 0 without targets."""
         if not len(targets):
             return states.sum() * 0
         vectors = self.dropout(self.projections[direction](states))  # (n, dim)
