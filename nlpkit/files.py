@@ -82,8 +82,8 @@ def remove_dead_parts(folder: Path) -> None:
     also have been left alone for a day.
     """
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        found = [(Path(entry.path), match["host"]) for entry in entries if (match := PART.fullmatch(entry.name))]
-        for part, host in found:
+        parts = [(Path(entry.path), match["host"]) for entry in entries if (match := PART.fullmatch(entry.name))]
+        for part, host in parts:
             with contextlib.suppress(OSError):
                 if host == _host() or time.time() - part.lstat().st_mtime > DAY:
                     _remove_if_dead(part)
@@ -120,10 +120,10 @@ def remove_dead_folders(folder: Path) -> None:
 
     Where folders have no locks, they must have been left alone for a day.
     """
-    named = re.compile(rf"\.{re.escape(folder.name)}{NEW}", re.DOTALL)
+    pattern = re.compile(rf"\.{re.escape(folder.name)}{NEW}", re.DOTALL)
     with contextlib.suppress(OSError), os.scandir(folder.parent) as entries:
-        found = [(Path(entry.path), match["host"]) for entry in entries if (match := named.fullmatch(entry.name))]
-        for new, host in found:
+        folders = [(Path(entry.path), match["host"]) for entry in entries if (match := pattern.fullmatch(entry.name))]
+        for new, host in folders:
             with contextlib.suppress(OSError):
                 old = time.time() - new.lstat().st_mtime > DAY
                 if old or host == _host():
@@ -186,10 +186,10 @@ def _give_up(part: Path, number: int) -> None:
 def _mode_of(path: Path) -> int | None:
     """Return the mode of a file; None where there is none."""
     try:
-        found = path.stat().st_mode
+        mode = path.stat().st_mode
     except OSError:
         return None
-    return stat.S_IMODE(found) & 0o777 if stat.S_ISREG(found) else None
+    return stat.S_IMODE(mode) & 0o777 if stat.S_ISREG(mode) else None
 
 
 def _take_owner(number: int, path: Path) -> None:

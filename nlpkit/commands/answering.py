@@ -49,9 +49,9 @@ def command(task: Task, verb: Verb) -> click.Command:
         encoding_option(),
     ]
 
-    def callback(**said: Any) -> None:
-        options = {name: said.pop(OWN + name) for name in own}
-        _answer(task, verb, options, **said)
+    def callback(**values: Any) -> None:
+        options = {name: values.pop(OWN + name) for name in own}
+        _answer(task, verb, options, **values)
 
     return click.Command(verb.name, params=params, callback=callback, help=inspect.cleandoc(verb.about))
 
@@ -73,31 +73,32 @@ def _answer(
     encoding: str | None,
 ) -> None:
     """Answer texts, or the rows of files."""
-    from nlpkit.commands.answers import Look, choose_format, writer
-    from nlpkit.commands.streams import bar, blocks, opened, width
+    from nlpkit.commands.answers import Look, choose_format, make_writer
+    from nlpkit.commands.streams import draw_bar, open_output, read_blocks, width
 
     gc.disable()  # a fifth of the time, for a million rows of which none makes a cycle
     if verb.reads == "files":
         files = (*arguments, *files)
     else:
         texts = (*arguments, *texts)
-    _check_input(texts, files, verb, told=bool(column or encoding))
+    _check_input(texts, files, verb, of_file=bool(column or encoding))
     saved = resolve(task.model).load(model)
     output = None if str(output) == "-" else output
     terminal = sys.stdout.isatty()
-    kind = choose_format(kind, output, tables=_tables(files, column, encoding), terminal=terminal)
+    kind = choose_format(kind, output, tables=_find_table_format(files, column, encoding), terminal=terminal)
     eyes = terminal and output is None
     look = Look(color=eyes and not os.environ.get("NO_COLOR"), width=width() if eyes else None)
     form = resolve(verb.form)(saved, look)
-    write, ask = writer(kind, form), getattr(saved, verb.method)(**options)
+    write, ask = make_writer(kind, form), getattr(saved, verb.method)(**options)
     name = "TEXT" if verb.reads == "texts" else "--text"
     reasons: Counter[str] = Counter()
     rows = 0
     with (
-        opened(output, force=force, styled=kind == "table") as out,
-        bar(show=output is not None or not terminal) as advance,
+        open_output(output, force=force, styled=kind == "table") as out,
+        draw_bar(show=output is not None or not terminal) as advance,
     ):
-        for source, first, block in _parts(blocks(files, texts, name, column=column, encoding=encoding), form.together):
+        blocks = read_blocks(files, texts, name, column=column, encoding=encoding)
+        for source, first, block in _cut_blocks(blocks, form.together):
             answers = ask(block)
             if len(texts) == 1 and answers[0].reason and (wrong := form.refuse(texts[0], answers[0].reason)):
                 raise DataError(wrong)
@@ -113,29 +114,29 @@ def _answer(
             raise click.exceptions.Exit(1)
 
 
-def _check_input(texts: Sequence[str], files: Sequence[str], verb: Verb, *, told: bool) -> None:
+def _check_input(texts: Sequence[str], files: Sequence[str], verb: Verb, *, of_file: bool) -> None:
     if texts and files:
         raise click.UsageError(
             "give FILES or --text, not both" if verb.reads == "files" else "give TEXT or --file, not both"
         )
-    if texts and told:
+    if texts and of_file:
         raise click.UsageError("--column and --encoding are those of a file: give a file, or leave them out")
     if not files and not texts and sys.stdin.isatty():
         raise click.UsageError("no input: give a text, a file, or pipe something in; see --help")
 
 
-def _tables(files: Sequence[str], column: str | None, encoding: str | None) -> str | None:
+def _find_table_format(files: Sequence[str], column: str | None, encoding: str | None) -> str | None:
     """Return the format of the input if all of it are tables of one shape."""
-    from nlpkit.commands.streams import headers
+    from nlpkit.commands.streams import read_headers
     from nlpkit.text.records import suffix_of
 
-    found = headers(files, column=column, encoding=encoding)
+    found = read_headers(files, column=column, encoding=encoding)
     if any(header is None or header != found[0] for header in found):
         return None
     return "tsv" if any(suffix_of(file) == ".tsv" for file in files) else "csv" if found or column else None
 
 
-def _parts(
+def _cut_blocks(
     blocks: Iterator[tuple[Source, int, Sequence[Row]]], size: int | None
 ) -> Iterator[tuple[Source, int, Sequence[Row]]]:
     """Yield the same rows, so few at a time that answers come soon."""

@@ -9,7 +9,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-from nlpkit.commands.screen import harmless
+from nlpkit.commands.screen import make_harmless
 
 
 class HarmlessConsole(Console):
@@ -17,9 +17,9 @@ class HarmlessConsole(Console):
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Make a text of a string."""
-        return super().render_str(harmless(text), **options)
+        return super().render_str(make_harmless(text), **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Yield segments of what is drawn."""
         for segment in super().render(renderable, options):
-            yield segment if segment.control else segment._replace(text=harmless(segment.text))
+            yield segment if segment.control else segment._replace(text=make_harmless(segment.text))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nlpkit.commands import warn
-from nlpkit.commands.options import OWN, model_option, options_of_dataclass, read_rows, renames, row_options
+from nlpkit.commands.options import OWN, model_option, options_of_dataclass, read_renames, read_rows, row_options
 from nlpkit.errors import DataError
 from nlpkit.tasks.base import Task, resolve
 
@@ -38,9 +38,9 @@ def command(task: Task) -> click.Command:
         ),
     ]
 
-    def callback(**said: Any) -> None:
-        options = {name: said.pop(OWN + name) for name in own}
-        _evaluate(task, options, **said)
+    def callback(**values: Any) -> None:
+        options = {name: values.pop(OWN + name) for name in own}
+        _evaluate(task, options, **values)
 
     about = f"{HELP}\n{inspect.cleandoc(task.evaluate_about)}" if task.evaluate_about else HELP
     return click.Command("evaluate", params=params, callback=callback, help=about)
@@ -61,18 +61,18 @@ def _evaluate(
     from nlpkit.text.corpus import rename
 
     saved, measure = resolve(task.model).load(model), resolve(task.measure)
-    names: dict[str, str] = saved.bundle.config.get("aliases", {}) | renames(labels)
+    names: dict[str, str] = saved.bundle.config.get("aliases", {}) | read_renames(labels)
     read = resolve(task.read) if task.read else None
     if group:
         columns["group_column"] = group
-    given: dict[str, Any] = {
+    query: dict[str, Any] = {
         "kept": {*names, *getattr(saved, "labels", ())},
         "blank_lines": saved.in_order,
         "read": read,
     }
 
     def rows(chosen: Sequence[str]) -> Iterator[Example]:
-        found = read_rows(task, chosen, **given, **columns)
+        found = read_rows(task, chosen, **query, **columns)
         return rename(found, names) if names else found
 
     metrics: dict[str, Metrics] = {}
@@ -96,15 +96,15 @@ def _evaluate(
 
 def show_metrics(metrics: Mapping[str, Metrics]) -> None:
     """Print figures by name, and below them what is drawn or said of all rows."""
-    from nlpkit.commands import console, table
+    from nlpkit.commands import make_console, make_table
     from nlpkit.tasks.metrics import table_of
 
-    screen = console()
-    for drawn in (table_of(metrics), *metrics["all"].tables()):
-        shown = table(*drawn.columns)
-        for row in drawn.rows:
-            shown.add_row(*row)
-        screen.print(shown)
+    screen = make_console()
+    for content in (table_of(metrics), *metrics["all"].tables()):
+        drawing = make_table(*content.columns)
+        for row in content.rows:
+            drawing.add_row(*row)
+        screen.print(drawing)
     for name, figures in metrics.items():
         for sentence in figures.remarks(name):
             screen.print(sentence)

@@ -23,13 +23,13 @@ def list_models(kind: str) -> None:
     \b
     nlpkit models list
     """
-    from nlpkit.commands import console, table, tell_json, warn
+    from nlpkit.commands import make_console, make_table, tell_json, warn
     from nlpkit.errors import BundleError, PluginError
     from nlpkit.model.bundle import CONFIG, find
     from nlpkit.model.opening import task_of
     from nlpkit.plugins.registry import registry
 
-    found, names = [], registry().names("model")
+    entries, names = [], registry().names("model")
     for fault in registry().untold():
         warn(fault)
     for name in names:
@@ -45,20 +45,20 @@ def list_models(kind: str) -> None:
             warn(f"{name} from {component.distribution} {component.version}: {error}")
             continue
         entry = {"name": name, "task": bundle.config["task"], "answers": dict(answers), "bytes": bundle.size}
-        found.append(entry | {"distribution": component.distribution, "version": component.version})
+        entries.append(entry | {"distribution": component.distribution, "version": component.version})
     if kind == "json":
-        tell_json(found)
+        tell_json(entries)
         return
-    shown = table("name", "task", "answers", ">MB", "from")
-    for e in found:
-        shown.add_row(
+    drawing = make_table("name", "task", "answers", ">MB", "from")
+    for e in entries:
+        drawing.add_row(
             e["name"],
             e["task"],
-            "; ".join(_told(name, value) for name, value in e["answers"].items()),
+            "; ".join(_describe_answers(name, value) for name, value in e["answers"].items()),
             f"{e['bytes'] / 1e6:.1f}",
             f"{e['distribution']} {e['version']}",
         )
-    console().print(shown)
+    make_console().print(drawing)
 
 
 @models.command()
@@ -115,6 +115,6 @@ def check(chosen: tuple[str, ...]) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _told(name: str, value: Any) -> str:
+def _describe_answers(name: str, value: Any) -> str:
     """``negative, positive``, or ``12,000 words``."""
     return ", ".join(map(str, value)) if isinstance(value, list) else f"{value:,} {name}"

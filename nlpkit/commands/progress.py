@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from nlpkit.commands import console, say
+from nlpkit.commands import make_console, say
 from nlpkit.commands.signals import exit_code, signal_of, stop
 
 if TYPE_CHECKING:
@@ -26,11 +26,11 @@ PER_SECOND = 10  # times that the bar is told something new
 
 
 @contextmanager
-def live() -> Iterator[tuple[Callable[[str], None], Bar]]:
+def draw_live() -> Iterator[tuple[Callable[[str], None], Bar]]:
     """Yield what prints on stderr above a live line, and that line, which is drawn on a terminal alone."""
     from rich.progress import BarColumn, Progress, TextColumn
 
-    screen = console(stderr=True)
+    screen = make_console(stderr=True)
     text = functools.partial(TextColumn, markup=False)
     columns = (text("{task.description}"), BarColumn(bar_width=12), text("{task.fields[what]}"))
     with Progress(*columns, console=screen, transient=True, disable=not sys.stderr.isatty()) as progress:
@@ -45,7 +45,7 @@ def follow(events: Generator[E, None, None], draw: Callable[[E], None], *, resum
     :param resumable: whether there is a state to go on from.
     """
     try:
-        with _interruptible() as interrupted:
+        with _listen_for_stop() as interrupted:
             for event in events:
                 draw(event)
                 if number := interrupted():
@@ -59,23 +59,23 @@ def follow(events: Generator[E, None, None], draw: Callable[[E], None], *, resum
 
 
 @contextmanager
-def _interruptible() -> Iterator[Callable[[], int]]:
+def _listen_for_stop() -> Iterator[Callable[[], int]]:
     """Let the step at hand end at the first Ctrl-C (or SIGTERM), and the state be saved; stop at once at the second."""
-    asked = 0
+    received = 0
 
     def ask(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
+        nonlocal received
+        if received:
             stop(number, frame)
-        asked = number
+        received = number
         say("Stopping after this step; press Ctrl-C again to stop at once.")
 
-    heard = [
+    numbers = [
         n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is not signal.SIG_IGN
     ]  # as in a shell's &
-    before = {number: signal.signal(number, ask) for number in heard}
+    before = {number: signal.signal(number, ask) for number in numbers}
     try:
-        yield lambda: asked
+        yield lambda: received
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -88,7 +88,7 @@ class Bar:
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._name, self._drawn = "", 0.0
+        self._name, self._last = "", 0.0
         self._steps, self._since = 0, 0.0
         self._rows, self._loss, self._right = 0, 0.0, 0.0
 
@@ -116,7 +116,8 @@ class Bar:
         elapsed = max(time.monotonic() - self._since, 1e-9)
         left = (event.epochs - event.epoch + 1) * event.steps - event.step
         accuracy = accuracy_of(None if event.right is None else self._right)
-        rest = f"  {clock(left * elapsed / self._steps)} left" if elapsed > 1 else ""  # the first steps warm up
+        # the first steps warm up
+        rest = f"  {format_duration(left * elapsed / self._steps)} left" if elapsed > 1 else ""
         speed = (
             f"{self._steps / elapsed:,.1f} steps/s" if event.right is None else f"{self._rows / elapsed:,.0f} rows/s"
         )
@@ -127,9 +128,9 @@ class Bar:
     def due(self) -> bool:
         """Tell whether the line was last drawn some time ago."""
         now = time.monotonic()
-        if now - self._drawn < 1 / PER_SECOND:
+        if now - self._last < 1 / PER_SECOND:
             return False
-        self._drawn = now
+        self._last = now
         return True
 
     def update(self, name: str, done: int, total: int | None, what: str) -> None:
@@ -139,7 +140,7 @@ class Bar:
         self._progress.update(self._task, description=name, completed=done, total=total, what=what)
 
 
-def clock(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Return ``0:01:05``."""
     minutes, seconds = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"

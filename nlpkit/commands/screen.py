@@ -18,27 +18,27 @@ CONTROL = re.compile(rf"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f{ranges(STEERING)}]"
 _IN_JSON = re.compile(f"[{ranges(STEERING)}]")  # where ASCII's are escapes anyway
 
 
-def harmless(text: str) -> str:
+def make_harmless(text: str) -> str:
     """Return a text as lines of a terminal."""
     return CONTROL.sub("�", text)
 
 
-def shown(text: str) -> str:
+def to_one_line(text: str) -> str:
     """Return a text as one line of a terminal."""
     return CONTROL.sub("�", " ".join(text.split()))
 
 
-def sentence(text: str) -> str:
-    """Return what we say as one line; all that stands in it stays but line ends and what is not `harmless`."""
-    return harmless(" ".join(text.splitlines()))
+def to_sentence(text: str) -> str:
+    """Return what we say as one line; all that stands in it stays but line ends and what is not harmless."""
+    return make_harmless(" ".join(text.splitlines()))
 
 
-def harmless_json(data: bytes) -> str:
+def escape_json(data: bytes) -> str:
     """Return the same JSON, in which what could steer a terminal is written as an escape."""
-    return _IN_JSON.sub(lambda found: _escaped(found[0]), data.decode(errors="replace"))
+    return _IN_JSON.sub(lambda found: _escape(found[0]), data.decode(errors="replace"))
 
 
-def _escaped(character: str) -> str:
+def _escape(character: str) -> str:
     """Escape a character as JSON does: beyond U+FFFF as two surrogates."""
     return re.sub("....", r"\\u\g<0>", character.encode("utf-16-be").hex())
 
@@ -63,7 +63,7 @@ class Screen(io.TextIOWrapper):
 
     def write(self, text: str) -> int:
         """Write a text, harmless."""
-        super().write(harmless(text))
+        super().write(make_harmless(text))
         return len(text)
 
     @property
@@ -100,7 +100,7 @@ class HarmlessBytes(io.BufferedIOBase):
 
     def write(self, data: Any) -> int:
         """Write bytes."""
-        self._below.write(harmless(self._decoder.decode(bytes(data))).encode("utf-8", "replace"))
+        self._below.write(make_harmless(self._decoder.decode(bytes(data))).encode("utf-8", "replace"))
         return len(data)
 
     def flush(self) -> None:

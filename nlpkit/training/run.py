@@ -23,7 +23,7 @@ from nlpkit.model import bundle
 from nlpkit.model.base import SavedModel
 from nlpkit.model.bundle import Bundle
 from nlpkit.model.mixing import Stage
-from nlpkit.tasks.base import Named, Task, resolve
+from nlpkit.tasks.base import Reference, Task, resolve
 from nlpkit.tasks.metrics import Metrics
 from nlpkit.text.corpus import Example
 from nlpkit.text.groups import corpus_names
@@ -48,7 +48,7 @@ class Run(ABC):
 
     settings_class: ClassVar[type[RunSettings]] = RunSettings
     kinds: ClassVar[Mapping[str, type[Member]]]  # of members that may be trained, the usual one first
-    card: ClassVar[Named]  # the template of the model card, ``package:path``
+    card: ClassVar[Reference]  # the template of the model card, ``package:path``
 
     def __init__(self, task: Task, settings: Any) -> None:
         self.task, self.settings = task, settings

@@ -41,14 +41,14 @@ def split_at_blanks(text: str) -> list[str]:
     return _BLANK.split(text)
 
 
-def foreign_mark(text: str) -> str | None:
+def find_foreign_mark(text: str) -> str | None:
     """Return what in a text marks a blank elsewhere, such as ``[MASK]`` or （）, and none here.
 
     >>> foreign_mark("衣服质量[MASK]哦")
     '[MASK]'
     """
-    found = _ELSEWHERE.search(text)
-    return found[0] if found else None
+    match = _ELSEWHERE.search(text)
+    return match[0] if match else None
 
 
 def blanks_of(segments: Sequence[Sequence[str]]) -> list[Blank]:
@@ -69,12 +69,12 @@ def blank_at(segments: Sequence[Sequence[str]], words: Sequence[str | None], at:
     >>> blank_at([["很"], ["，"], []], [None, "推荐"], 0)
     Blank(left=['很'], right=['，', '推荐'])
     """
-    return Blank(_joined(segments[: at + 1], words[:at]), _joined(segments[at + 1 :], words[at + 1 :]))
+    return Blank(_join(segments[: at + 1], words[:at]), _join(segments[at + 1 :], words[at + 1 :]))
 
 
-def _joined(segments: Sequence[Sequence[str]], words: Sequence[str | None]) -> list[str | None]:
+def _join(segments: Sequence[Sequence[str]], words: Sequence[str | None]) -> list[str | None]:
     """Return segments as one list, and between each of them and the next a word."""
-    found: list[str | None] = list(segments[0])
+    tokens: list[str | None] = list(segments[0])
     for word, segment in zip(words, segments[1:], strict=True):
-        found += [word, *segment]
-    return found
+        tokens += [word, *segment]
+    return tokens

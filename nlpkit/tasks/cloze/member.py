@@ -20,7 +20,7 @@ from nlpkit.model.mixing import softmax
 from nlpkit.plugins.base import Embedding, SharedEmbedding, StaticEmbedding
 from nlpkit.tasks.cloze.blanks import BEGIN, BLANK, END, Blank
 from nlpkit.tasks.cloze.members import FillingNetwork, open_member
-from nlpkit.tasks.cloze.network import ClozeNetwork, TorchOutputs, both_ways, ids_of, restore
+from nlpkit.tasks.cloze.network import ClozeNetwork, TorchOutputs, ids_of, make_encoders, restore
 from nlpkit.tasks.cloze.objective import Pieces, WordPrediction
 from nlpkit.tasks.cloze.settings import ClozeNetworkSettings
 from nlpkit.tasks.cloze.words import PLACES, Words
@@ -79,7 +79,7 @@ class ClozeMember(NetworkMember):
         dim = embedding.instance.dim
         encoder, output = make("encoder", settings.encoder, input_dim=dim), make("output", settings.output)
         check_shapes(embedding, encoder)
-        encoders = both_ways(lambda: make("encoder", settings.encoder, input_dim=dim).instance)
+        encoders = make_encoders(lambda: make("encoder", settings.encoder, input_dim=dim).instance)
         ids = ids_of(words.answers, vocabulary)
         network = ClozeNetwork(embedding.instance, encoders, settings.head, output.instance, ids)
         vectors = None
@@ -88,10 +88,10 @@ class ClozeMember(NetworkMember):
             vectors = (
                 static.vectors().detach()[torch.from_numpy(ids)] if pretrained else self._cooccurrence_vectors(dim)
             )
-        network.output.fit(words.answers, words.counts, self._kept, vectors)
+        network.output.fit(words.answers, words.counts, self._chances, vectors)
         for place, tokens in words.tokens.items():
-            for name, coded in ((place, vocabulary), (f"{place}-answers", TableVocabulary(words.answers))):
-                for count in store_ids(tokens.blocks(), coded, 0, folder / name):
+            for name, known in ((place, vocabulary), (f"{place}-answers", TableVocabulary(words.answers))):
+                for count in store_ids(tokens.blocks(), known, 0, folder / name):
                     yield Working(f"{self.name}: {place} ids", count, len(tokens))
         entry = {"name": self.name, "kind": "network", "max_length": settings.max_length}
         entry |= {**records(embedding, encoder, output), "head": _json(settings.head)}
@@ -112,7 +112,7 @@ class ClozeMember(NetworkMember):
             pieces["validation"] = pieces["validation"].of_first_corpus()
         check_judges(len(pieces["validation"].spans) > 0, focus, "has a word that can be answered")
         self._objective = WordPrediction(
-            self.network, pieces["train"], pieces["validation"], self.settings.training, self._kept
+            self.network, pieces["train"], pieces["validation"], self.settings.training, self._chances
         )
 
     def started(self) -> MemberStarted:
@@ -125,7 +125,7 @@ class ClozeMember(NetworkMember):
 
     def layers(self) -> list[Layer]:
         """Show each part with the shape of what it makes of a batch of two rows."""
-        network, entry, example = self.network, self.entry, _example()
+        network, entry, example = self.network, self.entry, _make_example()
         ids, mask = example["ids"].clamp(min=0), example["mask"]
         with torch.inference_mode():
             vectors = network.embedding(ids, mask)
@@ -145,8 +145,8 @@ class ClozeMember(NetworkMember):
     def export(self) -> StoredMember:
         """Export the network as a graph, in which a table stands for the embedding, and what reads its outputs."""
         network = self.network.eval()
-        with _folded(network):
-            runtime, files = export_graph(network, _example(), ["outputs"], self.settings.weights)
+        with _fold(network):
+            runtime, files = export_graph(network, _make_example(), ["outputs"], self.settings.weights)
         arrays = {name: np.asarray(a, order="C") for name, a in network.output.arrays().items()}  # save wants that
         return StoredMember({**self.entry, "runtime": runtime}, files | {ARRAYS: save(arrays)} | self.files())
 
@@ -161,7 +161,7 @@ class ClozeMember(NetworkMember):
         return Comparison(max(float(np.abs(a - b).max()) for a, b in pairs), len(blanks))
 
     @property
-    def _kept(self) -> NDArray[np.float64]:
+    def _chances(self) -> NDArray[np.float64]:
         """The probability that an occurrence of each answer is asked for ``(answers,)``."""
         limit = self.settings.training.subsample
         share = self.data.counts / self.data.counts.sum()
@@ -206,7 +206,7 @@ def _json(head: Any) -> dict[str, Any]:
     return {"hidden": head.hidden, "dropout": head.dropout, "neighbours": head.neighbours}
 
 
-def _example() -> dict[str, Tensor]:
+def _make_example() -> dict[str, Tensor]:
     ids = torch.ones(2, 7, dtype=torch.int64)
     ids[0, 0], ids[0, 3], ids[0, 6] = BEGIN, BLANK, END
     ids[1, 4:] = 0
@@ -215,7 +215,7 @@ def _example() -> dict[str, Tensor]:
     return {"ids": ids, "mask": mask, "at": torch.tensor([3, 2])}
 
 
-class _Folded(nn.Module):
+class _TableEmbedding(nn.Module):
     """A static embedding as the table that inference needs of it."""
 
     def __init__(self, vectors: Tensor) -> None:
@@ -228,10 +228,10 @@ class _Folded(nn.Module):
 
 
 @contextmanager
-def _folded(network: ClozeNetwork) -> Iterator[None]:
+def _fold(network: ClozeNetwork) -> Iterator[None]:
     """Put a table in place of a network's embedding for a while."""
     embedding: Any = network.embedding
-    network.embedding = cast(Any, _Folded(embedding.vectors().detach()))
+    network.embedding = cast(Any, _TableEmbedding(embedding.vectors().detach()))
     try:
         yield
     finally:

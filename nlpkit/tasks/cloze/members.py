@@ -56,20 +56,20 @@ class FillingNetwork:
 
     def outputs(self, blanks: Sequence[Blank]) -> Floats:
         """Map blanks to the network's outputs ``(batch, width)``, which `decoder` reads."""
-        ids, at = windows(self._vocabulary, blanks, self._max_length)
+        ids, at = cut_windows(self._vocabulary, blanks, self._max_length)
         return run_sorted(ids, self._network.outputs, at)
 
 
-def windows(vocabulary: Vocabulary, blanks: Sequence[Blank], max_length: int) -> tuple[Ids, Ints]:
+def cut_windows(vocabulary: Vocabulary, blanks: Sequence[Blank], max_length: int) -> tuple[Ids, Ints]:
     """Return what a network reads of each blank, and where in it the blank stands ``(batch,)``.
 
     A row is `BEGIN`, the tokens before, `BLANK`, those behind, `END`; other blanks are `BLANK`, too. A side of more
     than ``max_length`` tokens keeps those nearest to the blank, and not the mark at its end.
     """
     sides = [side for blank in blanks for side in (blank.left[-max_length:], blank.right[:max_length])]
-    found = _encoded(vocabulary, sides)
+    ids = _encode(vocabulary, sides)
     rows, at = [], []
-    for blank, left, right in zip(blanks, found[::2], found[1::2], strict=True):
+    for blank, left, right in zip(blanks, ids[::2], ids[1::2], strict=True):
         begin = [BEGIN] if len(left) == len(blank.left) else []
         end = [END] if len(right) == len(blank.right) else []
         rows.append(np.concatenate([begin, left, [BLANK], right, end]).astype(np.int32))
@@ -77,7 +77,7 @@ def windows(vocabulary: Vocabulary, blanks: Sequence[Blank], max_length: int) ->
     return Ids.of(rows), np.array(at, dtype=np.int64)
 
 
-def _encoded(vocabulary: Vocabulary, sides: Sequence[Sequence[str | None]]) -> list[NDArray[np.int32]]:
+def _encode(vocabulary: Vocabulary, sides: Sequence[Sequence[str | None]]) -> list[NDArray[np.int32]]:
     """Return ids of each side, one a token."""
     tokens = Tokens.of([[token or "" for token in side] for side in sides])
     empty = np.array([token is None for side in sides for token in side], dtype=np.bool_)
@@ -101,10 +101,11 @@ def open_member(bundle: Bundle, entry: dict[str, Any], vocabulary: Vocabulary, a
         output = registry().need("output", *origin_of(entry["output"])).create(entry["output"]["config"])
         decoder: Decoder = output.decoder(arrays)
     with bundle.reading(CONFIG):
-        return FillingNetwork(vocabulary, _network(bundle, entry, vocabulary, answers), decoder, entry["max_length"])
+        network = _open_network(bundle, entry, vocabulary, answers)
+        return FillingNetwork(vocabulary, network, decoder, entry["max_length"])
 
 
-def _network(bundle: Bundle, entry: dict[str, Any], vocabulary: Vocabulary, answers: Sequence[str]) -> Outputs:
+def _open_network(bundle: Bundle, entry: dict[str, Any], vocabulary: Vocabulary, answers: Sequence[str]) -> Outputs:
     if entry["runtime"] not in ("graph", "torch"):
         raise ValueError(f"the runtime {entry['runtime']!r:.40} is unknown")
     if entry["runtime"] == "graph":

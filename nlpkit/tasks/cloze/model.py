@@ -145,13 +145,13 @@ class ClozeModel(SavedModel):
             ``size``, so are the columns.
         """
         columns = min(size, len(self.words) if among is None else len(among))
-        found, values = np.empty((len(blanks), columns), dtype=np.intp), np.empty((len(blanks), columns))
+        positions, values = np.empty((len(blanks), columns), dtype=np.intp), np.empty((len(blanks), columns))
         for rows, logits in self.blocks(blanks):
             allowed = logits if among is None else logits[:, among]
             order = np.array([lowest(-row, columns) for row in allowed])
-            found[rows] = order if among is None else among[order]
+            positions[rows] = order if among is None else among[order]
             values[rows] = np.take_along_axis(allowed, order, 1) - log_sum(logits)
-        return found, values
+        return positions, values
 
     def knows(self, documents: Sequence[Sequence[str]]) -> NDArray[np.bool_]:
         """Tell whether any member knows any token of each document ``(batch,)``."""
@@ -172,16 +172,16 @@ class ClozeModel(SavedModel):
 
     def sample(self, text: str, top: int = 5) -> dict[str, Any]:
         """Answer a text as samples.json holds it, for `check`."""
-        (found,) = self.fill([text], top=top)
-        fillings = [{"words": list(f.words), "probability": f.probability} for f in found.fillings]
-        return {"text": text, "fillings": fillings, "reason": found.reason}
+        (answer,) = self.fill([text], top=top)
+        fillings = [{"words": list(f.words), "probability": f.probability} for f in answer.fillings]
+        return {"text": text, "fillings": fillings, "reason": answer.reason}
 
     def compare(self, sample: Mapping[str, Any]) -> str | None:
         """Fill one of the bundle's samples again."""
         text = sample["text"]
         expected = [(tuple(filling["words"]), filling["probability"]) for filling in sample["fillings"]]
         (filled,) = self.fill([text], top=2 * len(expected) or 1)
-        return _difference(text, expected, filled)
+        return _compare(text, expected, filled)
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -192,10 +192,10 @@ class ClozeModel(SavedModel):
     @cached_property
     def _answers(self) -> tuple[list[str], Ints]:
         with self.bundle.reading(ANSWERS):
-            found = self.bundle.json(ANSWERS)
-            if not texts_only(words := found["words"]) or not all(type(count) is int for count in found["counts"]):
+            content = self.bundle.json(ANSWERS)
+            if not texts_only(words := content["words"]) or not all(type(count) is int for count in content["counts"]):
                 raise ValueError("words are texts, and counts are whole numbers")
-            counts = np.array(found["counts"], dtype=np.int64)
+            counts = np.array(content["counts"], dtype=np.int64)
             if not words or len(set(words)) != len(words) or counts.shape != (len(words),) or counts.min() < 0:
                 raise ValueError("words and counts do not fit each other")
             return words, counts
@@ -210,15 +210,15 @@ class ClozeModel(SavedModel):
 
     def _logits(self, position: int, blanks: Sequence[Blank]) -> Floats:
         with self.bundle.reading(self._names[position]):
-            found = self.member(position).logits(blanks)
-            if found.shape != (len(blanks), len(self.words)):
-                raise ValueError(f"{found.shape[1:]} logits for {len(self.words)} words")
-            return found
+            logits = self.member(position).logits(blanks)
+            if logits.shape != (len(blanks), len(self.words)):
+                raise ValueError(f"{logits.shape[1:]} logits for {len(self.words)} words")
+            return logits
 
 
-def _difference(text: str, expected: Sequence[tuple[tuple[str, ...], float]], filled: Filled) -> str | None:
-    found = {filling.words: filling.probability for filling in filled.fillings}
-    if bool(expected) == bool(found) and all(abs(found.get(words, 0.0) - p) <= TOLERANCE for words, p in expected):
+def _compare(text: str, expected: Sequence[tuple[tuple[str, ...], float]], filled: Filled) -> str | None:
+    shares = {filling.words: filling.probability for filling in filled.fillings}
+    if bool(expected) == bool(shares) and all(abs(shares.get(words, 0.0) - p) <= TOLERANCE for words, p in expected):
         return None
-    shown = dict(list(found.items())[: len(expected)])
-    return f"{text!r}: expected {dict(expected) or None}, found {shown or None}"
+    best = dict(list(shares.items())[: len(expected)])
+    return f"{text!r}: expected {dict(expected) or None}, found {best or None}"

@@ -101,12 +101,12 @@ class WordPrediction:
     rate_setting = "training.learning_rate"
 
     def __init__(
-        self, network: ClozeNetwork, train: Pieces, validation: Pieces, settings: ClozeTraining, kept: NDArray[Any]
+        self, network: ClozeNetwork, train: Pieces, validation: Pieces, settings: ClozeTraining, chances: NDArray[Any]
     ) -> None:
         self.module: nn.Module = network
         self._network = network
         self._train, self._validation, self._settings = train, validation, settings
-        self._kept = torch.from_numpy(np.append(kept, 0.0)).float()  # the last is that of `NONE`
+        self._chances = torch.from_numpy(np.append(chances, 0.0)).float()  # the last is that of `NONE`
         self._exact = False
 
     def batches(self, epoch: int, draw: np.random.Generator) -> Sequence[Chosen]:
@@ -115,26 +115,26 @@ class WordPrediction:
         self._exact = epoch > settings.epochs - settings.exact_epochs
         first = self._train.corpora[self._train.spans[:, 2]] == 0
         chosen = focused(first, settings.focus, (epoch - 1) / max(1, settings.epochs - 1), draw)
-        return token_batches(self._train.lengths, chosen, settings.batch_tokens, draw)
+        return make_batches(self._train.lengths, chosen, settings.batch_tokens, draw)
 
     def loss(self, pieces: Chosen) -> tuple[Tensor, None]:
         """Return the mean loss of the words that are asked for, in nats."""
         ids, mask, answers = self._train.batch(pieces)
-        asked = torch.rand(answers.shape) < self._kept[answers]
+        places = torch.rand(answers.shape) < self._chances[answers]
         if self._network.masked:
-            asked &= torch.rand(answers.shape) < MASKED
-        if not bool(asked.any()):
-            asked = one_a_row(answers != NONE)
-        blanked = (torch.rand(ids.shape) < self._settings.blanked) & (ids >= 0) & mask
-        ids = torch.where(blanked, BLANK, ids)
+            places &= torch.rand(answers.shape) < MASKED
+        if not bool(places.any()):
+            places = keep_first(answers != NONE)
+        blanks = (torch.rand(ids.shape) < self._settings.blanked) & (ids >= 0) & mask
+        ids = torch.where(blanks, BLANK, ids)
         with torch.autocast("cpu", torch.bfloat16, enabled=self._settings.precision == "bfloat16"):
-            features = self._network.features(ids, mask, asked)
-            return self._network.output.loss(features, answers[asked], exact=self._exact), None
+            features = self._network.features(ids, mask, places)
+            return self._network.output.loss(features, answers[places], exact=self._exact), None
 
     def validate(self) -> Validation:
         """Measure the cross entropy in nats a word over all answers, and the share of words that come first."""
         losses, right, words, temperature = 0.0, 0, 0, self.temperature()
-        for logits, answers in self.judged(JUDGED):
+        for logits, answers in self.predict(JUDGED):
             losses += cross_entropy(logits / temperature, answers)
             right += int((logits.argmax(1) == answers).sum())
             words += len(answers)
@@ -148,10 +148,10 @@ class WordPrediction:
         """
         if getattr(self._network.coding, "calibrated", True):
             return 1.0
-        some = list(self.judged(TUNED))
+        some = list(self.predict(TUNED))
         return min(TEMPERATURES, key=lambda t: sum(cross_entropy(logits / t, answers) for logits, answers in some))
 
-    def judged(self, limit: int) -> Iterator[tuple[NDArray[Any], Ints]]:
+    def predict(self, limit: int) -> Iterator[tuple[NDArray[Any], Ints]]:
         """Yield logits ``(n, answers)`` and answers ``(n,)`` of some validation words, as inference tells them."""
         decoder = self._network.decoder()
         for outputs, answers in self.outputs(limit):
@@ -166,16 +166,16 @@ class WordPrediction:
         with torch.inference_mode():
             for at in range(0, len(order), JUDGED_TOGETHER):
                 ids, mask, answers = self._validation.batch(order[at : at + JUDGED_TOGETHER])
-                for asked in self._in_turn(answers != NONE):
-                    features = self._network.features(ids, mask, asked)
-                    yield self._network.output(features).float().numpy(), answers[asked].numpy()
+                for places in self._take_turns(answers != NONE):
+                    features = self._network.features(ids, mask, places)
+                    yield self._network.output(features).float().numpy(), answers[places].numpy()
 
-    def _in_turn(self, asked: Tensor) -> list[Tensor]:
+    def _take_turns(self, places: Tensor) -> list[Tensor]:
         """Return what is asked for ``(batch, time)``, at once or, where that hides it from its neighbours, in turns."""
         if not self._network.masked:
-            return [asked]
-        turns = torch.arange(asked.shape[1]) % TURNS
-        return [asked & (turns == turn) for turn in range(TURNS)]
+            return [places]
+        turns = torch.arange(places.shape[1]) % TURNS
+        return [places & (turns == turn) for turn in range(TURNS)]
 
 
 def cross_entropy(logits: NDArray[Any], answers: Ints) -> float:
@@ -185,23 +185,23 @@ def cross_entropy(logits: NDArray[Any], answers: Ints) -> float:
     return float((normaliser - logits[np.arange(len(answers)), answers]).sum())
 
 
-def one_a_row(asked: Tensor) -> Tensor:
+def keep_first(places: Tensor) -> Tensor:
     """Keep the first position of each row that is asked for ``(batch, time)``."""
-    return asked & (asked.cumsum(1) == 1)
+    return places & (places.cumsum(1) == 1)
 
 
-def token_batches(lengths: Ints, chosen: Ints, size: int, draw: np.random.Generator) -> list[Chosen]:
+def make_batches(lengths: Ints, chosen: Ints, size: int, draw: np.random.Generator) -> list[Chosen]:
     """Put pieces of similar length together, at most ``size`` words and padding a batch, in random order."""
     order = draw.permutation(chosen)
     pools = np.searchsorted(np.cumsum(lengths[order]), np.arange(POOL, lengths[order].sum(), POOL))
-    found: list[Chosen] = []
+    batches: list[Chosen] = []
     for pool in np.split(order, pools):
         pool = pool[np.argsort(lengths[pool], kind="stable")]
-        found += _filled(pool, lengths[pool] + 2, size)
-    return [found[at] for at in draw.permutation(len(found))]
+        batches += _cut_pool(pool, lengths[pool] + 2, size)
+    return [batches[at] for at in draw.permutation(len(batches))]
 
 
-def _filled(pool: Ints, widths: Ints, size: int) -> Iterator[Chosen]:
+def _cut_pool(pool: Ints, widths: Ints, size: int) -> Iterator[Chosen]:
     """Cut a pool, sorted by width, into batches that are as large as fits."""
     begin = 0
     while begin < len(pool):

@@ -12,7 +12,7 @@ from nlpkit.errors import DataError
 from nlpkit.model.bundle import ANSWERS, TOKENIZER, dump_json
 from nlpkit.model.mixing import Stage
 from nlpkit.tasks.cloze.blanks import MARK, split_at_blanks
-from nlpkit.tasks.cloze.items import Item, blanked
+from nlpkit.tasks.cloze.items import Item, make_items
 from nlpkit.tasks.cloze.member import ClozeMember
 from nlpkit.tasks.cloze.metrics import item_blanks, measure_items
 from nlpkit.tasks.cloze.model import ClozeModel
@@ -77,9 +77,9 @@ class ClozeRun(Run):
         model: ClozeModel = opened([Stage((1.0,) * len(members))])
         focus = any(member.training.focus for member in self.settings.members)
         most = min(MIXED, max(ENOUGH, NUMBERS // len(model.words)))
-        items = _items(model, data.corpus, "validation", 0 if focus else None, most)
+        items = _items_of_place(model, data.corpus, "validation", 0 if focus else None, most)
         if len(items) < ENOUGH:
-            items = _items(model, data.corpus, "validation", None, most)
+            items = _items_of_place(model, data.corpus, "validation", None, most)
         if not items:
             return [Stage((1 / len(members),) * len(members))]
         place = {word: position for position, word in enumerate(model.words)}
@@ -99,12 +99,12 @@ class ClozeRun(Run):
 
     def samples(self, model: ClozeModel, corpus: StoredCorpus) -> list[str]:
         """Return validation rows with a blank for a word, or else training rows with one behind them."""
-        if items := _items(model, corpus, "validation", None, SAMPLES):
+        if items := _items_of_place(model, corpus, "validation", None, SAMPLES):
             return [item.text for item in items]
         return [f"{text}{MARK}" for block in corpus.texts("train", SAMPLES) for text in block]
 
 
-def _items(model: ClozeModel, corpus: StoredCorpus, place: str, of: int | None, limit: int) -> list[Item]:
+def _items_of_place(model: ClozeModel, corpus: StoredCorpus, place: str, of: int | None, limit: int) -> list[Item]:
     """Make items of the rows of a place, of all corpora or of one."""
     owners = corpus.corpus_of(place)
     return _items_of(model, corpus, place, np.flatnonzero((owners == of) | (of is None)), limit)
@@ -116,4 +116,4 @@ def _items_of(model: ClozeModel, corpus: StoredCorpus, place: str, numbers: Any,
     texts = [example.text for example in corpus.examples(place, chosen)]
     frequent = min(FREQUENT, len(model.words) // 10)
     normalised = model.normaliser.batch(texts)
-    return blanked(normalised, model.tokenizer, model.words, limit=limit, skip_frequent=frequent)
+    return make_items(normalised, model.tokenizer, model.words, limit=limit, skip_frequent=frequent)

@@ -71,7 +71,7 @@ CLOZE = Task(
     run="nlpkit.tasks.cloze.run:ClozeRun",
     measure="nlpkit.tasks.cloze.metrics:measure",
     measure_options=MeasureOptions,
-    read="nlpkit.tasks.cloze.items:read_evaluated",
+    read="nlpkit.tasks.cloze.items:read_measured",
     verbs=(
         Verb(
             name="fill",

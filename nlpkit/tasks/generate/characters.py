@@ -11,7 +11,7 @@ from nlpkit.text.vocabulary import Tokens
 END = "\n"  # of a text; normalisation leaves none within
 
 
-def characters(texts: Sequence[str]) -> Tokens:
+def characters_of(texts: Sequence[str]) -> Tokens:
     """Return the code points of each text, and of `END` behind it."""
     joined = "".join(text + END for text in texts)
     codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)

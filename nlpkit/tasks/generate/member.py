@@ -20,7 +20,7 @@ from nlpkit.model.bundle import ARRAYS, Bundle
 from nlpkit.model.mixing import softmax
 from nlpkit.plugins.base import StaticEmbedding
 from nlpkit.tasks.generate.characters import END
-from nlpkit.tasks.generate.kneser_ney import ngram_arrays
+from nlpkit.tasks.generate.kneser_ney import count_ngrams
 from nlpkit.tasks.generate.members import TorchSteps, WritingNetwork, open_member
 from nlpkit.tasks.generate.network import LanguageModel, restore
 from nlpkit.tasks.generate.ngrams import MOST_IDS
@@ -98,11 +98,11 @@ class LanguageModelMember(NetworkMember):
         output = make("output", settings.output)
         parts = embedding.instance, encoder.instance, output.instance
         network = LanguageModel(*parts, dropout=settings.dropout, size=len(vocabulary))
-        seen = documents.counts()
-        known = np.array([seen[token] for token in vocabulary.tokens], dtype=np.int64)
-        counts = np.concatenate([[max(1, int((known == 1).sum()) // 2)], known])
+        counts = documents.counts()
+        known = np.array([counts[token] for token in vocabulary.tokens], dtype=np.int64)
+        occurrences = np.concatenate([[max(1, int((known == 1).sum()) // 2)], known])
         vectors = embedding.instance.vectors().detach()[UNKNOWN:]
-        network.output.fit(["", *vocabulary.tokens], counts, np.ones(len(counts)), vectors)
+        network.output.fit(["", *vocabulary.tokens], occurrences, np.ones(len(occurrences)), vectors)
         for place, stored in tokens.items():
             for count in store_ids(stored.blocks(), vocabulary, 0, folder / place):
                 yield Working(f"{self.name}: {place} ids", count, len(stored))
@@ -133,8 +133,8 @@ class LanguageModelMember(NetworkMember):
 
     def train(self, minimise: Minimise) -> Generator[Event, None, Diverged | None]:
         """Predict tokens; after each epoch show a text as the network would write it now."""
-        seen = self.data.tokens["train"].counts()
-        rare = np.array([False, False, *(seen[token] == 1 for token in self.vocabulary.tokens)])
+        counts = self.data.tokens["train"].counts()
+        rare = np.array([False, False, *(counts[token] == 1 for token in self.vocabulary.tokens)])
         documents, training = self._documents, self.settings.training
         objective = TokenPrediction(self.network, documents["train"], documents["validation"], training, rare)
         events = minimise(objective, training)
@@ -213,7 +213,7 @@ class NgramsMember(Member):
         """Count the n-grams of the training rows."""
         settings, vocabulary = self.settings, self.data.known
         ids: list[NDArray[Any]] = [*evenly_drawn(self.data.tokens["train"], vocabulary, settings.most)]
-        arrays = ngram_arrays(np.concatenate([*ids, np.zeros(0, dtype=np.int32)]), len(vocabulary), settings)
+        arrays = count_ngrams(np.concatenate([*ids, np.zeros(0, dtype=np.int32)]), len(vocabulary), settings)
         config = {name: value for name, value in asdict(settings).items() if name != "name"}
         entry = {"name": self.name, "kind": "ngrams", "runtime": "ngrams", "config": config}
         return StoredMember(entry, {ARRAYS: save(arrays)})

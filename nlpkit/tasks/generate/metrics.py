@@ -75,23 +75,23 @@ def measure_texts(model: GenerationModel, texts: Iterable[str]) -> GenerationMet
     count = total = unknown = 0
     nats = 0.0
     for block in _blocks(texts):
-        streams = _dealt(model.encode(block), model.end)
+        streams = _deal(model.encode(block), model.end)
         count += len(block)
         total += sum(map(len, streams))
         unknown += sum(int((ids == UNKNOWN).sum()) for ids in streams)
-        nats -= _log_probability(model, streams)
+        nats -= _sum_log_probabilities(model, streams)
     return GenerationMetrics(count, total, unknown, round(nats / max(1, total) / float(np.log(2)), 4))
 
 
-def _log_probability(model: GenerationModel, streams: Sequence[Ints]) -> float:
+def _sum_log_probabilities(model: GenerationModel, streams: Sequence[Ints]) -> float:
     """Return the log-probability of streams of ids, in nats."""
     longest = max(map(len, streams))
     ids = np.array([np.pad(stream, (0, longest - len(stream)), constant_values=UNKNOWN) for stream in streams])
-    found = model.log_probabilities(ids)
-    return sum(float(row[: len(stream)].sum()) for row, stream in zip(found, streams, strict=True))
+    logs = model.log_probabilities(ids)
+    return sum(float(row[: len(stream)].sum()) for row, stream in zip(logs, streams, strict=True))
 
 
-def _dealt(ids: Ints, end: int) -> list[Ints]:
+def _deal(ids: Ints, end: int) -> list[Ints]:
     """Deal texts out whole, one after the other, to streams of about one length."""
     ends = np.flatnonzero(ids == end) + 1
     streams = max(1, min(STREAMS, len(ids) // LEAST))

@@ -18,10 +18,10 @@ from nlpkit.model.base import SavedModel
 from nlpkit.model.bundle import CONFIG, VOCABULARY, Bundle
 from nlpkit.model.members import Floats
 from nlpkit.model.mixing import softmax
-from nlpkit.tasks.generate.characters import END, characters
+from nlpkit.tasks.generate.characters import END, characters_of
 from nlpkit.tasks.generate.members import open_member
 from nlpkit.tasks.generate.sampling import RECENT, Sampling
-from nlpkit.tasks.generate.writing import Logits, State, WritingMember, chosen, joined
+from nlpkit.tasks.generate.writing import Logits, State, WritingMember, choose_texts, join_texts
 from nlpkit.text.vocabulary import UNKNOWN, Ints, TableVocabulary, load_vocabulary
 
 __all__ = ["GenerationModel", "Text"]
@@ -130,7 +130,7 @@ class GenerationModel(SavedModel):
         seed = secrets.randbelow(MOST_SEEDS) if seed is None else seed
         draws = [np.random.default_rng((seed, first + number)) for number in range(len(texts))]
         going = list(range(len(texts)))
-        logits, states, recent = self._begun(prompts, progress or (lambda _so_far, _in_all: None))
+        logits, states, recent = self._begin(prompts, progress or (lambda _so_far, _in_all: None))
         numbers = np.zeros((len(texts), 0))
         yield texts
         for step in range(length):
@@ -140,14 +140,14 @@ class GenerationModel(SavedModel):
             columns = sampling.draw(logits, numbers[:, step % NUMBERS], recent)
             for number, column in zip(going, columns.tolist(), strict=True):
                 _put(texts[number], self.characters[column - 1], stop or "", through=through)
-            kept = np.flatnonzero([texts[number].ended is None for number in going])
-            if step + 1 == length or not len(kept):
+            rows = np.flatnonzero([texts[number].ended is None for number in going])
+            if step + 1 == length or not len(rows):
                 break
             yield texts
-            if len(kept) < len(going):
-                going = [going[row] for row in kept]
-                columns, numbers, recent = columns[kept], numbers[kept], recent[kept]
-                states = [chosen(member, state, kept) for member, state in zip(self.members, states, strict=True)]
+            if len(rows) < len(going):
+                going = [going[row] for row in rows]
+                columns, numbers, recent = columns[rows], numbers[rows], recent[rows]
+                states = [choose_texts(member, state, rows) for member, state in zip(self.members, states, strict=True)]
             recent = np.concatenate([recent[:, 1:], columns[:, None]], 1)
             logits, states = self._read(columns[:, None] + UNKNOWN, states)
         for number in going:
@@ -156,11 +156,11 @@ class GenerationModel(SavedModel):
 
     def stream(self, prompt: str = "", **options: Any) -> Iterator[str]:
         """As `generate` for one prompt: what is written, piece by piece, as soon as it is sure to stay."""
-        shown = 0
+        length = 0
         for (text,) in self.write([prompt], **options):
-            held = 0 if text.ended else _held(text.written, options.get("stop") or "")
-            if piece := "".join(text.written[shown : len(text.written) - held]):
-                shown += len(piece)
+            open_end = 0 if text.ended else _count_open(text.written, options.get("stop") or "")
+            if piece := "".join(text.written[length : len(text.written) - open_end]):
+                length += len(piece)
                 yield piece
 
     def log_probabilities(self, ids: Ints) -> Floats:
@@ -172,19 +172,19 @@ class GenerationModel(SavedModel):
 
     def chances(self, ids: Ints) -> Floats:
         """Return what each member gives each of ids ``(batch, time)``: probabilities ``(members, batch, time)``."""
-        found = np.zeros((len(self.members), *ids.shape))
+        result = np.zeros((len(self.members), *ids.shape))
         for i, member in enumerate(self.members):
             state, before = member.begin(len(ids)), np.full((len(ids), 1), self.end)
             for at in range(0, ids.shape[1], SPAN):
                 piece = np.concatenate([before, ids[:, at : at + SPAN]], 1)
                 before = piece[:, -1:]
                 with self._reading(i):
-                    found[i, :, at : at + SPAN], state = member.score(piece, state)
-        return found
+                    result[i, :, at : at + SPAN], state = member.score(piece, state)
+        return result
 
     def encode(self, texts: Sequence[str]) -> Ints:
         """Return ids of all characters of some texts and of their ends, one after the other ``(total,)``."""
-        tokens = characters(self.normaliser.batch(texts))
+        tokens = characters_of(self.normaliser.batch(texts))
         return np.asarray(self.vocabulary.encode(tokens).grid[0], dtype=np.int64)
 
     def warm(self) -> None:
@@ -208,14 +208,14 @@ class GenerationModel(SavedModel):
     def vocabulary(self) -> TableVocabulary:
         """Of all members."""
         with self.bundle.reading(VOCABULARY):
-            found = load_vocabulary(self.bundle.read(VOCABULARY))
-            if not isinstance(found, TableVocabulary):
+            vocabulary = load_vocabulary(self.bundle.read(VOCABULARY))
+            if not isinstance(vocabulary, TableVocabulary):
                 raise ValueError("a model that generates wants a vocabulary that is a table")
-            if odd := [token for token in found.tokens if len(token) != 1 or "\ud800" <= token <= "\udfff"]:
+            if odd := [token for token in vocabulary.tokens if len(token) != 1 or "\ud800" <= token <= "\udfff"]:
                 raise ValueError(f"a token is one character, found {odd[0]!r}")
-            if END not in found.tokens:
+            if END not in vocabulary.tokens:
                 raise ValueError("the end of a text is no token")
-            return found
+            return vocabulary
 
     @property
     def members(self) -> list[WritingMember]:
@@ -225,7 +225,7 @@ class GenerationModel(SavedModel):
     @cached_property
     def end(self) -> int:
         """The id of the mark at the end of each text."""
-        return int(self.vocabulary.encode(characters([""])).grid[0, 0])
+        return int(self.vocabulary.encode(characters_of([""])).grid[0, 0])
 
     def _reading(self, position: int) -> AbstractContextManager[None]:
         return self.bundle.reading(str(self._entries[position]["name"]))
@@ -238,8 +238,8 @@ class GenerationModel(SavedModel):
         logits, after = [], []
         for i, (member, state) in enumerate(zip(self.members, states, strict=True)):
             with self._reading(i):
-                found, behind = member.read(ids, state)
-            logits.append(found)
+                part, behind = member.read(ids, state)
+            logits.append(part)
             after.append(behind)
         if len(logits) == 1:
             return logits[0], after
@@ -250,11 +250,11 @@ class GenerationModel(SavedModel):
         """Return the bits a character of a text and its end."""
         return round(-float(self.log_probabilities(self.encode([text])[None]).mean()) / float(np.log(2)), 4)
 
-    def _begun(self, prompts: Sequence[str], progress: Progress) -> tuple[Logits, list[State], Ints]:
+    def _begin(self, prompts: Sequence[str], progress: Progress) -> tuple[Logits, list[State], Ints]:
         """Logits ``(batch, tokens)`` of what follows each prompt, the states, and the columns of its last characters
         ``(batch, RECENT)``; a prompt is read once.
         """
-        found = {}
+        beginnings = {}
         whole = {prompt: np.concatenate([[self.end], self._ids(prompt)])[None] for prompt in dict.fromkeys(prompts)}
         done, total = 0, sum(ids.shape[1] for ids in whole.values())
         for prompt, ids in whole.items():
@@ -263,23 +263,23 @@ class GenerationModel(SavedModel):
                 logits, states = self._read(ids[:, at : at + BLOCK], states)
                 done += ids[:, at : at + BLOCK].shape[1]
                 progress(done, total)
-            found[prompt] = logits, states, _last(ids[0, 1:] - UNKNOWN)
-        logits = np.concatenate([found[prompt][0] for prompt in prompts])
-        parts = zip(*(found[prompt][1] for prompt in prompts), strict=True)
-        states = [joined(member, part) for member, part in zip(self.members, parts, strict=True)]
-        return logits, states, np.array([found[prompt][2] for prompt in prompts])
+            beginnings[prompt] = logits, states, _last_of(ids[0, 1:] - UNKNOWN)
+        logits = np.concatenate([beginnings[prompt][0] for prompt in prompts])
+        parts = zip(*(beginnings[prompt][1] for prompt in prompts), strict=True)
+        states = [join_texts(member, part) for member, part in zip(self.members, parts, strict=True)]
+        return logits, states, np.array([beginnings[prompt][2] for prompt in prompts])
 
     def _ids(self, prompt: str) -> Ints:
         """Return the ids of a prompt, whose line breaks are ends of texts."""
         lines = self.normaliser.batch(prompt.splitlines() + [""] * prompt.endswith("\n")) if prompt else [""]
-        ids = self.vocabulary.encode(characters([END.join(lines)])).grid[0, :-1]
+        ids = self.vocabulary.encode(characters_of([END.join(lines)])).grid[0, :-1]
         return np.asarray(ids, dtype=np.int64)
 
 
-def _last(columns: Ints) -> Ints:
+def _last_of(columns: Ints) -> Ints:
     """Return the last columns of a text ``(RECENT,)``, -1 for none and for what is unknown."""
-    kept = columns[-RECENT:]
-    return np.pad(np.where(kept > 0, kept, -1), (RECENT - len(kept), 0), constant_values=-1)
+    last = columns[-RECENT:]
+    return np.pad(np.where(last > 0, last, -1), (RECENT - len(last), 0), constant_values=-1)
 
 
 def _put(text: Text, character: str, stop: str, *, through: bool) -> None:
@@ -293,7 +293,7 @@ def _put(text: Text, character: str, stop: str, *, through: bool) -> None:
         text.ended = "stop"
 
 
-def _held(written: list[str], stop: str) -> int:
+def _count_open(written: list[str], stop: str) -> int:
     """Count the characters at the end that may be the beginning of what a text stops at, so that they may yet go."""
     lengths = range(min(len(stop) - 1, len(written)), 0, -1)
     return next((n for n in lengths if written[-n:] == list(stop[:n])), 0)

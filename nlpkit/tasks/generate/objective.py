@@ -78,7 +78,7 @@ class Streams(Sequence[Chosen]):
         return int(begins[0]) % self.length == 0
 
 
-def together(order: Ints, documents: Documents) -> Ints:
+def keep_together(order: Ints, documents: Documents) -> Ints:
     """Put documents of a corpus in which they follow each other together, as they stand there."""
     if documents.ordered is None:
         return order
@@ -125,7 +125,7 @@ class TokenPrediction:
         done = (epoch - 1) / max(1, settings.epochs - 1)
         order = focused(self._train.corpora == 0, settings.focus, done, draw)
         if settings.shuffle:
-            order = together(draw.permutation(order), self._train)
+            order = keep_together(draw.permutation(order), self._train)
         self._streams = Streams(self._train, order, settings.streams, settings.span)
         if not len(self._streams):
             raise SettingError(
@@ -152,21 +152,21 @@ class TokenPrediction:
     def validate(self) -> Validation:
         """Measure the cross entropy in nats a token, and the share of tokens that come first."""
         losses, right, count = 0.0, 0, 0
-        for logits, targets in self.judged(JUDGED):
+        for logits, targets in self.predict(JUDGED):
             losses += float(functional.cross_entropy(logits, targets, reduction="sum"))
             right += int((logits.argmax(1) == targets).sum())
             count += len(targets)
         return Validation(losses / count, right / count)
 
-    def judged(self, limit: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def predict(self, limit: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield logits ``(n, tokens)`` and targets ``(n,)`` of about so many validation tokens, as inference does."""
         self.module.eval()
         decoder = self._network.decoder()
-        there = self._judges
+        judges = self._judges
         lengths = np.diff(self._validation.starts)
-        fitting = min(len(there), -(-len(there) * limit // int(lengths[there].sum())))
-        ordered = self._validation.ordered is not None and bool(self._validation.ordered[there].all())
-        order = there[:fitting] if ordered else there[np.linspace(0, len(there) - 1, fitting).astype(np.int64)]
+        fitting = min(len(judges), -(-len(judges) * limit // int(lengths[judges].sum())))
+        ordered = self._validation.ordered is not None and bool(self._validation.ordered[judges].all())
+        order = judges[:fitting] if ordered else judges[np.linspace(0, len(judges) - 1, fitting).astype(np.int64)]
         beside = int(min(JUDGED_STREAMS, max(1, lengths[order].sum() // JUDGED_SPAN)))
         streams = Streams(self._validation, order, beside, JUDGED_SPAN)
         state: State | None = None

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from nlpkit.model.bundle import VOCABULARY
 from nlpkit.model.mixing import Stage
-from nlpkit.tasks.generate.characters import characters
+from nlpkit.tasks.generate.characters import characters_of
 from nlpkit.tasks.generate.member import Characters, LanguageModelMember, NgramsMember
 from nlpkit.tasks.generate.metrics import measure_texts
 from nlpkit.tasks.generate.model import GenerationModel
@@ -58,7 +58,7 @@ class GenerationRun(Run):
             with completed(folder) as new:
                 for place in PLACES:
                     (new / place).mkdir()
-                    blocks = (characters(normaliser.batch(texts)) for texts in corpus.texts(place))
+                    blocks = (characters_of(normaliser.batch(texts)) for texts in corpus.texts(place))
                     for count in store_tokens(blocks, new / place):
                         yield Working(f"{place} characters", count, len(corpus.rows(place)))
         return Characters(corpus, {place: StoredTokens(folder / place) for place in PLACES})
@@ -73,7 +73,7 @@ class GenerationRun(Run):
         corpus, tokens = data.corpus, data.tokens["validation"]
         judges = np.flatnonzero((corpus.corpus_of("validation") == 0) | (not self._focus))
         lengths = np.array([len(ids) for ids in _ids(tokens, data.known)])
-        taken = set(some_rows(judges, lengths, corpus.ordered("validation"), MIXED).tolist())
+        taken = set(choose_rows(judges, lengths, corpus.ordered("validation"), MIXED).tolist())
         ids = np.concatenate([ids for row, ids in enumerate(_ids(tokens, data.known)) if row in taken]).astype(np.int64)
         streams = max(1, min(MIXED_STREAMS, len(ids) // MIXED_STREAMS))
         chances = model.chances(ids[: len(ids) // streams * streams].reshape(streams, -1))
@@ -89,7 +89,7 @@ class GenerationRun(Run):
         lengths = np.array([len(text) for block in corpus.texts("test") for text in block])
         for done, (name, numbers) in enumerate(groups.items()):
             yield Working("testing", done, len(groups))
-            chosen = some_rows(numbers, lengths, corpus.ordered("test"), TESTED)
+            chosen = choose_rows(numbers, lengths, corpus.ordered("test"), TESTED)
             measured[name] = measure_texts(model, (row.text for row in corpus.examples("test", chosen)))
         return measured
 
@@ -102,7 +102,7 @@ class GenerationRun(Run):
         return next((m.training.focus for m in self.settings.members if hasattr(m, "training")), ())
 
 
-def some_rows(numbers: Ints, lengths: Ints, ordered: NDArray[np.bool_], limit: int) -> Ints:
+def choose_rows(numbers: Ints, lengths: Ints, ordered: NDArray[np.bool_], limit: int) -> Ints:
     """Rows of about so many characters together, some that lie evenly between them; the first, if they follow each
     other.
 

@@ -39,12 +39,12 @@ class WritingMember(Protocol):
         ...
 
 
-def chosen(member: WritingMember, state: State, rows: Ints) -> State:
+def choose_texts(member: WritingMember, state: State, rows: Ints) -> State:
     """Return the state of some of the texts."""
     return [np.take(part, rows, axis) for part, axis in zip(state, member.axes, strict=True)]
 
 
-def joined(member: WritingMember, states: Sequence[State]) -> State:
+def join_texts(member: WritingMember, states: Sequence[State]) -> State:
     """Return the states of several texts as one."""
     parts = zip(*states, strict=True)
     return [np.concatenate(part, axis) for part, axis in zip(parts, member.axes, strict=True)]

@@ -81,7 +81,7 @@ class ClassMetrics(Metrics):
         if model is None and (never := [label for label, n in zip(self.labels, answers, strict=False) if not n]):
             doubts.append(f"no test row was answered by {', '.join(map(repr, never))}")
         if model is not None:
-            few = neglected([self], model.bundle.config.get("data", {}).get("labels", {}))
+            few = find_neglected([self], model.bundle.config.get("data", {}).get("labels", {}))
             doubts += remark_on_neglect(few, "evaluated", balanced=_balanced(model.bundle.config))
         return doubts
 
@@ -91,12 +91,12 @@ class Answers:
     """What a model made of labelled rows, as arrays ``(rows,)``.
 
     :param truth: the position of each row's label.
-    :param found: that of the answer, -1 for none.
+    :param choice: that of the answer, -1 for none.
     :param probability: that of the answer; anything where there is none.
     """
 
     truth: NDArray[np.integer[Any]]
-    found: NDArray[np.integer[Any]]
+    choice: NDArray[np.integer[Any]]
     probability: NDArray[np.floating[Any]]
 
     @classmethod
@@ -111,7 +111,7 @@ class Answers:
         )
 
     def __getitem__(self, rows: Any) -> Answers:
-        return Answers(self.truth[rows], self.found[rows], self.probability[rows])
+        return Answers(self.truth[rows], self.choice[rows], self.probability[rows])
 
 
 def measure(model: SentimentModel, examples: Iterable[Example]) -> ClassMetrics:
@@ -123,13 +123,13 @@ def measure(model: SentimentModel, examples: Iterable[Example]) -> ClassMetrics:
     examples = iter(examples)
     while block := list(itertools.islice(examples, BLOCK)):
         truth = [example.label for example in block]
-        check_known(model, truth)
+        check_labels(model, truth)
         parts.append(Answers.of(truth, model.score(example.text for example in block), model.labels))
-    columns = (np.concatenate([getattr(part, name) for part in parts]) for name in ("truth", "found", "probability"))
+    columns = (np.concatenate([getattr(part, name) for part in parts]) for name in ("truth", "choice", "probability"))
     return measure_answers(Answers(*columns), model.labels)
 
 
-def check_known(model: SentimentModel, labels: Iterable[str]) -> None:
+def check_labels(model: SentimentModel, labels: Iterable[str]) -> None:
     """Refuse labels that a model does not know.
 
     :raises DataError: saying which, and how to say what they mean.
@@ -151,7 +151,7 @@ def check_known(model: SentimentModel, labels: Iterable[str]) -> None:
 def measure_answers(answers: Answers, labels: Sequence[str]) -> ClassMetrics:
     """Compute the figures over all rows of ``answers``."""
     size = len(labels)
-    columns = np.where(answers.found < 0, size, answers.found)
+    columns = np.where(answers.choice < 0, size, answers.choice)
     places = answers.truth.astype(np.int64) * (size + 1) + columns
     confusion = np.bincount(places, minlength=size * (size + 1)).reshape(size, size + 1)
     rows, hits = int(confusion.sum()), np.diag(confusion)
@@ -176,7 +176,7 @@ class Neglect:
     answers: int
 
 
-def neglected(found: Sequence[ClassMetrics], trained: Mapping[str, int]) -> dict[str, Neglect]:
+def find_neglected(figures: Sequence[ClassMetrics], trained: Mapping[str, int]) -> dict[str, Neglect]:
     """Find rare labels that are answered less than half as often as they occur, and not by chance.
 
     Chance: of two models that are equally often wrong either way, one in twenty would miss so many more rows of the
@@ -185,10 +185,10 @@ def neglected(found: Sequence[ClassMetrics], trained: Mapping[str, int]) -> dict
     :param found: figures of some rows and of others, of the same labels.
     :param trained: training rows by label; those with less than half as many as the most frequent are rare.
     """
-    confusion = np.sum([one.confusion for one in found], 0)
+    confusion = np.sum([one.confusion for one in figures], 0)
     most = max(trained.values(), default=0)
     neglect = {}
-    for position, label in enumerate(found[0].labels):
+    for position, label in enumerate(figures[0].labels):
         rows, answers, right = confusion[position].sum(), confusion[:, position].sum(), confusion[position, position]
         missed, taken = int(rows - right - confusion[position, -1]), int(answers - right)
         few = 2 * answers < rows and _chance(missed, taken) < CHANCE
@@ -215,11 +215,11 @@ def _tail(heads: int, tails: int) -> float:
 
 
 def _calibration_error(answers: Answers) -> float:
-    scored = answers.found >= 0
+    scored = answers.choice >= 0
     if not scored.any():
         return 0.0
     sure = answers.probability[scored]
-    right = (answers.found == answers.truth)[scored].astype(float)
+    right = (answers.choice == answers.truth)[scored].astype(float)
     bins = np.minimum((sure * BINS).astype(int), BINS - 1)
     gaps = np.abs(np.bincount(bins, right, BINS) - np.bincount(bins, sure, BINS))
     return float(gaps.sum() / len(sure))

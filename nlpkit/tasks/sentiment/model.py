@@ -50,10 +50,10 @@ class SentimentModel(SavedModel):
         super().__init__(bundle)
         bundle.require("labels")
         with bundle.reading(CONFIG):
-            self.labels: list[str] = _labels(bundle.config["labels"])
+            self.labels: list[str] = _check_labels(bundle.config["labels"])
             _check_aliases(bundle.config.get("aliases", {}))
-            asked = [len(stage.weights) for stage in self.stages]
-            if not asked or asked != sorted(asked) or asked[-1] > len(self._entries):
+            sizes = [len(stage.weights) for stage in self.stages]
+            if not sizes or sizes != sorted(sizes) or sizes[-1] > len(self._entries):
                 raise ValueError("labels, members and stages do not fit each other")
 
     def score(self, texts: Iterable[str]) -> list[Score]:
@@ -88,13 +88,13 @@ class SentimentModel(SavedModel):
         rows = np.arange(len(normalised))
         logits: list[Floats] = []
         for position, stage in enumerate(self.stages):
-            asked = [normalised[row] for row in rows.tolist()]
-            logits += [self.member(i).logits(asked) for i in range(len(logits), len(stage.weights))]
-            found = stage.probabilities(logits)
-            result[rows] = found
+            texts = [normalised[row] for row in rows.tolist()]
+            logits += [self.member(i).logits(texts) for i in range(len(logits), len(stage.weights))]
+            probabilities = stage.probabilities(logits)
+            result[rows] = probabilities
             if stage.exit is None or position == len(self.stages) - 1:
                 break
-            unsure = found.max(1) < stage.exit
+            unsure = probabilities.max(1) < stage.exit
             rows, logits = rows[unsure], [member[unsure] for member in logits]
             if not len(rows):
                 break
@@ -119,19 +119,19 @@ class SentimentModel(SavedModel):
     def compare(self, sample: Mapping[str, Any]) -> str | None:
         """Score one of the bundle's samples again."""
         text, expected = sample["text"], sample["probabilities"] or {}
-        found = self.score([text])[0].probabilities or {}
-        same = expected.keys() == found.keys() and all(abs(expected[k] - found[k]) <= TOLERANCE for k in expected)
-        return None if same else f"{text!r}: expected {expected or None}, found {found or None}"
+        shares = self.score([text])[0].probabilities or {}
+        same = expected.keys() == shares.keys() and all(abs(expected[k] - shares[k]) <= TOLERANCE for k in expected)
+        return None if same else f"{text!r}: expected {expected or None}, found {shares or None}"
 
     def _score_block(self, texts: Sequence[Any]) -> list[Score]:
         faults = [unfit(text) for text in texts]
         readable = ["" if fault else text for text, fault in zip(texts, faults, strict=True)]
         normalised = self.normaliser.batch(readable)
-        found_reasons = self._evidence.reasons(normalised)
-        reasons = [fault or reason for fault, reason in zip(faults, found_reasons, strict=True)]
+        unknown = self._evidence.reasons(normalised)
+        reasons = [fault or reason for fault, reason in zip(faults, unknown, strict=True)]
         known = [text for text, reason in zip(normalised, reasons, strict=True) if reason is None]
-        found = self.probabilities(known)
-        best, values = found.argmax(1).tolist(), np.round(found, DECIMALS).tolist()
+        probabilities = self.probabilities(known)
+        best, values = probabilities.argmax(1).tolist(), np.round(probabilities, DECIMALS).tolist()
         labels = self.labels
         scored = [
             Score(labels[i], row[i], dict(zip(labels, row, strict=True))) for i, row in zip(best, values, strict=True)
@@ -144,10 +144,10 @@ class SentimentModel(SavedModel):
     @cached_property
     def _evidence(self) -> Evidence:
         with self.bundle.reading(EVIDENCE):
-            found = self.bundle.json(EVIDENCE)
-            if not isinstance(found["characters"], str) or not texts_only(found["words"]):
+            content = self.bundle.json(EVIDENCE)
+            if not isinstance(content["characters"], str) or not texts_only(content["words"]):
                 raise ValueError("evidence is a text of characters and a list of words")
-            return Evidence(**found)
+            return Evidence(**content)
 
 
 def _blocks(texts: Iterable[Any]) -> Iterator[list[Any]]:
@@ -164,12 +164,12 @@ def _blocks(texts: Iterable[Any]) -> Iterator[list[Any]]:
         yield block
 
 
-def _labels(found: object) -> list[str]:
-    if not isinstance(found, list) or not found or not texts_only(found) or len(set(found)) != len(found):
-        raise ValueError(f"labels are a list of different texts, found: {found!r:.200}")
-    return found
+def _check_labels(labels: object) -> list[str]:
+    if not isinstance(labels, list) or not labels or not texts_only(labels) or len(set(labels)) != len(labels):
+        raise ValueError(f"labels are a list of different texts, found: {labels!r:.200}")
+    return labels
 
 
-def _check_aliases(found: object) -> None:
-    if not isinstance(found, dict) or not texts_only(list(found.values())):
-        raise ValueError(f"aliases are labels by other labels, found: {found!r:.60}")
+def _check_aliases(aliases: object) -> None:
+    if not isinstance(aliases, dict) or not texts_only(list(aliases.values())):
+        raise ValueError(f"aliases are labels by other labels, found: {aliases!r:.60}")

@@ -33,7 +33,7 @@ class Classification:
     ) -> None:
         self.module = network
         self._train, self._validation, self._settings, self._labels = train, validation, settings, labels
-        self._weights = balanced(train.targets, labels) if settings.class_weights == "balanced" else None
+        self._weights = weigh_labels(train.targets, labels) if settings.class_weights == "balanced" else None
 
     def batches(self, epoch: int, draw: np.random.Generator) -> Sequence[Chosen]:  # noqa: ARG002
         """Put rows of similar length together."""
@@ -77,7 +77,7 @@ def row_losses(name: str, logits: Tensor, labels: Tensor, smoothing: float = 0.0
     return (logits.softmax(1) - targets).square().mean(1)
 
 
-def balanced(labels: np.ndarray[Any, Any], size: int) -> Tensor:
+def weigh_labels(labels: np.ndarray[Any, Any], size: int) -> Tensor:
     """Weigh each of ``size`` labels inversely to how often it stands in ``labels``; 1 on average over rows."""
     counts = np.bincount(labels, minlength=size)
     return torch.from_numpy(len(labels) / (size * np.maximum(counts, 1))).float()

@@ -17,7 +17,7 @@ from nlpkit.model.mixing import Stage
 from nlpkit.tasks.metrics import Metrics
 from nlpkit.tasks.sentiment.labels import BALANCED, remark_on_alike, remark_on_neglect
 from nlpkit.tasks.sentiment.member import Classifier
-from nlpkit.tasks.sentiment.metrics import Answers, ClassMetrics, measure_answers, neglected
+from nlpkit.tasks.sentiment.metrics import Answers, ClassMetrics, find_neglected, measure_answers
 from nlpkit.tasks.sentiment.model import DECIMALS, SentimentModel
 from nlpkit.tasks.sentiment.settings import SentimentSettings
 from nlpkit.text.corpus import Example, rename
@@ -75,7 +75,7 @@ class SentimentRun(Run):
         counts = np.sum([np.bincount(corpus.targets(place), minlength=size) for place in PLACES], 0)
         rows: dict[str, int] = dict(zip(corpus.labels, counts.tolist(), strict=True))
         if few := {label: count for label, count in rows.items() if count < FEW}:
-            yield _few(few, len(rows) - len(few))
+            yield _say_few(few, len(rows) - len(few))
         most = max(rows, key=lambda label: rows[label])
         rare = {label: count for label, count in rows.items() if RARE * count < rows[most] and label not in few}
         if rare and not self._balanced:
@@ -129,7 +129,7 @@ class SentimentRun(Run):
         held_out = [measure_answers(Answers(truth, probabilities.argmax(1), probabilities.max(1)), corpus.labels)]
         held_out += [m for name, m in measured.items() if name == "all" and isinstance(m, ClassMetrics)]
         counts = np.bincount(corpus.targets("train"), minlength=len(corpus.labels)).tolist()
-        few = neglected(held_out, dict(zip(corpus.labels, counts, strict=True)))
+        few = find_neglected(held_out, dict(zip(corpus.labels, counts, strict=True)))
         place = "validation and test" if measured else "validation"
         yield from remark_on_neglect(few, place, balanced=self._balanced)
 
@@ -188,7 +188,7 @@ def _remark_on_disjoint(counts: Mapping[str, Mapping[str, int]], names: Mapping[
             )
 
 
-def _few(labels: Mapping[str, int], others: int) -> str:
+def _say_few(labels: Mapping[str, int], others: int) -> str:
     listed = ", ".join(f"{label!r} has {rows} rows" for label, rows in labels.items())
     first = next(iter(labels))
     leave_out = f", or leave them out by {rename_options({first: ''})}" if others > 1 and "=" not in first else ""

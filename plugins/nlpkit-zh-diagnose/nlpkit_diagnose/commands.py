@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from nlpkit.commands.options import ENCODING
-from nlpkit.commands.training import gathered
+from nlpkit.commands.training import gather_options
 
 if TYPE_CHECKING:
     from nlpkit_diagnose.task import Settings, Task
@@ -86,7 +86,7 @@ class Asked:
             check_folder(self.folder, force=self.force or begun.get(FORCE, False))
 
 
-options = gathered(Asked, OPTIONS)
+options = gather_options(Asked, OPTIONS)
 
 
 def parse_lengths(ctx: click.Context, param: click.Parameter, value: str | None) -> list[int] | None:
@@ -121,7 +121,7 @@ def list_tasks(kind: str) -> None:
     \b
     nlpkit diagnose list
     """
-    from nlpkit.commands import console, table, tell_json
+    from nlpkit.commands import make_console, make_table, tell_json
 
     from nlpkit_diagnose.tasks import TASKS
 
@@ -131,10 +131,10 @@ def list_tasks(kind: str) -> None:
         ]
         tell_json(rows)
         return
-    shown = table("task", "asks", "sequences", "tutorial")
+    shown = make_table("task", "asks", "sequences", "tutorial")
     for task in TASKS:
         shown.add_row(task.name, task.about, task.source, f"{task.figure}: {task.tutorial}")
-    console().print(shown)
+    make_console().print(shown)
 
 
 @diagnose.command("digit-sum")
@@ -277,7 +277,7 @@ def _run(
     :param told: what else the sequences depend on.
     """
     asked.check()
-    from nlpkit.commands.progress import follow, live
+    from nlpkit.commands.progress import draw_live, follow
     from nlpkit.training.run_folder import finish_run
 
     from nlpkit_diagnose.diagnosis import diagnose as trials
@@ -289,7 +289,7 @@ def _run(
     seeds = range(asked.seed, asked.seed + asked.seeds)
     request = _request(task, settings, asked, files, told)
     with _kept(asked, request) as run:
-        with live() as (say, bar):
+        with draw_live() as (say, bar):
             draw = Drawing(task, say, bar)
             stopped = follow(
                 trials(task, settings, seeds, run, every=asked.save_every), draw, resumable=run is not None

@@ -12,7 +12,7 @@ from nlpkit.model.graphs import Graph  # noqa: E402
 from nlpkit.plugins.registry import registry  # noqa: E402
 from nlpkit.tasks.cloze.blanks import BEGIN, BLANK, END  # noqa: E402
 from nlpkit.tasks.cloze.members import GraphOutputs  # noqa: E402
-from nlpkit.tasks.cloze.network import both_ways, ids_of  # noqa: E402
+from nlpkit.tasks.cloze.network import ids_of, make_encoders  # noqa: E402
 from nlpkit.tasks.cloze.settings import ClozeHead  # noqa: E402
 from nlpkit.text.vocabulary import PAD, UNKNOWN, TableVocabulary  # noqa: E402
 from nlpkit.training.export import export_graph  # noqa: E402
@@ -117,7 +117,7 @@ def test_the_check_can_fail():
 
 def test_one_way_encoders_go_in_pairs_and_others_alone():
     def count(name, **options):
-        return len(both_ways(lambda: registry().get("encoder", name).create(options, input_dim=4)))
+        return len(make_encoders(lambda: registry().get("encoder", name).create(options, input_dim=4)))
 
     assert (count("lstm", bidirectional=False), count("none")) == (2, 2)
     assert (count("lstm"), count("cnn")) == (1, 1)

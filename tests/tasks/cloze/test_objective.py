@@ -17,7 +17,7 @@ from nlpkit.tasks.cloze.objective import (  # noqa: E402
     NONE,
     Pieces,
     WordPrediction,
-    token_batches,
+    make_batches,
 )
 from nlpkit.tasks.cloze.settings import ClozeHead, ClozeTraining  # noqa: E402
 from nlpkit.text.vocabulary import PAD, UNKNOWN  # noqa: E402
@@ -97,17 +97,17 @@ def test_pieces_of_the_first_corpus():
 def test_every_piece_that_is_chosen_comes_once_in_batches_that_are_full(lengths, size, seed, data):
     lengths = np.array(lengths)
     chosen = np.array(data.draw(st.lists(st.integers(0, len(lengths) - 1), min_size=1, max_size=90)))
-    found = token_batches(lengths, chosen, size, np.random.default_rng(seed))
+    found = make_batches(lengths, chosen, size, np.random.default_rng(seed))
     assert sorted(itertools.chain.from_iterable(found)) == sorted(chosen)
     sizes = [len(batch) * (int(lengths[batch].max()) + 2) for batch in found]
     assert all(len(batch) == 1 or whole <= size for batch, whole in zip(found, sizes, strict=True))
-    again = token_batches(lengths, chosen, size, np.random.default_rng(seed))
+    again = make_batches(lengths, chosen, size, np.random.default_rng(seed))
     assert [batch.tolist() for batch in again] == [batch.tolist() for batch in found]
 
 
 def test_pieces_of_one_length_stand_together():
     lengths = np.random.default_rng(0).integers(1, 30, 2000)
-    found = token_batches(lengths, np.arange(2000), 512, np.random.default_rng(1))
+    found = make_batches(lengths, np.arange(2000), 512, np.random.default_rng(1))
     padding = sum(int((lengths[batch].max() - lengths[batch]).sum()) for batch in found)
     assert padding < 0.05 * lengths.sum()
     widths = [int(lengths[batch].max()) for batch in found]
