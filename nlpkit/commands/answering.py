@@ -5,11 +5,12 @@ from __future__ import annotations
 import gc
 import inspect
 import os
+import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -27,13 +28,12 @@ STDIN = "-"
 def command(task: Task, verb: Verb) -> click.Command:
     """Make the command of a verb."""
     if verb.command:
-        made: click.Command = resolve(verb.command)
-        return made
+        return cast(click.Command, resolve(verb.command))
     own, params = options_of_dataclass(verb.options)
-    arguments, texts = ("[FILE]...", "-t") if verb.reads == "files" else ("[TEXT]...", "-t")
+    what, kind = ("[FILE]...", INPUT) if verb.reads == "files" else ("[TEXT]...", None)
     params = [
-        click.Argument(["arguments"], nargs=-1, metavar=arguments, type=INPUT if verb.reads == "files" else None),
-        click.Option(["--text", texts, "texts"], multiple=True, help="Answer this text; may be repeated."),
+        click.Argument(["arguments"], nargs=-1, metavar=what, type=kind),
+        click.Option(["--text", "-t", "texts"], multiple=True, help="Answer this text; may be repeated."),
         click.Option(["--file", "files"], multiple=True, type=INPUT, help="Answer its rows; - is stdin."),
         click.Option(["--column", "-c"], help="The column of a table, or field of JSON, with the text."),
         *params,
@@ -74,7 +74,7 @@ def _answer(
 ) -> None:
     """Answer texts, or the rows of files."""
     from nlpkit.commands.answers import Look, choose_format, make_writer
-    from nlpkit.commands.streams import draw_bar, open_output, read_blocks, width
+    from nlpkit.commands.streams import draw_bar, open_output, read_blocks
 
     gc.disable()  # a fifth of the time, for a million rows of which none makes a cycle
     if verb.reads == "files":
@@ -87,7 +87,8 @@ def _answer(
     terminal = sys.stdout.isatty()
     kind = choose_format(kind, output, tables=_find_table_format(files, column, encoding), terminal=terminal)
     eyes = terminal and output is None
-    look = Look(color=eyes and not os.environ.get("NO_COLOR"), width=width() if eyes else None)
+    columns = shutil.get_terminal_size().columns if eyes else None
+    look = Look(color=eyes and not os.environ.get("NO_COLOR"), width=columns)
     form = resolve(verb.form)(saved, look)
     write, ask = make_writer(kind, form), getattr(saved, verb.method)(**options)
     name = "TEXT" if verb.reads == "texts" else "--text"
@@ -146,6 +147,3 @@ def _cut_blocks(
             continue
         for at in range(0, len(block), size):
             yield source, first + at, block[at : at + size]
-
-
-Ask = Callable[[Sequence["Row"]], Sequence[Any]]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -60,30 +61,16 @@ def _evaluate(
     from nlpkit.commands import tell_json
     from nlpkit.text.corpus import rename
 
-    saved, measure = resolve(task.model).load(model), resolve(task.measure)
+    saved = resolve(task.model).load(model)
     names: dict[str, str] = saved.bundle.config.get("aliases", {}) | read_renames(labels)
-    read = resolve(task.read) if task.read else None
     if group:
         columns["group_column"] = group
-    query: dict[str, Any] = {
-        "kept": {*names, *getattr(saved, "labels", ())},
-        "blank_lines": saved.in_order,
-        "read": read,
-    }
-
-    def rows(chosen: Sequence[str]) -> Iterator[Example]:
-        found = read_rows(task, chosen, **query, **columns)
-        return rename(found, names) if names else found
-
-    metrics: dict[str, Metrics] = {}
-    if group or len(corpora) > 1:
-        from nlpkit.text.groups import groups
-
-        examples = list(rows(corpora))
-        for name, numbers in groups(examples).items():
-            metrics[name] = measure(saved, (examples[number] for number in numbers), **options)
-    else:
-        metrics["all"] = measure(saved, rows(corpora), **options)
+    query: dict[str, Any] = {"kept": {*names, *getattr(saved, "labels", ())}, "blank_lines": saved.in_order}
+    read = resolve(task.read) if task.read else None
+    examples = read_rows(task, corpora, read=read, **query, **columns)
+    examples = rename(examples, names) if names else examples
+    measure = functools.partial(resolve(task.measure), saved, **options)
+    metrics = _measure_groups(measure, examples) if group or len(corpora) > 1 else {"all": measure(examples)}
     if not metrics["all"].rows_measured:
         raise DataError(f"{', '.join(corpora)}: {metrics['all'].nothing(options)}")
     for sentence in metrics["all"].doubts(saved):
@@ -92,6 +79,13 @@ def _evaluate(
         tell_json({name: figures.to_json() for name, figures in metrics.items()})
     else:
         show_metrics(metrics)
+
+
+def _measure_groups(measure: Callable[[Iterable[Example]], Metrics], examples: Iterable[Example]) -> dict[str, Metrics]:
+    from nlpkit.text.groups import groups
+
+    rows = list(examples)
+    return {name: measure(rows[number] for number in numbers) for name, numbers in groups(rows).items()}
 
 
 def show_metrics(metrics: Mapping[str, Metrics]) -> None:

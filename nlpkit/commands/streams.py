@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -144,11 +143,6 @@ def _draw_reading_bar() -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=make_console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=None)
         yield lambda so_far, in_all: progress.update(task, completed=so_far, total=in_all)
-
-
-def width() -> int:
-    """Return the columns of the terminal."""
-    return shutil.get_terminal_size().columns
 
 
 @contextlib.contextmanager

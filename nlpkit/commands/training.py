@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from nlpkit.text.corpus import Example
     from nlpkit.training.settings import RunSettings
 
-F = TypeVar("F", bound=Callable[..., Any])
 CODING = {"coding": "output"}  # what options call a kind of component, where it is not its name
 HELP = """Train a model and save it as a folder.
 
@@ -186,21 +183,6 @@ def _read_rows(task: Task, settings: RunSettings, origin: Mapping[str, Any]) -> 
     labels = tuple(getattr(settings, "labels", ()))
     blank_lines = bool(getattr(settings, "in_order", False))
     return read_rows(task, origin["corpora"], kept=labels, blank_lines=blank_lines, **origin["columns"])
-
-
-def gather_options(kind: type[Any], options: Sequence[Callable[[Any], Any]]) -> Callable[[F], F]:
-    """Give a command options, which reach it as its first argument, a dataclass with a field for each."""
-
-    def decorate(command: F) -> F:
-        @functools.wraps(command)
-        def call(**values: Any) -> Any:
-            return command(kind(**{f.name: values.pop(f.name) for f in fields(kind)}), **values)
-
-        for option in reversed(options):
-            call = option(call)
-        return call  # type: ignore[return-value]
-
-    return decorate
 
 
 def prepare_torch() -> None:

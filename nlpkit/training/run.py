@@ -110,15 +110,22 @@ class Run(ABC):
         return [Stage((1 / len(members),) * len(members))]
 
     def measure(self, model: Any, corpus: StoredCorpus) -> Generator[Event, None, dict[str, Metrics]]:
-        """Figures on the test rows, of all and of each corpus."""
+        """Measure the test rows, all and those of each corpus."""
         groups = corpus_rows(corpus, "test")
         measured: dict[str, Metrics] = {}
-        measure = resolve(self.task.measure)
-        for done, (name, chosen) in enumerate(groups.items()):
+        for done, (name, numbers) in enumerate(groups.items()):
             yield Working("testing", done, len(groups))
-            if (figures := measure(model, corpus.examples("test", chosen))).rows_measured:
+            if (figures := self.measure_rows(model, corpus, numbers)).rows_measured:
                 measured[name] = figures
         return measured
+
+    def measure_rows(self, model: Any, corpus: StoredCorpus, numbers: NDArray[np.int64]) -> Metrics:
+        """Measure some test rows: all of them, unless a task takes fewer.
+
+        :param numbers: of the rows.
+        """
+        figures: Metrics = resolve(self.task.measure)(model, corpus.examples("test", numbers))
+        return figures
 
     def doubts(
         self,

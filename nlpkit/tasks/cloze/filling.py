@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from nlpkit.errors import SettingError
 from nlpkit.tasks.cloze.blanks import MARK, Blank, blank_at, find_foreign_mark, split_at_blanks
+from nlpkit.text.blocks import blocks_of
 from nlpkit.text.invisible import visible
 from nlpkit.text.normalisation import Normaliser
-from nlpkit.text.row import Row, unfit
+from nlpkit.text.row import Row, answer_rows, check_texts, unfit
 
 if TYPE_CHECKING:
     from nlpkit.tasks.cloze.model import ClozeModel
@@ -131,16 +132,13 @@ class Filler:
 
     def stream(self, texts: Iterable[str]) -> Iterator[Filled]:
         """Fill texts as they come, a block at a time, so that memory does not grow with their number."""
-        if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
-            raise SettingError(f"texts to fill come in a list or another iterable, found one {type(texts).__name__}")
-        remaining = iter(texts)
-        while block := list(itertools.islice(remaining, BLOCK)):
+        check_texts(texts, "fill")
+        for block in blocks_of(texts, BLOCK):
             yield from self._block(block)
 
     def fill_rows(self, rows: Sequence[Row]) -> list[Filled]:
         """Fill rows of a file; a row that could not be read has its fault as the reason."""
-        filled = self.fill("" if row.fault else row.text for row in rows)
-        return [a if row.fault is None else Filled([], row.fault) for row, a in zip(rows, filled, strict=True)]
+        return answer_rows(rows, self.fill, lambda fault: Filled([], fault))
 
     def _block(self, texts: Sequence[Any]) -> list[Filled]:
         parts = [[] if unfit(text) else split_at_blanks(text) for text in texts]

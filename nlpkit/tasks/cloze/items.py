@@ -12,6 +12,7 @@ from nlpkit.errors import DataError
 from nlpkit.model.members import tokenize
 from nlpkit.plugins.base import Tokenizer
 from nlpkit.tasks.cloze.blanks import MARK, split_at_blanks
+from nlpkit.text.blocks import blocks_of
 from nlpkit.text.catalogue import examples_of
 from nlpkit.text.corpus import Example, Faults
 from nlpkit.text.json_rows import JsonRows, holds_objects, parse
@@ -133,8 +134,7 @@ def read_words(path: str | Path, *, encoding: str | None = None) -> list[str]:
 
 
 def _tokenise(texts: Iterable[str], tokenizer: Tokenizer) -> Iterator[tuple[str, list[str]]]:
-    remaining = iter(texts)
-    while block := list(itertools.islice(remaining, BLOCK)):
+    for block in blocks_of(texts, BLOCK):
         yield from zip(block, tokenize(tokenizer, block).lists(), strict=True)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -94,7 +95,7 @@ class ClozeMember(NetworkMember):
                 for count in store_ids(tokens.blocks(), known, 0, folder / name):
                     yield Working(f"{self.name}: {place} ids", count, len(tokens))
         entry = {"name": self.name, "kind": "network", "max_length": settings.max_length}
-        entry |= {**records(embedding, encoder, output), "head": _json(settings.head)}
+        entry |= {**records(embedding, encoder, output), "head": asdict(settings.head)}
         if (collisions := getattr(network.output, "collisions", None)) is not None:
             entry["collisions"] = collisions
         self.keep(folder, network, vocabulary, entry)
@@ -200,10 +201,6 @@ def count_width(head: nn.Sequential) -> int:
     """Return how many features a head makes; 0 if it has no layer."""
     linear = [layer for layer in head if isinstance(layer, nn.Linear)]
     return linear[-1].out_features if linear else 0
-
-
-def _json(head: Any) -> dict[str, Any]:
-    return {"hidden": head.hidden, "dropout": head.dropout, "neighbours": head.neighbours}
 
 
 def _make_example() -> dict[str, Tensor]:

@@ -18,6 +18,7 @@ from nlpkit.tasks.cloze.items import Item, blank_words, draw_items, read_words
 from nlpkit.tasks.cloze.members import FillingNetwork
 from nlpkit.tasks.cloze.model import ClozeModel
 from nlpkit.tasks.metrics import Metrics
+from nlpkit.text.blocks import blocks_of
 from nlpkit.text.corpus import Example
 from nlpkit.text.vocabulary import Ints
 
@@ -128,8 +129,7 @@ def measure(
 
 
 def _normalise(model: ClozeModel, examples: Iterable[Example]) -> Iterator[str]:
-    remaining = iter(examples)
-    while block := list(itertools.islice(remaining, BLOCK)):
+    for block in blocks_of(examples, BLOCK):
         yield from model.normaliser.batch([example.text for example in block])
 
 
@@ -145,8 +145,8 @@ def measure_items(model: ClozeModel, items: Iterable[Item], candidates: Iterable
     among = np.arange(len(model.words)) if among is None else among
     place = {model.words[position]: i for i, position in enumerate(among.tolist())}
     bits = _begin_bit_count(model)
-    ranks, remaining = [np.zeros(0, dtype=np.int64)], iter(items)
-    while block := list(itertools.islice(remaining, BLOCK)):
+    ranks = [np.zeros(0, dtype=np.int64)]
+    for block in blocks_of(items, BLOCK):
         answers = model.normaliser.batch([item.answer for item in block])
         targets = np.array([place.get(answer, -1) for answer in answers], dtype=np.int64)
         blanks = item_blanks(model, block)

@@ -202,11 +202,11 @@ class ClozeModel(SavedModel):
 
     @cached_property
     def _vocabularies(self) -> list[Vocabulary]:
-        return [self._vocabulary(name) for name in self._names]
-
-    def _vocabulary(self, member: str) -> Vocabulary:
-        with self.bundle.reading(f"{member}/{VOCABULARY}"):
-            return load_vocabulary(self.bundle.read(f"{member}/{VOCABULARY}"))
+        vocabularies = []
+        for path in (f"{name}/{VOCABULARY}" for name in self._names):
+            with self.bundle.reading(path):
+                vocabularies.append(load_vocabulary(self.bundle.read(path)))
+        return vocabularies
 
     def _logits(self, position: int, blanks: Sequence[Blank]) -> Floats:
         with self.bundle.reading(self._names[position]):

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from nlpkit.model.mixing import log_sum
 from nlpkit.tasks.cloze.blanks import BEGIN, BLANK, END
 from nlpkit.tasks.cloze.network import ClozeNetwork
 from nlpkit.tasks.cloze.settings import ClozeTraining
@@ -180,9 +181,7 @@ class WordPrediction:
 
 def cross_entropy(logits: NDArray[Any], answers: Ints) -> float:
     """Sum the nats of answers ``(n,)`` under logits ``(n, answers)``."""
-    highest = logits.max(1, keepdims=True)
-    normaliser = highest[:, 0] + np.log(np.exp(logits - highest).sum(1))
-    return float((normaliser - logits[np.arange(len(answers)), answers]).sum())
+    return float((log_sum(logits)[:, 0] - logits[np.arange(len(answers)), answers]).sum())
 
 
 def keep_first(places: Tensor) -> Tensor:

@@ -19,11 +19,12 @@ from nlpkit.tasks.cloze.model import ClozeModel
 from nlpkit.tasks.cloze.settings import ClozeSettings
 from nlpkit.tasks.cloze.words import Words, read_words, store_words
 from nlpkit.tasks.metrics import Metrics
+from nlpkit.text.vocabulary import Ints
 from nlpkit.training.calibration import tune_stage
 from nlpkit.training.components import make
-from nlpkit.training.events import Event, Working
+from nlpkit.training.events import Event
 from nlpkit.training.member import Member, StoredMember
-from nlpkit.training.run import Open, Run, corpus_rows
+from nlpkit.training.run import Open, Run
 from nlpkit.training.settings import RunSettings, check_focused
 from nlpkit.training.storage import StoredCorpus
 
@@ -88,14 +89,9 @@ class ClozeRun(Run):
         logits = [each - each.max(1, keepdims=True) for each in logits]  # on which no mixture depends
         return [tune_stage(logits, np.array([place[item.answer] for item in items]), None)]
 
-    def measure(self, model: ClozeModel, corpus: StoredCorpus) -> Generator[Event, None, dict[str, Metrics]]:
-        """Measure items of the test rows, of all and of each corpus."""
-        groups, measured = corpus_rows(corpus, "test"), dict[str, Metrics]()
-        for done, (name, numbers) in enumerate(groups.items()):
-            yield Working("testing", done, len(groups))
-            if items := _items_of(model, corpus, "test", numbers, TESTED):
-                measured[name] = measure_items(model, items)
-        return measured
+    def measure_rows(self, model: ClozeModel, corpus: StoredCorpus, numbers: Ints) -> Metrics:
+        """Measure items of some test rows."""
+        return measure_items(model, _items_of(model, corpus, "test", numbers, TESTED))
 
     def samples(self, model: ClozeModel, corpus: StoredCorpus) -> list[str]:
         """Return validation rows with a blank for a word, or else training rows with one behind them."""
@@ -110,7 +106,7 @@ def _items_of_place(model: ClozeModel, corpus: StoredCorpus, place: str, of: int
     return _items_of(model, corpus, place, np.flatnonzero((owners == of) | (of is None)), limit)
 
 
-def _items_of(model: ClozeModel, corpus: StoredCorpus, place: str, numbers: Any, limit: int) -> list[Item]:
+def _items_of(model: ClozeModel, corpus: StoredCorpus, place: str, numbers: Ints, limit: int) -> list[Item]:
     """Make items of some rows of a place; of many rows, of some that lie evenly between them."""
     chosen = numbers[:: max(1, len(numbers) // (SPARE * limit))]
     texts = [example.text for example in corpus.examples(place, chosen)]

@@ -157,6 +157,7 @@ def _write(
 ) -> tuple[int, Counter[str]]:
     """Write so many texts a row, some at a time; return how many there are, and why some were not written."""
     from nlpkit.commands.streams import draw_bar, draw_reading, open_output
+    from nlpkit.text.blocks import blocks_of
 
     terminal = output is None and sys.stdout.isatty()
     faults: Counter[str] = Counter()
@@ -164,7 +165,7 @@ def _write(
     with open_output(output, force=force) as out, draw_bar(show=not terminal) as advance:
         for source, begin, block in sources:
             places = ((place, row) for place, row in enumerate(block, begin) for _ in range(count))
-            while some := list(itertools.islice(places, TOGETHER)):
+            for some in blocks_of(places, TOGETHER):
                 with draw_reading(show=terminal) as progress:
                     prompts = [row.text for _, row in some]
                     written = generation.generate(prompts, first=number, progress=progress, **options)

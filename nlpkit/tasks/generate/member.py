@@ -137,17 +137,15 @@ class LanguageModelMember(NetworkMember):
         rare = np.array([False, False, *(counts[token] == 1 for token in self.vocabulary.tokens)])
         documents, training = self._documents, self.settings.training
         objective = TokenPrediction(self.network, documents["train"], documents["validation"], training, rare)
-        events = minimise(objective, training)
-        with closing(events):  # whoever ends this run early ends them, and hears what they then say
-            while True:
-                try:
-                    event = next(events)
-                except StopIteration as stop:
-                    diverged: Diverged | None = stop.value
-                    return diverged
+        diverged = None
+        with closing(minimise(objective, training)) as events:  # so that it hears when this run is ended early
+            for event in events:
                 yield event
                 if isinstance(event, Epoch):
                     yield Note(f"           {self._sample(np.random.default_rng((self.seed, event.epoch)))}")
+                elif isinstance(event, Diverged):
+                    diverged = event
+        return diverged
 
     def export(self) -> StoredMember:
         """Export one step as a graph whose state goes in and comes out, and what reads its outputs."""

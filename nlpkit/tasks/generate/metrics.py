@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from nlpkit.errors import SettingError
 from nlpkit.tasks.generate.model import GenerationModel
 from nlpkit.tasks.metrics import Metrics
+from nlpkit.text.blocks import blocks_of_texts
 from nlpkit.text.corpus import Example
 from nlpkit.text.vocabulary import UNKNOWN, Ints
 
@@ -74,7 +75,7 @@ def measure_texts(model: GenerationModel, texts: Iterable[str]) -> GenerationMet
         raise SettingError("texts come in a list, or one by one; found one string")
     count = total = unknown = 0
     nats = 0.0
-    for block in _blocks(texts):
+    for block in blocks_of_texts(texts, BLOCK):
         streams = _deal(model.encode(block), model.end)
         count += len(block)
         total += sum(map(len, streams))
@@ -97,16 +98,3 @@ def _deal(ids: Ints, end: int) -> list[Ints]:
     streams = max(1, min(STREAMS, len(ids) // LEAST))
     cuts = ends[np.searchsorted(ends, len(ids) * np.arange(1, streams) / streams)]
     return [part for part in np.split(ids, cuts) if len(part)]
-
-
-def _blocks(texts: Iterable[str]) -> Iterator[list[str]]:
-    """Yield the texts, as many at a time as hold so many characters."""
-    block, size = list[str](), 0
-    for text in texts:
-        block.append(text)
-        size += len(text)
-        if size >= BLOCK:
-            yield block
-            block, size = [], 0
-    if block:
-        yield block

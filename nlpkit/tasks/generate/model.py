@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
-from numbers import Integral
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 
@@ -20,7 +19,7 @@ from nlpkit.model.members import Floats
 from nlpkit.model.mixing import softmax
 from nlpkit.tasks.generate.characters import END, characters_of
 from nlpkit.tasks.generate.members import open_member
-from nlpkit.tasks.generate.sampling import RECENT, Sampling
+from nlpkit.tasks.generate.sampling import RECENT, Sampling, is_count
 from nlpkit.tasks.generate.writing import Logits, State, WritingMember, choose_texts, join_texts
 from nlpkit.text.vocabulary import UNKNOWN, Ints, TableVocabulary, load_vocabulary
 
@@ -304,13 +303,11 @@ def _check(prompts: object, length: object, stop: object, seed: object, first: o
         raise SettingError("prompts come in a list, of at least one; the empty prompt is ''")
     if odd := [prompt for prompt in prompts if not isinstance(prompt, str)]:
         raise SettingError(f"a prompt is a text, found {type(odd[0]).__name__}")
-    if isinstance(length, bool) or not isinstance(length, Integral) or int(length) < 0:
+    if not is_count(length):
         raise SettingError(f"length must be a whole number that is not negative, was: {length!r}")
     if stop is not None and (not isinstance(stop, str) or not stop):
         raise SettingError(f"stop is a text that is not empty, was: {stop!r}")
-    if seed is not None and (
-        isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= int(seed) < MOST_SEEDS
-    ):
+    if seed is not None and not (is_count(seed) and cast(int, seed) < MOST_SEEDS):
         raise SettingError(f"seed must be a whole number from 0 to {MOST_SEEDS - 1}, was: {seed!r}")
-    if isinstance(first, bool) or not isinstance(first, Integral) or int(first) < 0:
+    if not is_count(first):
         raise SettingError(f"first must be a whole number that is not negative, was: {first!r}")

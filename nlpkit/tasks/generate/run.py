@@ -13,7 +13,7 @@ from nlpkit.model.bundle import VOCABULARY
 from nlpkit.model.mixing import Stage
 from nlpkit.tasks.generate.characters import characters_of
 from nlpkit.tasks.generate.member import Characters, LanguageModelMember, NgramsMember
-from nlpkit.tasks.generate.metrics import measure_texts
+from nlpkit.tasks.generate.metrics import measure
 from nlpkit.tasks.generate.model import GenerationModel
 from nlpkit.tasks.generate.settings import GenerationSettings
 from nlpkit.tasks.metrics import Metrics
@@ -22,7 +22,7 @@ from nlpkit.text.corpus import Example
 from nlpkit.text.vocabulary import TableVocabulary, dump_vocabulary
 from nlpkit.training.events import Event, Note, Working
 from nlpkit.training.member import Member, StoredMember
-from nlpkit.training.run import Open, Run, corpus_rows
+from nlpkit.training.run import Open, Run
 from nlpkit.training.settings import RunSettings, check_focused
 from nlpkit.training.storage import StoredCorpus, StoredTokens, completed, store_tokens
 
@@ -83,15 +83,11 @@ class GenerationRun(Run):
             weights = (shares / shares.sum(0)).mean((1, 2))
         return [Stage(tuple(round(float(weight), 4) for weight in weights))]
 
-    def measure(self, model: GenerationModel, corpus: StoredCorpus) -> Generator[Event, None, dict[str, Metrics]]:
-        """Measure the test rows, of all and of each corpus; of many, some that lie evenly between them."""
-        groups, measured = corpus_rows(corpus, "test"), dict[str, Metrics]()
+    def measure_rows(self, model: GenerationModel, corpus: StoredCorpus, numbers: Ints) -> Metrics:
+        """Measure some test rows; of many, some that lie evenly between them."""
         lengths = np.array([len(text) for block in corpus.texts("test") for text in block])
-        for done, (name, numbers) in enumerate(groups.items()):
-            yield Working("testing", done, len(groups))
-            chosen = choose_rows(numbers, lengths, corpus.ordered("test"), TESTED)
-            measured[name] = measure_texts(model, (row.text for row in corpus.examples("test", chosen)))
-        return measured
+        chosen = choose_rows(numbers, lengths, corpus.ordered("test"), TESTED)
+        return measure(model, corpus.examples("test", chosen))
 
     def samples(self, model: GenerationModel, corpus: StoredCorpus) -> list[str]:  # noqa: ARG002
         """Return prompts."""

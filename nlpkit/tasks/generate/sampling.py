@@ -35,7 +35,7 @@ class Sampling:
     def __post_init__(self) -> None:
         if not (_is_number(self.temperature) and (self.temperature == 0 or 0.01 <= self.temperature <= 100)):
             raise SettingError(f"temperature must be 0, or from 0.01 to 100, was: {self.temperature}")
-        if isinstance(self.top_k, bool) or not isinstance(self.top_k, Integral) or self.top_k < 0:
+        if not is_count(self.top_k):
             raise SettingError(f"top_k must be a whole number that is not negative, was: {self.top_k}")
         if not (_is_number(self.top_p) and 0 < self.top_p <= 1):
             raise SettingError(f"top_p must be above 0 and at most 1, was: {self.top_p}")
@@ -81,6 +81,11 @@ def _choose_columns(chances: NDArray[Any], numbers: NDArray[Any]) -> NDArray[np.
     sums = np.cumsum(chances, 1, dtype=np.float64)
     columns = (sums <= (numbers * sums[:, -1])[:, None]).sum(1)
     return np.asarray(np.minimum(columns, chances.shape[1] - 1))
+
+
+def is_count(value: object) -> bool:
+    """Tell whether something is a whole number that is not negative."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 0
 
 
 def _is_number(value: object) -> bool:

@@ -17,7 +17,7 @@ class ScoreForm(Form):
 
     fields = Score._fields
     columns = ("label", "probability", "reason")
-    what = "scored"
+    done = "scored"
 
     def __init__(self, model: SentimentModel, look: Look) -> None:
         super().__init__(model, look)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import comb, erfc, sqrt
@@ -15,6 +14,7 @@ from nlpkit.errors import DataError
 from nlpkit.tasks.metrics import Metrics, Table
 from nlpkit.tasks.sentiment.labels import remark_on_neglect
 from nlpkit.tasks.sentiment.model import Score, SentimentModel
+from nlpkit.text.blocks import blocks_of
 from nlpkit.text.corpus import Example
 from nlpkit.text.labels import likeness, rename_options
 
@@ -120,8 +120,7 @@ def measure(model: SentimentModel, examples: Iterable[Example]) -> ClassMetrics:
     :raises DataError: if rows have labels that the model does not know.
     """
     parts = [Answers.of([], [], model.labels)]
-    examples = iter(examples)
-    while block := list(itertools.islice(examples, BLOCK)):
+    for block in blocks_of(examples, BLOCK):
         truth = [example.label for example in block]
         check_labels(model, truth)
         parts.append(Answers.of(truth, model.score(example.text for example in block), model.labels))
@@ -206,11 +205,8 @@ def _balanced(config: Mapping[str, Any]) -> bool:
 def _chance(heads: int, tails: int) -> float:
     """Return the probability of at least so many heads among so many throws of a coin."""
     throws = heads + tails
-    return sum(comb(throws, n) for n in range(heads, throws + 1)) / 2**throws if throws < EXACT else _tail(heads, tails)
-
-
-def _tail(heads: int, tails: int) -> float:
-    """Return the same of many throws, by the normal distribution."""
+    if throws < EXACT:
+        return float(sum(comb(throws, n) for n in range(heads, throws + 1)) / 2**throws)
     return erfc((heads - tails - 1) / sqrt(2 * (heads + tails))) / 2
 
 

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nlpkit.errors import SettingError
 from nlpkit.model.base import SavedModel, texts_only
 from nlpkit.model.bundle import CONFIG, EVIDENCE, Bundle
 from nlpkit.model.members import Floats, Member, open_member
+from nlpkit.text.blocks import blocks_of_texts
 from nlpkit.text.evidence import Evidence
-from nlpkit.text.row import Row, unfit
+from nlpkit.text.row import Row, answer_rows, check_texts, unfit
 
 BLOCK = 4096  # texts scored together, so that the unsure ones among them fill batches of similar length
 CHARACTERS = 1 << 20  # of them, at most but for the last
@@ -65,9 +65,8 @@ class SentimentModel(SavedModel):
 
     def stream(self, texts: Iterable[str]) -> Iterator[Score]:
         """Score texts as they come, a block at a time, so that memory does not grow with their number."""
-        if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
-            raise SettingError(f"texts to score come in a list or another iterable, found one {type(texts).__name__}")
-        for block in _blocks(texts):
+        check_texts(texts, "score")
+        for block in blocks_of_texts(texts, CHARACTERS, BLOCK):
             yield from self._score_block(block)
 
     def scorer(self) -> Callable[[Sequence[Row]], list[Score]]:
@@ -76,9 +75,7 @@ class SentimentModel(SavedModel):
 
     def score_rows(self, rows: Sequence[Row]) -> list[Score]:
         """Score rows of a file; a row that could not be read has no label, and its fault as the reason."""
-        scores = self.score("" if row.fault else row.text for row in rows)
-        pairs = zip(rows, scores, strict=True)
-        return [score if row.fault is None else Score(None, None, None, row.fault) for row, score in pairs]
+        return answer_rows(rows, self.score, _refuse)
 
     def probabilities(self, normalised: Sequence[str]) -> Floats:
         """Map normalised texts to probabilities ``(batch, labels)``, whether or not they hold evidence."""
@@ -139,7 +136,7 @@ class SentimentModel(SavedModel):
         if len(scored) == len(texts):
             return scored
         answers = iter(scored)
-        return [next(answers) if reason is None else Score(None, None, None, reason) for reason in reasons]
+        return [next(answers) if reason is None else _refuse(reason) for reason in reasons]
 
     @cached_property
     def _evidence(self) -> Evidence:
@@ -150,18 +147,8 @@ class SentimentModel(SavedModel):
             return Evidence(**content)
 
 
-def _blocks(texts: Iterable[Any]) -> Iterator[list[Any]]:
-    """Yield texts to be scored together: so many, or as many as have so many characters."""
-    block: list[Any] = []
-    size = 0
-    for text in texts:
-        block.append(text)
-        size += len(text) if isinstance(text, str) else 0
-        if len(block) == BLOCK or size > CHARACTERS:
-            yield block
-            block, size = [], 0
-    if block:
-        yield block
+def _refuse(reason: str) -> Score:
+    return Score(None, None, None, reason)
 
 
 def _check_labels(labels: object) -> list[str]:

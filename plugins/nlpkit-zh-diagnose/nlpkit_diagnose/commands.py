@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from nlpkit.commands.options import ENCODING
-from nlpkit.commands.training import gather_options
 
 if TYPE_CHECKING:
     from nlpkit_diagnose.task import Settings, Task
@@ -86,7 +86,16 @@ class Asked:
             check_folder(self.folder, force=self.force or begun.get(FORCE, False))
 
 
-options = gather_options(Asked, OPTIONS)
+def options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of every task, which reach it as its first argument, an `Asked`."""
+
+    @functools.wraps(command)
+    def call(**values: Any) -> None:
+        command(Asked(**{f.name: values.pop(f.name) for f in fields(Asked)}), **values)
+
+    for option in reversed(OPTIONS):
+        call = option(call)
+    return call
 
 
 def parse_lengths(ctx: click.Context, param: click.Parameter, value: str | None) -> list[int] | None:
