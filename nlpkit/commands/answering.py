@@ -131,10 +131,10 @@ def _find_table_format(files: Sequence[str], column: str | None, encoding: str |
     from nlpkit.commands.streams import read_headers
     from nlpkit.text.records import suffix_of
 
-    found = read_headers(files, column=column, encoding=encoding)
-    if any(header is None or header != found[0] for header in found):
+    headers = read_headers(files, column=column, encoding=encoding)
+    if any(header is None or header != headers[0] for header in headers):
         return None
-    return "tsv" if any(suffix_of(file) == ".tsv" for file in files) else "csv" if found or column else None
+    return "tsv" if any(suffix_of(file) == ".tsv" for file in files) else "csv" if headers or column else None
 
 
 def _cut_blocks(

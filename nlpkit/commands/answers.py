@@ -28,13 +28,13 @@ class Look:
     color: bool = False
     width: int | None = None
 
-    def cut(self, text: str, taken: int) -> str:
+    def cut(self, text: str, columns: int) -> str:
         """Return as much of a text as fits beside so many columns."""
         if not self.width:
             return text
         from rich.cells import set_cell_size
 
-        return set_cell_size(text, max(20, self.width - taken)).rstrip()
+        return set_cell_size(text, max(20, self.width - columns)).rstrip()
 
 
 class Form:
@@ -244,9 +244,9 @@ def find_free_name(name: str, others: Container[str]) -> str:
 
 def make_unique(names: Sequence[str]) -> list[str]:
     """Return names of columns of which no two are the same: the second ``n`` is ``n_2``."""
-    found: list[str] = []
+    result: list[str] = []
     for at, name in enumerate(names):
-        others = {*found, *names[at + 1 :]} if name in found else set()
+        others = {*result, *names[at + 1 :]} if name in result else set()
         tries = itertools.chain([name], (f"{name}_{n}" for n in itertools.count(2)))
-        found.append(next(wanted for wanted in tries if wanted not in others))
-    return found
+        result.append(next(candidate for candidate in tries if candidate not in others))
+    return result

@@ -77,9 +77,9 @@ def _make_option(option: Option, short: Sequence[str]) -> click.Option:
     flags = [f"--{option.name.replace('_', '-')}", *short, OWN + option.name]
     if option.annotation is bool:
         return click.Option(flags, is_flag=True, default=option.default, help=option.help)
-    shown = option.default is not None
+    has_default = option.default is not None
     return click.Option(
-        flags, type=_type_of(option.annotation), default=option.default, show_default=shown, help=option.help
+        flags, type=_type_of(option.annotation), default=option.default, show_default=has_default, help=option.help
     )
 
 

@@ -225,10 +225,10 @@ def _put(words: Words, at: int, word: str) -> Words:
 
 
 def _make_filling(parts: Sequence[str], score: float, words: Sequence[str | None]) -> Filling:
-    said = tuple(word for word in words if word is not None)
-    text = "".join(itertools.chain.from_iterable(zip(parts, said, strict=False))) + parts[-1]
+    filling = tuple(word for word in words if word is not None)
+    text = "".join(itertools.chain.from_iterable(zip(parts, filling, strict=False))) + parts[-1]
     score = min(score, 0.0)
-    return Filling(said, round(score, 6), float(f"{np.exp(score):.6g}"), text)
+    return Filling(filling, round(score, 6), float(f"{np.exp(score):.6g}"), text)
 
 
 def _fault_of(text: object, parts: Sequence[str]) -> str | None:

@@ -127,10 +127,10 @@ def read_words(path: str | Path, *, encoding: str | None = None) -> list[str]:
     words = parse(text) if text.lstrip().startswith("[") else text.split("\n")
     if words is None or not all(isinstance(word, str) for word in words):
         raise DataError(f"{path} is no lexicon: expected a word a line, or a JSON list of words")
-    found = list(dict.fromkeys(stripped for word in words if (stripped := word.strip())))
-    if not found:
+    lexicon = list(dict.fromkeys(stripped for word in words if (stripped := word.strip())))
+    if not lexicon:
         raise DataError(f"{path} holds no words: expected a word a line, or a JSON list of words")
-    return found
+    return lexicon
 
 
 def _tokenise(texts: Iterable[str], tokenizer: Tokenizer) -> Iterator[tuple[str, list[str]]]:

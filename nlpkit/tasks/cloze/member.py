@@ -21,7 +21,7 @@ from nlpkit.model.mixing import softmax
 from nlpkit.plugins.base import Embedding, SharedEmbedding, StaticEmbedding
 from nlpkit.tasks.cloze.blanks import BEGIN, BLANK, END, Blank
 from nlpkit.tasks.cloze.members import FillingNetwork, open_member
-from nlpkit.tasks.cloze.network import ClozeNetwork, TorchOutputs, ids_of, make_encoders, restore
+from nlpkit.tasks.cloze.network import ClozeNetwork, ids_of, make_encoders, restore
 from nlpkit.tasks.cloze.objective import Pieces, WordPrediction
 from nlpkit.tasks.cloze.settings import ClozeNetworkSettings
 from nlpkit.tasks.cloze.words import PLACES, Words
@@ -154,7 +154,7 @@ class ClozeMember(NetworkMember):
     def compare(self, stored: StoredMember) -> Comparison:
         """Compare probabilities at blanks of validation rows."""
         network, entry, temperature = self.network, stored.entry, self._objective.temperature()
-        expected = FillingNetwork(self.vocabulary, TorchOutputs(network), network.decoder(), entry["max_length"])
+        expected = FillingNetwork(self.vocabulary, network.run, network.decoder(), entry["max_length"])
         exported = open_member(stored.bundle, entry, self.vocabulary, self.data.answers)
         blanks = self._some_blanks()
         blocks = [blanks[at : at + 64] for at in range(0, len(blanks), 64)]

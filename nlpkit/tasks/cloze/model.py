@@ -16,7 +16,7 @@ from nlpkit.errors import DataWarning
 from nlpkit.model.base import SavedModel, texts_only
 from nlpkit.model.bundle import ANSWERS, CONFIG, TOKENIZER, VOCABULARY, Bundle
 from nlpkit.model.members import Floats, open_tokenizer, tokenize
-from nlpkit.model.mixing import log_sum, softmax
+from nlpkit.model.mixing import log_sum
 from nlpkit.plugins.base import Tokenizer
 from nlpkit.tasks.cloze.blanks import Blank, FillingMember
 from nlpkit.tasks.cloze.filling import Candidates, Filled, Filler, Filling
@@ -122,10 +122,6 @@ class ClozeModel(SavedModel):
         if not blanks:
             return np.zeros((0, len(self.words)))
         return self.stage.logits([self._logits(i, blanks) for i in range(len(self.stage.weights))])
-
-    def probabilities(self, blanks: Sequence[Blank]) -> Floats:
-        """Map blanks to probabilities ``(batch, answers)``."""
-        return softmax(self.logits(blanks))
 
     def blocks(self, blanks: Sequence[Blank]) -> Iterator[tuple[slice, Floats]]:
         """Yield mixed logits of as many blanks at a time as memory should hold, and which blanks these are."""

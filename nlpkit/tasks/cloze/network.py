@@ -78,6 +78,11 @@ class ClozeNetwork(nn.Module):
         parts = [part.gather(1, places.expand(-1, 1, part.shape[2]))[:, 0] for part in self._views(ids, mask)]
         return self.output(self.head(torch.cat(parts, 1)))
 
+    def run(self, ids: NDArray[np.int64], mask: NDArray[np.bool_], at: NDArray[np.int64]) -> NDArray[Any]:
+        """Return outputs ``(batch, width)``, as those of the graph."""
+        with torch.inference_mode():
+            return np.asarray(self(*map(torch.from_numpy, (ids, mask, at))))
+
     def features(self, ids: Tensor, mask: Tensor, places: Tensor) -> Tensor:
         """Return features ``(n, dim)`` of the ``n`` positions where ``asked`` ``(batch, time)`` is true, row by row.
 
@@ -110,18 +115,6 @@ def _shift(vectors: Tensor, by: int) -> Tensor:
     """Shift vectors ``(batch, time, dim)`` one position later (1) or earlier (-1); zeros come in."""
     zeros = torch.zeros_like(vectors[:, :1])
     return torch.cat([zeros, vectors[:, :-1]] if by > 0 else [vectors[:, 1:], zeros], 1)
-
-
-class TorchOutputs:
-    """A network as a member asks it, run by torch."""
-
-    def __init__(self, network: ClozeNetwork) -> None:
-        self._network = network
-
-    def outputs(self, ids: NDArray[np.int64], mask: NDArray[np.bool_], at: NDArray[np.int64]) -> NDArray[Any]:
-        """Return outputs ``(batch, width)``, as those of the graph."""
-        with torch.inference_mode():
-            return np.asarray(self._network(*map(torch.from_numpy, (ids, mask, at))))
 
 
 def ids_of(answers: Sequence[str], vocabulary: Vocabulary) -> NDArray[np.int64]:

@@ -108,8 +108,8 @@ def _items_of_place(model: ClozeModel, corpus: StoredCorpus, place: str, of: int
 
 def _items_of(model: ClozeModel, corpus: StoredCorpus, place: str, numbers: Ints, limit: int) -> list[Item]:
     """Make items of some rows of a place; of many rows, of some that lie evenly between them."""
-    chosen = numbers[:: max(1, len(numbers) // (SPARE * limit))]
-    texts = [example.text for example in corpus.examples(place, chosen)]
+    some = numbers[:: max(1, len(numbers) // (SPARE * limit))]
+    texts = [example.text for example in corpus.examples(place, some)]
     frequent = min(FREQUENT, len(model.words) // 10)
     normalised = model.normaliser.batch(texts)
     return make_items(normalised, model.tokenizer, model.words, limit=limit, skip_frequent=frequent)

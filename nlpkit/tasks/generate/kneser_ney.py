@@ -69,14 +69,14 @@ def count_ngrams(ids: NDArray[Any], size: int, settings: NgramSettings) -> dict[
 
 def _count_levels(ids: Ints, size: int, order: int) -> list[_Level]:
     """Return all n-grams of up to ``order`` tokens that the text holds."""
-    seen = np.bincount(ids, minlength=size)
-    levels = [_Level(np.zeros(size, np.int64), np.arange(size), seen, np.zeros(size, np.int64), ids)]
+    occurrences = np.bincount(ids, minlength=size)
+    levels = [_Level(np.zeros(size, np.int64), np.arange(size), occurrences, np.zeros(size, np.int64), ids)]
     for n in range(2, order + 1):
         if len(ids) < n:
             break
         keys = levels[-1].at[: len(ids) - n + 1].astype(np.int64) << BITS | ids[n - 1 :]
-        found, places, at, counts = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
-        parts = (found >> BITS, found & (MOST_IDS - 1), counts, places, at)
+        grams, places, at, counts = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
+        parts = (grams >> BITS, grams & (MOST_IDS - 1), counts, places, at)
         levels.append(_Level(*(part.astype(np.int32) for part in parts)))
     return levels
 
@@ -94,8 +94,8 @@ def _smooth(levels: list[_Level], size: int) -> list[Floats]:
         if n < len(levels):  # how many tokens stand before it, not how often it stands
             counts = np.bincount(_find_suffixes(levels, n + 1), minlength=len(counts))
         discounts = _estimate_discounts(counts)[np.minimum(counts, 3)]
-        totals, held = np.bincount(level.prefixes, counts), np.bincount(level.prefixes, discounts)
-        shared = np.where(totals > 0, held / np.maximum(totals, 1), 1.0)  # a context before which nothing stands
+        totals, shares = np.bincount(level.prefixes, counts), np.bincount(level.prefixes, discounts)
+        shared = np.where(totals > 0, shares / np.maximum(totals, 1), 1.0)  # a context before which nothing stands
         below = 1 / size if n == 1 else probabilities[-1][_find_suffixes(levels, n)]
         own = np.maximum(counts - discounts, 0) / np.maximum(totals, 1)[level.prefixes]
         probabilities.append(own + shared[level.prefixes] * below)

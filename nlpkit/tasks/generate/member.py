@@ -16,7 +16,7 @@ from torch import nn
 
 from nlpkit.components.ppmi import evenly_drawn
 from nlpkit.errors import SettingError
-from nlpkit.model.bundle import ARRAYS, Bundle
+from nlpkit.model.bundle import ARRAYS, WEIGHTS, Bundle
 from nlpkit.model.mixing import softmax
 from nlpkit.plugins.base import StaticEmbedding
 from nlpkit.tasks.generate.characters import END
@@ -161,7 +161,7 @@ class LanguageModelMember(NetworkMember):
             [-1 if i == axis else size for i, size in enumerate(tensor.shape)]
             for tensor, axis in zip(state, axes, strict=True)
         ]
-        weights = {path: data for path, data in self.files().items() if path != "vocabulary.json"}  # is the model's
+        weights = {WEIGHTS: self.files()[WEIGHTS]}  # the vocabulary is the model's
         entry = {**self.entry, "runtime": runtime, "state": shapes}
         return StoredMember(entry, files | {ARRAYS: save(arrays)} | weights)
 

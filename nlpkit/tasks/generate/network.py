@@ -55,14 +55,14 @@ class LanguageModel(StatefulNetwork):
 
         :param state: as a call before left it; None at a beginning.
         """
-        states, carried = self.read(ids, state)
-        return self.dropout(states), carried
+        states, after = self.read(ids, state)
+        return self.dropout(states), after
 
     def forward(self, ids: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         """Map ids ``(batch, time)`` and a state to outputs ``(batch, time, width)`` and the state behind them."""
-        features, carried = self.features(ids, list(state))
+        features, after = self.features(ids, list(state))
         outputs = self.output(features.flatten(0, 1))
-        return outputs.view(*ids.shape, outputs.shape[1]), *carried
+        return outputs.view(*ids.shape, outputs.shape[1]), *after
 
 
 def restore(stored: Bundle, entry: Mapping[str, Any], vocabulary: Vocabulary) -> LanguageModel:

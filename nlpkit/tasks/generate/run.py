@@ -73,8 +73,8 @@ class GenerationRun(Run):
         corpus, tokens = data.corpus, data.tokens["validation"]
         judges = np.flatnonzero((corpus.corpus_of("validation") == 0) | (not self._focus))
         lengths = np.array([len(ids) for ids in _ids(tokens, data.known)])
-        taken = set(choose_rows(judges, lengths, corpus.ordered("validation"), MIXED).tolist())
-        ids = np.concatenate([ids for row, ids in enumerate(_ids(tokens, data.known)) if row in taken]).astype(np.int64)
+        rows = set(choose_rows(judges, lengths, corpus.ordered("validation"), MIXED).tolist())
+        ids = np.concatenate([ids for row, ids in enumerate(_ids(tokens, data.known)) if row in rows]).astype(np.int64)
         streams = max(1, min(MIXED_STREAMS, len(ids) // MIXED_STREAMS))
         chances = model.chances(ids[: len(ids) // streams * streams].reshape(streams, -1))
         weights = np.full(len(chances), 1 / len(chances))
@@ -86,8 +86,8 @@ class GenerationRun(Run):
     def measure_rows(self, model: GenerationModel, corpus: StoredCorpus, numbers: Ints) -> Metrics:
         """Measure some test rows; of many, some that lie evenly between them."""
         lengths = np.array([len(text) for block in corpus.texts("test") for text in block])
-        chosen = choose_rows(numbers, lengths, corpus.ordered("test"), TESTED)
-        return measure(model, corpus.examples("test", chosen))
+        some = choose_rows(numbers, lengths, corpus.ordered("test"), TESTED)
+        return measure(model, corpus.examples("test", some))
 
     def samples(self, model: GenerationModel, corpus: StoredCorpus) -> list[str]:  # noqa: ARG002
         """Return prompts."""

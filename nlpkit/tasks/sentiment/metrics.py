@@ -110,9 +110,6 @@ class Answers:
             np.array([s.probability or 0.0 for _, s in pairs], dtype=np.float64),
         )
 
-    def __getitem__(self, rows: Any) -> Answers:
-        return Answers(self.truth[rows], self.choice[rows], self.probability[rows])
-
 
 def measure(model: SentimentModel, examples: Iterable[Example]) -> ClassMetrics:
     """Answer labelled rows as they come, and compare.
@@ -189,8 +186,8 @@ def find_neglected(figures: Sequence[ClassMetrics], trained: Mapping[str, int]) 
     neglect = {}
     for position, label in enumerate(figures[0].labels):
         rows, answers, right = confusion[position].sum(), confusion[:, position].sum(), confusion[position, position]
-        missed, taken = int(rows - right - confusion[position, -1]), int(answers - right)
-        few = 2 * answers < rows and _chance(missed, taken) < CHANCE
+        missed, gained = int(rows - right - confusion[position, -1]), int(answers - right)
+        few = 2 * answers < rows and _chance(missed, gained) < CHANCE
         if few and 2 * trained.get(label, most) < most:
             neglect[label] = Neglect(int(rows), int(answers))
     return neglect

@@ -72,8 +72,8 @@ class Pretraining:
         states, _ = self._encoder(self._embedding(ids, mask), mask)  # (batch, time, 2 * half)
         before, after = states.chunk(2, 2)
         known = mask & (ids != UNKNOWN)
-        drawn = torch.searchsorted(self._cumulative, torch.rand(NEGATIVES, dtype=torch.float64))
-        negatives = drawn.clamp(max=len(self._cumulative) - 1)
+        columns = torch.searchsorted(self._cumulative, torch.rand(NEGATIVES, dtype=torch.float64))
+        negatives = columns.clamp(max=len(self._cumulative) - 1)
         ahead = self._head(0, before[:, :-1][known[:, 1:]], ids[:, 1:][known[:, 1:]], negatives)
         behind = self._head(1, after[:, 1:][known[:, :-1]], ids[:, :-1][known[:, :-1]], negatives)
         return (ahead + behind) / 2, None

@@ -11,7 +11,6 @@ from nlpkit.components.recurrent import reverse  # noqa: E402
 from nlpkit.model.graphs import Graph  # noqa: E402
 from nlpkit.plugins.registry import registry  # noqa: E402
 from nlpkit.tasks.cloze.blanks import BEGIN, BLANK, END  # noqa: E402
-from nlpkit.tasks.cloze.members import GraphOutputs  # noqa: E402
 from nlpkit.tasks.cloze.network import ids_of, make_encoders  # noqa: E402
 from nlpkit.tasks.cloze.settings import ClozeHead  # noqa: E402
 from nlpkit.text.vocabulary import PAD, UNKNOWN, TableVocabulary  # noqa: E402
@@ -195,11 +194,11 @@ def test_the_graph_says_what_torch_says_of_rows_of_any_length():
     inputs = {"ids": ids, "mask": mask, "at": torch.tensor([3, 1])}
     runtime, files = export_graph(several, inputs, ["outputs"], "float32")
     assert runtime == "graph"
-    running = GraphOutputs(Graph(files["model.onnx"], "tiny"))
+    graph = Graph(files["model.onnx"], "tiny")
     for lengths in ([1], [4, 2], [9, 1, 30], [64] * 8):
         ids, mask, asked = each_alone(*batch(random_rows(len(lengths), lengths)))
         ids, at = torch.where(asked, BLANK, ids), asked.int().argmax(1)
         with torch.no_grad():
             expected = several(ids, mask, at)
-        found = torch.from_numpy(running.outputs(ids.numpy(), mask.numpy(), at.numpy()))
+        found = torch.from_numpy(graph.run("outputs", ids=ids.numpy(), mask=mask.numpy(), at=at.numpy()))
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)

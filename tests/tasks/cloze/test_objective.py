@@ -209,20 +209,20 @@ def test_words_of_the_context_may_be_blanks_but_never_marks():
 def test_validation_is_what_the_decoder_says():
     made = objective(output="binary-codes")
     found = made.validate()
-    logits, answers = (np.concatenate(parts) for parts in zip(*made.judged(10**6), strict=True))
+    logits, answers = (np.concatenate(parts) for parts in zip(*made.predict(10**6), strict=True))
     assert len(answers) == sum(2 <= i < 7 for row in PAIRS[100:] for i in row)
     assert logits.shape == (len(answers), 5)
     likely = torch.nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(answers)).item()
     assert found.loss == pytest.approx(likely, abs=1e-5)
     assert found.accuracy == np.mean(logits.argmax(1) == answers)
-    assert sum(len(some) for _, some in made.judged(1)) < len(answers) // 2
+    assert sum(len(some) for _, some in made.predict(1)) < len(answers) // 2
 
 
 @pytest.mark.parametrize("limit", [20, 55, 70, 119, 1000])
 def test_what_is_judged_lies_evenly_between_the_rows(limit):
     rows = [[FIRST + at // 6] * 4 for at in range(6 * len(ANSWERS))]  # as corpora follow each other
     made = WordPrediction(objective().module, pieces(rows), pieces(rows), SETTINGS, np.ones(len(ANSWERS)))
-    found = np.concatenate([answers for _, answers in made.judged(limit)])
+    found = np.concatenate([answers for _, answers in made.predict(limit)])
     assert min(limit, 120) <= len(found) < limit + 4
     times = np.bincount(found, minlength=len(ANSWERS))
     assert times.max() - times.min() <= 4
