@@ -23,7 +23,7 @@ from nlpkit.model import bundle
 from nlpkit.model.base import SavedModel
 from nlpkit.model.bundle import Bundle
 from nlpkit.model.mixing import Stage
-from nlpkit.tasks.base import Named, Task, resolve
+from nlpkit.tasks.base import Reference, Task, resolve
 from nlpkit.tasks.metrics import Metrics
 from nlpkit.text.corpus import Example
 from nlpkit.text.groups import corpus_names
@@ -48,7 +48,7 @@ class Run(ABC):
 
     settings_class: ClassVar[type[RunSettings]] = RunSettings
     kinds: ClassVar[Mapping[str, type[Member]]]  # of members that may be trained, the usual one first
-    card: ClassVar[Named]  # the template of the model card, ``package:path``
+    card: ClassVar[Reference]  # the template of the model card, ``package:path``
 
     def __init__(self, task: Task, settings: Any) -> None:
         self.task, self.settings = task, settings
@@ -110,15 +110,22 @@ class Run(ABC):
         return [Stage((1 / len(members),) * len(members))]
 
     def measure(self, model: Any, corpus: StoredCorpus) -> Generator[Event, None, dict[str, Metrics]]:
-        """Figures on the test rows, of all and of each corpus."""
+        """Measure the test rows, all and those of each corpus."""
         groups = group_rows(corpus, "test")
-        metrics: dict[str, Metrics] = {}
-        measure = resolve(self.task.measure)
-        for position, (name, numbers) in enumerate(groups.items()):
-            yield Working("testing", position, len(groups))
-            if (figures := measure(model, corpus.examples("test", numbers))).rows_measured:
-                metrics[name] = figures
-        return metrics
+        measured: dict[str, Metrics] = {}
+        for done, (name, numbers) in enumerate(groups.items()):
+            yield Working("testing", done, len(groups))
+            if (figures := self.measure_rows(model, corpus, numbers)).rows_measured:
+                measured[name] = figures
+        return measured
+
+    def measure_rows(self, model: Any, corpus: StoredCorpus, numbers: NDArray[np.int64]) -> Metrics:
+        """Measure some test rows: all of them, unless a task takes fewer.
+
+        :param numbers: of the rows.
+        """
+        figures: Metrics = resolve(self.task.measure)(model, corpus.examples("test", numbers))
+        return figures
 
     def doubts(
         self,
