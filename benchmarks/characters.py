@@ -27,8 +27,8 @@ from torch.nn import functional
 from nlpkit import __version__
 from nlpkit.model.bundle import ARRAYS, CONFIG, GRAPH, VOCABULARY, Bundle, dump_json
 from nlpkit.plugins.registry import registry
-from nlpkit.tasks.generate.characters import characters
-from nlpkit.tasks.generate.kneser_ney import ngram_arrays
+from nlpkit.tasks.generate.characters import characters_of
+from nlpkit.tasks.generate.kneser_ney import count_ngrams
 from nlpkit.tasks.generate.metrics import measure_texts
 from nlpkit.tasks.generate.model import GenerationModel
 from nlpkit.tasks.generate.network import LanguageModel
@@ -46,7 +46,7 @@ TOGETHER = 64  # texts that are written side by side, a tenth as long as one alo
 
 def encoded(texts: Sequence[str], vocabulary: TableVocabulary) -> np.ndarray:
     """Ids of all characters of some texts and of their ends."""
-    found = vocabulary.encode(characters([text.replace("\n", " ") for text in texts]))
+    found = vocabulary.encode(characters_of([text.replace("\n", " ") for text in texts]))
     return found.grid[0].astype(np.int64)
 
 
@@ -59,9 +59,9 @@ def bits(corpora: Path, model: GenerationModel) -> None:
     print(f"  {'the model':<44}{found.bits:.4f} bits a character, perplexity {found.perplexity}")
     for name, own in (("all rows", rows.train), ("goods alone", [r for r in rows.train if r.group == "goods"])):
         texts = [row.text for row in own]
-        vocabulary = TableVocabulary.count(characters(texts).lists(), min_count=1, max_size=1 << 15)
+        vocabulary = TableVocabulary.count(characters_of(texts).lists(), min_count=1, max_size=1 << 15)
         ids = encoded(texts, vocabulary)
-        member = NgramMember(ngram_arrays(ids, len(vocabulary), NgramSettings(name="ngrams", min_count=1)), vocabulary)
+        member = NgramMember(count_ngrams(ids, len(vocabulary), NgramSettings(name="ngrams", min_count=1)), vocabulary)
         asked = np.concatenate([ids[-6:], encoded(test, vocabulary)])[None]
         chances, _ = member.score(asked, member.begin(1))
         print(f"  {'modified Kneser-Ney, order 6, ' + name:<44}{-np.log2(chances[0, 5:]).mean():.4f}")
@@ -70,7 +70,7 @@ def bits(corpora: Path, model: GenerationModel) -> None:
 def training(corpora: Path, seconds: float) -> None:
     """Characters a CPU-second in training."""
     texts = [row.text for row in parts(corpora).train if row.group == "goods"]
-    vocabulary = TableVocabulary.count(characters(texts).lists(), min_count=1, max_size=1 << 15)
+    vocabulary = TableVocabulary.count(characters_of(texts).lists(), min_count=1, max_size=1 << 15)
     ids = encoded(texts, vocabulary)
     ours = rate(streams(ids, texts, vocabulary), seconds)
     theirs = rate(pieces(torch.from_numpy(ids), len(vocabulary)), seconds)

@@ -18,7 +18,7 @@ from counts import CountModel, Counts
 from reviews import FILES, parts
 
 from nlpkit.model.members import tokenize
-from nlpkit.tasks.cloze.items import Item, blanked
+from nlpkit.tasks.cloze.items import Item, make_items
 from nlpkit.tasks.cloze.metrics import ClozeMetrics, measure_items
 from nlpkit.tasks.cloze.model import ClozeModel
 from nlpkit.text.corpus import Example
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     model = ClozeModel.load(arguments.model)
     rows = parts(arguments.corpora)
     texts = [example.text for example in rows.test if example.group == "goods"]
-    items = blanked(model.normaliser.batch(texts), model.tokenizer, model.words, limit=arguments.items)
+    items = make_items(model.normaliser.batch(texts), model.tokenizer, model.words, limit=arguments.items)
     print(f"{len(items):,} blanks in test rows of goods, {len(model.words):,} words compete")
     print(f"{'':<16}{'top-1':>8}{'top-5':>8}{'top-10':>8}{'MRR@10':>8}{'CPU ms a blank':>17}")
     found = []

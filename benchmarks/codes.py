@@ -28,7 +28,7 @@ from nlpkit.components.codes import count_collisions
 from nlpkit.components.decoders import unpack
 from nlpkit.model.bundle import ARRAYS, Bundle, add_checksums
 from nlpkit.model.members import load_arrays
-from nlpkit.tasks.cloze.items import blanked
+from nlpkit.tasks.cloze.items import make_items
 from nlpkit.tasks.cloze.members import FillingNetwork
 from nlpkit.tasks.cloze.metrics import item_blanks, measure_items
 from nlpkit.tasks.cloze.model import ClozeModel
@@ -127,7 +127,7 @@ def toml(value: Any) -> str:
 def measure(run: Run, folder: Path, texts: list[str], limit: int) -> dict[str, Any]:
     """Figures of a trained run on the test rows."""
     model = ClozeModel.load(folder / run.name)
-    items = blanked(model.normaliser.batch(texts), model.tokenizer, model.words, limit=limit)
+    items = make_items(model.normaliser.batch(texts), model.tokenizer, model.words, limit=limit)
     found = measure_items(model, items).to_json()
     member = model.member(0)
     assert isinstance(member, FillingNetwork)
@@ -170,7 +170,7 @@ def row(run: Run, found: dict[str, Any]) -> str:
 def by_prior(folder: Path, texts: list[str], limit: int) -> dict[str, float]:
     """Top-1 under each weight of the prior, by its name."""
     model = ClozeModel.load(folder / OF_PRIORS)
-    items = blanked(model.normaliser.batch(texts), model.tokenizer, model.words, limit=limit)
+    items = make_items(model.normaliser.batch(texts), model.tokenizer, model.words, limit=limit)
     arrays = load_arrays(model.bundle.read(STORED))
     given = model.bundle.config["members"][0]["output"]["config"]["prior"]
     found = {}

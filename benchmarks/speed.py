@@ -50,8 +50,8 @@ def run_fasttext(folder: Path) -> None:
 
 def run_nlpkit(folder: Path) -> None:
     """The command's own way, with both members loaded before the clock starts."""
-    from nlpkit.commands.answers import Look, writer
-    from nlpkit.commands.streams import opened
+    from nlpkit.commands.answers import Look, make_writer
+    from nlpkit.commands.streams import open_output
     from nlpkit.tasks.sentiment.form import ScoreForm
     from nlpkit.tasks.sentiment.model import SentimentModel
     from nlpkit.text.rows import open_rows
@@ -60,8 +60,8 @@ def run_nlpkit(folder: Path) -> None:
     model.check()
     gc.disable()
     started, first = time.process_time(), 1
-    write = writer("jsonl", ScoreForm(model, Look()))
-    with opened(folder / "inside.jsonl", force=True) as out, open_rows(folder / "reviews.txt") as source:
+    write = make_writer("jsonl", ScoreForm(model, Look()))
+    with open_output(folder / "inside.jsonl", force=True) as out, open_rows(folder / "reviews.txt") as source:
         for rows in source.blocks:
             out.write(write(source, first, rows, model.score_rows(rows)))
             first += len(rows)

@@ -23,7 +23,16 @@ if TYPE_CHECKING:
         SettingError,
     )
     from nlpkit.model.opening import load
-    from nlpkit.plugins.base import BatchTokenizer, Decoder, Embedding, Encoder, OutputEmbedding, OutputLayer, Tokenizer
+    from nlpkit.plugins.base import (
+        Decoder,
+        Embedding,
+        Encoder,
+        OutputEmbedding,
+        OutputLayer,
+        SharedEmbedding,
+        StaticEmbedding,
+        Tokenizer,
+    )
     from nlpkit.plugins.hookspecs import hookimpl
     from nlpkit.tasks.cloze.model import ClozeModel, Filled, Filling
     from nlpkit.tasks.generate.model import GenerationModel, Text
@@ -47,17 +56,17 @@ _HOMES = {
     "nlpkit.tasks.generate.sampling": ("Sampling",),
     "nlpkit.tasks.sentiment.model": ("Score", "SentimentModel"),
     "nlpkit.plugins.base": (
-        "BatchTokenizer",
         "Decoder",
         "Embedding",
         "Encoder",
         "OutputEmbedding",
         "OutputLayer",
+        "SharedEmbedding",
+        "StaticEmbedding",
         "Tokenizer",
     ),
 }
 __all__ = [
-    "BatchTokenizer",
     "BundleError",
     "ClozeModel",
     "DataError",
@@ -77,6 +86,8 @@ __all__ = [
     "Score",
     "SentimentModel",
     "SettingError",
+    "SharedEmbedding",
+    "StaticEmbedding",
     "Text",
     "Tokenizer",
     "hookimpl",

@@ -102,16 +102,16 @@ def install(distribution: str, extra: str = "", elsewhere: str = "") -> str:
     >>> install("nlpkit-zh", "train")
     "pip install '.[train]' in a clone of nlpkit's repository"
     """
-    wanted = f"[{extra}]" if extra else ""
+    extras = f"[{extra}]" if extra else ""
     if distribution == "nlpkit-zh":
-        return f"pip install '.{wanted}' in a clone of nlpkit's repository"
+        return f"pip install '.{extras}' in a clone of nlpkit's repository"
     if distribution in CLONED:
-        return f"pip install 'plugins/{distribution}{wanted}' in a clone of nlpkit's repository"
-    return "pip install " + (elsewhere or f"'{distribution}{wanted}'")
+        return f"pip install 'plugins/{distribution}{extras}' in a clone of nlpkit's repository"
+    return "pip install " + (elsewhere or f"'{distribution}{extras}'")
 
 
 def nearest(wrong: str, known: Iterable[str]) -> Sentence:
-    """Say ``; did you mean 'lstm'? There is: lstm, none`` of a wrong name, ready to append to a sentence."""
+    """Return ``; did you mean 'lstm'? There is: lstm, none`` of a wrong name, ready to append to a sentence."""
     names = list(known)
     lower = {name.lower(): name for name in reversed(names)}
     close = get_close_matches(wrong.lower(), lower, n=1)

@@ -82,8 +82,8 @@ def remove_dead_parts(folder: Path) -> None:
     also have been left alone for a day.
     """
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        found = [(Path(entry.path), match["host"]) for entry in entries if (match := PART.fullmatch(entry.name))]
-        for part, host in found:
+        parts = [(Path(entry.path), match["host"]) for entry in entries if (match := PART.fullmatch(entry.name))]
+        for part, host in parts:
             with contextlib.suppress(OSError):
                 if host == _host() or time.time() - part.lstat().st_mtime > DAY:
                     _remove_if_dead(part)
@@ -120,10 +120,10 @@ def remove_dead_folders(folder: Path) -> None:
 
     Where folders have no locks, they must have been left alone for a day.
     """
-    named = re.compile(rf"\.{re.escape(folder.name)}{NEW}", re.DOTALL)
+    pattern = re.compile(rf"\.{re.escape(folder.name)}{NEW}", re.DOTALL)
     with contextlib.suppress(OSError), os.scandir(folder.parent) as entries:
-        found = [(Path(entry.path), match["host"]) for entry in entries if (match := named.fullmatch(entry.name))]
-        for new, host in found:
+        folders = [(Path(entry.path), match["host"]) for entry in entries if (match := pattern.fullmatch(entry.name))]
+        for new, host in folders:
             with contextlib.suppress(OSError):
                 old = time.time() - new.lstat().st_mtime > DAY
                 if old or host == _host():
@@ -131,7 +131,7 @@ def remove_dead_folders(folder: Path) -> None:
 
 
 def _new_folder(folder: Path) -> tuple[Path, int | None]:
-    """A new folder, and the descriptor by which it is locked; None where folders have no locks."""
+    """Make a new folder; return the descriptor by which it is locked, too, None where folders have no locks."""
     while True:
         new = folder.with_name(f".{folder.name}.new-{_host()}-{secrets.token_hex(4)}")
         new.mkdir()
@@ -159,7 +159,7 @@ def _remove_folder_if_dead(folder: Path, *, old: bool) -> None:
 
 
 def _new_part(path: Path) -> tuple[Path, int, int]:
-    """A new file that is open and locked, its descriptor, and the mode that it shall have in the end."""
+    """Make a new file, open and locked; return its descriptor and the mode that it shall have in the end, too."""
     name = path.name if len(os.fsencode(path.name)) <= LONGEST else hashlib.sha256(os.fsencode(path.name)).hexdigest()
     while True:
         part = path.with_name(f".{name}.nlpkit-{_host()}-{secrets.token_hex(8)}.part")
@@ -184,12 +184,12 @@ def _give_up(part: Path, number: int) -> None:
 
 
 def _mode_of(path: Path) -> int | None:
-    """The mode of a file; None where there is none."""
+    """Return the mode of a file; None where there is none."""
     try:
-        found = path.stat().st_mode
+        mode = path.stat().st_mode
     except OSError:
         return None
-    return stat.S_IMODE(found) & 0o777 if stat.S_ISREG(found) else None
+    return stat.S_IMODE(mode) & 0o777 if stat.S_ISREG(mode) else None
 
 
 def _take_owner(number: int, path: Path) -> None:
@@ -208,7 +208,7 @@ def _take_mode(number: int, mode: int) -> None:
 
 
 def _lock(number: int) -> bool | None:
-    """Whether a file is locked by us now and for nobody else; None where there are no locks."""
+    """Lock a file; tell whether it is ours now and nobody else's, None where there are no locks."""
     if sys.platform == "win32":
         return None
     import fcntl
@@ -237,7 +237,7 @@ def _move(part: Path, path: Path, *, force: bool) -> None:
 
 
 def _host() -> str:
-    """Eight digits by which a host is known, for as long as its locks last: all of its containers share them."""
+    """Return eight digits by which a host is known, as long as its locks last: all of its containers share them."""
     try:
         known = Path("/proc/sys/kernel/random/boot_id").read_bytes()
     except OSError:

@@ -31,11 +31,15 @@ KINDS = {
     "nlpkit_characters.py": "output",
     "nlpkit_hotels.py": "model",
     "nlpkit_count.py": "command",
+    "nlpkit_lengths.py": "task",
 }
+NAMED = {"nlpkit_my_vectors.py": ("my-vectors", "nlpkit_my_vectors:my_vectors", "nlpkit.embeddings")}  # by no hook
 KIT = """
 import importlib, sys
-from nlpkit.testing import of_module, run, subjects
-for result in run(subjects([of_module(importlib.import_module(sys.argv[1]))])):
+from nlpkit.testing import Target, of_module, run, subjects
+module, *point = sys.argv[1:]
+target = Target.of("example", point) if point else of_module(importlib.import_module(module))
+for result in run(subjects([target])):
     print(result.subject.kind, result.outcome)
     print(result.check.name, result.sentence, file=sys.stderr)
 """
@@ -124,7 +128,8 @@ def test_an_example_passes_the_conformance_kit(name, tmp_path):
     pytest.importorskip("torch")
     (tmp_path / name).write_text(MODULES[name], encoding="utf-8")
     save(tmp_path / "model", model_files(samples=[sample("好货")]))  # that the example of a model carries
-    done = subprocess.run([sys.executable, "-c", KIT, Path(name).stem], cwd=tmp_path, capture_output=True, check=False)
+    command = [sys.executable, "-c", KIT, Path(name).stem, *NAMED.get(name, ())]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
     checked = set(done.stdout.decode().split("\n"))
     assert {"plugin ok", f"{KINDS.get(name, 'embedding')} ok"} <= checked

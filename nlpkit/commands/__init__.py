@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from nlpkit.commands.screen import drawable, harmless, harmless_json
-from nlpkit.commands.screen import sentence as one_line
+from nlpkit.commands.screen import drawable, escape_json, make_harmless
+from nlpkit.commands.screen import to_sentence as one_line
 
 # whether it can be read is found out when it is: a fault of a file, not of the command line
 FILE = click.Path(path_type=Path, readable=False)
@@ -23,7 +23,7 @@ def warn(sentence: str) -> None:
 
 def say(sentence: str) -> None:
     """Print on stderr; where a live line is drawn, above it."""
-    print(harmless(sentence), file=sys.stderr)  # click.echo would go past what rich put in its place
+    print(make_harmless(sentence), file=sys.stderr)  # click.echo would go past what rich put in its place
 
 
 def fail(error: object) -> None:
@@ -31,14 +31,14 @@ def fail(error: object) -> None:
     say(f"Error: {one_line(str(error))}")
 
 
-def reason(error: OSError) -> str:
-    """What the system says, as the end of a sentence."""
+def reason_of(error: OSError) -> str:
+    """Return what the system says, as the end of a sentence."""
     return (error.strerror or str(error)).lower()
 
 
 def tell(text: str, *, end: str = "\n") -> None:
     """Print for eyes on stdout: what could steer a terminal is left out, be it one or not."""
-    click.echo(harmless(text) + end, nl=False)
+    click.echo(make_harmless(text) + end, nl=False)
 
 
 def tell_json(value: Any) -> None:
@@ -49,11 +49,11 @@ def tell_json(value: Any) -> None:
     import orjson
 
     data = value if isinstance(value, bytes) else orjson.dumps(value, option=orjson.OPT_INDENT_2)
-    click.echo(harmless_json(data), nl=not isinstance(value, bytes))
+    click.echo(escape_json(data), nl=not isinstance(value, bytes))
 
 
-def console(*, stderr: bool = False) -> Any:
-    """A rich console that does not cut what goes into a pipe, and lets nothing steer a terminal but what it draws."""
+def make_console(*, stderr: bool = False) -> Any:
+    """Make a rich console that cuts nothing in a pipe, and lets nothing steer a terminal but what it draws."""
     from nlpkit.commands.consoles import HarmlessConsole
 
     stream = sys.stderr if stderr else sys.stdout
@@ -68,14 +68,14 @@ def console(*, stderr: bool = False) -> Any:
     )
 
 
-def table(*columns: str) -> Any:
-    """An empty rich table; columns that begin with ``>`` hold numbers."""
+def make_table(*columns: str) -> Any:
+    """Make an empty rich table; columns that begin with ``>`` hold numbers."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    made = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        made.add_column(
+        table.add_column(
             column.removeprefix(">"), justify="right" if column.startswith(">") else "left", overflow="fold"
         )
-    return made
+    return table

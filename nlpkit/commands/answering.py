@@ -5,11 +5,12 @@ from __future__ import annotations
 import gc
 import inspect
 import os
+import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -27,13 +28,12 @@ STDIN = "-"
 def command(task: Task, verb: Verb) -> click.Command:
     """Make the command of a verb."""
     if verb.command:
-        made: click.Command = resolve(verb.command)
-        return made
+        return cast(click.Command, resolve(verb.command))
     own, params = options_of_dataclass(verb.options)
-    arguments, texts = ("[FILE]...", "-t") if verb.reads == "files" else ("[TEXT]...", "-t")
+    what, kind = ("[FILE]...", INPUT) if verb.reads == "files" else ("[TEXT]...", None)
     params = [
-        click.Argument(["arguments"], nargs=-1, metavar=arguments, type=INPUT if verb.reads == "files" else None),
-        click.Option(["--text", texts, "texts"], multiple=True, help="Answer this text; may be repeated."),
+        click.Argument(["arguments"], nargs=-1, metavar=what, type=kind),
+        click.Option(["--text", "-t", "texts"], multiple=True, help="Answer this text; may be repeated."),
         click.Option(["--file", "files"], multiple=True, type=INPUT, help="Answer its rows; - is stdin."),
         click.Option(["--column", "-c"], help="The column of a table, or field of JSON, with the text."),
         *params,
@@ -49,9 +49,9 @@ def command(task: Task, verb: Verb) -> click.Command:
         encoding_option(),
     ]
 
-    def callback(**said: Any) -> None:
-        options = {name: said.pop(OWN + name) for name in own}
-        _answer(task, verb, options, **said)
+    def callback(**values: Any) -> None:
+        options = {name: values.pop(OWN + name) for name in own}
+        _answer(task, verb, options, **values)
 
     return click.Command(verb.name, params=params, callback=callback, help=inspect.cleandoc(verb.about))
 
@@ -73,31 +73,33 @@ def _answer(
     encoding: str | None,
 ) -> None:
     """Answer texts, or the rows of files."""
-    from nlpkit.commands.answers import Look, choose_format, writer
-    from nlpkit.commands.streams import bar, blocks, opened, width
+    from nlpkit.commands.answers import Look, choose_format, make_writer
+    from nlpkit.commands.streams import draw_bar, open_output, read_blocks
 
     gc.disable()  # a fifth of the time, for a million rows of which none makes a cycle
     if verb.reads == "files":
         files = (*arguments, *files)
     else:
         texts = (*arguments, *texts)
-    _check_input(texts, files, verb, told=bool(column or encoding))
+    _check_input(texts, files, verb, of_file=bool(column or encoding))
     saved = resolve(task.model).load(model)
     output = None if str(output) == "-" else output
     terminal = sys.stdout.isatty()
-    kind = choose_format(kind, output, tables=_tables(files, column, encoding), terminal=terminal)
+    kind = choose_format(kind, output, tables=_find_table_format(files, column, encoding), terminal=terminal)
     eyes = terminal and output is None
-    look = Look(color=eyes and not os.environ.get("NO_COLOR"), width=width() if eyes else None)
+    columns = shutil.get_terminal_size().columns if eyes else None
+    look = Look(color=eyes and not os.environ.get("NO_COLOR"), width=columns)
     form = resolve(verb.form)(saved, look)
-    write, ask = writer(kind, form), getattr(saved, verb.method)(**options)
+    write, ask = make_writer(kind, form), getattr(saved, verb.method)(**options)
     name = "TEXT" if verb.reads == "texts" else "--text"
     reasons: Counter[str] = Counter()
     rows = 0
     with (
-        opened(output, force=force, styled=kind == "table") as out,
-        bar(show=output is not None or not terminal) as advance,
+        open_output(output, force=force, styled=kind == "table") as out,
+        draw_bar(show=output is not None or not terminal) as advance,
     ):
-        for source, first, block in _parts(blocks(files, texts, name, column=column, encoding=encoding), form.together):
+        blocks = read_blocks(files, texts, name, column=column, encoding=encoding)
+        for source, first, block in _cut_blocks(blocks, form.together):
             answers = ask(block)
             if len(texts) == 1 and answers[0].reason and (wrong := form.refuse(texts[0], answers[0].reason)):
                 raise DataError(wrong)
@@ -113,38 +115,35 @@ def _answer(
             raise click.exceptions.Exit(1)
 
 
-def _check_input(texts: Sequence[str], files: Sequence[str], verb: Verb, *, told: bool) -> None:
+def _check_input(texts: Sequence[str], files: Sequence[str], verb: Verb, *, of_file: bool) -> None:
     if texts and files:
         raise click.UsageError(
             "give FILES or --text, not both" if verb.reads == "files" else "give TEXT or --file, not both"
         )
-    if texts and told:
+    if texts and of_file:
         raise click.UsageError("--column and --encoding are those of a file: give a file, or leave them out")
     if not files and not texts and sys.stdin.isatty():
         raise click.UsageError("no input: give a text, a file, or pipe something in; see --help")
 
 
-def _tables(files: Sequence[str], column: str | None, encoding: str | None) -> str | None:
-    """The format of the input if all of it are tables of one shape."""
-    from nlpkit.commands.streams import headers
+def _find_table_format(files: Sequence[str], column: str | None, encoding: str | None) -> str | None:
+    """Return the format of the input if all of it are tables of one shape."""
+    from nlpkit.commands.streams import read_headers
     from nlpkit.text.records import suffix_of
 
-    found = headers(files, column=column, encoding=encoding)
-    if any(header is None or header != found[0] for header in found):
+    headers = read_headers(files, column=column, encoding=encoding)
+    if any(header is None or header != headers[0] for header in headers):
         return None
-    return "tsv" if any(suffix_of(file) == ".tsv" for file in files) else "csv" if found or column else None
+    return "tsv" if any(suffix_of(file) == ".tsv" for file in files) else "csv" if headers or column else None
 
 
-def _parts(
+def _cut_blocks(
     blocks: Iterator[tuple[Source, int, Sequence[Row]]], size: int | None
 ) -> Iterator[tuple[Source, int, Sequence[Row]]]:
-    """The same rows, so few at a time that answers come soon."""
+    """Yield the same rows, so few at a time that answers come soon."""
     for source, first, block in blocks:
         if size is None or not block:
             yield source, first, block
             continue
         for at in range(0, len(block), size):
             yield source, first + at, block[at : at + size]
-
-
-Ask = Callable[[Sequence["Row"]], Sequence[Any]]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
-from nlpkit.commands.screen import shown
+from nlpkit.commands.screen import to_one_line
 from nlpkit.errors import DataError, SettingError
 from nlpkit.text.json_rows import as_written
 from nlpkit.text.rows import Row, Source
@@ -28,13 +28,13 @@ class Look:
     color: bool = False
     width: int | None = None
 
-    def cut(self, text: str, taken: int) -> str:
+    def cut(self, text: str, columns: int) -> str:
         """Return as much of a text as fits beside so many columns."""
         if not self.width:
             return text
         from rich.cells import set_cell_size
 
-        return set_cell_size(text, max(20, self.width - taken)).rstrip()
+        return set_cell_size(text, max(20, self.width - columns)).rstrip()
 
 
 class Form:
@@ -63,7 +63,7 @@ class Form:
     def line(self, row: Row, answer: Any) -> str:
         """Return what a terminal shows of a row and its answer, line ends included."""
         parts = [str(value) for value in self.values(answer) if value is not None]
-        return f"{shown('  '.join(parts))}  {shown(row.text)}\n"
+        return f"{to_one_line('  '.join(parts))}  {to_one_line(row.text)}\n"
 
     def refuse(self, text: str, reason: str) -> str | None:  # noqa: ARG002
         """Return what is wrong with the one text that was asked about, if it is an error; None if it is a row."""
@@ -86,14 +86,14 @@ def choose_format(kind: str | None, output: Path | None, *, tables: str | None, 
     return tables or "jsonl"
 
 
-def writer(kind: str, form: Form) -> Write:
+def make_writer(kind: str, form: Form) -> Write:
     """Return a function that writes a block of rows and their answers, with a header before the first."""
     if kind == "table":
         return lambda _source, _first, rows, answers: "".join(map(form.line, rows, answers)).encode("utf-8", "replace")
-    return _Lines(form) if kind == "jsonl" else _Delimited("\t" if kind == "tsv" else ",", form)
+    return _JsonForm(form) if kind == "jsonl" else _DelimitedForm("\t" if kind == "tsv" else ",", form)
 
 
-class _Lines:
+class _JsonForm:
     """A line of JSON a row."""
 
     def __init__(self, form: Form) -> None:
@@ -106,7 +106,7 @@ class _Lines:
         return self._lines(source, first, rows, map(self._form.values, answers))
 
 
-class _Delimited:
+class _DelimitedForm:
     """A table's own columns, or file, row and text; then those of the answer."""
 
     def __init__(self, delimiter: str, form: Form) -> None:
@@ -116,28 +116,28 @@ class _Delimited:
 
     def __call__(self, source: Source, first: int, rows: Sequence[Row], answers: Sequence[Any]) -> bytes:
         columns = source.header or source.fields or ["file", "row", self._form.text]
-        added = self._form.columns or self._form.fields or (answers[0]._fields if answers else None)
-        if added is None:  # a table without rows, of which nothing is known
+        names = self._form.columns or self._form.fields or (answers[0]._fields if answers else None)
+        if names is None:  # a table without rows, of which nothing is known
             return b""
         records: list[Sequence[Any]] = []
         mark = ""
         if self._header is None:
             mark = "\ufeff" if source.windows else ""
             self._end = "\r\n" if source.windows else "\n"
-            records.append([*columns, *(free(name, columns) for name in added)])
+            records.append([*columns, *(find_free_name(name, columns) for name in names)])
             self._header = columns
         elif self._header != columns:
             raise DataError(
                 f"{source.name} has other columns than the first file: score them apart, or use --format jsonl"
             )
         for number, (row, answer) in enumerate(zip(rows, answers, strict=True), start=first):
-            cells = _cells(source, number, row, columns)
+            cells = _cells_of(source, number, row, columns)
             records.append([*cells, *self._form.cells(answer)])
         return (mark + csv_lines(records, self._delimiter, end=self._end)).encode("utf-8", "replace")
 
 
-def _cells(source: Source, number: int, row: Row, columns: Sequence[str]) -> Sequence[Any]:
-    """What a row has in the columns of its source."""
+def _cells_of(source: Source, number: int, row: Row, columns: Sequence[str]) -> Sequence[Any]:
+    """Return what a row has in the columns of its source."""
     if source.header:
         return row.cells
     if source.fields is None:
@@ -166,7 +166,7 @@ class JsonLines:
         self._source: Source | None = None
 
     def __call__(self, source: Source, first: int, rows: Sequence[Row], answers: Iterable[Sequence[Any]]) -> bytes:
-        """Lines of some rows and the answer to each.
+        """Return lines of some rows and the answer to each.
 
         :param first: the number of the first row in its file, from 1.
         """
@@ -178,48 +178,48 @@ class JsonLines:
     def _prepare(self, source: Source) -> None:
         """Choose the names of a file's lines: those of its columns, and for the rest such as are free."""
         self._source, self._file = source, source.name
-        columns = unique(source.header or source.fields or ())
-        self._added = [name not in columns for name in ("file", "row", self._text)]
-        place = itertools.compress(("file", "row", self._text), self._added)
-        self._free = [free(name, columns) for name in self._names]
+        columns = make_unique(source.header or source.fields or ())
+        self._free_places = [name not in columns for name in ("file", "row", self._text)]
+        place = itertools.compress(("file", "row", self._text), self._free_places)
+        self._free = [find_free_name(name, columns) for name in self._names]
         self._keys = [*place, *columns, *self._free]
 
     def _line(self, number: int, row: Row, answer: Sequence[Any]) -> bytes:
         if row.record is not None:
-            return _spliced(row.record, row.fields or {}, dict(zip(self._free, answer, strict=True)))
+            return _splice(row.record, row.fields or {}, dict(zip(self._free, answer, strict=True)))
         if self._source is not None and self._source.fields is not None:
-            named = {"file": self._file, "row": number, self._text: row.text}
-            return dump(named | dict(zip(self._free, answer, strict=True))) + b"\n"
-        place = itertools.compress((self._file, number, row.text), self._added)
+            where = {"file": self._file, "row": number, self._text: row.text}
+            return dump(where | dict(zip(self._free, answer, strict=True))) + b"\n"
+        place = itertools.compress((self._file, number, row.text), self._free_places)
         return dump(dict(zip(self._keys, (*place, *row.cells, *answer), strict=True))) + b"\n"
 
 
-def _spliced(record: str, fields: Mapping[str, Any], answer: Mapping[str, Any]) -> bytes:
-    """An object as it was written, with more fields at its end: no number of it loses a digit."""
-    more = dump({free(name, fields): value for name, value in answer.items()})
+def _splice(record: str, fields: Mapping[str, Any], answer: Mapping[str, Any]) -> bytes:
+    """Return an object as it was written, with more fields at its end: no number of it loses a digit."""
+    more = dump({find_free_name(name, fields): value for name, value in answer.items()})
     body = record.rstrip().removesuffix("}").rstrip()
     return body.encode("utf-8", "replace") + (b"," if fields else b"") + more[1:] + b"\n"
 
 
-def dump(found: Mapping[str, Any]) -> bytes:
-    """An object as JSON on one line."""
+def dump(fields: Mapping[str, Any]) -> bytes:
+    """Return an object as JSON on one line."""
     import orjson
 
     try:
-        return orjson.dumps(found)
+        return orjson.dumps(fields)
     except TypeError:  # halves of characters, which orjson does not write, and whole numbers beyond 64 bits
-        return json.dumps(found, separators=(",", ":")).encode()
+        return json.dumps(fields, separators=(",", ":")).encode()
 
 
-def as_cell(found: Any) -> str:
-    """A value of JSON as a cell of a table: a text as it is, nothing for null, anything else as JSON."""
-    if found is None or isinstance(found, str | int | float):
-        return as_written(found) or ""
-    return json.dumps(found, ensure_ascii=False)
+def as_cell(value: Any) -> str:
+    """Return a value of JSON as a cell of a table: a text as it is, nothing for null, anything else as JSON."""
+    if value is None or isinstance(value, str | int | float):
+        return as_written(value) or ""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def csv_lines(rows: Iterable[Sequence[Any]], delimiter: str, *, end: str) -> str:
-    """Records as text that every reader of CSV reads: a cell with any line break is quoted, whatever ends the lines."""
+    """Write records as CSV that every reader reads: a cell with any line break is quoted, whatever ends the lines."""
     text = io.StringIO()
     out = csv.writer(_Ending(text, end), delimiter=delimiter, lineterminator="\r\n")
     out.writerows(rows)
@@ -236,17 +236,17 @@ class _Ending:
         return self._write(record[:-2] + self._end)
 
 
-def free(name: str, taken: Container[str]) -> str:
-    """A name for what is answered: itself, or one that nothing has yet."""
+def find_free_name(name: str, others: Container[str]) -> str:
+    """Return a name for what is answered: itself, or one that nothing has yet."""
     tries = itertools.chain([name, f"predicted_{name}"], (f"predicted_{name}_{n}" for n in itertools.count(2)))
-    return next(wanted for wanted in tries if wanted not in taken)
+    return next(name for name in tries if name not in others)
 
 
-def unique(names: Sequence[str]) -> list[str]:
-    """Names of columns, of which no two are the same: the second ``n`` is ``n_2``."""
-    found: list[str] = []
+def make_unique(names: Sequence[str]) -> list[str]:
+    """Return names of columns of which no two are the same: the second ``n`` is ``n_2``."""
+    result: list[str] = []
     for at, name in enumerate(names):
-        others = {*found, *names[at + 1 :]} if name in found else set()
+        others = {*result, *names[at + 1 :]} if name in result else set()
         tries = itertools.chain([name], (f"{name}_{n}" for n in itertools.count(2)))
-        found.append(next(wanted for wanted in tries if wanted not in others))
-    return found
+        result.append(next(candidate for candidate in tries if candidate not in others))
+    return result

@@ -29,18 +29,18 @@ def list_corpora(kind: str) -> None:
     nlpkit corpus list
     nlpkit corpus list --format json | jq '.[].name'
     """
-    from nlpkit.commands import console, table, tell_json
+    from nlpkit.commands import make_console, make_table, tell_json
     from nlpkit.text.catalogue import find, names
 
     entries = [find(name) for name in names()]
     if kind == "json":
-        tell_json([_facts(entry) for entry in entries])
+        tell_json([_facts_of(entry) for entry in entries])
         return
-    shown = table("name", "what", ">rows", "labels", "licence", "where")
+    drawing = make_table("name", "what", ">rows", "labels", "licence", "where")
     for e in entries:
         rows = "" if e.rows is None else f"{e.rows:,}"
-        shown.add_row(e.name, e.title, rows, _few(e.label_names), e.licence, e.state)
-    console().print(shown)
+        drawing.add_row(e.name, e.title, rows, _list_few(e.label_names), e.licence, e.state)
+    make_console().print(drawing)
 
 
 @corpus.command()
@@ -60,7 +60,7 @@ def show(name: str, kind: str) -> None:
     from nlpkit.text.corpus import Faults
 
     entry, faults = find(name), Faults()
-    facts = _facts(entry)
+    facts = _facts_of(entry)
     if entry.present:
         counts = Counter(e.label for e in examples_of(name, faults=faults))
         facts["found"] = dict(counts.most_common())
@@ -68,7 +68,7 @@ def show(name: str, kind: str) -> None:
     if kind == "json":
         tell_json(facts)
         return
-    for line in _card(entry, facts, faults):
+    for line in _lines_of(entry, facts, faults):
         tell(line)
 
 
@@ -94,7 +94,7 @@ def fetch(chosen: tuple[str, ...], force: bool) -> None:
     failed = False
     for entry in entries:
         try:
-            with _bar(entry.name) as progress:
+            with _draw_bar(entry.name) as progress:
                 sentences = fetch_corpus(entry, force=force, progress=progress)
         except NlpkitError as error:  # one that cannot be had keeps no other back
             fail(error)
@@ -105,13 +105,13 @@ def fetch(chosen: tuple[str, ...], force: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _facts(entry: Entry) -> dict[str, Any]:
-    found = {
+def _facts_of(entry: Entry) -> dict[str, Any]:
+    facts = {
         name: getattr(entry, name)
         for name in ("name", "title", "rows", "licence", "homepage", "citation", "note", "package", "version")
     }
-    found |= {"labels": entry.label_names, "state": entry.state}
-    return found | {
+    facts |= {"labels": entry.label_names, "state": entry.state}
+    return facts | {
         "files": [str(path) for path, _ in entry.sources],
         "from": [file.url or file.page or file.path for file in entry.files],
         "sha256": [file.sha256 for file in entry.files],
@@ -119,9 +119,9 @@ def _facts(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _card(entry: Entry, facts: dict[str, Any], faults: Faults) -> Iterator[str]:
+def _lines_of(entry: Entry, facts: dict[str, Any], faults: Faults) -> Iterator[str]:
     rows = "unknown" if entry.rows is None else f"{entry.rows:,}"
-    shown = {
+    values = {
         "what": entry.title,
         "rows": rows,
         "labels": ", ".join(entry.label_names) or "as they stand in the files",
@@ -132,7 +132,7 @@ def _card(entry: Entry, facts: dict[str, Any], faults: Faults) -> Iterator[str]:
         "where": entry.state,
     }
     yield entry.name
-    for name, value in shown.items():
+    for name, value in values.items():
         if value:
             yield f"  {name:9} {value}"
     for source, checksum in zip(facts["from"], facts["sha256"], strict=True):
@@ -145,19 +145,19 @@ def _card(entry: Entry, facts: dict[str, Any], faults: Faults) -> Iterator[str]:
         yield f"  {'left out':9} {faults}"
 
 
-def _few(labels: list[str]) -> str:
+def _list_few(labels: list[str]) -> str:
     return ", ".join(labels) if len(labels) <= 4 else f"{', '.join(labels[:2])} and {len(labels) - 2} more"
 
 
 @contextlib.contextmanager
-def _bar(name: str) -> Iterator[Callable[[int, int | None], None] | None]:
-    """A bar on stderr where that is a terminal."""
+def _draw_bar(name: str) -> Iterator[Callable[[int, int | None], None] | None]:
+    """Draw a bar on stderr where that is a terminal."""
     if not sys.stderr.isatty():
         yield None
         return
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-    from nlpkit.commands import console
+    from nlpkit.commands import make_console
 
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -166,6 +166,6 @@ def _bar(name: str) -> Iterator[Callable[[int, int | None], None] | None]:
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=make_console(stderr=True), transient=True) as progress:
         task = progress.add_task(name, total=None)
         yield lambda so_far, in_all: progress.update(task, completed=so_far, total=in_all)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from nlpkit.commands import warn
-from nlpkit.commands.options import OWN, model_option, options_of_dataclass, read_rows, renames, row_options
+from nlpkit.commands.options import OWN, model_option, options_of_dataclass, read_renames, read_rows, row_options
 from nlpkit.errors import DataError
 from nlpkit.tasks.base import Task, resolve
 
@@ -38,9 +39,9 @@ def command(task: Task) -> click.Command:
         ),
     ]
 
-    def callback(**said: Any) -> None:
-        options = {name: said.pop(OWN + name) for name in own}
-        _evaluate(task, options, **said)
+    def callback(**values: Any) -> None:
+        options = {name: values.pop(OWN + name) for name in own}
+        _evaluate(task, options, **values)
 
     about = f"{HELP}\n{inspect.cleandoc(task.evaluate_about)}" if task.evaluate_about else HELP
     return click.Command("evaluate", params=params, callback=callback, help=about)
@@ -60,30 +61,16 @@ def _evaluate(
     from nlpkit.commands import tell_json
     from nlpkit.text.corpus import rename
 
-    saved, measure = resolve(task.model).load(model), resolve(task.measure)
-    names: dict[str, str] = saved.bundle.config.get("aliases", {}) | renames(labels)
-    read = resolve(task.read) if task.read else None
+    saved = resolve(task.model).load(model)
+    names: dict[str, str] = saved.bundle.config.get("aliases", {}) | read_renames(labels)
     if group:
         columns["group_column"] = group
-    given: dict[str, Any] = {
-        "kept": {*names, *getattr(saved, "labels", ())},
-        "blank_lines": saved.in_order,
-        "read": read,
-    }
-
-    def rows(chosen: Sequence[str]) -> Iterator[Example]:
-        found = read_rows(task, chosen, **given, **columns)
-        return rename(found, names) if names else found
-
-    metrics: dict[str, Metrics] = {}
-    if group or len(corpora) > 1:
-        from nlpkit.text.groups import groups
-
-        examples = list(rows(corpora))
-        for name, numbers in groups(examples).items():
-            metrics[name] = measure(saved, (examples[number] for number in numbers), **options)
-    else:
-        metrics["all"] = measure(saved, rows(corpora), **options)
+    query: dict[str, Any] = {"kept": {*names, *getattr(saved, "labels", ())}, "blank_lines": saved.in_order}
+    read = resolve(task.read) if task.read else None
+    examples = read_rows(task, corpora, read=read, **query, **columns)
+    examples = rename(examples, names) if names else examples
+    measure = functools.partial(resolve(task.measure), saved, **options)
+    metrics = _measure_groups(measure, examples) if group or len(corpora) > 1 else {"all": measure(examples)}
     if not metrics["all"].rows_measured:
         raise DataError(f"{', '.join(corpora)}: {metrics['all'].nothing(options)}")
     for sentence in metrics["all"].doubts(saved):
@@ -94,17 +81,24 @@ def _evaluate(
         show_metrics(metrics)
 
 
+def _measure_groups(measure: Callable[[Iterable[Example]], Metrics], examples: Iterable[Example]) -> dict[str, Metrics]:
+    from nlpkit.text.groups import groups
+
+    rows = list(examples)
+    return {name: measure(rows[number] for number in numbers) for name, numbers in groups(rows).items()}
+
+
 def show_metrics(metrics: Mapping[str, Metrics]) -> None:
     """Print figures by name, and below them what is drawn or said of all rows."""
-    from nlpkit.commands import console, table
+    from nlpkit.commands import make_console, make_table
     from nlpkit.tasks.metrics import table_of
 
-    screen = console()
-    for drawn in (table_of(metrics), *metrics["all"].tables()):
-        shown = table(*drawn.columns)
-        for row in drawn.rows:
-            shown.add_row(*row)
-        screen.print(shown)
+    screen = make_console()
+    for content in (table_of(metrics), *metrics["all"].tables()):
+        drawing = make_table(*content.columns)
+        for row in content.rows:
+            drawing.add_row(*row)
+        screen.print(drawing)
     for name, figures in metrics.items():
         for sentence in figures.remarks(name):
             screen.print(sentence)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
-from nlpkit.commands import fail, reason, say, signals, warn
+from nlpkit.commands import fail, reason_of, say, signals, warn
 from nlpkit.commands.screen import guard
-from nlpkit.commands.screen import sentence as one_line
+from nlpkit.commands.screen import to_sentence as one_line
 from nlpkit.errors import DataWarning, NlpkitError, SettingError
 from nlpkit.version import __version__
 
@@ -37,11 +37,11 @@ class PluginGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Return a command by its name; where no entry point has it, all plugins are asked."""
-        found = _registry()
-        if kinds := [kind for kind in CALLED if (kind, cmd_name) in found.points]:
-            component: Component | None = found.get(kinds[0], cmd_name)
+        plugins = _registry()
+        if kinds := [kind for kind in CALLED if (kind, cmd_name) in plugins.points]:
+            component: Component | None = plugins.get(kinds[0], cmd_name)
         else:
-            component = found.find("command", cmd_name) or found.find("task", cmd_name)
+            component = plugins.find("command", cmd_name) or plugins.find("task", cmd_name)
         if component is None:
             _registry()
             return None
@@ -74,13 +74,13 @@ class PluginGroup(click.Group):
 
 
 def _registry() -> Registry:
-    """The registry, after a warning of each fault that is new."""
+    """Return the registry, after a warning of each fault that is new."""
     from nlpkit.plugins.registry import registry  # what imports this module for a colour need not read all metadata
 
-    found = registry()
-    for fault in found.untold():
+    plugins = registry()
+    for fault in plugins.untold():
         warn(fault)
-    return found
+    return plugins
 
 
 @click.group(cls=PluginGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -104,8 +104,8 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy starts a thread a core otherwise, and we never use them
     signals.listen()
     warnings.showwarning = _show_warning
-    sys.stdin, sys.stdout = sys.stdin or _nothing("r"), sys.stdout or _nothing("w")
-    sys.stderr = sys.stderr or _nothing("w")
+    sys.stdin, sys.stdout = sys.stdin or _open_nothing("r"), sys.stdout or _open_nothing("w")
+    sys.stderr = sys.stderr or _open_nothing("w")
     guard()
     try:
         code = cli.main(standalone_mode=False)
@@ -126,7 +126,7 @@ def main() -> None:
         say("Interrupted." if number == signal.SIGINT else "Terminated.")
         code = signals.exit_code(number)
     except OSError as error:
-        fail(f"{error.filename}: {reason(error)}" if error.filename else reason(error))
+        fail(f"{error.filename}: {reason_of(error)}" if error.filename else reason_of(error))
         code = 1
     sys.exit(code if isinstance(code, int) else 0)
 
@@ -144,13 +144,13 @@ def _start_in_utf8() -> None:
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *where: Any, **_more: Any) -> None:
-    """Doubt about data is one line on stderr; other warnings come as Python prints them."""
+    """Print doubt about data as one line on stderr, and other warnings as Python does."""
     if issubclass(category, DataWarning):
         warn(one_line(str(message)))
     else:
         say(warnings.formatwarning(message, category, *where[:2]).rstrip())
 
 
-def _nothing(mode: str) -> TextIO:
-    """A stream in place of one that was closed before we were started."""
+def _open_nothing(mode: str) -> TextIO:
+    """Return a stream in place of one that was closed before we were started."""
     return cast(TextIO, Path(os.devnull).open(mode, encoding="utf-8"))

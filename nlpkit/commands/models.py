@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import click
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.group()
@@ -23,42 +21,22 @@ def list_models(kind: str) -> None:
     \b
     nlpkit models list
     """
-    from nlpkit.commands import console, table, tell_json, warn
-    from nlpkit.errors import BundleError, PluginError
-    from nlpkit.model.bundle import CONFIG, find
-    from nlpkit.model.opening import task_of
-    from nlpkit.plugins.registry import registry
+    from nlpkit.commands import make_console, make_table, tell_json
 
-    found, names = [], registry().names("model")
-    for fault in registry().untold():
-        warn(fault)
-    for name in names:
-        try:
-            component = registry().get("model", name)
-            bundle = find(name)
-            with bundle.report_damage(CONFIG):
-                answers = task_of(name, bundle.config["task"]).describe(bundle)
-        except PluginError as error:
-            warn(str(error))
-            continue
-        except BundleError as error:
-            warn(f"{name} from {component.distribution} {component.version}: {error}")
-            continue
-        entry = {"name": name, "task": bundle.config["task"], "answers": dict(answers), "bytes": bundle.size}
-        found.append(entry | {"distribution": component.distribution, "version": component.version})
+    entries = list(_read_installed())
     if kind == "json":
-        tell_json(found)
+        tell_json(entries)
         return
-    shown = table("name", "task", "answers", ">MB", "from")
-    for e in found:
-        shown.add_row(
+    drawing = make_table("name", "task", "answers", ">MB", "from")
+    for e in entries:
+        drawing.add_row(
             e["name"],
             e["task"],
-            "; ".join(_told(name, value) for name, value in e["answers"].items()),
+            "; ".join(_describe_answers(name, value) for name, value in e["answers"].items()),
             f"{e['bytes'] / 1e6:.1f}",
             f"{e['distribution']} {e['version']}",
         )
-    console().print(shown)
+    make_console().print(drawing)
 
 
 @models.command()
@@ -115,6 +93,32 @@ def check(chosen: tuple[str, ...]) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _told(name: str, value: Any) -> str:
+def _read_installed() -> Iterator[dict[str, Any]]:
+    """Read what the installed models say of themselves; warn of such as cannot be read."""
+    from nlpkit.commands import warn
+    from nlpkit.errors import BundleError, PluginError
+    from nlpkit.model.bundle import CONFIG, find
+    from nlpkit.model.opening import task_of
+    from nlpkit.plugins.registry import registry
+
+    names = registry().names("model")
+    for fault in registry().untold():
+        warn(fault)
+    for name in names:
+        try:
+            component = registry().get("model", name)
+            bundle = find(name)
+            with bundle.report_damage(CONFIG):
+                answers = task_of(name, bundle.config["task"]).describe(bundle)
+        except PluginError as error:
+            warn(str(error))
+        except BundleError as error:
+            warn(f"{name} from {component.distribution} {component.version}: {error}")
+        else:
+            entry = {"name": name, "task": bundle.config["task"], "answers": dict(answers), "bytes": bundle.size}
+            yield entry | {"distribution": component.distribution, "version": component.version}
+
+
+def _describe_answers(name: str, value: Any) -> str:
     """``negative, positive``, or ``12,000 words``."""
     return ", ".join(map(str, value)) if isinstance(value, list) else f"{value:,} {name}"

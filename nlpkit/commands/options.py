@@ -70,24 +70,24 @@ def options_of_dataclass(kind: type[Any] | None) -> tuple[list[str], list[click.
     """
     options = list(options_of(kind).values()) if kind else []
     short = {f.name: [f.metadata["short"]] for f in fields(kind) if "short" in f.metadata} if kind else {}
-    return [option.name for option in options], [_option(option, short.get(option.name, [])) for option in options]
+    return [option.name for option in options], [_make_option(option, short.get(option.name, [])) for option in options]
 
 
-def _option(option: Option, short: Sequence[str]) -> click.Option:
+def _make_option(option: Option, short: Sequence[str]) -> click.Option:
     flags = [f"--{option.name.replace('_', '-')}", *short, OWN + option.name]
     if option.annotation is bool:
         return click.Option(flags, is_flag=True, default=option.default, help=option.help)
-    shown = option.default is not None
+    has_default = option.default is not None
     return click.Option(
-        flags, type=_type(option.annotation), default=option.default, show_default=shown, help=option.help
+        flags, type=_type_of(option.annotation), default=option.default, show_default=has_default, help=option.help
     )
 
 
-def _type(annotation: Any) -> Any:
-    """The type that click has for an annotation."""
+def _type_of(annotation: Any) -> Any:
+    """Return the type that click has for an annotation."""
     origin, args = get_origin(annotation), get_args(annotation)
     if origin in (Union, types.UnionType):
-        return _type(next(arg for arg in args if arg is not type(None)))
+        return _type_of(next(arg for arg in args if arg is not type(None)))
     if origin is Literal:
         return click.Choice(list(args))
     if origin is Annotated:
@@ -99,7 +99,7 @@ def _type(annotation: Any) -> Any:
                 None if bounds.high is None else int(bounds.high),
                 **limits,
             )
-        return click.FloatRange(bounds.low, bounds.high, **limits) if args[0] is float else _type(args[0])
+        return click.FloatRange(bounds.low, bounds.high, **limits) if args[0] is float else _type_of(args[0])
     return FILE if annotation is Path else annotation
 
 
@@ -137,7 +137,7 @@ def count_reasons(reasons: Counter[str]) -> str:
     return ", ".join(f"{n:,} {reason}" for reason, n in reasons.most_common())
 
 
-def renames(pairs: Iterable[str]) -> dict[str, str]:
+def read_renames(pairs: Iterable[str]) -> dict[str, str]:
     """Return what the values of ``--label`` say.
 
     :raises SettingError: for one that is no FOUND=NAME.

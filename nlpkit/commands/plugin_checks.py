@@ -29,36 +29,36 @@ def check(dist: str | None, assignments: tuple[str, ...], kind: str) -> None:
     from nlpkit.testing import FAILED, installed, run, subjects
 
     targets = installed(dist)
-    found = list(run(subjects(targets, settings_of(assignments))))
+    results = list(run(subjects(targets, read_settings(assignments))))
     if kind == "json":
-        tell_json([_entry(result) for result in found])
-    elif found:
-        _draw(found)
+        tell_json([_entry_of(result) for result in results])
+    elif results:
+        _draw(results)
     else:
         say("no plugin is there but what comes with nlpkit: nlpkit plugins check nlpkit-zh tries that")
-    if any(result.outcome == FAILED for result in found):
+    if any(result.outcome == FAILED for result in results):
         raise click.exceptions.Exit(1)
 
 
-def settings_of(assignments: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Options by the name of a component.
+def read_settings(assignments: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return options by the name of a component.
 
     :param assignments: such as ``my-vectors.dim=50``; a value is read as TOML and, if it is none, as it stands.
     :raises SettingError: for one that is of another form.
     """
     from nlpkit.errors import SettingError
 
-    found: dict[str, dict[str, Any]] = {}
+    settings: dict[str, dict[str, Any]] = {}
     for assignment in assignments:
         place, equals, value = assignment.partition("=")
         component, dot, option = place.strip().rpartition(".")
         if not equals or not dot or not component or not option:
             raise SettingError(f"expected COMPONENT.OPTION=VALUE such as my-vectors.dim=50, found {assignment!r}")
-        found.setdefault(component, {})[option] = _value(value)
-    return found
+        settings.setdefault(component, {})[option] = _read_value(value)
+    return settings
 
 
-def _value(text: str) -> Any:
+def _read_value(text: str) -> Any:
     import tomllib
 
     try:
@@ -67,25 +67,25 @@ def _value(text: str) -> Any:
         return text
 
 
-def _entry(result: Result) -> dict[str, Any]:
+def _entry_of(result: Result) -> dict[str, Any]:
     subject, tried = result.subject, result.check
     entry = {"distribution": subject.target.distribution, "kind": subject.kind, "name": subject.name}
     return entry | {"check": tried.name, "outcome": result.outcome, "sentence": result.sentence}
 
 
-def _draw(found: Sequence[Result]) -> None:
-    """A table for each kind, of checks by components, and a sentence for each that failed."""
-    from nlpkit.commands import console, say, table
+def _draw(results: Sequence[Result]) -> None:
+    """Draw a table for each kind, of checks by components, and print a sentence for each that failed."""
+    from nlpkit.commands import make_console, make_table, say
     from nlpkit.testing import FAILED
 
-    for kind in dict.fromkeys(result.subject.kind for result in found):
-        of_kind = [result for result in found if result.subject.kind == kind]
+    for kind in dict.fromkeys(result.subject.kind for result in results):
+        of_kind = [result for result in results if result.subject.kind == kind]
         names = list(dict.fromkeys(result.subject.name for result in of_kind))
-        shown = table(kind, *names)
+        drawing = make_table(kind, *names)
         for name in dict.fromkeys(result.check.name for result in of_kind):
             outcomes = {result.subject.name: result.outcome for result in of_kind if result.check.name == name}
-            shown.add_row(name, *(outcomes[of] for of in names))
-        console().print(shown)
-    for result in found:
+            drawing.add_row(name, *(outcomes[of] for of in names))
+        make_console().print(drawing)
+    for result in results:
         if result.outcome == FAILED:
             say(f"{result.subject}: {result.check.name}: {result.sentence}")

@@ -92,7 +92,7 @@ class Draft:
         """Its files: paths in its folder, and what stands there."""
         about, words = KINDS[self.kind], self.name.split("-")
         option, default, meaning = about.option
-        filled = {
+        values = {
             "kind": self.kind,
             "name": self.name,
             "distribution": self.distribution,
@@ -112,7 +112,7 @@ class Draft:
             ("tests/test_conformance.py", "test_conformance.py"),
         ):
             text = files("nlpkit").joinpath("templates", "plugin", f"{template}.txt").read_text(encoding="utf-8")
-            yield path, Template(text).substitute(filled)
+            yield path, Template(text).substitute(values)
 
 
 def draft(kind: str, name: str) -> Draft:
@@ -128,15 +128,15 @@ def draft(kind: str, name: str) -> Draft:
             f"{name!r} is no name for a plugin: expected small letters a to z and digits, a letter first, single "
             f"hyphens between{hint}"
         )
-    made = Draft(kind, name)
-    if iskeyword(made.function) or hasattr(builtins, made.function) or made.function == "hookimpl":
+    plugin = Draft(kind, name)
+    if iskeyword(plugin.function) or hasattr(builtins, plugin.function) or plugin.function == "hookimpl":
         raise SettingError(f"{name!r} is a word of Python, which no function should be called: try my-{name}")
-    taken = registry().find(kind, name)
-    if owner := taken.distribution if taken else ELSEWHERE.get((kind, name)):
+    other = registry().find(kind, name)
+    if owner := other.distribution if other else ELSEWHERE.get((kind, name)):
         raise SettingError(f"the {kind} {name!r} is there already, in {owner}: choose another name")
-    if made.distribution in {*ELSEWHERE.values(), *(plugin.distribution for plugin in registry().plugins)}:
-        raise SettingError(f"there is a distribution {made.distribution!r} already: choose another name")
-    return made
+    if plugin.distribution in {*ELSEWHERE.values(), *(plugin.distribution for plugin in registry().plugins)}:
+        raise SettingError(f"there is a distribution {plugin.distribution!r} already: choose another name")
+    return plugin
 
 
 def write(plugin: Draft, folder: Path) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def plugins() -> None:
-    """What plugins are installed, what each brings, whether it keeps its promises, and a plugin of your own."""
+    """List plugins and what each brings, check whether they keep their promises, and begin one of your own."""
 
 
 @plugins.command("list")
@@ -33,27 +33,27 @@ def list_plugins(kind: str) -> None:
     nlpkit plugins list --format json
     NLPKIT_DISABLE_PLUGINS=word2vec nlpkit plugins list
     """
-    from nlpkit.commands import console, table, tell_json, warn
+    from nlpkit.commands import make_console, make_table, tell_json, warn
     from nlpkit.plugins.registry import registry
 
-    known = registry()
-    known.import_all()
-    for fault in known.untold():
+    plugins = registry()
+    plugins.import_all()
+    for fault in plugins.untold():
         warn(fault)
-    found = _found(known)
+    entries = _entries_of(plugins)
     if kind == "json":
-        tell_json(found)
+        tell_json(entries)
         return
-    shown = table("plugin", "from", "registers")
-    for e in found:
+    drawing = make_table("plugin", "from", "registers")
+    for e in entries:
         lines = [f"{kind}: {', '.join(names)}" for kind, names in e["registers"].items()]
-        told = (
+        text = (
             f"left out by {e['left_out']}"
             if e["left_out"]
             else "\n".join([*lines, *([e["error"]] if e["error"] else [])])
         )
-        shown.add_row(str(e["name"]), f"{e['distribution']} {e['version']}", told)
-    console().print(shown)
+        drawing.add_row(str(e["name"]), f"{e['distribution']} {e['version']}", text)
+    make_console().print(drawing)
 
 
 @plugins.command()
@@ -81,22 +81,22 @@ def new(kind: str, name: str, output: Path | None) -> None:
     folder = output or Path(plugin.distribution)
     write(plugin, folder)
     place = shlex.quote(str(folder))
-    installed = shlex.quote(f"{'' if folder.is_absolute() else './'}{folder}[test]")
+    target = shlex.quote(f"{'' if folder.is_absolute() else './'}{folder}[test]")
     tell(f"{folder} is written. What it does is in {folder / plugin.module}.py. Next:\n")
-    tell(f"pip install -e {installed}\npytest {place}\n{plugin.example}")
+    tell(f"pip install -e {target}\npytest {place}\n{plugin.example}")
 
 
 plugins.add_command(check)
 
 
-def _found(known: Registry) -> list[dict[str, Any]]:
-    """Each plugin, and the names that it registered by their kinds."""
-    found: list[dict[str, Any]] = []
-    for plugin in known.plugins:
+def _entries_of(registry: Registry) -> list[dict[str, Any]]:
+    """Return each plugin, and the names that it registered by their kinds."""
+    entries: list[dict[str, Any]] = []
+    for plugin in registry.plugins:
         names: dict[str, list[str]] = {}
-        for component in known.components.values():
+        for component in registry.components.values():
             if (component.distribution, component.plugin) == (plugin.distribution, plugin.name):
                 names.setdefault(component.kind, []).append(component.name)
         entry = {"name": plugin.name, "distribution": plugin.distribution, "version": plugin.version}
-        found.append(entry | {"registers": names, "error": plugin.error, "left_out": plugin.left_out})
-    return found
+        entries.append(entry | {"registers": names, "error": plugin.error, "left_out": plugin.left_out})
+    return entries

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from nlpkit.commands import console, say
+from nlpkit.commands import make_console, say
 from nlpkit.commands.signals import exit_code, signal_of, stop
 
 if TYPE_CHECKING:
@@ -26,11 +26,11 @@ PER_SECOND = 10  # times that the bar is told something new
 
 
 @contextmanager
-def live() -> Iterator[tuple[Callable[[str], None], Bar]]:
-    """What prints on stderr above a live line, and that line; where stderr is no terminal, there is no such line."""
+def draw_live() -> Iterator[tuple[Callable[[str], None], Bar]]:
+    """Yield what prints on stderr above a live line, and that line, which is drawn on a terminal alone."""
     from rich.progress import BarColumn, Progress, TextColumn
 
-    screen = console(stderr=True)
+    screen = make_console(stderr=True)
     text = functools.partial(TextColumn, markup=False)
     columns = (text("{task.description}"), BarColumn(bar_width=12), text("{task.fields[what]}"))
     with Progress(*columns, console=screen, transient=True, disable=not sys.stderr.isatty()) as progress:
@@ -45,7 +45,7 @@ def follow(events: Generator[E, None, None], draw: Callable[[E], None], *, resum
     :param resumable: whether there is a state to go on from.
     """
     try:
-        with _interruptible() as interrupted:
+        with _listen_for_stop() as interrupted:
             for event in events:
                 draw(event)
                 if number := interrupted():
@@ -59,23 +59,23 @@ def follow(events: Generator[E, None, None], draw: Callable[[E], None], *, resum
 
 
 @contextmanager
-def _interruptible() -> Iterator[Callable[[], int]]:
-    """The first Ctrl-C (or SIGTERM) lets the step at hand end, and the state be saved; the second stops at once."""
-    asked = 0
+def _listen_for_stop() -> Iterator[Callable[[], int]]:
+    """Let the step at hand end at the first Ctrl-C (or SIGTERM), and the state be saved; stop at once at the second."""
+    received = 0
 
     def ask(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
+        nonlocal received
+        if received:
             stop(number, frame)
-        asked = number
+        received = number
         say("Stopping after this step; press Ctrl-C again to stop at once.")
 
-    heard = [
+    numbers = [
         n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is not signal.SIG_IGN
     ]  # as in a shell's &
-    before = {number: signal.signal(number, ask) for number in heard}
+    before = {number: signal.signal(number, ask) for number in numbers}
     try:
-        yield lambda: asked
+        yield lambda: received
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -88,23 +88,23 @@ class Bar:
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._name, self._drawn = "", 0.0
+        self._name, self._last = "", 0.0
         self._steps, self._since = 0, 0.0
         self._rows, self._loss, self._right = 0, 0.0, 0.0
 
     def work(self, what: str, done: int, total: int | None) -> None:
-        """Something without a loss."""
+        """Show work that has no loss."""
         self._name = ""
         if self.due() or not done:
             self.update(what, done, total, f"{done:,} rows" if done else "")
 
     def fitting(self, name: str) -> None:
-        """A loop begins."""
+        """Begin a loop."""
         self._name, self._since = name, time.monotonic()
         self._steps = self._rows = 0
 
     def step(self, event: Step) -> None:
-        """One update: loss and accuracy of the last twenty or so, the speed, and the time left at most."""
+        """Show one update: loss and accuracy of the last twenty or so, the speed, and the time left at most."""
         share = 1 / 20 if self._steps else 1
         self._steps += 1
         self._rows += event.rows
@@ -116,7 +116,8 @@ class Bar:
         elapsed = max(time.monotonic() - self._since, 1e-9)
         left = (event.epochs - event.epoch + 1) * event.steps - event.step
         accuracy = accuracy_of(None if event.right is None else self._right)
-        rest = f"  {clock(left * elapsed / self._steps)} left" if elapsed > 1 else ""  # the first steps warm up
+        # the first steps warm up
+        rest = f"  {format_duration(left * elapsed / self._steps)} left" if elapsed > 1 else ""
         speed = (
             f"{self._steps / elapsed:,.1f} steps/s" if event.right is None else f"{self._rows / elapsed:,.0f} rows/s"
         )
@@ -125,11 +126,11 @@ class Bar:
         self.update(name, event.step, event.steps, what)
 
     def due(self) -> bool:
-        """Whether the line was last told something new some time ago."""
+        """Tell whether the line was last drawn some time ago."""
         now = time.monotonic()
-        if now - self._drawn < 1 / PER_SECOND:
+        if now - self._last < 1 / PER_SECOND:
             return False
-        self._drawn = now
+        self._last = now
         return True
 
     def update(self, name: str, done: int, total: int | None, what: str) -> None:
@@ -139,12 +140,12 @@ class Bar:
         self._progress.update(self._task, description=name, completed=done, total=total, what=what)
 
 
-def clock(seconds: float) -> str:
-    """``0:01:05``."""
+def format_duration(seconds: float) -> str:
+    """Return ``0:01:05``."""
     minutes, seconds = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
 
 
 def accuracy_of(share: float | None) -> str:
-    """`` acc 0.9123``, ready to append; nothing where there is none."""
+    """Return `` acc 0.9123``, ready to append; nothing where there is none."""
     return "" if share is None else f" acc {share:.4f}"

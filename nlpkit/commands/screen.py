@@ -18,28 +18,28 @@ CONTROL = re.compile(rf"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f{ranges(STEERING)}]"
 _IN_JSON = re.compile(f"[{ranges(STEERING)}]")  # where ASCII's are escapes anyway
 
 
-def harmless(text: str) -> str:
-    """A text as lines of a terminal."""
+def make_harmless(text: str) -> str:
+    """Return a text as lines of a terminal."""
     return CONTROL.sub("�", text)
 
 
-def shown(text: str) -> str:
-    """A text as one line of a terminal."""
+def to_one_line(text: str) -> str:
+    """Return a text as one line of a terminal."""
     return CONTROL.sub("�", " ".join(text.split()))
 
 
-def sentence(text: str) -> str:
-    """What we say of something as one line; what stands in it stays but for line ends and what is not `harmless`."""
-    return harmless(" ".join(text.splitlines()))
+def to_sentence(text: str) -> str:
+    """Return what we say as one line; all that stands in it stays but line ends and what is not harmless."""
+    return make_harmless(" ".join(text.splitlines()))
 
 
-def harmless_json(data: bytes) -> str:
-    """The same JSON, in which what could steer a terminal is written as an escape."""
-    return _IN_JSON.sub(lambda found: _escaped(found[0]), data.decode(errors="replace"))
+def escape_json(data: bytes) -> str:
+    """Return the same JSON, in which what could steer a terminal is written as an escape."""
+    return _IN_JSON.sub(lambda found: _escape(found[0]), data.decode(errors="replace"))
 
 
-def _escaped(character: str) -> str:
-    """As JSON escapes it: beyond U+FFFF as two surrogates."""
+def _escape(character: str) -> str:
+    """Escape a character as JSON does: beyond U+FFFF as two surrogates."""
     return re.sub("....", r"\\u\g<0>", character.encode("utf-16-be").hex())
 
 
@@ -63,7 +63,7 @@ class Screen(io.TextIOWrapper):
 
     def write(self, text: str) -> int:
         """Write a text, harmless."""
-        super().write(harmless(text))
+        super().write(make_harmless(text))
         return len(text)
 
     @property
@@ -95,12 +95,12 @@ class HarmlessBytes(io.BufferedIOBase):
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def writable(self) -> bool:
-        """It is."""
+        """Say that it is."""
         return True
 
     def write(self, data: Any) -> int:
         """Write bytes."""
-        self._below.write(harmless(self._decoder.decode(bytes(data))).encode("utf-8", "replace"))
+        self._below.write(make_harmless(self._decoder.decode(bytes(data))).encode("utf-8", "replace"))
         return len(data)
 
     def flush(self) -> None:
@@ -108,14 +108,14 @@ class HarmlessBytes(io.BufferedIOBase):
         self._below.flush()
 
     def close(self) -> None:
-        """It is not ours to close."""
+        """Leave open what is below: it is not ours to close."""
 
     def fileno(self) -> int:
-        """That of what is below."""
+        """Return that of what is below."""
         return int(self._below.fileno())
 
     def isatty(self) -> bool:
-        """Whether a terminal is below."""
+        """Tell whether a terminal is below."""
         return bool(self._below.isatty())
 
 
@@ -141,12 +141,12 @@ def guard() -> None:
 
 
 def drawable(stream: TextIO) -> TextIO:
-    """Where one may draw who sees to it that all but the drawing is harmless."""
+    """Return where one may draw who sees to it that all but the drawing is harmless."""
     return stream.styled if isinstance(stream, Screen) else stream
 
 
 def binary(stream: TextIO, *, styled: bool = False) -> IO[bytes]:
-    """Where bytes for a stream go.
+    """Return where bytes for a stream go.
 
     :param styled: whether they are harmless but for their colours.
     """

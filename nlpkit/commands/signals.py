@@ -20,7 +20,7 @@ class Stopped(KeyboardInterrupt):
 
 
 def listen() -> None:
-    """From now on SIGTERM and SIGHUP end us as SIGINT does, unless whoever started us wants them ignored."""
+    """Let SIGTERM and SIGHUP end us as SIGINT does, unless whoever started us wants them ignored."""
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)  # Windows knows no SIGHUP
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
@@ -36,12 +36,12 @@ def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a hand
 
 
 def exit_code(number: int) -> int:
-    """What shells say of a process that a signal has ended: 130 of SIGINT, 143 of SIGTERM."""
+    """Return what shells say of a process that a signal has ended: 130 of SIGINT, 143 of SIGTERM."""
     return 128 + number
 
 
 def signal_of(error: BaseException | None) -> int:
-    """The signal behind an exception, SIGINT unless another is known; click tells an interrupt by one of its own."""
+    """Return the signal behind an exception, SIGINT unless another is known; click has an exception of its own."""
     while isinstance(error, KeyboardInterrupt | click.Abort):
         if isinstance(error, Stopped):
             return error.number

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +23,7 @@ _DESCRIPTOR = re.compile(r"/dev/(?:fd/(?P<number>\d+)|(?P<name>stdin|stdout|stde
 
 
 @contextlib.contextmanager
-def opened(output: Path | None, *, force: bool, styled: bool = False) -> Iterator[IO[bytes]]:
+def open_output(output: Path | None, *, force: bool, styled: bool = False) -> Iterator[IO[bytes]]:
     """Yield stdout, or a file beside ``output`` that takes its name when all went well.
 
     A link is followed, as by a shell's ``>``. What is no file (a device, a pipe, what /dev/stdout stands for) is
@@ -38,11 +37,11 @@ def opened(output: Path | None, *, force: bool, styled: bool = False) -> Iterato
         yield stream
         stream.flush()
         return
-    number = _descriptor(output)
+    number = _descriptor_of(output)
     device = number is not None or (output.exists() and not output.is_file())
     if output.exists() and not device and not force:
         raise DataError(f"{output} exists: choose another name, or say --force to replace it")
-    with _told(output):
+    with _explain_faults(output):
         if device:
             with output.open("wb") if number is None else os.fdopen(os.dup(number), "wb") as stream:
                 yield cast(IO[bytes], HarmlessBytes(stream)) if stream.isatty() else stream
@@ -55,8 +54,8 @@ def opened(output: Path | None, *, force: bool, styled: bool = False) -> Iterato
 
 
 @contextlib.contextmanager
-def _told(output: Path) -> Iterator[None]:
-    """What the system says while a file is written, as a sentence about that file."""
+def _explain_faults(output: Path) -> Iterator[None]:
+    """Turn what the system says while a file is written into a sentence about that file."""
     try:
         yield
     except FileExistsError as error:
@@ -68,29 +67,29 @@ def _told(output: Path) -> Iterator[None]:
         raise DataError(f"{output} cannot be written: {(error.strerror or str(error)).lower()}") from error
 
 
-def _descriptor(output: Path) -> int | None:
-    """The open file that a name such as /dev/stdout stands for."""
-    found = _DESCRIPTOR.fullmatch(os.path.abspath(output))  # noqa: PTH100 - whose resolve() follows the link
-    if not found:
+def _descriptor_of(output: Path) -> int | None:
+    """Return the open file that a name such as /dev/stdout stands for."""
+    match = _DESCRIPTOR.fullmatch(os.path.abspath(output))  # noqa: PTH100 - whose resolve() follows the link
+    if not match:
         return None
     return (
-        ("stdin", "stdout", "stderr").index(found["name"]) if found["name"] else int(found["number"] or found["other"])
+        ("stdin", "stdout", "stderr").index(match["name"]) if match["name"] else int(match["number"] or match["other"])
     )
 
 
-def headers(files: Sequence[str], *, column: str | None, encoding: str | None) -> list[list[str] | None]:
-    """The header of each file, None of lines; so every file is opened once, before work begins."""
+def read_headers(files: Sequence[str], *, column: str | None, encoding: str | None) -> list[list[str] | None]:
+    """Read the header of each file, None of lines; so every file is opened once, before work begins."""
     if files.count("-") > 1:
         raise click.UsageError("- stands for stdin, which can be read once")
-    found = []
+    headers = []
     for file in files:
         if file != "-" and not (Path(file).exists() and not Path(file).is_file()):  # a pipe can be read once
             with open_rows(file, column=column, encoding=encoding) as source:
-                found.append(source.header)
-    return found
+                headers.append(source.header)
+    return headers
 
 
-def blocks(
+def read_blocks(
     files: Sequence[str], texts: Sequence[str], name: str, *, column: str | None, encoding: str | None
 ) -> Iterator[tuple[Source, int, Sequence[Row]]]:
     """Yield each source with blocks of its rows and the number of the first, from 1.
@@ -111,15 +110,15 @@ def blocks(
 
 
 @contextlib.contextmanager
-def reading(*, show: bool = True) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr, where that is a terminal, of what must be read before anything is written, if it takes long."""
+def draw_reading(*, show: bool = True) -> Iterator[Callable[[int, int], None]]:
+    """Draw a bar of what must be read before anything is written, on a terminal, if it takes long."""
     with contextlib.ExitStack() as stack:
         began, draw = time.monotonic(), None
 
         def advance(so_far: int, in_all: int) -> None:
             nonlocal draw
             if draw is None and show and sys.stderr.isatty() and time.monotonic() - began > PATIENCE:
-                draw = stack.enter_context(_reading_bar())
+                draw = stack.enter_context(_draw_reading_bar())
             if draw is not None:
                 draw(so_far, in_all)
             if so_far >= in_all:
@@ -129,10 +128,10 @@ def reading(*, show: bool = True) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextlib.contextmanager
-def _reading_bar() -> Iterator[Callable[[int, int], None]]:
+def _draw_reading_bar() -> Iterator[Callable[[int, int], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from nlpkit.commands import console
+    from nlpkit.commands import make_console
 
     columns = (
         TextColumn("reading"),
@@ -141,25 +140,20 @@ def _reading_bar() -> Iterator[Callable[[int, int], None]]:
         TextColumn("characters"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=make_console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=None)
         yield lambda so_far, in_all: progress.update(task, completed=so_far, total=in_all)
 
 
-def width() -> int:
-    """Columns of the terminal."""
-    return shutil.get_terminal_size().columns
-
-
 @contextlib.contextmanager
-def bar(*, show: bool) -> Iterator[Callable[[int, float | None], None]]:
-    """A bar on stderr where that is a terminal and stdout is not."""
+def draw_bar(*, show: bool) -> Iterator[Callable[[int, float | None], None]]:
+    """Draw a bar of rows on stderr where that is a terminal."""
     if not show or not sys.stderr.isatty():
         yield lambda _rows, _share: None
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    from nlpkit.commands import console
+    from nlpkit.commands import make_console
 
     columns = (
         TextColumn("{task.fields[rows]:,} rows", markup=False),
@@ -167,7 +161,7 @@ def bar(*, show: bool) -> Iterator[Callable[[int, float | None], None]]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=make_console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=None, rows=0)
 
         def advance(rows: int, share: float | None) -> None:

@@ -14,13 +14,13 @@ from nlpkit.tasks.base import Task
 def group(task: Task) -> click.Group:
     """Make the commands of a task."""
     about = inspect.cleandoc(task.about)
-    made = (
+    commands = (
         DefaultGroup(task.name, default=task.verbs[0].name, help=about)
         if task.shorthand
         else click.Group(task.name, help=about)
     )
     for verb in task.verbs:
-        made.add_command(answering.command(task, verb), verb.name)
-    made.add_command(evaluating.command(task))
-    made.add_command(training.command(task))
-    return made
+        commands.add_command(answering.command(task, verb), verb.name)
+    commands.add_command(evaluating.command(task))
+    commands.add_command(training.command(task))
+    return commands

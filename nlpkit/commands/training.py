@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from nlpkit.commands import FILE
-from nlpkit.commands.options import read_rows, renames, row_options
+from nlpkit.commands.options import read_renames, read_rows, row_options
 from nlpkit.errors import DataError, MissingExtra
 from nlpkit.tasks.base import Task, resolve
 
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from nlpkit.text.corpus import Example
     from nlpkit.training.settings import RunSettings
 
-F = TypeVar("F", bound=Callable[..., Any])
 CODING = {"coding": "output"}  # what options call a kind of component, where it is not its name
 HELP = """Train a model and save it as a folder.
 
@@ -68,9 +65,9 @@ def command(task: Task) -> click.Command:
         click.Option(["--force"], is_flag=True, help="Replace a model, or an unfinished run, in the folder."),
     ]
 
-    def callback(**said: Any) -> None:
-        components = {CODING.get(kind, kind): said.pop(kind) for kind in kinds}
-        _train(task, components, **said)
+    def callback(**values: Any) -> None:
+        components = {CODING.get(kind, kind): values.pop(kind) for kind in kinds}
+        _train(task, components, **values)
 
     of_texts = {"label": " with labels, LABEL=FILE", "number": " with a number each", "json": " with answers in JSON"}
     about = HELP.format(answers=of_texts.get(task.rows.answer or "", ", labelled or not"))
@@ -103,37 +100,37 @@ def _train(
     from nlpkit.model.bundle import check_writable
     from nlpkit.training.run_folder import read_request
 
-    asked = read_request(output) if resume and output else {}
-    settings = _settings(
-        task, components, asked, recipe=config or recipe, assignments=assignments, labels=renames(labels)
+    request = read_request(output) if resume and output else {}
+    settings = _read_settings(
+        task, components, request, recipe=config or recipe, assignments=assignments, labels=read_renames(labels)
     )
-    set_threads(threads or asked.get("threads", 1))
+    set_threads(threads or request.get("threads", 1))
     if dry_run:
         from nlpkit.commands.training_view import show_plan
         from nlpkit.training.dry_run import plan
 
-        origin = {"corpora": corpora, "columns": columns} if corpora else unchanged(asked["origin"])
-        show_plan(plan(task, _rows(task, settings, origin), settings))
+        origin = {"corpora": corpora, "columns": columns} if corpora else check_unchanged(request["origin"])
+        show_plan(plan(task, _read_rows(task, settings, origin), settings))
         return
     assert output is not None
     from nlpkit.commands.training_view import show
     from nlpkit.training.run import train
 
-    check_writable(output, force=force or asked.get("force", False))
-    values = [value for chosen in settings.list_components() for value in chosen.values()]
-    origin = origin_of(corpora, columns, values) if corpora else unchanged(asked["origin"])
+    check_writable(output, force=force or request.get("force", False))
+    values = [value for options in settings.list_components() for value in options.values()]
+    origin = origin_of(corpora, columns, values) if corpora else check_unchanged(request["origin"])
     show(
         train(
             task,
-            _rows(task, settings, origin),
+            _read_rows(task, settings, origin),
             settings,
             output,
-            keep_weights=asked.get("keep_weights", True) if keep_weights is None else keep_weights,
+            keep_weights=request.get("keep_weights", True) if keep_weights is None else keep_weights,
             force=force,
             resume=resume,
             every=save_every,
             origin=origin,
-            samples=lines(samples) if samples else asked.get("samples"),
+            samples=read_texts(samples) if samples else request.get("samples"),
         )
     )
 
@@ -159,22 +156,22 @@ def _check(
         raise click.UsageError("say the CORPUS too, or nothing of its columns and encoding: --resume knows them")
 
 
-def _settings(
+def _read_settings(
     task: Task,
     components: Mapping[str, str | None],
-    asked: Mapping[str, Any],
+    request: Mapping[str, Any],
     *,
     recipe: str | Path | None,
     assignments: Iterable[str],
     labels: Mapping[str, str],
 ) -> RunSettings:
-    """What a recipe and the options say or, where a run is resumed, what it was begun with."""
+    """Read what a recipe and the options say or, where a run is resumed, what it was begun with."""
     from nlpkit.training.settings import read_recipe
 
     shape = resolve(task.run).shape()
-    begun = asked["settings"] if asked and not recipe and not any(components.values()) else None
+    old = request["settings"] if request and not recipe and not any(components.values()) else None
     usual = task.recipe if isinstance(task.recipe, str) else task.recipe(components)
-    tables = begun or read_recipe(task, recipe or usual)
+    tables = old or read_recipe(task, recipe or usual)
     tables = shape.assign(shape.choose(tables, components), assignments)
     if labels and isinstance(tables.get("labels", {}), dict):
         tables["labels"] = {**tables.get("labels", {}), **labels}
@@ -182,25 +179,10 @@ def _settings(
     return settings
 
 
-def _rows(task: Task, settings: RunSettings, origin: Mapping[str, Any]) -> Iterator[Example]:
-    kept = tuple(getattr(settings, "labels", ()))
+def _read_rows(task: Task, settings: RunSettings, origin: Mapping[str, Any]) -> Iterator[Example]:
+    labels = tuple(getattr(settings, "labels", ()))
     blank_lines = bool(getattr(settings, "in_order", False))
-    return read_rows(task, origin["corpora"], kept=kept, blank_lines=blank_lines, **origin["columns"])
-
-
-def gathered(kind: type[Any], options: Sequence[Callable[[Any], Any]]) -> Callable[[F], F]:
-    """Give a command options, which reach it as its first argument, a dataclass with a field for each."""
-
-    def decorate(command: F) -> F:
-        @functools.wraps(command)
-        def called(**said: Any) -> Any:
-            return command(kind(**{f.name: said.pop(f.name) for f in fields(kind)}), **said)
-
-        for option in reversed(options):
-            called = option(called)
-        return called  # type: ignore[return-value]
-
-    return decorate
+    return read_rows(task, origin["corpora"], kept=labels, blank_lines=blank_lines, **origin["columns"])
 
 
 def prepare_torch() -> None:
@@ -223,7 +205,7 @@ def set_threads(threads: int) -> None:
 
 
 def origin_of(corpora: Sequence[str], columns: Mapping[str, str | None], options: Iterable[object]) -> dict[str, Any]:
-    """What a run is of: the corpora as they were said, and the SHA-256 of every file, those that options name too."""
+    """Say what a run is of: the corpora as they were named, and the SHA-256 of each file that they or options name."""
     from nlpkit.text.catalogue import files_of
     from nlpkit.text.fetching import sha256_of
 
@@ -233,8 +215,8 @@ def origin_of(corpora: Sequence[str], columns: Mapping[str, str | None], options
     return {"corpora": list(corpora), "columns": dict(columns), "files": files}
 
 
-def unchanged(origin: dict[str, Any] | None) -> dict[str, Any]:
-    """The rows that a run was begun with; a file that is gone may be, as long as its rows were stored."""
+def check_unchanged(origin: dict[str, Any] | None) -> dict[str, Any]:
+    """Refuse to go on where a file has changed; one that is gone may be, as long as its rows were stored."""
     from nlpkit.text.fetching import sha256_of
 
     if origin is None or "files" not in origin:
@@ -245,8 +227,8 @@ def unchanged(origin: dict[str, Any] | None) -> dict[str, Any]:
     return origin
 
 
-def lines(path: Path) -> list[str]:
-    """The rows of a file."""
+def read_texts(path: Path) -> list[str]:
+    """Read the rows of a file."""
     from nlpkit.text.rows import open_rows
 
     with open_rows(path) as source:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nlpkit.commands import console, say, table, warn
+from nlpkit.commands import make_console, make_table, say, warn
 from nlpkit.commands.evaluating import show_metrics
-from nlpkit.commands.progress import accuracy_of, clock, follow, live
+from nlpkit.commands.progress import accuracy_of, draw_live, follow, format_duration
 
 if TYPE_CHECKING:
     from nlpkit.commands.progress import Bar
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 def show(events: Generator[Event, None, None]) -> None:
     """Draw events until the run ends, or is interrupted: then its state is saved, and how to go on is said."""
-    with live() as (tell, bar):
+    with draw_live() as (tell, bar):
         draw = _Drawing(tell, bar)
         stopped = follow(events, draw)
     if draw.saved is None:
         say("Interrupted; the state is saved: the same command with --resume goes on.")
         raise click.exceptions.Exit(stopped)
-    _saved(draw.saved)
+    _show_saved(draw.saved)
 
 
 class _Drawing:
@@ -51,28 +51,28 @@ class _Drawing:
                 if event.name != self._member:
                     self._say(event.name)
             case loop.Epoch():
-                self._say(_epoch(event))
+                self._say(_describe_epoch(event))
             case loop.Resumed():
-                self._say(_resumed(event))
+                self._say(_describe_resumption(event))
             case loop.Diverged():
-                warn(_diverged(event))
+                warn(_describe_divergence(event))
             case events.Remark():
                 warn(event.sentence)
             case events.Prepared():
-                self._say(_prepared(event))
+                self._say(_describe_rows(event))
             case events.Note():
                 self._say(event.sentence)
             case events.MemberStarted():
                 self._member = event.name
-                self._say(_started(event))
+                self._say(_describe_member(event))
             case events.MemberExported():
-                self._say(_exported(event))
+                self._say(_describe_export(event))
             case events.Saved():
                 self.saved = event
 
 
-def _epoch(event: Epoch) -> str:
-    """One row that fits eighty columns; norms and rates are in history.csv."""
+def _describe_epoch(event: Epoch) -> str:
+    """Say one row that fits eighty columns; norms and rates are in history.csv."""
     parts = [f"train loss {event.train_loss:.4f}{accuracy_of(event.train_accuracy)}"]
     if event.validation_loss is not None:
         parts.append(f"val loss {event.validation_loss:.4f}{accuracy_of(event.validation_accuracy)}")
@@ -82,17 +82,17 @@ def _epoch(event: Epoch) -> str:
     return f"epoch {event.epoch:>3}  {'  '.join(parts)}"
 
 
-def _resumed(event: Resumed) -> str:
+def _describe_resumption(event: Resumed) -> str:
     best = [epoch for epoch in event.history if epoch.best][-1:]
     lines = [f"resumed at epoch {event.epoch}, behind step {event.step}" + ("; the best so far:" if best else "")]
-    return "\n".join([*lines, *map(_epoch, best)])
+    return "\n".join([*lines, *map(_describe_epoch, best)])
 
 
-def _diverged(event: Diverged) -> str:
+def _describe_divergence(event: Diverged) -> str:
     return f"{event.what} at epoch {event.epoch}, step {event.step}: ended there, and kept epoch {event.best}"
 
 
-def _prepared(event: Prepared) -> str:
+def _describe_rows(event: Prepared) -> str:
     if event.ordered and event.ordered == event.rows:
         blocks = "each file's beginning, what lies between, and its end"
         return (
@@ -101,7 +101,7 @@ def _prepared(event: Prepared) -> str:
         )
     ordered = f", {event.ordered:,} of them lines in order, which all stay" if event.ordered else ""
     conflicts = f"{event.conflicts:,} texts under several labels, " if event.labels else ""
-    labels = f" ({_by_label(event.labels)})" if event.labels else ""
+    labels = f" ({_list_labels(event.labels)})" if event.labels else ""
     return (
         f"{event.rows:,} rows{ordered}; dropped: {event.duplicates:,} copies, {conflicts}{event.empty:,} without "
         f"letters\n"
@@ -109,29 +109,29 @@ def _prepared(event: Prepared) -> str:
     )
 
 
-def _by_label(labels: Mapping[str, int]) -> str:
+def _list_labels(labels: Mapping[str, int]) -> str:
     return ", ".join(f"{label} {n:,}" for label, n in sorted(labels.items()))
 
 
-def _started(event: MemberStarted) -> str:
-    composed = f"{event.name}: {event.composition}; {event.parameters:,} parameters, {event.vocabulary:,} ids"
-    return "; ".join([composed, *event.remarks])
+def _describe_member(event: MemberStarted) -> str:
+    composition = f"{event.name}: {event.composition}; {event.parameters:,} parameters, {event.vocabulary:,} ids"
+    return "; ".join([composition, *event.remarks])
 
 
-def _exported(event: MemberExported) -> str:
+def _describe_export(event: MemberExported) -> str:
     return (
         f"{event.name}: exported as a {event.runtime}, {event.size / 1e6:.2f} MB; "
         f"greatest difference of a probability from torch on {event.checked} {event.unit}: {event.difference:.2g}"
     )
 
 
-def _saved(event: Saved) -> None:
-    screen = console(stderr=True)
+def _show_saved(event: Saved) -> None:
+    screen = make_console(stderr=True)
     for stage in event.stages:
         leave = "" if stage.exit is None else f", leaves at {stage.exit}"
         temperature = "" if stage.temperature == 1 else f", temperature {stage.temperature}"
         screen.print(f"mixture {list(stage.weights)}{temperature}{leave}")
-    screen.print(_summary(event))
+    screen.print(_make_summary(event))
     task = event.task
     if event.metrics:
         show_metrics(event.metrics)
@@ -145,42 +145,42 @@ def _saved(event: Saved) -> None:
     screen.print(f"saved {event.folder} ({event.size / 1e6:.1f} MB): {task.use} --model {event.folder}")
 
 
-def _summary(event: Saved) -> Any:
-    """A row for each loop: how long it went on, and its best epoch."""
-    shown = table("run", ">epochs", ">best", ">train loss", ">validation loss", ">accuracy", ">norm", ">seconds")
+def _make_summary(event: Saved) -> Any:
+    """Make a row for each loop: how long it went on, and its best epoch."""
+    drawing = make_table("run", ">epochs", ">best", ">train loss", ">validation loss", ">accuracy", ">norm", ">seconds")
     for name, epochs in event.history.items():
         best = [epoch for epoch in epochs if epoch.best][-1:] or epochs[-1:]
         seconds = sum(epoch.seconds for epoch in epochs)
         for e in best:
             figures = (e.train_loss, e.validation_loss, e.validation_accuracy)
-            shown.add_row(
+            drawing.add_row(
                 *(name, f"{len(epochs)}", f"{e.epoch}"),
                 *("-" if figure is None else f"{figure:.4f}" for figure in figures),
                 *(f"{e.norm:.2f}", f"{seconds:.1f}"),
             )
-    return shown
+    return drawing
 
 
 def show_plan(plan: Plan) -> None:
     """Print what a run would be."""
     for remark in plan.remarks:
         warn(remark)
-    screen = console()
+    screen = make_console()
     read = f"all {plan.rows:,} rows" if plan.whole else f"the first {plan.rows:,} rows"
-    labels = f" ({_by_label(plan.labels)})" if plan.labels else ""
+    labels = f" ({_list_labels(plan.labels)})" if plan.labels else ""
     screen.print(f"judged by {plan.sample:,} of {read}: {plan.train:,} to train on{labels}")
     for member in plan.members:
-        screen.print(_plan_table(member))
+        screen.print(_make_plan_table(member))
         screen.print(
             f"{member.name}: {member.vocabulary:,} ids, {member.parameters:,} parameters; saved as a {member.runtime} "
             f"{member.size / 1e6:.1f} MB, and the weights as trained {member.weights / 1e6:.1f} MB (--no-weights)"
         )
         for loop in member.loops:
-            screen.print(_duration(loop, plan))
+            screen.print(_describe_duration(loop, plan))
 
 
-def _duration(loop: LoopPlan, plan: Plan) -> str:
-    """How long the epochs take, if the rest of the corpus is as what was read."""
+def _describe_duration(loop: LoopPlan, plan: Plan) -> str:
+    """Say how long the epochs take, if the rest of the corpus is as what was read."""
     what = f"{loop.what}: " if loop.what else ""
     if not loop.epoch:
         return f"{what}too few rows to tell the speed"
@@ -188,16 +188,16 @@ def _duration(loop: LoopPlan, plan: Plan) -> str:
     rows = plan.train * plan.rows / plan.sample
     more = "" if plan.whole else " of the rows that were read"
     return (
-        f"{what}{rows / seconds:,.0f} training rows a second: an epoch{more} takes {clock(seconds)}, at most "
+        f"{what}{rows / seconds:,.0f} training rows a second: an epoch{more} takes {format_duration(seconds)}, at most "
         f"{loop.epochs} epochs"
     )
 
 
-def _plan_table(member: MemberPlan) -> Any:
-    shown = table(member.name, "", "options", "returns", ">parameters")
+def _make_plan_table(member: MemberPlan) -> Any:
+    drawing = make_table(member.name, "", "options", "returns", ">parameters")
     for layer in member.layers:
         options = ", ".join(f"{name}={value}" for name, value in layer.options.items())
-        shown.add_row(layer.kind, layer.name, options, str(layer.shape), f"{layer.parameters:,}")
+        drawing.add_row(layer.kind, layer.name, options, str(layer.shape), f"{layer.parameters:,}")
     if member.training:
-        shown.add_row("training", "", ", ".join(f"{name}={value}" for name, value in member.training.items()), "", "")
-    return shown
+        drawing.add_row("training", "", ", ".join(f"{name}={value}" for name, value in member.training.items()), "", "")
+    return drawing

@@ -45,9 +45,9 @@ def check_bits(source: str, dim: int, bits: int) -> None:
         )
 
 
-def count_collisions(found: Bits) -> int:
+def count_collisions(codes: Bits) -> int:
     """How many words have the code ``(words, bits)`` of a word before them."""
-    return int(_find_repeats(found).sum())
+    return int(_find_repeats(codes).sum())
 
 
 def _sign(vectors: Floats, bits: int, _seed: int) -> Bits:
@@ -72,8 +72,8 @@ def _project(vectors: Floats) -> Floats:
     """Centred vectors ``(words, dim)`` along their principal components, that of most variance first."""
     centred = vectors - vectors.mean(0)
     _, axes = np.linalg.eigh(centred.T @ centred)
-    found: Floats = centred @ axes[:, ::-1]
-    return found
+    result: Floats = centred @ axes[:, ::-1]
+    return result
 
 
 def _rotate(vectors: Floats, generator: np.random.Generator) -> Bits:
@@ -84,8 +84,8 @@ def _rotate(vectors: Floats, generator: np.random.Generator) -> Bits:
         signs = np.where(vectors @ rotation > 0, np.float32(1), np.float32(-1))
         left, _, right = np.linalg.svd(vectors.T @ signs)
         rotation = left @ right
-    found: Bits = vectors @ rotation > 0
-    return found
+    codes: Bits = vectors @ rotation > 0
+    return codes
 
 
 _FROM_VECTORS: dict[str, Callable[[Floats, int, int], Bits]] = {"sign": _sign, "median": _median, "itq": _itq}
@@ -95,16 +95,16 @@ def _random(words: int, bits: int, generator: np.random.Generator) -> Bits:
     if bits < 63 and 2**bits <= 4 * words:  # so few that drawing until all differ would take long, or for ever
         numbers = np.resize(generator.permutation(2**bits), words)
         return (numbers[:, None] >> np.arange(bits) & 1).astype(np.bool_)
-    found = generator.integers(0, 2, (words, bits), dtype=np.bool_)
-    while (again := _find_repeats(found)).any():
-        found[again] = generator.integers(0, 2, (int(again.sum()), bits), dtype=np.bool_)
-    return found
+    codes = generator.integers(0, 2, (words, bits), dtype=np.bool_)
+    while (repeats := _find_repeats(codes)).any():
+        codes[repeats] = generator.integers(0, 2, (int(repeats.sum()), bits), dtype=np.bool_)
+    return codes
 
 
-def _find_repeats(found: Bits) -> Bits:
+def _find_repeats(codes: Bits) -> Bits:
     """Which words have the code of an earlier word ``(words,)``."""
-    packed = np.packbits(found, axis=1)
-    _, first = np.unique(packed.view(f"V{packed.shape[1]}").ravel(), return_index=True)
-    again = np.ones(len(found), dtype=np.bool_)
-    again[first] = False
-    return again
+    rows = np.packbits(codes, axis=1)
+    _, first = np.unique(rows.view(f"V{rows.shape[1]}").ravel(), return_index=True)
+    repeats = np.ones(len(codes), dtype=np.bool_)
+    repeats[first] = False
+    return repeats

@@ -46,8 +46,8 @@ def find_lowest(values: NDArray[Any], k: int) -> Positions:
     rows = len(values) // groups
     least = values[: rows * groups].reshape(rows, groups).min(0) if rows > 1 else values
     beyond = values > np.partition(least, k - 1)[k - 1] if k else np.ones(len(values), dtype=np.bool_)
-    found = np.flatnonzero(~beyond)  # which NaN is among
-    return found[np.argsort(values[found], kind="stable")[:k]]
+    positions = np.flatnonzero(~beyond)  # which NaN is among
+    return positions[np.argsort(values[positions], kind="stable")[:k]]
 
 
 class Codes:
@@ -76,18 +76,14 @@ class Codes:
         :param prior: how many bits each word ``(words,)`` is taken to be nearer than it is.
         :raises ValueError: if the code has another length than those of the words.
         """
-        packed = np.packbits(code, bitorder="little") if code.dtype == np.bool_ else code.astype(np.uint8)
-        if packed.shape != (-(-self.bits // 8),):
+        row = np.packbits(code, bitorder="little") if code.dtype == np.bool_ else code.astype(np.uint8)
+        if row.shape != (-(-self.bits // 8),):
             raise ValueError(f"a code of shape {code.shape} {code.dtype} is none of {self.bits} bits")
-        distances = self._measure_distances(packed)
-        found = find_lowest(
+        distances = self._measure_distances(row)
+        positions = find_lowest(
             distances if prior is None else distances.astype(np.int64) - prior, k
         )  # unsigned would wrap
-        return found, distances[found].astype(np.uint16)
-
-    def log_likelihood(self, logits: NDArray[Any]) -> NDArray[np.float32]:
-        """Log-probability of each word's code ``(n, words)``, given the logits of independent bits ``(n, bits)``."""
-        return self.sums(-np.logaddexp(0, logits), -np.logaddexp(0, -logits))
+        return positions, distances[positions].astype(np.uint16)
 
     def sums(self, zeros: NDArray[Any], ones: NDArray[Any]) -> NDArray[np.float32]:
         """Add up over each code a number for each bit: ``zeros`` ``(n, bits)`` where it is 0, ``ones`` where it is 1.
@@ -99,20 +95,20 @@ class Codes:
         """
         if zeros.shape[1:] != (self.bits,):
             raise ValueError(f"the outputs have width {zeros.shape[-1]}, the codes {self.bits} bits")
-        found = np.zeros((len(zeros), self.words), dtype=np.float32)
-        for row, tables in zip(found, _sums_of_bytes(zeros, ones), strict=True):
+        result = np.zeros((len(zeros), self.words), dtype=np.float32)
+        for row, tables in zip(result, _sums_of_bytes(zeros, ones), strict=True):
             for number, column in enumerate(self._pairs):
                 low, high = tables[2 * number : 2 * number + 2]
                 table = np.add.outer(high, low).ravel()
                 row += table.take(column.astype(np.intp), mode="wrap")  # none lies beyond, and "wrap" is the quickest
-        return found
+        return result
 
     def _measure_distances(self, code: Bytes) -> NDArray[np.unsignedinteger[Any]]:
-        padded = np.zeros(8 * len(self._columns), dtype=np.uint8)
-        padded[: len(code)] = code
+        words = np.zeros(8 * len(self._columns), dtype=np.uint8)
+        words[: len(code)] = code
         narrow = self.bits <= np.iinfo(np.uint8).max
         distances: NDArray[np.unsignedinteger[Any]] = np.zeros(self.words, dtype=np.uint8 if narrow else np.uint16)
-        for column, word in zip(self._columns, padded.view("<u8"), strict=True):
+        for column, word in zip(self._columns, words.view("<u8"), strict=True):
             distances += np.bitwise_count(column ^ word)
         return distances
 
@@ -127,10 +123,10 @@ class WordDecoder(Decoder):
     def nearest(self, outputs: NDArray[Any], k: int) -> tuple[Positions, NDArray[np.float32]]:
         """Find the ``k`` best words, or all, best first: positions and logits ``(n, k)``; equals as they stand."""
         logits = self.logits(outputs)
-        found = np.empty((len(logits), min(k, logits.shape[1])), dtype=np.intp)
-        for row, values in zip(found, logits, strict=True):
+        positions = np.empty((len(logits), min(k, logits.shape[1])), dtype=np.intp)
+        for row, values in zip(positions, logits, strict=True):
             row[:] = find_lowest(-values, k)
-        return found, np.take_along_axis(logits, found, 1)
+        return positions, np.take_along_axis(logits, positions, 1)
 
 
 class CodeDecoder(WordDecoder):
@@ -205,10 +201,10 @@ def _read_table(arrays: Arrays) -> NDArray[np.float32]:
 
 
 def _read_floats(arrays: Arrays, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    found = array_of(arrays, name)
-    if found.dtype.kind != "f" or found.shape != shape:
+    array = array_of(arrays, name)
+    if array.dtype.kind != "f" or array.shape != shape:
         raise ValueError(
-            f"the array {name} should be floats of shape {shape}, found {found.dtype} of shape {found.shape}"
+            f"the array {name} should be floats of shape {shape}, found {array.dtype} of shape {array.shape}"
         )
-    check_finite({name: found})
-    return found.astype(np.float32)
+    check_finite({name: array})
+    return array.astype(np.float32)

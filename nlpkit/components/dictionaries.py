@@ -89,9 +89,9 @@ def read_dictionary(path: str) -> UserDictionary:
     if not data.strip():
         return UserDictionary([], "", [])
     decoded = Decoded(path, io.BytesIO(data))
-    found = parse_dictionary("".join(decoded.chunks()).replace(UNDECODABLE, "\ufffd"), path)
+    dictionary = parse_dictionary("".join(decoded.chunks()).replace(UNDECODABLE, "\ufffd"), path)
     doubt = decoded.doubted("if so, save it in UTF-8")
-    return replace(found, remarks=[doubt, *found.remarks]) if doubt else found
+    return replace(dictionary, remarks=[doubt, *dictionary.remarks]) if doubt else dictionary
 
 
 def parse_dictionary(text: str, name: str) -> UserDictionary:
@@ -103,7 +103,7 @@ def parse_dictionary(text: str, name: str) -> UserDictionary:
 
     :raises DataError: for a frequency that is negative or too large.
     """
-    found: dict[str, Entry] = {}
+    entries: dict[str, Entry] = {}
     unusable, doubtful, whole, other = Lines(), Lines(), Lines(), Lines()
     first = True
     for number, line in _split_lines(text):
@@ -121,11 +121,16 @@ def parse_dictionary(text: str, name: str) -> UserDictionary:
         if not sure:
             what = f"tag {entry.tag!r}" if entry.tag else f"frequency {entry.frequency}"
             doubtful.add(number, f"the word {entry.word!r} and the {what}")
-        if found.pop(entry.word, entry).frequency != entry.frequency:
+        if entries.pop(entry.word, entry).frequency != entry.frequency:
             other.add(number, f"{entry.word!r}")
-        found[entry.word] = entry
+        entries[entry.word] = entry
+    return UserDictionary(list(entries.values()), text, _list_remarks(name, unusable, doubtful, whole, other))
+
+
+def _list_remarks(name: str, unusable: Lines, doubtful: Lines, whole: Lines, other: Lines) -> list[str]:
+    """Return a sentence for each kind of lines that there are."""
     repeat = "repeats" if len(other) == 1 else "repeat"
-    told = (
+    findings = (
         (unusable, "cannot be used"),
         (doubtful, "may be meant otherwise: if all of a line is the word, put a tab and a frequency behind it"),
         (
@@ -134,8 +139,7 @@ def parse_dictionary(text: str, name: str) -> UserDictionary:
         ),
         (other, f"{repeat} a word with another frequency, which counts"),
     )
-    remarks = [f"{name}: {lines} {what}" for lines, what in told if lines]
-    return UserDictionary(list(found.values()), text, remarks)
+    return [f"{name}: {lines} {what}" for lines, what in findings if lines]
 
 
 def decode_dictionary(data: bytes) -> str:
@@ -179,8 +183,8 @@ def _is_header(line: str) -> bool:
 
 def _is_comment(word: str) -> bool:
     """Whether what was taken for a word begins as comments do; ``#`` alone is a word."""
-    found = _COMMENT.fullmatch(word)
-    return bool(found and (found[2] or "").strip())
+    match = _COMMENT.fullmatch(word)
+    return bool(match and (match[2] or "").strip())
 
 
 def _may_be_more(line: str) -> bool:
@@ -209,8 +213,8 @@ def _parse_line(line: str, where: str) -> tuple[Entry, bool]:
         fields = [_unquote(field.strip()) for field in pattern.split(line)]
         while len(fields) > 1 and not fields[-1]:
             fields.pop()
-        if found := _parse_fields(fields, where):
-            words, frequency, tag = found
+        if parts := _parse_fields(fields, where):
+            words, frequency, tag = parts
             if frequency is None and separator not in _SURE:
                 continue
             word = _unquote(separator.join(words).strip(_AROUND))

@@ -13,13 +13,14 @@ from torch.nn import functional
 
 from nlpkit.components.ppmi import corpus_vectors, sort_distinct, split_blocks
 from nlpkit.components.vectors import VectorFile
+from nlpkit.plugins.base import SharedEmbedding, StaticEmbedding
 from nlpkit.text.normalisation import Normaliser
 from nlpkit.text.vocabulary import PAD, UNKNOWN, HashVocabulary, TableVocabulary, Tokens, Vocabulary
 
 READ = 4  # characters of a token that make part of its vector
 
 
-class TrainableEmbedding(nn.Module):
+class TrainableEmbedding(SharedEmbedding, nn.Module):
     """A table of vectors over a `TableVocabulary`; see `nlpkit.components.embeddings.trainable`.
 
     ``found`` is known after `fit` where vectors came from a file: how many tokens they are of, and of how many;
@@ -43,8 +44,6 @@ class TrainableEmbedding(nn.Module):
         self.config |= {"start": start, "dropout": dropout, "frozen": frozen}
         self.dim = dim
         self.pretrained = start == "ppmi" or vectors is not None
-        self.found: tuple[int, int] | None = None
-        self.repeated = 0
         self.token_dropout = TokenDropout(dropout)
         self.table: nn.Embedding
         self._file = (
@@ -98,7 +97,7 @@ class TrainableEmbedding(nn.Module):
         return len(ids), len(vocabulary.tokens)
 
 
-class SpelledEmbedding(nn.Module):
+class SpelledEmbedding(SharedEmbedding, nn.Module):
     """A row for each token and rows for its characters, added up; see `nlpkit.components.embeddings.spelled`.
 
     As fastText makes words of character n-grams (Bojanowski et al. 2017, https://aclanthology.org/Q17-1010): the mean
@@ -162,13 +161,13 @@ class SpelledEmbedding(nn.Module):
 
 def _make_rows(count: int, dim: int) -> nn.Embedding:
     """Small random rows but for the first, padding."""
-    made = nn.Embedding(count, dim, padding_idx=PAD)
-    nn.init.normal_(made.weight, std=0.1)
-    made.weight.data[PAD] = 0
-    return made
+    table = nn.Embedding(count, dim, padding_idx=PAD)
+    nn.init.normal_(table.weight, std=0.1)
+    table.weight.data[PAD] = 0
+    return table
 
 
-class NgramEmbedding(nn.Module):
+class NgramEmbedding(StaticEmbedding, nn.Module):
     """Vectors of hashed n-grams, each times a fixed scale; see `nlpkit.components.embeddings.ngrams`.
 
     The scale is ``floor + max over labels of |log-count ratio|`` (Wang and Manning 2012, https://aclanthology.org/P12-2018),
@@ -194,12 +193,12 @@ class NgramEmbedding(nn.Module):
         targets = np.asarray(labels)
         classes = int(targets.max()) + 1
         self.dim = self.config["dim"] = self.dim or classes
-        size, done = len(self._vocabulary), 0
+        size, first = len(self._vocabulary), 0
         present = np.zeros(classes * size, dtype=np.int64)
         for block in split_blocks(documents):
             rows, ids = _find_distinct(self._vocabulary, Tokens.of(block))
-            np.add.at(present, targets[done + rows] * size + ids, 1)
-            done += len(block)
+            np.add.at(present, targets[first + rows] * size + ids, 1)
+            first += len(block)
         self.build(self._vocabulary)
         ratio = _log_count_ratio(present.reshape(classes, size), targets)
         self.scale[:, 0] = torch.from_numpy(ratio + self.config["floor"])
@@ -232,8 +231,8 @@ class TokenDropout(nn.Module):
         """Vectors ``(batch, time, dim)`` to the same shape."""
         if not self.training or not self.probability:
             return vectors
-        kept = torch.rand(mask.shape, device=mask.device) >= self.probability
-        return vectors * (kept / (1 - self.probability))[:, :, None]
+        survivors = torch.rand(mask.shape, device=mask.device) >= self.probability
+        return vectors * (survivors / (1 - self.probability))[:, :, None]
 
 
 def _find_distinct(vocabulary: HashVocabulary, tokens: Tokens) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -8,8 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nlpkit.plugins.base import Encoder
 
-class NoEncoder(nn.Module):
+
+class NoEncoder(Encoder, nn.Module):
     """The identity: states are vectors."""
 
     causal = True
@@ -25,7 +27,7 @@ class NoEncoder(nn.Module):
         return vectors, state
 
 
-class CnnEncoder(nn.Module):
+class CnnEncoder(Encoder, nn.Module):
     """Parallel convolutions and a ReLU; output ``filters`` for each width, side by side."""
 
     causal = False

@@ -15,6 +15,7 @@ from nlpkit.components.codes import check_bits, choose_codes, count_collisions
 from nlpkit.components.decoders import pack
 from nlpkit.components.vectors import VectorFile
 from nlpkit.errors import SettingError
+from nlpkit.plugins.base import OutputLayer
 
 ALL = 1 << 16  # words whose logits fit into memory for a whole batch
 SKEW = 0.75  # exponent on counts by which negatives are drawn
@@ -40,9 +41,9 @@ class WordSample(nn.Module):
 
     def fit(self, counts: NDArray[Any]) -> None:
         """Draw words in proportion to their counts to the power of `SKEW`."""
-        seen = torch.from_numpy(np.maximum(counts, 1.0))
-        self.shares.copy_(seen / seen.sum())
-        self.chances.copy_(seen**SKEW / (seen**SKEW).sum())
+        numbers = torch.from_numpy(np.maximum(counts, 1.0))
+        self.shares.copy_(numbers / numbers.sum())
+        self.chances.copy_(numbers**SKEW / (numbers**SKEW).sum())
 
     def choose(self, *, exact: bool) -> WordSample | None:
         """Return what a softmax is over: itself, or None for all words; of more than `ALL` it is itself either way."""
@@ -50,13 +51,13 @@ class WordSample(nn.Module):
 
     def draw(self, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Targets ``(n,)`` to words ``(m,)``, sorted, and the log of each one's chance to be among them ``(m,)``."""
-        drawn = torch.searchsorted(self.chances.cumsum(0), torch.rand(self.size)).clamp(max=len(self.chances) - 1)
-        words = torch.unique(torch.cat((targets, drawn)))
+        negatives = torch.searchsorted(self.chances.cumsum(0), torch.rand(self.size)).clamp(max=len(self.chances) - 1)
+        words = torch.unique(torch.cat((targets, negatives)))
         absent = self.size * torch.log1p(-self.chances[words]) + len(targets) * torch.log1p(-self.shares[words])
         return words, torch.log(-torch.expm1(absent))
 
 
-class SoftmaxLayer(nn.Module):
+class SoftmaxLayer(OutputLayer, nn.Module):
     """A vector and a bias for each word; see `nlpkit.components.outputs.softmax`."""
 
     def __init__(
@@ -115,7 +116,7 @@ class SoftmaxLayer(nn.Module):
         return self._inputs(words) if self.table is None else self.table[words]  # type: ignore[misc]
 
 
-class CodeLayer(nn.Module):
+class CodeLayer(OutputLayer, nn.Module):
     """A logit for each bit of a word's code; see `nlpkit.components.outputs.binary_codes`."""
 
     def __init__(
@@ -137,7 +138,6 @@ class CodeLayer(nn.Module):
         self._file = None if vectors is None else VectorFile(vectors)
         if self._file:
             check_bits(source, self._file.dim, bits)
-        self.collisions: int | None = None  # words with the code of a more frequent one, once the codes are chosen
         self.projection = nn.Linear(input_dim, bits)
         self.register_buffer("codes", torch.zeros(words, bits, dtype=torch.bool))
         self.codes: Tensor
@@ -151,18 +151,18 @@ class CodeLayer(nn.Module):
 
         :raises SettingError: if codes of vectors are asked for and there are none.
         """
-        found = None if vectors is None else vectors.detach().numpy()
+        table = None if vectors is None else vectors.detach().numpy()
         if self._file is not None:
-            found = _read_vectors(self._file, words)
-        if found is None and self._source["source"] != "random":
+            table = _read_vectors(self._file, words)
+        if table is None and self._source["source"] != "random":
             raise SettingError(
                 f"codes by {self._source['source']} need vectors, which the embedding has none of: set "
                 "output.vectors=FILE or output.source=random"
             )
-        found = np.zeros((len(words), 0)) if found is None else found
-        chosen = choose_codes(found, **self._source)
-        self.collisions = count_collisions(chosen)
-        self.codes.copy_(torch.from_numpy(chosen))
+        table = np.zeros((len(words), 0)) if table is None else table
+        codes = choose_codes(table, **self._source)
+        self.collisions = count_collisions(codes)
+        self.codes.copy_(torch.from_numpy(codes))
         if self._loss == "bce":  # bits are told one by one: no word is asked for more often than it is right
             self.bias.data = log_share(counts) * self._prior
         else:
@@ -220,6 +220,6 @@ def log_share(counts: NDArray[Any]) -> Tensor:
 
 def _read_vectors(file: VectorFile, words: Sequence[str]) -> NDArray[np.float32]:
     """Read the file's vector of each word ``(words, dim)``, the mean of these where it has none."""
-    found = dict(file.read(words))
-    mean: NDArray[np.float32] = np.mean(list(found.values()), axis=0)
-    return np.stack([found.get(position, mean) for position in range(len(words))])
+    vectors = dict(file.read(words))
+    mean: NDArray[np.float32] = np.mean(list(vectors.values()), axis=0)
+    return np.stack([vectors.get(position, mean) for position in range(len(words))])

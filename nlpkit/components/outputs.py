@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from nlpkit.plugins.base import OutputEmbedding
 from nlpkit.plugins.options import Count, Range, Size, Weight
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from nlpkit.plugins.base import Decoder, OutputEmbedding, OutputLayer
+    from nlpkit.plugins.base import Decoder, OutputLayer
 
 
-class BinaryCodes:
+class BinaryCodes(OutputEmbedding):
     """See `binary_codes`."""
 
     def __init__(self, *, vectors: str | None, **config: Any) -> None:
@@ -52,7 +53,7 @@ class BinaryCodes:
         return CodeDecoder(arrays, bits=self.config["bits"])
 
 
-class Softmax:
+class Softmax(OutputEmbedding):
     """See `softmax`."""
 
     def __init__(self, **config: Any) -> None:

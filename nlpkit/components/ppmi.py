@@ -40,15 +40,15 @@ def ppmi_vectors(documents: Sequence[NDArray[np.integer[Any]]], size: int, dim: 
     totals = np.bincount(rows, counts, size) + 1e-9
     contexts = totals**SMOOTHING
     information = np.log(counts / totals[rows] / (contexts[columns] / contexts.sum()))
-    kept = information > 0
+    positive = information > 0
     matrix = torch.sparse_coo_tensor(
-        torch.from_numpy(np.stack([rows[kept], columns[kept]])),
-        torch.from_numpy(information[kept].astype(np.float32)),
+        torch.from_numpy(np.stack([rows[positive], columns[positive]])),
+        torch.from_numpy(information[positive].astype(np.float32)),
         (size, size),
         check_invariants=False,
         is_coalesced=True,  # each pair stands once, in order
     )
-    del rows, columns, counts, information, kept  # as large as the matrix, which the next line copies
+    del rows, columns, counts, information, positive  # as large as the matrix, which the next line copies
     rank = min(dim, size)
     left, strengths, _ = torch.svd_lowrank(matrix, q=min(rank + 8, size), niter=3)
     vectors = torch.zeros(size, dim)
@@ -56,25 +56,25 @@ def ppmi_vectors(documents: Sequence[NDArray[np.integer[Any]]], size: int, dim: 
     return vectors * (SPREAD / vectors.std().clamp(min=1e-9))
 
 
-def split_blocks(documents: Iterable[Sequence[str]], size: int = DOCUMENTS) -> Iterator[list[Sequence[str]]]:
+def split_blocks(documents: Iterable[Sequence[str]]) -> Iterator[list[Sequence[str]]]:
     """Yield the documents, some at a time."""
     source = iter(documents)
-    while block := list(itertools.islice(source, size)):
+    while block := list(itertools.islice(source, DOCUMENTS)):
         yield block
 
 
 def draw_evenly(documents: Iterable[Sequence[str]], vocabulary: TableVocabulary, limit: int) -> list[NDArray[np.int32]]:
     """Ids of every document, or of every second, fourth, eighth …, so that there are at most ``limit`` tokens."""
-    drawn: list[NDArray[np.int32]] = []
+    ids: list[NDArray[np.int32]] = []
     stride, done, total = 1, 0, 0
     for block in split_blocks(documents):
         rows = vocabulary.encode(Tokens.of(block[-done % stride :: stride])).rows()
-        drawn += rows
+        ids += rows
         done, total = done + len(block), total + sum(map(len, rows))
-        while total > limit and len(drawn) > 1:
-            drawn, stride = drawn[::2], 2 * stride
-            total = sum(map(len, drawn))
-    return drawn
+        while total > limit and len(ids) > 1:
+            ids, stride = ids[::2], 2 * stride
+            total = sum(map(len, ids))
+    return ids
 
 
 def sort_distinct(keys: Ints) -> Ints:
@@ -94,8 +94,8 @@ def _count_neighbours(documents: Sequence[NDArray[Any]], size: int) -> tuple[NDA
     owner = np.repeat(np.arange(len(documents), dtype=np.int32), [len(document) for document in documents])
     keys = np.zeros(0, dtype=np.int64)
     for at in range(0, len(flat), BLOCK):
-        found = [_list_pairs(flat, owner, at, distance, size) for distance in range(1, WINDOW + 1)]
-        keys = sort_distinct(np.concatenate([keys, sort_distinct(np.concatenate(found))]))
+        parts = [_list_pairs(flat, owner, at, distance, size) for distance in range(1, WINDOW + 1)]
+        keys = sort_distinct(np.concatenate([keys, sort_distinct(np.concatenate(parts))]))
     counts = np.zeros(len(keys))
     for distance in range(1, WINDOW + 1):
         for at in range(0, len(flat), BLOCK):
@@ -110,8 +110,8 @@ def _list_pairs(flat: NDArray[Any], owner: NDArray[Any], at: int, distance: int,
     """Return a key ``lesser * size + greater`` for each pair at a distance, the first token in the block at ``at``."""
     right = slice(at + distance, at + distance + BLOCK)
     left = slice(at, at + len(flat[right]))
-    together = owner[left] == owner[right]
-    a, b = flat[left][together], flat[right][together]
+    same = owner[left] == owner[right]
+    a, b = flat[left][same], flat[right][same]
     keys: Ints = np.minimum(a, b).astype(np.int64) * size + np.maximum(a, b)
     return keys
 
@@ -120,8 +120,8 @@ def _mirror(
     rows: NDArray[Any], columns: NDArray[Any], counts: NDArray[Any], size: int
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Add the mirror image to the triangle, sorted by row and column."""
-    mirrored = rows < columns
-    keys = np.concatenate([rows * size + columns, columns[mirrored] * size + rows[mirrored]])
+    upper = rows < columns
+    keys = np.concatenate([rows * size + columns, columns[upper] * size + rows[upper]])
     order = np.argsort(keys)
     keys = keys[order]
-    return keys // size, keys % size, np.concatenate([counts, counts[mirrored]])[order]
+    return keys // size, keys % size, np.concatenate([counts, counts[upper]])[order]

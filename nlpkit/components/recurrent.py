@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
+from nlpkit.plugins.base import Encoder
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -28,7 +30,7 @@ CELLS = {
 }
 
 
-class RecurrentEncoder(nn.Module):
+class RecurrentEncoder(Encoder, nn.Module):
     """Layers of recurrent units on top of each other; see `nlpkit.components.encoders`.
 
     The backward direction reverses each row within its own length. That lets no padding in, and needs no packed
@@ -87,14 +89,14 @@ class RecurrentEncoder(nn.Module):
         if state is not None and not self.causal:
             raise ValueError("a bidirectional encoder cannot carry a state: it reads from the end as well")
         read = self._read_onnx if torch.onnx.is_in_onnx_export() else self._read
-        states, carried = vectors, []
+        states, states_after = vectors, []
         for depth, norms in enumerate(self.norms):
             parts, last = read(depth, self.dropout(states), mask, None if state is None else state[depth])
             pairs = zip(cast(nn.ModuleList, norms), parts, strict=True)
-            parts = [_normalise(norm, part, mask) for norm, part in pairs]
+            parts = [norm(part, mask) if isinstance(norm, MaskedBatchNorm) else norm(part) for norm, part in pairs]
             states = torch.cat(parts, 2) if len(parts) > 1 else parts[0]
-            carried.append(last)
-        return states, carried if self.causal else None
+            states_after.append(last)
+        return states, states_after if self.causal else None
 
     def _read(self, depth: int, vectors: Tensor, mask: Tensor, state: Any) -> tuple[Sequence[Tensor], Any]:
         """States ``(batch, time, hidden)`` of each direction, and the forward direction's last."""
@@ -107,8 +109,8 @@ class RecurrentEncoder(nn.Module):
     def _read_direction(self, layer: nn.Module, vectors: Tensor, state: Any) -> tuple[Tensor, Any]:
         if not (self.training and self.config["weight_dropout"]):
             return cast(tuple[Tensor, Any], layer(vectors, state))
-        dropped = functional.dropout(cast(Tensor, layer.weight_hh_l0), self.config["weight_dropout"])
-        return cast(tuple[Tensor, Any], functional_call(layer, {"weight_hh_l0": dropped}, (vectors, state)))
+        weights = functional.dropout(cast(Tensor, layer.weight_hh_l0), self.config["weight_dropout"])
+        return cast(tuple[Tensor, Any], functional_call(layer, {"weight_hh_l0": weights}, (vectors, state)))
 
     def _read_onnx(self, depth: int, vectors: Tensor, mask: Tensor, state: Any) -> tuple[Sequence[Tensor], Any]:
         """As `_read`, by ONNX's own operator, which turns each row round by its length in a third of our time."""
@@ -157,22 +159,18 @@ def _make_norm(name: str, dim: int) -> nn.Module:
             return nn.Identity()
 
 
-def _normalise(norm: nn.Module, states: Tensor, mask: Tensor) -> Tensor:
-    return cast(Tensor, norm(states, mask) if isinstance(norm, MaskedBatchNorm) else norm(states))
-
-
 def _call_operator(
     cell: Cell, directions: Sequence[nn.Module], vectors: Tensor, mask: Tensor, state: Any
 ) -> tuple[Sequence[Tensor], Any]:
     """One layer as ONNX's LSTM, GRU or RNN (https://onnx.ai/onnx/operators/onnx__LSTM.html and its neighbours)."""
 
-    def reordered(name: str) -> Tensor:
+    def reorder(name: str) -> Tensor:
         parts = [getattr(direction, name).chunk(len(cell.gates)) for direction in directions]
         return torch.stack([torch.cat([gates[gate] for gate in cell.gates]) for gates in parts])
 
     hidden = int(cast(Any, directions[0]).hidden_size)
-    biases = torch.cat([reordered("bias_ih_l0"), reordered("bias_hh_l0")], 1)
-    weights = reordered("weight_ih_l0"), reordered("weight_hh_l0"), biases
+    biases = torch.cat([reorder("bias_ih_l0"), reorder("bias_hh_l0")], 1)
+    weights = reorder("weight_ih_l0"), reorder("weight_hh_l0"), biases
     before = () if state is None else state if isinstance(state, tuple) else (state,)
     batch, time, ways = vectors.shape[0], vectors.shape[1], len(directions)
     last_shapes = [(ways, batch, hidden)] * (2 if cell.operator == "LSTM" else 1)
@@ -188,9 +186,9 @@ def _call_operator(
 
 def _attributes_of(cell: Cell, directions: Sequence[nn.Module], hidden: int) -> dict[str, Any]:
     """Return what tells ONNX's operator to compute as torch does."""
-    found: dict[str, Any] = {"hidden_size": hidden, "direction": ("forward", "bidirectional")[len(directions) - 1]}
+    attributes: dict[str, Any] = {"hidden_size": hidden, "direction": ("forward", "bidirectional")[len(directions) - 1]}
     if cell.operator == "GRU":
-        found["linear_before_reset"] = 1  # torch resets after the recurrent product and its bias
+        attributes["linear_before_reset"] = 1  # torch resets after the recurrent product and its bias
     if cell.operator == "RNN":
-        found["activations"] = [str(cast(Any, direction).nonlinearity).capitalize() for direction in directions]
-    return found
+        attributes["activations"] = [str(cast(Any, direction).nonlinearity).capitalize() for direction in directions]
+    return attributes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from nlpkit.components.dictionaries import (
@@ -15,6 +16,7 @@ from nlpkit.components.dictionaries import (
     read_dictionary,
 )
 from nlpkit.components.whole_words import MIXED, SEGMENTED, WholeWords
+from nlpkit.plugins.base import Tokenizer
 
 if TYPE_CHECKING:
     from nlpkit.text.normalisation import Normaliser
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 DICTIONARY = "dictionary.txt"
 
 
-class CharTokenizer:
+class CharTokenizer(Tokenizer):
     """Every character but white space is a token."""
 
     def __init__(self) -> None:
@@ -41,13 +43,13 @@ class CharTokenizer:
         from nlpkit.text.vocabulary import Tokens
 
         codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-        kept = ~_spaces()[np.minimum(codes, 0x3001)]
+        mask = ~_mark_spaces()[np.minimum(codes, 0x3001)]
         ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)))
-        before = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(kept)])
-        return Tokens(codes[kept], np.concatenate([before[:1], before[ends]]))
+        before = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(mask)])
+        return Tokens(codes[mask], np.concatenate([before[:1], before[ends]]))
 
 
-class WhitespaceTokenizer:
+class WhitespaceTokenizer(Tokenizer):
     """Tokens are what stands between white space: for text that is split already."""
 
     def __init__(self) -> None:
@@ -76,7 +78,7 @@ class Words:
     remarks: Sequence[str] = ()
 
 
-class WordTokenizer:
+class WordTokenizer(Tokenizer):
     """Words of a segmenter, without white space.
 
     :param cut: text and whether to guess unknown words by a hidden Markov model, to words.
@@ -172,19 +174,14 @@ def _make_words(path: str | None, files: dict[str, bytes] | None, normaliser: No
         user = read_dictionary(path)
         files = {DICTIONARY: user.text.encode()}
     files = files or {}
-    if not normaliser.words:
-        return _make_older_words(files, normaliser)
+    if not normaliser.words:  # of a model whose normalisation says nothing of words
+        entries = parse_older_dictionary(files[DICTIONARY]) if DICTIONARY in files else []
+        return Words(_spell(entries, normaliser), files=files)
     if user is None and DICTIONARY in files:
         user = parse_dictionary(decode_dictionary(files[DICTIONARY]), DICTIONARY)
-    known = _spell(user.entries, normaliser) if user else []
-    segmented = [entry for entry in known if SEGMENTED.fullmatch(entry.word)]
-    return Words(segmented, _make_whole(known, normaliser), files, user.remarks if user else ())
-
-
-def _make_older_words(files: dict[str, bytes], normaliser: Normaliser) -> Words:
-    """As a model reads them whose normalisation says nothing of words."""
-    known = _spell(parse_older_dictionary(files[DICTIONARY]), normaliser) if DICTIONARY in files else []
-    return Words(known, files=files)
+    entries = _spell(user.entries, normaliser) if user else []
+    segments = [entry for entry in entries if SEGMENTED.fullmatch(entry.word)]
+    return Words(segments, _make_whole(entries, normaliser), files, user.remarks if user else ())
 
 
 def _spell(entries: Sequence[Entry], normaliser: Normaliser) -> list[Entry]:
@@ -194,25 +191,20 @@ def _spell(entries: Sequence[Entry], normaliser: Normaliser) -> list[Entry]:
     return [entry._replace(word=word) for entry, spelling in pairs for word in dict.fromkeys((entry.word, spelling))]
 
 
-def _make_whole(known: Iterable[Entry], normaliser: Normaliser) -> WholeWords:
+def _make_whole(entries: Iterable[Entry], normaliser: Normaliser) -> WholeWords:
     """Words that the segmenter could not find, or would not in the spelling of texts; none that the user takes away."""
-    found = dict.fromkeys(normaliser.batch(MIXED))
-    for entry in known:
+    words = dict.fromkeys(normaliser.batch(MIXED))
+    for entry in entries:
         if entry.frequency == 0:
-            found.pop(entry.word, None)
+            words.pop(entry.word, None)
         elif not SEGMENTED.fullmatch(entry.word):
-            found[entry.word] = None
-    return WholeWords(word for word in found if word.strip())
+            words[entry.word] = None
+    return WholeWords(word for word in words if word.strip())
 
 
-def _spaces() -> Any:
+@cache
+def _mark_spaces() -> Any:
     """Mark the code points of white space, up to U+3001, beyond which there is none."""
     import numpy as np
 
-    global _SPACES
-    if _SPACES is None:
-        _SPACES = np.array([chr(c).isspace() for c in range(0x3002)])
-    return _SPACES
-
-
-_SPACES: Any = None
+    return np.array([chr(c).isspace() for c in range(0x3002)])

@@ -8,13 +8,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from nlpkit.plugins.base import Encoder
+
 BASE = 10_000  # of the wavelengths, as Su et al. take it
 SCALE = 0.25  # of states at the start, as of recurrent ones: with larger ones first guesses are much too sure
 Past: TypeAlias = tuple[Tensor, Tensor]  # keys and values of a layer, each (batch, heads, window, size)
 State: TypeAlias = tuple[Tensor, list[Past]]  # which of the columns are there (batch, window), and each layer's
 
 
-class TransformerEncoder(nn.Module):
+class TransformerEncoder(Encoder, nn.Module):
     """Layers of attention and a feed-forward network between them; see `nlpkit.components.encoders`.
 
     The layers are those of Vaswani et al. 2017 (https://arxiv.org/abs/1706.03762), normalised before, not behind
@@ -60,36 +62,36 @@ class TransformerEncoder(nn.Module):
         """
         if state is not None and not self.causal:
             raise ValueError("a transformer that is not causal cannot carry a state: each position sees all others")
-        there = mask if state is None else torch.cat([state[0] > 0, mask], 1)  # (batch, columns)
+        present = mask if state is None else torch.cat([state[0] > 0, mask], 1)  # (batch, columns)
         past = [None] * len(self.layers) if state is None else state[1]
-        seen = self._find_visible(there, mask.shape[1])
-        turns = self._compute_turns(there.shape[1])
+        visible = self._find_visible(present, mask.shape[1])
+        turns = self._compute_turns(present.shape[1])
         states = self.dropout(self.front(vectors.masked_fill(~mask[:, :, None], 0)))
-        carried: list[Past] = []
+        pasts: list[Past] = []
         for layer, before in zip(self.layers, past, strict=True):
-            states, read = layer(states, seen, turns, before)
-            carried.append(read)
+            states, past_after = layer(states, visible, turns, before)
+            pasts.append(past_after)
         states = self.norm(states)
-        return states, self._keep_last(there.to(states.dtype), carried) if self.causal else None
+        return states, self._keep_last(present.to(states.dtype), pasts) if self.causal else None
 
-    def _find_visible(self, there: Tensor, time: int) -> Tensor:
+    def _find_visible(self, present: Tensor, time: int) -> Tensor:
         """Which columns each of the last ``time`` sees ``(batch, 1, time, columns)``: itself, be it padding or not."""
-        columns = torch.arange(there.shape[1], device=there.device)
+        columns = torch.arange(present.shape[1], device=present.device)
         back = columns[-time:, None] - columns  # (time, columns): how far a column lies before that which sees
-        seen = there[:, None, None, :]
+        visible = present[:, None, None, :]
         if self.causal:
-            seen = seen & (back >= 0) & (back <= self.window)
-        return seen | (back == 0)
+            visible = visible & (back >= 0) & (back <= self.window)
+        return visible | (back == 0)
 
     def _compute_turns(self, columns: int) -> Tensor:
         """Cosine and sine by which each number and its partner are turned in each column ``(2, columns, size)``."""
         angles = torch.arange(columns, device=self.rates.device)[:, None] * self.rates
         return torch.stack([angles.cos(), angles.sin()])
 
-    def _keep_last(self, there: Tensor, read: list[Past]) -> State:
+    def _keep_last(self, present: Tensor, pasts: list[Past]) -> State:
         """Keep the last ``window`` columns, with zeros before them where fewer were read."""
-        latest = functional.pad(there, (self.window, 0))[:, -self.window :]
-        return latest, [(_take_last(keys, self.window), _take_last(values, self.window)) for keys, values in read]
+        latest = functional.pad(present, (self.window, 0))[:, -self.window :]
+        return latest, [(_take_last(keys, self.window), _take_last(values, self.window)) for keys, values in pasts]
 
 
 class _Layer(nn.Module):
@@ -105,16 +107,16 @@ class _Layer(nn.Module):
             nn.LayerNorm(dim), nn.Linear(dim, feedforward), nn.GELU(), nn.Linear(feedforward, dim), nn.Dropout(dropout)
         )
 
-    def forward(self, states: Tensor, seen: Tensor, turns: Tensor, past: Past | None) -> tuple[Tensor, Past]:
+    def forward(self, states: Tensor, visible: Tensor, turns: Tensor, past: Past | None) -> tuple[Tensor, Past]:
         """States ``(batch, time, dim)`` to the same shape, and all keys and values, those of the past before them."""
         parts = self.inward(self.norm(states)).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         query, keys, values = parts.unbind(0)  # (batch, heads, time, size)
         time = query.shape[2]
         if past is not None:
             keys, values = torch.cat([past[0], keys], 2), torch.cat([past[1], values], 2)
-        turned = _turn(query, turns[:, -time:]), _turn(keys, turns)
-        found = functional.scaled_dot_product_attention(*turned, values, attn_mask=seen)
-        states = states + self.dropout(self.outward(found.transpose(1, 2).flatten(2)))
+        pair = _turn(query, turns[:, -time:]), _turn(keys, turns)
+        mixture = functional.scaled_dot_product_attention(*pair, values, attn_mask=visible)
+        states = states + self.dropout(self.outward(mixture.transpose(1, 2).flatten(2)))
         return states + self.feedforward(states), (keys, values)
 
 

@@ -54,19 +54,19 @@ class VectorFile:
             first, sample = file.readline(LONGEST).removeprefix(BOM), file.read(SAMPLE)
             beginning = sample[:BEGINNING]
             self._header = _parse_header(first)
-            found = self._header[1] if self._header else _count_numbers(first)
+            size = self._header[1] if self._header else _count_numbers(first)
         if b"\r" in first.rstrip(b"\r\n"):
             raise DataError(f"{path} ends its lines in CR, as old Macs did: expected LF; tr '\\r' '\\n' makes them so")
-        if not found:
+        if not size:
             refuse_other_encodings(path, first.split()[:1])
             raise DataError(f"{path} holds no vectors: its first line should be a token and numbers")
-        self.dim = found
-        if dim not in (None, found):
-            raise SettingError(f"dim is {dim}, but {path} has vectors of {found} numbers: set dim={found}")
+        self.dim = size
+        if dim not in (None, size):
+            raise SettingError(f"dim is {dim}, but {path} has vectors of {size} numbers: set dim={size}")
         if self._header and _NO_TEXT & set(beginning):
             raise DataError(f"{path} is binary: write the vectors as text (`nlpkit vectors train` does, to a name.txt)")
         lines = [*([] if self._header else [first]), *sample.split(b"\n")[: None if len(sample) < SAMPLE else -1]]
-        refuse_other_encodings(path, [line.rsplit(maxsplit=found)[0] for line in lines if line.strip()])
+        refuse_other_encodings(path, [line.rsplit(maxsplit=size)[0] for line in lines if line.strip()])
 
     def read(self, tokens: Sequence[str]) -> Iterator[tuple[int, Vector]]:
         """Position and vector ``(dim,)`` of each of the tokens that the file has; of two lines for one, the first.
@@ -80,7 +80,7 @@ class VectorFile:
         for token, vector in self.choose(first):
             yield positions[token], vector
         self.repeated = first.repeated
-        if not first.seen:
+        if not first.tokens:
             raise DataError(
                 f"{self.path} has none of the {len(positions)} tokens of the vocabulary: is it UTF-8, and of words?"
             )
@@ -100,15 +100,15 @@ class VectorFile:
 
     def _read_lines(self) -> Iterator[tuple[int, bytes]]:
         """Numbers and contents of the lines that hold vectors."""
-        number = found = 0
+        number = count = 0
         with open_vector_file(self.path) as file:
             for number, line in enumerate(iter(lambda: file.readline(LONGEST), b""), start=1):
                 if line.strip() and not (number == 1 and self._header):
-                    found += 1
+                    count += 1
                     yield number, line.removeprefix(BOM) if number == 1 else line
-        if self._header and found < self._header[0]:
+        if self._header and count < self._header[0]:
             raise DataError(
-                f"{self.path} is cut off after line {number}: it promises {self._header[0]} vectors and has {found}"
+                f"{self.path} is cut off after line {number}: it promises {self._header[0]} vectors and has {count}"
             )
 
     def _split_line(self, number: int, line: bytes) -> list[bytes]:
@@ -131,8 +131,8 @@ class VectorFile:
             raise self._make_error(number, "a number that is not finite")
         return vector
 
-    def _make_error(self, number: int, found: str) -> DataError:
-        return DataError(f"{self.path}, line {number}: expected a token and {self.dim} numbers, found {found}")
+    def _make_error(self, number: int, what: str) -> DataError:
+        return DataError(f"{self.path}, line {number}: expected a token and {self.dim} numbers, found {what}")
 
 
 class TokenFilter:
@@ -142,18 +142,18 @@ class TokenFilter:
     """
 
     def __init__(self, wanted: Callable[[str], bool]) -> None:
-        self._wanted = wanted
-        self.seen: set[str] = set()
+        self._accepts = wanted
+        self.tokens: set[str] = set()
         self.repeated = 0
 
     def __call__(self, token: str) -> bool:
         """Ask for a token, which has then been had."""
-        if not self._wanted(token):
+        if not self._accepts(token):
             return False
-        if token in self.seen:
+        if token in self.tokens:
             self.repeated += 1
             return False
-        self.seen.add(token)
+        self.tokens.add(token)
         return True
 
 
@@ -164,10 +164,10 @@ def spell_tokens(entries: Iterable[tuple[bytes, T]], normaliser: Normaliser | No
     """
     source = iter(entries)
     while block := list(itertools.islice(source, TOGETHER)):
-        known = [(token, rest) for raw, rest in block if (token := decode_token(raw)) is not None]
-        tokens = [token for token, _ in known]
+        pairs = [(token, rest) for raw, rest in block if (token := decode_token(raw)) is not None]
+        tokens = [token for token, _ in pairs]
         tokens = tokens if normaliser is None else normaliser.batch(tokens)
-        yield from ((token, rest) for token, (_, rest) in zip(tokens, known, strict=True) if token)
+        yield from ((token, rest) for token, (_, rest) in zip(tokens, pairs, strict=True) if token)
 
 
 @contextmanager
@@ -178,13 +178,13 @@ def open_vector_file(path: str) -> Iterator[IO[bytes]]:
     """
     try:
         with Path(path).open("rb") as file:
-            opened = _unpack(file)
-            _refuse_archive(path, opened.read(HEAD))
-            opened.seek(0)
-            yield opened
+            stream = _unpack(file)
+            _refuse_archive(path, stream.read(HEAD))
+            stream.seek(0)
+            yield stream
     except ERRORS as error:
-        broken = is_damage(error)
-        what = f"are damaged: {error}" if broken else f"cannot be read: {getattr(error, 'strerror', error)}"
+        damage = is_damage(error)
+        what = f"are damaged: {error}" if damage else f"cannot be read: {getattr(error, 'strerror', error)}"
         raise DataError(f"the vectors {path} {what}") from error
 
 
@@ -201,9 +201,9 @@ def _refuse_archive(path: str, head: bytes) -> None:
     """
     if packed_by(head):
         raise DataError(f"{path} is packed twice: unpack it once")
-    found = format_of(head)
-    if found in ARCHIVES:
-        raise DataError(f"{path} is {ARCHIVES[found]}")
+    kind = format_of(head)
+    if kind in ARCHIVES:
+        raise DataError(f"{path} is {ARCHIVES[kind]}")
 
 
 def refuse_other_encodings(path: str, tokens: Iterable[bytes]) -> None:

@@ -34,7 +34,7 @@ class WholeWords:
         lengths: dict[str, set[int]] = {}
         for word in self._words:
             lengths.setdefault(word[0], set()).add(len(word))
-        self._lengths = {first: sorted(found, reverse=True) for first, found in lengths.items()}
+        self._lengths = {first: sorted(sizes, reverse=True) for first, sizes in lengths.items()}
         self._spaced = any(" " in word for word in self._words)
         pairs = [_rarest_pair(word) for word in self._words]
         self._pair = re.compile("".join(_any_of(pair[side : side + 1] for pair in pairs) for side in (0, 1)))
@@ -48,11 +48,11 @@ class WholeWords:
         """Cut a text into pieces; beside each stands whether it is one of the words."""
         text = _SPACES.sub(" ", text) if self._spaced else text
         done = 0
-        for found in self._first.finditer(text):
-            if found.start() >= done and (word := self._find_word(text, found.start())):
-                yield text[done : found.start()], False
+        for match in self._first.finditer(text):
+            if match.start() >= done and (word := self._find_word(text, match.start())):
+                yield text[done : match.start()], False
                 yield word, True
-                done = found.start() + len(word)
+                done = match.start() + len(word)
         yield text[done:], False
 
     def _find_word(self, text: str, at: int) -> str | None:
@@ -75,9 +75,9 @@ def _kind_of(character: str) -> str:
 
 def _any_of(characters: Iterable[str]) -> str:
     """Write a regular expression for one of some characters, or for nothing if that is one of them."""
-    found = set(characters)
-    listed = "".join(r"\s" if c == " " else re.escape(c) for c in sorted(found - {""}))
-    return (f"[{listed}]" if listed else "(?!)") + "?" * ("" in found)
+    kinds = set(characters)
+    inside = "".join(r"\s" if c == " " else re.escape(c) for c in sorted(kinds - {""}))
+    return (f"[{inside}]" if inside else "(?!)") + "?" * ("" in kinds)
 
 
 def _is_inside(text: str, at: int) -> bool:

@@ -34,7 +34,7 @@ class SavedModel(ABC):
     def __init__(self, bundle: Bundle) -> None:
         bundle.require_task(self.task)
         self.bundle = bundle
-        self._opened: dict[int, Any] = {}
+        self._parts: dict[int, Any] = {}
         self._lock = RLock()
         with bundle.report_damage(CONFIG):
             self.normaliser = Normaliser.of(bundle.config["normalisation"])
@@ -53,10 +53,10 @@ class SavedModel(ABC):
         name = model if model is not None else cls.default
         if name is None:
             raise BundleError(f"no model for {cls.task} is shipped: name one, or its folder")
-        opened = cls(find(name))
+        saved = cls(find(name))
         if warm:
-            opened.warm()
-        return opened
+            saved.warm()
+        return saved
 
     @abstractmethod
     def warm(self) -> None:
@@ -89,9 +89,9 @@ class SavedModel(ABC):
     def _open_part(self, position: int, make: Callable[[], Part]) -> Part:
         """Return a member, made by whoever asks first while the others wait."""
         with self._lock:
-            if position not in self._opened:
-                self._opened[position] = make()
-            part: Part = self._opened[position]
+            if position not in self._parts:
+                self._parts[position] = make()
+            part: Part = self._parts[position]
             return part
 
 

@@ -115,37 +115,37 @@ class Bundle:
         self._check_entries(self.config, entries)
 
     def _check_entries(self, config: Mapping[str, Any], entries: Iterable[str]) -> None:
-        if lacking := [entry for entry in entries if entry not in config]:
-            raise BundleError(f"{self.name} is damaged: its config.json lacks {', '.join(lacking)}")
+        if absent := [entry for entry in entries if entry not in config]:
+            raise BundleError(f"{self.name} is damaged: its config.json lacks {', '.join(absent)}")
 
     @cached_property
     def checksums(self) -> dict[str, str] | None:
         """The SHA-256 of the files that inference reads; None in a model that was made before there were any."""
         if CONFIG not in self.files or FILES not in self.config:
             return None
-        found = self.config[FILES]
-        if not isinstance(found, dict) or not all(isinstance(s, str) and _SUM.fullmatch(s) for s in found.values()):
+        sums = self.config[FILES]
+        if not isinstance(sums, dict) or not all(isinstance(s, str) and _SUM.fullmatch(s) for s in sums.values()):
             raise BundleError(f"{self.name} is damaged: the entry {FILES} of its config.json holds no checksums")
-        return found
+        return sums
 
     @cached_property
     def fingerprint(self) -> str:
         """By which a model is known again: equal only where everything is that inference reads."""
-        found = hashlib.sha256(self.read(CONFIG))
+        digest = hashlib.sha256(self.read(CONFIG))
         if self.checksums is None:
-            read = (path for path in self.files if not path.endswith(f"/{WEIGHTS}"))
-            for path, each in compute_checksums({path: self.read(path) for path in read}).items():
-                found.update(f"{path} {each}\n".encode())
-        return found.hexdigest()
+            paths = (path for path in self.files if not path.endswith(f"/{WEIGHTS}"))
+            for path, each in compute_checksums({path: self.read(path) for path in paths}).items():
+                digest.update(f"{path} {each}\n".encode())
+        return digest.hexdigest()
 
     def require_task(self, task: str) -> None:
         """Refuse a model of another task.
 
         :raises BundleError: naming the command that it is for.
         """
-        if (found := self.config["task"]) != task:
-            found = f"{found!s:.40}"
-            raise BundleError(f"{self.name} is a model for {found}, not for {task}: use it with nlpkit {found}")
+        if (own := self.config["task"]) != task:
+            own = f"{own!s:.40}"
+            raise BundleError(f"{self.name} is a model for {own}, not for {task}: use it with nlpkit {own}")
 
     def read(self, path: str) -> bytes:
         """Return one file.
@@ -162,8 +162,8 @@ class Bundle:
             if error.errno in TOO_MANY:
                 raise _too_many_files(self.name) from error
             raise BundleError(f"{self.name} is damaged: {path} cannot be read: {error.strerror}") from error
-        if path not in UNLISTED and (listed := self.checksums) is not None:
-            self._check_sum(path, data, listed)
+        if path not in UNLISTED and (sums := self.checksums) is not None:
+            self._check_sum(path, data, sums)
         return data
 
     def read_json(self, path: str) -> Any:
@@ -196,30 +196,26 @@ class Bundle:
             raise BundleError(f"{self.name} is damaged: {path}: {type(error).__name__}: {why:.300}") from error
 
     def read_folder(self, prefix: str) -> dict[str, bytes]:
-        """All files below a folder, by their paths inside it."""
-        start = f"{prefix}/"
-        return {path[len(start) :]: self.read(path) for path in self._list_readable() if path.startswith(start)}
-
-    def _list_readable(self) -> list[str]:
-        """Paths of what inference may read: where there are checksums, what has one."""
-        listed = self.checksums
-        return [path for path in self.files if listed is None or path in listed]
+        """Return the files below a folder, by their paths inside it: where there are checksums, those that have one."""
+        start, sums = f"{prefix}/", self.checksums
+        paths = [path for path in self.files if path.startswith(start) and (sums is None or path in sums)]
+        return {path.removeprefix(start): self.read(path) for path in paths}
 
     def _check_listed(self) -> None:
         """Refuse a folder without files that config.json lists; only the weights as trained may be left out."""
         absent = sorted(set(self.checksums or ()) - set(self.files))
-        if lacking := [path for path in absent if not path.endswith(f"/{WEIGHTS}")]:
-            raise BundleError(f"{self.name} is damaged: {', '.join(lacking[:3])} is missing: get a whole copy of it")
+        if missing := [path for path in absent if not path.endswith(f"/{WEIGHTS}")]:
+            raise BundleError(f"{self.name} is damaged: {', '.join(missing[:3])} is missing: get a whole copy of it")
 
     def _let_go(self) -> None:
         """Hold no file open that inference does not read."""
         if isinstance(self.files, OpenFolder) and self.checksums is not None:
             self.files.let_go(set(self.files) - {CONFIG, *self.checksums})
 
-    def _check_sum(self, path: str, data: bytes, listed: Mapping[str, str]) -> None:
-        if path not in listed:
+    def _check_sum(self, path: str, data: bytes, sums: Mapping[str, str]) -> None:
+        if path not in sums:
             raise BundleError(f"{self.name} is damaged: its config.json does not list {path}")
-        if hashlib.sha256(data).hexdigest() != listed[path]:
+        if hashlib.sha256(data).hexdigest() != sums[path]:
             raise BundleError(
                 f"{self.name} is damaged: {path} is not the file that was saved with it, by its SHA-256: get a whole "
                 "copy of the model, or train it again"
@@ -232,15 +228,15 @@ def find(model: str | Path) -> Bundle:
     :raises BundleError: if there is neither.
     """
     folder = Path(model)
-    named = registry().find("model", str(model)) if folder.name == str(model) else None
-    if named:
-        found = Bundle.open(named.factory)
-        found.source = str(model)
-        return found
+    component = registry().find("model", str(model)) if folder.name == str(model) else None
+    if component:
+        bundle = Bundle.open(component.factory)
+        bundle.source = str(model)
+        return bundle
     if folder.exists() or _aside_of(folder).exists() or len(folder.parts) > 1:
         return Bundle.open(folder)
-    known = f"{nearest(str(model), registry().names('model'))}{registry().elsewhere()}"
-    raise BundleError(f"there is no model {str(model)!r}, by name or as a folder{known}")
+    others = f"{nearest(str(model), registry().names('model'))}{registry().elsewhere()}"
+    raise BundleError(f"there is no model {str(model)!r}, by name or as a folder{others}")
 
 
 def check_writable(folder: Path, *, force: bool = False) -> None:
@@ -314,9 +310,9 @@ def _move_in(new: Path, folder: Path) -> None:
     except OSError as error:
         with suppress(OSError):  # if not even that works, `Bundle.open` finds the old model where it is
             _recover(folder)
-        kept = folder.with_name(f"{folder.name}.unsaved-{uuid.uuid4().hex[:8]}")  # which nobody removes
+        refuge = folder.with_name(f"{folder.name}.unsaved-{uuid.uuid4().hex[:8]}")  # which nobody removes
         with suppress(OSError):
-            new = new.rename(kept)
+            new = new.rename(refuge)
         where = f"the model is in {new}"
         raise BundleError(f"{folder} could not be moved in: {error.strerror or error}; {where}") from error
 
@@ -343,14 +339,14 @@ class _NoModelError(BundleError):
 
 def _open_files(folder: Path) -> OpenFolder:
     """Open the files of a folder that may be replaced at any moment, all of one model."""
-    lacking = 0
+    looks = 0
     for _ in range(ATTEMPTS):
         try:
-            if (found := _open_once(folder)) is not None:
-                return found
+            if (files := _open_once(folder)) is not None:
+                return files
         except _NoModelError as error:
-            lacking += 1  # between two moves of a save it may seem so
-            if lacking == LOOKS:
+            looks += 1  # between two moves of a save it may seem so
+            if looks == LOOKS:
                 raise BundleError(str(error)) from None
         except UnfitError as error:
             raise BundleError(f"{folder} is refused: {error}") from None
@@ -365,17 +361,18 @@ def _open_files(folder: Path) -> OpenFolder:
 def _open_once(folder: Path) -> OpenFolder | None:
     """As `_open_files`, None if it was replaced just then."""
     aside = _aside_of(folder)
-    moved = not folder.exists() and (aside / CONFIG).is_file()  # a save is between its two moves, or was cut off there
-    if not moved and not (folder / CONFIG).is_file():
+    # a save is between its two moves, or was cut off there
+    is_aside = not folder.exists() and (aside / CONFIG).is_file()
+    if not is_aside and not (folder / CONFIG).is_file():
         if not folder.exists() and (aside / CONFIG).is_file():
             return None
         what = "has no config.json" if folder.is_dir() else "is a file" if folder.exists() else "does not exist"
         raise _NoModelError(f"{folder} is no model: it {what}")
     try:
-        found = OpenFolder(aside if moved else folder, unread=(WEIGHTS,))
+        files = OpenFolder(aside if is_aside else folder, unread=(WEIGHTS,))
     except ReplacedError:
         return None
-    return None if moved and folder.exists() else found  # what was moved aside is being deleted by now
+    return None if is_aside and folder.exists() else files  # what was moved aside is being deleted by now
 
 
 def _too_many_files(name: str) -> BundleError:

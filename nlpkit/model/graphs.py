@@ -62,7 +62,7 @@ class Graph:
 
     def __init__(self, data: bytes, name: str) -> None:
         self._data, self._name = data, name
-        self._made: Any = None
+        self._session: Any = None
         self._lock = threading.Lock()
 
     def run(self, output: str, **inputs: NDArray[Any]) -> NDArray[Any]:
@@ -80,12 +80,12 @@ class Graph:
 
     def _open_session(self) -> Any:
         with self._lock:
-            if self._made is None:
+            if self._session is None:
                 check_onnx(self._data)
                 try_once(self._data)
-                self._made = _make_session(self._data)
+                self._session = _make_session(self._data)
                 self._data = b""  # the session has its own
-            return self._made
+            return self._session
 
     @contextmanager
     def _report_damage(self) -> Iterator[None]:
@@ -114,11 +114,11 @@ def try_once(data: bytes) -> None:
         options.log_severity_level = SILENT
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         clock, limit = _clock_of_this_thread()
-        with _limit_time(options, clock, limit) as stopped:
+        with _limit_time(options, clock, limit) as is_over:
             try:
                 session.run(None, inputs, options)
             except Exception as error:
-                if stopped():
+                if is_over():
                     raise TooMuchError(f"it takes more than {limit:g} seconds for one token") from error
                 if "bfc_arena" in str(error):  # the file of onnxruntime's that says so: its memory is used up
                     raise TooMuchError(
@@ -154,12 +154,12 @@ def _limit_of_memory() -> int:
     return min(max(MEMORY, 3 * largest_file("")), sys.maxsize)
 
 
-def _make_input(wanted: Any) -> NDArray[Any]:
+def _make_input(description: Any) -> NDArray[Any]:
     """Make an input of one token: zeros, and true."""
-    shape = [size if isinstance(size, int) and size >= 0 else 1 for size in wanted.shape]
-    if wanted.type not in KINDS or np.prod(shape, dtype=np.float64) > MOST_INPUTS:
-        raise ValueError(f"its input {wanted.name:.60} is a {wanted.type:.60} of shape {shape[:8]!r:.200}")
-    kind = KINDS[wanted.type]
+    shape = [size if isinstance(size, int) and size >= 0 else 1 for size in description.shape]
+    if description.type not in KINDS or np.prod(shape, dtype=np.float64) > MOST_INPUTS:
+        raise ValueError(f"its input {description.name:.60} is a {description.type:.60} of shape {shape[:8]!r:.200}")
+    kind = KINDS[description.type]
     return np.ones(shape, kind) if kind is np.bool_ else np.zeros(shape, kind)
 
 

@@ -12,7 +12,7 @@ from nlpkit.errors import MissingExtra
 from nlpkit.model.bundle import ARRAYS, CONFIG, GRAPH, TOKENIZER, VOCABULARY, Bundle, origin_of
 from nlpkit.model.graphs import Graph
 from nlpkit.model.numbers import check_finite
-from nlpkit.plugins.base import BatchTokenizer, Tokenizer
+from nlpkit.plugins.base import Tokenizer
 from nlpkit.plugins.registry import registry
 from nlpkit.text.normalisation import Normaliser
 from nlpkit.text.vocabulary import Ids, Tokens, Vocabulary, load_vocabulary
@@ -47,10 +47,8 @@ class TextIds:
 
 
 def tokenize(tokenizer: Tokenizer, texts: Sequence[str]) -> Tokens:
-    """Tokens of many texts, by the tokenizer's own vectorised path where it has one."""
-    if isinstance(tokenizer, BatchTokenizer):
-        return tokenizer.batch(texts)
-    return Tokens.of([tokenizer.tokenize(text) for text in texts])
+    """Tokens of many texts."""
+    return tokenizer.batch(texts)
 
 
 class TableMember:
@@ -113,9 +111,9 @@ def run_sorted(ids: Ids, run: Callable[..., NDArray[Any]], *more: NDArray[Any]) 
     for start in range(0, ids.size, BATCH):
         batch = order[start : start + BATCH]
         parts.append(run(*Ids.of([rows[i] for i in batch]).padded(), *(array[batch] for array in more)))
-    found = np.concatenate(parts).astype(np.float64)
-    result = np.empty_like(found)
-    result[order] = found
+    outputs = np.concatenate(parts).astype(np.float64)
+    result = np.empty_like(outputs)
+    result[order] = outputs
     return result
 
 
@@ -135,7 +133,10 @@ def open_member(bundle: Bundle, entry: dict[str, Any], labels: int, normaliser: 
     with bundle.report_damage(f"{name}/{VOCABULARY}"):
         text_ids = TextIds(tokenizer, load_vocabulary(bundle.read(f"{name}/{VOCABULARY}")), length)
     if runtime == "torch":
-        return _open_torch(bundle, entry, text_ids, labels)
+        require_torch(bundle, name)  # the one way by which inference needs it: what could not be exported
+        from nlpkit.model.network import restore, run_of
+
+        return PaddedMember(text_ids, run_of(restore(bundle, entry, text_ids.vocabulary, labels)))
     if runtime == "graph":
         graph = open_graph(bundle, name)
         return PaddedMember(text_ids, lambda ids, mask: graph.run("logits", ids=ids, mask=mask))
@@ -197,14 +198,6 @@ def check_length(max_length: object, least: int) -> int:
     if type(max_length) is not int or not least <= max_length <= LONGEST:
         raise ValueError(f"max_length must be a whole number from {least} to {LONGEST}, was: {max_length!r:.60}")
     return max_length
-
-
-def _open_torch(bundle: Bundle, entry: dict[str, Any], text_ids: TextIds, labels: int) -> Member:
-    """Open a composition that could not be exported: the one way by which inference needs torch."""
-    require_torch(bundle, entry["name"])
-    from nlpkit.model.network import restore, run_of
-
-    return PaddedMember(text_ids, run_of(restore(bundle, entry, text_ids.vocabulary, labels)))
 
 
 def require_torch(bundle: Bundle, member: str) -> None:

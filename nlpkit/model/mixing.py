@@ -31,18 +31,18 @@ class Stage:
     exit: float | None = None
 
     @classmethod
-    def from_json(cls, found: Mapping[str, Any]) -> Stage:
+    def from_json(cls, table: Mapping[str, Any]) -> Stage:
         """Read the stage that config.json describes.
 
         :raises ValueError: or KeyError or TypeError, if it is none that could be computed with.
         """
-        weights = tuple(_check_number("a weight", weight, -MOST, MOST) for weight in found["weights"])
+        weights = tuple(_check_number("a weight", weight, -MOST, MOST) for weight in table["weights"])
         if not weights:
             raise ValueError("a stage has no weights")
-        leave = found["exit"]
+        leave = table["exit"]
         return cls(
             weights,
-            _check_number("a temperature", found["temperature"], 1 / MOST, MOST),
+            _check_number("a temperature", table["temperature"], 1 / MOST, MOST),
             None if leave is None else _check_number("an exit", leave, 0, MOST),
         )
 
@@ -56,16 +56,16 @@ class Stage:
         return softmax(self.logits(logits))
 
 
-def _check_number(what: str, found: object, least: float, most: float) -> float:
-    if isinstance(found, bool) or not isinstance(found, int | float) or not least <= found <= most:
-        raise ValueError(f"{what} must be a number from {least:g} to {most:g}, was: {found!r:.60}")
-    return float(found)
+def _check_number(what: str, value: object, least: float, most: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise ValueError(f"{what} must be a number from {least:g} to {most:g}, was: {value!r:.60}")
+    return float(value)
 
 
 def softmax(logits: NDArray[Any]) -> NDArray[Any]:
     """Probabilities along the last axis."""
-    raised = np.exp(logits - logits.max(-1, keepdims=True))
-    return np.asarray(raised / raised.sum(-1, keepdims=True))
+    powers = np.exp(logits - logits.max(-1, keepdims=True))
+    return np.asarray(powers / powers.sum(-1, keepdims=True))
 
 
 def log_sum(logits: NDArray[Any]) -> NDArray[Any]:

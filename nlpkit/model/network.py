@@ -110,8 +110,7 @@ class Head(nn.Module):
     @classmethod
     def of_encoder(cls, encoder: Encoder, settings: HeadSettings, *, labels: int) -> Head:
         """Make a new head on the states of an encoder."""
-        directions = getattr(encoder, "directions", 1)
-        return cls(settings, input_dim=encoder.output_dim, labels=labels, directions=directions)
+        return cls(settings, input_dim=encoder.output_dim, labels=labels, directions=encoder.directions)
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], *, input_dim: int, labels: int) -> Head:
@@ -134,23 +133,23 @@ class Head(nn.Module):
         return torch.cat([self._pool(pooling, states, mask) for pooling in self.poolings], 1)
 
     def _pool(self, pooling: str, states: Tensor, mask: Tensor) -> Tensor:
-        there = mask[:, :, None]
+        present = mask[:, :, None]
         lengths = mask.sum(1, keepdim=True).clamp(min=1)  # (batch, 1)
         match pooling:
             case "last":
-                return self._last(states * there, lengths)
+                return self._last(states * present, lengths)
             case "max":
-                return states.masked_fill(~there, _LOW).amax(1) * mask.any(1, keepdim=True)
+                return states.masked_fill(~present, _LOW).amax(1) * mask.any(1, keepdim=True)
             case "attention":
                 assert self.attention is not None
-                scores = self.attention(torch.tanh(states)).masked_fill(~there, _LOW)  # (batch, time, 1)
-                return (torch.softmax(scores, 1) * states * there).sum(1)
+                scores = self.attention(torch.tanh(states)).masked_fill(~present, _LOW)  # (batch, time, 1)
+                return (torch.softmax(scores, 1) * states * present).sum(1)
             case "mean":
-                return (states * there).sum(1) / lengths
+                return (states * present).sum(1) / lengths
             case "sqrtn":
-                return (states * there).sum(1) / lengths.to(states.dtype).sqrt()
+                return (states * present).sum(1) / lengths.to(states.dtype).sqrt()
             case _:
-                return (states * there).sum(1)
+                return (states * present).sum(1)
 
     def _last(self, states: Tensor, lengths: Tensor) -> Tensor:
         """Return what has read the whole text: the last state; of two directions, half of it and half of the first."""
@@ -162,7 +161,7 @@ class Head(nn.Module):
         return torch.cat([last[:, :half], states[:, 0, half:]], 1)
 
 
-def restore(stored: Bundle, entry: Mapping[str, Any], vocabulary: Vocabulary, outputs: int) -> Network:
+def restore(bundle: Bundle, entry: Mapping[str, Any], vocabulary: Vocabulary, outputs: int) -> Network:
     """Make a saved member's network again, with the weights as saved.
 
     :param outputs: how many numbers answer a text.
@@ -170,13 +169,13 @@ def restore(stored: Bundle, entry: Mapping[str, Any], vocabulary: Vocabulary, ou
     :raises BundleError: if the weights are missing or do not fit.
     """
     path = f"{entry['name']}/{WEIGHTS}"
-    with stored.report_damage(path):
+    with bundle.report_damage(path):
         embedding = remake("embedding", entry)
         embedding.build(vocabulary)
         encoder = remake("encoder", entry, input_dim=embedding.dim)
         head = Head.from_config(entry["head"], input_dim=encoder.output_dim, labels=outputs)
         network = Network(embedding, encoder, head)
-        load_weights(network, stored.read(path))
+        load_weights(network, bundle.read(path))
     return network.eval()
 
 

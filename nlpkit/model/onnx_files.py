@@ -10,7 +10,7 @@ https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -31,7 +31,8 @@ NODE, INITIALIZER, SPARSE_INITIALIZER = 1, 5, 15  # of a graph
 ATTRIBUTE = 5  # of a node
 TENSOR, SUBGRAPH, TENSORS, SUBGRAPHS, SPARSE, SPARSES = 5, 6, 10, 11, 22, 23  # of an attribute
 ATTRIBUTE_NAME, ONE_FLOAT, MANY_FLOATS = 1, 2, 7
-DIMS, KIND, FLOAT_DATA, NAME, RAW, DOUBLE_DATA, EXTERNAL, LOCATION = 1, 2, 4, 8, 9, 10, 13, 14  # of a tensor
+DIMS, KIND, NAME, RAW, EXTERNAL, LOCATION = 1, 2, 8, 9, 13, 14  # of a tensor
+DATA = {4: "<f4", 10: "<f8"}  # the same: numbers that do not lie there raw
 
 
 def check_onnx(data: bytes) -> None:
@@ -55,7 +56,7 @@ class _Reader:
     """Goes through a model once, and no further than so many fields."""
 
     def __init__(self) -> None:
-        self._split_line = 0
+        self._fields = 0
 
     def walk_model(self, data: memoryview) -> None:
         graphs = 0
@@ -99,25 +100,33 @@ class _Reader:
                 self._walk_graph(_check_message(value), depth + 1)
             elif number in (SPARSE, SPARSES):
                 raise ValueError("it holds sparse weights, which are not executed")
-        for found, single in ((one, True), (many, False)):
-            if found:
-                check_weights(f"the numbers {name:.60}", np.concatenate(found), single=single)
+        for numbers, single in ((one, True), (many, False)):
+            if numbers:
+                check_weights(f"the numbers {name:.60}", np.concatenate(numbers), single=single)
 
     def _walk_tensor(self, data: memoryview) -> None:
-        found = _Tensor()
+        tensor = _Tensor()
         for number, value in self._read_fields(data):
             if number == NAME:
-                found.name = _read_text(value)
-            elif number in _TENSOR_FIELDS:
-                _TENSOR_FIELDS[number](found, value)
-        _check_tensor(found)
+                tensor.name = _read_text(value)
+            elif number == DIMS:
+                tensor.dims += _read_dims(value)
+            elif number == KIND:
+                tensor.kind = value if isinstance(value, int) else 0
+            elif number == RAW:
+                tensor.raw = _check_message(value)
+            elif number in DATA:
+                tensor.numbers.append(np.frombuffer(_check_message(value), DATA[number]))
+            elif number in (EXTERNAL, LOCATION) and value:
+                raise ValueError("its weights lie in other files, which are not read")
+        _check_tensor(tensor)
 
     def _read_fields(self, data: memoryview) -> Iterator[tuple[int, Value]]:
         """Fields of a message, by their numbers."""
         at = 0
         while at < len(data):
-            self._split_line += 1
-            if self._split_line > MOST_FIELDS:
+            self._fields += 1
+            if self._fields > MOST_FIELDS:
                 raise ValueError(f"it has more than {MOST_FIELDS:,} parts")
             tag, at = _read_varint(data, at)
             number, kind = tag >> 3, tag & 7
@@ -139,13 +148,13 @@ class _Reader:
 
 def _read_varint(data: memoryview, at: int) -> tuple[int, int]:
     """Read a number of 7 bits a byte; return it and where it ends."""
-    found = shift = 0
+    number = shift = 0
     while at < len(data) and shift < 70:
         byte = data[at]
-        found |= (byte & 0x7F) << shift
+        number |= (byte & 0x7F) << shift
         at, shift = at + 1, shift + 7
         if byte < 0x80:
-            return found, at
+            return number, at
     raise ValueError("it is no ONNX, or was cut off")
 
 
@@ -159,46 +168,14 @@ def _read_text(value: Value) -> str:
     return bytes(_check_message(value)).decode("utf-8", "replace")
 
 
-def _add_dims(tensor: _Tensor, value: Value) -> None:
+def _read_dims(value: Value) -> list[int]:
     if isinstance(value, int):
-        tensor.dims.append(value)
-        return
-    at = 0
+        return [value]
+    sizes, at = [], 0
     while at < len(value):
         size, at = _read_varint(value, at)
-        tensor.dims.append(size)
-
-
-def _set_kind(tensor: _Tensor, value: Value) -> None:
-    tensor.kind = value if isinstance(value, int) else 0
-
-
-def _set_raw(tensor: _Tensor, value: Value) -> None:
-    tensor.raw = _check_message(value)
-
-
-def _add_floats(tensor: _Tensor, value: Value) -> None:
-    tensor.numbers.append(np.frombuffer(_check_message(value), "<f4"))
-
-
-def _add_doubles(tensor: _Tensor, value: Value) -> None:
-    tensor.numbers.append(np.frombuffer(_check_message(value), "<f8"))
-
-
-def _refuse_external(tensor: _Tensor, value: Value) -> None:  # noqa: ARG001
-    if value:
-        raise ValueError("its weights lie in other files, which are not read")
-
-
-_TENSOR_FIELDS: dict[int, Callable[[_Tensor, Value], None]] = {
-    DIMS: _add_dims,
-    KIND: _set_kind,
-    RAW: _set_raw,
-    FLOAT_DATA: _add_floats,
-    DOUBLE_DATA: _add_doubles,
-    EXTERNAL: _refuse_external,
-    LOCATION: _refuse_external,
-}
+        sizes.append(size)
+    return sizes
 
 
 def _check_tensor(tensor: _Tensor) -> None:

@@ -37,10 +37,10 @@ def load(model: str | Path = "reviews", *, warm: bool = False) -> SavedModel:
     :raises MissingPlugin: if a plugin that it needs is not installed.
     """
     bundle = find(model)
-    opened: SavedModel = resolve(task_of(bundle.name, bundle.config["task"]).model)(bundle)
+    saved: SavedModel = resolve(task_of(bundle.name, bundle.config["task"]).model)(bundle)
     if warm:
-        opened.warm()
-    return opened
+        saved.warm()
+    return saved
 
 
 def task_of(model: str, name: object) -> Task:

@@ -47,8 +47,8 @@ class StatefulNetwork(nn.Module, ABC):
         states, after = self.encoder(vectors, mask, before)
         if after is None:
             return states, []
-        carried, self._structure = pytree.tree_flatten(after)
-        return states, carried
+        state_after, self._structure = pytree.tree_flatten(after)
+        return states, state_after
 
     def begin(self, batch: int) -> State:
         """Return the state before the first step: zeros, with which an encoder begins unless it is told otherwise.
@@ -79,15 +79,15 @@ class StatefulNetwork(nn.Module, ABC):
             raise PluginError(f"{whose} holds what is no tensor: only tensors can be kept from step to step")
         if [tensor.shape for tensor in two] != [tensor.shape for tensor in longer]:
             raise PluginError(f"{whose} grows with what was read: it must keep its shape from step to step")
-        found = []
+        parts = []
         for a, b in zip(two, three, strict=True):
             axes = [i for i, pair in enumerate(zip(a.shape, b.shape, strict=True)) if pair == (2, 3)]
             if len(axes) != 1:
                 raise PluginError(f"{whose} has no axis along which the rows lie: {tuple(a.shape)} for two rows")
-            found.append(_Part(a.shape, axes[0], a.dtype))
-        if found and not self._can_go_on():
+            parts.append(_Part(a.shape, axes[0], a.dtype))
+        if parts and not self._can_go_on():
             raise PluginError(f"{whose} is not gone on from: three steps at once and one by one give other states")
-        return found
+        return parts
 
     def _can_go_on(self) -> bool:
         """Whether reading on from a state is as reading all at once.
@@ -115,9 +115,9 @@ class StatefulNetwork(nn.Module, ABC):
     def _read_example(self, rows: int, steps: int) -> State:
         training = self.training
         with torch.inference_mode():
-            _, carried = self.eval().read(torch.cat([self.example(rows)] * steps, 1), None)
+            _, state = self.eval().read(torch.cat([self.example(rows)] * steps, 1), None)
         self.train(training)
-        return carried
+        return state
 
 
 class _Part(NamedTuple):

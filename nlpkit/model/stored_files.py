@@ -58,9 +58,9 @@ class _Stamp(NamedTuple):
     moved: int  # of folders only, which change so when they are moved
 
     @classmethod
-    def of(cls, found: os.stat_result) -> _Stamp:
-        moved = found.st_ctime_ns if stat.S_ISDIR(found.st_mode) else 0
-        return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, moved)
+    def of(cls, status: os.stat_result) -> _Stamp:
+        change = status.st_ctime_ns if stat.S_ISDIR(status.st_mode) else 0
+        return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, change)
 
 
 class OpenFolder(Mapping[str, bytes]):
@@ -144,8 +144,8 @@ class OpenFolder(Mapping[str, bytes]):
 
     def _walk(self, folder: int | Path, prefix: str, depth: int) -> None:
         """Take all files of a folder, open or by its name, and of those in it."""
-        with os.scandir(folder) as found:
-            names = sorted(entry.name for entry in self._count(found, depth))
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in self._count(entries, depth))
         for name in names:
             place, path = _Place.of(folder, name), f"{prefix}{name}"
             kind = place.stat()
@@ -162,8 +162,8 @@ class OpenFolder(Mapping[str, bytes]):
                 finally:
                     os.close(inner)
 
-    def _count(self, found: Iterator[os.DirEntry[str]], depth: int) -> Iterator[os.DirEntry[str]]:
-        for entry in found:
+    def _count(self, entries: Iterator[os.DirEntry[str]], depth: int) -> Iterator[os.DirEntry[str]]:
+        for entry in entries:
             if depth == 1 and entry.name.startswith("."):
                 continue  # of version control, of the system's own
             self._entries += 1
@@ -175,14 +175,14 @@ class OpenFolder(Mapping[str, bytes]):
         """Open one file, never by a link, and never waiting for one who writes."""
         file = place.open(_READ)
         try:
-            found = os.fstat(file)
-            _check_regular(path, found)
+            status = os.fstat(file)
+            _check_regular(path, status)
             if not self._is_unread(path):
-                _check_size(path, found.st_size)
-            if found.st_size <= SMALL:
-                self._contents[path] = _read(file, found.st_size)
+                _check_size(path, status.st_size)
+            if status.st_size <= SMALL:
+                self._contents[path] = _read(file, status.st_size)
             else:
-                self._stamps[path] = _Stamp.of(found)
+                self._stamps[path] = _Stamp.of(status)
                 if _RELATIVE and not self._is_unread(path):
                     self._open[path] = file
         finally:
@@ -234,32 +234,30 @@ class _Place(NamedTuple):
 def largest_file(path: str) -> int:
     """Bytes that a file of this name may have."""
     megabytes = os.environ.get(LARGEST, "")
-    chosen = int(megabytes) if megabytes.isdecimal() and len(megabytes) < 20 else LARGEST_FILE
-    return chosen * MEGABYTE // _divisor_of(path)
+    limit = int(megabytes) if megabytes.isdecimal() and len(megabytes) < 20 else LARGEST_FILE
+    return limit * MEGABYTE // _divisor_of(path)
 
 
 def _divisor_of(path: str) -> int:
     return SHORT_TEXT if path in SHORT_TEXTS else TEXT if path.endswith(TEXTS) else 1
 
 
-def _check_no_link(path: str, found: os.stat_result) -> None:
+def _check_no_link(path: str, status: os.stat_result) -> None:
     """Refuse links, and what is one by another name: junctions and the like of Windows."""
-    if stat.S_ISLNK(found.st_mode) or getattr(found, "st_file_attributes", 0) & stat.FILE_ATTRIBUTE_REPARSE_POINT:
+    if stat.S_ISLNK(status.st_mode) or getattr(status, "st_file_attributes", 0) & stat.FILE_ATTRIBUTE_REPARSE_POINT:
         raise UnfitError(path, "is a link, and a model holds files only: put the file itself there")
 
 
-def _check_regular(path: str, found: os.stat_result) -> None:
-    _check_no_link(path, found)
-    if not stat.S_ISREG(found.st_mode):
+def _check_regular(path: str, status: os.stat_result) -> None:
+    _check_no_link(path, status)
+    if not stat.S_ISREG(status.st_mode):
         raise UnfitError(path, "is no regular file")
 
 
 def _check_size(path: str, size: int) -> None:
     if size > (most := largest_file(path)):
-        said = (
-            f"has {size / MEGABYTE:,.1f} MB, more than the {most / MEGABYTE:,.1f} {_advise(size * _divisor_of(path))}"
-        )
-        raise UnfitError(path, said)
+        why = f"has {size / MEGABYTE:,.1f} MB, more than the {most / MEGABYTE:,.1f} {_advise(size * _divisor_of(path))}"
+        raise UnfitError(path, why)
 
 
 def _advise(size: int, files: int = 1) -> str:

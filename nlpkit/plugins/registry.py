@@ -12,6 +12,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from contextvars import ContextVar
@@ -23,8 +24,9 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from nlpkit.errors import BundleError, MissingPlugin, NlpkitError, PluginError, SettingError, nearest
+from nlpkit.errors import BundleError, DataWarning, MissingPlugin, NlpkitError, PluginError, SettingError, nearest
 from nlpkit.plugins import hookspecs
+from nlpkit.plugins.base import BASES, adopt, misspelt
 from nlpkit.plugins.installed import (
     GROUPS,
     KINDS,
@@ -146,14 +148,29 @@ class Component:
         self.check(options)
         try:
             inspect.signature(self.factory).bind(**options, **fixed)
-            return self.factory(**options, **fixed)
+            made = self.factory(**options, **fixed)
         except NlpkitError:
             raise
         except (TypeError, ValueError) as error:
             raise SettingError(f"the {self.kind} {self.name!r} refuses its options: {error}") from error
         except Exception as error:  # a stranger's code
-            whose = f"{self.kind} {self.name!r} of {self.distribution} {self.version}"
-            raise PluginError(f"the {whose} cannot be made: {_sentence(error)}") from error
+            raise PluginError(f"{self.whole_name} cannot be made: {_sentence(error)}") from error
+        return self._adopted(made)
+
+    @property
+    def whole_name(self) -> str:
+        """What it is and whose, to begin a sentence with."""
+        return f"the {self.kind} {self.name!r} of {self.distribution} {self.version}"
+
+    def _adopted(self, made: Any) -> Any:
+        """What the factory made, with all that its kind promises."""
+        try:
+            adopt(BASES[self.kind], made)
+        except PluginError as error:
+            raise PluginError(f"{self.whole_name} {error}") from None
+        for name, meant in misspelt(made):
+            warnings.warn(f"{self.whole_name} has {name!r}: did you mean {meant!r}?", DataWarning, stacklevel=4)
+        return made
 
 
 @dataclass

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 if TYPE_CHECKING:
     from nlpkit.model.bundle import Bundle
 
-Named: TypeAlias = str  # ``module:name`` of something that is imported when it is used
+Reference: TypeAlias = str  # ``module:name`` of something that is imported when it is used
 
 
-def resolve(named: Named) -> Any:
+def resolve(reference: Reference) -> Any:
     """Import what is named ``module:name``."""
-    module, _, name = named.partition(":")
+    module, _, name = reference.partition(":")
     return getattr(import_module(module), name)
 
 
@@ -59,9 +59,9 @@ class Verb:
     about: str = ""
     method: str = ""
     options: type[Any] | None = None
-    form: Named = "nlpkit.commands.answers:Form"
+    form: Reference = "nlpkit.commands.answers:Form"
     reads: Literal["files", "texts"] = "files"
-    command: Named | None = None
+    command: Reference | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,19 +92,19 @@ class Task:
 
     name: str
     about: str
-    model: Named
-    run: Named
-    measure: Named
+    model: Reference
+    run: Reference
+    measure: Reference
     verbs: tuple[Verb, ...]
     use: str
     rows: Rows = Rows()
     measure_options: type[Any] | None = None
     shorthand: bool = False
-    recipes: Named | None = None
+    recipes: Reference | None = None
     recipe: str | Callable[[Mapping[str, str | None]], str] = "network"
     recipes_about: str = ""
     evaluate_about: str = ""
     default_model: str | None = None
     describe: Callable[[Bundle], Mapping[str, Any]] = _nothing
     components: tuple[str, ...] = ("tokenizer", "embedding", "encoder")
-    read: Named | None = None
+    read: Reference | None = None

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from nlpkit.errors import MissingExtra, NlpkitError, PluginError
-from nlpkit.plugins.base import PARTS
-from nlpkit.plugins.registry import GIVEN
+from nlpkit.plugins.base import misspelt
+from nlpkit.plugins.options import Option
 from nlpkit.testing.discovery import Subject
 from nlpkit.testing.kit import CheckError, sentence
 
+CLASSES = {"config": dict, "files": dict, "dim": int, "output_dim": int, "causal": bool}
 INPUT_DIM = 64  # a multiple of every usual number of heads
 WRONG: dict[type, tuple[Any, ...]] = {  # by the class of an option's default, what is none of its values
     bool: ("perhaps",),
@@ -37,11 +36,11 @@ def fixed(subject: Subject) -> dict[str, Any]:
 def made(subject: Subject) -> None:
     """The factory, called with the options that were given, makes an object of the protocol."""
     part = _made(subject)
-    for name, kind in PARTS[subject.kind].items():
-        found = getattr(part, name, None)
-        if found is None or not (callable(found) if kind is None else isinstance(found, kind)):
-            wanted = "a method" if kind is None else f"of class {kind.__name__}"
-            raise CheckError(f"its attribute {name!r} is {found!r}, where {wanted} was expected: see the protocol")
+    for name, kind in CLASSES.items():
+        if hasattr(part, name) and not isinstance(getattr(part, name), kind):
+            raise CheckError(f"its {name} is {getattr(part, name)!r}: expected a {kind.__name__}, see the protocol")
+    for name, meant in misspelt(part):
+        raise CheckError(f"it has {name!r}, which means nothing to nlpkit: call it {meant!r}, or something else")
     if subject.kind in ("embedding", "encoder"):
         from torch import nn
 
@@ -52,10 +51,12 @@ def made(subject: Subject) -> None:
 def options(subject: Subject) -> None:
     """Each option has a default, and refuses what it cannot use."""
     _instance(subject)
-    for parameter in inspect.signature(subject.component.factory).parameters.values():
-        if parameter.name not in GIVEN:
-            _check_parameter(parameter)
-            _try_values(subject, parameter)
+    for option in subject.component.options().values():
+        if option.default is ...:
+            raise CheckError(f"its option {option.name!r} has no default: give it one")
+        if not isinstance(option.default, str | int | float | list | tuple | dict | None):
+            raise CheckError(f"the default of {option.name!r} is {option.default!r}, which JSON cannot hold")
+        _try_values(subject, option)
 
 
 def config(subject: Subject) -> None:
@@ -105,31 +106,24 @@ def _made(subject: Subject) -> Any:
         ) from error
 
 
-def _check_parameter(parameter: inspect.Parameter) -> None:
-    if parameter.default is parameter.empty:
-        raise CheckError(f"its option {parameter.name!r} has no default: give it one")
-    if not isinstance(parameter.default, str | int | float | list | tuple | dict | None):
-        raise CheckError(f"the default of {parameter.name!r} is {parameter.default!r}, which JSON cannot hold")
-
-
-def _try_values(subject: Subject, parameter: inspect.Parameter) -> None:
-    if re.search(r"\||Union|Any|object", str(parameter.annotation)):
-        return  # which values are wrong cannot be told
-    kind = type(parameter.default)
-    for value in (*WRONG.get(kind, ()), *ODD.get(kind, ())):
+def _try_values(subject: Subject, option: Option) -> None:
+    """Give it what its annotation lets through, or what is none of its default's class where it has no annotation."""
+    kind = type(option.default)
+    wrong = WRONG.get(kind, ()) if option.annotation is Any else ()
+    for value in (*wrong, *(odd for odd in ODD.get(kind, ()) if not option.fault(odd))):
         try:
-            subject.component.create({**subject.options, parameter.name: value}, **fixed(subject))
+            subject.component.create({**subject.options, option.name: value}, **fixed(subject))
         except PluginError as error:
             raise CheckError(
-                f"{parameter.name}={value!r} ends in {sentence(error.__cause__ or error)}: raise ValueError, "
-                "saying what is right"
+                f"{option.name}={value!r} ends in {sentence(error.__cause__ or error)}: annotate it by what it takes, "
+                "or raise ValueError, saying what is right"
             ) from error
         except NlpkitError:
             continue
-        if value in WRONG.get(kind, ()):
+        if value in wrong:
             raise CheckError(
-                f"{parameter.name}={value!r} is taken, though its default is {parameter.default!r}: raise ValueError "
-                "for a value that is wrong"
+                f"{option.name}={value!r} is taken, though its default is {option.default!r}: annotate it by what it "
+                "takes, or raise ValueError"
             )
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from nlpkit.model.head_settings import HeadSettings
 from nlpkit.model.network import Head, Network
+from nlpkit.plugins.base import SharedEmbedding, StaticEmbedding
 from nlpkit.testing import batches
 from nlpkit.testing.batches import check_near, check_numbers
 from nlpkit.testing.components import check_config
@@ -141,7 +142,7 @@ def gradients(subject: Subject) -> None:
         fitted = _fitted(variant)
         embedding = fitted.embedding.train()
         ids, mask = _batch(fitted.vocabulary, _tokenised(subject, embedding, PLAIN))
-        frozen = frozen or getattr(embedding, "fixed", False)
+        frozen = frozen or embedding.fixed
         batches.check_gradients(embedding, partial(_under_mask, embedding, ids, mask), frozen=frozen)
 
 
@@ -149,7 +150,7 @@ def vectors(subject: Subject) -> None:
     """A static embedding's table is what it looks up."""
     fitted = _fitted(subject)
     embedding = fitted.embedding
-    if not hasattr(embedding, "vectors"):
+    if not isinstance(embedding, StaticEmbedding):
         raise NotChecked("it has no vectors(): its vectors may depend on their neighbours")
     with torch.no_grad():
         table = embedding.vectors()
@@ -160,8 +161,8 @@ def vectors(subject: Subject) -> None:
     )
     if isinstance(fitted.vocabulary, HashVocabulary) and table[PAD].any():
         raise CheckError("the vector of id 0, padding, is not zero: n-grams that are not there would count")
-    if hasattr(embedding, "lookup"):
-        embedding.train()
+    fitted.embedding.train()
+    if isinstance(embedding, SharedEmbedding):
         with torch.no_grad():
             check_near(embedding.lookup(there), table[there], "lookup(ids) is vectors()[ids], in training too")
 
@@ -169,7 +170,7 @@ def vectors(subject: Subject) -> None:
 def fixed(subject: Subject) -> None:
     """What is computed once for a whole run may be."""
     fitted = _fitted(subject)
-    if not getattr(fitted.embedding, "fixed", False):
+    if not fitted.embedding.fixed:
         raise NotChecked("it does not say that it is fixed")
     for name, parameter in fitted.embedding.named_parameters():
         if parameter.requires_grad:
@@ -225,7 +226,7 @@ def _documents(subject: Subject, embedding: Any) -> list[list[str]]:
 
 def _tokenised(subject: Subject, embedding: Any, texts: Sequence[str]) -> list[list[str]]:
     """Tokens of each text: those of the tokenizer that it goes with, or characters."""
-    names = getattr(embedding, "tokenizers", ())
+    names = embedding.tokenizers
     if not names:
         return [[character for character in text if not character.isspace()] for text in texts]
     tokenizer = subject.beside("tokenizer", names[0])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from nlpkit.errors import MissingExtra
+from nlpkit.errors import DataWarning, MissingExtra
 
 if TYPE_CHECKING:
     from nlpkit.testing.discovery import Subject
@@ -51,8 +52,9 @@ class Check:
             import_module(f"nlpkit.testing.{self.module}"), self.name.replace(" ", "_").replace("-", "_")
         )
         try:
-            with redirect_stdout(sys.stderr), _seeded(self.needs_torch):  # a plugin's prints are no results
-                function(subject)
+            with redirect_stdout(sys.stderr), _seeded(self.needs_torch), warnings.catch_warnings():
+                warnings.simplefilter("ignore", DataWarning)  # the check "made" tells of what is misspelt
+                function(subject)  # what a plugin prints is no result
         except MissingExtra as error:
             raise NotChecked(str(error)) from error
         except (CheckError, NotChecked, MemoryError, KeyboardInterrupt):
@@ -76,7 +78,7 @@ class Result:
 
 
 def checks(kind: str | None = None) -> list[Check]:
-    """All checks, or those of a kind: plugin, tokenizer, embedding, encoder, output, model or command."""
+    """All checks, or those of a kind: plugin, tokenizer, embedding, encoder, output, task, model or command."""
     return [check for check in _CHECKS if kind in (None, check.kind)]
 
 
@@ -199,6 +201,7 @@ _CHECKS = (
         ("inference", "in another process, without torch, it says the same"),
         _EXPORT,
     ),
+    Check("resolves", "task", "what it names can be imported, and its model is a SavedModel", "plugins"),
     Check("opens", "model", "its folder opens, and it answers its own samples again", "plugins"),
     Check("help", "command", "--help exits with 0 and shows an example", "plugins"),
 )

@@ -178,13 +178,12 @@ def _fitted(subject: Subject, kept: NDArray[Any] = WHOLE) -> Fitted:
 
 def _vectors(coding: Any) -> Tensor | None:
     """A vector of each word ``(words, dim)``, of a length that it does not refuse."""
-    if not getattr(coding, "needs_vectors", False):
+    if not coding.needs_vectors:
         return None
     numbers = [value for value in coding.config.values() if type(value) is int and 1 < value < 5000]
-    check = getattr(coding, "check_dim", _any)
     for dim in (DIM, *numbers):
         try:
-            check(dim)
+            coding.check_dim(dim)
         except SettingError:
             continue
         return torch.randn(len(WORDS), dim)
@@ -194,7 +193,7 @@ def _vectors(coding: Any) -> Tensor | None:
 def _trained(subject: Subject, kept: NDArray[Any]) -> Fitted:
     """As `_fitted`, but that it has begun to tell words apart: before, any logits would nearly do."""
     fitted = _fitted(subject, kept)
-    if not getattr(fitted.coding, "calibrated", True):
+    if not fitted.coding.calibrated:
         raise NotChecked("it says that its logits are not trained as log-probabilities")
     learnt = [parameter for parameter in fitted.layer.parameters() if parameter.requires_grad]
     optimizer = torch.optim.Adam(learnt, lr=RATE) if learnt else None
@@ -237,7 +236,3 @@ def _saved(arrays: dict[str, NDArray[Any]]) -> bytes:
     except Exception as error:  # safetensors has errors of its own
         raise CheckError(f"arrays() cannot be saved ({sentence(error)}): return numpy arrays by name") from error
     return data
-
-
-def _any(dim: int) -> None:
-    """Refuse no length of vectors."""

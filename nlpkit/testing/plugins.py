@@ -25,6 +25,34 @@ def start_up(subject: Subject) -> None:
         )
 
 
+def resolves(subject: Subject) -> None:
+    """All that a task names is there, and its model opens bundles as every model does."""
+    from nlpkit.model.base import SavedModel
+    from nlpkit.tasks.base import Task, resolve
+
+    try:
+        from nlpkit.training.run import Run
+    except ModuleNotFoundError as error:
+        raise NotChecked(f"{error.name} is not installed") from error
+    bases = {"model": SavedModel, "run": Run}
+    task: Task = subject.component.factory
+    forms = [verb.form for verb in task.verbs if not verb.command]
+    commands = [verb.command for verb in task.verbs if verb.command]
+    for named in (task.model, task.run, task.measure, *forms, *commands, *([task.read] if task.read else [])):
+        try:
+            resolve(named)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise CheckError(f"it names {named!r}, which cannot be imported: {sentence(error)}") from error
+    for name, base in bases.items():
+        named = getattr(task, name)
+        if not (isinstance(found := resolve(named), type) and issubclass(found, base)):
+            expected = f"{base.__module__}.{base.__qualname__}"
+            raise CheckError(f"its {name} {named!r} is {found!r}: expected a class, a {expected}")
+    for verb in task.verbs:
+        if verb.method and not callable(getattr(resolve(task.model), verb.method, None)):
+            raise CheckError(f"its verb {verb.name!r} wants the method {verb.method!r}, which its model lacks")
+
+
 def opens(subject: Subject) -> None:
     """A registered folder is a model, and answers its samples as when it was saved."""
     from nlpkit.model.opening import load

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+from nlpkit.errors import SettingError
 from nlpkit.text.encodings import UNDECODABLE
 
 UNDECODED = "undecodable bytes"
+Answer = TypeVar("Answer")
 LONGEST_TEXT = 1_000_000  # characters of a text that is answered: a long novel
 
 
@@ -38,6 +40,23 @@ def make_row(text: str, cells: Sequence[str] = (), line: int = 0) -> Row:
         fault = UNDECODED if UNDECODABLE in text else None
         return Row(text.replace(UNDECODABLE, "�"), fault, [cell.replace(UNDECODABLE, "�") for cell in cells], line)
     return Row(text, None, cells, line)
+
+
+def answer_rows(
+    rows: Sequence[Row], answer: Callable[[Iterable[str]], Iterable[Answer]], refuse: Callable[[str], Answer]
+) -> list[Answer]:
+    """Answer rows of a file; one that could not be read is refused with its fault."""
+    answers = answer("" if row.fault else row.text for row in rows)
+    return [own if row.fault is None else refuse(row.fault) for row, own in zip(rows, answers, strict=True)]
+
+
+def check_texts(texts: object, verb: str) -> None:
+    """Refuse one text, and what holds no texts.
+
+    :raises SettingError: saying that texts to score, or what the verb is, come in a list.
+    """
+    if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
+        raise SettingError(f"texts to {verb} come in a list or another iterable, found one {type(texts).__name__}")
 
 
 def is_number(cell: str | bytes) -> bool:

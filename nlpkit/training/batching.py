@@ -92,12 +92,12 @@ class Rows:
 def draw_batches(lengths: NDArray[np.integer[Any]], size: int, draw: np.random.Generator) -> list[RowNumbers]:
     """Rows of similar length together, in random order: shuffled, cut into pools, each pool sorted and cut."""
     order = draw.permutation(len(lengths))
-    found: list[RowNumbers] = []
+    parts: list[RowNumbers] = []
     for start in range(0, len(order), size * POOL):
         pool = order[start : start + size * POOL]
         pool = pool[np.argsort(lengths[pool], kind="stable")]
-        found += [pool[at : at + size] for at in range(0, len(pool), size)]
-    return [found[at] for at in draw.permutation(len(found))]
+        parts += [pool[at : at + size] for at in range(0, len(pool), size)]
+    return [parts[at] for at in draw.permutation(len(parts))]
 
 
 def sort_batches(lengths: NDArray[np.integer[Any]], size: int) -> list[RowNumbers]:
@@ -116,11 +116,11 @@ def draw_with_focus(
     :param focus: the share in the first and the last epoch; empty: every number once.
     :param done: 0 in the first epoch, 1 in the last.
     """
-    ours, others = np.flatnonzero(first), np.flatnonzero(~first)
-    if not (focus and len(ours) and len(others)):
+    firsts, others = np.flatnonzero(first), np.flatnonzero(~first)
+    if not (focus and len(firsts) and len(others)):
         return np.arange(len(first))
-    wanted = round((focus[0] + done * (focus[1] - focus[0])) * len(first))
-    return np.concatenate([_draw_in_rounds(ours, wanted, draw), _draw_in_rounds(others, len(first) - wanted, draw)])
+    count = round((focus[0] + done * (focus[1] - focus[0])) * len(first))
+    return np.concatenate([_draw_in_rounds(firsts, count, draw), _draw_in_rounds(others, len(first) - count, draw)])
 
 
 def _draw_in_rounds(numbers: RowNumbers, count: int, draw: np.random.Generator) -> RowNumbers:
@@ -131,11 +131,11 @@ def _draw_in_rounds(numbers: RowNumbers, count: int, draw: np.random.Generator) 
 def logits_of(network: nn.Module, rows: Rows, size: int = 64) -> Tensor:
     """Logits ``(rows, labels)`` of all rows in their order, without gradients or dropout."""
     network.eval()
-    found = torch.empty(0)
+    result = torch.empty(0)
     with torch.inference_mode():
         for batch in sort_batches(rows.lengths, size):
             logits = network(*rows.batch(batch)[:2])
-            if not len(found):  # one array for all: results kept one by one would hold on to the memory between them
-                found = logits.new_empty(len(rows), logits.shape[1])
-            found[torch.from_numpy(batch)] = logits
-    return found
+            if not len(result):  # one array for all: results kept one by one would hold on to the memory between them
+                result = logits.new_empty(len(rows), logits.shape[1])
+            result[torch.from_numpy(batch)] = logits
+    return result

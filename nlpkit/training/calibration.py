@@ -37,8 +37,8 @@ def tune_stage(logits: Sequence[Floats], labels: NDArray[np.int64], leave: float
         return torch.nn.functional.cross_entropy(torch.einsum("m,mrl->rl", weights, members), truth)
 
     equal = torch.full((len(logits),), 1 / len(logits), dtype=torch.float64)
-    tuned = _descend(loss, equal)
-    weights = tuned if bool(tuned.isfinite().all()) and loss(tuned) < loss(equal) else equal
+    best = _descend(loss, equal)
+    weights = best if bool(best.isfinite().all()) and loss(best) < loss(equal) else equal
     total = weights.sum().item()
     return Stage(tuple(round(w / total, 6) for w in weights.tolist()), round(1 / total, 6), leave)
 

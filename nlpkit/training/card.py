@@ -8,10 +8,10 @@ from importlib.resources import files as resources
 from pathlib import Path
 
 from nlpkit.model.bundle import CONFIG, CURVE, HISTORY
-from nlpkit.tasks.base import Named, Task
+from nlpkit.tasks.base import Reference, Task
 
 
-def write_card(template: Named, name: str, task: Task, files: Mapping[str, bytes]) -> str:
+def write_card(template: Reference, name: str, task: Task, files: Mapping[str, bytes]) -> str:
     """Return Markdown: what the model is, on what data, how it was made, how good it is, how it is used.
 
     :param template: ``package:path``; it may extend ``base_card.md``, which stands beside this module.

@@ -29,5 +29,5 @@ class StateCarrier(nn.Module):
         """Keep a state without its history (truncated back-propagation: Williams and Peng 1990,
         https://doi.org/10.1162/neco.1990.2.4.490); None forgets it.
         """
-        for kept, new in zip(self.state, state or [torch.zeros(())] * len(self.state), strict=True):
-            kept.copy_(new.detach().expand_as(kept))
+        for tensor, new in zip(self.state, state or [torch.zeros(())] * len(self.state), strict=True):
+            tensor.copy_(new.detach().expand_as(tensor))

@@ -58,7 +58,7 @@ class Checkpoint:
         """
         if self._path is None:
             return
-        began = time.monotonic()
+        start = time.monotonic()
         data = save(
             {name: tensor.detach().contiguous().clone() for name, tensor in state.tensors.items()},
             {"state": json.dumps(state.values)},
@@ -72,7 +72,7 @@ class Checkpoint:
                 "--resume"
             ) from error
         self._last = time.monotonic()
-        self._took = self._last - began
+        self._took = self._last - start
         self._next = self._last + (max(self._every, SHARE * self._took) if self._every else 0)
 
     def load(self) -> State | None:

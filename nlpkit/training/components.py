@@ -11,7 +11,6 @@ from typing import Any
 import torch
 
 from nlpkit.errors import NlpkitError, PluginError, SettingError
-from nlpkit.plugins.base import PARTS
 from nlpkit.plugins.registry import Component, registry
 from nlpkit.text.normalisation import Normaliser
 from nlpkit.text.vocabulary import UNKNOWN, HashVocabulary, TableVocabulary, Vocabulary
@@ -24,6 +23,10 @@ class Part:
     component: Component
     instance: Any
 
+    def __str__(self) -> str:
+        """Say what it is and whose, to begin a sentence with."""
+        return self.component.whole_name
+
     @property
     def record(self) -> dict[str, Any]:
         """What a bundle keeps of it."""
@@ -31,19 +34,16 @@ class Part:
         return {"name": self.component.name, **origin, "config": dict(self.instance.config)}
 
 
-def make(kind: str, chosen: Mapping[str, Any], *, normaliser: Normaliser | None = None, **fixed: Any) -> Part:
+def make(kind: str, settings: Mapping[str, Any], *, normaliser: Normaliser | None = None, **fixed: Any) -> Part:
     """Make the component that settings name.
 
     :param normaliser: of the texts, for a component that has a use for it.
     :raises SettingError: for a name that nobody registers, or options that it refuses.
     :raises PluginError: if it is not what its kind promises.
     """
-    options = dict(chosen)
+    options = dict(settings)
     component = registry().get(kind, options.pop("name"))
-    part = Part(component, component.create(options, normaliser=normaliser, **fixed))
-    if lacking := [name for name in PARTS[kind] if not hasattr(part.instance, name)]:
-        raise PluginError(f"{_name_part(part)} lacks {' and '.join(lacking)}: see the protocol in docs/plugins.md")
-    return part
+    return Part(component, component.create(options, normaliser=normaliser, **fixed))
 
 
 def check_pair(tokenizer: Part, embedding: Part) -> None:
@@ -51,17 +51,18 @@ def check_pair(tokenizer: Part, embedding: Part) -> None:
 
     :raises SettingError: saying which.
     """
-    sides = (tokenizer, embedding, "embeddings"), (embedding, tokenizer, "tokenizers")
-    wanted = [(one, other, getattr(one.instance, those, None)) for one, other, those in sides]
-    if not any(names is not None and other.component.name in names for _, other, names in wanted):
-        for one, other, names in wanted:
+    partners = (
+        (tokenizer, embedding, tokenizer.instance.embeddings),
+        (embedding, tokenizer, embedding.instance.tokenizers),
+    )
+    if not any(names is not None and other.component.name in names for _, other, names in partners):
+        for one, other, names in partners:
             if names is not None:
                 raise SettingError(
                     f"the {one.component.kind} {one.component.name} goes with the {other.component.kind} "
                     f"{' or '.join(names)}, not with {other.component.name}"
                 )
-    if hasattr(embedding.instance, "check_tokenizer"):
-        embedding.instance.check_tokenizer(tokenizer.instance)
+    embedding.instance.check_tokenizer(tokenizer.instance)
 
 
 def check_shapes(embedding: Part, encoder: Part) -> None:
@@ -79,24 +80,20 @@ def check_encoder(encoder: Part, vectors: torch.Tensor) -> None:
 
     :raises PluginError: naming it, if it does not.
     """
-    returned = _try(encoder, vectors)
-    if not (isinstance(returned, tuple) and len(returned) == 2):
-        raise PluginError(
-            f"{_name_part(encoder)} returns {type(returned).__name__}, not states and a state to carry on"
-        )
-    _check_shape(encoder, "output_dim", returned[0], encoder.instance.output_dim)
-    if (ways := getattr(encoder.instance, "directions", 1)) not in (1, 2) or encoder.instance.output_dim % ways:
-        raise PluginError(
-            f"{_name_part(encoder)} says directions {ways!r}: expected 1, or 2 where a state has two halves"
-        )
-    if not bool(returned[0][_make_mask()].isfinite().all()):
-        raise PluginError(f"{_name_part(encoder)} returns states that are no numbers, before anything is learnt")
-    if returned[0].dtype != vectors.dtype:
-        raise PluginError(f"{_name_part(encoder)} returns states of {returned[0].dtype}, not of {vectors.dtype}")
+    result = _try(encoder, vectors)
+    if not (isinstance(result, tuple) and len(result) == 2):
+        raise PluginError(f"{encoder} returns {type(result).__name__}, not states and a state to carry on")
+    _check_shape(encoder, "output_dim", result[0], encoder.instance.output_dim)
+    if (ways := encoder.instance.directions) not in (1, 2) or encoder.instance.output_dim % ways:
+        raise PluginError(f"{encoder} says directions {ways!r}: expected 1, or 2 where a state has two halves")
+    if not bool(result[0][_make_mask()].isfinite().all()):
+        raise PluginError(f"{encoder} returns states that are no numbers, before anything is learnt")
+    if result[0].dtype != vectors.dtype:
+        raise PluginError(f"{encoder} returns states of {result[0].dtype}, not of {vectors.dtype}")
     try:
         json.dumps(encoder.instance.config)
     except (TypeError, ValueError) as error:
-        raise PluginError(f"{_name_part(encoder)} has a config that is no JSON: {error}") from error
+        raise PluginError(f"{encoder} has a config that is no JSON: {error}") from error
 
 
 def check_causal(encoder: Part, dim: int) -> None:
@@ -107,18 +104,16 @@ def check_causal(encoder: Part, dim: int) -> None:
     :raises PluginError: if it says that it is, and is not.
     """
     if not encoder.instance.causal:
-        known = ("bidirectional", "encoder.bidirectional=false"), ("causal", "encoder.causal=true")
-        options = [option for name, option in known if name in encoder.instance.config]
-        mend = f"set {options[0]}" if options else "choose another, such as lstm (or say causal = True, if it is)"
+        switches = ("bidirectional", "encoder.bidirectional=false"), ("causal", "encoder.causal=true")
+        options = [option for name, option in switches if name in encoder.instance.config]
+        remedy = f"set {options[0]}" if options else "choose another, such as lstm (or say causal = True, if it is)"
         name = encoder.component.name
-        raise SettingError(f"the encoder {name} sees what comes after, which is yet to come: {mend}")
+        raise SettingError(f"the encoder {name} sees what comes after, which is yet to come: {remedy}")
     vectors = torch.linspace(-1, 1, 6 * dim).view(2, 3, dim)
     other = torch.cat([vectors[:, :1], -vectors[:, 1:]], 1)  # the same first step
-    before, after = (_try(encoder, read)[0][:, 0] for read in (vectors, other))
+    before, after = (_try(encoder, inputs)[0][:, 0] for inputs in (vectors, other))
     if not torch.allclose(before, after, rtol=1e-4, atol=1e-5):
-        raise PluginError(
-            f"{_name_part(encoder)} says causal = True, but its first state changes with what comes after"
-        )
+        raise PluginError(f"{encoder} says causal = True, but its first state changes with what comes after")
 
 
 def fit_embedding(embedding: Part, documents: Iterable[Sequence[str]], targets: Sequence[int]) -> Vocabulary:
@@ -129,7 +124,7 @@ def fit_embedding(embedding: Part, documents: Iterable[Sequence[str]], targets: 
     with _blame(embedding, "cannot be fitted"):
         vocabulary = embedding.instance.fit(documents, targets)
     if not isinstance(vocabulary, TableVocabulary | HashVocabulary):
-        raise PluginError(f"{_name_part(embedding)} returns {type(vocabulary).__name__} from fit, not a vocabulary")
+        raise PluginError(f"{embedding} returns {type(vocabulary).__name__} from fit, not a vocabulary")
     return vocabulary
 
 
@@ -142,9 +137,9 @@ def _try(part: Part, inputs: torch.Tensor) -> Any:
     """Return what a part makes of two rows of three and two, outside training."""
     mode = part.instance.training
     with torch.inference_mode(), _blame(part, "fails on 2 rows of 3 tokens"):
-        found = part.instance.eval()(inputs, _make_mask())
+        result = part.instance.eval()(inputs, _make_mask())
     part.instance.train(mode)
-    return found
+    return result
 
 
 @contextmanager
@@ -155,23 +150,18 @@ def _blame(part: Part, what: str) -> Iterator[None]:
     except (NlpkitError, OSError, MemoryError):
         raise
     except Exception as error:
-        said = " ".join(str(error).split())
-        raise PluginError(f"{_name_part(part)} {what}: {type(error).__name__}: {said}") from error
+        message = " ".join(str(error).split())
+        raise PluginError(f"{part} {what}: {type(error).__name__}: {message}") from error
 
 
-def _name_part(part: Part) -> str:
-    component = part.component
-    return f"the {component.kind} {component.name!r} of {component.distribution} {component.version}"
-
-
-def _check_shape(part: Part, name: str, found: Any, said: int) -> None:
-    shape = tuple(getattr(found, "shape", ()))
-    if shape != (2, 3, said):
+def _check_shape(part: Part, name: str, tensor: Any, size: int) -> None:
+    shape = tuple(getattr(tensor, "shape", ()))
+    if shape != (2, 3, size):
         raise PluginError(
-            f"{_name_part(part)} says {name} {said}, but for 2 rows of 3 tokens it returns {shape}, not {(2, 3, said)}"
+            f"{part} says {name} {size}, but for 2 rows of 3 tokens it returns {shape}, not {(2, 3, size)}"
         )
 
 
 def remarks_of(*parts: Part) -> list[str]:
     """Return what parts have to say of the files that they were given, each sentence once."""
-    return list(dict.fromkeys(remark for one in parts for remark in getattr(one.instance, "remarks", ())))
+    return list(dict.fromkeys(remark for one in parts for remark in one.instance.remarks))

@@ -89,7 +89,7 @@ def plan(task: Task, rows: Iterable[Example], settings: Any) -> Plan:
     """
     run: Run = resolve(task.run)(task, settings)
     remarks = run.rehearse()
-    sample, read, whole = _sample(rows, settings.seed)
+    sample, count, whole = _sample(rows, settings.seed)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:  # Windows holds on to files that are mapped
         folder = Path(name)
         corpus = drain(run.store(folder / CORPUS, sample), remarks)
@@ -97,25 +97,25 @@ def plan(task: Task, rows: Iterable[Example], settings: Any) -> Plan:
         remarks += run.remarks(corpus)
         data = drain(run.prepare(folder, corpus), remarks)
         members = [_plan_member(run.make_member(position, data), folder) for position in range(len(settings.members))]
-        return Plan(read, whole, len(sample), counts.train, counts.labels, members, remarks)
+        return Plan(count, whole, len(sample), counts.train, counts.labels, members, remarks)
 
 
 def _sample(rows: Iterable[Example], seed: int) -> tuple[list[Example], int, bool]:
     """Rows drawn evenly from the first (Vitter 1985, algorithm R), how many were read, and whether these are all."""
-    draw, read = random.Random(seed), 0
+    draw, count = random.Random(seed), 0
     sample: list[Example] = []
     rows = iter(rows)
-    for read, example in enumerate(itertools.islice(rows, MOST_ROWS), start=1):
+    for count, example in enumerate(itertools.islice(rows, MOST_ROWS), start=1):
         if len(sample) < SAMPLE_ROWS:
             sample.append(example)
-        elif (place := draw.randrange(read)) < SAMPLE_ROWS:
+        elif (place := draw.randrange(count)) < SAMPLE_ROWS:
             sample[place] = example
-    return sample, read, next(rows, None) is None
+    return sample, count, next(rows, None) is None
 
 
 def _plan_member(member: Member, folder: Path) -> MemberPlan:
     drain(open_member(member, folder), [])
-    started, layers = member.describe(), member.layers()
+    start, layers = member.describe(), member.layers()
     loops: list[LoopPlan] = []
 
     def minimise(
@@ -126,10 +126,10 @@ def _plan_member(member: Member, folder: Path) -> MemberPlan:
         return None
 
     drain(member.train(minimise), [])
-    stored = member.export()
+    export = member.export()
     return MemberPlan(
-        *(member.name, layers, started.vocabulary if started else 0, started.parameters if started else 0),
-        *(stored.entry["runtime"], stored.size, len(stored.files.get(WEIGHTS, b"")), loops),
+        *(member.name, layers, start.vocabulary if start else 0, start.parameters if start else 0),
+        *(export.entry["runtime"], export.size, len(export.files.get(WEIGHTS, b"")), loops),
         _pick_settings(getattr(member.settings, "training", None)),
     )
 
@@ -143,15 +143,15 @@ def _pick_settings(training: Any) -> dict[str, Any]:
 
 def _measure_epoch(events: Iterator[Any]) -> float | None:
     """Seconds that an epoch takes, of a loop that is given up after a moment."""
-    steps, began, each = 0, 0.0, 0
+    steps, start, each = 0, 0.0, 0
     for count, event in enumerate((e for e in events if isinstance(e, Step)), start=1):
         if count <= WARMUP_STEPS:
-            began = time.monotonic()
+            start = time.monotonic()
             continue
         steps, each = steps + 1, event.steps
-        if time.monotonic() - began > SECONDS:
+        if time.monotonic() - start > SECONDS:
             break
-    return each * (time.monotonic() - began) / steps if steps else None
+    return each * (time.monotonic() - start) / steps if steps else None
 
 
 def drain(steps: Generator[Any, None, T], remarks: list[str]) -> T:

@@ -82,7 +82,7 @@ def export_graph(
 def _find_id_vectors(network: Network) -> torch.Tensor | None:
     """Return the vector of every id ``(ids, dim)`` if logits are a sum over ids, so that all folds into a table."""
     head = network.head.config
-    if head["hidden"] or head["pooling"] not in NORMS or not getattr(network.encoder, "identity", False):
+    if head["hidden"] or head["pooling"] not in NORMS or not network.encoder.identity:
         return None
     return network.embedding.vectors().detach() if isinstance(network.embedding, StaticEmbedding) else None
 

@@ -34,16 +34,16 @@ def store_vectors(path: Path, embedding: Embedding, rows: Rows, what: str) -> It
     width = embedding.dim * np.dtype(DTYPE).itemsize
     size = int(rows.starts[-1]) * width
     path.touch()
-    there = path.stat().st_size
-    if size - there > (free := shutil.disk_usage(path.parent).free):
+    bytes_before = path.stat().st_size
+    if size - bytes_before > (free := shutil.disk_usage(path.parent).free):
         raise DataError(
             f"the vectors of {len(rows):,} rows take {size / 1e9:.1f} GB, and the disk of {path.parent} has "
             f"{free / 1e9:.1f} GB left: make room, give fewer rows, or set a lower max_length"
         )
     starts = rows.starts[[*range(0, len(rows), CHUNK), len(rows)]]
-    done = int(np.searchsorted(starts, there // width, "right")) - 1
-    os.truncate(path, int(starts[done]) * width)
-    for first in range(done * CHUNK, len(rows), CHUNK):
+    chunks = int(np.searchsorted(starts, bytes_before // width, "right")) - 1
+    os.truncate(path, int(starts[chunks]) * width)
+    for first in range(chunks * CHUNK, len(rows), CHUNK):
         with path.open("ab") as file:
             file.write(_compute(embedding, rows, np.arange(first, min(first + CHUNK, len(rows)))).data)
             sync(file)
@@ -55,18 +55,18 @@ def map_vectors(path: Path, dim: int, rows: Rows) -> Rows:
     return replace(rows, inputs=map_array(path, DTYPE).reshape(-1, dim))
 
 
-def _compute(embedding: Any, rows: Rows, chosen: RowNumbers) -> NDArray[Any]:
+def _compute(embedding: Any, rows: Rows, numbers: RowNumbers) -> NDArray[Any]:
     """Vectors ``(tokens, dim)`` of some rows, one after the other."""
-    begin, end = rows.starts[chosen[0]], rows.starts[chosen[-1] + 1]
-    found = np.zeros((end - begin, embedding.dim), DTYPE)
+    begin, end = rows.starts[numbers[0]], rows.starts[numbers[-1] + 1]
+    result = np.zeros((end - begin, embedding.dim), DTYPE)
     with torch.inference_mode():
-        for batch in sort_batches(rows.lengths[chosen], BATCH):
-            ids, mask, _ = rows.batch(chosen[batch])
+        for batch in sort_batches(rows.lengths[numbers], BATCH):
+            ids, mask, _ = rows.batch(numbers[batch])
             vectors = embedding.eval()(ids, mask)[mask].numpy()
             if len(vectors) and not np.abs(vectors).max() <= np.finfo(DTYPE).max:
                 raise PluginError(
                     f"the embedding {type(embedding).__name__} says fixed = True, but gives what is no number or above "
                     f"{np.finfo(DTYPE).max:g}, which cannot be kept"
                 )
-            found[rows.locate(chosen[batch])[1] - begin] = vectors
-    return found
+            result[rows.locate(numbers[batch])[1] - begin] = vectors
+    return result

@@ -37,7 +37,7 @@ class History:
         """Take down an epoch that has ended."""
         self.epochs.setdefault(name, []).append(epoch)
         with suppress(OSError):  # a spreadsheet may hold the file; the next epoch writes all of them again
-            replace_file(self._folder / HISTORY, self._table())
+            replace_file(self._folder / HISTORY, table_of(self.epochs).encode())
 
     def draw(self) -> None:
         """Draw curve.png, if there is anything to draw and to draw with."""
@@ -49,13 +49,10 @@ class History:
         """Return the table and the picture of what there is by their names; no picture where matplotlib is missing."""
         if not any(self.epochs.values()):
             return {}
-        try:
-            return {HISTORY: self._table(), CURVE: picture_of(self.epochs)}
-        except MissingExtra:
-            return {HISTORY: self._table()}
-
-    def _table(self) -> bytes:
-        return table_of(self.epochs).encode()
+        files = {HISTORY: table_of(self.epochs).encode()}
+        with suppress(MissingExtra):
+            files[CURVE] = picture_of(self.epochs)
+        return files
 
 
 def table_of(histories: Mapping[str, Sequence[Epoch]]) -> str:

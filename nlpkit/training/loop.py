@@ -170,9 +170,9 @@ class _Progress:
         best = [epoch["epoch"] for epoch in self.history if epoch["best"]]
         if not best:
             raise SettingError(f"{what} at epoch {self.epoch}, step {self.step}: lower {objective.rate_setting}")
-        found = Diverged(self.epoch, self.step, what, best[-1])
-        self.finished, self.diverged = True, asdict(found)
-        return found
+        event = Diverged(self.epoch, self.step, what, best[-1])
+        self.finished, self.diverged = True, asdict(event)
+        return event
 
 
 def fit(
@@ -192,8 +192,8 @@ def fit(
     parameters = [p for p in module.parameters() if p.requires_grad]
     optimizer = optimizer_of(parameters, settings)
     best, progress = copy.deepcopy(module.state_dict()), _Progress()
-    if saved := checkpoint.load():
-        progress = _restore(saved, module, optimizer, best)
+    if state := checkpoint.load():
+        progress = _restore(state, module, optimizer, best)
         yield Resumed(progress.epoch, progress.step, [Epoch(**epoch) for epoch in progress.history])
         if progress.diverged:
             yield Diverged(**progress.diverged)
@@ -203,11 +203,11 @@ def fit(
             rate_at = schedule_of(settings, len(order) * settings.epochs)
             module.train()
             while progress.step < len(order):
-                began = time.monotonic()
+                start = time.monotonic()
                 rows = order[progress.step]
-                done = (progress.epoch - 1) * len(order) + progress.step
+                steps_before = (progress.epoch - 1) * len(order) + progress.step
                 for group in optimizer.param_groups:
-                    group["lr"] = settings.learning_rate * rate_at(done)
+                    group["lr"] = settings.learning_rate * rate_at(steps_before)
                 loss, right = objective.loss(rows)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
@@ -223,14 +223,14 @@ def fit(
                 if clipped := 0 < settings.clip < norm:
                     nn.utils.clip_grads_with_norm_(parameters, settings.clip, torch.tensor(norm))
                 optimizer.step()
-                progress.add(step, clipped=clipped, seconds=time.monotonic() - began)
+                progress.add(step, clipped=clipped, seconds=time.monotonic() - start)
                 if checkpoint.is_due():
                     checkpoint.save(_state_of(module, optimizer, best, progress))
                 yield step
             else:
-                began = time.monotonic()
+                start = time.monotonic()
                 validation = objective.validate()
-                progress.seconds += time.monotonic() - began
+                progress.seconds += time.monotonic() - start
                 if what := _find_fault(module, validation):
                     yield progress.diverge(what, objective)
                     break
@@ -251,8 +251,8 @@ def _find_fault(module: nn.Module, validation: Validation | None) -> str | None:
     """Say what is no number at the end of an epoch: no loss follows its last step."""
     if validation and not math.isfinite(validation.loss):
         return f"the validation loss is {validation.loss}"
-    broken = [name for name, p in module.named_parameters() if not bool(p.detach().isfinite().all())]
-    return f"the weights {broken[0]} hold what is no number" if broken else None
+    names = [name for name, p in module.named_parameters() if not bool(p.detach().isfinite().all())]
+    return f"the weights {names[0]} hold what is no number" if names else None
 
 
 def _state_of(
@@ -266,17 +266,17 @@ def _state_of(
     return State({**tensors, "random": torch.get_rng_state()}, asdict(progress))
 
 
-def _restore(saved: State, module: nn.Module, optimizer: torch.optim.Optimizer, best: dict[str, Tensor]) -> _Progress:
+def _restore(state: State, module: nn.Module, optimizer: torch.optim.Optimizer, best: dict[str, Tensor]) -> _Progress:
     try:
-        module.load_state_dict(saved.select("module."))
-        best.update(saved.select("best."))
+        module.load_state_dict(state.select("module."))
+        best.update(state.select("best."))
         memory: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in saved.select("optimizer.").items():
+        for name, tensor in state.select("optimizer.").items():
             position, key = name.split(".", 1)
             memory.setdefault(int(position), {})[key] = tensor
         optimizer.load_state_dict({"state": memory, "param_groups": optimizer.state_dict()["param_groups"]})
-        torch.set_rng_state(saved.tensors["random"])
-        return _Progress(**saved.values)
+        torch.set_rng_state(state.tensors["random"])
+        return _Progress(**state.values)
     except (RuntimeError, KeyError, TypeError, ValueError) as error:
         why = " ".join(str(error).split())
         raise NlpkitError(f"the saved state does not fit this network ({why}): begin anew by --force") from error

@@ -52,8 +52,8 @@ class StoredMember:
     def collect_files(self, *, keep_weights: bool) -> dict[str, bytes]:
         """Return the files by their paths in the model, without the weights as trained where nothing needs them."""
         keep = keep_weights or self.entry["runtime"] == "torch"
-        kept = {path: data for path, data in self.files.items() if keep or path != WEIGHTS}
-        return {f"{self.entry['name']}/{path}": data for path, data in kept.items()}
+        files = {path: data for path, data in self.files.items() if keep or path != WEIGHTS}
+        return {f"{self.entry['name']}/{path}": data for path, data in files.items()}
 
     @property
     def bundle(self) -> Bundle:
@@ -214,10 +214,10 @@ def train_member(member: Member, run: Path, history: History, every: float) -> G
     :param every: seconds between saves of a loop's state.
     :raises NlpkitError: if what was exported says something else than torch does.
     """
-    done = run / "trained" / member.name
+    folder = run / "trained" / member.name
     yield from open_member(member, run)
-    if started := member.describe():
-        yield started
+    if start := member.describe():
+        yield start
 
     def minimise(
         objective: Objective, settings: LoopSettings, what: str = ""
@@ -226,19 +226,19 @@ def train_member(member: Member, run: Path, history: History, every: float) -> G
         state = run / f"{'.'.join(filter(None, (member.name, what.replace(' ', '-'))))}.safetensors"
         return _record_loop(name, fit(objective, settings, member.seed, Checkpoint(state, every)), history)
 
-    diverged = yield from member.train(minimise)
-    if not done.exists():
+    divergence = yield from member.train(minimise)
+    if not folder.exists():
         yield Working(f"{member.name}: exporting", 0, None)
-        stored = member.export()
-        comparison = member.compare(stored) or Comparison(0.0, 0)
+        result = member.export()
+        comparison = member.compare(result) or Comparison(0.0, 0)
         check_agreement(member.name, comparison.difference, getattr(member.settings, "weights", "float32"))
-        outcome = _record_history(history.epochs.get(member.name), diverged)
-        with write_folder(done) as new:
-            _write(new, StoredMember(stored.entry | outcome, stored.files, comparison.validation), comparison)
-    stored, exported = _read(done)
-    if exported.checked:
-        yield exported
-    return stored
+        outcome = _record_history(history.epochs.get(member.name), divergence)
+        with write_folder(folder) as new:
+            _write(new, StoredMember(result.entry | outcome, result.files, comparison.validation), comparison)
+    result, report = _read(folder)
+    if report.checked:
+        yield report
+    return result
 
 
 def open_member(member: Member, run: Path) -> Generator[Event, None, None]:
@@ -252,29 +252,31 @@ def open_member(member: Member, run: Path) -> Generator[Event, None, None]:
 
 
 def _record_loop(
-    name: str, fitting: Generator[Any, None, None], history: History
+    name: str, events: Generator[Any, None, None], history: History
 ) -> Generator[Event, None, Diverged | None]:
     """Pass a loop's events on, and write its epochs down."""
     yield Fitting(name)
-    diverged = None
-    with closing(fitting):  # so that it saves its state when we are closed
-        for event in fitting:
+    divergence = None
+    with closing(events):  # so that it saves its state when we are closed
+        for event in events:
             if isinstance(event, Resumed):
                 history.set(name, event.history)
             elif isinstance(event, Epoch):
                 history.add(name, event)
             elif isinstance(event, Diverged):
-                diverged = event
+                divergence = event
             yield event
-    return diverged
+    return divergence
 
 
-def _record_history(epochs: Sequence[Epoch] | None, diverged: Diverged | None) -> dict[str, Any]:
+def _record_history(epochs: Sequence[Epoch] | None, divergence: Diverged | None) -> dict[str, Any]:
     """Return what an entry says of the main loop."""
     if epochs is None:
         return {}
-    told = [{k: v for k, v in asdict(epoch).items() if k not in TIMES} for epoch in epochs]
-    return {"history": told} | ({"diverged": {"epoch": diverged.epoch, "step": diverged.step}} if diverged else {})
+    rows = [{k: v for k, v in asdict(epoch).items() if k not in TIMES} for epoch in epochs]
+    if divergence is None:
+        return {"history": rows}
+    return {"history": rows, "diverged": {"epoch": divergence.epoch, "step": divergence.step}}
 
 
 def _write(folder: Path, member: StoredMember, comparison: Comparison) -> None:
@@ -284,11 +286,11 @@ def _write(folder: Path, member: StoredMember, comparison: Comparison) -> None:
         array = io.BytesIO()
         np.save(array, member.validation)
         write_synced(folder / VALIDATION, array.getvalue())
-    exported = MemberExported(
+    report = MemberExported(
         *(member.entry["name"], member.entry["runtime"], member.size),
         *(comparison.difference, comparison.checked, comparison.unit),
     )
-    write_synced(folder / FACTS, dump_json({"entry": member.entry, "exported": asdict(exported)}))
+    write_synced(folder / FACTS, dump_json({"entry": member.entry, "exported": asdict(report)}))
 
 
 def _read(folder: Path) -> tuple[StoredMember, MemberExported]:

@@ -33,12 +33,12 @@ def schedule_of(settings: LoopSettings, steps: int) -> Callable[[int], float]:
     def factor(step: int) -> float:
         if step < warmup:
             return (step + 1) / warmup
-        done = min(1.0, (step - warmup) / max(1, steps - warmup))
+        progress = min(1.0, (step - warmup) / max(1, steps - warmup))
         match settings.schedule:
             case "linear":
-                return 1 - done
+                return 1 - progress
             case "cosine":
-                return (1 + math.cos(math.pi * done)) / 2
+                return (1 + math.cos(math.pi * progress)) / 2
             case _:
                 return 1.0
 

@@ -23,10 +23,11 @@ from nlpkit.model import bundle
 from nlpkit.model.base import SavedModel
 from nlpkit.model.bundle import Bundle
 from nlpkit.model.mixing import Stage
-from nlpkit.tasks.base import Named, Task, resolve
+from nlpkit.tasks.base import Reference, Task, resolve
 from nlpkit.tasks.metrics import Metrics
 from nlpkit.text.corpus import Example
 from nlpkit.text.groups import corpus_names
+from nlpkit.text.split import PLACES
 from nlpkit.training.card import write_card
 from nlpkit.training.events import Event, Prepared, Remark, Saved, Working
 from nlpkit.training.history import History
@@ -37,7 +38,6 @@ from nlpkit.training.storage import StoredCorpus, store_corpus
 from nlpkit.version import __version__
 
 Open: TypeAlias = Callable[[Sequence[Stage]], Any]  # the model, mixed so
-PLACES = ("train", "validation", "test")
 
 
 class Run(ABC):
@@ -48,7 +48,7 @@ class Run(ABC):
 
     settings_class: ClassVar[type[RunSettings]] = RunSettings
     kinds: ClassVar[Mapping[str, type[Member]]]  # of members that may be trained, the usual one first
-    card: ClassVar[Named]  # the template of the model card, ``package:path``
+    card: ClassVar[Reference]  # the template of the model card, ``package:path``
 
     def __init__(self, task: Task, settings: Any) -> None:
         self.task, self.settings = task, settings
@@ -105,24 +105,31 @@ class Run(ABC):
         """Return the files of the model that are no member's."""
         return {}
 
-    def mix(self, members: Sequence[StoredMember], opened: Open, data: Any) -> list[Stage]:  # noqa: ARG002
+    def mix(self, members: Sequence[StoredMember], open_model: Open, data: Any) -> list[Stage]:  # noqa: ARG002
         """How members are mixed, as validation rows want it: evenly, unless the task knows better."""
         return [Stage((1 / len(members),) * len(members))]
 
     def measure(self, model: Any, corpus: StoredCorpus) -> Generator[Event, None, dict[str, Metrics]]:
-        """Figures on the test rows, of all and of each corpus."""
+        """Measure the test rows, all and those of each corpus."""
         groups = group_rows(corpus, "test")
         measured: dict[str, Metrics] = {}
-        measure = resolve(self.task.measure)
-        for done, (name, chosen) in enumerate(groups.items()):
+        for done, (name, numbers) in enumerate(groups.items()):
             yield Working("testing", done, len(groups))
-            if (figures := measure(model, corpus.examples("test", chosen))).rows_measured:
+            if (figures := self.measure_rows(model, corpus, numbers)).rows_measured:
                 measured[name] = figures
         return measured
 
+    def measure_rows(self, model: Any, corpus: StoredCorpus, numbers: NDArray[np.int64]) -> Metrics:
+        """Measure some test rows: all of them, unless a task takes fewer.
+
+        :param numbers: of the rows.
+        """
+        figures: Metrics = resolve(self.task.measure)(model, corpus.examples("test", numbers))
+        return figures
+
     def doubts(
         self,
-        measured: Mapping[str, Metrics],  # noqa: ARG002
+        metrics: Mapping[str, Metrics],  # noqa: ARG002
         stages: Sequence[Stage],  # noqa: ARG002
         members: Sequence[StoredMember],  # noqa: ARG002
         data: Any,  # noqa: ARG002
@@ -189,7 +196,7 @@ def train(
     with open_run(folder, request, resume=resume, force=force) as path:
         history = History(path)
         try:
-            files, stages, measured = yield from _make_model(
+            files, stages, metrics = yield from _make_model(
                 run, rows, folder, path, history, samples=samples, keep_weights=keep_weights, every=every
             )
             files = bundle.add_checksums(files) | history.files()
@@ -198,7 +205,7 @@ def train(
             bundle.save(folder, files, force=force)
             finish_run(path)
             size = sum(map(len, files.values()))
-            yield Saved(folder, task, size, stages, measured, history.epochs, bundle.CURVE in files)
+            yield Saved(folder, task, size, stages, metrics, history.epochs, bundle.CURVE in files)
         finally:
             if is_unfinished(path):  # it broke off: what there is can be seen
                 history.draw()
@@ -221,30 +228,37 @@ def _make_model(
     yield counts
     yield from map(Remark, run.remarks(corpus))
     data = yield from run.prepare(path, corpus)
-    members: list[StoredMember] = []
-    for position in range(len(run.settings.members)):
-        training = run.make_member(position, data)
-        members.append((yield from train_member(training, path, history, every)))
+    members = yield from _train_members(run, data, path, history, every)
     files = run.files(data, members)
-    for member in members:
-        files |= member.collect_files(keep_weights=keep_weights)
+    for export in members:
+        files |= export.collect_files(keep_weights=keep_weights)
     config = _make_config(run, data, members) | {"data": _describe_data(corpus, counts)}
 
-    def opened(stages: Sequence[Stage]) -> SavedModel:
-        mixed = bundle.dump_json({**config, "stages": [asdict(stage) for stage in stages]})
-        model: SavedModel = resolve(run.task.model)(Bundle(str(folder), {**files, bundle.CONFIG: mixed}))
+    def open_model(stages: Sequence[Stage]) -> SavedModel:
+        config_json = bundle.dump_json({**config, "stages": [asdict(stage) for stage in stages]})
+        model: SavedModel = resolve(run.task.model)(Bundle(str(folder), {**files, bundle.CONFIG: config_json}))
         return model
 
     yield Working("mixing", 0, None)
-    stages = run.mix(members, opened, data)
-    model = opened(stages)
-    measured = yield from run.measure(model, corpus)
-    yield from map(Remark, run.doubts(measured, stages, members, data))
+    stages = run.mix(members, open_model, data)
+    model = open_model(stages)
+    metrics = yield from run.measure(model, corpus)
+    yield from map(Remark, run.doubts(metrics, stages, members, data))
     config |= {"stages": [asdict(stage) for stage in stages]}
-    files[bundle.CONFIG] = bundle.dump_json(config | {"metrics": {n: m.to_json() for n, m in measured.items()}})
+    files[bundle.CONFIG] = bundle.dump_json(config | {"metrics": {n: m.to_json() for n, m in metrics.items()}})
     texts = samples or run.samples(model, corpus)
     files[bundle.SAMPLES] = bundle.dump_json([model.sample(text) for text in texts])
-    return files, stages, measured
+    return files, stages, metrics
+
+
+def _train_members(
+    run: Run, data: Any, path: Path, history: History, every: float
+) -> Generator[Event, None, list[StoredMember]]:
+    members = []
+    for position in range(len(run.settings.members)):
+        member = run.make_member(position, data)
+        members.append((yield from train_member(member, path, history, every)))
+    return members
 
 
 def _make_config(run: Run, data: Any, members: Sequence[StoredMember]) -> dict[str, Any]:
@@ -253,9 +267,9 @@ def _make_config(run: Run, data: Any, members: Sequence[StoredMember]) -> dict[s
     settings = asdict(run.settings)
     for kind in run.settings.components:
         settings[kind] = drop_paths(settings[kind], own[kind]["config"])
-    for member, told, stored in zip(run.settings.members, settings["members"], members, strict=True):
+    for member, table, export in zip(run.settings.members, settings["members"], members, strict=True):
         for kind in member.components:
-            told[kind] = drop_paths(told[kind], stored.entry[kind]["config"])
+            table[kind] = drop_paths(table[kind], export.entry[kind]["config"])
     return {
         "format": bundle.FORMAT,
         "nlpkit": __version__,
@@ -282,8 +296,8 @@ def _describe_data(corpus: StoredCorpus, counts: Prepared) -> dict[str, Any]:
     corpora: Counter[str] = Counter()
     for path, rows in corpus.corpora.items():
         corpora[Path(path).name] += rows
-    told = {name: value for name, value in asdict(counts).items() if value or name not in ("labels", "ordered")}
-    return told | {"corpora": dict(corpora), "fingerprint": corpus.fingerprint}
+    facts = {name: value for name, value in asdict(counts).items() if value or name not in ("labels", "ordered")}
+    return facts | {"corpora": dict(corpora), "fingerprint": corpus.fingerprint}
 
 
 def read_environment() -> dict[str, Any]:

@@ -109,14 +109,14 @@ def read_request(model: Path) -> dict[str, Any]:
     """
     path = run_folder_of(model) / REQUEST
     try:
-        found = json.loads(path.read_text("utf-8"))
+        request = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         raise BundleError(f"there is no unfinished run of {model}: begin one without --resume") from None
-    if not isinstance(found, dict):
+    if not isinstance(request, dict):
         raise BundleError(f"{path} is damaged: begin anew by --force")
-    if "task" not in found:
+    if "task" not in request:
         raise BundleError(f"{path.parent} holds an unfinished run of an older nlpkit: begin anew by --force")
-    return found
+    return request
 
 
 def _enter(model: Path, folder: Path, request: dict[str, Any], *, resume: bool, force: bool) -> None:

@@ -173,9 +173,9 @@ def read_recipe(task: Task, recipe: str | Path) -> dict[str, Any]:
     """
     path = Path(recipe)
     if isinstance(recipe, str) and path.suffix != ".toml":
-        known, folder = list_recipes(task), _recipe_folder(task)
-        if recipe not in known or folder is None:
-            raise SettingError(f"there is no recipe {recipe!r} for {task.name}{nearest(recipe, known)}")
+        names, folder = list_recipes(task), _recipe_folder(task)
+        if recipe not in names or folder is None:
+            raise SettingError(f"there is no recipe {recipe!r} for {task.name}{nearest(recipe, names)}")
         path = folder / f"{recipe}.toml"
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -201,8 +201,8 @@ class Shape:
 
         :raises SettingError: if there is none.
         """
-        spelt = copy.deepcopy({name: value for name, value in tables.items() if name not in self.kinds})
-        members = spelt.get("members", [])
+        result = copy.deepcopy({name: value for name, value in tables.items() if name not in self.kinds})
+        members = result.get("members", [])
         if not isinstance(members, list | tuple):
             raise SettingError(f"the recipe wants tables [[members]], found: {members!r}")
         members = list(members)
@@ -213,11 +213,11 @@ class Shape:
             kinds = " or ".join(f"[{kind}]" for kind in self.kinds)
             raise SettingError(f"the recipe wants at least one table [[members]], or {kinds}, found none")
         usual = next(iter(self.kinds))
-        spelt["members"] = [
+        result["members"] = [
             {"name": f"member-{position}", "kind": usual, **copy.deepcopy(_check_table(member, "a member"))}
             for position, member in enumerate(members)
         ]
-        return spelt
+        return result
 
     def assign(self, tables: Mapping[str, Any], assignments: Iterable[str]) -> dict[str, Any]:
         """Return tables with ``encoder.hidden=64`` and the like put in.
@@ -282,8 +282,8 @@ class Shape:
             return [descend(members[first], path[1:])]
         if first in {f.name for f in fields(self.run)}:
             return [descend(tables, path)]
-        having = [member for member in members.values() if self._has_setting(member, first)]
-        return [descend(member, path) for member in having or members.values()]
+        owners = [member for member in members.values() if self._has_setting(member, first)]
+        return [descend(member, path) for member in owners or members.values()]
 
     def _has_setting(self, member: Mapping[str, Any], setting: str) -> bool:
         kind = self.kinds.get(member["kind"])
@@ -346,12 +346,12 @@ def fill(kind: type[T], table: Mapping[str, Any], where: str) -> T:
 
 
 def _convert(option: Option, value: Any, where: str) -> Any:
-    wanted: Any = option.annotation
-    if is_dataclass(wanted) and not isinstance(value, wanted):  # type: ignore[arg-type]
-        return fill(wanted, _check_table(value, f"{where}: {option.name}"), f"{where}.{option.name}")  # type: ignore[arg-type]
+    annotation: Any = option.annotation
+    if is_dataclass(annotation) and not isinstance(value, annotation):  # type: ignore[arg-type]
+        return fill(annotation, _check_table(value, f"{where}: {option.name}"), f"{where}.{option.name}")  # type: ignore[arg-type]
     if wrong := option.fault(value):
         raise SettingError(f"{where}: {option.name} {wrong}")
-    return tuple(value) if get_origin(wanted) is tuple else value
+    return tuple(value) if get_origin(annotation) is tuple else value
 
 
 def _check_table(value: object, what: str) -> Mapping[str, Any]:
@@ -370,16 +370,17 @@ def check_components(settings: Any, where: str) -> None:
         check_component(kind, getattr(settings, kind), where)
 
 
-def check_component(kind: str, chosen: Mapping[str, Any], where: str) -> None:
+def check_component(kind: str, component: Mapping[str, Any], where: str) -> None:
     """Refuse a component that nobody registers, or options that it does not have or that do not fit.
 
     :raises SettingError: saying what there is.
     """
-    if "name" not in chosen:
+    if "name" not in component:
         raise SettingError(f"{where}.{kind} has no name; there is: {', '.join(registry().names(kind))}")
-    if not isinstance(chosen["name"], str):
-        raise SettingError(f"{where}.{kind}: name wants a text, found {chosen['name']!r}")
-    registry().get(kind, chosen["name"]).check({option: value for option, value in chosen.items() if option != "name"})
+    if not isinstance(component["name"], str):
+        raise SettingError(f"{where}.{kind}: name wants a text, found {component['name']!r}")
+    options = {option: value for option, value in component.items() if option != "name"}
+    registry().get(kind, component["name"]).check(options)
 
 
 def check_shares(test: float, validation: float) -> None:
@@ -413,6 +414,6 @@ def check_judges(judges: bool, focus: Sequence[float], lacking: str) -> None:
         raise DataError(f"no validation row{whose} {lacking}: give more texts")
 
 
-def drop_paths(chosen: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+def drop_paths(component: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
     """Return a component's settings but for paths, which are nobody's business: what it does not keep in its config."""
-    return {option: value for option, value in chosen.items() if option == "name" or option in config}
+    return {option: value for option, value in component.items() if option == "name" or option in config}

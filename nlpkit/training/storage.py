@@ -13,12 +13,12 @@ import shutil
 from array import array
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,21 +39,14 @@ SPAN = 1 << 24  # bytes that are read together, where chosen texts lie far apart
 COUNTED = 1 << 22  # tokens that are counted together
 
 
-class ArrayFile:
+class ArrayFile(AbstractContextManager["ArrayFile"]):
     """An array that grows at its end, in a file."""
 
     def __init__(self, path: Path, dtype: Any) -> None:
         self._file = path.open("wb")
         self._dtype = np.dtype(dtype)
 
-    def __enter__(self) -> Self:
-        return self
-
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Wait until all of it is on the disk."""
         sync_and_close(self._file)
 
     def append(self, values: Any) -> None:
@@ -136,16 +129,16 @@ class StoredCorpus:
         """Return the name of each row's label."""
         return [self.labels[label] for label in self.targets(place).tolist()]
 
-    def examples(self, place: str, chosen: NDArray[np.int64]) -> Iterator[Example]:
+    def examples(self, place: str, numbers: NDArray[np.int64]) -> Iterator[Example]:
         """Yield some rows of a place.
 
-        :param chosen: their numbers in that place, ascending.
+        :param numbers: their numbers in that place, ascending.
         """
-        wanted = np.zeros(len(self.rows(place)), dtype=np.bool_)
-        wanted[chosen] = True
+        mask = np.zeros(len(self.rows(place)), dtype=np.bool_)
+        mask[numbers] = True
         owners, corpora = self.corpus_of(place), list(self.corpora)
         rows = zip(itertools.chain.from_iterable(self.texts(place)), self.answers(place), owners.tolist(), strict=True)
-        for text, answer, owner in itertools.compress(rows, wanted.tolist()):
+        for text, answer, owner in itertools.compress(rows, mask.tolist()):
             yield Example(text, answer, corpora[owner])
 
     @cached_property
@@ -184,10 +177,11 @@ def store_corpus(
         write_synced(new / "corpus.json", json.dumps(facts).encode())  # in ASCII: a name may hold lone surrogates
 
 
-class _CorpusWriter:
+class _CorpusWriter(ExitStack):
     """Texts go to disk as they come; of each row some twenty bytes are kept until copies can be told."""
 
     def __init__(self, folder: Path, continuous: Collection[str]) -> None:
+        super().__init__()
         self._folder, self._continuous = folder, continuous
         self._bits, self._residues = array("Q"), array("B")
         self._labels, self._corpora = array("i"), array("i")
@@ -195,17 +189,11 @@ class _CorpusWriter:
         self._corpus_names: dict[str, int] = {}
         self._rows_of: Counter[str] = Counter()
         self._texts = (folder / "texts").open("wb")
-        self._starts = ArrayFile(folder / "starts", np.int64)
+        self.callback(sync_and_close, self._texts)
+        self._starts = self.enter_context(ArrayFile(folder / "starts", np.int64))
         self._starts.append([0])
         self._ends: list[int] = []
         self._size = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        sync_and_close(self._texts)
-        self._starts.close()
 
     def add(self, example: Example) -> None:
         """Take one row; one without letters is only counted, unless it follows another."""
@@ -230,27 +218,27 @@ class _CorpusWriter:
         continuous = [at for name, at in self._corpus_names.items() if name in self._continuous]
         ordered = np.isin(corpora, continuous)
         loose = np.flatnonzero(~ordered)
-        kept = first_copies(np.frombuffer(self._bits, np.uint64)[loose], labels[loose])
+        copies = first_copies(np.frombuffer(self._bits, np.uint64)[loose], labels[loose])
         mask = ordered.copy()
-        mask[loose] = kept.mask
+        mask[loose] = copies.mask
 
         def deal(test: float, validation: float) -> dict[str, Ints]:
-            placed = places(np.frombuffer(self._residues, np.uint8), test=test, validation=validation)
-            placed[ordered] = places_in_order(corpora[ordered], test=test, validation=validation)
-            return {place: np.flatnonzero(mask & (placed == position)) for position, place in enumerate(PLACES)}
+            numbers = places(np.frombuffer(self._residues, np.uint8), test=test, validation=validation)
+            numbers[ordered] = places_in_order(corpora[ordered], test=test, validation=validation)
+            return {place: np.flatnonzero(mask & (numbers == position)) for position, place in enumerate(PLACES)}
 
         names = list(self._label_names)
-        dealt = _SplitCheck(deal, labels, names, kept.conflicts, labelled=labelled)
-        dealt.check(test, validation)
+        split = _SplitCheck(deal, labels, names, copies.conflicts, labelled=labelled)
+        split.check(test, validation)
         rows = deal(test, validation)
-        order = sorted(dealt.labels_of(rows["train"]) if labelled else names)
+        order = sorted(split.labels_of(rows["train"]) if labelled else names)
         position = np.array([order.index(name) if name in order else -1 for name in names], dtype=np.int32)
         arrays = {"labels": position[labels], "corpora": corpora}
         for name, values in (arrays | rows).items():
             with ArrayFile(self._folder / name, np.int64 if name in rows else np.int32) as file:
                 file.append(values)
         total = self._rows_of.total()
-        counts = Counts(total, kept.duplicates, kept.conflicts, total - len(labels), int(ordered.sum()))
+        counts = Counts(total, copies.duplicates, copies.conflicts, total - len(labels), int(ordered.sum()))
         sizes = {name: self._rows_of[name] for name in self._corpus_names}
         return {"counts": asdict(counts), "labels": order, "corpora": sizes, "continuous": continuous}
 
@@ -287,14 +275,14 @@ class _SplitCheck:
 
     def _find_fault(self, test: float, validation: float) -> str | None:
         rows = self.deal(test, validation)
-        found = {place: self.labels_of(numbers) for place, numbers in rows.items()}
-        if self.labelled and len(found["train"]) < 2:
-            lost = f" ({self.conflicts:,} texts stood under several labels and went)" if self.conflicts else ""
+        labels = {place: self.labels_of(numbers) for place, numbers in rows.items()}
+        if self.labelled and len(labels["train"]) < 2:
+            conflicts = f" ({self.conflicts:,} texts stood under several labels and went)" if self.conflicts else ""
             return (
-                f"the split left {len(rows['train']):,} rows to train on, of {len(found['train'])} labels; at least "
-                f"two are needed{lost}: give more rows"
+                f"the split left {len(rows['train']):,} rows to train on, of {len(labels['train'])} labels; at least "
+                f"two are needed{conflicts}: give more rows"
             )
-        if self.labelled and (lone := _find_lone_label(found)):
+        if self.labelled and (lone := _find_lone_label(labels)):
             label, place = lone
             leave_out = f", or --label {shlex.quote(label + '=')} leaves it out" if "=" not in label else ""
             return f"the label {label!r} stands in the {place} rows only: it needs more rows{leave_out}"
@@ -317,10 +305,10 @@ class _SplitCheck:
         return ""
 
 
-def _find_lone_label(found: Mapping[str, set[str]]) -> tuple[str, str] | None:
+def _find_lone_label(labels: Mapping[str, set[str]]) -> tuple[str, str] | None:
     """Return a label that stands in validation or test rows alone, and which of them."""
-    lone = ((label, place) for place in ("validation", "test") for label in sorted(found[place] - found["train"]))
-    return next(lone, None)
+    pairs = ((label, place) for place in ("validation", "test") for label in sorted(labels[place] - labels["train"]))
+    return next(pairs, None)
 
 
 class StoredTokens:
@@ -355,9 +343,9 @@ class StoredTokens:
         total = np.zeros(size, dtype=np.int64)
         for at in range(0, int(self._starts[-1]), COUNTED):
             total += np.bincount(self._read(at, min(at + COUNTED, int(self._starts[-1]))), minlength=size)
-        there = np.flatnonzero(total).tolist()
-        names = map(chr, there) if self._names is None else (self._names[i] for i in there)
-        return dict(zip(names, total[there].tolist(), strict=True))
+        units = np.flatnonzero(total).tolist()
+        names = map(chr, units) if self._names is None else (self._names[i] for i in units)
+        return dict(zip(names, total[units].tolist(), strict=True))
 
     def _read(self, begin: int, end: int) -> NDArray[np.uint32]:
         """Read some numbers: what is mapped and looked at would stay in memory."""
@@ -367,26 +355,23 @@ class StoredTokens:
 def store_tokens(blocks: Iterable[Tokens], folder: Path) -> Iterator[int]:
     """Write tokens for `StoredTokens`; the iterator does it, and yields how many documents it wrote so far."""
     names: dict[str, int] = {}
-    done = total = 0
+    count = total = 0
     with ArrayFile(folder / "units", np.uint32) as units, ArrayFile(folder / "starts", np.int64) as starts:
         starts.append([0])
         for block in blocks:
-            units.append(block.units if isinstance(block.units, np.ndarray) else _intern(block.units, names))
+            are_numbers = isinstance(block.units, np.ndarray)
+            units.append(block.units if are_numbers else [names.setdefault(token, len(names)) for token in block.units])
             starts.append(block.starts[1:] + total)
             total += len(block.units)
-            done += len(block.starts) - 1
-            yield done
+            count += len(block.starts) - 1
+            yield count
     if names:
         write_synced(folder / "tokens.json", json.dumps(list(names)).encode())
 
 
-def _intern(tokens: Sequence[str], names: dict[str, int]) -> list[int]:
-    return [names.setdefault(token, len(names)) for token in tokens]
-
-
 def store_ids(blocks: Iterable[Tokens], vocabulary: Vocabulary, max_length: int, path: Path) -> Iterator[int]:
     """Write the ids of documents for `map_rows`; the iterator does it, and yields how many it wrote so far."""
-    done = total = 0
+    count = total = 0
     with (
         ArrayFile(path.with_suffix(".ids"), np.int32) as file,
         ArrayFile(path.with_suffix(".starts"), np.int64) as starts,
@@ -399,8 +384,8 @@ def store_ids(blocks: Iterable[Tokens], vocabulary: Vocabulary, max_length: int,
             file.append(np.concatenate(rows))
             starts.append(ends + total)
             total += int(ends[-1])
-            done += len(rows)
-            yield done
+            count += len(rows)
+            yield count
 
 
 def map_rows(path: Path, labels: NDArray[np.int64]) -> Rows:

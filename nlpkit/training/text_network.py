@@ -88,7 +88,7 @@ class TextNetwork(NetworkMember):
         check_pair(tokenizer, part)
         embedding = part.instance
         encoder = make("encoder", settings.encoder, input_dim=embedding.dim or 2).instance
-        ordered, identity = getattr(embedding, "ordered", True), getattr(encoder, "identity", False)
+        ordered, identity = embedding.ordered, encoder.identity
         if not ordered and (not identity or settings.max_length):
             raise SettingError(
                 f"{settings.name}: the embedding {settings.embedding['name']} keeps no order, so it goes with the "
@@ -106,15 +106,15 @@ class TextNetwork(NetworkMember):
 
     def prepare(self, folder: Path) -> Iterator[Event]:
         """Tokenise, choose the vocabulary, make the weights at the start, and write all of it down."""
-        normaliser, settings, longer = self.run.normaliser, self.settings, 0
+        normaliser, settings, too_long = self.run.normaliser, self.settings, 0
         tokenizer = make("tokenizer", settings.tokenizer, normaliser=normaliser)
         total = {place: len(self.corpus.rows(place)) for place in PLACES}
 
         def tokens(place: str) -> Iterator[Tokens]:
-            nonlocal longer
+            nonlocal too_long
             for texts in self.corpus.texts(place):
                 block = tokenize(tokenizer.instance, normaliser.batch(texts))
-                longer += int((np.diff(block.starts) > (settings.max_length or np.inf)).sum())
+                too_long += int((np.diff(block.starts) > (settings.max_length or np.inf)).sum())
                 yield block
 
         scratch = folder / "tokens"
@@ -134,7 +134,7 @@ class TextNetwork(NetworkMember):
         shutil.rmtree(scratch)
         entry = {"name": self.name, "max_length": settings.max_length, **record_parts(tokenizer, embedding, encoder)}
         entry |= {"head": head.config, **_describe_vectors(embedding.instance)}
-        if cut := max(longer, getattr(tokenizer.instance, "cut", 0)):  # the tokenizer's are among them
+        if cut := max(too_long, tokenizer.instance.cut):  # the tokenizer's are among them
             entry["cut"] = {"rows": cut, "of": sum(total.values())}
         for path, data in tokenizer.instance.files.items():
             write_synced(folder / TOKENIZER / path, data)
@@ -153,18 +153,18 @@ class TextNetwork(NetworkMember):
 
     def describe(self) -> MemberStarted:
         """Say of what it is composed, and how much of the rows it reads."""
-        started = super().describe()
+        start = super().describe()
         pooling, remarks = self.entry["head"]["pooling"], []
         if vectors := self.entry.get("vectors"):
             remarks.append(f"{vectors['found']:,} of {vectors['of']:,} tokens start from the file of vectors")
-            if repeated := vectors.get("repeated"):
+            if repeats := vectors.get("repeated"):
                 remarks[-1] += (
-                    f", the first of each: {repeated:,} more lines are of the same tokens, in this or another spelling"
+                    f", the first of each: {repeats:,} more lines are of the same tokens, in this or another spelling"
                 )
         if cut := self.entry.get("cut"):
             remarks.append(f"{cut['rows']:,} of {cut['of']:,} rows are longer than what is read, and were cut")
-        composition = f"{started.composition} → {pooling}"
-        return MemberStarted(started.name, composition, started.parameters, started.vocabulary, remarks)
+        composition = f"{start.composition} → {pooling}"
+        return MemberStarted(start.name, composition, start.parameters, start.vocabulary, remarks)
 
     def layers(self) -> list[Layer]:
         """Each part with the shape of what it makes of one batch."""
@@ -217,19 +217,19 @@ class TextNetwork(NetworkMember):
     def _select_trainable(self) -> Generator[Event, None, tuple[nn.Module, Mapping[str, Rows]]]:
         """Return what of the network learns, and the rows as it sees them: vectors where the embedding is fixed."""
         network = self.network
-        if not getattr(network.embedding, "fixed", False):
+        if not network.embedding.fixed:
             return network, self.rows
         rows = {}
-        for place, encoded in self.rows.items():
+        for place, ids in self.rows.items():
             path = self._folder / f"{place}.vectors"
-            yield from store_vectors(path, network.embedding, encoded, f"{self.name}: {place} vectors")
-            rows[place] = map_vectors(path, network.embedding.dim, encoded)
+            yield from store_vectors(path, network.embedding, ids, f"{self.name}: {place} vectors")
+            rows[place] = map_vectors(path, network.embedding.dim, ids)
         return VectorNetwork(network.encoder, network.head), rows
 
 
 def _describe_vectors(embedding: Any) -> dict[str, Any]:
     """How many tokens start from a file of vectors, if there is one."""
-    if not (found := getattr(embedding, "found", None)):
+    if not (found := embedding.found):
         return {}
-    repeated = getattr(embedding, "repeated", 0)
+    repeated = embedding.repeated
     return {"vectors": {"found": found[0], "of": found[1], **({"repeated": repeated} if repeated else {})}}

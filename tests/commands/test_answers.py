@@ -6,7 +6,7 @@ import pandas
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlpkit.commands.answers import JsonLines, as_cell, csv_lines, dump, free, unique
+from nlpkit.commands.answers import JsonLines, as_cell, csv_lines, dump, find_free_name, make_unique
 from nlpkit.text.rows import Row, Source
 
 ANSWER = {"label": "good", "reason": None}
@@ -43,15 +43,15 @@ def test_an_object_keeps_every_letter_of_it():
 
 
 def test_two_columns_of_one_name_are_both_kept():
-    assert unique(["n", "n", "n_2", "n"]) == ["n", "n_3", "n_2", "n_4"]
+    assert make_unique(["n", "n", "n_2", "n"]) == ["n", "n_3", "n_2", "n_4"]
     source = Source("a.csv", ["text", "n", "n"], iter(()))
     assert {"n": "1", "n_2": "2"}.items() <= line_of(source, Row("好", cells=["好", "1", "2"])).items()
 
 
 def test_a_name_that_is_taken_gets_another():
-    assert free("label", []) == "label"
-    assert free("label", ["label"]) == "predicted_label"
-    assert free("label", ["label", "predicted_label"]) == "predicted_label_2"
+    assert find_free_name("label", []) == "label"
+    assert find_free_name("label", ["label"]) == "predicted_label"
+    assert find_free_name("label", ["label", "predicted_label"]) == "predicted_label_2"
 
 
 def test_what_orjson_does_not_write_is_written():

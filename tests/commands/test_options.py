@@ -8,7 +8,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from nlpkit.commands.options import OWN, options_of_dataclass, renames
+from nlpkit.commands.options import OWN, options_of_dataclass, read_renames
 from nlpkit.errors import SettingError
 from nlpkit.plugins.options import Count, Range, Share, Size
 
@@ -85,7 +85,7 @@ def test_no_options_are_none():
 
 
 def test_labels_are_renamed():
-    assert renames(["1=好", "3=", "a=b=c"]) == {"1": "好", "3": "", "a": "b=c"}
+    assert read_renames(["1=好", "3=", "a=b=c"]) == {"1": "好", "3": "", "a": "b=c"}
     for wrong in ("1", "=好"):
         with pytest.raises(SettingError, match="--label expects FOUND=NAME such as 1=positive, found "):
-            renames([wrong])
+            read_renames([wrong])

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from nlpkit.commands.plugin_checks import settings_of
+from nlpkit.commands.plugin_checks import read_settings
 from nlpkit.errors import SettingError
 from tests.tasks.sentiment.test_score import one_sentence
 
@@ -115,9 +115,9 @@ def test_a_name_that_is_not_installed(run):
 @pytest.mark.parametrize("assignment", ["size=3", "pieces.size", ".size=3", "pieces.=3"])
 def test_an_assignment_of_another_form(assignment):
     with pytest.raises(SettingError, match=r"expected COMPONENT\.OPTION=VALUE"):
-        settings_of([assignment])
+        read_settings([assignment])
 
 
 def test_values_are_toml_or_text():
-    found = settings_of(["a.size=3", "a.whole=true", "b.path=words.txt", "b.list=[1, 2]"])
+    found = read_settings(["a.size=3", "a.whole=true", "b.path=words.txt", "b.list=[1, 2]"])
     assert found == {"a": {"size": 3, "whole": True}, "b": {"path": "words.txt", "list": [1, 2]}}

@@ -45,7 +45,7 @@ def test_what_is_written_says_what_pip_and_nlpkit_need(tmp_path):
     project = tomllib.loads((tmp_path / "p" / "pyproject.toml").read_text(encoding="utf-8"))
     assert project["project"]["name"] == "nlpkit-zh-my-vectors"
     assert project["project"]["dependencies"] == ["nlpkit-zh[train]>=0.1"]
-    assert project["project"]["entry-points"]["nlpkit"] == {"my-vectors": "nlpkit_my_vectors"}
+    assert project["project"]["entry-points"] == {"nlpkit.embeddings": {"my-vectors": "nlpkit_my_vectors:my_vectors"}}
     assert project["tool"]["pytest"]["ini_options"]["nlpkit_plugin"] == "nlpkit-zh-my-vectors"
     assert "changelog" in (tmp_path / "p" / "pyproject.toml").read_text(encoding="utf-8")
 
@@ -77,7 +77,7 @@ def test_what_is_written_installs_passes_its_own_tests_and_trains(run, clean_env
     environment = {"PYTHONPATH": str(site)}
 
     listed = run("plugins", "list", "--format", "json", environment=environment)
-    (plugin,) = (p for p in json.loads(listed.stdout) if p["name"] == f"my-{kind}")
+    (plugin,) = (p for p in json.loads(listed.stdout) if p["name"] == f"nlpkit-zh-my-{kind}")
     assert plugin["registers"] == {kind: [f"my-{kind}"]}
     assert (plugin["distribution"], listed.stderr) == (f"nlpkit-zh-my-{kind}", b"")
 

@@ -5,7 +5,7 @@ import signal
 import click
 import pytest
 
-from nlpkit.commands.progress import accuracy_of, clock, follow
+from nlpkit.commands.progress import accuracy_of, follow, format_duration
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 ASKED = "Stopping after this step; press Ctrl-C again to stop at once.\n"
@@ -89,7 +89,7 @@ def test_what_is_ignored_in_a_shells_background_stays_ignored(capsys):
     ("seconds", "shown"), [(0, "0:00:00"), (64.6, "0:01:05"), (3599.7, "1:00:00"), (4e5, "111:06:40")]
 )
 def test_time_that_is_left(seconds, shown):
-    assert clock(seconds) == shown
+    assert format_duration(seconds) == shown
 
 
 @pytest.mark.parametrize(("share", "shown"), [(None, ""), (0.0, " acc 0.0000"), (0.91234, " acc 0.9123")])

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from nlpkit.commands.consoles import HarmlessConsole
-from nlpkit.commands.screen import Screen, harmless, harmless_json, sentence, shown
+from nlpkit.commands.screen import Screen, escape_json, make_harmless, to_one_line, to_sentence
 from nlpkit.model.bundle import save
 from tests.tasks.generate import tiny as tiny_generation
 from tests.terminals import on_a_terminal
@@ -33,21 +33,21 @@ def alone(output: bytes, *, drawn: bool = False) -> list[str]:
     "character", [*EVIL[:1], "\x07", "\x7f", "\x9b", "\u202e", "\u2066", "\u200f", "\u061c", "\u2028", "\U000e0041"]
 )
 def test_what_steers_a_terminal_is_shown_as_a_mark(character):
-    assert harmless(f"好{character}\t的\r\n") == "好�\t的\r\n"
-    assert harmless_json(json.dumps(character, ensure_ascii=False).encode()) == json.dumps(character).replace(
+    assert make_harmless(f"好{character}\t的\r\n") == "好�\t的\r\n"
+    assert escape_json(json.dumps(character, ensure_ascii=False).encode()) == json.dumps(character).replace(
         '"\x7f"', '"\\u007f"'
     )
-    assert len(shown(f"好{character}的").split("\n")) == len(sentence(f"好{character}的").split("\n")) == 1
+    assert len(to_one_line(f"好{character}的").split("\n")) == len(to_sentence(f"好{character}的").split("\n")) == 1
 
 
 @pytest.mark.parametrize("text", ["好的", "naïve", "a\tb\nc\r\nd", "👨‍👩‍👧", "❤️", "क्‍ष", "　"])
 def test_what_does_not_stays(text):
-    assert harmless(text) == text
-    assert sentence(text.replace("\n", "").replace("\r", "")) == text.replace("\n", "").replace("\r", "")
+    assert make_harmless(text) == text
+    assert to_sentence(text.replace("\n", "").replace("\r", "")) == text.replace("\n", "").replace("\r", "")
 
 
 def test_a_lone_return_would_write_over_what_stands_there():
-    assert harmless("safe\revil\r\n") == "safe�evil\r\n"
+    assert make_harmless("safe\revil\r\n") == "safe�evil\r\n"
 
 
 def test_a_screen_lets_only_drawing_through():

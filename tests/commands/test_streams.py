@@ -152,7 +152,7 @@ class Terminal(io.StringIO):
 def test_what_is_read_for_long_is_told_on_a_terminal(monkeypatch, kind, show, patience, drawn):
     monkeypatch.setattr("sys.stderr", kind())
     monkeypatch.setattr(streams, "PATIENCE", patience)
-    with streams.reading(show=show) as advance:
+    with streams.draw_reading(show=show) as advance:
         for so_far in (1000, 2000, 3000):
             advance(so_far, 3000)
         end = len(sys.stderr.getvalue())

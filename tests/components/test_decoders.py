@@ -110,18 +110,23 @@ def test_a_code_of_another_length_is_refused():
         codes.nearest(np.zeros(17, dtype=np.bool_), 1)
 
 
+def likelihoods(logits):
+    """The log-probabilities of 0 and of 1 for each bit."""
+    return -np.logaddexp(0, logits), -np.logaddexp(0, -logits)
+
+
 @given(shapes, seeds, st.sampled_from([0.1, 3.0, 50.0]))
 def test_log_likelihood_is_the_sum_over_bits(shape, seed, spread):
     table = drawn(*shape, seed)
     logits = np.random.default_rng(seed).normal(0, spread, (3, shape[1])).astype(np.float32)
-    found = Codes(pack(table), shape[1]).log_likelihood(logits)
+    found = Codes(pack(table), shape[1]).sums(*likelihoods(logits))
     expected = np.stack([sigmoid_sum(table, row) for row in logits])
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-4)
 
 
 def test_log_likelihoods_of_all_codes_are_a_distribution():
     every = unpack(np.arange(256, dtype=np.uint8)[None], 8)
-    found = Codes(pack(every), 8).log_likelihood(np.random.default_rng(0).normal(0, 3, (4, 8)))
+    found = Codes(pack(every), 8).sums(*likelihoods(np.random.default_rng(0).normal(0, 3, (4, 8))))
     np.testing.assert_allclose(np.exp(found).sum(1), 1, rtol=1e-5)
 
 
@@ -137,7 +142,7 @@ def test_logits_are_agreement_times_scale_and_bias(shape, seed, scale):
 def test_half_the_agreement_is_the_likelihood_but_for_a_constant():
     table, outputs = drawn(30, 20, 0), np.random.default_rng(0).normal(0, 3, (4, 20))
     found = CodeDecoder(code_arrays(table), bits=20).logits(outputs)
-    rest = found - Codes(pack(table), 20).log_likelihood(outputs)
+    rest = found - Codes(pack(table), 20).sums(*likelihoods(outputs))
     assert np.ptp(rest, axis=1).max() < 1e-4
 
 

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 
 from nlpkit.components import ppmi  # noqa: E402
 from nlpkit.components.embedding_layers import NgramEmbedding, TokenDropout  # noqa: E402
-from nlpkit.components.ppmi import draw_evenly, split_blocks  # noqa: E402
+from nlpkit.components.ppmi import draw_evenly  # noqa: E402
 from nlpkit.errors import DataError, SettingError  # noqa: E402
 from nlpkit.plugins.registry import registry  # noqa: E402
 from nlpkit.text.normalisation import Normaliser  # noqa: E402
@@ -91,7 +91,6 @@ def test_tokens_of_a_file_are_met_in_the_spelling_of_texts_of_which_the_first_co
 @pytest.mark.parametrize("kind", [Streamed, Counted])
 def test_documents_are_streamed(monkeypatch, start, kind):
     monkeypatch.setattr(ppmi, "DOCUMENTS", 16)
-    monkeypatch.setattr(split_blocks, "__defaults__", (16,))
     source = documents(500)
     stream = kind(source)
     made, again = embedding(dim=4, start=start), embedding(dim=4, start=start)
@@ -108,7 +107,7 @@ def test_ngrams_are_counted_in_blocks(monkeypatch):
     source, labels = documents(500), [row % 3 for row in range(500)]
     whole, streamed = (embedding("ngrams", bits=10, high=2) for _ in range(2))
     whole.fit(source, labels)
-    monkeypatch.setattr(split_blocks, "__defaults__", (16,))
+    monkeypatch.setattr(ppmi, "DOCUMENTS", 16)
     stream = Streamed(source)
     streamed.fit(stream, labels)
     assert torch.equal(streamed.scale, whole.scale)

@@ -133,10 +133,10 @@ def test_a_warm_model_reads_nothing_more(folders, task):
 def test_each_class_can_be_loaded_warm(folders):
     stages = [stage(1.0, leave=0.0), stage(1.0, 1.0)]
     save(folders["sentiment"], model_files(table_member("one"), table_member("two"), stages=stages), force=True)
-    assert len(nlpkit.SentimentModel.load(folders["sentiment"], warm=True)._opened) == 2
-    assert len(nlpkit.SentimentModel.load(folders["sentiment"])._opened) == 0
-    assert nlpkit.ClozeModel.load(folders["cloze"], warm=True)._opened
-    assert nlpkit.GenerationModel.load(folders["generate"], warm=True)._opened
+    assert len(nlpkit.SentimentModel.load(folders["sentiment"], warm=True)._parts) == 2
+    assert len(nlpkit.SentimentModel.load(folders["sentiment"])._parts) == 0
+    assert nlpkit.ClozeModel.load(folders["cloze"], warm=True)._parts
+    assert nlpkit.GenerationModel.load(folders["generate"], warm=True)._parts
 
 
 def test_what_is_damaged_is_told_by_a_warm_load(folders):

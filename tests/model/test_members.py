@@ -10,11 +10,12 @@ from safetensors.numpy import save as save_arrays
 from nlpkit.errors import BundleError, SettingError
 from nlpkit.model.bundle import Bundle, save
 from nlpkit.model.members import BATCH, TextIds, open_member, run_sorted, tokenize
+from nlpkit.plugins.base import Tokenizer
 from nlpkit.text.vocabulary import PAD, Ids, TableVocabulary
 from tests.tiny import component, model_files, table_member
 
 
-class Doubling:
+class Doubling(Tokenizer):
     """A stranger's tokenizer, without a vectorised path."""
 
     config: dict = {}  # noqa: RUF012

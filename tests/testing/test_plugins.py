@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -10,7 +11,9 @@ import pytest
 
 from nlpkit import hookimpl
 from nlpkit.errors import SettingError
+from nlpkit.model.base import SavedModel
 from nlpkit.model.bundle import save
+from nlpkit.tasks.base import Task, Verb
 from nlpkit.testing import FAILED, Target, installed, of_module, run, subjects
 from tests.testing.trying import failures, module
 from tests.tiny import model_files, sample
@@ -128,6 +131,39 @@ def test_a_model_that_is_damaged(tmp_path):
     config = json.loads((tmp_path / "mine" / "config.json").read_text(encoding="utf-8"))
     Path(tmp_path / "mine" / "config.json").write_text(json.dumps(config | {"format": 99}), encoding="utf-8")
     assert "BundleError" in failing(models(mine=tmp_path / "mine"))["model", "opens"]
+
+
+SPANS = Task(
+    name="spans",
+    about="Spans.",
+    model="tests.testing.test_plugins:Spans",
+    run="tests.testing.test_plugins:Spans",
+    measure="tests.testing.test_plugins:Spans",
+    verbs=(Verb(name="mark", method="check", form="tests.testing.test_plugins:Spans"),),
+    use="nlpkit spans mark",
+)
+
+
+class Spans(SavedModel):
+    task = "spans"
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({}, None),
+        ({"run": "nowhere:Run"}, "it names 'nowhere:Run', which cannot be imported: ModuleNotFoundError"),
+        ({"measure": "tests.testing.test_plugins:nothing"}, "which cannot be imported: AttributeError"),
+        ({"model": "tests.testing.test_plugins:Characters"}, "expected a class, a nlpkit.model.base.SavedModel"),
+        ({"verbs": (replace(SPANS.verbs[0], method="mark"),)}, "'mark' wants the method 'mark', which its model lacks"),
+    ],
+)
+def test_a_task_names_what_is_there(changed, sentence):
+    made = ModuleType("tried_tasks")
+    made.nlpkit_register_tasks = hookimpl(lambda register: register(replace(SPANS, **changed)))
+    found = failing(of_module(made))
+    assert list(found) == ([("task", "resolves")] if sentence else [])
+    assert not sentence or sentence in found["task", "resolves"]
 
 
 def commanding(add):

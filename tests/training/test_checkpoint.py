@@ -38,7 +38,7 @@ def test_a_state_comes_back_as_it_was(path):
     assert found.values == VALUES
     assert found.tensors.keys() == TENSORS.keys()
     assert all(torch.equal(found.tensors[name], tensor) for name, tensor in TENSORS.items())
-    assert found.read_folder("module.").keys() == {"a", "b"}
+    assert found.select("module.").keys() == {"a", "b"}
 
 
 def test_tensors_that_share_memory_or_lie_across_it_are_saved(path):

@@ -119,6 +119,6 @@ def test_what_could_not_be_trained_on_is_refused_as_by_a_run(scratch, examples):
 
 
 def test_what_is_odd_about_the_rows_is_told(examples):
-    rows = [*examples, *(Example(f"第{i}次来", "mixed") for i in range(3))]
+    rows = [*examples, *(Example(f"第{i}次来", "mixed", "shop.csv") for i in range(3))]
     (remark,) = plan(SENTIMENT, rows, settings(NGRAMS)).remarks
     assert remark.startswith("'mixed' has 3 rows: too few to learn a label by")

@@ -34,25 +34,25 @@ class FillingMember(Protocol):
 
 
 def split_at_blanks(text: str) -> list[str]:
-    """What stands between the blanks of a text; two underscores or more, of whatever width, are one blank.
+    """Return what stands between the blanks of a text; two underscores or more, of whatever width, are one blank.
 
     Characters that nobody sees may stand between the underscores.
     """
     return _BLANK.split(text)
 
 
-def foreign_mark(text: str) -> str | None:
-    """What in a text marks a blank elsewhere, such as ``[MASK]`` or （）, and none here.
+def find_foreign_mark(text: str) -> str | None:
+    """Return what in a text marks a blank elsewhere, such as ``[MASK]`` or （）, and none here.
 
     >>> foreign_mark("衣服质量[MASK]哦")
     '[MASK]'
     """
-    found = _ELSEWHERE.search(text)
-    return found[0] if found else None
+    match = _ELSEWHERE.search(text)
+    return match[0] if match else None
 
 
 def blanks_of(segments: Sequence[Sequence[str]]) -> list[Blank]:
-    """The blanks between tokenised segments, one fewer than these.
+    """Return the blanks between tokenised segments, one fewer than these.
 
     >>> blanks_of([["衣服", "质量"], ["哦"]])
     [Blank(left=['衣服', '质量'], right=['哦'])]
@@ -62,19 +62,19 @@ def blanks_of(segments: Sequence[Sequence[str]]) -> list[Blank]:
 
 
 def blank_at(segments: Sequence[Sequence[str]], words: Sequence[str | None], at: int) -> Blank:
-    """One blank between tokenised segments, where some of the others may be filled.
+    """Return one blank between tokenised segments, where some of the others may be filled.
 
     :param words: what stands at each blank, one fewer than the segments; None where it is empty.
 
     >>> blank_at([["很"], ["，"], []], [None, "推荐"], 0)
     Blank(left=['很'], right=['，', '推荐'])
     """
-    return Blank(_joined(segments[: at + 1], words[:at]), _joined(segments[at + 1 :], words[at + 1 :]))
+    return Blank(_join(segments[: at + 1], words[:at]), _join(segments[at + 1 :], words[at + 1 :]))
 
 
-def _joined(segments: Sequence[Sequence[str]], words: Sequence[str | None]) -> list[str | None]:
-    """Segments as one list, and between each of them and the next a word."""
-    found: list[str | None] = list(segments[0])
+def _join(segments: Sequence[Sequence[str]], words: Sequence[str | None]) -> list[str | None]:
+    """Return segments as one list, and between each of them and the next a word."""
+    tokens: list[str | None] = list(segments[0])
     for word, segment in zip(words, segments[1:], strict=True):
-        found += [word, *segment]
-    return found
+        tokens += [word, *segment]
+    return tokens

@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlpkit.errors import SettingError
-from nlpkit.tasks.cloze.blanks import MARK, Blank, blank_at, foreign_mark, split_at_blanks
+from nlpkit.tasks.cloze.blanks import MARK, Blank, blank_at, find_foreign_mark, split_at_blanks
+from nlpkit.text.blocks import blocks_of
 from nlpkit.text.invisible import visible
 from nlpkit.text.normalisation import Normaliser
-from nlpkit.text.row import Row, unfit
+from nlpkit.text.row import Row, answer_rows, check_texts, unfit
 
 if TYPE_CHECKING:
     from nlpkit.tasks.cloze.model import ClozeModel
@@ -75,11 +76,11 @@ class Candidates:
         pattern: str | None = None,
         length: int | None = None,
     ) -> Candidates:
-        """Those that meet all conditions; see `ClozeModel.fill`."""
+        """Choose those that meet all conditions; see `ClozeModel.fill`."""
         if lexicon is None and pattern is None and length is None:
             return cls()
-        allowed = None if lexicon is None else _normalised(lexicon, normaliser)
-        matches = _matcher(pattern)
+        allowed = None if lexicon is None else _normalise(lexicon, normaliser)
+        matches = _make_matcher(pattern)
         if length is not None:
             _check("length", length)
         positions = [
@@ -88,8 +89,8 @@ class Candidates:
             if (allowed is None or word in allowed) and (length is None or len(word) == length) and matches(word)
         ]
         known = set(words)
-        unknown = [said for word, said in (allowed or {}).items() if word not in known]
-        reason = None if positions else _nothing_fits(len(words), allowed is not None, pattern, length)
+        unknown = [spelling for word, spelling in (allowed or {}).items() if word not in known]
+        reason = None if positions else _say_nothing_fits(len(words), allowed is not None, pattern, length)
         return cls(np.array(positions, dtype=np.intp), unknown, reason)
 
 
@@ -131,52 +132,49 @@ class Filler:
 
     def stream(self, texts: Iterable[str]) -> Iterator[Filled]:
         """Fill texts as they come, a block at a time, so that memory does not grow with their number."""
-        if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
-            raise SettingError(f"texts to fill come in a list or another iterable, found one {type(texts).__name__}")
-        remaining = iter(texts)
-        while block := list(itertools.islice(remaining, BLOCK)):
+        check_texts(texts, "fill")
+        for block in blocks_of(texts, BLOCK):
             yield from self._block(block)
 
     def fill_rows(self, rows: Sequence[Row]) -> list[Filled]:
         """Fill rows of a file; a row that could not be read has its fault as the reason."""
-        filled = self.fill("" if row.fault else row.text for row in rows)
-        return [found if row.fault is None else Filled([], row.fault) for row, found in zip(rows, filled, strict=True)]
+        return answer_rows(rows, self.fill, lambda fault: Filled([], fault))
 
     def _block(self, texts: Sequence[Any]) -> list[Filled]:
         parts = [[] if unfit(text) else split_at_blanks(text) for text in texts]
-        reasons = [_fault(text, part) for text, part in zip(texts, parts, strict=True)]
-        asked = [i for i, reason in enumerate(reasons) if reason is None]
-        tokens = dict(zip(asked, self._tokens([parts[i] for i in asked]), strict=True))
-        for i, known in zip(asked, self._known(list(tokens.values())), strict=True):
-            reasons[i] = known
-        asked = [i for i in asked if reasons[i] is None]
-        found = dict(zip(asked, self._search([tokens[i] for i in asked]), strict=True))
+        reasons = [_fault_of(text, part) for text, part in zip(texts, parts, strict=True)]
+        rows = [i for i, reason in enumerate(reasons) if reason is None]
+        tokens = dict(zip(rows, self._tokens([parts[i] for i in rows]), strict=True))
+        for i, reason in zip(rows, self._reasons(list(tokens.values())), strict=True):
+            reasons[i] = reason
+        rows = [i for i in rows if reasons[i] is None]
+        ways = dict(zip(rows, self._search([tokens[i] for i in rows]), strict=True))
         return [
-            Filled([] if reason else [_filling(parts[i], *way) for way in found[i]], reason)
+            Filled([] if reason else [_make_filling(parts[i], *way) for way in ways[i]], reason)
             for i, reason in enumerate(reasons)
         ]
 
     def _tokens(self, parts: Sequence[Sequence[str]]) -> list[list[list[str]]]:
-        """Tokens of the segments of each text."""
+        """Return the tokens of the segments of each text."""
         segments = list(itertools.chain.from_iterable(parts))
         tokens = iter(self._model.tokenize(self._model.normaliser.batch(segments)))
         return [list(itertools.islice(tokens, len(part))) for part in parts]
 
-    def _known(self, texts: Sequence[Sequence[Sequence[str]]]) -> list[str | None]:
-        """Why each text has nothing to go by, or why nothing may be said."""
+    def _reasons(self, texts: Sequence[Sequence[Sequence[str]]]) -> list[str | None]:
+        """Say why each text has nothing to go by, or why nothing may be said."""
         documents = [list(itertools.chain.from_iterable(segments)) for segments in texts]
         known = self._model.knows(documents)
         return [
             "nothing but a blank"
             if not tokens
             else self._candidates.reason
-            if seen
+            if knows
             else "no known word around the blank"
-            for tokens, seen in zip(documents, known.tolist(), strict=True)
+            for tokens, knows in zip(documents, known.tolist(), strict=True)
         ]
 
     def _search(self, texts: Sequence[Sequence[Sequence[str]]]) -> list[list[tuple[float, Words]]]:
-        """The best ways to fill each text, with scores: a beam search over its blanks, the surest first.
+        """Find the best ways to fill each text, with scores: a beam search over its blanks, the surest first.
 
         The first word of a text with several blanks is chosen while the others are empty, so it had better be the one
         that depends on them least.
@@ -187,7 +185,7 @@ class Filler:
         firsts: list[dict[int, list[tuple[float, Words]]]] = [{} for _ in texts]
         for (i, at), ways in zip(places, self._best(blanks, max(self._top, self._beam)), strict=True):
             firsts[i][at] = [(score, _put(empty[i], at, word)) for score, word in ways]
-        searches = [_begun(segments, first) for segments, first in zip(texts, firsts, strict=True)]
+        searches = [_begin(segments, first) for segments, first in zip(texts, firsts, strict=True)]
         for step in range(1, LIMIT):
             if not (going := [search for search in searches if len(search.order) > step]):
                 break
@@ -201,23 +199,23 @@ class Filler:
         blanks = [
             blank_at(search.segments, words, search.order[step]) for search in searches for _, words in search.beam
         ]
-        found = iter(self._best(blanks, self._ways))
+        best = iter(self._best(blanks, self._ways))
         for search in searches:
             at, beam = search.order[step], search.beam
-            ways = [(before + score, _put(words, at, word)) for before, words in beam for score, word in next(found)]
+            ways = [(before + score, _put(words, at, word)) for before, words in beam for score, word in next(best)]
             search.beam = sorted(ways, key=lambda way: -way[0])[: self._ways]
 
     def _best(self, blanks: Sequence[Blank], size: int) -> list[list[tuple[float, str]]]:
-        """The best words at each blank, with log-probabilities."""
-        found, values = self._model.best(blanks, size, self._candidates.positions)
+        """Return the best words at each blank, with log-probabilities."""
+        positions, values = self._model.best(blanks, size, self._candidates.positions)
         words = self._model.words
         return [
             [(value, words[i]) for i, value in zip(row, scores, strict=True)]
-            for row, scores in zip(found.tolist(), values.tolist(), strict=True)
+            for row, scores in zip(positions.tolist(), values.tolist(), strict=True)
         ]
 
 
-def _begun(segments: Sequence[Sequence[str]], first: dict[int, list[tuple[float, Words]]]) -> _Search:
+def _begin(segments: Sequence[Sequence[str]], first: dict[int, list[tuple[float, Words]]]) -> _Search:
     order = sorted(first, key=lambda at: -first[at][0][0])
     return _Search(segments, order, first[order[0]])
 
@@ -226,34 +224,34 @@ def _put(words: Words, at: int, word: str) -> Words:
     return (*words[:at], word, *words[at + 1 :])
 
 
-def _filling(parts: Sequence[str], score: float, words: Sequence[str | None]) -> Filling:
-    said = tuple(word for word in words if word is not None)
-    text = "".join(itertools.chain.from_iterable(zip(parts, said, strict=False))) + parts[-1]
+def _make_filling(parts: Sequence[str], score: float, words: Sequence[str | None]) -> Filling:
+    filling = tuple(word for word in words if word is not None)
+    text = "".join(itertools.chain.from_iterable(zip(parts, filling, strict=False))) + parts[-1]
     score = min(score, 0.0)
-    return Filling(said, round(score, 6), float(f"{np.exp(score):.6g}"), text)
+    return Filling(filling, round(score, 6), float(f"{np.exp(score):.6g}"), text)
 
 
-def _fault(text: object, parts: Sequence[str]) -> str | None:
+def _fault_of(text: object, parts: Sequence[str]) -> str | None:
     if (fault := unfit(text)) or not isinstance(text, str):
         return fault
     if len(parts) < 2:
-        if mark := foreign_mark(visible(text)):
+        if mark := find_foreign_mark(visible(text)):
             return f"{NO_BLANK}: write {MARK} for {mark}, one blank for each word that is missing"
         return NO_BLANK if visible(text).strip() else "empty"
-    if (mark := foreign_mark(" ".join(parts))) and mark[1:-1].lower() == "mask":
+    if (mark := find_foreign_mark(" ".join(parts))) and mark[1:-1].lower() == "mask":
         return f"{OTHER_BLANK}: write {MARK} for {mark}, too"
     return f"too many blanks: {len(parts) - 1}, {LIMIT} are the most" if len(parts) - 1 > LIMIT else None
 
 
-def _normalised(lexicon: Iterable[str], normaliser: Normaliser) -> dict[str, str]:
-    """Each word as it was said, by its normalised spelling."""
+def _normalise(lexicon: Iterable[str], normaliser: Normaliser) -> dict[str, str]:
+    """Return each word as it was given, by its normalised spelling."""
     if isinstance(lexicon, str | bytes):
         raise SettingError(f"a lexicon is a list of words, found one {type(lexicon).__name__}")
-    said = list(lexicon)
-    return dict(zip(normaliser.batch(said), said, strict=True))
+    words = list(lexicon)
+    return dict(zip(normaliser.batch(words), words, strict=True))
 
 
-def _matcher(pattern: str | None) -> Any:
+def _make_matcher(pattern: str | None) -> Any:
     if pattern is None:
         return lambda _word: True
     try:
@@ -271,8 +269,8 @@ def _check(name: str, value: object, most: float = math.inf) -> None:
         raise SettingError(f"{name} must be at least 1{f' and at most {most}' * (most < math.inf)}, was: {value}")
 
 
-def _nothing_fits(words: int, lexicon: bool, pattern: str | None, length: int | None) -> str:
-    wanted = ["is in the lexicon"] * lexicon
-    wanted += [] if pattern is None else [f"matches {pattern!r}"]
-    wanted += [] if length is None else [f"has {length} character{'s' * (length != 1)}"]
-    return f"no word fits: of the model's {words:,} words none {' and '.join(wanted)}"
+def _say_nothing_fits(words: int, lexicon: bool, pattern: str | None, length: int | None) -> str:
+    conditions = ["is in the lexicon"] * lexicon
+    conditions += [] if pattern is None else [f"matches {pattern!r}"]
+    conditions += [] if length is None else [f"has {length} character{'s' * (length != 1)}"]
+    return f"no word fits: of the model's {words:,} words none {' and '.join(conditions)}"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nlpkit.commands.answers import Form
-from nlpkit.commands.screen import shown
+from nlpkit.commands.screen import to_one_line
 from nlpkit.tasks.cloze.filling import Filled, Filling
 from nlpkit.text.row import Row
 
@@ -25,29 +25,29 @@ class FillingForm(Form):
     together = 1024
 
     def values(self, answer: Filled) -> Sequence[Any]:
-        """All fillings, and the reason."""
+        """Return all fillings, and the reason."""
         return [filling._asdict() for filling in answer.fillings], answer.reason
 
     def cells(self, answer: Filled) -> Sequence[Any]:
-        """The best filling."""
+        """Return the best filling."""
         if not answer.fillings:
             return None, None, None, answer.reason
         best = answer.fillings[0]
         return " ".join(best.words), best.probability, best.text, None
 
     def line(self, row: Row, answer: Filled) -> str:
-        """The text, and below it a line a filling, or why there is none."""
+        """Return the text, and below it a line a filling, or why there is none."""
         if answer.reason:
-            return f"{shown(row.text)}\n  ({shown(answer.reason)})\n\n"
+            return f"{to_one_line(row.text)}\n  ({to_one_line(answer.reason)})\n\n"
         from rich.cells import cell_len
 
-        widest = max(cell_len(shown(" ".join(filling.words))) for filling in answer.fillings)
-        lines = [_line(rank, filling, widest) for rank, filling in enumerate(answer.fillings, 1)]
-        return "\n".join([shown(row.text), *lines, "", ""])
+        widest = max(cell_len(to_one_line(" ".join(filling.words))) for filling in answer.fillings)
+        lines = [_draw_line(rank, filling, widest) for rank, filling in enumerate(answer.fillings, 1)]
+        return "\n".join([to_one_line(row.text), *lines, "", ""])
 
     def refuse(self, text: str, reason: str) -> str:
-        """What is wrong with the one text of the command line, and what to do."""
-        quoted = f'"{shown(text)}"'
+        """Say what is wrong with the one text of the command line, and what to do."""
+        quoted = f'"{to_one_line(text)}"'
         what, _, advice = reason.partition(": ")
         if what not in ("empty", "no blank"):
             return f"{quoted} cannot be filled: {reason}"
@@ -56,19 +56,19 @@ class FillingForm(Form):
         return f"there is no blank in {quoted}: {advice or 'mark it by two underscores'}, as in {EXAMPLE}"
 
 
-def _line(rank: int, filling: Filling, widest: int) -> str:
+def _draw_line(rank: int, filling: Filling, widest: int) -> str:
     from rich.cells import cell_len
 
-    words = shown(" ".join(filling.words))
-    head = f"{rank:>4}  {words}{' ' * (widest - cell_len(words))}  {_percent(filling.probability)}"
-    more = shown(filling.text) if len(filling.words) > 1 else _bar(filling.probability)
+    words = to_one_line(" ".join(filling.words))
+    head = f"{rank:>4}  {words}{' ' * (widest - cell_len(words))}  {_format_percent(filling.probability)}"
+    more = to_one_line(filling.text) if len(filling.words) > 1 else _draw_bar(filling.probability)
     return f"{head}  {more}".rstrip()
 
 
-def _percent(probability: float) -> str:
+def _format_percent(probability: float) -> str:
     return "<0.1%".rjust(6) if probability < 0.0005 else f"{probability:6.1%}"
 
 
-def _bar(probability: float) -> str:
+def _draw_bar(probability: float) -> str:
     eighths = round(8 * BAR * probability)
     return "█" * (eighths // 8) + _PARTS[eighths % 8].strip()

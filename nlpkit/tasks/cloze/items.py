@@ -12,6 +12,7 @@ from nlpkit.errors import DataError
 from nlpkit.model.members import tokenize
 from nlpkit.plugins.base import Tokenizer
 from nlpkit.tasks.cloze.blanks import MARK, split_at_blanks
+from nlpkit.text.blocks import blocks_of
 from nlpkit.text.catalogue import examples_of
 from nlpkit.text.corpus import Example, Faults
 from nlpkit.text.json_rows import JsonRows, holds_objects, parse
@@ -28,7 +29,7 @@ class Item(NamedTuple):
 
 
 def holds_items(path: str | Path, *, encoding: str | None = None) -> bool:
-    """Whether the first objects of a file of JSON have a text and an answer."""
+    """Tell whether the first objects of a file of JSON have a text and an answer."""
     if not Path(path).is_file():
         return False
     with open_text(path, encoding=encoding) as decoded:
@@ -43,14 +44,14 @@ def read_items(path: str | Path, *, encoding: str | None = None, faults: Faults)
     :raises DataError: if the file cannot be read.
     """
     with open_text(path, encoding=encoding) as decoded:
-        for found in JsonRows(decoded):
-            if fault := _fault(found.fields):
-                faults.add(fault, decoded.name, found.number)
-            elif found.fields:
-                yield Item(found.fields["text"], found.fields["answer"])
+        for row in JsonRows(decoded):
+            if fault := _fault_of(row.fields):
+                faults.add(fault, decoded.name, row.number)
+            elif row.fields:
+                yield Item(row.fields["text"], row.fields["answer"])
 
 
-def read_evaluated(corpus: str, *, encoding: str | None = None, faults: Faults, **query: Any) -> Iterator[Example]:
+def read_measured(corpus: str, *, encoding: str | None = None, faults: Faults, **query: Any) -> Iterator[Example]:
     """Read what is measured: items, as examples whose label is the answer, or the texts of any corpus."""
     if holds_items(corpus, encoding=encoding):
         for item in read_items(corpus, encoding=encoding, faults=faults):
@@ -79,7 +80,7 @@ def blank_words(
     :param every: blank each answer in turn, not one a text.
     """
     draw, known = random.Random(seed), set(answers[skip_frequent:])
-    for text, tokens in _tokenised(texts, tokenizer):
+    for text, tokens in _tokenise(texts, tokenizer):
         if len(split_at_blanks(text)) > 1 or sum(map(_is_chinese, tokens)) < min_words:
             continue
         places = [place for place in _places(text, tokens) if text[slice(*place)] in known]
@@ -87,7 +88,7 @@ def blank_words(
             yield Item(text[:begin] + MARK + text[end:], text[begin:end])
 
 
-def drawn(items: Iterable[Item], limit: int, seed: int = 0) -> list[Item]:
+def draw_items(items: Iterable[Item], limit: int, seed: int = 0) -> list[Item]:
     """So many items, each as likely as any other, in no order; the others are not held (algorithm R of Vitter 1985,
     https://doi.org/10.1145/3147.3165).
 
@@ -96,14 +97,14 @@ def drawn(items: Iterable[Item], limit: int, seed: int = 0) -> list[Item]:
     """
     draw = random.Random(f"items {seed}")  # not the numbers by which `blank_words` draws
     remaining = iter(items)
-    kept = list(itertools.islice(remaining, limit))
+    sample = list(itertools.islice(remaining, limit))
     for number, item in enumerate(remaining, limit + 1):
         if (place := draw.randrange(number)) < limit:
-            kept[place] = item
-    return kept
+            sample[place] = item
+    return sample
 
 
-def blanked(
+def make_items(
     texts: Iterable[str],
     tokenizer: Tokenizer,
     answers: Sequence[str],
@@ -112,8 +113,8 @@ def blanked(
     seed: int = 0,
     skip_frequent: int = 50,
 ) -> list[Item]:
-    """Items of normalised texts, at most ``limit`` of them: what `drawn` takes of what `blank_words` makes."""
-    return drawn(blank_words(texts, tokenizer, answers, seed=seed, skip_frequent=skip_frequent), limit, seed)
+    """Return at most ``limit`` items of normalised texts: what `draw_items` takes of what `blank_words` makes."""
+    return draw_items(blank_words(texts, tokenizer, answers, seed=seed, skip_frequent=skip_frequent), limit, seed)
 
 
 def read_words(path: str | Path, *, encoding: str | None = None) -> list[str]:
@@ -126,20 +127,19 @@ def read_words(path: str | Path, *, encoding: str | None = None) -> list[str]:
     words = parse(text) if text.lstrip().startswith("[") else text.split("\n")
     if words is None or not all(isinstance(word, str) for word in words):
         raise DataError(f"{path} is no lexicon: expected a word a line, or a JSON list of words")
-    found = list(dict.fromkeys(stripped for word in words if (stripped := word.strip())))
-    if not found:
+    lexicon = list(dict.fromkeys(stripped for word in words if (stripped := word.strip())))
+    if not lexicon:
         raise DataError(f"{path} holds no words: expected a word a line, or a JSON list of words")
-    return found
+    return lexicon
 
 
-def _tokenised(texts: Iterable[str], tokenizer: Tokenizer) -> Iterator[tuple[str, list[str]]]:
-    remaining = iter(texts)
-    while block := list(itertools.islice(remaining, BLOCK)):
+def _tokenise(texts: Iterable[str], tokenizer: Tokenizer) -> Iterator[tuple[str, list[str]]]:
+    for block in blocks_of(texts, BLOCK):
         yield from zip(block, tokenize(tokenizer, block).lists(), strict=True)
 
 
 def _places(text: str, tokens: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Where each token begins and ends in its text; one that is not written there has no place."""
+    """Yield where each token begins and ends in its text; one that is not written there has no place."""
     end = 0
     for token in tokens:
         begin = text.find(token, end)
@@ -152,10 +152,10 @@ def _is_chinese(token: str) -> bool:
     return any("\u4e00" <= character <= "\u9fff" for character in token)
 
 
-def _fault(found: Mapping[str, Any] | None) -> str | None:
-    if found is None:
+def _fault_of(fields: Mapping[str, Any] | None) -> str | None:
+    if fields is None:
         return "no JSON object"
-    text, answer = found.get("text"), found.get("answer")
+    text, answer = fields.get("text"), fields.get("answer")
     if not isinstance(text, str) or not isinstance(answer, str) or not answer.strip():
         return "no text and answer"
     blanks = len(split_at_blanks(text)) - 1

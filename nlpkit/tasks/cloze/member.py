@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -20,7 +21,7 @@ from nlpkit.model.mixing import softmax
 from nlpkit.plugins.base import Embedding, SharedEmbedding, StaticEmbedding
 from nlpkit.tasks.cloze.blanks import BEGIN, BLANK, END, Blank
 from nlpkit.tasks.cloze.members import FillingNetwork, open_member
-from nlpkit.tasks.cloze.network import ClozeNetwork, TorchOutputs, both_ways, ids_of, restore
+from nlpkit.tasks.cloze.network import ClozeNetwork, ids_of, make_encoders, restore
 from nlpkit.tasks.cloze.objective import Pieces, WordPrediction
 from nlpkit.tasks.cloze.settings import ClozeNetworkSettings
 from nlpkit.tasks.cloze.words import PLACES, Words
@@ -64,7 +65,7 @@ class ClozeMember(NetworkMember):
         shared = torch.zeros(2, embedding.dim or 2)
         inputs = shared.__getitem__ if isinstance(embedding, SharedEmbedding) else None
         output.layer(input_dim=encoder.output_dim, words=2, inputs=inputs)
-        if embedding.dim and hasattr(output, "check_dim"):
+        if embedding.dim:
             output.check_dim(embedding.dim)
         return remarks_of(tokenizer, part)
 
@@ -79,28 +80,29 @@ class ClozeMember(NetworkMember):
         dim = embedding.instance.dim
         encoder, output = make("encoder", settings.encoder, input_dim=dim), make("output", settings.output)
         check_shapes(embedding, encoder)
-        encoders = both_ways(lambda: make("encoder", settings.encoder, input_dim=dim).instance)
+        encoders = make_encoders(lambda: make("encoder", settings.encoder, input_dim=dim).instance)
         ids = ids_of(words.answers, vocabulary)
         network = ClozeNetwork(embedding.instance, encoders, settings.head, output.instance, ids)
         vectors = None
-        if getattr(output.instance, "needs_vectors", False):
-            pretrained = getattr(embedding.instance, "pretrained", False)
+        if output.instance.needs_vectors:
             vectors = (
-                static.vectors().detach()[torch.from_numpy(ids)] if pretrained else self._cooccurrence_vectors(dim)
+                static.vectors().detach()[torch.from_numpy(ids)]
+                if embedding.instance.pretrained
+                else self._cooccurrence_vectors(dim)
             )
-        network.output.fit(words.answers, words.counts, self._kept, vectors)
+        network.output.fit(words.answers, words.counts, self._chances, vectors)
         for place, tokens in words.tokens.items():
-            for name, coded in ((place, vocabulary), (f"{place}-answers", TableVocabulary(words.answers))):
-                for count in store_ids(tokens.blocks(), coded, 0, folder / name):
+            for name, known in ((place, vocabulary), (f"{place}-answers", TableVocabulary(words.answers))):
+                for count in store_ids(tokens.blocks(), known, 0, folder / name):
                     yield Working(f"{self.name}: {place} ids", count, len(tokens))
         entry = {"name": self.name, "kind": "network", "max_length": settings.max_length}
-        entry |= {**record_parts(embedding, encoder, output), "head": _json(settings.head)}
+        entry |= {**record_parts(embedding, encoder, output), "head": asdict(settings.head)}
         if (collisions := getattr(network.output, "collisions", None)) is not None:
             entry["collisions"] = collisions
         self.keep(folder, network, vocabulary, entry)
 
     def restore(self, stored: Bundle) -> nn.Module:
-        """A network of the answers."""
+        """Make a network of the answers."""
         return restore(stored, self.entry, self.vocabulary, self.data.answers)
 
     def open(self, folder: Path) -> None:
@@ -112,7 +114,7 @@ class ClozeMember(NetworkMember):
             pieces["validation"] = pieces["validation"].of_first_corpus()
         check_judges(len(pieces["validation"].spans) > 0, focus, "has a word that can be answered")
         self._objective = WordPrediction(
-            self.network, pieces["train"], pieces["validation"], self.settings.training, self._kept
+            self.network, pieces["train"], pieces["validation"], self.settings.training, self._chances
         )
 
     def describe(self) -> MemberStarted:
@@ -124,8 +126,8 @@ class ClozeMember(NetworkMember):
         return MemberStarted(started.name, composition, started.parameters, started.vocabulary)
 
     def layers(self) -> list[Layer]:
-        """Each part with the shape of what it makes of a batch of two rows."""
-        network, entry, example = self.network, self.entry, _example()
+        """Show each part with the shape of what it makes of a batch of two rows."""
+        network, entry, example = self.network, self.entry, _make_example()
         ids, mask = example["ids"].clamp(min=0), example["mask"]
         with torch.inference_mode():
             vectors = network.embedding(ids, mask)
@@ -133,6 +135,7 @@ class ClozeMember(NetworkMember):
             outputs = network(*example.values())
         return [
             Layer.of("embedding", entry, vectors.shape, network.embedding),
+            Layer("marks", "", {}, tuple(network.marks.shape), network.marks.numel()),  # beginning, end, blank
             Layer.of("encoder", entry, states.shape, network.encoders),
             Layer("head", "", entry["head"], (len(ids), count_width(network.head)), count_parameters(network.head)),
             Layer.of("output", entry, outputs.shape, network.output),
@@ -145,15 +148,15 @@ class ClozeMember(NetworkMember):
     def export(self) -> StoredMember:
         """Export the network as a graph, in which a table stands for the embedding, and what reads its outputs."""
         network = self.network.eval()
-        with _folded(network):
-            runtime, files = export_graph(network, _example(), ["outputs"], self.settings.weights)
+        with _fold(network):
+            runtime, files = export_graph(network, _make_example(), ["outputs"], self.settings.weights)
         arrays = {name: np.asarray(a, order="C") for name, a in network.output.arrays().items()}  # save wants that
         return StoredMember({**self.entry, "runtime": runtime}, files | {ARRAYS: save(arrays)} | self.files())
 
     def compare(self, stored: StoredMember) -> Comparison:
         """Compare probabilities at blanks of validation rows."""
         network, entry, temperature = self.network, stored.entry, self._objective.temperature()
-        expected = FillingNetwork(self.vocabulary, TorchOutputs(network), network.decoder(), entry["max_length"])
+        expected = FillingNetwork(self.vocabulary, network.run, network.decoder(), entry["max_length"])
         exported = open_member(stored.bundle, entry, self.vocabulary, self.data.answers)
         blanks = self._some_blanks()
         blocks = [blanks[at : at + 64] for at in range(0, len(blanks), 64)]
@@ -161,14 +164,14 @@ class ClozeMember(NetworkMember):
         return Comparison(max(float(np.abs(a - b).max()) for a, b in pairs), len(blanks))
 
     @property
-    def _kept(self) -> NDArray[np.float64]:
+    def _chances(self) -> NDArray[np.float64]:
         """The probability that an occurrence of each answer is asked for ``(answers,)``."""
         limit = self.settings.training.subsample
         share = self.data.counts / self.data.counts.sum()
         return np.minimum(1.0, np.sqrt(limit / share)) if limit else np.ones(len(share))
 
     def _cooccurrence_vectors(self, dim: int) -> Tensor:
-        """Vectors ``(answers, dim)`` of the answers from the training rows: see `nlpkit.components.ppmi`."""
+        """Make vectors ``(answers, dim)`` of the answers from the training rows: see `nlpkit.components.ppmi`."""
         documents, answers = self.data.tokens["train"], self.data.answers
         frequent = TableVocabulary.count(documents, min_count=2, max_size=CONTEXT_WORDS).tokens
         vocabulary = TableVocabulary(list(dict.fromkeys([*answers, *frequent])))
@@ -180,7 +183,7 @@ class ClozeMember(NetworkMember):
         return Pieces.cut(ids, answers, starts, self.data.corpora[place], self.settings.max_length)
 
     def _some_blanks(self) -> list[Blank]:
-        """The middle word of some validation rows as a blank."""
+        """Return the middle word of some validation rows as a blank."""
         rows = (row for block in self.data.tokens["validation"].blocks() for row in block.lists() if row)
         some = [row for row, _ in zip(rows, range(CHECK_ROWS), strict=False)]
         return [Blank(row[: len(row) // 2], row[len(row) // 2 + 1 :]) for row in some] or [Blank([], [])]
@@ -188,7 +191,7 @@ class ClozeMember(NetworkMember):
 
 def check_embedding(embedding: Embedding, settings: ClozeNetworkSettings) -> StaticEmbedding:
     """Refuse an embedding whose vector of a word has seen the words beside it: the blank would be among these."""
-    if not isinstance(embedding, StaticEmbedding) or not getattr(embedding, "ordered", True):
+    if not isinstance(embedding, StaticEmbedding) or not embedding.ordered:
         raise SettingError(
             f"the embedding {settings.embedding['name']} has no vector that depends on its word alone, so a cloze "
             "network cannot use it: choose trainable, spelled or word2vec"
@@ -197,16 +200,12 @@ def check_embedding(embedding: Embedding, settings: ClozeNetworkSettings) -> Sta
 
 
 def count_width(head: nn.Sequential) -> int:
-    """How many features a head makes; 0 if it has no layer."""
+    """Return how many features a head makes; 0 if it has no layer."""
     linear = [layer for layer in head if isinstance(layer, nn.Linear)]
     return linear[-1].out_features if linear else 0
 
 
-def _json(head: Any) -> dict[str, Any]:
-    return {"hidden": head.hidden, "dropout": head.dropout, "neighbours": head.neighbours}
-
-
-def _example() -> dict[str, Tensor]:
+def _make_example() -> dict[str, Tensor]:
     ids = torch.ones(2, 7, dtype=torch.int64)
     ids[0, 0], ids[0, 3], ids[0, 6] = BEGIN, BLANK, END
     ids[1, 4:] = 0
@@ -215,7 +214,7 @@ def _example() -> dict[str, Tensor]:
     return {"ids": ids, "mask": mask, "at": torch.tensor([3, 2])}
 
 
-class _Folded(nn.Module):
+class _TableEmbedding(nn.Module):
     """A static embedding as the table that inference needs of it."""
 
     def __init__(self, vectors: Tensor) -> None:
@@ -228,10 +227,10 @@ class _Folded(nn.Module):
 
 
 @contextmanager
-def _folded(network: ClozeNetwork) -> Iterator[None]:
-    """The network with a table in place of its embedding."""
+def _fold(network: ClozeNetwork) -> Iterator[None]:
+    """Put a table in place of a network's embedding for a while."""
     embedding: Any = network.embedding
-    network.embedding = cast(Any, _Folded(embedding.vectors().detach()))
+    network.embedding = cast(Any, _TableEmbedding(embedding.vectors().detach()))
     try:
         yield
     finally:

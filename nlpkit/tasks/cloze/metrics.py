@@ -14,10 +14,11 @@ from nlpkit.components.decoders import Bits, CodeDecoder, Positions, unpack
 from nlpkit.model.bundle import ARRAYS
 from nlpkit.model.members import Floats, load_arrays
 from nlpkit.tasks.cloze.blanks import Blank, blanks_of, split_at_blanks
-from nlpkit.tasks.cloze.items import Item, blank_words, drawn, read_words
+from nlpkit.tasks.cloze.items import Item, blank_words, draw_items, read_words
 from nlpkit.tasks.cloze.members import FillingNetwork
 from nlpkit.tasks.cloze.model import ClozeModel
 from nlpkit.tasks.metrics import Metrics
+from nlpkit.text.blocks import blocks_of
 from nlpkit.text.corpus import Example
 from nlpkit.text.vocabulary import Ints
 
@@ -66,7 +67,7 @@ class ClozeMetrics(Metrics):
         return self.items
 
     def nothing(self, options: Mapping[str, Any]) -> str:
-        """No text had a word to blank."""
+        """Say that no text had a word to blank."""
         return (
             f"no text of at least {options['min_words']} Chinese words (--min-words) with one to blank that the model "
             f"can say and is not among the {options['skip_frequent']} most frequent (--skip-frequent); items of your "
@@ -86,11 +87,11 @@ class ClozeMetrics(Metrics):
         return [f"bits, {name}: {bits.accuracy:.4f} of {bits.bits} right; by majority {bits.majority:.4f}"]
 
     def to_json(self) -> dict[str, Any]:
-        """All figures, percentages rounded to two places, others to four."""
-        found = asdict(self) | {name: round(getattr(self, name), 2) for name in ("top1", "top5", "top10")}
+        """Return all figures, percentages rounded to two places, others to four."""
+        figures = asdict(self) | {name: round(getattr(self, name), 2) for name in ("top1", "top5", "top10")}
         if self.bits:
-            found["bits"] = {name: round(value, 4) for name, value in found["bits"].items()}
-        return found | {"mrr10": round(self.mrr10, 4)}
+            figures["bits"] = {name: round(value, 4) for name, value in figures["bits"].items()}
+        return figures | {"mrr10": round(self.mrr10, 4)}
 
 
 def measure(
@@ -115,7 +116,7 @@ def measure(
         items: Iterable[Item] = (Item(example.text, example.label) for example in examples)
     else:
         items = blank_words(
-            _normalised(model, examples),
+            _normalise(model, examples),
             model.tokenizer,
             model.words,
             seed=seed,
@@ -124,12 +125,11 @@ def measure(
             every=all_words,
         )
     words = None if lexicon is None else read_words(lexicon)
-    return measure_items(model, items if limit is None else drawn(items, limit, seed), words)
+    return measure_items(model, items if limit is None else draw_items(items, limit, seed), words)
 
 
-def _normalised(model: ClozeModel, examples: Iterable[Example]) -> Iterator[str]:
-    remaining = iter(examples)
-    while block := list(itertools.islice(remaining, BLOCK)):
+def _normalise(model: ClozeModel, examples: Iterable[Example]) -> Iterator[str]:
+    for block in blocks_of(examples, BLOCK):
         yield from model.normaliser.batch([example.text for example in block])
 
 
@@ -144,20 +144,20 @@ def measure_items(model: ClozeModel, items: Iterable[Item], candidates: Iterable
     among = model.candidates(lexicon=candidates).positions
     among = np.arange(len(model.words)) if among is None else among
     place = {model.words[position]: i for i, position in enumerate(among.tolist())}
-    coded = _coded(model)
-    ranks, remaining = [np.zeros(0, dtype=np.int64)], iter(items)
-    while block := list(itertools.islice(remaining, BLOCK)):
+    bits = _begin_bit_count(model)
+    ranks = [np.zeros(0, dtype=np.int64)]
+    for block in blocks_of(items, BLOCK):
         answers = model.normaliser.batch([item.answer for item in block])
         targets = np.array([place.get(answer, -1) for answer in answers], dtype=np.int64)
         blanks = item_blanks(model, block)
         ranks += [rank(logits[:, among], targets[rows]) for rows, logits in model.blocks(blanks)]
-        if coded:
-            coded.add([blanks[i] for i in np.flatnonzero(targets >= 0)], among[targets[targets >= 0]])
-    return _figures(np.concatenate(ranks), len(among), coded.figures() if coded else None)
+        if bits:
+            bits.add([blanks[i] for i in np.flatnonzero(targets >= 0)], among[targets[targets >= 0]])
+    return _make_metrics(np.concatenate(ranks), len(among), bits.figures() if bits else None)
 
 
 def rank(logits: Floats, targets: Ints) -> Ints:
-    """How many of the words ``(n, words)`` come before the right one ``(n,)``, `NEVER` where that is -1."""
+    """Count the words ``(n, words)`` that come before the right one ``(n,)``; `NEVER` where that is -1."""
     if not logits.shape[1]:
         return np.full(len(logits), NEVER)
     at = np.maximum(targets, 0)[:, None]
@@ -167,13 +167,13 @@ def rank(logits: Floats, targets: Ints) -> Ints:
 
 
 def item_blanks(model: ClozeModel, items: Sequence[Item]) -> list[Blank]:
-    """The blank of each item, with the model's tokens around it."""
+    """Return the blank of each item, with the model's tokens around it."""
     sides = [side for item in items for side in split_at_blanks(item.text)]
     tokens = model.tokenize(model.normaliser.batch(sides))
     return [blanks_of(pair)[0] for pair in zip(tokens[::2], tokens[1::2], strict=True)]
 
 
-def _figures(ranks: Ints, candidates: int, bits: BitMetrics | None) -> ClozeMetrics:
+def _make_metrics(ranks: Ints, candidates: int, bits: BitMetrics | None) -> ClozeMetrics:
     items = len(ranks)
     top1, top5, top10 = (100 * int((ranks < k).sum()) / max(items, 1) for k in (1, 5, 10))
     return ClozeMetrics(
@@ -188,7 +188,7 @@ def _figures(ranks: Ints, candidates: int, bits: BitMetrics | None) -> ClozeMetr
     )
 
 
-class _Coded:
+class _BitCount:
     """A member whose outputs are the logits of bits, and how many of these came out right so far.
 
     :param codes: of all words ``(answers, bits)``.
@@ -210,17 +210,17 @@ class _Coded:
         self._by_majority += int((self._majority == codes).sum())
 
     def figures(self) -> BitMetrics | None:
-        """Shares of all bits counted; None if there are none."""
+        """Return shares of all bits counted; None if there are none."""
         if not self._bits:
             return None
         return BitMetrics(self._codes.shape[1], self._right / self._bits, self._by_majority / self._bits)
 
 
-def _coded(model: ClozeModel) -> _Coded | None:
-    """The first member that puts out bits."""
+def _begin_bit_count(model: ClozeModel) -> _BitCount | None:
+    """Return the first member that puts out bits."""
     for position, entry in enumerate(model.bundle.config["members"]):
         member = model.member(position)
         if isinstance(member, FillingNetwork) and isinstance(member.decoder, CodeDecoder):
             packed = load_arrays(model.bundle.read(f"{entry['name']}/{ARRAYS}"))["codes"]
-            return _Coded(member, unpack(packed, member.decoder.codes.bits), model.counts)
+            return _BitCount(member, unpack(packed, member.decoder.codes.bits), model.counts)
     return None

@@ -16,7 +16,7 @@ from nlpkit.errors import DataWarning
 from nlpkit.model.base import SavedModel, is_text_list
 from nlpkit.model.bundle import ANSWERS, CONFIG, TOKENIZER, VOCABULARY, Bundle
 from nlpkit.model.members import Floats, open_tokenizer, tokenize
-from nlpkit.model.mixing import log_sum, softmax
+from nlpkit.model.mixing import log_sum
 from nlpkit.plugins.base import Tokenizer
 from nlpkit.tasks.cloze.blanks import Blank, FillingMember
 from nlpkit.tasks.cloze.filling import Candidates, Filled, Filler, Filling
@@ -110,11 +110,11 @@ class ClozeModel(SavedModel):
     def candidates(
         self, *, lexicon: Iterable[str] | None = None, pattern: str | None = None, length: int | None = None
     ) -> Candidates:
-        """Which words may be said; see `fill`."""
+        """Return which words may be said; see `fill`."""
         return Candidates.of(self.words, self.normaliser, lexicon=lexicon, pattern=pattern, length=length)
 
     def tokenize(self, normalised: Sequence[str]) -> list[list[str]]:
-        """Tokens of each normalised text."""
+        """Return the tokens of each normalised text."""
         return tokenize(self.tokenizer, normalised).lists()
 
     def logits(self, blanks: Sequence[Blank]) -> Floats:
@@ -123,12 +123,8 @@ class ClozeModel(SavedModel):
             return np.zeros((0, len(self.words)))
         return self.stage.logits([self._logits(i, blanks) for i in range(len(self.stage.weights))])
 
-    def probabilities(self, blanks: Sequence[Blank]) -> Floats:
-        """Map blanks to probabilities ``(batch, answers)``."""
-        return softmax(self.logits(blanks))
-
     def blocks(self, blanks: Sequence[Blank]) -> Iterator[tuple[slice, Floats]]:
-        """Mixed logits of as many blanks at a time as memory should hold, and which blanks these are."""
+        """Yield mixed logits of as many blanks at a time as memory should hold, and which blanks these are."""
         step = max(1, NUMBERS // max(1, len(self.words)))
         for start in range(0, len(blanks), step):
             rows = slice(start, min(start + step, len(blanks)))
@@ -137,7 +133,7 @@ class ClozeModel(SavedModel):
     def best(
         self, blanks: Sequence[Blank], size: int, among: NDArray[np.intp] | None = None
     ) -> tuple[NDArray[np.intp], Floats]:
-        """The best answers at each blank: positions in `words` and log-probabilities, both ``(batch, size)``.
+        """Find the best answers at each blank: positions in `words` and log-probabilities, both ``(batch, size)``.
 
         Of equals the more frequent comes first.
 
@@ -145,16 +141,16 @@ class ClozeModel(SavedModel):
             ``size``, so are the columns.
         """
         columns = min(size, len(self.words) if among is None else len(among))
-        found, values = np.empty((len(blanks), columns), dtype=np.intp), np.empty((len(blanks), columns))
+        positions, values = np.empty((len(blanks), columns), dtype=np.intp), np.empty((len(blanks), columns))
         for rows, logits in self.blocks(blanks):
             allowed = logits if among is None else logits[:, among]
             order = np.array([find_lowest(-row, columns) for row in allowed])
-            found[rows] = order if among is None else among[order]
+            positions[rows] = order if among is None else among[order]
             values[rows] = np.take_along_axis(allowed, order, 1) - log_sum(logits)
-        return found, values
+        return positions, values
 
     def knows(self, documents: Sequence[Sequence[str]]) -> NDArray[np.bool_]:
-        """Whether any member knows any token of each document ``(batch,)``."""
+        """Tell whether any member knows any token of each document ``(batch,)``."""
         tokens, known = Tokens.of(documents), np.zeros(len(documents), dtype=np.bool_)
         for vocabulary in self._vocabularies:
             ids = vocabulary.encode(tokens)
@@ -171,17 +167,17 @@ class ClozeModel(SavedModel):
         self.logits([Blank(self.tokenize(self.normaliser.batch(["好"]))[0], [])])
 
     def sample(self, text: str, top: int = 5) -> dict[str, Any]:
-        """What samples.json holds of a text, for `check`."""
-        (found,) = self.fill([text], top=top)
-        fillings = [{"words": list(f.words), "probability": f.probability} for f in found.fillings]
-        return {"text": text, "fillings": fillings, "reason": found.reason}
+        """Answer a text as samples.json holds it, for `check`."""
+        (answer,) = self.fill([text], top=top)
+        fillings = [{"words": list(f.words), "probability": f.probability} for f in answer.fillings]
+        return {"text": text, "fillings": fillings, "reason": answer.reason}
 
     def compare(self, sample: Mapping[str, Any]) -> str | None:
         """Fill one of the bundle's samples again."""
         text = sample["text"]
         expected = [(tuple(filling["words"]), filling["probability"]) for filling in sample["fillings"]]
         (filled,) = self.fill([text], top=2 * len(expected) or 1)
-        return _difference(text, expected, filled)
+        return _compare(text, expected, filled)
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -192,33 +188,34 @@ class ClozeModel(SavedModel):
     @cached_property
     def _answers(self) -> tuple[list[str], Ints]:
         with self.bundle.report_damage(ANSWERS):
-            found = self.bundle.read_json(ANSWERS)
-            if not is_text_list(words := found["words"]) or not all(type(count) is int for count in found["counts"]):
+            content = self.bundle.read_json(ANSWERS)
+            words = content["words"]
+            if not is_text_list(words) or not all(type(count) is int for count in content["counts"]):
                 raise ValueError("words are texts, and counts are whole numbers")
-            counts = np.array(found["counts"], dtype=np.int64)
+            counts = np.array(content["counts"], dtype=np.int64)
             if not words or len(set(words)) != len(words) or counts.shape != (len(words),) or counts.min() < 0:
                 raise ValueError("words and counts do not fit each other")
             return words, counts
 
     @cached_property
     def _vocabularies(self) -> list[Vocabulary]:
-        return [self._vocabulary(name) for name in self._names]
-
-    def _vocabulary(self, member: str) -> Vocabulary:
-        with self.bundle.report_damage(f"{member}/{VOCABULARY}"):
-            return load_vocabulary(self.bundle.read(f"{member}/{VOCABULARY}"))
+        vocabularies = []
+        for path in (f"{name}/{VOCABULARY}" for name in self._names):
+            with self.bundle.report_damage(path):
+                vocabularies.append(load_vocabulary(self.bundle.read(path)))
+        return vocabularies
 
     def _logits(self, position: int, blanks: Sequence[Blank]) -> Floats:
         with self.bundle.report_damage(self._names[position]):
-            found = self.member(position).logits(blanks)
-            if found.shape != (len(blanks), len(self.words)):
-                raise ValueError(f"{found.shape[1:]} logits for {len(self.words)} words")
-            return found
+            logits = self.member(position).logits(blanks)
+            if logits.shape != (len(blanks), len(self.words)):
+                raise ValueError(f"{logits.shape[1:]} logits for {len(self.words)} words")
+            return logits
 
 
-def _difference(text: str, expected: Sequence[tuple[tuple[str, ...], float]], filled: Filled) -> str | None:
-    found = {filling.words: filling.probability for filling in filled.fillings}
-    if bool(expected) == bool(found) and all(abs(found.get(words, 0.0) - p) <= TOLERANCE for words, p in expected):
+def _compare(text: str, expected: Sequence[tuple[tuple[str, ...], float]], filled: Filled) -> str | None:
+    shares = {filling.words: filling.probability for filling in filled.fillings}
+    if bool(expected) == bool(shares) and all(abs(shares.get(words, 0.0) - p) <= TOLERANCE for words, p in expected):
         return None
-    shown = dict(list(found.items())[: len(expected)])
-    return f"{text!r}: expected {dict(expected) or None}, found {shown or None}"
+    best = dict(list(shares.items())[: len(expected)])
+    return f"{text!r}: expected {dict(expected) or None}, found {best or None}"

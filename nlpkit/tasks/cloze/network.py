@@ -14,7 +14,7 @@ from nlpkit.components.recurrent import reverse
 from nlpkit.model import bundle
 from nlpkit.model.bundle import Bundle
 from nlpkit.model.network import load_weights, remake
-from nlpkit.plugins.base import Decoder, Embedding, Encoder, OutputEmbedding, OutputLayer, SharedEmbedding
+from nlpkit.plugins.base import Decoder, Embedding, Encoder, OutputEmbedding, OutputLayer, SharedEmbedding, adopt
 from nlpkit.tasks.cloze.blanks import BLANK
 from nlpkit.tasks.cloze.settings import ClozeHead
 from nlpkit.text.vocabulary import Tokens, Vocabulary
@@ -57,7 +57,7 @@ class ClozeNetwork(nn.Module):
         self.register_buffer("answers", torch.from_numpy(answers), persistent=False)
         self.answers: Tensor
         inputs = self._input_vectors if isinstance(embedding, SharedEmbedding) else None
-        self.output: OutputLayer = coding.layer(input_dim=size, words=len(answers), inputs=inputs)
+        self.output: OutputLayer = adopt(OutputLayer, coding.layer(input_dim=size, words=len(answers), inputs=inputs))
         self.coding = coding
 
     @property
@@ -69,68 +69,61 @@ class ClozeNetwork(nn.Module):
         return cast(SharedEmbedding, self.embedding).lookup(self.answers[words])
 
     def decoder(self) -> Decoder:
-        """What reads the outputs, with the weights as they are now."""
+        """Return what reads the outputs, with the weights as they are now."""
         return self.coding.decoder(self.output.arrays())
 
     def forward(self, ids: Tensor, mask: Tensor, at: Tensor) -> Tensor:
-        """Outputs ``(batch, width)`` of ids and mask ``(batch, time)`` at a position of each row ``(batch,)``."""
+        """Map ids and mask ``(batch, time)`` and a position of each row ``(batch,)`` to outputs ``(batch, width)``."""
         places = at[:, None, None]
         parts = [part.gather(1, places.expand(-1, 1, part.shape[2]))[:, 0] for part in self._views(ids, mask)]
         return self.output(self.head(torch.cat(parts, 1)))
 
-    def features(self, ids: Tensor, mask: Tensor, asked: Tensor) -> Tensor:
-        """Features ``(n, dim)`` of the ``n`` positions where ``asked`` ``(batch, time)`` is true, row by row.
+    def run(self, ids: NDArray[np.int64], mask: NDArray[np.bool_], at: NDArray[np.int64]) -> NDArray[Any]:
+        """Return outputs ``(batch, width)``, as those of the graph."""
+        with torch.inference_mode():
+            return np.asarray(self(*map(torch.from_numpy, (ids, mask, at))))
+
+    def features(self, ids: Tensor, mask: Tensor, places: Tensor) -> Tensor:
+        """Return features ``(n, dim)`` of the ``n`` positions where ``asked`` ``(batch, time)`` is true, row by row.
 
         None of them depends on the id that stands at its position. The first and the last column are never asked for.
         """
         if self.masked:
-            ids = torch.where(asked, BLANK, ids)
-        return self.head(torch.cat([part[asked] for part in self._views(ids, mask)], 1))  # type: ignore[no-any-return]
+            ids = torch.where(places, BLANK, ids)
+        return self.head(torch.cat([part[places] for part in self._views(ids, mask)], 1))  # type: ignore[no-any-return]
 
     def _views(self, ids: Tensor, mask: Tensor) -> list[Tensor]:
-        """What each position is told from, in parts ``(batch, time, dim)``."""
+        """Return what each position is told from, in parts ``(batch, time, dim)``."""
         vectors = self._vectors(ids, mask)
         if torch.is_autocast_enabled("cpu"):  # torch's recurrent modules do not see to it themselves
             vectors = vectors.to(torch.get_autocast_dtype("cpu"))
-        beside = [_shifted(vectors, 1), _shifted(vectors, -1)] if self.neighbours else []
+        beside = [_shift(vectors, 1), _shift(vectors, -1)] if self.neighbours else []
         if self.masked:
             return [self.encoders[0](vectors, mask)[0], *beside]
         ahead, _ = self.encoders[0](vectors, mask)
         behind, _ = self.encoders[1](reverse(vectors, mask), mask)
-        return [_shifted(ahead, 1), _shifted(reverse(behind, mask), -1), *beside]
+        return [_shift(ahead, 1), _shift(reverse(behind, mask), -1), *beside]
 
     def _vectors(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """Vectors ``(batch, time, dim)`` of words and marks."""
+        """Return vectors ``(batch, time, dim)`` of words and marks."""
         vectors = self.embedding(ids.clamp(min=0), mask)
         marks = self.marks[(-1 - ids).clamp(min=0)]
         return torch.where((ids < 0)[:, :, None], marks, vectors)
 
 
-def _shifted(vectors: Tensor, by: int) -> Tensor:
-    """Vectors ``(batch, time, dim)`` one position later (1) or earlier (-1), zeros where none comes in."""
+def _shift(vectors: Tensor, by: int) -> Tensor:
+    """Shift vectors ``(batch, time, dim)`` one position later (1) or earlier (-1); zeros come in."""
     zeros = torch.zeros_like(vectors[:, :1])
     return torch.cat([zeros, vectors[:, :-1]] if by > 0 else [vectors[:, 1:], zeros], 1)
 
 
-class TorchOutputs:
-    """A network as a member asks it, run by torch."""
-
-    def __init__(self, network: ClozeNetwork) -> None:
-        self._network = network
-
-    def outputs(self, ids: NDArray[np.int64], mask: NDArray[np.bool_], at: NDArray[np.int64]) -> NDArray[Any]:
-        """Outputs ``(batch, width)``, as those of the graph."""
-        with torch.inference_mode():
-            return np.asarray(self._network(*map(torch.from_numpy, (ids, mask, at))))
-
-
 def ids_of(answers: Sequence[str], vocabulary: Vocabulary) -> NDArray[np.int64]:
-    """The id of each answer ``(words,)``."""
+    """Return the id of each answer ``(words,)``."""
     return np.asarray(vocabulary.encode(Tokens.of([answers])).grid[0], dtype=np.int64)
 
 
-def both_ways(make: Callable[[], Encoder]) -> list[Encoder]:
-    """The encoders that a network needs: two if one sees only what is before it."""
+def make_encoders(make: Callable[[], Encoder]) -> list[Encoder]:
+    """Make the encoders that a network needs: two if one sees only what is before it."""
     first = make()
     return [first, make()] if first.causal else [first]
 
@@ -145,7 +138,7 @@ def restore(stored: Bundle, entry: Mapping[str, Any], vocabulary: Vocabulary, an
     with stored.report_damage(path):
         embedding = remake("embedding", entry)
         embedding.build(vocabulary)
-        encoders = both_ways(lambda: remake("encoder", entry, input_dim=embedding.dim))
+        encoders = make_encoders(lambda: remake("encoder", entry, input_dim=embedding.dim))
         output = remake("output", entry)
         head = ClozeHead(**{**entry["head"], "hidden": tuple(entry["head"]["hidden"])})
         network = ClozeNetwork(embedding, encoders, head, output, ids_of(answers, vocabulary))

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from nlpkit.model.mixing import log_sum
 from nlpkit.tasks.cloze.blanks import BEGIN, BLANK, END
 from nlpkit.tasks.cloze.network import ClozeNetwork
 from nlpkit.tasks.cloze.settings import ClozeTraining
@@ -63,7 +64,7 @@ class Pieces:
         return cls(ids, answers, rows, corpora, np.stack([begin, end, row], 1)[answered])
 
     def of_first_corpus(self) -> Pieces:
-        """The pieces of the corpus that was read first."""
+        """Return the pieces of the corpus that was read first."""
         return replace(self, spans=self.spans[self.corpora[self.spans[:, 2]] == 0])
 
     @property
@@ -72,7 +73,7 @@ class Pieces:
         return self.spans[:, 1] - self.spans[:, 0]
 
     def batch(self, chosen: RowNumbers) -> tuple[Tensor, Tensor, Tensor]:
-        """Ids, mask and answers ``(batch, time)`` of some pieces.
+        """Return ids, mask and answers ``(batch, time)`` of some pieces.
 
         A piece stands between the words beside it or, where its row ends, between the marks of that; there, and at
         padding, the answer is `NONE`.
@@ -101,108 +102,106 @@ class WordPrediction:
     rate_setting = "training.learning_rate"
 
     def __init__(
-        self, network: ClozeNetwork, train: Pieces, validation: Pieces, settings: ClozeTraining, kept: NDArray[Any]
+        self, network: ClozeNetwork, train: Pieces, validation: Pieces, settings: ClozeTraining, chances: NDArray[Any]
     ) -> None:
         self.module: nn.Module = network
         self._network = network
         self._train, self._validation, self._settings = train, validation, settings
-        self._kept = torch.from_numpy(np.append(kept, 0.0)).float()  # the last is that of `NONE`
+        self._chances = torch.from_numpy(np.append(chances, 0.0)).float()  # the last is that of `NONE`
         self._exact = False
 
     def batches(self, epoch: int, draw: np.random.Generator) -> Sequence[RowNumbers]:
-        """Pieces of similar length together, the first corpus as often as it is due in this epoch."""
+        """Put pieces of similar length together, the first corpus as often as it is due in this epoch."""
         settings = self._settings
         self._exact = epoch > settings.epochs - settings.exact_epochs
         first = self._train.corpora[self._train.spans[:, 2]] == 0
         chosen = draw_with_focus(first, settings.focus, (epoch - 1) / max(1, settings.epochs - 1), draw)
-        return token_batches(self._train.lengths, chosen, settings.batch_tokens, draw)
+        return make_batches(self._train.lengths, chosen, settings.batch_tokens, draw)
 
     def loss(self, pieces: RowNumbers) -> tuple[Tensor, None]:
-        """Mean loss of the words that are asked for, in nats."""
+        """Return the mean loss of the words that are asked for, in nats."""
         ids, mask, answers = self._train.batch(pieces)
-        asked = torch.rand(answers.shape) < self._kept[answers]
+        places = torch.rand(answers.shape) < self._chances[answers]
         if self._network.masked:
-            asked &= torch.rand(answers.shape) < MASKED
-        if not bool(asked.any()):
-            asked = one_a_row(answers != NONE)
-        blanked = (torch.rand(ids.shape) < self._settings.blanked) & (ids >= 0) & mask
-        ids = torch.where(blanked, BLANK, ids)
+            places &= torch.rand(answers.shape) < MASKED
+        if not bool(places.any()):
+            places = keep_first(answers != NONE)
+        blanks = (torch.rand(ids.shape) < self._settings.blanked) & (ids >= 0) & mask
+        ids = torch.where(blanks, BLANK, ids)
         with torch.autocast("cpu", torch.bfloat16, enabled=self._settings.precision == "bfloat16"):
-            features = self._network.features(ids, mask, asked)
-            return self._network.output.loss(features, answers[asked], exact=self._exact), None
+            features = self._network.features(ids, mask, places)
+            return self._network.output.loss(features, answers[places], exact=self._exact), None
 
     def validate(self) -> Validation:
-        """Cross entropy in nats a word over all answers, and the share of words that come first."""
+        """Measure the cross entropy in nats a word over all answers, and the share of words that come first."""
         losses, right, words, temperature = 0.0, 0, 0, self.temperature()
-        for logits, answers in self.judged(JUDGED):
+        for logits, answers in self.predict(JUDGED):
             losses += cross_entropy(logits / temperature, answers)
             right += int((logits.argmax(1) == answers).sum())
             words += len(answers)
         return Validation(losses / words, right / words)
 
     def temperature(self) -> float:
-        """What to divide logits by before they are taken for log-probabilities: 1 where that is what was trained.
+        """Choose what to divide logits by before they are log-probabilities: 1 where that is what was trained.
 
         Codes that are learnt bit by bit are much too sure, and the more so the better they get. What suits some
         validation words best suits all; mixing will find it out anew.
         """
-        if getattr(self._network.coding, "calibrated", True):
+        if self._network.coding.calibrated:
             return 1.0
-        some = list(self.judged(TUNED))
+        some = list(self.predict(TUNED))
         return min(TEMPERATURES, key=lambda t: sum(cross_entropy(logits / t, answers) for logits, answers in some))
 
-    def judged(self, limit: int) -> Iterator[tuple[NDArray[Any], Ints]]:
-        """Logits ``(n, answers)`` and answers ``(n,)`` of some validation words, as inference tells them."""
+    def predict(self, limit: int) -> Iterator[tuple[NDArray[Any], Ints]]:
+        """Yield logits ``(n, answers)`` and answers ``(n,)`` of some validation words, as inference tells them."""
         decoder = self._network.decoder()
         for outputs, answers in self.outputs(limit):
             for at in range(0, len(answers), CHUNK):
                 yield decoder.logits(outputs[at : at + CHUNK]), answers[at : at + CHUNK]
 
     def outputs(self, limit: int) -> Iterator[tuple[NDArray[Any], Ints]]:
-        """Outputs ``(n, width)`` and answers ``(n,)`` of about so many validation words, evenly drawn, in parts."""
+        """Yield outputs ``(n, width)`` and answers ``(n,)`` of about so many validation words, evenly drawn."""
         self.module.eval()
         pieces, total = len(self._validation.spans), int(self._validation.lengths.sum())
         order = np.linspace(0, pieces - 1, min(pieces, -(-pieces * limit // total))).astype(np.int64)
         with torch.inference_mode():
             for at in range(0, len(order), JUDGED_TOGETHER):
                 ids, mask, answers = self._validation.batch(order[at : at + JUDGED_TOGETHER])
-                for asked in self._in_turn(answers != NONE):
-                    features = self._network.features(ids, mask, asked)
-                    yield self._network.output(features).float().numpy(), answers[asked].numpy()
+                for places in self._take_turns(answers != NONE):
+                    features = self._network.features(ids, mask, places)
+                    yield self._network.output(features).float().numpy(), answers[places].numpy()
 
-    def _in_turn(self, asked: Tensor) -> list[Tensor]:
-        """What is asked for ``(batch, time)``, all at once or, where that hides it from its neighbours, in turns."""
+    def _take_turns(self, places: Tensor) -> list[Tensor]:
+        """Return what is asked for ``(batch, time)``, at once or, where that hides it from its neighbours, in turns."""
         if not self._network.masked:
-            return [asked]
-        turns = torch.arange(asked.shape[1]) % TURNS
-        return [asked & (turns == turn) for turn in range(TURNS)]
+            return [places]
+        turns = torch.arange(places.shape[1]) % TURNS
+        return [places & (turns == turn) for turn in range(TURNS)]
 
 
 def cross_entropy(logits: NDArray[Any], answers: Ints) -> float:
-    """Sum of the nats of answers ``(n,)`` under logits ``(n, answers)``."""
-    highest = logits.max(1, keepdims=True)
-    normaliser = highest[:, 0] + np.log(np.exp(logits - highest).sum(1))
-    return float((normaliser - logits[np.arange(len(answers)), answers]).sum())
+    """Sum the nats of answers ``(n,)`` under logits ``(n, answers)``."""
+    return float((log_sum(logits)[:, 0] - logits[np.arange(len(answers)), answers]).sum())
 
 
-def one_a_row(asked: Tensor) -> Tensor:
-    """The first position of each row that is asked for ``(batch, time)``."""
-    return asked & (asked.cumsum(1) == 1)
+def keep_first(places: Tensor) -> Tensor:
+    """Keep the first position of each row that is asked for ``(batch, time)``."""
+    return places & (places.cumsum(1) == 1)
 
 
-def token_batches(lengths: Ints, chosen: Ints, size: int, draw: np.random.Generator) -> list[RowNumbers]:
-    """Chosen pieces of similar length together, at most ``size`` words and padding a batch, in random order."""
+def make_batches(lengths: Ints, chosen: Ints, size: int, draw: np.random.Generator) -> list[RowNumbers]:
+    """Put pieces of similar length together, at most ``size`` words and padding a batch, in random order."""
     order = draw.permutation(chosen)
     pools = np.searchsorted(np.cumsum(lengths[order]), np.arange(POOL, lengths[order].sum(), POOL))
-    found: list[RowNumbers] = []
+    batches: list[RowNumbers] = []
     for pool in np.split(order, pools):
         pool = pool[np.argsort(lengths[pool], kind="stable")]
-        found += _filled(pool, lengths[pool] + 2, size)
-    return [found[at] for at in draw.permutation(len(found))]
+        batches += _cut_pool(pool, lengths[pool] + 2, size)
+    return [batches[at] for at in draw.permutation(len(batches))]
 
 
-def _filled(pool: Ints, widths: Ints, size: int) -> Iterator[RowNumbers]:
-    """A pool, sorted by width, in batches that are as large as fits."""
+def _cut_pool(pool: Ints, widths: Ints, size: int) -> Iterator[RowNumbers]:
+    """Cut a pool, sorted by width, into batches that are as large as fits."""
     begin = 0
     while begin < len(pool):
         fits = widths[begin:] * np.arange(1, len(pool) - begin + 1) <= size  # true, then false, as both factors grow

@@ -12,18 +12,19 @@ from nlpkit.errors import DataError
 from nlpkit.model.bundle import ANSWERS, TOKENIZER, dump_json
 from nlpkit.model.mixing import Stage
 from nlpkit.tasks.cloze.blanks import MARK, split_at_blanks
-from nlpkit.tasks.cloze.items import Item, blanked
+from nlpkit.tasks.cloze.items import Item, make_items
 from nlpkit.tasks.cloze.member import ClozeMember
 from nlpkit.tasks.cloze.metrics import item_blanks, measure_items
 from nlpkit.tasks.cloze.model import ClozeModel
 from nlpkit.tasks.cloze.settings import ClozeSettings
 from nlpkit.tasks.cloze.words import Words, read_words, store_words
 from nlpkit.tasks.metrics import Metrics
+from nlpkit.text.vocabulary import Ints
 from nlpkit.training.calibration import tune_stage
 from nlpkit.training.components import make
-from nlpkit.training.events import Event, Working
+from nlpkit.training.events import Event
 from nlpkit.training.member import Member, StoredMember
-from nlpkit.training.run import Open, Run, group_rows
+from nlpkit.training.run import Open, Run
 from nlpkit.training.settings import RunSettings, check_focus
 from nlpkit.training.storage import StoredCorpus
 
@@ -61,25 +62,25 @@ class ClozeRun(Run):
         return read_words(folder, corpus, tokenizer)
 
     def config(self, data: Words) -> dict[str, Any]:
-        """The tokenizer, by which all members read."""
+        """Return the tokenizer, by which all members read."""
         return {"tokenizer": data.tokenizer.record}
 
     def files(self, data: Words, members: Sequence[StoredMember]) -> dict[str, bytes]:  # noqa: ARG002
-        """The tokenizer's files, and the answers."""
+        """Return the tokenizer's files, and the answers."""
         files = {f"{TOKENIZER}/{path}": content for path, content in data.tokenizer.instance.files.items()}
         return files | {ANSWERS: dump_json({"words": list(data.answers), "counts": data.counts.tolist()})}
 
     def mix(self, members: Sequence[StoredMember], opened: Open, data: Words) -> list[Stage]:
-        """Weights and temperature that make the words of validation items most likely.
+        """Find the weights and the temperature that make the words of validation items most likely.
 
         Items are those of the first corpus alone where training is focused on it, if it has enough.
         """
         model: ClozeModel = opened([Stage((1.0,) * len(members))])
         focus = any(member.training.focus for member in self.settings.members)
         most = min(MIXED, max(ENOUGH, NUMBERS // len(model.words)))
-        items = _items(model, data.corpus, "validation", 0 if focus else None, most)
+        items = _items_of_place(model, data.corpus, "validation", 0 if focus else None, most)
         if len(items) < ENOUGH:
-            items = _items(model, data.corpus, "validation", None, most)
+            items = _items_of_place(model, data.corpus, "validation", None, most)
         if not items:
             return [Stage((1 / len(members),) * len(members))]
         place = {word: position for position, word in enumerate(model.words)}
@@ -88,32 +89,27 @@ class ClozeRun(Run):
         logits = [each - each.max(1, keepdims=True) for each in logits]  # on which no mixture depends
         return [tune_stage(logits, np.array([place[item.answer] for item in items]), None)]
 
-    def measure(self, model: ClozeModel, corpus: StoredCorpus) -> Generator[Event, None, dict[str, Metrics]]:
-        """Figures on items of the test rows, of all and of each corpus."""
-        groups, measured = group_rows(corpus, "test"), dict[str, Metrics]()
-        for done, (name, numbers) in enumerate(groups.items()):
-            yield Working("testing", done, len(groups))
-            if items := _items_of(model, corpus, "test", numbers, TESTED):
-                measured[name] = measure_items(model, items)
-        return measured
+    def measure_rows(self, model: ClozeModel, corpus: StoredCorpus, numbers: Ints) -> Metrics:
+        """Measure items of some test rows."""
+        return measure_items(model, _items_of(model, corpus, "test", numbers, TESTED))
 
     def samples(self, model: ClozeModel, corpus: StoredCorpus) -> list[str]:
-        """Validation rows with a blank for a word, or, where there are none, training rows with one behind them."""
-        if items := _items(model, corpus, "validation", None, SAMPLES):
+        """Return validation rows with a blank for a word, or else training rows with one behind them."""
+        if items := _items_of_place(model, corpus, "validation", None, SAMPLES):
             return [item.text for item in items]
         return [f"{text}{MARK}" for block in corpus.texts("train", SAMPLES) for text in block]
 
 
-def _items(model: ClozeModel, corpus: StoredCorpus, place: str, of: int | None, limit: int) -> list[Item]:
-    """Items of the rows of a place, of all corpora or of one."""
+def _items_of_place(model: ClozeModel, corpus: StoredCorpus, place: str, of: int | None, limit: int) -> list[Item]:
+    """Make items of the rows of a place, of all corpora or of one."""
     owners = corpus.corpus_of(place)
     return _items_of(model, corpus, place, np.flatnonzero((owners == of) | (of is None)), limit)
 
 
-def _items_of(model: ClozeModel, corpus: StoredCorpus, place: str, numbers: Any, limit: int) -> list[Item]:
-    """Items of some rows of a place; of many rows, of some that lie evenly between them."""
-    chosen = numbers[:: max(1, len(numbers) // (SPARE * limit))]
-    texts = [example.text for example in corpus.examples(place, chosen)]
+def _items_of(model: ClozeModel, corpus: StoredCorpus, place: str, numbers: Ints, limit: int) -> list[Item]:
+    """Make items of some rows of a place; of many rows, of some that lie evenly between them."""
+    some = numbers[:: max(1, len(numbers) // (SPARE * limit))]
+    texts = [example.text for example in corpus.examples(place, some)]
     frequent = min(FREQUENT, len(model.words) // 10)
     normalised = model.normaliser.batch(texts)
-    return blanked(normalised, model.tokenizer, model.words, limit=limit, skip_frequent=frequent)
+    return make_items(normalised, model.tokenizer, model.words, limit=limit, skip_frequent=frequent)

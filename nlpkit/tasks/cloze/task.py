@@ -53,7 +53,7 @@ class MeasureOptions:
 
 
 def describe(bundle: Bundle) -> Mapping[str, Any]:
-    """How many words it can say."""
+    """Say how many words it knows."""
     with bundle.report_damage("answers.json"):
         return {"words": len(bundle.read_json("answers.json")["words"])}
 
@@ -71,7 +71,7 @@ CLOZE = Task(
     run="nlpkit.tasks.cloze.run:ClozeRun",
     measure="nlpkit.tasks.cloze.metrics:measure",
     measure_options=MeasureOptions,
-    read="nlpkit.tasks.cloze.items:read_evaluated",
+    read="nlpkit.tasks.cloze.items:read_measured",
     verbs=(
         Verb(
             name="fill",

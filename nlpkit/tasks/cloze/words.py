@@ -59,7 +59,7 @@ def store_words(
 
 
 def read_words(folder: Path, corpus: StoredCorpus, tokenizer: Part) -> Words:
-    """Words as `store_words` left them."""
+    """Read words as `store_words` left them."""
     answers = json.loads((folder / "answers.json").read_bytes())
     counts = np.array(list(answers.values()), dtype=np.int64)
     tokens = {place: StoredTokens(folder / place) for place in PLACES}
@@ -68,16 +68,16 @@ def read_words(folder: Path, corpus: StoredCorpus, tokenizer: Part) -> Words:
 
 
 def choose_answers(counts: Mapping[str, int], settings: AnswerSettings) -> dict[str, int]:
-    """The words of Chinese characters that are frequent enough, most frequent first; ties by the word.
+    """Choose the words of Chinese characters that are frequent enough, most frequent first; ties by the word.
 
     :raises DataError: if there are fewer than two.
     """
-    chosen = [(word, n) for word, n in counts.items() if n >= settings.min_count and CHINESE.fullmatch(word)]
-    chosen.sort(key=lambda item: (-item[1], item[0]))
-    if len(chosen) < FEW:
+    words = [(word, n) for word, n in counts.items() if n >= settings.min_count and CHINESE.fullmatch(word)]
+    words.sort(key=lambda item: (-item[1], item[0]))
+    if len(words) < FEW:
         raise DataError(
-            f"{len(chosen)} words of Chinese characters stand {settings.min_count} times in the training rows, a cloze "
+            f"{len(words)} words of Chinese characters stand {settings.min_count} times in the training rows, a cloze "
             f"model needs {FEW} at least: give more texts"
             + (", or --set answers.min_count=1" if sum(map(bool, map(CHINESE.fullmatch, counts))) >= FEW else "")
         )
-    return dict(chosen[: settings.max_size])
+    return dict(words[: settings.max_size])

@@ -11,8 +11,8 @@ from nlpkit.text.vocabulary import Tokens
 END = "\n"  # of a text; normalisation leaves none within
 
 
-def characters(texts: Sequence[str]) -> Tokens:
-    """The code points of each text, and of `END` behind it."""
+def characters_of(texts: Sequence[str]) -> Tokens:
+    """Return the code points of each text, and of `END` behind it."""
     joined = "".join(text + END for text in texts)
     codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     lengths = np.fromiter((len(text) + 1 for text in texts), np.int64, len(texts))

@@ -95,7 +95,7 @@ def text(
     """
     import secrets
 
-    from nlpkit.commands.streams import blocks, headers
+    from nlpkit.commands.streams import read_blocks, read_headers
     from nlpkit.tasks.generate.model import GenerationModel
     from nlpkit.tasks.generate.sampling import Sampling
     from nlpkit.text.rows import argument_row
@@ -106,19 +106,19 @@ def text(
     if not files and (column or encoding):
         raise click.UsageError("--column and --encoding are those of a file: give --file, or leave them out")
     output = None if str(output) == "-" else output
-    kind = _format(kind, output)
+    kind = _choose_format(kind, output)
     generation = GenerationModel.load(model)
     prompts = () if files else tuple(argument_row(prompt).text for prompt in prompts or ("",))
-    headers(files, column=column, encoding=encoding)
+    read_headers(files, column=column, encoding=encoding)
     seed = secrets.randbelow(SEEDS) if seed is None else seed
     options: dict[str, Any] = {"length": length, "stop": stop or None, "through": through, "seed": seed}
     options |= {"first": first, "sampling": Sampling(temperature, top_k, top_p, penalty)}
     if kind == "text" and count == 1 and len(prompts) == 1 and output is None:
         _stream(generation, prompts[0], options)
         return
-    sources = blocks(files, prompts, "PROMPT", column=column, encoding=encoding)
+    sources = read_blocks(files, prompts, "PROMPT", column=column, encoding=encoding)
     texts, faults = _write(
-        generation, sources, count, options, _Jsonl() if kind == "jsonl" else _text, output, force=force
+        generation, sources, count, options, _Jsonl() if kind == "jsonl" else _line_of, output, force=force
     )
     if faults:
         say(f"{faults.total():,} of {texts:,} texts were not written: {count_reasons(faults)}")
@@ -126,7 +126,7 @@ def text(
             raise click.exceptions.Exit(1)
 
 
-def _format(kind: str | None, output: Path | None) -> str:
+def _choose_format(kind: str | None, output: Path | None) -> str:
     suffix = "" if output is None else output.suffix.lower()
     if kind is None and suffix in (".csv", ".tsv", ".json", ".gz", ".bz2", ".xz", ".zip"):
         raise SettingError(f"{output} would hold a text a line: name it .txt or .jsonl, or say --format")
@@ -135,12 +135,12 @@ def _format(kind: str | None, output: Path | None) -> str:
 
 def _stream(generation: GenerationModel, prompt: str, options: Mapping[str, Any]) -> None:
     """Show a text as it is drawn."""
-    from nlpkit.commands.streams import reading
+    from nlpkit.commands.streams import draw_reading
 
-    with reading() as progress:
+    with draw_reading() as progress:
         pieces = generation.stream(prompt, progress=progress, **options)
-        begun = prompt + next(pieces, "")  # a damaged model is told before anything is shown
-    for piece in itertools.chain([begun], pieces, ["\n"]):
+        beginning = prompt + next(pieces, "")  # a damaged model is told before anything is shown
+    for piece in itertools.chain([beginning], pieces, ["\n"]):
         sys.stdout.buffer.write(piece.encode("utf-8", "replace"))
         sys.stdout.buffer.flush()
 
@@ -156,16 +156,17 @@ def _write(
     force: bool,
 ) -> tuple[int, Counter[str]]:
     """Write so many texts a row, some at a time; return how many there are, and why some were not written."""
-    from nlpkit.commands.streams import bar, opened, reading
+    from nlpkit.commands.streams import draw_bar, draw_reading, open_output
+    from nlpkit.text.blocks import blocks_of
 
     terminal = output is None and sys.stdout.isatty()
     faults: Counter[str] = Counter()
-    number = begun = options.pop("first")
-    with opened(output, force=force) as out, bar(show=not terminal) as advance:
+    number = start = options.pop("first")
+    with open_output(output, force=force) as out, draw_bar(show=not terminal) as advance:
         for source, begin, block in sources:
-            wanted = ((place, row) for place, row in enumerate(block, begin) for _ in range(count))
-            while some := list(itertools.islice(wanted, TOGETHER)):
-                with reading(show=terminal) as progress:
+            places = ((place, row) for place, row in enumerate(block, begin) for _ in range(count))
+            for some in blocks_of(places, TOGETHER):
+                with draw_reading(show=terminal) as progress:
                     prompts = [row.text for _, row in some]
                     written = generation.generate(prompts, first=number, progress=progress, **options)
                 for (place, row), text in zip(some, written, strict=True):
@@ -174,11 +175,11 @@ def _write(
                     number += 1
                 out.flush()
                 advance(place, source.progress())
-    return number - begun, faults
+    return number - start, faults
 
 
-def _text(_source: Source, _place: int, row: Row, written: Text, _seed: int, _number: int) -> bytes:
-    """The prompt and what follows it, or as much of a row as can be read."""
+def _line_of(_source: Source, _place: int, row: Row, written: Text, _seed: int, _number: int) -> bytes:
+    """Return the prompt and what follows it, or as much of a row as can be read."""
     return f"{row.text}{'' if row.fault else written.text}\n".encode("utf-8", "replace")
 
 
@@ -189,5 +190,5 @@ class _Jsonl:
         self._lines = JsonLines(("text", "ended", "seed", "number", "reason"), text="prompt")
 
     def __call__(self, source: Source, place: int, row: Row, written: Text, seed: int, number: int) -> bytes:
-        said = (None, None) if row.fault else (written.text, written.ended)
-        return self._lines(source, place, [row], [(*said, seed, number, row.fault)])
+        values = (None, None) if row.fault else (written.text, written.ended)
+        return self._lines(source, place, [row], [(*values, seed, number, row.fault)])

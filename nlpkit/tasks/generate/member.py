@@ -16,11 +16,11 @@ from torch import nn
 
 from nlpkit.components.ppmi import draw_evenly
 from nlpkit.errors import SettingError
-from nlpkit.model.bundle import ARRAYS, Bundle
+from nlpkit.model.bundle import ARRAYS, WEIGHTS, Bundle
 from nlpkit.model.mixing import softmax
 from nlpkit.plugins.base import StaticEmbedding
 from nlpkit.tasks.generate.characters import END
-from nlpkit.tasks.generate.kneser_ney import ngram_arrays
+from nlpkit.tasks.generate.kneser_ney import count_ngrams
 from nlpkit.tasks.generate.members import TorchSteps, WritingNetwork, open_member
 from nlpkit.tasks.generate.network import LanguageModel, restore
 from nlpkit.tasks.generate.ngrams import MOST_IDS
@@ -74,7 +74,7 @@ class LanguageModelMember(NetworkMember):
         """Make every part once; see `Member.rehearse`."""
         part = make("embedding", settings.embedding, normaliser=run.normaliser)
         embedding: Any = part.instance
-        if not isinstance(part.instance, StaticEmbedding) or not getattr(embedding, "ordered", True):
+        if not isinstance(part.instance, StaticEmbedding) or not embedding.ordered:
             name = settings.embedding["name"]
             raise SettingError(f"the embedding {name} has no vector that depends on its token alone: choose trainable")
         encoder = make("encoder", settings.encoder, input_dim=embedding.dim or 2)
@@ -98,11 +98,11 @@ class LanguageModelMember(NetworkMember):
         output = make("output", settings.output)
         parts = embedding.instance, encoder.instance, output.instance
         network = LanguageModel(*parts, dropout=settings.dropout, size=len(vocabulary))
-        seen = documents.counts()
-        known = np.array([seen[token] for token in vocabulary.tokens], dtype=np.int64)
-        counts = np.concatenate([[max(1, int((known == 1).sum()) // 2)], known])
+        counts = documents.counts()
+        known = np.array([counts[token] for token in vocabulary.tokens], dtype=np.int64)
+        occurrences = np.concatenate([[max(1, int((known == 1).sum()) // 2)], known])
         vectors = embedding.instance.vectors().detach()[UNKNOWN:]
-        network.output.fit(["", *vocabulary.tokens], counts, np.ones(len(counts)), vectors)
+        network.output.fit(["", *vocabulary.tokens], occurrences, np.ones(len(occurrences)), vectors)
         for place, stored in tokens.items():
             for count in store_ids(stored.blocks(), vocabulary, 0, folder / place):
                 yield Working(f"{self.name}: {place} ids", count, len(stored))
@@ -110,7 +110,7 @@ class LanguageModelMember(NetworkMember):
         self.keep(folder, network, vocabulary, entry | record_parts(embedding, encoder, output))
 
     def restore(self, stored: Bundle) -> nn.Module:
-        """A language model."""
+        """Make a language model."""
         return restore(stored, self.entry, self.vocabulary)
 
     def open(self, folder: Path) -> None:
@@ -120,7 +120,7 @@ class LanguageModelMember(NetworkMember):
         self._documents = {place: self._read(folder, place) for place in self.data.tokens}
 
     def layers(self) -> list[Layer]:
-        """Each part with the shape of what it makes of a batch of two rows."""
+        """Show each part with the shape of what it makes of a batch of two rows."""
         network, ids = self.network, torch.ones(2, 7, dtype=torch.int64)
         with torch.inference_mode():
             vectors, states = network.vectors(ids), network.eval().read(ids, None)[0]
@@ -133,21 +133,19 @@ class LanguageModelMember(NetworkMember):
 
     def train(self, minimise: Minimise) -> Generator[Event, None, Diverged | None]:
         """Predict tokens; after each epoch show a text as the network would write it now."""
-        seen = self.data.tokens["train"].counts()
-        rare = np.array([False, False, *(seen[token] == 1 for token in self.vocabulary.tokens)])
+        counts = self.data.tokens["train"].counts()
+        rare = np.array([False, False, *(counts[token] == 1 for token in self.vocabulary.tokens)])
         documents, training = self._documents, self.settings.training
         objective = TokenPrediction(self.network, documents["train"], documents["validation"], training, rare)
-        events = minimise(objective, training)
-        with closing(events):  # whoever ends this run early ends them, and hears what they then say
-            while True:
-                try:
-                    event = next(events)
-                except StopIteration as stop:
-                    diverged: Diverged | None = stop.value
-                    return diverged
+        diverged = None
+        with closing(minimise(objective, training)) as events:  # so that it hears when this run is ended early
+            for event in events:
                 yield event
                 if isinstance(event, Epoch):
                     yield Note(f"           {self._sample(np.random.default_rng((self.seed, event.epoch)))}")
+                elif isinstance(event, Diverged):
+                    diverged = event
+        return diverged
 
     def export(self) -> StoredMember:
         """Export one step as a graph whose state goes in and comes out, and what reads its outputs."""
@@ -163,7 +161,7 @@ class LanguageModelMember(NetworkMember):
             [-1 if i == axis else size for i, size in enumerate(tensor.shape)]
             for tensor, axis in zip(state, axes, strict=True)
         ]
-        weights = {path: data for path, data in self.files().items() if path != "vocabulary.json"}  # is the model's
+        weights = {WEIGHTS: self.files()[WEIGHTS]}  # the vocabulary is the model's
         entry = {**self.entry, "runtime": runtime, "state": shapes}
         return StoredMember(entry, files | {ARRAYS: save(arrays)} | weights)
 
@@ -188,7 +186,7 @@ class LanguageModelMember(NetworkMember):
         return Documents(ids, np.asarray(starts), corpus.corpus_of(place), corpus.continuity_of(place))
 
     def _sample(self, draw: np.random.Generator) -> str:
-        """A text as the network would write it from nothing."""
+        """Write a text as the network would from nothing."""
         tokens = self.vocabulary.tokens
         member = WritingNetwork(self.vocabulary, TorchSteps(self.network), self.network.decoder())
         sampling = Sampling(temperature=0.8)
@@ -213,7 +211,7 @@ class NgramsMember(Member):
         """Count the n-grams of the training rows."""
         settings, vocabulary = self.settings, self.data.known
         ids: list[NDArray[Any]] = [*draw_evenly(self.data.tokens["train"], vocabulary, settings.most)]
-        arrays = ngram_arrays(np.concatenate([*ids, np.zeros(0, dtype=np.int32)]), len(vocabulary), settings)
+        arrays = count_ngrams(np.concatenate([*ids, np.zeros(0, dtype=np.int32)]), len(vocabulary), settings)
         config = {name: value for name, value in asdict(settings).items() if name != "name"}
         entry = {"name": self.name, "kind": "ngrams", "runtime": "ngrams", "config": config}
         return StoredMember(entry, {ARRAYS: save(arrays)})

@@ -28,7 +28,7 @@ class Steps(Protocol):
     axes: Sequence[int]  # of each part of the state, that along which the texts lie
 
     def begin(self, batch: int) -> State:
-        """The state before the first token of so many texts."""
+        """Return the state before the first token of so many texts."""
         ...
 
     def step(self, ids: Ints, state: State) -> tuple[NDArray[Any], State]:
@@ -49,7 +49,7 @@ class GraphSteps:
         self._names = [f"state{position}" for position in range(len(shapes))]
 
     def begin(self, batch: int) -> State:
-        """Zeros."""
+        """Return zeros."""
         return [np.zeros([batch if size < 0 else size for size in shape], np.float32) for shape in self._shapes]
 
     def step(self, ids: Ints, state: State) -> tuple[NDArray[Any], State]:
@@ -69,7 +69,7 @@ class TorchSteps:
         self.axes: Sequence[int] = network.axes()
 
     def begin(self, batch: int) -> State:
-        """What the network says."""
+        """Return what the network says."""
         return [tensor.numpy() for tensor in self._network.begin(batch)]
 
     def step(self, ids: Ints, state: State) -> tuple[NDArray[Any], State]:
@@ -91,7 +91,7 @@ class WritingNetwork:
         self._size, self._steps, self._decoder = len(vocabulary), steps, decoder
 
     def begin(self, batch: int) -> State:
-        """The state before the first token of so many texts."""
+        """Return the state before the first token of so many texts."""
         return self._steps.begin(batch)
 
     def read(self, ids: Ints, state: State) -> tuple[Logits, State]:
@@ -111,10 +111,10 @@ class WritingNetwork:
 
     def _logits(self, outputs: NDArray[Any]) -> Logits:
         """Map outputs ``(n, width)`` to logits ``(n, ids - 1)``."""
-        found = self._decoder.logits(outputs)
-        if found.shape[1] != self._size - 1:
-            raise ValueError(f"{found.shape[1]} logits for {self._size - 1} tokens")
-        return found
+        logits = self._decoder.logits(outputs)
+        if logits.shape[1] != self._size - 1:
+            raise ValueError(f"{logits.shape[1]} logits for {self._size - 1} tokens")
+        return logits
 
 
 def open_member(bundle: Bundle, entry: dict[str, Any], vocabulary: TableVocabulary) -> WritingMember:
@@ -135,25 +135,25 @@ def open_member(bundle: Bundle, entry: dict[str, Any], vocabulary: TableVocabula
         output = registry().need("output", *origin_of(entry["output"])).create(entry["output"]["config"])
         decoder: Decoder = output.decoder(arrays)
     with bundle.report_damage(CONFIG):
-        return WritingNetwork(vocabulary, _steps(bundle, entry, vocabulary), decoder)
+        return WritingNetwork(vocabulary, _open_steps(bundle, entry, vocabulary), decoder)
 
 
-def _steps(bundle: Bundle, entry: dict[str, Any], vocabulary: Vocabulary) -> Steps:
+def _open_steps(bundle: Bundle, entry: dict[str, Any], vocabulary: Vocabulary) -> Steps:
     if entry["runtime"] not in ("graph", "torch"):
         raise ValueError(f"the runtime {entry['runtime']!r:.40} is unknown")
     if entry["runtime"] == "graph":
-        return GraphSteps(open_graph(bundle, entry["name"]), [_shape(shape) for shape in entry["state"]])
+        return GraphSteps(open_graph(bundle, entry["name"]), [_check_shape(shape) for shape in entry["state"]])
     require_torch(bundle, entry["name"])  # the one way by which inference needs it
     from nlpkit.tasks.generate.network import restore
 
     return TorchSteps(restore(bundle, entry, vocabulary))
 
 
-def _shape(found: Any) -> list[int]:
-    """The shape of a part of the state, -1 for the batch."""
-    whole = isinstance(found, list) and all(type(size) is int for size in found)
-    if not whole or found.count(-1) != 1 or not all(size == -1 or 0 < size <= MOST_STATE for size in found):
-        raise ValueError(f"a part of the state has the shape {found!r:.60}")
-    if math.prod(map(abs, found)) > MOST_STATE:
-        raise ValueError(f"a part of the state has the shape {found!r:.60}, of too many numbers")
-    return list(found)
+def _check_shape(shape: Any) -> list[int]:
+    """Check the shape of a part of the state, -1 for the batch."""
+    whole = isinstance(shape, list) and all(type(size) is int for size in shape)
+    if not whole or shape.count(-1) != 1 or not all(size == -1 or 0 < size <= MOST_STATE for size in shape):
+        raise ValueError(f"a part of the state has the shape {shape!r:.60}")
+    if math.prod(map(abs, shape)) > MOST_STATE:
+        raise ValueError(f"a part of the state has the shape {shape!r:.60}, of too many numbers")
+    return list(shape)

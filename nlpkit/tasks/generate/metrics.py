@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from nlpkit.errors import SettingError
 from nlpkit.tasks.generate.model import GenerationModel
 from nlpkit.tasks.metrics import Metrics
+from nlpkit.text.blocks import blocks_of_texts
 from nlpkit.text.corpus import Example
 from nlpkit.text.vocabulary import UNKNOWN, Ints
 
@@ -40,7 +41,7 @@ class GenerationMetrics(Metrics):
         return self.texts
 
     def nothing(self, options: Mapping[str, Any]) -> str:  # noqa: ARG002
-        """There was no text."""
+        """Say that there was no text."""
         return "no text"
 
     def cells(self) -> tuple[str, ...]:
@@ -54,7 +55,7 @@ class GenerationMetrics(Metrics):
         return round(float(np.exp2(self.bits)), 2)
 
     def to_json(self) -> dict[str, Any]:
-        """All figures as JSON."""
+        """Return all figures as JSON."""
         return {**asdict(self), "perplexity": self.perplexity}
 
 
@@ -74,39 +75,26 @@ def measure_texts(model: GenerationModel, texts: Iterable[str]) -> GenerationMet
         raise SettingError("texts come in a list, or one by one; found one string")
     count = total = unknown = 0
     nats = 0.0
-    for block in _blocks(texts):
-        streams = _dealt(model.encode(block), model.end)
+    for block in blocks_of_texts(texts, BLOCK):
+        streams = _deal(model.encode(block), model.end)
         count += len(block)
         total += sum(map(len, streams))
         unknown += sum(int((ids == UNKNOWN).sum()) for ids in streams)
-        nats -= _log_probability(model, streams)
+        nats -= _sum_log_probabilities(model, streams)
     return GenerationMetrics(count, total, unknown, round(nats / max(1, total) / float(np.log(2)), 4))
 
 
-def _log_probability(model: GenerationModel, streams: Sequence[Ints]) -> float:
-    """The log-probability of streams of ids, in nats."""
+def _sum_log_probabilities(model: GenerationModel, streams: Sequence[Ints]) -> float:
+    """Return the log-probability of streams of ids, in nats."""
     longest = max(map(len, streams))
     ids = np.array([np.pad(stream, (0, longest - len(stream)), constant_values=UNKNOWN) for stream in streams])
-    found = model.log_probabilities(ids)
-    return sum(float(row[: len(stream)].sum()) for row, stream in zip(found, streams, strict=True))
+    logs = model.log_probabilities(ids)
+    return sum(float(row[: len(stream)].sum()) for row, stream in zip(logs, streams, strict=True))
 
 
-def _dealt(ids: Ints, end: int) -> list[Ints]:
-    """Texts one after the other, dealt out whole to streams of about one length."""
+def _deal(ids: Ints, end: int) -> list[Ints]:
+    """Deal texts out whole, one after the other, to streams of about one length."""
     ends = np.flatnonzero(ids == end) + 1
     streams = max(1, min(STREAMS, len(ids) // LEAST))
     cuts = ends[np.searchsorted(ends, len(ids) * np.arange(1, streams) / streams)]
     return [part for part in np.split(ids, cuts) if len(part)]
-
-
-def _blocks(texts: Iterable[str]) -> Iterator[list[str]]:
-    """The texts, as many at a time as hold so many characters."""
-    block, size = list[str](), 0
-    for text in texts:
-        block.append(text)
-        size += len(text)
-        if size >= BLOCK:
-            yield block
-            block, size = [], 0
-    if block:
-        yield block

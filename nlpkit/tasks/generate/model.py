@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
-from numbers import Integral
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 
@@ -18,10 +17,10 @@ from nlpkit.model.base import SavedModel
 from nlpkit.model.bundle import CONFIG, VOCABULARY, Bundle
 from nlpkit.model.members import Floats
 from nlpkit.model.mixing import softmax
-from nlpkit.tasks.generate.characters import END, characters
+from nlpkit.tasks.generate.characters import END, characters_of
 from nlpkit.tasks.generate.members import open_member
-from nlpkit.tasks.generate.sampling import RECENT, Sampling
-from nlpkit.tasks.generate.writing import Logits, State, WritingMember, chosen, joined
+from nlpkit.tasks.generate.sampling import RECENT, Sampling, is_count
+from nlpkit.tasks.generate.writing import Logits, State, WritingMember, choose_texts, join_texts
 from nlpkit.text.vocabulary import UNKNOWN, Ints, TableVocabulary, load_vocabulary
 
 __all__ = ["GenerationModel", "Text"]
@@ -123,14 +122,14 @@ class GenerationModel(SavedModel):
         first: int = 0,
         progress: Progress | None = None,
     ) -> Iterator[list[Text]]:
-        """As `generate`, yielding all texts after each character, the same objects each time."""
+        """Go on as `generate` does, yielding all texts after each character, the same objects each time."""
         _check(prompts, length, stop, seed, first)
         texts = [Text(prompt) for prompt in prompts]
         sampling = sampling or Sampling()
         seed = secrets.randbelow(MOST_SEEDS) if seed is None else seed
         draws = [np.random.default_rng((seed, first + number)) for number in range(len(texts))]
         going = list(range(len(texts)))
-        logits, states, recent = self._begun(prompts, progress or (lambda _so_far, _in_all: None))
+        logits, states, recent = self._begin(prompts, progress or (lambda _so_far, _in_all: None))
         numbers = np.zeros((len(texts), 0))
         yield texts
         for step in range(length):
@@ -140,14 +139,14 @@ class GenerationModel(SavedModel):
             columns = sampling.draw(logits, numbers[:, step % NUMBERS], recent)
             for number, column in zip(going, columns.tolist(), strict=True):
                 _put(texts[number], self.characters[column - 1], stop or "", through=through)
-            kept = np.flatnonzero([texts[number].ended is None for number in going])
-            if step + 1 == length or not len(kept):
+            rows = np.flatnonzero([texts[number].ended is None for number in going])
+            if step + 1 == length or not len(rows):
                 break
             yield texts
-            if len(kept) < len(going):
-                going = [going[row] for row in kept]
-                columns, numbers, recent = columns[kept], numbers[kept], recent[kept]
-                states = [chosen(member, state, kept) for member, state in zip(self.members, states, strict=True)]
+            if len(rows) < len(going):
+                going = [going[row] for row in rows]
+                columns, numbers, recent = columns[rows], numbers[rows], recent[rows]
+                states = [choose_texts(member, state, rows) for member, state in zip(self.members, states, strict=True)]
             recent = np.concatenate([recent[:, 1:], columns[:, None]], 1)
             logits, states = self._read(columns[:, None] + UNKNOWN, states)
         for number in going:
@@ -156,35 +155,35 @@ class GenerationModel(SavedModel):
 
     def stream(self, prompt: str = "", **options: Any) -> Iterator[str]:
         """As `generate` for one prompt: what is written, piece by piece, as soon as it is sure to stay."""
-        shown = 0
+        length = 0
         for (text,) in self.write([prompt], **options):
-            held = 0 if text.ended else _held(text.written, options.get("stop") or "")
-            if piece := "".join(text.written[shown : len(text.written) - held]):
-                shown += len(piece)
+            open_end = 0 if text.ended else _count_open(text.written, options.get("stop") or "")
+            if piece := "".join(text.written[length : len(text.written) - open_end]):
+                length += len(piece)
                 yield piece
 
     def log_probabilities(self, ids: Ints) -> Floats:
-        """The natural log-probability of each of ids ``(batch, time)`` given those before it, as of a text's beginning.
+        """Return the natural log-probability of each of ids ``(batch, time)`` given those before it in its text.
 
         Ids that are unknown are one token.
         """
         return np.asarray(np.log(np.tensordot(self._weights, self.chances(ids), 1)))
 
     def chances(self, ids: Ints) -> Floats:
-        """What each member gives each of ids ``(batch, time)``: probabilities ``(members, batch, time)``."""
-        found = np.zeros((len(self.members), *ids.shape))
+        """Return what each member gives each of ids ``(batch, time)``: probabilities ``(members, batch, time)``."""
+        result = np.zeros((len(self.members), *ids.shape))
         for i, member in enumerate(self.members):
             state, before = member.begin(len(ids)), np.full((len(ids), 1), self.end)
             for at in range(0, ids.shape[1], SPAN):
                 piece = np.concatenate([before, ids[:, at : at + SPAN]], 1)
                 before = piece[:, -1:]
                 with self._reading(i):
-                    found[i, :, at : at + SPAN], state = member.score(piece, state)
-        return found
+                    result[i, :, at : at + SPAN], state = member.score(piece, state)
+        return result
 
     def encode(self, texts: Sequence[str]) -> Ints:
-        """Ids of all characters of some texts and of their ends, one after the other ``(total,)``."""
-        tokens = characters(self.normaliser.batch(texts))
+        """Return ids of all characters of some texts and of their ends, one after the other ``(total,)``."""
+        tokens = characters_of(self.normaliser.batch(texts))
         return np.asarray(self.vocabulary.encode(tokens).grid[0], dtype=np.int64)
 
     def warm(self) -> None:
@@ -192,7 +191,7 @@ class GenerationModel(SavedModel):
         self._bits("好")
 
     def sample(self, text: str) -> dict[str, Any]:
-        """What samples.json holds of a prompt, for `check`: what is likeliest to follow, and what all of it costs."""
+        """Answer a prompt as samples.json holds it: what is likeliest to follow, and what all of it costs."""
         (written,) = self.generate([text], length=SAMPLE, sampling=Sampling(temperature=0))
         return {"prompt": text, "text": written.text, "bits": self._bits(text + written.text)}
 
@@ -208,14 +207,14 @@ class GenerationModel(SavedModel):
     def vocabulary(self) -> TableVocabulary:
         """Of all members."""
         with self.bundle.report_damage(VOCABULARY):
-            found = load_vocabulary(self.bundle.read(VOCABULARY))
-            if not isinstance(found, TableVocabulary):
+            vocabulary = load_vocabulary(self.bundle.read(VOCABULARY))
+            if not isinstance(vocabulary, TableVocabulary):
                 raise ValueError("a model that generates wants a vocabulary that is a table")
-            if odd := [token for token in found.tokens if len(token) != 1 or "\ud800" <= token <= "\udfff"]:
+            if odd := [token for token in vocabulary.tokens if len(token) != 1 or "\ud800" <= token <= "\udfff"]:
                 raise ValueError(f"a token is one character, found {odd[0]!r}")
-            if END not in found.tokens:
+            if END not in vocabulary.tokens:
                 raise ValueError("the end of a text is no token")
-            return found
+            return vocabulary
 
     @property
     def members(self) -> list[WritingMember]:
@@ -225,7 +224,7 @@ class GenerationModel(SavedModel):
     @cached_property
     def end(self) -> int:
         """The id of the mark at the end of each text."""
-        return int(self.vocabulary.encode(characters([""])).grid[0, 0])
+        return int(self.vocabulary.encode(characters_of([""])).grid[0, 0])
 
     def _reading(self, position: int) -> AbstractContextManager[None]:
         return self.bundle.report_damage(str(self._entries[position]["name"]))
@@ -238,8 +237,8 @@ class GenerationModel(SavedModel):
         logits, after = [], []
         for i, (member, state) in enumerate(zip(self.members, states, strict=True)):
             with self._reading(i):
-                found, behind = member.read(ids, state)
-            logits.append(found)
+                part, behind = member.read(ids, state)
+            logits.append(part)
             after.append(behind)
         if len(logits) == 1:
             return logits[0], after
@@ -247,14 +246,14 @@ class GenerationModel(SavedModel):
         return np.log(np.asarray(mixed, dtype=np.float32)), after
 
     def _bits(self, text: str) -> float:
-        """Bits a character of a text and its end."""
+        """Return the bits a character of a text and its end."""
         return round(-float(self.log_probabilities(self.encode([text])[None]).mean()) / float(np.log(2)), 4)
 
-    def _begun(self, prompts: Sequence[str], progress: Progress) -> tuple[Logits, list[State], Ints]:
+    def _begin(self, prompts: Sequence[str], progress: Progress) -> tuple[Logits, list[State], Ints]:
         """Logits ``(batch, tokens)`` of what follows each prompt, the states, and the columns of its last characters
         ``(batch, RECENT)``; a prompt is read once.
         """
-        found = {}
+        beginnings = {}
         whole = {prompt: np.concatenate([[self.end], self._ids(prompt)])[None] for prompt in dict.fromkeys(prompts)}
         done, total = 0, sum(ids.shape[1] for ids in whole.values())
         for prompt, ids in whole.items():
@@ -263,23 +262,23 @@ class GenerationModel(SavedModel):
                 logits, states = self._read(ids[:, at : at + BLOCK], states)
                 done += ids[:, at : at + BLOCK].shape[1]
                 progress(done, total)
-            found[prompt] = logits, states, _last(ids[0, 1:] - UNKNOWN)
-        logits = np.concatenate([found[prompt][0] for prompt in prompts])
-        parts = zip(*(found[prompt][1] for prompt in prompts), strict=True)
-        states = [joined(member, part) for member, part in zip(self.members, parts, strict=True)]
-        return logits, states, np.array([found[prompt][2] for prompt in prompts])
+            beginnings[prompt] = logits, states, _last_of(ids[0, 1:] - UNKNOWN)
+        logits = np.concatenate([beginnings[prompt][0] for prompt in prompts])
+        parts = zip(*(beginnings[prompt][1] for prompt in prompts), strict=True)
+        states = [join_texts(member, part) for member, part in zip(self.members, parts, strict=True)]
+        return logits, states, np.array([beginnings[prompt][2] for prompt in prompts])
 
     def _ids(self, prompt: str) -> Ints:
-        """Ids of a prompt, whose line breaks are ends of texts."""
+        """Return the ids of a prompt, whose line breaks are ends of texts."""
         lines = self.normaliser.batch(prompt.splitlines() + [""] * prompt.endswith("\n")) if prompt else [""]
-        ids = self.vocabulary.encode(characters([END.join(lines)])).grid[0, :-1]
+        ids = self.vocabulary.encode(characters_of([END.join(lines)])).grid[0, :-1]
         return np.asarray(ids, dtype=np.int64)
 
 
-def _last(columns: Ints) -> Ints:
-    """The last columns of a text ``(RECENT,)``, -1 for none and for what is unknown."""
-    kept = columns[-RECENT:]
-    return np.pad(np.where(kept > 0, kept, -1), (RECENT - len(kept), 0), constant_values=-1)
+def _last_of(columns: Ints) -> Ints:
+    """Return the last columns of a text ``(RECENT,)``, -1 for none and for what is unknown."""
+    last = columns[-RECENT:]
+    return np.pad(np.where(last > 0, last, -1), (RECENT - len(last), 0), constant_values=-1)
 
 
 def _put(text: Text, character: str, stop: str, *, through: bool) -> None:
@@ -293,8 +292,8 @@ def _put(text: Text, character: str, stop: str, *, through: bool) -> None:
         text.ended = "stop"
 
 
-def _held(written: list[str], stop: str) -> int:
-    """How many characters at the end may be the beginning of what a text stops at, so that they may yet go."""
+def _count_open(written: list[str], stop: str) -> int:
+    """Count the characters at the end that may be the beginning of what a text stops at, so that they may yet go."""
     lengths = range(min(len(stop) - 1, len(written)), 0, -1)
     return next((n for n in lengths if written[-n:] == list(stop[:n])), 0)
 
@@ -304,13 +303,11 @@ def _check(prompts: object, length: object, stop: object, seed: object, first: o
         raise SettingError("prompts come in a list, of at least one; the empty prompt is ''")
     if odd := [prompt for prompt in prompts if not isinstance(prompt, str)]:
         raise SettingError(f"a prompt is a text, found {type(odd[0]).__name__}")
-    if isinstance(length, bool) or not isinstance(length, Integral) or int(length) < 0:
+    if not is_count(length):
         raise SettingError(f"length must be a whole number that is not negative, was: {length!r}")
     if stop is not None and (not isinstance(stop, str) or not stop):
         raise SettingError(f"stop is a text that is not empty, was: {stop!r}")
-    if seed is not None and (
-        isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= int(seed) < MOST_SEEDS
-    ):
+    if seed is not None and not (is_count(seed) and cast(int, seed) < MOST_SEEDS):
         raise SettingError(f"seed must be a whole number from 0 to {MOST_SEEDS - 1}, was: {seed!r}")
-    if isinstance(first, bool) or not isinstance(first, Integral) or int(first) < 0:
+    if not is_count(first):
         raise SettingError(f"first must be a whole number that is not negative, was: {first!r}")

@@ -12,7 +12,7 @@ from nlpkit.model import bundle
 from nlpkit.model.bundle import Bundle
 from nlpkit.model.network import load_weights, remake
 from nlpkit.model.stateful import State, StatefulNetwork
-from nlpkit.plugins.base import Decoder, Embedding, Encoder, OutputEmbedding, OutputLayer, SharedEmbedding
+from nlpkit.plugins.base import Decoder, Embedding, Encoder, OutputEmbedding, OutputLayer, SharedEmbedding, adopt
 from nlpkit.text.vocabulary import UNKNOWN, Vocabulary
 
 
@@ -32,37 +32,38 @@ class LanguageModel(StatefulNetwork):
         self.embedding = embedding
         self.dropout = nn.Dropout(dropout)
         inputs = self._input_vectors if isinstance(embedding, SharedEmbedding) else None
-        self.output: OutputLayer = coding.layer(input_dim=encoder.output_dim, words=size - UNKNOWN, inputs=inputs)
+        layer = coding.layer(input_dim=encoder.output_dim, words=size - UNKNOWN, inputs=inputs)
+        self.output: OutputLayer = adopt(OutputLayer, layer)
         self.coding = coding
 
     def _input_vectors(self, tokens: Tensor) -> Tensor:
         return cast(SharedEmbedding, self.embedding).lookup(tokens + UNKNOWN)
 
     def decoder(self) -> Decoder:
-        """What reads the outputs, with the weights as they are now."""
+        """Return what reads the outputs, with the weights as they are now."""
         return self.coding.decoder(self.output.arrays())
 
     def vectors(self, inputs: Tensor) -> Tensor:
-        """Ids ``(batch, time)`` to vectors ``(batch, time, dim)``."""
+        """Map ids ``(batch, time)`` to vectors ``(batch, time, dim)``."""
         return self.embedding(inputs, torch.ones_like(inputs, dtype=torch.bool))
 
     def example(self, batch: int) -> Tensor:
-        """Unknown tokens ``(batch, 1)``."""
+        """Return unknown tokens ``(batch, 1)``."""
         return torch.full((batch, 1), UNKNOWN)
 
     def features(self, ids: Tensor, state: State | None) -> tuple[Tensor, State]:
-        """Features ``(batch, time, dim)`` of what follows each of ids ``(batch, time)``, and the state after the last.
+        """Map ids ``(batch, time)`` to features ``(batch, time, dim)`` of what follows each, and the state behind.
 
         :param state: as a call before left it; None at a beginning.
         """
-        states, carried = self.read(ids, state)
-        return self.dropout(states), carried
+        states, after = self.read(ids, state)
+        return self.dropout(states), after
 
     def forward(self, ids: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        """Ids ``(batch, time)`` and a state to outputs ``(batch, time, width)`` and the state behind them."""
-        features, carried = self.features(ids, list(state))
+        """Map ids ``(batch, time)`` and a state to outputs ``(batch, time, width)`` and the state behind them."""
+        features, after = self.features(ids, list(state))
         outputs = self.output(features.flatten(0, 1))
-        return outputs.view(*ids.shape, outputs.shape[1]), *carried
+        return outputs.view(*ids.shape, outputs.shape[1]), *after
 
 
 def restore(stored: Bundle, entry: Mapping[str, Any], vocabulary: Vocabulary) -> LanguageModel:

@@ -24,14 +24,14 @@ class NgramMember:
 
     Its state are the places in the tables of the last tokens: of the last one, of the last two, ….
 
-    :param arrays: what `nlpkit.tasks.generate.kneser_ney.ngram_arrays` made.
+    :param arrays: what `nlpkit.tasks.generate.kneser_ney.count_ngrams` made.
     :raises ValueError: if these do not fit each other or the vocabulary.
     """
 
     def __init__(self, arrays: Arrays, vocabulary: TableVocabulary) -> None:
         self.axes: Sequence[int] = [0]
         self._size = len(vocabulary)
-        first = decoded(array_of(arrays, "1.probabilities"))
+        first = decode_probabilities(array_of(arrays, "1.probabilities"))
         if first.shape != (self._size,):
             raise ValueError(f"probabilities of {len(first)} ids for a vocabulary of {len(vocabulary)}")
         self._probabilities, self._left = [first], list[NDArray[np.float32]]()
@@ -45,7 +45,7 @@ class NgramMember:
         return len(self._probabilities)
 
     def begin(self, batch: int) -> State:
-        """The state before the first token of so many texts: nothing has been read."""
+        """Return the state before the first token of so many texts: nothing has been read."""
         return [np.full((batch, self.order - 1), NOWHERE)]
 
     def read(self, ids: Ints, state: State) -> tuple[Logits, State]:
@@ -61,16 +61,17 @@ class NgramMember:
         The state that comes back is that before the last id.
         """
         (places,) = state
-        found = np.empty((len(ids), ids.shape[1] - 1))
+        chances = np.empty((len(ids), ids.shape[1] - 1))
         for time in range(ids.shape[1] - 1):
             places = self._next(places, ids[:, time])
-            found[:, time] = self._chance(places, ids[:, time + 1])
-        return found, [places]
+            chances[:, time] = self._chance(places, ids[:, time + 1])
+        return chances, [places]
 
     def _add(self, arrays: Arrays, n: int) -> None:
         """Take in the n-grams of one length."""
         last, successors = array_of(arrays, f"{n}.last").astype(np.int64), array_of(arrays, f"{n}.successors")
-        probabilities, left = (decoded(array_of(arrays, f"{n}.{name}")) for name in ("probabilities", "left"))
+        names = (f"{n}.probabilities", f"{n}.left")
+        probabilities, left = (decode_probabilities(array_of(arrays, name)) for name in names)
         before = len(self._probabilities[-1])
         starts = np.zeros(before + 1, dtype=np.int64)
         np.cumsum(successors, out=starts[1 : len(successors) + 1])
@@ -90,25 +91,25 @@ class NgramMember:
         self._keys.append(keys)
 
     def _next(self, places: Ints, ids: Ints) -> Ints:
-        """The state behind one more token of each text ``(batch,)``."""
-        found = np.empty_like(places)
-        found[:, :1] = ids[:, None]
+        """Return the state behind one more token of each text ``(batch,)``."""
+        after = np.empty_like(places)
+        after[:, :1] = ids[:, None]
         for n in range(2, self.order):
-            found[:, n - 1] = self._find(n, places[:, n - 2], ids)
-        return found
+            after[:, n - 1] = self._find(n, places[:, n - 2], ids)
+        return after
 
     def _find(self, n: int, prefixes: Ints, ids: Ints) -> Ints:
-        """Places of the n-grams that begin with these and end in these ids ``(batch,)``."""
-        keys = self._keys[n - 2]
-        if not len(keys):
+        """Find the n-grams that begin with these and end in these ids ``(batch,)``."""
+        table = self._keys[n - 2]
+        if not len(table):
             return np.full(len(ids), NOWHERE)
-        wanted = prefixes << BITS | ids
-        places = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-        return np.where((prefixes >= 0) & (keys[places] == wanted), places, NOWHERE)
+        keys = prefixes << BITS | ids
+        places = np.minimum(np.searchsorted(table, keys), len(table) - 1)
+        return np.where((prefixes >= 0) & (table[places] == keys), places, NOWHERE)
 
     def _chance(self, places: Ints, ids: Ints) -> NDArray[np.float64]:
-        """The probability of one token of each text ``(batch,)``."""
-        found = self._probabilities[0][ids].astype(np.float64)
+        """Return the probability of one token of each text ``(batch,)``."""
+        chances = self._probabilities[0][ids].astype(np.float64)
         for n in range(2, self.order + 1):
             if not len(self._last[n - 2]):  # pruned away, and so are all that are longer
                 break
@@ -116,30 +117,30 @@ class NgramMember:
             known = contexts >= 0
             whole = self._find(n, contexts, ids)
             left = np.where(known, self._left[n - 2][np.maximum(contexts, 0)], 1.0)
-            found = np.where(whole >= 0, self._probabilities[n - 1][np.maximum(whole, 0)], left * found)
-        return found
+            chances = np.where(whole >= 0, self._probabilities[n - 1][np.maximum(whole, 0)], left * chances)
+        return chances
 
     def _following(self, places: Ints) -> NDArray[np.float32]:
-        """Probabilities ``(batch, ids - 1)`` of all tokens but padding."""
-        found = np.repeat(self._probabilities[0][None], len(places), 0)
+        """Return probabilities ``(batch, ids - 1)`` of all tokens but padding."""
+        chances = np.repeat(self._probabilities[0][None], len(places), 0)
         for n in range(2, self.order + 1):
             last, starts, left = self._last[n - 2], self._starts[n - 2], self._left[n - 2]
             for row, context in enumerate(places[:, n - 2].tolist()):
                 if context >= 0:
                     begin, end = starts[context], starts[context + 1]
-                    found[row] *= left[context]
-                    found[row, last[begin:end]] = self._probabilities[n - 1][begin:end]
-        return found[:, UNKNOWN:]
+                    chances[row] *= left[context]
+                    chances[row, last[begin:end]] = self._probabilities[n - 1][begin:end]
+        return chances[:, UNKNOWN:]
 
 
-def coded(probabilities: NDArray[Any]) -> NDArray[np.uint8]:
-    """A byte for each: tenths of bits below 1; what lies above 1 is 1."""
+def encode_probabilities(probabilities: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return a byte for each: tenths of bits below 1; what lies above 1 is 1."""
     bits = -np.log2(np.maximum(probabilities, 2.0**-RANGE))
     return np.asarray(np.round(np.clip(bits, 0, RANGE) * 10), dtype=np.uint8)
 
 
-def decoded(codes: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """What `coded` was given, to a twentieth of a bit."""
+def decode_probabilities(codes: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return what `encode_probabilities` was given, to a twentieth of a bit."""
     if codes.dtype != np.uint8 or codes.ndim != 1:
         raise ValueError(f"expected codes of one byte, found {codes.dtype} {codes.shape}")
     return np.exp2(-codes.astype(np.float32) / 10)

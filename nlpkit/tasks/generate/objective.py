@@ -66,7 +66,7 @@ class Streams(Sequence[RowNumbers]):
         return np.asarray(self._begins + step * self.span)
 
     def read(self, begins: RowNumbers) -> tuple[Tensor, Tensor]:
-        """Ids of a span and, for each, the one that comes next: ``(streams, time)`` both."""
+        """Read the ids of a span and, for each, the one that comes next: ``(streams, time)`` both."""
         time = min(self.span, self.length - 1 - int(begins[0] % self.length))
         at = begins[:, None] + np.arange(time + 1)
         document = np.searchsorted(self._ends, at, "right")
@@ -74,12 +74,12 @@ class Streams(Sequence[RowNumbers]):
         return ids[:, :-1], ids[:, 1:]
 
     def first(self, begins: RowNumbers) -> bool:
-        """Whether a span is the first of its streams."""
+        """Tell whether a span is the first of its streams."""
         return int(begins[0]) % self.length == 0
 
 
-def together(order: Ints, documents: Documents) -> Ints:
-    """Documents in some order, but that those of a corpus in which they follow each other stand together, as there."""
+def keep_together(order: Ints, documents: Documents) -> Ints:
+    """Put documents of a corpus in which they follow each other together, as they stand there."""
     if documents.ordered is None:
         return order
     for corpus in np.unique(documents.corpora[documents.ordered]):
@@ -120,12 +120,12 @@ class TokenPrediction:
         check_judges(bool(judged >= 2), settings.focus, "is there to judge by")
 
     def batches(self, epoch: int, draw: np.random.Generator) -> Sequence[RowNumbers]:
-        """The spans of an epoch's streams, the first corpus as often as it is due in this epoch."""
+        """Return the spans of an epoch's streams, the first corpus as often as it is due in this epoch."""
         settings = self._settings
         done = (epoch - 1) / max(1, settings.epochs - 1)
         order = draw_with_focus(self._train.corpora == 0, settings.focus, done, draw)
         if settings.shuffle:
-            order = together(draw.permutation(order), self._train)
+            order = keep_together(draw.permutation(order), self._train)
         self._streams = Streams(self._train, order, settings.streams, settings.span)
         if not len(self._streams):
             raise SettingError(
@@ -135,7 +135,7 @@ class TokenPrediction:
         return self._streams
 
     def loss(self, begins: RowNumbers) -> tuple[Tensor, None]:
-        """Mean loss of the tokens of a span, in nats."""
+        """Return the mean loss of the tokens of a span, in nats."""
         if self._streams.first(begins):
             self._carrier.carry(None)
         ids, targets = self._streams.read(begins)
@@ -150,23 +150,23 @@ class TokenPrediction:
         return loss, None
 
     def validate(self) -> Validation:
-        """Cross entropy in nats a token, and the share of tokens that come first."""
+        """Measure the cross entropy in nats a token, and the share of tokens that come first."""
         losses, right, count = 0.0, 0, 0
-        for logits, targets in self.judged(JUDGED):
+        for logits, targets in self.predict(JUDGED):
             losses += float(functional.cross_entropy(logits, targets, reduction="sum"))
             right += int((logits.argmax(1) == targets).sum())
             count += len(targets)
         return Validation(losses / count, right / count)
 
-    def judged(self, limit: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Logits ``(n, tokens)`` and targets ``(n,)`` of about so many validation tokens, as inference tells them."""
+    def predict(self, limit: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield logits ``(n, tokens)`` and targets ``(n,)`` of about so many validation tokens, as inference does."""
         self.module.eval()
         decoder = self._network.decoder()
-        there = self._judges
+        judges = self._judges
         lengths = np.diff(self._validation.starts)
-        fitting = min(len(there), -(-len(there) * limit // int(lengths[there].sum())))
-        ordered = self._validation.ordered is not None and bool(self._validation.ordered[there].all())
-        order = there[:fitting] if ordered else there[np.linspace(0, len(there) - 1, fitting).astype(np.int64)]
+        fitting = min(len(judges), -(-len(judges) * limit // int(lengths[judges].sum())))
+        ordered = self._validation.ordered is not None and bool(self._validation.ordered[judges].all())
+        order = judges[:fitting] if ordered else judges[np.linspace(0, len(judges) - 1, fitting).astype(np.int64)]
         beside = int(min(JUDGED_STREAMS, max(1, lengths[order].sum() // JUDGED_SPAN)))
         streams = Streams(self._validation, order, beside, JUDGED_SPAN)
         state: State | None = None

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from nlpkit.model.bundle import VOCABULARY
 from nlpkit.model.mixing import Stage
-from nlpkit.tasks.generate.characters import characters
+from nlpkit.tasks.generate.characters import characters_of
 from nlpkit.tasks.generate.member import Characters, LanguageModelMember, NgramsMember
-from nlpkit.tasks.generate.metrics import measure_texts
+from nlpkit.tasks.generate.metrics import measure
 from nlpkit.tasks.generate.model import GenerationModel
 from nlpkit.tasks.generate.settings import GenerationSettings
 from nlpkit.tasks.metrics import Metrics
@@ -22,7 +22,7 @@ from nlpkit.text.corpus import Example
 from nlpkit.text.vocabulary import TableVocabulary, dump_vocabulary
 from nlpkit.training.events import Event, Note, Working
 from nlpkit.training.member import Member, StoredMember
-from nlpkit.training.run import Open, Run, group_rows
+from nlpkit.training.run import Open, Run
 from nlpkit.training.settings import RunSettings, check_focus
 from nlpkit.training.storage import StoredCorpus, StoredTokens, store_tokens, write_folder
 
@@ -58,23 +58,23 @@ class GenerationRun(Run):
             with write_folder(folder) as new:
                 for place in PLACES:
                     (new / place).mkdir()
-                    blocks = (characters(normaliser.batch(texts)) for texts in corpus.texts(place))
+                    blocks = (characters_of(normaliser.batch(texts)) for texts in corpus.texts(place))
                     for count in store_tokens(blocks, new / place):
                         yield Working(f"{place} characters", count, len(corpus.rows(place)))
         return Characters(corpus, {place: StoredTokens(folder / place) for place in PLACES})
 
     def files(self, data: Characters, members: Sequence[StoredMember]) -> dict[str, bytes]:  # noqa: ARG002
-        """The characters that all members know."""
+        """Return the characters that all members know."""
         return {VOCABULARY: dump_vocabulary(data.known)}
 
     def mix(self, members: Sequence[StoredMember], opened: Open, data: Characters) -> list[Stage]:
-        """The weights that make validation characters most likely, found by expectation and maximisation."""
+        """Find the weights that make validation characters most likely, by expectation and maximisation."""
         model: GenerationModel = opened([Stage((1 / len(members),) * len(members))])
         corpus, tokens = data.corpus, data.tokens["validation"]
         judges = np.flatnonzero((corpus.corpus_of("validation") == 0) | (not self._focus))
         lengths = np.array([len(ids) for ids in _ids(tokens, data.known)])
-        taken = set(some_rows(judges, lengths, corpus.continuity_of("validation"), MIXED).tolist())
-        ids = np.concatenate([ids for row, ids in enumerate(_ids(tokens, data.known)) if row in taken]).astype(np.int64)
+        rows = set(choose_rows(judges, lengths, corpus.continuity_of("validation"), MIXED).tolist())
+        ids = np.concatenate([ids for row, ids in enumerate(_ids(tokens, data.known)) if row in rows]).astype(np.int64)
         streams = max(1, min(MIXED_STREAMS, len(ids) // MIXED_STREAMS))
         chances = model.chances(ids[: len(ids) // streams * streams].reshape(streams, -1))
         weights = np.full(len(chances), 1 / len(chances))
@@ -83,18 +83,14 @@ class GenerationRun(Run):
             weights = (shares / shares.sum(0)).mean((1, 2))
         return [Stage(tuple(round(float(weight), 4) for weight in weights))]
 
-    def measure(self, model: GenerationModel, corpus: StoredCorpus) -> Generator[Event, None, dict[str, Metrics]]:
-        """Figures on the test rows, of all and of each corpus; of many, on some that lie evenly between them."""
-        groups, measured = group_rows(corpus, "test"), dict[str, Metrics]()
+    def measure_rows(self, model: GenerationModel, corpus: StoredCorpus, numbers: Ints) -> Metrics:
+        """Measure some test rows; of many, some that lie evenly between them."""
         lengths = np.array([len(text) for block in corpus.texts("test") for text in block])
-        for done, (name, numbers) in enumerate(groups.items()):
-            yield Working("testing", done, len(groups))
-            chosen = some_rows(numbers, lengths, corpus.continuity_of("test"), TESTED)
-            measured[name] = measure_texts(model, (row.text for row in corpus.examples("test", chosen)))
-        return measured
+        some = choose_rows(numbers, lengths, corpus.continuity_of("test"), TESTED)
+        return measure(model, corpus.examples("test", some))
 
     def samples(self, model: GenerationModel, corpus: StoredCorpus) -> list[str]:  # noqa: ARG002
-        """Prompts."""
+        """Return prompts."""
         return list(PROMPTS)
 
     @property
@@ -102,7 +98,7 @@ class GenerationRun(Run):
         return next((m.training.focus for m in self.settings.members if hasattr(m, "training")), ())
 
 
-def some_rows(numbers: Ints, lengths: Ints, ordered: NDArray[np.bool_], limit: int) -> Ints:
+def choose_rows(numbers: Ints, lengths: Ints, ordered: NDArray[np.bool_], limit: int) -> Ints:
     """Rows of about so many characters together, some that lie evenly between them; the first, if they follow each
     other.
 

@@ -33,13 +33,13 @@ class Sampling:
     penalty: float = 0.0
 
     def __post_init__(self) -> None:
-        if not (_number(self.temperature) and (self.temperature == 0 or 0.01 <= self.temperature <= 100)):
+        if not (_is_number(self.temperature) and (self.temperature == 0 or 0.01 <= self.temperature <= 100)):
             raise SettingError(f"temperature must be 0, or from 0.01 to 100, was: {self.temperature}")
-        if isinstance(self.top_k, bool) or not isinstance(self.top_k, Integral) or self.top_k < 0:
+        if not is_count(self.top_k):
             raise SettingError(f"top_k must be a whole number that is not negative, was: {self.top_k}")
-        if not (_number(self.top_p) and 0 < self.top_p <= 1):
+        if not (_is_number(self.top_p) and 0 < self.top_p <= 1):
             raise SettingError(f"top_p must be above 0 and at most 1, was: {self.top_p}")
-        if not (_number(self.penalty) and 0 <= self.penalty <= 100):
+        if not (_is_number(self.penalty) and 0 <= self.penalty <= 100):
             raise SettingError(f"penalty must be from 0 to 100, was: {self.penalty}")
 
     def draw(self, logits: NDArray[Any], numbers: NDArray[Any], recent: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -49,39 +49,44 @@ class Sampling:
         :param recent: the columns that were drawn last ``(batch, any)``, -1 for none.
         """
         if self.penalty:
-            logits = self._penalised(logits, recent)
+            logits = self._penalise(logits, recent)
         if not self.temperature:
             return np.asarray(logits.argmax(1))
         if self.top_k or self.top_p < 1:
-            return self._among_likeliest(logits, numbers)
+            return self._draw_among_likeliest(logits, numbers)
         chances = np.exp((logits - logits.max(1, keepdims=True)) / np.float32(self.temperature))
-        return _drawn(chances, numbers)
+        return _choose_columns(chances, numbers)
 
-    def _penalised(self, logits: NDArray[Any], recent: NDArray[np.int64]) -> NDArray[Any]:
+    def _penalise(self, logits: NDArray[Any], recent: NDArray[np.int64]) -> NDArray[Any]:
         logits = logits.copy()
         rows, places = np.nonzero(recent >= 0)
         np.subtract.at(logits, (rows, recent[rows, places]), np.float32(self.penalty))
         return logits
 
-    def _among_likeliest(self, logits: NDArray[Any], numbers: NDArray[Any]) -> NDArray[np.int64]:
-        """Only columns that are among the likeliest have a chance, in their order."""
-        kept = min(self.top_k or logits.shape[1], logits.shape[1])
-        likeliest = np.argpartition(-logits, kept - 1, 1)[:, :kept]
+    def _draw_among_likeliest(self, logits: NDArray[Any], numbers: NDArray[Any]) -> NDArray[np.int64]:
+        """Draw among the likeliest columns alone, in their order."""
+        size = min(self.top_k or logits.shape[1], logits.shape[1])
+        likeliest = np.argpartition(-logits, size - 1, 1)[:, :size]
         likeliest = np.take_along_axis(likeliest, np.argsort(-np.take_along_axis(logits, likeliest, 1), 1), 1)
         sorted_logits = np.take_along_axis(logits, likeliest, 1)
         chances = np.exp((sorted_logits - sorted_logits[:, :1]) / np.float32(self.temperature))
         if self.top_p < 1:
             before = np.cumsum(chances, 1, dtype=np.float64) - chances
             chances[(before > 0) & (before >= self.top_p * chances.sum(1, keepdims=True))] = 0
-        return np.asarray(np.take_along_axis(likeliest, _drawn(chances, numbers)[:, None], 1)[:, 0])
+        return np.asarray(np.take_along_axis(likeliest, _choose_columns(chances, numbers)[:, None], 1)[:, 0])
 
 
-def _drawn(chances: NDArray[Any], numbers: NDArray[Any]) -> NDArray[np.int64]:
-    """The column of each row at which the sum of chances ``(batch, n)`` passes the number's share of all."""
+def _choose_columns(chances: NDArray[Any], numbers: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the column of each row at which the sum of chances ``(batch, n)`` passes the number's share of all."""
     sums = np.cumsum(chances, 1, dtype=np.float64)
-    found = (sums <= (numbers * sums[:, -1])[:, None]).sum(1)
-    return np.asarray(np.minimum(found, chances.shape[1] - 1))
+    columns = (sums <= (numbers * sums[:, -1])[:, None]).sum(1)
+    return np.asarray(np.minimum(columns, chances.shape[1] - 1))
 
 
-def _number(value: object) -> bool:
+def is_count(value: object) -> bool:
+    """Tell whether something is a whole number that is not negative."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 0
+
+
+def _is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)

@@ -24,7 +24,7 @@ class WritingMember(Protocol):
     axes: Sequence[int]  # of each part of the state, that along which the texts lie
 
     def begin(self, batch: int) -> State:
-        """The state before the first token of so many texts."""
+        """Return the state before the first token of so many texts."""
         ...
 
     def read(self, ids: Ints, state: State) -> tuple[Logits, State]:
@@ -39,12 +39,12 @@ class WritingMember(Protocol):
         ...
 
 
-def chosen(member: WritingMember, state: State, rows: Ints) -> State:
-    """The state of some of the texts."""
+def choose_texts(member: WritingMember, state: State, rows: Ints) -> State:
+    """Return the state of some of the texts."""
     return [np.take(part, rows, axis) for part, axis in zip(state, member.axes, strict=True)]
 
 
-def joined(member: WritingMember, states: Sequence[State]) -> State:
-    """The states of several texts as one."""
+def join_texts(member: WritingMember, states: Sequence[State]) -> State:
+    """Return the states of several texts as one."""
     parts = zip(*states, strict=True)
     return [np.concatenate(part, axis) for part, axis in zip(parts, member.axes, strict=True)]

@@ -36,16 +36,16 @@ class Classifier(TextNetwork):
         return len(self.corpus.labels)
 
     def targets(self, place: str) -> NDArray[Any]:
-        """The index of each row's label ``(rows,)``."""
+        """Return the index of each row's label ``(rows,)``."""
         return self.corpus.targets(place)
 
     def classes(self) -> Sequence[int]:
-        """The same of the training rows."""
+        """Return the same of the training rows."""
         classes: list[int] = self.corpus.targets("train").tolist()
         return classes
 
     def objective(self, module: nn.Module, rows: Mapping[str, Rows]) -> Objective:
-        """The loss of logits against one label a row."""
+        """Return the loss of logits against one label a row."""
         return Classification(module, rows["train"], rows["validation"], self.settings.training, self.outputs)
 
     def pretrain(self, minimise: Minimise) -> Generator[Event, None, None]:
@@ -57,7 +57,7 @@ class Classifier(TextNetwork):
             yield from minimise(objective, pretraining_settings(training), "language model")
 
     def difference(self, expected: Floats, outputs: Floats) -> float:
-        """Greatest difference of a probability, both calibrated as the expected logits want it."""
+        """Return the greatest difference of a probability, both calibrated as the expected logits want it."""
         targets = self.rows["validation"].targets[: len(expected)]
         calibrated = tune_stage([expected], targets, None)
         pair = (calibrated.probabilities([logits[:CHECK_ROWS]]) for logits in (expected, outputs))
@@ -66,7 +66,7 @@ class Classifier(TextNetwork):
     @classmethod
     def check_encoder(cls, encoder: Any, settings: Any) -> None:
         """Refuse one that cannot be trained as a language model where that is asked for."""
-        if settings.training.pretrain and not getattr(encoder, "one_way_halves", False):
+        if settings.training.pretrain and not encoder.one_way_halves:
             raise SettingError(
                 f"{settings.name}: training.pretrain goes with rnn, lstm or gru, one layer, bidirectional, norm not "
                 f"batch; was: {dict(settings.encoder)}"

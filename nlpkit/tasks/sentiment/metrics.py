@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import comb, erfc, sqrt
@@ -15,6 +14,7 @@ from nlpkit.errors import DataError
 from nlpkit.tasks.metrics import Metrics, Table
 from nlpkit.tasks.sentiment.labels import remark_on_neglect
 from nlpkit.tasks.sentiment.model import Score, SentimentModel
+from nlpkit.text.blocks import blocks_of
 from nlpkit.text.corpus import Example
 from nlpkit.text.labels import likeness, rename_options
 
@@ -46,7 +46,7 @@ class ClassMetrics(Metrics):
     columns = (">rows", ">accuracy", ">macro F1", ">calibration error", ">unscored")
 
     def nothing(self, options: Mapping[str, Any]) -> str:  # noqa: ARG002
-        """There were no labels."""
+        """Say that there were no labels."""
         return "no labelled rows"
 
     @property
@@ -81,7 +81,7 @@ class ClassMetrics(Metrics):
         if model is None and (never := [label for label, n in zip(self.labels, answers, strict=False) if not n]):
             doubts.append(f"no test row was answered by {', '.join(map(repr, never))}")
         if model is not None:
-            few = neglected([self], model.bundle.config.get("data", {}).get("labels", {}))
+            few = find_neglected([self], model.bundle.config.get("data", {}).get("labels", {}))
             doubts += remark_on_neglect(few, "evaluated", balanced=_balanced(model.bundle.config))
         return doubts
 
@@ -91,17 +91,17 @@ class Answers:
     """What a model made of labelled rows, as arrays ``(rows,)``.
 
     :param truth: the position of each row's label.
-    :param found: that of the answer, -1 for none.
+    :param choice: that of the answer, -1 for none.
     :param probability: that of the answer; anything where there is none.
     """
 
     truth: NDArray[np.integer[Any]]
-    found: NDArray[np.integer[Any]]
+    choice: NDArray[np.integer[Any]]
     probability: NDArray[np.floating[Any]]
 
     @classmethod
     def of(cls, truth: Sequence[str], scores: Sequence[Score], labels: Sequence[str]) -> Answers:
-        """Arrays of true labels and scores, whose labels all stand in ``labels``."""
+        """Make arrays of true labels and scores, whose labels all stand in ``labels``."""
         position = {label: i for i, label in enumerate(labels)}
         pairs = list(zip(truth, scores, strict=True))
         return cls(
@@ -110,9 +110,6 @@ class Answers:
             np.array([s.probability or 0.0 for _, s in pairs], dtype=np.float64),
         )
 
-    def __getitem__(self, rows: Any) -> Answers:
-        return Answers(self.truth[rows], self.found[rows], self.probability[rows])
-
 
 def measure(model: SentimentModel, examples: Iterable[Example]) -> ClassMetrics:
     """Answer labelled rows as they come, and compare.
@@ -120,16 +117,15 @@ def measure(model: SentimentModel, examples: Iterable[Example]) -> ClassMetrics:
     :raises DataError: if rows have labels that the model does not know.
     """
     parts = [Answers.of([], [], model.labels)]
-    examples = iter(examples)
-    while block := list(itertools.islice(examples, BLOCK)):
+    for block in blocks_of(examples, BLOCK):
         truth = [example.label for example in block]
-        check_known(model, truth)
+        check_labels(model, truth)
         parts.append(Answers.of(truth, model.score(example.text for example in block), model.labels))
-    columns = (np.concatenate([getattr(part, name) for part in parts]) for name in ("truth", "found", "probability"))
+    columns = (np.concatenate([getattr(part, name) for part in parts]) for name in ("truth", "choice", "probability"))
     return measure_answers(Answers(*columns), model.labels)
 
 
-def check_known(model: SentimentModel, labels: Iterable[str]) -> None:
+def check_labels(model: SentimentModel, labels: Iterable[str]) -> None:
     """Refuse labels that a model does not know.
 
     :raises DataError: saying which, and how to say what they mean.
@@ -149,9 +145,9 @@ def check_known(model: SentimentModel, labels: Iterable[str]) -> None:
 
 
 def measure_answers(answers: Answers, labels: Sequence[str]) -> ClassMetrics:
-    """Figures over all rows of ``answers``."""
+    """Compute the figures over all rows of ``answers``."""
     size = len(labels)
-    columns = np.where(answers.found < 0, size, answers.found)
+    columns = np.where(answers.choice < 0, size, answers.choice)
     places = answers.truth.astype(np.int64) * (size + 1) + columns
     confusion = np.bincount(places, minlength=size * (size + 1)).reshape(size, size + 1)
     rows, hits = int(confusion.sum()), np.diag(confusion)
@@ -176,8 +172,8 @@ class Neglect:
     answers: int
 
 
-def neglected(found: Sequence[ClassMetrics], trained: Mapping[str, int]) -> dict[str, Neglect]:
-    """Rare labels that are answered less than half as often as they occur, and not by chance.
+def find_neglected(figures: Sequence[ClassMetrics], trained: Mapping[str, int]) -> dict[str, Neglect]:
+    """Find rare labels that are answered less than half as often as they occur, and not by chance.
 
     Chance: of two models that are equally often wrong either way, one in twenty would miss so many more rows of the
     label than it gives it to others (McNemar 1947, https://doi.org/10.1007/BF02295996).
@@ -185,41 +181,38 @@ def neglected(found: Sequence[ClassMetrics], trained: Mapping[str, int]) -> dict
     :param found: figures of some rows and of others, of the same labels.
     :param trained: training rows by label; those with less than half as many as the most frequent are rare.
     """
-    confusion = np.sum([one.confusion for one in found], 0)
+    confusion = np.sum([one.confusion for one in figures], 0)
     most = max(trained.values(), default=0)
     neglect = {}
-    for position, label in enumerate(found[0].labels):
+    for position, label in enumerate(figures[0].labels):
         rows, answers, right = confusion[position].sum(), confusion[:, position].sum(), confusion[position, position]
-        missed, taken = int(rows - right - confusion[position, -1]), int(answers - right)
-        few = 2 * answers < rows and _chance(missed, taken) < CHANCE
+        missed, gained = int(rows - right - confusion[position, -1]), int(answers - right)
+        few = 2 * answers < rows and _chance(missed, gained) < CHANCE
         if few and 2 * trained.get(label, most) < most:
             neglect[label] = Neglect(int(rows), int(answers))
     return neglect
 
 
 def _balanced(config: Mapping[str, Any]) -> bool:
-    """Whether a model was trained so that each label counted as much as any other, in every member."""
+    """Tell whether a model was trained so that each label counted as much as any other, in every member."""
     members = config.get("settings", {}).get("members", [])
     return all(member.get("training", {}).get("class_weights") == "balanced" for member in members)
 
 
 def _chance(heads: int, tails: int) -> float:
-    """The probability of at least so many heads among so many throws of a coin."""
+    """Return the probability of at least so many heads among so many throws of a coin."""
     throws = heads + tails
-    return sum(comb(throws, n) for n in range(heads, throws + 1)) / 2**throws if throws < EXACT else _tail(heads, tails)
-
-
-def _tail(heads: int, tails: int) -> float:
-    """The same of many throws, by the normal distribution."""
+    if throws < EXACT:
+        return float(sum(comb(throws, n) for n in range(heads, throws + 1)) / 2**throws)
     return erfc((heads - tails - 1) / sqrt(2 * (heads + tails))) / 2
 
 
 def _calibration_error(answers: Answers) -> float:
-    scored = answers.found >= 0
+    scored = answers.choice >= 0
     if not scored.any():
         return 0.0
     sure = answers.probability[scored]
-    right = (answers.found == answers.truth)[scored].astype(float)
+    right = (answers.choice == answers.truth)[scored].astype(float)
     bins = np.minimum((sure * BINS).astype(int), BINS - 1)
     gaps = np.abs(np.bincount(bins, right, BINS) - np.bincount(bins, sure, BINS))
     return float(gaps.sum() / len(sure))

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nlpkit.errors import SettingError
 from nlpkit.model.base import SavedModel, is_text_list
 from nlpkit.model.bundle import CONFIG, EVIDENCE, Bundle
 from nlpkit.model.members import Floats, Member, open_member
+from nlpkit.text.blocks import blocks_of_texts
 from nlpkit.text.evidence import Evidence
-from nlpkit.text.row import Row, unfit
+from nlpkit.text.row import Row, answer_rows, check_texts, unfit
 
 BLOCK = 4096  # texts scored together, so that the unsure ones among them fill batches of similar length
 CHARACTERS = 1 << 20  # of them, at most but for the last
@@ -50,10 +50,10 @@ class SentimentModel(SavedModel):
         super().__init__(bundle)
         bundle.require("labels")
         with bundle.report_damage(CONFIG):
-            self.labels: list[str] = _labels(bundle.config["labels"])
+            self.labels: list[str] = _check_labels(bundle.config["labels"])
             _check_aliases(bundle.config.get("aliases", {}))
-            asked = [len(stage.weights) for stage in self.stages]
-            if not asked or asked != sorted(asked) or asked[-1] > len(self._entries):
+            sizes = [len(stage.weights) for stage in self.stages]
+            if not sizes or sizes != sorted(sizes) or sizes[-1] > len(self._entries):
                 raise ValueError("labels, members and stages do not fit each other")
 
     def score(self, texts: Iterable[str]) -> list[Score]:
@@ -65,9 +65,8 @@ class SentimentModel(SavedModel):
 
     def stream(self, texts: Iterable[str]) -> Iterator[Score]:
         """Score texts as they come, a block at a time, so that memory does not grow with their number."""
-        if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
-            raise SettingError(f"texts to score come in a list or another iterable, found one {type(texts).__name__}")
-        for block in _blocks(texts):
+        check_texts(texts, "score")
+        for block in blocks_of_texts(texts, CHARACTERS, BLOCK):
             yield from self._score_block(block)
 
     def scorer(self) -> Callable[[Sequence[Row]], list[Score]]:
@@ -76,9 +75,7 @@ class SentimentModel(SavedModel):
 
     def score_rows(self, rows: Sequence[Row]) -> list[Score]:
         """Score rows of a file; a row that could not be read has no label, and its fault as the reason."""
-        scores = self.score("" if row.fault else row.text for row in rows)
-        pairs = zip(rows, scores, strict=True)
-        return [score if row.fault is None else Score(None, None, None, row.fault) for row, score in pairs]
+        return answer_rows(rows, self.score, _refuse)
 
     def probabilities(self, normalised: Sequence[str]) -> Floats:
         """Map normalised texts to probabilities ``(batch, labels)``, whether or not they hold evidence."""
@@ -88,13 +85,13 @@ class SentimentModel(SavedModel):
         rows = np.arange(len(normalised))
         logits: list[Floats] = []
         for position, stage in enumerate(self.stages):
-            asked = [normalised[row] for row in rows.tolist()]
-            logits += [self.member(i).logits(asked) for i in range(len(logits), len(stage.weights))]
-            found = stage.probabilities(logits)
-            result[rows] = found
+            texts = [normalised[row] for row in rows.tolist()]
+            logits += [self.member(i).logits(texts) for i in range(len(logits), len(stage.weights))]
+            probabilities = stage.probabilities(logits)
+            result[rows] = probabilities
             if stage.exit is None or position == len(self.stages) - 1:
                 break
-            unsure = found.max(1) < stage.exit
+            unsure = probabilities.max(1) < stage.exit
             rows, logits = rows[unsure], [member[unsure] for member in logits]
             if not len(rows):
                 break
@@ -119,19 +116,19 @@ class SentimentModel(SavedModel):
     def compare(self, sample: Mapping[str, Any]) -> str | None:
         """Score one of the bundle's samples again."""
         text, expected = sample["text"], sample["probabilities"] or {}
-        found = self.score([text])[0].probabilities or {}
-        same = expected.keys() == found.keys() and all(abs(expected[k] - found[k]) <= TOLERANCE for k in expected)
-        return None if same else f"{text!r}: expected {expected or None}, found {found or None}"
+        shares = self.score([text])[0].probabilities or {}
+        same = expected.keys() == shares.keys() and all(abs(expected[k] - shares[k]) <= TOLERANCE for k in expected)
+        return None if same else f"{text!r}: expected {expected or None}, found {shares or None}"
 
     def _score_block(self, texts: Sequence[Any]) -> list[Score]:
         faults = [unfit(text) for text in texts]
         readable = ["" if fault else text for text, fault in zip(texts, faults, strict=True)]
         normalised = self.normaliser.batch(readable)
-        found_reasons = self._evidence.reasons(normalised)
-        reasons = [fault or reason for fault, reason in zip(faults, found_reasons, strict=True)]
+        unknown = self._evidence.reasons(normalised)
+        reasons = [fault or reason for fault, reason in zip(faults, unknown, strict=True)]
         known = [text for text, reason in zip(normalised, reasons, strict=True) if reason is None]
-        found = self.probabilities(known)
-        best, values = found.argmax(1).tolist(), np.round(found, DECIMALS).tolist()
+        probabilities = self.probabilities(known)
+        best, values = probabilities.argmax(1).tolist(), np.round(probabilities, DECIMALS).tolist()
         labels = self.labels
         scored = [
             Score(labels[i], row[i], dict(zip(labels, row, strict=True))) for i, row in zip(best, values, strict=True)
@@ -139,37 +136,27 @@ class SentimentModel(SavedModel):
         if len(scored) == len(texts):
             return scored
         answers = iter(scored)
-        return [next(answers) if reason is None else Score(None, None, None, reason) for reason in reasons]
+        return [next(answers) if reason is None else _refuse(reason) for reason in reasons]
 
     @cached_property
     def _evidence(self) -> Evidence:
         with self.bundle.report_damage(EVIDENCE):
-            found = self.bundle.read_json(EVIDENCE)
-            if not isinstance(found["characters"], str) or not is_text_list(found["words"]):
+            content = self.bundle.read_json(EVIDENCE)
+            if not isinstance(content["characters"], str) or not is_text_list(content["words"]):
                 raise ValueError("evidence is a text of characters and a list of words")
-            return Evidence(**found)
+            return Evidence(**content)
 
 
-def _blocks(texts: Iterable[Any]) -> Iterator[list[Any]]:
-    """Texts to be scored together: so many, or as many as have so many characters."""
-    block: list[Any] = []
-    size = 0
-    for text in texts:
-        block.append(text)
-        size += len(text) if isinstance(text, str) else 0
-        if len(block) == BLOCK or size > CHARACTERS:
-            yield block
-            block, size = [], 0
-    if block:
-        yield block
+def _refuse(reason: str) -> Score:
+    return Score(None, None, None, reason)
 
 
-def _labels(found: object) -> list[str]:
-    if not isinstance(found, list) or not found or not is_text_list(found) or len(set(found)) != len(found):
-        raise ValueError(f"labels are a list of different texts, found: {found!r:.200}")
-    return found
+def _check_labels(labels: object) -> list[str]:
+    if not isinstance(labels, list) or not labels or not is_text_list(labels) or len(set(labels)) != len(labels):
+        raise ValueError(f"labels are a list of different texts, found: {labels!r:.200}")
+    return labels
 
 
-def _check_aliases(found: object) -> None:
-    if not isinstance(found, dict) or not is_text_list(list(found.values())):
-        raise ValueError(f"aliases are labels by other labels, found: {found!r:.60}")
+def _check_aliases(aliases: object) -> None:
+    if not isinstance(aliases, dict) or not is_text_list(list(aliases.values())):
+        raise ValueError(f"aliases are labels by other labels, found: {aliases!r:.60}")

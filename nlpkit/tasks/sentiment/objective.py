@@ -33,14 +33,14 @@ class Classification:
     ) -> None:
         self.module = network
         self._train, self._validation, self._settings, self._labels = train, validation, settings, labels
-        self._weights = balanced(train.targets, labels) if settings.class_weights == "balanced" else None
+        self._weights = weigh_labels(train.targets, labels) if settings.class_weights == "balanced" else None
 
     def batches(self, epoch: int, draw: np.random.Generator) -> Sequence[RowNumbers]:  # noqa: ARG002
-        """Rows of similar length together."""
+        """Put rows of similar length together."""
         return draw_batches(self._train.lengths, self._settings.batch_size, draw)
 
     def loss(self, rows: RowNumbers) -> tuple[Tensor, int]:
-        """Mean loss, and how many rows got their label."""
+        """Return the mean loss, and how many rows got their label."""
         ids, mask, labels = self._train.batch(rows)  # (batch, time), (batch, time), (batch,)
         logits = self.module(ids, mask)  # (batch, labels)
         loss = self._mean(logits, labels)
@@ -50,7 +50,7 @@ class Classification:
         return loss, int((logits.detach().argmax(1) == labels).sum())
 
     def validate(self) -> Validation:
-        """Mean loss without smoothing or weights, and accuracy."""
+        """Measure the mean loss without smoothing or weights, and the accuracy."""
         logits = logits_of(self.module, self._validation, self._settings.batch_size)
         labels = torch.from_numpy(self._validation.targets)
         losses = row_losses(self._settings.loss, logits, labels)
@@ -64,7 +64,7 @@ class Classification:
 
 
 def row_losses(name: str, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
-    """Loss of each row ``(batch,)`` of logits ``(batch, labels)`` against labels ``(batch,)``.
+    """Return the loss of each row ``(batch,)`` of logits ``(batch, labels)`` against labels ``(batch,)``.
 
     Smoothed targets are spread evenly over all labels (Szegedy et al. 2016, https://arxiv.org/abs/1512.00567).
     """
@@ -77,13 +77,13 @@ def row_losses(name: str, logits: Tensor, labels: Tensor, smoothing: float = 0.0
     return (logits.softmax(1) - targets).square().mean(1)
 
 
-def balanced(labels: np.ndarray[Any, Any], size: int) -> Tensor:
-    """A weight for each of ``size`` labels, inverse to how often it stands in ``labels``; 1 on average over rows."""
+def weigh_labels(labels: np.ndarray[Any, Any], size: int) -> Tensor:
+    """Weigh each of ``size`` labels inversely to how often it stands in ``labels``; 1 on average over rows."""
     counts = np.bincount(labels, minlength=size)
     return torch.from_numpy(len(labels) / (size * np.maximum(counts, 1))).float()
 
 
 def divergence(logits: Tensor, others: Tensor) -> Tensor:
-    """Mean symmetric Kullback-Leibler divergence between two sets of logits ``(batch, labels)``, in nats."""
+    """Return the mean symmetric Kullback-Leibler divergence between two sets of logits ``(batch, labels)``, in nats."""
     a, b = logits.log_softmax(1), others.log_softmax(1)
     return ((a.exp() - b.exp()) * (a - b)).sum(1).mean() / 2

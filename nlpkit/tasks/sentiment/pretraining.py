@@ -27,7 +27,7 @@ DROPOUT = 0.1
 
 
 def pretraining_settings(settings: ClassifierTraining) -> ClassifierTraining:
-    """How the language model is trained; its epochs are all run, as nothing judges them."""
+    """Say how the language model is trained; its epochs are all run, as nothing judges them."""
     return replace(
         settings, epochs=settings.pretrain, learning_rate=settings.pretrain_rate, weight_decay=0.001, optimizer="adamw"
     )
@@ -48,7 +48,7 @@ class Pretraining:
         encoder: Any = network.encoder
         embedding: Any = network.embedding
         table = getattr(embedding, "table", None)
-        if not getattr(encoder, "one_way_halves", False) or not isinstance(table, nn.Embedding):
+        if not encoder.one_way_halves or not isinstance(table, nn.Embedding):
             raise SettingError(
                 "training.pretrain wants a recurrent encoder with layers=1 that is bidirectional, and the embedding "
                 "trainable"
@@ -63,23 +63,23 @@ class Pretraining:
         self.module: nn.Module = nn.ModuleDict({"embedding": embedding, "encoder": encoder, "head": self._head})
 
     def batches(self, epoch: int, draw: np.random.Generator) -> Sequence[RowNumbers]:  # noqa: ARG002
-        """Rows of similar length together."""
+        """Put rows of similar length together."""
         return draw_batches(self._rows.lengths, self._batch_size, draw)
 
     def loss(self, rows: RowNumbers) -> tuple[Tensor, None]:
-        """Mean over both directions of the sampled cross entropy, in nats a token."""
+        """Return the mean over both directions of the sampled cross entropy, in nats a token."""
         ids, mask, _ = self._rows.batch(rows)  # (batch, time), (batch, time)
         states, _ = self._encoder(self._embedding(ids, mask), mask)  # (batch, time, 2 * half)
         before, after = states.chunk(2, 2)
         known = mask & (ids != UNKNOWN)
-        drawn = torch.searchsorted(self._cumulative, torch.rand(NEGATIVES, dtype=torch.float64))
-        negatives = drawn.clamp(max=len(self._cumulative) - 1)
+        columns = torch.searchsorted(self._cumulative, torch.rand(NEGATIVES, dtype=torch.float64))
+        negatives = columns.clamp(max=len(self._cumulative) - 1)
         ahead = self._head(0, before[:, :-1][known[:, 1:]], ids[:, 1:][known[:, 1:]], negatives)
         behind = self._head(1, after[:, 1:][known[:, :-1]], ids[:, :-1][known[:, :-1]], negatives)
         return (ahead + behind) / 2, None
 
     def validate(self) -> None:
-        """Nothing judges a language model here: what counts is the classifier that starts from it."""
+        """Judge nothing: what counts is the classifier that starts from it."""
 
 
 class _TokenHead(nn.Module):
@@ -94,7 +94,7 @@ class _TokenHead(nn.Module):
         self._table = [table]  # in a list: it is the embedding's, not ours
 
     def forward(self, direction: int, states: Tensor, targets: Tensor, negatives: Tensor) -> Tensor:
-        """States ``(n, half)``, targets ``(n,)`` and negatives ``(k,)`` to the mean loss; 0 without targets."""
+        """Map states ``(n, half)``, targets ``(n,)`` and negatives ``(k,)`` to the mean loss; 0 without targets."""
         if not len(targets):
             return states.sum() * 0
         vectors = self.dropout(self.projections[direction](states))  # (n, dim)

@@ -17,7 +17,7 @@ from nlpkit.model.mixing import Stage
 from nlpkit.tasks.metrics import Metrics
 from nlpkit.tasks.sentiment.labels import BALANCED, remark_on_alike, remark_on_neglect
 from nlpkit.tasks.sentiment.member import Classifier
-from nlpkit.tasks.sentiment.metrics import Answers, ClassMetrics, measure_answers, neglected
+from nlpkit.tasks.sentiment.metrics import Answers, ClassMetrics, find_neglected, measure_answers
 from nlpkit.tasks.sentiment.model import DECIMALS, SentimentModel
 from nlpkit.tasks.sentiment.settings import SentimentSettings
 from nlpkit.text.corpus import Example, rename
@@ -75,7 +75,7 @@ class SentimentRun(Run):
         counts = np.sum([np.bincount(corpus.targets(place), minlength=size) for place in PLACES], 0)
         rows: dict[str, int] = dict(zip(corpus.labels, counts.tolist(), strict=True))
         if few := {label: count for label, count in rows.items() if count < FEW}:
-            yield _few(few, len(rows) - len(few))
+            yield _say_few(few, len(rows) - len(few))
         most = max(rows, key=lambda label: rows[label])
         rare = {label: count for label, count in rows.items() if RARE * count < rows[most] and label not in few}
         if rare and not self._balanced:
@@ -98,12 +98,12 @@ class SentimentRun(Run):
         return Texts(corpus, evidence.evidence(), statistics.to_json())
 
     def config(self, data: Texts) -> dict[str, Any]:
-        """Labels, the names that corpora have for them, and what the texts were like."""
+        """Return labels, the names that corpora have for them, and what the texts were like."""
         aliases = dict(self.settings.labels)
         return {"labels": list(data.corpus.labels), "aliases": aliases, "statistics": data.statistics}
 
     def files(self, data: Texts, members: Sequence[StoredMember]) -> dict[str, bytes]:
-        """What counts as evidence: characters of the training texts, and the words that members know."""
+        """Return what counts as evidence: characters of the training texts, and the words that members know."""
         evidence = data.evidence
         for member in members:
             if isinstance(vocabulary := load_vocabulary(member.files[bundle.VOCABULARY]), TableVocabulary):
@@ -129,12 +129,12 @@ class SentimentRun(Run):
         held_out = [measure_answers(Answers(truth, probabilities.argmax(1), probabilities.max(1)), corpus.labels)]
         held_out += [m for name, m in measured.items() if name == "all" and isinstance(m, ClassMetrics)]
         counts = np.bincount(corpus.targets("train"), minlength=len(corpus.labels)).tolist()
-        few = neglected(held_out, dict(zip(corpus.labels, counts, strict=True)))
+        few = find_neglected(held_out, dict(zip(corpus.labels, counts, strict=True)))
         place = "validation and test" if measured else "validation"
         yield from remark_on_neglect(few, place, balanced=self._balanced)
 
     def samples(self, model: SentimentModel, corpus: StoredCorpus) -> list[str]:  # noqa: ARG002
-        """Some validation rows."""
+        """Return some validation rows."""
         place = "validation" if len(corpus.rows("validation")) else "train"
         return [text for block in corpus.texts(place, SAMPLES) for text in block]
 
@@ -145,13 +145,13 @@ class SentimentRun(Run):
 
 
 def _validation(member: StoredMember) -> Any:
-    """Logits ``(rows, labels)`` of validation rows."""
+    """Return logits ``(rows, labels)`` of validation rows."""
     assert member.validation is not None
     return member.validation
 
 
 def _count(rows: Iterable[Example], counts: dict[str, Counter[str]]) -> Iterator[Example]:
-    """The same rows; the labels of each corpus are counted."""
+    """Yield the same rows, and count the labels of each corpus."""
     for row in rows:
         counts.setdefault(row.corpus, Counter())[row.label] += 1
         yield row
@@ -160,7 +160,7 @@ def _count(rows: Iterable[Example], counts: dict[str, Counter[str]]) -> Iterator
 def _rename(
     rows: Iterable[Example], counts: Mapping[str, Mapping[str, int]], names: Mapping[str, str]
 ) -> Iterator[Example]:
-    """Rows under their new labels.
+    """Yield rows under their new labels.
 
     :raises DataError: at their end, if neither an old nor a new name stands anywhere: nobody meant that.
     """
@@ -177,7 +177,7 @@ def _remark_on_alike(counts: Mapping[str, Counter[str]], names: Mapping[str, str
 
 
 def _remark_on_disjoint(counts: Mapping[str, Mapping[str, int]], names: Mapping[str, str]) -> Iterator[Event]:
-    """Corpora that share no label with any other are likely to call the same things by other names."""
+    """Remark on corpora that share no label: they are likely to call the same things by other names."""
     under = {corpus: {names.get(label, label) for label in labels} - {""} for corpus, labels in counts.items()}
     for corpus, labels in under.items():
         others = [other for name, other in under.items() if name != corpus]
@@ -188,7 +188,7 @@ def _remark_on_disjoint(counts: Mapping[str, Mapping[str, int]], names: Mapping[
             )
 
 
-def _few(labels: Mapping[str, int], others: int) -> str:
+def _say_few(labels: Mapping[str, int], others: int) -> str:
     listed = ", ".join(f"{label!r} has {rows} rows" for label, rows in labels.items())
     first = next(iter(labels))
     leave_out = f", or leave them out by {rename_options({first: ''})}" if others > 1 and "=" not in first else ""
@@ -208,7 +208,7 @@ class _Statistics:
         self._counts.update("".join(texts))
 
     def to_json(self) -> dict[str, Any]:
-        """Quantiles of the lengths, different characters, and the share of those that stand less than five times."""
+        """Return quantiles of the lengths, how many characters, and the share of those seen less than five times."""
         quantiles = np.quantile(np.frombuffer(self._lengths, np.int32), [0.05, 0.5, 0.95, 0.99]).astype(int).tolist()
         rare = sum(n for n in self._counts.values() if n < 5) / max(self._counts.total(), 1)
         return {

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 def describe(bundle: Bundle) -> Mapping[str, Any]:
-    """Its labels."""
+    """Return its labels."""
     return {"labels": [str(label) for label in bundle.config["labels"]]}
 
 
 def _recipe(components: Mapping[str, str | None]) -> str:
-    """A linear model on n-grams, unless a network is asked for."""
+    """Choose a linear model on n-grams, unless a network is asked for."""
     network = components.get("embedding") or components.get("encoder")
     return "ngrams" if components.get("embedding") == "ngrams" or not network else "network"
 

@@ -9,14 +9,12 @@ from nlpkit.errors import MissingExtra
 from nlpkit.plugins.options import Range
 
 if TYPE_CHECKING:
-    from nlpkit.plugins.base import BatchTokenizer, Embedding
+    from nlpkit.plugins.base import Embedding, Tokenizer
 
 Longest: TypeAlias = Annotated[int, Range(3)]  # two marks count
 
 
-def wordpiece(
-    *, model: str | None = None, longest: Longest = 512, files: dict[str, bytes] | None = None
-) -> BatchTokenizer:
+def wordpiece(*, model: str | None = None, longest: Longest = 512, files: dict[str, bytes] | None = None) -> Tokenizer:
     """Word pieces as BERT reads them, between its two marks (https://arxiv.org/abs/1810.04805).
 
     :param model: folder of a BERT, or its name on the Hugging Face hub.

@@ -9,6 +9,7 @@ from typing import Any, Self
 import torch
 from huggingface_hub.errors import StrictDataclassError
 from nlpkit.errors import DataError, SettingError
+from nlpkit.plugins.base import Embedding
 from nlpkit.text.vocabulary import TableVocabulary, Vocabulary
 from safetensors import SafetensorError
 from torch import Tensor, nn
@@ -28,7 +29,7 @@ SHAPE = (
 ATTENTION = "sdpa"
 
 
-class BertEmbedding(nn.Module):
+class BertEmbedding(Embedding, nn.Module):
     """States of a BERT; see `nlpkit_bert.bert`.
 
     Layers behind the one asked for are left out, and so is the pooler. Ids are those of a `TableVocabulary` of the

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import nlpkit
 from nlpkit.errors import DataError, SettingError
 from nlpkit.text.vocabulary import Tokens
 from tokenizers import Encoding, Tokenizer
@@ -20,7 +21,7 @@ PADDING, UNKNOWN, FIRST, LAST = "[PAD]", "[UNK]", "[CLS]", "[SEP]"
 MARKS = 2
 
 
-class WordpieceTokenizer:
+class WordpieceTokenizer(nlpkit.Tokenizer):
     """Pieces of a text between ``[CLS]`` and ``[SEP]``; no more than ``longest``, the last of which is ``[SEP]``.
 
     A text without any piece has no tokens. What reads like a mark in a text is text. ``cut`` is the number of texts so

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from nlpkit.errors import DataError, SettingError
-from nlpkit.plugins.base import BatchTokenizer
+from nlpkit.plugins.base import Tokenizer
 from nlpkit.plugins.registry import registry
 from tiny_bert import PIECES, TEXTS, write_config, write_tokenizer
 
@@ -28,7 +28,7 @@ def made(tmp_path_factory):
 
 def test_a_text_becomes_pieces_between_two_marks(made):
     assert made.tokenize("这家店很好!goods") == ["[CLS]", *"这家店很好", "[UNK]", "good", "##s", "[SEP]"]
-    assert isinstance(made, BatchTokenizer)
+    assert isinstance(made, Tokenizer)
     assert (made.embeddings, made.longest) == (("bert", "trainable"), 64)
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from nlpkit.commands.options import ENCODING
-from nlpkit.commands.training import gathered
 
 if TYPE_CHECKING:
     from nlpkit_diagnose.task import Settings, Task
@@ -86,7 +86,16 @@ class Asked:
             check_folder(self.folder, force=self.force or begun.get(FORCE, False))
 
 
-options = gathered(Asked, OPTIONS)
+def options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of every task, which reach it as its first argument, an `Asked`."""
+
+    @functools.wraps(command)
+    def call(**values: Any) -> None:
+        command(Asked(**{f.name: values.pop(f.name) for f in fields(Asked)}), **values)
+
+    for option in reversed(OPTIONS):
+        call = option(call)
+    return call
 
 
 def parse_lengths(ctx: click.Context, param: click.Parameter, value: str | None) -> list[int] | None:
@@ -121,7 +130,7 @@ def list_tasks(kind: str) -> None:
     \b
     nlpkit diagnose list
     """
-    from nlpkit.commands import console, table, tell_json
+    from nlpkit.commands import make_console, make_table, tell_json
 
     from nlpkit_diagnose.tasks import TASKS
 
@@ -131,10 +140,10 @@ def list_tasks(kind: str) -> None:
         ]
         tell_json(rows)
         return
-    shown = table("task", "asks", "sequences", "tutorial")
+    shown = make_table("task", "asks", "sequences", "tutorial")
     for task in TASKS:
         shown.add_row(task.name, task.about, task.source, f"{task.figure}: {task.tutorial}")
-    console().print(shown)
+    make_console().print(shown)
 
 
 @diagnose.command("digit-sum")
@@ -277,7 +286,7 @@ def _run(
     :param told: what else the sequences depend on.
     """
     asked.check()
-    from nlpkit.commands.progress import follow, live
+    from nlpkit.commands.progress import draw_live, follow
     from nlpkit.training.run_folder import finish_run
 
     from nlpkit_diagnose.diagnosis import diagnose as trials
@@ -289,7 +298,7 @@ def _run(
     seeds = range(asked.seed, asked.seed + asked.seeds)
     request = _request(task, settings, asked, files, told)
     with _kept(asked, request) as run:
-        with live() as (say, bar):
+        with draw_live() as (say, bar):
             draw = Drawing(task, say, bar)
             stopped = follow(
                 trials(task, settings, seeds, run, every=asked.save_every), draw, resumable=run is not None

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import click
-from nlpkit.commands import console, table
-from nlpkit.commands.progress import clock
+from nlpkit.commands import make_console, make_table
+from nlpkit.commands.progress import format_duration
 
 from nlpkit_diagnose.summary import Spread, summaries
 
@@ -69,7 +69,7 @@ class Drawing:
         done = (began.position - 1 + within) / began.total
         spent = time.monotonic() - self._since
         gone = done - self._share
-        left = f"  {clock(spent * (1 - done) / gone)} left" if spent > 2 and gone > 0 else ""
+        left = f"  {format_duration(spent * (1 - done) / gone)} left" if spent > 2 and gone > 0 else ""
         what = f"loss {event.loss:.4f}  epoch {event.epoch}/{event.epochs}{left}"
         self._bar.update(f"{began.name}  {began.position} of {began.total}", round(done * 10_000), 10_000, what)
 
@@ -90,13 +90,13 @@ def show_table(found: Diagnosis) -> None:
     task = found.task
     conditions = any(row.condition for row in rows)
     columns = [*(["length"] if conditions else []), *rows[0].figures, "seconds", "parameters"]
-    shown = table("encoder", *(f">{column}" for column in columns))
+    shown = make_table("encoder", *(f">{column}" for column in columns))
     columned = [_column([row.figures[name] for row in rows]) for name in rows[0].figures]
     for row, figures in zip(rows, zip(*columned, strict=True), strict=True):
         facts = (f"{row.seconds:.1f}", f"{row.parameters:,}")
         shown.add_row(row.encoder, *([row.condition] if conditions else []), *figures, *facts)
     shown.add_row("tutorial", *([""] if conditions else []), task.tutorial)
-    screen = console()
+    screen = make_console()
     screen.print(shown)
     better, seeds = "higher" if task.higher else "lower", max(row.seeds for row in rows)
     screen.print(f"{task.figure}: {better} is better; {seeds} {'seeds' if seeds > 1 else 'seed'}")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from nlpkit.plugins.base import Encoder
 from torch import Tensor, nn
 from torch._higher_order_ops import scan
 
 NONLINEARITIES = {"tanh": torch.tanh, "relu": torch.relu}
 
 
-class SimpleRecurrentEncoder(nn.Module):
+class SimpleRecurrentEncoder(Encoder, nn.Module):
     """h(t) = f(W x(t) + U h(t - 1) + b), with h(0) = 0; see `nlpkit_srn.srn`."""
 
     causal = True  # no state depends on a later vector

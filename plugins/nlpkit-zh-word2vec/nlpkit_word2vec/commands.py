@@ -81,13 +81,13 @@ def _fitted(source: Source, how: Fitting) -> tuple[list[str], NDArray[np.float32
     """Draw how it goes: a live line on a terminal, and a line for each part that is done."""
     from tempfile import TemporaryDirectory
 
-    from nlpkit.commands import console
+    from nlpkit.commands import make_console
     from rich.progress import Progress, SpinnerColumn, TextColumn
 
     from nlpkit_word2vec.fitting import fit_vectors
 
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False))
-    screen = console(stderr=True)
+    screen = make_console(stderr=True)
     with (
         TemporaryDirectory(prefix="nlpkit-") as scratch,
         Progress(*columns, console=screen, transient=True, disable=not sys.stderr.isatty()) as progress,
@@ -136,13 +136,13 @@ def near(words: tuple[str, ...], path: str, top: int, kind: str) -> None:
 
 def _show(word: str, found: list[Neighbour], kind: str) -> None:
     import orjson
-    from nlpkit.commands import console, table
+    from nlpkit.commands import make_console, make_table
 
     if kind == "jsonl":
         near = [{"word": neighbour.word, "similarity": round(neighbour.similarity, 6)} for neighbour in found]
         click.echo(orjson.dumps({"word": word, "near": near}))
         return
-    shown = table(f"near {word}", ">similarity")
+    shown = make_table(f"near {word}", ">similarity")
     for neighbour in found:
         shown.add_row(neighbour.word, f"{neighbour.similarity:.4f}")
-    console().print(shown)
+    make_console().print(shown)

@@ -14,6 +14,7 @@ import torch
 from nlpkit.components.embedding_layers import TokenDropout
 from nlpkit.components.vectors import TokenFilter
 from nlpkit.errors import DataError, SettingError
+from nlpkit.plugins.base import SharedEmbedding
 from nlpkit.text.normalisation import Normaliser
 from nlpkit.text.vocabulary import PAD, UNKNOWN, TableVocabulary, Vocabulary
 from numpy.typing import NDArray
@@ -26,7 +27,7 @@ DIM = 200
 RARE = 10  # one word in so many, the rarest, stands for those that are not known
 
 
-class Word2VecEmbedding(nn.Module):
+class Word2VecEmbedding(SharedEmbedding, nn.Module):
     """A table of vectors that are there before the network is trained; see `nlpkit_word2vec.word2vec`.
 
     An unknown word has the mean of the vectors of the rarest tenth of the known words. ``found`` is there after `fit`

@@ -5,7 +5,7 @@ import torch
 
 from nlpkit.plugins.registry import registry
 from nlpkit.tasks.cloze.blanks import BEGIN, END
-from nlpkit.tasks.cloze.network import ClozeNetwork, both_ways, ids_of
+from nlpkit.tasks.cloze.network import ClozeNetwork, ids_of, make_encoders
 from nlpkit.tasks.cloze.settings import ClozeHead
 from nlpkit.text.vocabulary import TableVocabulary
 from nlpkit.training.settings import ONE_WAY
@@ -51,7 +51,7 @@ def network(encoder="lstm", options=None, *, embedding="trainable", output="soft
     component = registry().get("encoder", encoder)
     chosen = {"hidden": 6, "bidirectional": False} if options is None else options
     coded = registry().get("output", output).create(OUTPUTS[output] | more)
-    around = both_ways(lambda: component.create(chosen, input_dim=6))
+    around = make_encoders(lambda: component.create(chosen, input_dim=6))
     return ClozeNetwork(
         made, around, head or ClozeHead(hidden=(), dropout=0, neighbours=False), coded, ids_of(ANSWERS, vocabulary)
     ).eval()

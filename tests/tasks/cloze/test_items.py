@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 
 from nlpkit.components.tokenizers import char, whitespace
 from nlpkit.errors import DataError
-from nlpkit.tasks.cloze.items import BLOCK, Item, blank_words, blanked, drawn, holds_items, read_items, read_words
+from nlpkit.tasks.cloze.items import (
+    BLOCK,
+    Item,
+    blank_words,
+    draw_items,
+    holds_items,
+    make_items,
+    read_items,
+    read_words,
+)
 from nlpkit.text.corpus import Faults
 
 ANSWERS = ["的", "好", "快", "不错", "推荐"]
@@ -54,17 +63,17 @@ def test_texts_that_say_too_little_or_have_blanks_are_left_out(text, items):
 
 def test_a_limit_is_drawn_from_all_that_there_are_without_it():
     texts = [f"{n} 好 快 一 二 三 四" for n in range(500)]
-    found = blanked(texts, whitespace(), ANSWERS, skip_frequent=0, limit=20)
+    found = make_items(texts, whitespace(), ANSWERS, skip_frequent=0, limit=20)
     assert len(found) == len(set(found)) == 20
     assert set(found) <= set(words_blanked(texts, skip_frequent=0))
     assert max(int(item.text.split()[0]) for item in found) > 250
-    assert found == blanked(iter(texts), whitespace(), ANSWERS, skip_frequent=0, limit=20)
-    assert found != blanked(texts, whitespace(), ANSWERS, skip_frequent=0, limit=20, seed=1)
+    assert found == make_items(iter(texts), whitespace(), ANSWERS, skip_frequent=0, limit=20)
+    assert found != make_items(texts, whitespace(), ANSWERS, skip_frequent=0, limit=20, seed=1)
 
 
 def test_each_item_is_as_likely_to_be_drawn_as_any_other():
     items = [Item(f"{n} __", "好") for n in range(10)]
-    times = Counter(item for seed in range(3000) for item in drawn(items, 4, seed))
+    times = Counter(item for seed in range(3000) for item in draw_items(items, 4, seed))
     assert times.keys() == set(items)
     assert all(1050 < n < 1350 for n in times.values())  # 1,200 expected, 27 the standard deviation
 
@@ -72,7 +81,7 @@ def test_each_item_is_as_likely_to_be_drawn_as_any_other():
 @given(st.integers(0, 9), st.integers(1, 12))
 def test_so_many_items_are_drawn_as_there_are(count, limit):
     items = [Item(f"{n} __", "好") for n in range(count)]
-    found = drawn(iter(items), limit)
+    found = draw_items(iter(items), limit)
     assert len(set(found)) == min(count, limit)
     assert found == items or count > limit
 

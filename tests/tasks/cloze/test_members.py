@@ -10,7 +10,7 @@ from safetensors.numpy import save as save_arrays
 from nlpkit.errors import BundleError, MissingPlugin
 from nlpkit.model.bundle import Bundle, save
 from nlpkit.tasks.cloze.blanks import BEGIN, BLANK, END, Blank
-from nlpkit.tasks.cloze.members import open_member, windows
+from nlpkit.tasks.cloze.members import cut_windows, open_member
 from nlpkit.tasks.cloze.model import ClozeModel
 from nlpkit.text.vocabulary import UNKNOWN, TableVocabulary
 from tests.tasks.cloze.tiny import ANSWERS, CONTEXT, cloze_files, logits, network_member
@@ -39,7 +39,7 @@ def member(*, max_length=64):
     ],
 )
 def test_what_a_network_reads(left, right, length, row, at):
-    ids, places = windows(VOCABULARY, [Blank(left, right)], length)
+    ids, places = cut_windows(VOCABULARY, [Blank(left, right)], length)
     assert [r.tolist() for r in ids.rows()] == [row]
     assert places.tolist() == [at]
 

@@ -11,8 +11,7 @@ from nlpkit.components.recurrent import reverse  # noqa: E402
 from nlpkit.model.graphs import Graph  # noqa: E402
 from nlpkit.plugins.registry import registry  # noqa: E402
 from nlpkit.tasks.cloze.blanks import BEGIN, BLANK, END  # noqa: E402
-from nlpkit.tasks.cloze.members import GraphOutputs  # noqa: E402
-from nlpkit.tasks.cloze.network import both_ways, ids_of  # noqa: E402
+from nlpkit.tasks.cloze.network import ids_of, make_encoders  # noqa: E402
 from nlpkit.tasks.cloze.settings import ClozeHead  # noqa: E402
 from nlpkit.text.vocabulary import PAD, UNKNOWN, TableVocabulary  # noqa: E402
 from nlpkit.training.export import export_graph  # noqa: E402
@@ -117,7 +116,7 @@ def test_the_check_can_fail():
 
 def test_one_way_encoders_go_in_pairs_and_others_alone():
     def count(name, **options):
-        return len(both_ways(lambda: registry().get("encoder", name).create(options, input_dim=4)))
+        return len(make_encoders(lambda: registry().get("encoder", name).create(options, input_dim=4)))
 
     assert (count("lstm", bidirectional=False), count("none")) == (2, 2)
     assert (count("lstm"), count("cnn")) == (1, 1)
@@ -195,11 +194,11 @@ def test_the_graph_says_what_torch_says_of_rows_of_any_length():
     inputs = {"ids": ids, "mask": mask, "at": torch.tensor([3, 1])}
     runtime, files = export_graph(several, inputs, ["outputs"], "float32")
     assert runtime == "graph"
-    running = GraphOutputs(Graph(files["model.onnx"], "tiny"))
+    graph = Graph(files["model.onnx"], "tiny")
     for lengths in ([1], [4, 2], [9, 1, 30], [64] * 8):
         ids, mask, asked = each_alone(*batch(random_rows(len(lengths), lengths)))
         ids, at = torch.where(asked, BLANK, ids), asked.int().argmax(1)
         with torch.no_grad():
             expected = several(ids, mask, at)
-        found = torch.from_numpy(running.outputs(ids.numpy(), mask.numpy(), at.numpy()))
+        found = torch.from_numpy(graph.run("outputs", ids=ids.numpy(), mask=mask.numpy(), at=at.numpy()))
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)

@@ -17,7 +17,7 @@ from nlpkit.tasks.cloze.objective import (  # noqa: E402
     NONE,
     Pieces,
     WordPrediction,
-    token_batches,
+    make_batches,
 )
 from nlpkit.tasks.cloze.settings import ClozeHead, ClozeTraining  # noqa: E402
 from nlpkit.text.vocabulary import PAD, UNKNOWN  # noqa: E402
@@ -97,17 +97,17 @@ def test_pieces_of_the_first_corpus():
 def test_every_piece_that_is_chosen_comes_once_in_batches_that_are_full(lengths, size, seed, data):
     lengths = np.array(lengths)
     chosen = np.array(data.draw(st.lists(st.integers(0, len(lengths) - 1), min_size=1, max_size=90)))
-    found = token_batches(lengths, chosen, size, np.random.default_rng(seed))
+    found = make_batches(lengths, chosen, size, np.random.default_rng(seed))
     assert sorted(itertools.chain.from_iterable(found)) == sorted(chosen)
     sizes = [len(batch) * (int(lengths[batch].max()) + 2) for batch in found]
     assert all(len(batch) == 1 or whole <= size for batch, whole in zip(found, sizes, strict=True))
-    again = token_batches(lengths, chosen, size, np.random.default_rng(seed))
+    again = make_batches(lengths, chosen, size, np.random.default_rng(seed))
     assert [batch.tolist() for batch in again] == [batch.tolist() for batch in found]
 
 
 def test_pieces_of_one_length_stand_together():
     lengths = np.random.default_rng(0).integers(1, 30, 2000)
-    found = token_batches(lengths, np.arange(2000), 512, np.random.default_rng(1))
+    found = make_batches(lengths, np.arange(2000), 512, np.random.default_rng(1))
     padding = sum(int((lengths[batch].max() - lengths[batch]).sum()) for batch in found)
     assert padding < 0.05 * lengths.sum()
     widths = [int(lengths[batch].max()) for batch in found]
@@ -209,20 +209,20 @@ def test_words_of_the_context_may_be_blanks_but_never_marks():
 def test_validation_is_what_the_decoder_says():
     made = objective(output="binary-codes")
     found = made.validate()
-    logits, answers = (np.concatenate(parts) for parts in zip(*made.judged(10**6), strict=True))
+    logits, answers = (np.concatenate(parts) for parts in zip(*made.predict(10**6), strict=True))
     assert len(answers) == sum(2 <= i < 7 for row in PAIRS[100:] for i in row)
     assert logits.shape == (len(answers), 5)
     likely = torch.nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(answers)).item()
     assert found.loss == pytest.approx(likely, abs=1e-5)
     assert found.accuracy == np.mean(logits.argmax(1) == answers)
-    assert sum(len(some) for _, some in made.judged(1)) < len(answers) // 2
+    assert sum(len(some) for _, some in made.predict(1)) < len(answers) // 2
 
 
 @pytest.mark.parametrize("limit", [20, 55, 70, 119, 1000])
 def test_what_is_judged_lies_evenly_between_the_rows(limit):
     rows = [[FIRST + at // 6] * 4 for at in range(6 * len(ANSWERS))]  # as corpora follow each other
     made = WordPrediction(objective().module, pieces(rows), pieces(rows), SETTINGS, np.ones(len(ANSWERS)))
-    found = np.concatenate([answers for _, answers in made.judged(limit)])
+    found = np.concatenate([answers for _, answers in made.predict(limit)])
     assert min(limit, 120) <= len(found) < limit + 4
     times = np.bincount(found, minlength=len(ANSWERS))
     assert times.max() - times.min() <= 4

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nlpkit.tasks.generate.kneser_ney import ngram_arrays
-from nlpkit.tasks.generate.ngrams import NgramMember, coded, decoded
+from nlpkit.tasks.generate.kneser_ney import count_ngrams
+from nlpkit.tasks.generate.ngrams import NgramMember, decode_probabilities, encode_probabilities
 from nlpkit.tasks.generate.settings import NgramSettings
 from nlpkit.text.vocabulary import TableVocabulary
 
@@ -19,7 +19,7 @@ WHOLE = NgramSettings(name="ngrams", order=4, min_count=1)
 
 
 def member(ids, made=WHOLE):
-    return NgramMember(ngram_arrays(np.array(ids), SIZE, made), VOCABULARY)
+    return NgramMember(count_ngrams(np.array(ids), SIZE, made), VOCABULARY)
 
 
 def discounts(counts):
@@ -131,12 +131,12 @@ def test_longer_contexts_help():
     ],
 )
 def test_damaged_tables_are_told(change, sentence):
-    arrays = ngram_arrays(np.array([2, 3, 4, 2, 3]), SIZE, WHOLE)
+    arrays = count_ngrams(np.array([2, 3, 4, 2, 3]), SIZE, WHOLE)
     with pytest.raises(ValueError, match=sentence):
         NgramMember(arrays | change, VOCABULARY)
 
 
 def test_a_byte_holds_a_probability_to_a_twentieth_of_a_bit():
     given_ = np.exp2(-np.linspace(0, 25, 500))
-    assert np.abs(np.log2(decoded(coded(given_))) - np.log2(given_)).max() <= 0.0501
-    assert coded(np.array([0.0, 1.0, 2.0])).tolist() == [255, 0, 0]
+    assert np.abs(np.log2(decode_probabilities(encode_probabilities(given_))) - np.log2(given_)).max() <= 0.0501
+    assert encode_probabilities(np.array([0.0, 1.0, 2.0])).tolist() == [255, 0, 0]

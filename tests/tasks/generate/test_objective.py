@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
-from nlpkit.tasks.generate.objective import Documents, Streams, TokenPrediction, together  # noqa: E402
+from nlpkit.tasks.generate.objective import Documents, Streams, TokenPrediction, keep_together  # noqa: E402
 from nlpkit.tasks.generate.settings import StreamTraining  # noqa: E402
 from nlpkit.text.vocabulary import UNKNOWN  # noqa: E402
 from nlpkit.training.checkpoint import Checkpoint  # noqa: E402
@@ -62,8 +62,8 @@ def test_texts_that_follow_each_other_are_not_shuffled(corpora, continuous, data
     corpora = np.array(corpora, dtype=np.int32)
     order = np.array(data.draw(st.lists(st.integers(0, len(corpora) - 1), min_size=1, max_size=30)), dtype=np.int64)
     rows = documents([[2]] * len(corpora), corpora.tolist())
-    assert together(order, rows) is order
-    found = together(order, replace(rows, ordered=np.isin(corpora, list(continuous))))
+    assert keep_together(order, rows) is order
+    found = keep_together(order, replace(rows, ordered=np.isin(corpora, list(continuous))))
     assert sorted(found) == sorted(order)
     loose = ~np.isin(corpora[found], list(continuous))
     assert found[loose].tolist() == order[~np.isin(corpora[order], list(continuous))].tolist()

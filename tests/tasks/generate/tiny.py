@@ -7,8 +7,8 @@ from safetensors.numpy import save
 
 from nlpkit.model.bundle import ARRAYS, CONFIG, FORMAT, SAMPLES, VOCABULARY, Bundle, dump_json
 from nlpkit.model.mixing import Stage
-from nlpkit.tasks.generate.characters import characters
-from nlpkit.tasks.generate.kneser_ney import ngram_arrays
+from nlpkit.tasks.generate.characters import characters_of
+from nlpkit.tasks.generate.kneser_ney import count_ngrams
 from nlpkit.tasks.generate.model import GenerationModel
 from nlpkit.tasks.generate.settings import NgramSettings
 from nlpkit.text.normalisation import Normaliser
@@ -27,7 +27,7 @@ TEXTS = (
 
 def bundle(name="tiny-chars", texts=TEXTS, **changes):
     """A model of the n-grams of some texts."""
-    tokens = characters(Normaliser(**AS_IT_IS).batch(texts))
+    tokens = characters_of(Normaliser(**AS_IT_IS).batch(texts))
     vocabulary = TableVocabulary.count(tokens.lists(), min_count=1, max_size=1000)
     ids = vocabulary.encode(tokens).grid[0]
     made = NgramSettings(name="ngrams", order=5, min_count=1)
@@ -37,7 +37,7 @@ def bundle(name="tiny-chars", texts=TEXTS, **changes):
     files = {
         CONFIG: dump_json({**config, "stages": [asdict(Stage((1.0,)))], **changes}),
         VOCABULARY: dump_vocabulary(vocabulary),
-        f"ngrams/{ARRAYS}": save(ngram_arrays(np.asarray(ids), len(vocabulary), made)),
+        f"ngrams/{ARRAYS}": save(count_ngrams(np.asarray(ids), len(vocabulary), made)),
     }
     model = GenerationModel(Bundle(name, files))
     return Bundle(name, {**files, SAMPLES: dump_json([model.sample(prompt) for prompt in ("", "质量")])})

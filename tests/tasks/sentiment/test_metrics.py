@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlpkit.tasks.sentiment.metrics import Answers, ClassMetrics, Neglect, measure_answers, neglected
+from nlpkit.tasks.sentiment.metrics import Answers, ClassMetrics, Neglect, find_neglected, measure_answers
 from nlpkit.tasks.sentiment.model import Score
 
 
@@ -61,10 +61,10 @@ def test_arrays_of_answers_say_what_rows_of_scores_say(rows):
     answers = Answers.of(truth, scores, list("abc"))
     assert measure_answers(answers, list("abc")) == measure(truth, scores, list("abc"))
     assert ["abc"[i] for i in answers.truth] == truth
-    assert [None if i < 0 else "abc"[i] for i in answers.found] == [a for _, a, _ in rows]
+    assert [None if i < 0 else "abc"[i] for i in answers.choice] == [a for _, a, _ in rows]
     anything = answers.probability.copy()
-    anything[answers.found < 0] = 0.9  # where there is no answer its probability says nothing
-    assert measure_answers(Answers(answers.truth, answers.found, anything), list("abc")) == measure_answers(
+    anything[answers.choice < 0] = 0.9  # where there is no answer its probability says nothing
+    assert measure_answers(Answers(answers.truth, answers.choice, anything), list("abc")) == measure_answers(
         answers, list("abc")
     )
 
@@ -102,12 +102,12 @@ RARE = {"bad": 20, "ok": 80}
 
 
 def test_a_rare_label_that_is_hardly_ever_answered_is_neglected():
-    assert neglected([confused((2, 8), (0, 40))], RARE) == {"bad": Neglect(10, 2)}
-    assert neglected([confused((24, 86), (0, 0))], RARE) == {"bad": Neglect(110, 24)}
-    assert neglected([confused((200, 5000), (100, 10_000))], RARE) == {"bad": Neglect(5200, 300)}
+    assert find_neglected([confused((2, 8), (0, 40))], RARE) == {"bad": Neglect(10, 2)}
+    assert find_neglected([confused((24, 86), (0, 0))], RARE) == {"bad": Neglect(110, 24)}
+    assert find_neglected([confused((200, 5000), (100, 10_000))], RARE) == {"bad": Neglect(5200, 300)}
     parts = [confused((1, 3), (0, 20)), confused((1, 3), (0, 20))]  # each alone may be chance
-    assert neglected(parts[:1], RARE) == {}
-    assert neglected(parts, RARE) == {"bad": Neglect(8, 2)}
+    assert find_neglected(parts[:1], RARE) == {}
+    assert find_neglected(parts, RARE) == {"bad": Neglect(8, 2)}
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_a_rare_label_that_is_hardly_ever_answered_is_neglected():
     ],
 )
 def test_what_need_not_be_told(confusion, trained):
-    assert neglected([confused(*confusion)], trained) == {}
+    assert find_neglected([confused(*confusion)], trained) == {}
 
 
 @given(st.integers(1000, 3000), st.integers(-120, 120))

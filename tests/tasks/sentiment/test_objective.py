@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 
 from torch.nn import functional  # noqa: E402
 
-from nlpkit.tasks.sentiment.objective import Classification, balanced, divergence, row_losses  # noqa: E402
+from nlpkit.tasks.sentiment.objective import Classification, divergence, row_losses, weigh_labels  # noqa: E402
 from nlpkit.tasks.sentiment.settings import ClassifierTraining  # noqa: E402
 from nlpkit.training.batching import Rows, logits_of  # noqa: E402
 from nlpkit.training.loop import fit  # noqa: E402
@@ -55,17 +55,17 @@ def test_mse_by_hand():
 
 def test_balanced_weights_by_hand():
     labels = np.array([0] * 6 + [1] * 3 + [2])
-    assert balanced(labels, 3).tolist() == pytest.approx([10 / (3 * 6), 10 / (3 * 3), 10 / 3])
-    assert balanced(labels, 3)[labels].mean().item() == pytest.approx(1)
+    assert weigh_labels(labels, 3).tolist() == pytest.approx([10 / (3 * 6), 10 / (3 * 3), 10 / 3])
+    assert weigh_labels(labels, 3)[labels].mean().item() == pytest.approx(1)
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=40))
 def test_balanced_labels_weigh_alike_together(labels):
     found = np.array(labels)
-    together = np.bincount(found, balanced(found, 4)[found].numpy(), 4)
+    together = np.bincount(found, weigh_labels(found, 4)[found].numpy(), 4)
     there = np.bincount(found, minlength=4) > 0
     assert together[there] == pytest.approx(len(labels) / 4)
-    assert np.isfinite(balanced(found, 4).numpy()).all()
+    assert np.isfinite(weigh_labels(found, 4).numpy()).all()
 
 
 def one_loss(settings, chosen):
@@ -74,13 +74,13 @@ def one_loss(settings, chosen):
 
 def test_a_weighted_loss_is_a_mean_over_rows():
     chosen, train = np.arange(40), rows(1, rare=0.2)
-    found, right = one_loss(replace(SETTINGS, class_weights="balanced", label_smoothing=0.1), chosen)
+    found, right = one_loss(replace(SETTINGS, class_weights="weigh_labels", label_smoothing=0.1), chosen)
     ids, mask, labels = train.batch(chosen)
     made = network()(ids, mask)
     losses = functional.cross_entropy(made, labels, label_smoothing=0.1, reduction="none")
-    weights = balanced(train.targets, 2)[labels]
+    weights = weigh_labels(train.targets, 2)[labels]
     torch.testing.assert_close(found, (losses * weights).mean())
-    sums = functional.cross_entropy(made, labels, weight=balanced(train.targets, 2), reduction="sum")
+    sums = functional.cross_entropy(made, labels, weight=weigh_labels(train.targets, 2), reduction="sum")
     torch.testing.assert_close(one_loss(replace(SETTINGS, class_weights="balanced"), chosen)[0], sums / 40)
     assert right == (made.argmax(1) == labels).sum().item()
 
