@@ -72,7 +72,7 @@ class Tiny:
 
     def settings(self, *assignments: str) -> Any:
         shape = resolve(self.task.run).shape()
-        return shape.settings(shape.assign(self.tables, assignments))
+        return shape.make_settings(shape.assign(self.tables, assignments))
 
     def train(self, folder: Path, *assignments: str, rows: Any = None, **options: Any) -> Any:
         """The events of a run, as it goes."""

@@ -119,7 +119,7 @@ def composed(request):
         parts = {"tokenizer": tokenizer, "embedding": embedding, "encoder": encoder}
         chosen = {kind: small(kind, name, partial(request.getfixturevalue, "bert")) for kind, name in parts.items()}
         made = {"name": "m", "head": {"pooling": "mean"}, "training": TRAINING | {"batch_size": 16}, **chosen}
-        return SentimentRun.shape().settings({"members": [made]})
+        return SentimentRun.shape().make_settings({"members": [made]})
 
     return make_settings
 
@@ -262,7 +262,7 @@ def one_way(run, tables, encoder, *assignments):
     """Settings with a small encoder, chosen as ``--encoder`` chooses it."""
     shape = run.shape()
     more = [f"encoder.{k}={v}" for k, v in small("encoder", encoder, None).items() if k != "name"]
-    return shape.settings(shape.assign(shape.choose(tables, {"encoder": encoder}), [*more, *assignments]))
+    return shape.make_settings(shape.assign(shape.choose(tables, {"encoder": encoder}), [*more, *assignments]))
 
 
 @pytest.mark.slow
@@ -313,6 +313,6 @@ def test_no_text_is_written_with_another(tmp_path, rows, encoder, told, sentence
 def test_neither_goes_with_vectors_that_depend_on_more_than_their_token(tmp_path, rows, embedding, request):
     chosen = {"embedding": small("embedding", embedding, partial(request.getfixturevalue, "bert"))}
     for task, kind, tables in ((CLOZE, ClozeRun, FILLING), (GENERATE, GenerationRun, WRITING)):
-        made = kind.shape().settings(tables | {"network": tables["network"] | chosen})
+        made = kind.shape().make_settings(tables | {"network": tables["network"] | chosen})
         with pytest.raises(SettingError, match=f"the embedding {embedding} (has no vector|goes with)"):
             list(train(task, rows, made, tmp_path / "m"))

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.train
 
 
 def settings(*members, **more):
-    return SentimentRun.shape().settings({"members": list(members), **more})
+    return SentimentRun.shape().make_settings({"members": list(members), **more})
 
 
 @pytest.fixture

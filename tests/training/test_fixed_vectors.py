@@ -125,7 +125,7 @@ MEMBER = {
 
 
 def made(**changes):
-    return SentimentRun.shape().settings({"members": [MEMBER | changes]})
+    return SentimentRun.shape().make_settings({"members": [MEMBER | changes]})
 
 
 @pytest.mark.slow

@@ -30,7 +30,7 @@ def task_of(name):
 ONE = {"members": [member()]}
 TWO = {"members": [member(), member(name="two")]}
 SHAPE = Shape(SentimentSettings, {"network": ClassifierSettings})  # without torch
-settings, assign, choose = SHAPE.settings, SHAPE.assign, SHAPE.choose
+settings, assign, choose = SHAPE.make_settings, SHAPE.assign, SHAPE.choose
 RECIPES = [(task, name) for task in ("sentiment", "cloze", "generate") for name in list_recipes(task_of(task))]
 
 
@@ -48,7 +48,7 @@ def test_every_recipe_is_right_and_its_parts_go_together(task, name):
     pytest.importorskip("torch")
     task = task_of(task)
     run = resolve(task.run)
-    made = run.shape().settings(read_recipe(task, installed(name)))
+    made = run.shape().make_settings(read_recipe(task, installed(name)))
     assert made.members
     run(task, made).rehearse()
 
@@ -243,7 +243,7 @@ NETWORK = {
 
 @pytest.mark.train
 def test_a_table_of_a_kind_is_a_member_of_that_name(shapes):
-    made = shapes["generate"].settings({"network": NETWORK, "ngrams": {"order": 3}})
+    made = shapes["generate"].make_settings({"network": NETWORK, "ngrams": {"order": 3}})
     assert [(member.name, type(member).__name__) for member in made.members] == [
         ("network", "LanguageModelSettings"),
         ("ngrams", "NgramSettings"),
@@ -251,13 +251,13 @@ def test_a_table_of_a_kind_is_a_member_of_that_name(shapes):
     spelt = {
         "members": [{"kind": "network", "name": "network", **NETWORK}, {"kind": "ngrams", "name": "ngrams", "order": 3}]
     }
-    assert shapes["generate"].settings(spelt) == made
+    assert shapes["generate"].make_settings(spelt) == made
 
 
 @pytest.mark.train
 def test_an_assignment_reaches_the_member_that_has_the_setting(shapes):
     tables = {"network": NETWORK, "ngrams": {"order": 3}}
-    made = shapes["generate"].settings(
+    made = shapes["generate"].make_settings(
         shapes["generate"].assign(tables, ["order=4", "training.epochs=2", "ngrams.min_count=1", "encoder.hidden=4"])
     )
     network, ngrams = made.members
@@ -266,7 +266,7 @@ def test_an_assignment_reaches_the_member_that_has_the_setting(shapes):
 
 @pytest.mark.train
 def test_a_member_that_is_set_to_nothing_is_none(shapes):
-    made = shapes["generate"].settings({"network": NETWORK, "ngrams": {"order": 0}})
+    made = shapes["generate"].make_settings({"network": NETWORK, "ngrams": {"order": 0}})
     assert [member.name for member in made.members] == ["network"]
 
 
@@ -283,7 +283,7 @@ def test_a_member_that_is_set_to_nothing_is_none(shapes):
 )
 def test_members_that_are_none_are_one_sentence(shapes, members, sentence):
     with pytest.raises(SettingError, match=sentence) as caught:
-        shapes["generate"].settings({"members": members})
+        shapes["generate"].make_settings({"members": members})
     assert "\n" not in str(caught.value)
 
 
@@ -292,7 +292,7 @@ def test_members_that_are_none_are_one_sentence(shapes, members, sentence):
 def test_an_encoder_that_is_chosen_reads_one_way_where_it_must(shapes, task):
     tables = {"network": NETWORK} | ({"tokenizer": {"name": "char"}} if task == "cloze" else {})
     chosen = {name: shapes[task].choose(tables, {"encoder": name}) for name in ("gru", "transformer", "none", "lstm")}
-    encoders = {name: shapes[task].settings(found).members[0].encoder for name, found in chosen.items()}
+    encoders = {name: shapes[task].make_settings(found).members[0].encoder for name, found in chosen.items()}
     assert encoders["gru"] == {"name": "gru", "bidirectional": False}
     assert encoders["transformer"] == {"name": "transformer", "causal": True}
     assert encoders["none"] == {"name": "none"}

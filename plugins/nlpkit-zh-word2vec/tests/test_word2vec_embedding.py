@@ -270,7 +270,7 @@ def trained(tmp_path_factory):
             "training": {"epochs": 12, "batch_size": 8, "learning_rate": 0.01},
         }
         target = folder / f"model-{extra}"
-        chosen = SentimentRun.shape().settings({"members": [member], "test": 0.0})
+        chosen = SentimentRun.shape().make_settings({"members": [member], "test": 0.0})
         for _ in train(SENTIMENT, iter(rows), chosen, target):
             pass
         return nlpkit.load(target)

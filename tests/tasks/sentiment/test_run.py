@@ -42,7 +42,7 @@ ODD = ["", "好", "这" * 400, "这手机质量很好。", "abc 123", "不建议
 
 
 def run(folder, examples, *members, **changes):
-    made = SentimentRun.shape().settings({"members": list(members), **changes})
+    made = SentimentRun.shape().make_settings({"members": list(members), **changes})
     return list(train(SENTIMENT, examples, made, folder))
 
 
@@ -187,7 +187,7 @@ def test_they_are_told_too_where_they_are_why_nothing_can_be_trained(tmp_path, e
     rows = [Example(e.text, "POSITIVE" if e is odd else e.label) for e in examples]
     events = []
     with pytest.raises(DataError, match="'POSITIVE' stands in the test rows only"):
-        events.extend(train(SENTIMENT, rows, SentimentRun.shape().settings({"members": [NGRAMS]}), tmp_path / "m"))
+        events.extend(train(SENTIMENT, rows, SentimentRun.shape().make_settings({"members": [NGRAMS]}), tmp_path / "m"))
     (told,) = remarks(events, ALIKE)
     assert told.endswith("to join them, say --label POSITIVE=positive")
 
