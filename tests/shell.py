@@ -20,6 +20,7 @@ from pathlib import Path
 
 STARTS = ("PYTHON", "LC_", "LANG", "LD_", "OMP_", "OPENBLAS_")  # of variables that count when Python starts
 SINGLE = {"OPENBLAS_NUM_THREADS": "1"}  # as the command says itself; what forks has no other threads
+INSIDE = ("opencc", "rich.console", "rich.table", "rjieba")  # what functions import, but onnxruntime, which has threads
 HEAVY = "train"  # the command that needs torch
 
 
@@ -89,14 +90,16 @@ def _receive(source: socket.socket, size: int) -> bytes:
 def serve(number: int) -> None:
     """Fork for each command that is asked for, until the tests have ended."""
     ours = socket.socket(fileno=number)
-    _import_all("nlpkit.commands")
+    sys.modules["torch"] = None  # which few commands need
+    _import_all()
+    del sys.modules["torch"]
     while True:
         size, streams, *_ = socket.recv_fds(ours, 4, 3)
         if not size:
             return
         message = json.loads(_receive(ours, int.from_bytes(size)))
         if HEAVY in message["words"]:
-            _import_all("nlpkit")
+            _import_all()
         child = os.fork()
         if not child:
             ours.close()
@@ -107,12 +110,13 @@ def serve(number: int) -> None:
         ours.sendall(code.to_bytes(4, signed=True))
 
 
-def _import_all(package: str) -> None:
+def _import_all() -> None:
     """Import what a command may need, as far as it is installed."""
-    for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
+    ours = pkgutil.walk_packages(importlib.import_module("nlpkit").__path__, "nlpkit.")
+    for name in (*INSIDE, *(module.name for module in ours)):
         with contextlib.suppress(ImportError):
-            if not module.name.endswith("__main__"):
-                importlib.import_module(module.name)
+            if not name.endswith("__main__"):
+                importlib.import_module(name)
 
 
 def _become(message: Mapping, streams: Sequence[int]) -> None:

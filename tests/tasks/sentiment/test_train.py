@@ -80,11 +80,12 @@ def begin(tmp_path):
 
 
 @pytest.fixture
-def train(begin):
+def train(run):
     """Train in a process to its end."""
+    pytest.importorskip("torch")
 
     def train_to_end(*arguments: object, **options: object) -> subprocess.CompletedProcess:
-        return begin(*arguments, **options).end()
+        return run("sentiment", "train", *arguments, **options)
 
     return train_to_end
 
