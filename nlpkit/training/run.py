@@ -142,7 +142,7 @@ class Run(ABC):
         """Texts by which the model tests itself, unless others are given."""
 
     def _kind_of(self, settings: Any) -> type[Member]:
-        return next(kind for kind in self.kinds.values() if kind.settings_class is type(settings))
+        return self.kinds[settings.kind]
 
 
 def group_rows(corpus: StoredCorpus, place: str) -> dict[str, NDArray[np.int64]]:

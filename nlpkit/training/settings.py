@@ -90,9 +90,12 @@ class MemberSettings:
     """What a member is told, of whatever kind; a task's kinds add to it.
 
     Components are ``{"name": …, option: …}``.
+
+    :param kind: one of those that its task has members of.
     """
 
     name: str
+    kind: str = ""
     components: ClassVar[tuple[str, ...]] = ()  # its fields that name one, each called as the kind of component
     one_way: ClassVar[bool] = False  # whether its encoder must not see what comes after, where it has the choice
 
@@ -264,8 +267,7 @@ class Shape:
         return run
 
     def _make_member(self, table: Mapping[str, Any]) -> MemberSettings:
-        table = dict(table)
-        kind, name = table.pop("kind"), table["name"]
+        kind, name = table["kind"], table["name"]
         if kind not in self.kinds:
             raise SettingError(f"there is no kind of member {kind!r}{nearest(str(kind), self.kinds)}")
         if not isinstance(name, str) or not name.replace("-", "").replace("_", "").isalnum():

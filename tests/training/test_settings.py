@@ -53,11 +53,15 @@ def test_every_recipe_is_right_and_its_parts_go_together(task, name):
     run(task, made).rehearse()
 
 
-def test_a_recipe_is_spelt_out_by_what_its_settings_say():
-    """A run keeps its settings as JSON, and is resumed from them."""
-    made = settings(read_recipe(SENTIMENT, "network"))
-    tables = json.loads(json.dumps(asdict(made)))
-    assert settings(tables) == made
+@pytest.mark.train
+@pytest.mark.parametrize(("task", "name"), [("sentiment", "network"), ("cloze", "network"), ("generate", "network")])
+def test_a_recipe_is_spelt_out_by_what_its_settings_say(task, name):
+    """A run keeps its settings as JSON, and is resumed from them, each member as the kind that it is."""
+    pytest.importorskip("torch")
+    shape = resolve(task_of(task).run).shape()
+    tables = shape.assign(read_recipe(task_of(task), name), ["ngrams.order=3"] if task == "generate" else [])
+    made = shape.make_settings(tables)
+    assert shape.make_settings(json.loads(json.dumps(asdict(made)))) == made
 
 
 def test_the_promised_recipes_are_there():

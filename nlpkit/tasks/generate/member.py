@@ -212,7 +212,7 @@ class NgramsMember(Member):
         settings, vocabulary = self.settings, self.data.known
         ids: list[NDArray[Any]] = [*draw_evenly(self.data.tokens["train"], vocabulary, settings.most)]
         arrays = count_ngrams(np.concatenate([*ids, np.zeros(0, dtype=np.int32)]), len(vocabulary), settings)
-        config = {name: value for name, value in asdict(settings).items() if name != "name"}
+        config = {name: value for name, value in asdict(settings).items() if name not in ("name", "kind")}
         entry = {"name": self.name, "kind": "ngrams", "runtime": "ngrams", "config": config}
         return StoredMember(entry, {ARRAYS: save(arrays)})
 
