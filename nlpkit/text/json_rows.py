@@ -96,7 +96,7 @@ def row_of(item: Object, field: str) -> Row:
     written = item.written.replace(UNDECODABLE, "�") if undecoded else item.written
     if item.fields is None:
         return Row(written, UNDECODED if undecoded else NO_OBJECT, line=item.number)
-    fields = parse(written) if undecoded else item.fields
+    fields = parse_json(written) if undecoded else item.fields
     text = value(item.fields, field, MISSING)
     fault = UNDECODED if undecoded and UNDECODABLE in str(text) else None
     as_text = "" if text is MISSING else as_written(text.replace(UNDECODABLE, "�") if fault else text)
@@ -159,7 +159,7 @@ def as_json(item: Any) -> str | None:
         return None
 
 
-def parse(text: str) -> Any:
+def parse_json(text: str) -> Any:
     """Read a text as JSON, None if it is none; let NaN and halves of characters pass, as Python does.
 
     Numbers keep all of their digits.
@@ -189,7 +189,7 @@ def paths(objects: Sequence[Object]) -> list[str]:
 
 def _object(line: str) -> Mapping[str, Any] | None:
     """Read the object on a line, which may be followed by a comma or begin with a byte order mark."""
-    item = parse(line.strip("\ufeff, \t\r"))
+    item = parse_json(line.strip("\ufeff, \t\r"))
     return item if isinstance(item, dict) else None
 
 

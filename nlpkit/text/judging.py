@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 
 from nlpkit.errors import DataError
 from nlpkit.text.example import NO_LABEL, Example, Faults
-from nlpkit.text.json_rows import as_json, parse
+from nlpkit.text.json_rows import as_json, parse_json
 from nlpkit.text.labels import check_guessed, is_missing
 from nlpkit.text.row import UNDECODED, is_number
 
@@ -141,7 +141,7 @@ def _read_number(kept: Collection[str], written: str) -> str | None:  # noqa: AR
 
 
 def _read_json(kept: Collection[str], written: str) -> str | None:  # noqa: ARG001
-    return as_json(parse(written))
+    return as_json(parse_json(written))
 
 
 def _read_nothing(kept: Collection[str], written: str) -> str:  # noqa: ARG001

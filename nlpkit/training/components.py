@@ -34,7 +34,9 @@ class Part:
         return {"name": self.component.name, **origin, "config": dict(self.instance.config)}
 
 
-def make(kind: str, settings: Mapping[str, Any], *, normaliser: Normaliser | None = None, **fixed: Any) -> Part:
+def make_component(
+    kind: str, settings: Mapping[str, Any], *, normaliser: Normaliser | None = None, **fixed: Any
+) -> Part:
     """Make the component that settings name.
 
     :param normaliser: of the texts, for a component that has a use for it.

@@ -27,7 +27,7 @@ AGREEMENT = {"float32": 1e-4, "int8": 0.05}  # greatest difference of a calibrat
 SMALL = 1024  # arrays of fewer numbers stay float32
 
 
-def export(network: Network, weights: str, *, folds: bool = True) -> tuple[str, dict[str, bytes]]:
+def export_network(network: Network, weights: str, *, folds: bool = True) -> tuple[str, dict[str, bytes]]:
     """Return the runtime and the member's files.
 
     The runtime is ``table`` for a composition that folds, ``graph`` for one that torch can export, and ``torch`` for

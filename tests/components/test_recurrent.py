@@ -10,7 +10,7 @@ from nlpkit.errors import SettingError  # noqa: E402
 from nlpkit.model.head_settings import HeadSettings  # noqa: E402
 from nlpkit.model.network import Head, Network  # noqa: E402
 from nlpkit.plugins.registry import registry  # noqa: E402
-from nlpkit.training.export import export  # noqa: E402
+from nlpkit.training.export import export_network  # noqa: E402
 from tests.components.ragged import encoder, masked  # noqa: E402
 
 pytestmark = pytest.mark.train
@@ -242,7 +242,7 @@ def batch(lengths):
 def test_the_exported_graph_is_onnxs_own_operator_and_equals_torch(cell, own, shape):
     onnx, runtime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
     made = network(cell, {"hidden": 5, "dropout": 0.5, **shape, **own})
-    kind, files = export(made, "float32")
+    kind, files = export_network(made, "float32")
     assert kind == "graph"
     operators = [node.op_type for node in onnx.load_from_string(files["model.onnx"]).graph.node]
     assert operators.count(cell.upper()) == shape["layers"]
@@ -257,7 +257,7 @@ def test_the_exported_graph_is_onnxs_own_operator_and_equals_torch(cell, own, sh
 def test_convolutions_are_exported_whatever_their_width():
     runtime = pytest.importorskip("onnxruntime")
     made = network("cnn", {"widths": [1, 4, 30], "filters": 5})
-    _, files = export(made, "float32")
+    _, files = export_network(made, "float32")
     session = runtime.InferenceSession(files["model.onnx"], providers=["CPUExecutionProvider"])
     for lengths in ([6, 1, 0, 3], [40, 2], [1]):
         ids, mask = batch(lengths)

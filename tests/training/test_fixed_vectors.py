@@ -17,7 +17,7 @@ from nlpkit.tasks.sentiment.task import SENTIMENT  # noqa: E402
 from nlpkit.text.vocabulary import TableVocabulary  # noqa: E402
 from nlpkit.training import fixed_vectors  # noqa: E402
 from nlpkit.training.batching import Rows  # noqa: E402
-from nlpkit.training.components import check_encoder, make  # noqa: E402
+from nlpkit.training.components import check_encoder, make_component  # noqa: E402
 from nlpkit.training.events import MemberStarted, Saved, Working  # noqa: E402
 from nlpkit.training.fixed_vectors import map_vectors, store_vectors  # noqa: E402
 from nlpkit.training.loop import Step  # noqa: E402
@@ -299,7 +299,7 @@ def test_an_encoder_that_lies_is_named(tmp_path, examples, register, returned, s
 
 
 def test_an_encoder_whose_config_cannot_be_written_down_is_named():
-    encoder = make("encoder", {"name": "none"}, input_dim=2)
+    encoder = make_component("encoder", {"name": "none"}, input_dim=2)
     encoder.instance.config = {"kind": nn.ReLU}
     with pytest.raises(PluginError, match=r"the encoder 'none' of nlpkit-zh .* has a config that is no JSON"):
         check_encoder(encoder, torch.zeros(2, 3, 2))
@@ -307,7 +307,7 @@ def test_an_encoder_whose_config_cannot_be_written_down_is_named():
 
 @pytest.mark.parametrize("said", [0, 3, "both"])
 def test_an_encoder_of_no_such_directions_is_named(said):
-    encoder = make("encoder", {"name": "none"}, input_dim=4)
+    encoder = make_component("encoder", {"name": "none"}, input_dim=4)
     encoder.instance.directions = said
     with pytest.raises(PluginError, match=rf"says directions {said!r}: expected 1, or 2 where a state has two halves"):
         check_encoder(encoder, torch.zeros(2, 3, 4))

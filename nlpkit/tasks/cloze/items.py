@@ -15,7 +15,7 @@ from nlpkit.tasks.cloze.blanks import MARK, split_at_blanks
 from nlpkit.text.blocks import blocks_of
 from nlpkit.text.catalogue import examples_of
 from nlpkit.text.corpus import Example, Faults
-from nlpkit.text.json_rows import JsonRows, holds_objects, parse
+from nlpkit.text.json_rows import JsonRows, holds_objects, parse_json
 from nlpkit.text.rows import open_text
 
 BLOCK = 4096  # texts that are tokenised together
@@ -124,7 +124,7 @@ def read_words(path: str | Path, *, encoding: str | None = None) -> list[str]:
     """
     with open_text(path, encoding=encoding) as decoded:
         text = "".join(decoded.lines())
-    words = parse(text) if text.lstrip().startswith("[") else text.split("\n")
+    words = parse_json(text) if text.lstrip().startswith("[") else text.split("\n")
     if words is None or not all(isinstance(word, str) for word in words):
         raise DataError(f"{path} is no lexicon: expected a word a line, or a JSON list of words")
     lexicon = list(dict.fromkeys(stripped for word in words if (stripped := word.strip())))

@@ -26,7 +26,7 @@ from nlpkit.tasks.cloze.objective import Pieces, WordPrediction
 from nlpkit.tasks.cloze.settings import ClozeNetworkSettings
 from nlpkit.tasks.cloze.words import PLACES, Words
 from nlpkit.text.vocabulary import TableVocabulary
-from nlpkit.training.components import check_pair, check_shapes, fit_embedding, make, remarks_of
+from nlpkit.training.components import check_pair, check_shapes, fit_embedding, make_component, remarks_of
 from nlpkit.training.events import Event, MemberStarted, Working
 from nlpkit.training.export import export_graph
 from nlpkit.training.loop import Diverged
@@ -55,13 +55,13 @@ class ClozeMember(NetworkMember):
     @classmethod
     def rehearse(cls, settings: Any, run: Any) -> list[str]:
         """Make every part once; see `Member.rehearse`."""
-        tokenizer = make("tokenizer", run.tokenizer, normaliser=run.normaliser)
-        part = make("embedding", settings.embedding, normaliser=run.normaliser)
+        tokenizer = make_component("tokenizer", run.tokenizer, normaliser=run.normaliser)
+        part = make_component("embedding", settings.embedding, normaliser=run.normaliser)
         check_pair(tokenizer, part)
         embedding = part.instance
         check_embedding(embedding, settings)
-        encoder = make("encoder", settings.encoder, input_dim=embedding.dim or 2).instance
-        output = make("output", settings.output).instance
+        encoder = make_component("encoder", settings.encoder, input_dim=embedding.dim or 2).instance
+        output = make_component("output", settings.output).instance
         shared = torch.zeros(2, embedding.dim or 2)
         inputs = shared.__getitem__ if isinstance(embedding, SharedEmbedding) else None
         output.layer(input_dim=encoder.output_dim, words=2, inputs=inputs)
@@ -74,13 +74,16 @@ class ClozeMember(NetworkMember):
         settings, words = self.settings, self.data
         yield Working(f"{self.name}: vocabulary", 0, None)
         documents = words.tokens["train"]
-        embedding = make("embedding", settings.embedding, normaliser=self.run.normaliser)
+        embedding = make_component("embedding", settings.embedding, normaliser=self.run.normaliser)
         vocabulary = fit_embedding(embedding, documents, np.zeros(len(documents), dtype=np.int64).tolist())
         static = check_embedding(embedding.instance, settings)
         dim = embedding.instance.dim
-        encoder, output = make("encoder", settings.encoder, input_dim=dim), make("output", settings.output)
+        encoder, output = (
+            make_component("encoder", settings.encoder, input_dim=dim),
+            make_component("output", settings.output),
+        )
         check_shapes(embedding, encoder)
-        encoders = make_encoders(lambda: make("encoder", settings.encoder, input_dim=dim).instance)
+        encoders = make_encoders(lambda: make_component("encoder", settings.encoder, input_dim=dim).instance)
         ids = ids_of(words.answers, vocabulary)
         network = ClozeNetwork(embedding.instance, encoders, settings.head, output.instance, ids)
         vectors = None

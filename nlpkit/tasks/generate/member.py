@@ -28,7 +28,7 @@ from nlpkit.tasks.generate.objective import Documents, TokenPrediction
 from nlpkit.tasks.generate.sampling import Sampling
 from nlpkit.tasks.generate.settings import LanguageModelSettings, NgramSettings
 from nlpkit.text.vocabulary import UNKNOWN, TableVocabulary
-from nlpkit.training.components import check_causal, check_shapes, fit_embedding, make, remarks_of
+from nlpkit.training.components import check_causal, check_shapes, fit_embedding, make_component, remarks_of
 from nlpkit.training.events import Event, Note, Working
 from nlpkit.training.export import export_graph
 from nlpkit.training.loop import Diverged, Epoch
@@ -72,14 +72,14 @@ class LanguageModelMember(NetworkMember):
     @classmethod
     def rehearse(cls, settings: Any, run: Any) -> list[str]:
         """Make every part once; see `Member.rehearse`."""
-        part = make("embedding", settings.embedding, normaliser=run.normaliser)
+        part = make_component("embedding", settings.embedding, normaliser=run.normaliser)
         embedding: Any = part.instance
         if not isinstance(part.instance, StaticEmbedding) or not embedding.ordered:
             name = settings.embedding["name"]
             raise SettingError(f"the embedding {name} has no vector that depends on its token alone: choose trainable")
-        encoder = make("encoder", settings.encoder, input_dim=embedding.dim or 2)
+        encoder = make_component("encoder", settings.encoder, input_dim=embedding.dim or 2)
         check_causal(encoder, embedding.dim or 2)
-        output = make("output", settings.output).instance
+        output = make_component("output", settings.output).instance
         if embedding.dim:
             embedding.build(TableVocabulary([END]))
             LanguageModel(embedding, encoder.instance, output, dropout=0.0, size=UNKNOWN + 2).begin(1)
@@ -89,13 +89,13 @@ class LanguageModelMember(NetworkMember):
         """Choose the vocabulary, make the weights at the start, encode the rows, and write all of it down."""
         settings, tokens = self.settings, self.data.tokens
         yield Working(f"{self.name}: vocabulary", 0, None)
-        embedding = make("embedding", settings.embedding, normaliser=self.run.normaliser)
+        embedding = make_component("embedding", settings.embedding, normaliser=self.run.normaliser)
         documents = tokens["train"]
         vocabulary = fit_embedding(embedding, documents, np.zeros(len(documents), dtype=np.int64).tolist())
         vocabulary = _check_vocabulary(vocabulary, embedding.component.name)
-        encoder = make("encoder", settings.encoder, input_dim=embedding.instance.dim)
+        encoder = make_component("encoder", settings.encoder, input_dim=embedding.instance.dim)
         check_shapes(embedding, encoder)
-        output = make("output", settings.output)
+        output = make_component("output", settings.output)
         parts = embedding.instance, encoder.instance, output.instance
         network = LanguageModel(*parts, dropout=settings.dropout, size=len(vocabulary))
         counts = documents.counts()

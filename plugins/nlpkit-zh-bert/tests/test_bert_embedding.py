@@ -16,7 +16,7 @@ from nlpkit.model.head_settings import HeadSettings  # noqa: E402
 from nlpkit.model.network import Head, Network, dump_weights, load_weights  # noqa: E402
 from nlpkit.plugins.registry import registry  # noqa: E402
 from nlpkit.text.vocabulary import PAD, UNKNOWN  # noqa: E402
-from nlpkit.training.export import export  # noqa: E402
+from nlpkit.training.export import export_network  # noqa: E402
 from tiny_bert import PIECES, SHAPE, TEXTS, write_bert, write_config  # noqa: E402
 
 pytestmark = pytest.mark.train
@@ -151,7 +151,7 @@ def test_its_graph_agrees_for_rows_of_any_length(bert, weights):
     made, _ = fitted(bert)
     lstm = registry().get("encoder", "lstm").create({"hidden": 8}, input_dim=32)
     network = Network(made, lstm, Head(HeadSettings(), input_dim=lstm.output_dim, labels=2)).eval()
-    runtime, files = export(network, weights)
+    runtime, files = export_network(network, weights)
     assert runtime == "graph"
     session = onnxruntime.InferenceSession(files["model.onnx"])
     draw = torch.Generator().manual_seed(0)

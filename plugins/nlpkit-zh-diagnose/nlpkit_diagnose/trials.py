@@ -21,7 +21,7 @@ from nlpkit.training.components import (
     check_encoder,
     check_shapes,
     fit_embedding,
-    make,
+    make_component,
 )
 from numpy.typing import NDArray
 
@@ -47,11 +47,11 @@ def string_trial(parts: Mapping[str, Strings], labels: int, settings: Settings) 
     :param parts: by `nlpkit_diagnose.dealing.PARTS`.
     """
     assert isinstance(settings.training, ClassifierTraining)
-    tokenizer = make("tokenizer", {"name": "char"}).instance
+    tokenizer = make_component("tokenizer", {"name": "char"}).instance
     documents = {place: [tokenizer.tokenize(text) for text in part.texts] for place, part in parts.items()}
-    embedding = make("embedding", settings.embedding or {})
+    embedding = make_component("embedding", settings.embedding or {})
     vocabulary = fit_embedding(embedding, documents["train"], parts["train"].labels.tolist())
-    encoder = make("encoder", settings.encoder, input_dim=embedding.instance.dim)
+    encoder = make_component("encoder", settings.encoder, input_dim=embedding.instance.dim)
     check_shapes(embedding, encoder)
     head = Head.of_encoder(encoder.instance, settings.head or HeadSettings(), labels=labels)
     network = Network(embedding.instance, encoder.instance, head)
@@ -114,7 +114,7 @@ def series_trial(
 
 
 def _encoder(settings: Settings, dim: int) -> Part:
-    encoder = make("encoder", settings.encoder, input_dim=dim)
+    encoder = make_component("encoder", settings.encoder, input_dim=dim)
     check_encoder(encoder, torch.zeros(2, 3, dim))
     return encoder
 

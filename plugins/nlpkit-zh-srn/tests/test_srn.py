@@ -17,7 +17,7 @@ from nlpkit.model.head_settings import HeadSettings  # noqa: E402
 from nlpkit.model.network import Head, Network  # noqa: E402
 from nlpkit.plugins.registry import registry  # noqa: E402
 from nlpkit.testing import FAILED, installed, run, subjects  # noqa: E402
-from nlpkit.training.export import export  # noqa: E402
+from nlpkit.training.export import export_network  # noqa: E402
 
 pytestmark = pytest.mark.train
 SAMPLE = Path(__file__).resolve().parents[3] / "corpora" / "samples" / "labelled.csv"
@@ -118,7 +118,7 @@ def test_the_exported_graph_equals_torch_whatever_the_batch_and_the_length(nonli
     embedding = registry().get("embedding", "trainable").create({"dim": 6, "min_count": 1})
     embedding.fit([list("好差快慢新旧大小")], [0])
     made = Network(embedding, srn(nonlinearity=nonlinearity), Head(HeadSettings(), input_dim=4, labels=3)).eval()
-    kind, files = export(made, "float32")
+    kind, files = export_network(made, "float32")
     assert kind == "graph"
     session = runtime.InferenceSession(files["model.onnx"], providers=["CPUExecutionProvider"])
     for lengths in ([6, 1, 0, 3], [40, 2], [1], [0, 0]):  # the exporter saw two rows of 7 columns

@@ -11,7 +11,7 @@ from nlpkit.model.bundle import VOCABULARY
 from nlpkit.model.members import open_graph
 from nlpkit.tasks.metrics import Metrics
 from nlpkit.text.corpus import Example
-from nlpkit.text.json_rows import parse
+from nlpkit.text.json_rows import parse_json
 from nlpkit.text.row import Row, unfit
 from nlpkit.text.vocabulary import Tokens, load_vocabulary
 
@@ -118,7 +118,7 @@ def measure(model: SpanModel, examples: Iterable[Example]) -> SpanMetrics:
     """Compare spans."""
     rows = right = told = true = 0
     for example in examples:
-        expected = {tuple(span) for span in parse(example.label)}
+        expected = {tuple(span) for span in parse_json(example.label)}
         found = set(model.tag([example.text])[0].spans or [])
         rows, right, told, true = rows + 1, right + len(expected & found), told + len(found), true + len(expected)
     return SpanMetrics(rows, round(right / max(told, 1), 4), round(right / max(true, 1), 4))
