@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nlpkit.commands import warn
 from nlpkit.commands.options import OWN, model_option, options_of_dataclass, read_renames, read_rows, row_options
+from nlpkit.commands.printing import warn
 from nlpkit.errors import DataError
 from nlpkit.tasks.base import Task, resolve
 
@@ -58,7 +58,7 @@ def _evaluate(
     labels: Sequence[str] = (),
     **columns: Any,
 ) -> None:
-    from nlpkit.commands import tell_json
+    from nlpkit.commands.printing import tell_json
     from nlpkit.text.corpus import rename
 
     saved = resolve(task.model).load(model)
@@ -90,7 +90,7 @@ def _measure_groups(measure: Callable[[Iterable[Example]], Metrics], examples: I
 
 def show_metrics(metrics: Mapping[str, Metrics]) -> None:
     """Print figures by name, and below them what is drawn or said of all rows."""
-    from nlpkit.commands import make_console, make_table
+    from nlpkit.commands.printing import make_console, make_table
     from nlpkit.tasks.metrics import table_of
 
     screen = make_console()

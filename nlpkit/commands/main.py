@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
-from nlpkit.commands import fail, reason_of, say, signals, warn
+from nlpkit.commands import signals
+from nlpkit.commands.printing import fail, reason_of, say, warn
 from nlpkit.commands.screen import guard
 from nlpkit.commands.screen import to_sentence as one_line
 from nlpkit.errors import DataWarning, NlpkitError, SettingError

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 
 import click
 
-from nlpkit.commands import FILE, say
+from nlpkit.commands.printing import FILE, say
 from nlpkit.errors import SettingError
 from nlpkit.plugins.options import Option, Range, options_of
 from nlpkit.tasks.base import Task

@@ -25,7 +25,7 @@ def check(dist: str | None, assignments: tuple[str, ...], kind: str) -> None:
     nlpkit plugins check nlpkit-zh-runs
     nlpkit plugins check nlpkit-zh-runs --set runs.size=3 --format json
     """
-    from nlpkit.commands import say, tell_json
+    from nlpkit.commands.printing import say, tell_json
     from nlpkit.testing import FAILED, installed, run, subjects
 
     targets = installed(dist)
@@ -75,7 +75,7 @@ def _entry_of(result: Result) -> dict[str, Any]:
 
 def _draw(results: Sequence[Result]) -> None:
     """Draw a table for each kind, of checks by components, and print a sentence for each that failed."""
-    from nlpkit.commands import make_console, make_table, say
+    from nlpkit.commands.printing import make_console, make_table, say
     from nlpkit.testing import FAILED
 
     for kind in dict.fromkeys(result.subject.kind for result in results):

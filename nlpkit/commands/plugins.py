@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nlpkit.commands import FILE
 from nlpkit.commands.plugin_checks import check
+from nlpkit.commands.printing import FILE
 
 if TYPE_CHECKING:
     from nlpkit.plugins.registry import Registry
@@ -33,7 +33,7 @@ def list_plugins(kind: str) -> None:
     nlpkit plugins list --format json
     NLPKIT_DISABLE_PLUGINS=word2vec nlpkit plugins list
     """
-    from nlpkit.commands import make_console, make_table, tell_json, warn
+    from nlpkit.commands.printing import make_console, make_table, tell_json, warn
     from nlpkit.plugins.registry import registry
 
     plugins = registry()
@@ -74,8 +74,8 @@ def new(kind: str, name: str, output: Path | None) -> None:
     nlpkit plugins new embedding my-vectors
     nlpkit plugins new tokenizer runs --output ~/runs
     """
-    from nlpkit.commands import tell
     from nlpkit.commands.plugin_templates import draft, write
+    from nlpkit.commands.printing import tell
 
     plugin = draft(kind, name)
     folder = output or Path(plugin.distribution)

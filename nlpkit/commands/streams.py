@@ -131,7 +131,7 @@ def draw_reading(*, show: bool = True) -> Iterator[Callable[[int, int], None]]:
 def _draw_reading_bar() -> Iterator[Callable[[int, int], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from nlpkit.commands import make_console
+    from nlpkit.commands.printing import make_console
 
     columns = (
         TextColumn("reading"),
@@ -153,7 +153,7 @@ def draw_bar(*, show: bool) -> Iterator[Callable[[int, float | None], None]]:
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    from nlpkit.commands import make_console
+    from nlpkit.commands.printing import make_console
 
     columns = (
         TextColumn("{task.fields[rows]:,} rows", markup=False),

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nlpkit.commands import FILE
 from nlpkit.commands.options import read_renames, read_rows, row_options
+from nlpkit.commands.printing import FILE
 from nlpkit.errors import DataError, MissingExtra
 from nlpkit.tasks.base import Task, resolve
 

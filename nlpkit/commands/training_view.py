@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nlpkit.commands import make_console, make_table, say, warn
 from nlpkit.commands.evaluating import show_metrics
+from nlpkit.commands.printing import make_console, make_table, say, warn
 from nlpkit.commands.progress import accuracy_of, draw_live, follow, format_duration
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nlpkit.commands import FILE, INPUT, say
 from nlpkit.commands.answers import JsonLines
 from nlpkit.commands.options import ENCODING, count_reasons
+from nlpkit.commands.printing import FILE, INPUT, say
 from nlpkit.errors import SettingError
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
-from nlpkit.errors import MissingExtra
-from nlpkit.plugins.options import Range
+from nlpkit import MissingExtra
+from nlpkit.plugins import Range
 
 if TYPE_CHECKING:
-    from nlpkit.plugins.base import Embedding, Tokenizer
+    from nlpkit import Embedding, Tokenizer
 
 Longest: TypeAlias = Annotated[int, Range(3)]  # two marks count
 

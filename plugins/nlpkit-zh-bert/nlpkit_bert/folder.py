@@ -11,8 +11,8 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from nlpkit.errors import DataError
-from nlpkit.plugins.registry import of_saved_model
+from nlpkit import DataError
+from nlpkit.plugins import of_saved_model
 
 CONFIG, TOKENIZER, TOKENIZER_CONFIG, PIECES = "config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt"
 WEIGHTS, INDEX, PICKLED = "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"

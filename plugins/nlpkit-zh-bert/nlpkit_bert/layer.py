@@ -8,9 +8,8 @@ from typing import Any, Self
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
-from nlpkit.errors import DataError, SettingError
-from nlpkit.plugins.base import Embedding
-from nlpkit.text.vocabulary import TableVocabulary, Vocabulary
+from nlpkit import DataError, Embedding, SettingError
+from nlpkit.text import TableVocabulary, Vocabulary
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel

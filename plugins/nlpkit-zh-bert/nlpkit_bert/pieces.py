@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import nlpkit
-from nlpkit.errors import DataError, SettingError
-from nlpkit.text.vocabulary import Tokens
+from nlpkit import DataError, SettingError
+from nlpkit.text import Tokens
 from tokenizers import Encoding, Tokenizer
 from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer

@@ -11,12 +11,10 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 import numpy as np  # noqa: E402
-from nlpkit.errors import DataError, SettingError  # noqa: E402
-from nlpkit.model.head_settings import HeadSettings  # noqa: E402
-from nlpkit.model.network import Head, Network, dump_weights, load_weights  # noqa: E402
-from nlpkit.plugins.registry import registry  # noqa: E402
-from nlpkit.text.vocabulary import PAD, UNKNOWN  # noqa: E402
-from nlpkit.training.export import export_network  # noqa: E402
+from nlpkit import DataError, SettingError, registry  # noqa: E402
+from nlpkit.model import Head, HeadSettings, Network, dump_weights, load_weights  # noqa: E402
+from nlpkit.text import PAD, UNKNOWN  # noqa: E402
+from nlpkit.training import export_network  # noqa: E402
 from tiny_bert import PIECES, SHAPE, TEXTS, write_bert, write_config  # noqa: E402
 
 pytestmark = pytest.mark.train

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from nlpkit.errors import DataError, SettingError
+from nlpkit import DataError, SettingError
 
 from nlpkit_diagnose.dealing import check_shares, dealt
 from nlpkit_diagnose.relative_error import FIGURE, relative_figures
@@ -17,7 +17,7 @@ from nlpkit_diagnose.summary import mean_curves, of_encoder
 from nlpkit_diagnose.task import ADAM, Line, Measured, Panel, Result, Settings, Tables, Task, Trial, told
 
 if TYPE_CHECKING:
-    from nlpkit.training.batching import Rows
+    from nlpkit.training import Rows
     from numpy.typing import NDArray
 
 LONGER = "longer"  # rows than any that was learnt
@@ -159,7 +159,7 @@ def gone_on(row: NDArray[np.float64], more: int) -> NDArray[np.float64]:
 
 def asked(rows: Sequence[NDArray[np.float64]], scale: float) -> Rows:
     """All positions but the last as vectors of one number, and the last as the target."""
-    from nlpkit.training.batching import Rows
+    from nlpkit.training import Rows
 
     shown = [row[:-1, None] / scale for row in rows]
     return Rows.of(shown, np.array([row[-1:] / scale for row in rows], np.float32))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from nlpkit.commands.options import ENCODING
+from nlpkit.commands import ENCODING
 
 if TYPE_CHECKING:
     from nlpkit_diagnose.task import Settings, Task
@@ -71,14 +71,14 @@ class Asked:
 
         :raises MissingExtra: if torch is not installed.
         """
-        from nlpkit.commands.training import prepare_torch, set_threads
+        from nlpkit.commands import prepare_torch, set_threads
 
         from nlpkit_diagnose.report import check_folder
 
         if self.resume and self.folder is None:
             raise click.UsageError("--resume wants the folder, --output, in which the diagnosis was interrupted")
         prepare_torch()
-        from nlpkit.training.run_folder import FORCE, read_request
+        from nlpkit.training import FORCE, read_request
 
         set_threads(self.threads)
         if self.folder is not None:
@@ -286,8 +286,8 @@ def _run(
     :param told: what else the sequences depend on.
     """
     asked.check()
-    from nlpkit.commands.progress import draw_live, follow
-    from nlpkit.training.run_folder import finish_run
+    from nlpkit.commands import draw_live, follow
+    from nlpkit.training import finish_run
 
     from nlpkit_diagnose.diagnosis import diagnose as trials
     from nlpkit_diagnose.report import Diagnosis, write_files
@@ -318,7 +318,7 @@ def _run(
 @contextmanager
 def _kept(asked: Asked, request: Mapping[str, Any]) -> Iterator[Path | None]:
     """The folder beside that of the results in which a run keeps what is done; None where no results are kept."""
-    from nlpkit.training.run_folder import open_run
+    from nlpkit.training import open_run
 
     if asked.folder is None:
         yield None
@@ -335,7 +335,7 @@ def _request(
     told: Mapping[str, str | None],
 ) -> dict[str, Any]:
     """What a run is of: a resumed one must be of the same."""
-    from nlpkit.text.fetching import sha256_of
+    from nlpkit.text import sha256_of
 
     return {
         "task": task.name,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from nlpkit.errors import SettingError
+from nlpkit import SettingError
 from numpy.typing import NDArray
 
 PARTS = ("train", "validation", "test")

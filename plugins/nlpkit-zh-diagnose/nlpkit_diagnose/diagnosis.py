@@ -12,10 +12,9 @@ from typing import Any, TypeAlias
 from urllib.parse import quote
 
 import torch
-from nlpkit.errors import NlpkitError, PluginError, SettingError
+from nlpkit import NlpkitError, PluginError, SettingError
 from nlpkit.files import replace_file
-from nlpkit.training.checkpoint import Checkpoint
-from nlpkit.training.loop import Diverged, Epoch, Resumed, Step, fit
+from nlpkit.training import Checkpoint, Diverged, Epoch, Resumed, Step, fit
 
 from nlpkit_diagnose.task import Result, Settings, Task, Trial, trial_name
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from nlpkit.errors import SettingError
-from nlpkit.tasks.sentiment.settings import ClassifierTraining
+from nlpkit import SettingError
+from nlpkit.tasks.sentiment import ClassifierTraining
 
 from nlpkit_diagnose.dealing import PARTS
 from nlpkit_diagnose.summary import dots, summaries

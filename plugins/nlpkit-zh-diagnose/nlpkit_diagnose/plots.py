@@ -7,13 +7,13 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nlpkit.errors import MissingExtra
+from nlpkit import MissingExtra
 
 from nlpkit_diagnose.summary import of_encoder
 from nlpkit_diagnose.task import Line, Panel, Result, Task
 
 if TYPE_CHECKING:
-    from nlpkit.training.loop import Epoch
+    from nlpkit.training import Epoch
 
 ACROSS = 3  # panels in a row
 SPAN = 100  # losses that differ by such a factor are drawn on a logarithmic axis

@@ -7,10 +7,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from nlpkit.errors import SettingError
-from nlpkit.training.batching import RowNumbers, Rows, draw_batches, logits_of
-from nlpkit.training.loop import Validation
-from nlpkit.training.settings import LoopSettings, RowTraining
+from nlpkit import SettingError
+from nlpkit.training import LoopSettings, RowNumbers, Rows, RowTraining, Validation, draw_batches, logits_of
 from numpy.typing import NDArray
 from torch import Tensor, nn
 

@@ -11,14 +11,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nlpkit.errors import DataError
+from nlpkit import DataError
 from nlpkit.files import replace_file
 
 from nlpkit_diagnose.summary import of_encoder, summaries
 from nlpkit_diagnose.task import Result, Settings, Task
 
 if TYPE_CHECKING:
-    from nlpkit.training.loop import Epoch
+    from nlpkit.training import Epoch
 
 FIGURES, HISTORY, PLOT = "diagnosis.json", "history.csv", "plot.png"
 
@@ -41,7 +41,7 @@ class Diagnosis:
     def to_json(self) -> dict[str, Any]:
         """Everything but the epochs."""
         from nlpkit import __version__
-        from nlpkit.training.run import read_environment
+        from nlpkit.training import read_environment
 
         task = self.task
         return {
@@ -75,8 +75,8 @@ class Diagnosis:
 
     def files(self) -> dict[str, bytes]:
         """The three files by their names; no plot where matplotlib is missing."""
-        from nlpkit.errors import MissingExtra
-        from nlpkit.training.history import table_of
+        from nlpkit import MissingExtra
+        from nlpkit.training import table_of
 
         from nlpkit_diagnose.plots import plot
 

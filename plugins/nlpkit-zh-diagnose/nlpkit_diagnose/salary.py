@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from nlpkit.errors import DataError
+from nlpkit import DataError
 
 from nlpkit_diagnose.dealing import check_shares, dealt
 from nlpkit_diagnose.relative_error import FIGURE, relative_figures
@@ -95,7 +95,7 @@ class Salary(Task):
 
     def trial(self, condition: str, settings: Settings, seed: int) -> Trial:  # noqa: ARG002
         """The rows are dealt out by the seed; features and target are scaled by the training rows."""
-        from nlpkit.training.batching import Rows
+        from nlpkit.training import Rows
 
         from nlpkit_diagnose.tables import scaled
         from nlpkit_diagnose.trials import Predict, number_trial

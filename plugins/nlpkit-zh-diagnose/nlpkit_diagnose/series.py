@@ -8,13 +8,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from nlpkit.errors import SettingError
-from nlpkit.model.stateful import State, StatefulNetwork
-from nlpkit.plugins.base import Encoder
-from nlpkit.training.batching import RowNumbers
-from nlpkit.training.carrier import StateCarrier
-from nlpkit.training.loop import Validation
-from nlpkit.training.settings import RowTraining
+from nlpkit import Encoder, SettingError
+from nlpkit.model import State, StatefulNetwork
+from nlpkit.training import RowNumbers, RowTraining, StateCarrier, Validation
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional

@@ -6,10 +6,9 @@ import copy
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from nlpkit.errors import SettingError, nearest
-from nlpkit.model.head_settings import HeadSettings
-from nlpkit.plugins.registry import registry
-from nlpkit.training.settings import ONE_WAY, check_component, descend, fill, parse_assignment
+from nlpkit import SettingError, nearest, registry
+from nlpkit.model import HeadSettings
+from nlpkit.training import ONE_WAY, check_component, descend, fill, parse_assignment
 
 from nlpkit_diagnose.task import Settings, Task
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from nlpkit.errors import SettingError
+from nlpkit import SettingError
 
 from nlpkit_diagnose.summary import of_encoder
 from nlpkit_diagnose.task import ADAM, Line, Measured, Panel, Result, Settings, Tables, Task, Trial, told

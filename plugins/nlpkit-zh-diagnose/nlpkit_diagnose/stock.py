@@ -14,7 +14,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from nlpkit.errors import DataError, SettingError
+from nlpkit import DataError, SettingError
 
 from nlpkit_diagnose.summary import of_encoder
 from nlpkit_diagnose.task import ADAM, Line, Measured, Panel, Result, Settings, Tables, Task, Trial, told

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from nlpkit.errors import DataError, nearest
-from nlpkit.text.records import Records
-from nlpkit.text.rows import open_text
+from nlpkit import DataError, nearest
+from nlpkit.text import Records, open_text
 from numpy.typing import NDArray
 
 NUMBER = re.compile(r"[+-]?(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
-from nlpkit.training.settings import RowTraining
+from nlpkit.training import RowTraining
 
 if TYPE_CHECKING:
-    from nlpkit.model.head_settings import HeadSettings
-    from nlpkit.training.loop import Objective
+    from nlpkit.model import HeadSettings
+    from nlpkit.training import Objective
 
 Tables: TypeAlias = Mapping[str, Mapping[str, Any]]
 ADAM: Mapping[str, Any] = {  # as torch has it, with one learning rate from the first step on

@@ -8,19 +8,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from nlpkit.errors import PluginError, SettingError
-from nlpkit.model.head_settings import HeadSettings
-from nlpkit.model.network import Head, Network, VectorNetwork
-from nlpkit.tasks.sentiment.objective import Classification
-from nlpkit.tasks.sentiment.settings import ClassifierTraining
-from nlpkit.text.vocabulary import Tokens
-from nlpkit.training.batching import Rows, logits_of
-from nlpkit.training.components import (
+from nlpkit import PluginError, SettingError
+from nlpkit.model import Head, HeadSettings, Network, VectorNetwork
+from nlpkit.tasks.sentiment import Classification, ClassifierTraining
+from nlpkit.text import Tokens
+from nlpkit.training import (
     Part,
+    Rows,
     check_causal,
     check_encoder,
     check_shapes,
     fit_embedding,
+    logits_of,
     make_component,
 )
 from numpy.typing import NDArray

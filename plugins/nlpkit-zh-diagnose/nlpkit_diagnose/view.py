@@ -7,14 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import click
-from nlpkit.commands import make_console, make_table
-from nlpkit.commands.progress import format_duration
+from nlpkit.commands import format_duration, make_console, make_table
 
 from nlpkit_diagnose.summary import Spread, summaries
 
 if TYPE_CHECKING:
-    from nlpkit.commands.progress import Bar
-    from nlpkit.training.loop import Epoch, Step
+    from nlpkit.commands import Bar
+    from nlpkit.training import Epoch, Step
 
     from nlpkit_diagnose.diagnosis import Began, Ended, Event
     from nlpkit_diagnose.report import Diagnosis
@@ -37,12 +36,12 @@ class Drawing:
 
     def __call__(self, event: Event) -> None:
         """Draw one event."""
-        from nlpkit.training import loop
+        from nlpkit.training import Diverged, Resumed, Step
 
         from nlpkit_diagnose import diagnosis
 
         match event:
-            case loop.Step():
+            case Step():
                 self._step(event)
             case diagnosis.Began():
                 if event.total > 1 and not self._told:
@@ -52,9 +51,9 @@ class Drawing:
                     self._since, self._share = time.monotonic(), (event.position - 1) / event.total
             case diagnosis.Ended():
                 self._end(event)
-            case loop.Resumed():
+            case Resumed():
                 self._say(f"{self._began.name}: resumed at epoch {event.epoch}, behind step {event.step}")
-            case loop.Diverged():
+            case Diverged():
                 self._say(
                     f"{self._began.name}: {event.what} in epoch {event.epoch}: ended, and kept epoch {event.best}"
                 )

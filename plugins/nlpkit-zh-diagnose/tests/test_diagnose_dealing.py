@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nlpkit.errors import SettingError
+from nlpkit import SettingError
 
 from nlpkit_diagnose.dealing import check_shares, dealt
 from nlpkit_diagnose.relative_error import relative_figures

@@ -12,7 +12,7 @@ pytest.importorskip("matplotlib")
 
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
-from nlpkit.errors import DataError  # noqa: E402
+from nlpkit import DataError  # noqa: E402
 from tiny_diagnoses import quick, task_of  # noqa: E402
 
 from nlpkit_diagnose.ball import Ball  # noqa: E402

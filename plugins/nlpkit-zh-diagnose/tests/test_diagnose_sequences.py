@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
-from nlpkit.errors import DataError, SettingError  # noqa: E402
+from nlpkit import DataError, SettingError  # noqa: E402
 from tiny_diagnoses import answer, asked_labels, asked_numbers, listening, losses, trial_of  # noqa: E402
 
 from nlpkit_diagnose.ball import Ball, generated, gone_on  # noqa: E402

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
-from nlpkit.errors import DataError, SettingError  # noqa: E402
+from nlpkit import DataError, SettingError  # noqa: E402
 from tiny_diagnoses import DAYS, answer, listening, losses, price_rows, price_table, quick, trial_of  # noqa: E402
 
 from nlpkit_diagnose.diagnosis import Ended, diagnose  # noqa: E402

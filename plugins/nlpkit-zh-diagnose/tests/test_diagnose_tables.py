@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from nlpkit.errors import DataError, NlpkitError, SettingError
+from nlpkit import DataError, NlpkitError, SettingError
 
 from nlpkit_diagnose.tables import NULLS, number, read_ragged, read_table, scaled
 

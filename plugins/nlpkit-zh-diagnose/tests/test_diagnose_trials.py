@@ -9,9 +9,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from nlpkit.errors import DataError, NlpkitError, PluginError, SettingError  # noqa: E402
-from nlpkit.plugins.registry import Component, registry  # noqa: E402
-from nlpkit.training.loop import Diverged, Epoch, Resumed, Step  # noqa: E402
+from nlpkit import DataError, NlpkitError, PluginError, SettingError, registry  # noqa: E402
+from nlpkit.plugins import Component  # noqa: E402
+from nlpkit.training import Diverged, Epoch, Resumed, Step  # noqa: E402
 from tiny_diagnoses import quick, task_of  # noqa: E402
 
 from nlpkit_diagnose.ball import Ball  # noqa: E402

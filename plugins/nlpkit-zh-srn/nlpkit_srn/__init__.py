@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from nlpkit.plugins.options import Size
+from nlpkit.plugins import Size
 
 if TYPE_CHECKING:
-    from nlpkit.plugins.base import Encoder
+    from nlpkit import Encoder
 
 
 def srn(*, input_dim: int, hidden: Size = 64, nonlinearity: Literal["tanh", "relu"] = "tanh") -> Encoder:

@@ -12,12 +12,10 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
-from nlpkit.errors import SettingError  # noqa: E402
-from nlpkit.model.head_settings import HeadSettings  # noqa: E402
-from nlpkit.model.network import Head, Network  # noqa: E402
-from nlpkit.plugins.registry import registry  # noqa: E402
+from nlpkit import SettingError, registry  # noqa: E402
+from nlpkit.model import Head, HeadSettings, Network  # noqa: E402
 from nlpkit.testing import FAILED, installed, run, subjects  # noqa: E402
-from nlpkit.training.export import export_network  # noqa: E402
+from nlpkit.training import export_network  # noqa: E402
 
 pytestmark = pytest.mark.train
 SAMPLE = Path(__file__).resolve().parents[3] / "corpora" / "samples" / "labelled.csv"

@@ -10,7 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from nlpkit.plugins.registry import registry  # noqa: E402
+from nlpkit import registry  # noqa: E402
 
 pytestmark = pytest.mark.train
 PLUGIN = Path(__file__).resolve().parents[1]

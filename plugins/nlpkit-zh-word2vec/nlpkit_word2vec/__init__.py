@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from nlpkit.plugins.options import Count, Share, Size
+from nlpkit.plugins import Count, Share, Size
 
 if TYPE_CHECKING:
-    from nlpkit.plugins.base import Embedding
-    from nlpkit.text.normalisation import Normaliser
+    from nlpkit import Embedding
+    from nlpkit.text import Normaliser
 
 
 def word2vec(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from nlpkit.commands.options import COLUMN, ENCODING
+from nlpkit.commands import COLUMN, ENCODING
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,8 +60,8 @@ def train(
     nlpkit vectors train goods.csv waimai_10k -o both.vec.gz --dim 100 --sg --min-count 2
     nlpkit sentiment train labelled.csv -o mine --recipe word2vec --set embedding.vectors=reviews.bin
     """
+    from nlpkit import DataError
     from nlpkit.commands import say
-    from nlpkit.errors import DataError
 
     from nlpkit_word2vec.files import format_of, write_vectors
     from nlpkit_word2vec.settings import Fitting
@@ -115,8 +115,8 @@ def near(words: tuple[str, ...], path: str, top: int, kind: str) -> None:
     nlpkit vectors near 质量 --vectors reviews.bin
     nlpkit vectors near 好 差 --vectors both.vec.gz --top 5 --format jsonl
     """
+    from nlpkit import DataError
     from nlpkit.commands import fail
-    from nlpkit.errors import DataError
 
     from nlpkit_word2vec.neighbours import Neighbours
 

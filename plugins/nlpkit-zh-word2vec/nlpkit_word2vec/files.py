@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import IO, Protocol, TypeAlias, cast
 
 import numpy as np
-from nlpkit.components.vectors import VectorFile, open_vector_file, refuse_other_encodings, spell_tokens
-from nlpkit.errors import DataError, SettingError
+from nlpkit import DataError, SettingError
+from nlpkit.components import VectorFile, open_vector_file, refuse_other_encodings, spell_tokens
 from nlpkit.files import replacing
-from nlpkit.text.normalisation import Normaliser
+from nlpkit.text import Normaliser
 from numpy.typing import NDArray
 
 Vector: TypeAlias = NDArray[np.float32]

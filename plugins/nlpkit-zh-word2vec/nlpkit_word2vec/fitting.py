@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 from gensim.models.callbacks import CallbackAny2Vec
 from gensim.models.word2vec import MAX_WORDS_IN_BATCH, Word2Vec
-from nlpkit.errors import DataError
+from nlpkit import DataError
 from numpy.typing import NDArray
 
 from nlpkit_word2vec.settings import Fitting

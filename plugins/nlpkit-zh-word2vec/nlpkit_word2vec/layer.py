@@ -11,12 +11,9 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from nlpkit.components.embedding_layers import TokenDropout
-from nlpkit.components.vectors import TokenFilter
-from nlpkit.errors import DataError, SettingError
-from nlpkit.plugins.base import SharedEmbedding
-from nlpkit.text.normalisation import Normaliser
-from nlpkit.text.vocabulary import PAD, UNKNOWN, TableVocabulary, Vocabulary
+from nlpkit import DataError, SettingError, SharedEmbedding
+from nlpkit.components import TokenDropout, TokenFilter
+from nlpkit.text import PAD, UNKNOWN, Normaliser, TableVocabulary, Vocabulary
 from numpy.typing import NDArray
 from torch import Tensor, nn
 

@@ -9,9 +9,8 @@ from functools import cached_property
 from typing import Self
 
 import numpy as np
-from nlpkit.errors import DataError
-from nlpkit.text.invisible import visible
-from nlpkit.text.normalisation import Normaliser
+from nlpkit import DataError
+from nlpkit.text import Normaliser, visible
 from numpy.typing import NDArray
 
 from nlpkit_word2vec.files import open_vectors

@@ -7,21 +7,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nlpkit.model.members import tokenize
-from nlpkit.plugins.base import Tokenizer
-from nlpkit.plugins.registry import registry
-from nlpkit.text.catalogue import examples_of
-from nlpkit.text.corpus import Faults
-from nlpkit.text.normalisation import Normaliser
-from nlpkit.text.vocabulary import Tokens
-from nlpkit.training.storage import BLOCK, StoredTokens, store_tokens
+from nlpkit import Tokenizer, registry
+from nlpkit.model import tokenize
+from nlpkit.text import Faults, Normaliser, Tokens, examples_of
+from nlpkit.training import BLOCK, StoredTokens, store_tokens
 
 
 @dataclass(frozen=True)
 class Source:
     """Texts behind arguments of the shell, and what cuts them into words.
 
-    :param corpora: files, folders or names of the catalogue; see `nlpkit.text.catalogue.examples_of`.
+    :param corpora: files, folders or names of the catalogue; see `nlpkit.text.examples_of`.
     :param tokenizer: its name.
     :param faults: how many rows were left out, and why.
     """

@@ -7,8 +7,8 @@ import sys
 import click
 import numpy as np
 import pytest
-from nlpkit.commands.main import cli
-from nlpkit.errors import DataError, DataWarning, SettingError
+from nlpkit import DataError, DataWarning, SettingError
+from nlpkit.commands import cli
 
 from nlpkit_word2vec.files import BinaryVectorFile, open_vectors, write_vectors
 from nlpkit_word2vec.neighbours import Neighbours

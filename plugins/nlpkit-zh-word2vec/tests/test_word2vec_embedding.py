@@ -12,15 +12,16 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import nlpkit  # noqa: E402
-from nlpkit.errors import DataError, SettingError  # noqa: E402
-from nlpkit.plugins.base import StaticEmbedding  # noqa: E402
-from nlpkit.plugins.registry import registry  # noqa: E402
-from nlpkit.tasks.sentiment.run import SentimentRun  # noqa: E402
-from nlpkit.tasks.sentiment.task import SENTIMENT  # noqa: E402
-from nlpkit.text.corpus import Example  # noqa: E402
-from nlpkit.text.normalisation import Normaliser  # noqa: E402
-from nlpkit.text.vocabulary import PAD, UNKNOWN, Tokens  # noqa: E402
-from nlpkit.training.run import train  # noqa: E402
+from nlpkit import DataError, SettingError, StaticEmbedding, registry  # noqa: E402
+from nlpkit.tasks.sentiment import SENTIMENT, SentimentRun  # noqa: E402
+from nlpkit.text import (  # noqa: E402
+    PAD,
+    UNKNOWN,
+    Example,  # noqa: E402
+    Normaliser,
+    Tokens,
+)
+from nlpkit.training import train  # noqa: E402
 
 from nlpkit_word2vec.files import write_vectors  # noqa: E402
 

@@ -6,11 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nlpkit.model.base import SavedModel
-from nlpkit.model.members import open_member
-from nlpkit.tasks.metrics import Metrics
-from nlpkit.text.corpus import Example
-from nlpkit.text.row import Row, unfit
+from nlpkit import SavedModel
+from nlpkit.model import open_member
+from nlpkit.tasks import Metrics
+from nlpkit.text import Example, Row, unfit
 
 
 class Rating(NamedTuple):

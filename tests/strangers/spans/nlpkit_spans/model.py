@@ -6,14 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nlpkit.model.base import SavedModel
-from nlpkit.model.bundle import VOCABULARY
-from nlpkit.model.members import open_graph
-from nlpkit.tasks.metrics import Metrics
-from nlpkit.text.corpus import Example
-from nlpkit.text.json_rows import parse_json
-from nlpkit.text.row import Row, unfit
-from nlpkit.text.vocabulary import Tokens, load_vocabulary
+from nlpkit import SavedModel
+from nlpkit.model import VOCABULARY, open_graph
+from nlpkit.tasks import Metrics
+from nlpkit.text import Example, Row, Tokens, load_vocabulary, parse_json, unfit
 
 
 class Tagged(NamedTuple):

@@ -8,17 +8,24 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nlpkit.model.bundle import WEIGHTS
-from nlpkit.model.network import load_weights, remake
-from nlpkit.text.json_rows import parse_json
-from nlpkit.text.vocabulary import Tokens
-from nlpkit.training.batching import draw_batches, sort_batches
-from nlpkit.training.components import check_shapes, fit_embedding, make_component
-from nlpkit.training.export import export_graph
-from nlpkit.training.loop import Validation
-from nlpkit.training.member import Comparison, NetworkMember, StoredMember, record_parts
-from nlpkit.training.run import Run
-from nlpkit.training.settings import MemberSettings, RowTraining
+from nlpkit.model import WEIGHTS, load_weights, remake
+from nlpkit.text import Tokens, parse_json
+from nlpkit.training import (
+    Comparison,
+    MemberSettings,
+    NetworkMember,
+    RowTraining,
+    Run,
+    StoredMember,
+    Validation,
+    check_shapes,
+    draw_batches,
+    export_graph,
+    fit_embedding,
+    make_component,
+    record_parts,
+    sort_batches,
+)
 from nlpkit_spans.model import tags_of
 
 
@@ -115,7 +122,7 @@ class TaggerMember(NetworkMember):
         return StoredMember({**self.entry, "runtime": runtime}, files | self.files())
 
     def compare(self, stored: StoredMember) -> Comparison:
-        from nlpkit.model.members import open_graph
+        from nlpkit.model import open_graph
 
         example = self._example()
         with torch.inference_mode():
