@@ -27,6 +27,7 @@ from nlpkit.text.vocabulary import UNKNOWN, Ints, Tokens, Vocabulary, load_vocab
 
 __all__ = ["ClozeModel", "Filled", "Filling"]
 NUMBERS = 1 << 20  # logits that are held at a time
+SAMPLE = 5  # fillings of a sample
 TOLERANCE = 1e-3  # between a sample's recorded and its present probability
 
 
@@ -166,9 +167,9 @@ class ClozeModel(SavedModel):
         """Open every part and answer once, so that no later answer has to wait for a part to be opened."""
         self.logits([Blank(self.tokenize(self.normaliser.batch(["好"]))[0], [])])
 
-    def sample(self, text: str, top: int = 5) -> dict[str, Any]:
+    def sample(self, text: str) -> dict[str, Any]:
         """Answer a text as samples.json holds it, for `check`."""
-        (answer,) = self.fill([text], top=top)
+        (answer,) = self.fill([text], top=SAMPLE)
         fillings = [{"words": list(f.words), "probability": f.probability} for f in answer.fillings]
         return {"text": text, "fillings": fillings, "reason": answer.reason}
 
