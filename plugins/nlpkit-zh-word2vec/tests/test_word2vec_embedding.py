@@ -17,7 +17,7 @@ from nlpkit.tasks.sentiment import SENTIMENT, SentimentRun  # noqa: E402
 from nlpkit.text import (  # noqa: E402
     PAD,
     UNKNOWN,
-    Example,  # noqa: E402
+    Example,
     Normaliser,
     Tokens,
 )
