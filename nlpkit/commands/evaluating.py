@@ -72,7 +72,7 @@ def _evaluate(
     measure = functools.partial(resolve(task.measure), saved, **options)
     metrics = _measure_groups(measure, examples) if group or len(corpora) > 1 else {"all": measure(examples)}
     if not metrics["all"].rows_measured:
-        raise DataError(f"{', '.join(corpora)}: {metrics['all'].nothing(options)}")
+        raise DataError("{corpora}: {nothing}", corpora=", ".join(corpora), nothing=metrics["all"].nothing(options))
     for sentence in metrics["all"].doubts(saved):
         warn(sentence)
     if kind == "json":

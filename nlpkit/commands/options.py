@@ -146,6 +146,6 @@ def read_renames(pairs: Iterable[str]) -> dict[str, str]:
     for pair in pairs:
         old, equals, new = pair.partition("=")
         if not equals or not old:
-            raise SettingError(f"--label expects FOUND=NAME such as 1=positive, found {pair!r}")
+            raise SettingError("--label expects FOUND=NAME such as 1=positive, found {pair!r}", pair=pair)
         names[old] = new
     return names

@@ -53,7 +53,9 @@ def read_settings(assignments: Iterable[str]) -> dict[str, dict[str, Any]]:
         place, equals, value = assignment.partition("=")
         component, dot, option = place.strip().rpartition(".")
         if not equals or not dot or not component or not option:
-            raise SettingError(f"expected COMPONENT.OPTION=VALUE such as my-vectors.dim=50, found {assignment!r}")
+            raise SettingError(
+                "expected COMPONENT.OPTION=VALUE such as my-vectors.dim=50, found {assignment!r}", assignment=assignment
+            )
         settings.setdefault(component, {})[option] = _read_value(value)
     return settings
 

@@ -223,7 +223,7 @@ def check_unchanged(origin: dict[str, Any] | None) -> dict[str, Any]:
         raise DataError("the run was begun by a program, not by this command: resume it there")
     for name, digest in origin["files"].items():
         if Path(name).exists() and sha256_of(Path(name)) != digest:
-            raise DataError(f"{name} has changed since the run began: put it back, or begin anew by --force")
+            raise DataError("{name} has changed since the run began: put it back, or begin anew by --force", name=name)
     return origin
 
 

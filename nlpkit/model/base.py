@@ -52,7 +52,7 @@ class SavedModel(ABC):
         """
         name = model if model is not None else cls.default
         if name is None:
-            raise BundleError(f"no model for {cls.task} is shipped: name one, or its folder")
+            raise BundleError("no model for {task} is shipped: name one, or its folder", task=cls.task)
         saved = cls(find(name))
         if warm:
             saved.warm()
@@ -83,7 +83,9 @@ class SavedModel(ABC):
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.bundle.source is None:
-            raise BundleError(f"{self.bundle.name} is in memory and cannot be pickled: save it, and load the folder")
+            raise BundleError(
+                "{name} is in memory and cannot be pickled: save it, and load the folder", name=self.bundle.name
+            )
         return _reopen, (type(self), self.bundle.source, self.bundle.fingerprint)
 
     def _open_part(self, position: int, make: Callable[[], Part]) -> Part:
@@ -106,7 +108,9 @@ def _reopen(kind: type[Model], source: str, fingerprint: str) -> Model:
     """
     bundle = find(source)
     if bundle.fingerprint != fingerprint:
-        raise BundleError(f"{source} is not the model that was pickled: it has been replaced since; load it anew")
+        raise BundleError(
+            "{source} is not the model that was pickled: it has been replaced since; load it anew", source=source
+        )
     return kind(bundle)
 
 

@@ -215,12 +215,14 @@ def adopt(base: type, part: Any) -> Any:
     lacking = [name for name in attributes if getattr(part, name, None) is None]
     lacking += [name for name in methods if not _is_method(getattr(part, name, None))]
     if lacking:
-        raise PluginError(f"lacks {' and '.join(lacking)}: see the protocol in docs/plugins.md")
+        raise PluginError("lacks {lacking}: see the protocol in docs/plugins.md", lacking=" and ".join(lacking))
     if not isinstance(part, base):
         try:
             part.__class__ = _joined(type(part), base)
         except TypeError:  # it has slots, or is not written in Python
-            raise PluginError(f"is a {type(part).__name__}, which should inherit from {base.__name__}") from None
+            raise PluginError(
+                "is a {kind}, which should inherit from {base}", kind=type(part).__name__, base=base.__name__
+            ) from None
     return part
 
 

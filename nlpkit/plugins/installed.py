@@ -59,7 +59,7 @@ class Installed:
         """
         self.check_needs()
         if not _VALUE.fullmatch(point.value):
-            raise PluginError(f"its entry point names {point.value!r}: expected a module")
+            raise PluginError("its entry point names {value!r}: expected a module", value=point.value)
         return point.load()
 
     def check_needs(self, version: str = __version__) -> None:
@@ -77,12 +77,15 @@ class Installed:
         try:
             needed = Requirement(line)
         except InvalidRequirement:
-            raise PluginError(f"its metadata cannot be read: Requires-Dist is {line!r}") from None
+            raise PluginError("its metadata cannot be read: Requires-Dist is {line!r}", line=line) from None
         asked = needed.marker is None or needed.marker.evaluate({"extra": ""})
         if asked and not needed.specifier.contains(version, prereleases=True):
             raise PluginError(
-                f"it needs {OURS}{needed.specifier}, and {version} is installed"
-                f"{pip_install(self.distribution, also=f'{OURS} ')}"
+                "it needs {ours}{specifier}, and {version} is installed{remedy}",
+                ours=OURS,
+                specifier=needed.specifier,
+                version=version,
+                remedy=pip_install(self.distribution, also=f"{OURS} "),
             )
 
 

@@ -109,9 +109,11 @@ def check(what: str, options: Mapping[str, Option], values: Mapping[str, Any]) -
     """
     for name, value in values.items():
         if name not in options:
-            raise SettingError(f"{what} has no option {name!r}{nearest(name, options)}")
+            raise SettingError(
+                "{what} has no option {name!r}{there_is}", what=what, name=name, there_is=nearest(name, options)
+            )
         if wrong := options[name].fault(value):
-            raise SettingError(f"{what}: {name} {wrong}")
+            raise SettingError("{what}: {name} {wrong}", what=what, name=name, wrong=wrong)
 
 
 def fault(value: object, annotation: Any) -> str | None:

@@ -138,8 +138,12 @@ class Component:
             if self.made_with in (None, self.version):
                 raise
             raise BundleError(
-                f"{error}; the model was made with {self.distribution} {self.made_with}, and {self.version} is "
-                f"installed{pip_install(self.distribution, '==', self.made_with)}"
+                "{error}; the model was made with {distribution} {made_with}, and {version} is installed{remedy}",
+                error=error,
+                distribution=self.distribution,
+                made_with=self.made_with,
+                version=self.version,
+                remedy=pip_install(self.distribution, "==", self.made_with),
             ) from error
         finally:
             _SAVED.reset(saved)
@@ -152,9 +156,13 @@ class Component:
         except NlpkitError:
             raise
         except (TypeError, ValueError) as error:
-            raise SettingError(f"the {self.kind} {self.name!r} refuses its options: {error}") from error
+            raise SettingError(
+                "the {kind} {name!r} refuses its options: {error}", kind=self.kind, name=self.name, error=error
+            ) from error
         except Exception as error:  # a stranger's code
-            raise PluginError(f"{self.whole_name} cannot be made: {_sentence(error)}") from error
+            raise PluginError(
+                "{whole_name} cannot be made: {error}", whole_name=self.whole_name, error=_sentence(error)
+            ) from error
         return self._adopted(made)
 
     @property
@@ -167,9 +175,17 @@ class Component:
         try:
             adopt(BASES[self.kind], made)
         except PluginError as error:
-            raise PluginError(f"{self.whole_name} {error}") from None
+            raise PluginError("{whole_name} {error}", whole_name=self.whole_name, error=error) from None
         for name, meant in misspelt(made):
-            warnings.warn(f"{self.whole_name} has {name!r}: did you mean {meant!r}?", DataWarning, stacklevel=4)
+            warnings.warn(
+                DataWarning(
+                    "{whole_name} has {name!r}: did you mean {meant!r}?",
+                    whole_name=self.whole_name,
+                    name=name,
+                    meant=meant,
+                ),
+                stacklevel=4,
+            )
         return made
 
 
@@ -220,7 +236,7 @@ class Registry:
         :raises PluginError: naming all that is.
         """
         if self.faults and strict(os.environ):
-            raise PluginError(f"{'; '.join(self.faults)} ({STRICT} makes an error of it)")
+            raise PluginError("{faults} ({strict} makes an error of it)", faults="; ".join(self.faults), strict=STRICT)
 
     def take(self, source: Installed) -> Plugin:
         """Take in the names of a plugin, or its module for when that is needed; a fault is kept, never raised."""
@@ -263,10 +279,22 @@ class Registry:
             return found
         if (named := self.points.get((kind, name))) and named.fault:
             whose = f"{kind} {name!r} of {named.source.distribution} {named.source.version}"
-            raise PluginError(f"the {whose} does not work: {named.fault}")
+            raise PluginError("the {whose} does not work: {fault}", whose=whose, fault=named.fault)
         if home := ELSEWHERE.get((kind, name)):
-            raise SettingError(f"the {kind} {name!r} is in {home}, {self._why_absent(home)}")
-        raise SettingError(f"there is no {kind} {name!r}{nearest(name, self.names(kind))}{self.elsewhere()}")
+            raise SettingError(
+                "the {kind} {name!r} is in {home}, {why_absent}",
+                kind=kind,
+                name=name,
+                home=home,
+                why_absent=self._why_absent(home),
+            )
+        raise SettingError(
+            "there is no {kind} {name!r}{there_is}{elsewhere}",
+            kind=kind,
+            name=name,
+            there_is=nearest(name, self.names(kind)),
+            elsewhere=self.elsewhere(),
+        )
 
     def need(self, kind: str, name: str, distribution: str, version: str) -> Component:
         """Return the component that a saved model recorded.
@@ -279,7 +307,14 @@ class Registry:
         why = self._why_absent(distribution, version)
         if found:
             why += f"; the one that is here is of {found.distribution} {found.version}"
-        raise MissingPlugin(f"the model needs the {kind} {name!r} from {distribution} {version}, {why}")
+        raise MissingPlugin(
+            "the model needs the {kind} {name!r} from {distribution} {version}, {why}",
+            kind=kind,
+            name=name,
+            distribution=distribution,
+            version=version,
+            why=why,
+        )
 
     def elsewhere(self) -> str:
         """``; it may be in zh-runs, which does not work: ...``: whose components cannot be seen, ready to append."""
@@ -375,7 +410,7 @@ class Registry:
             hook.nlpkit_register_commands(cli=group)
             for name, command in group.commands.items():
                 if self._owner("command", name, plugin.distribution):
-                    raise PluginError(f"the command {name!r} is already there")
+                    raise PluginError("the command {name!r} is already there", name=name)
                 self._put("command", name, command, plugin)
         if faults:
             own = (plugin.distribution, plugin.name)
@@ -397,7 +432,9 @@ class Registry:
             if named and named.source.distribution == plugin.distribution:
                 return  # a plugin that goes with an older nlpkit, too, says each name twice
             if owner := self._owner(kind, name, plugin.distribution):
-                raise PluginError(f"the {kind} {name!r} is already registered by {owner}")
+                raise PluginError(
+                    "the {kind} {name!r} is already registered by {owner}", kind=kind, name=name, owner=owner
+                )
             self._put(kind, name, factory, plugin)
 
         def register_task(task: Any) -> None:
@@ -437,7 +474,7 @@ def _hook_of(module: object) -> Any:
     :raises PluginError: for a hook that there is not, or that would never run.
     """
     if wrong := [name for name in dir(module) if name.startswith("nlpkit_register_") and name not in _HOOKS]:
-        raise PluginError(f"there is no hook {wrong[0]!r}{nearest(wrong[0], _HOOKS)}")
+        raise PluginError("there is no hook {wrong!r}{there_is}", wrong=wrong[0], there_is=nearest(wrong[0], _HOOKS))
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     manager.register(module)
@@ -449,7 +486,7 @@ def _hook_of(module: object) -> Any:
         for implementation in caller.get_hookimpls():
             function = implementation.function
             if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
-                raise PluginError(f"{caller.name} must be a plain function, without yield or async")
+                raise PluginError("{name} must be a plain function, without yield or async", name=caller.name)
     return manager.hook
 
 
@@ -459,24 +496,30 @@ def _checked(kind: str, name: Any, value: Any) -> Any:
     :raises PluginError: saying what that is.
     """
     if not isinstance(name, str) or not name:
-        raise PluginError(f"a {kind} needs a name, was: {name!r}")
+        raise PluginError("a {kind} needs a name, was: {name!r}", kind=kind, name=name)
     if kind == "model":
         value = value() if callable(value) else value
         if not isinstance(value, str | Path):
-            raise PluginError(f"the model {name!r} needs the path of a folder, was: {value!r}")
+            raise PluginError("the model {name!r} needs the path of a folder, was: {value!r}", name=name, value=value)
         return Path(value)
     if kind == "task":
         from nlpkit.tasks.base import Task  # not what every start needs
 
         if not isinstance(value, Task) or value.name != name:
-            raise PluginError(f"the task {name!r} needs a nlpkit.tasks.base.Task of that name, was: {value!r:.200}")
+            raise PluginError(
+                "the task {name!r} needs a nlpkit.tasks.base.Task of that name, was: {value!r:.200}",
+                name=name,
+                value=value,
+            )
     elif kind == "command":
         import click  # only the shell pays for it
 
         if not isinstance(value, click.Command):
-            raise PluginError(f"the command {name!r} needs a click.Command, was: {value!r}")
+            raise PluginError("the command {name!r} needs a click.Command, was: {value!r}", name=name, value=value)
     elif not callable(value):
-        raise PluginError(f"the {kind} {name!r} needs a function that makes it, was: {value!r}")
+        raise PluginError(
+            "the {kind} {name!r} needs a function that makes it, was: {value!r}", kind=kind, name=name, value=value
+        )
     else:
         _check_signature(name, value)
     return value
@@ -500,10 +543,16 @@ def _check_signature(name: str, factory: Any) -> None:
     try:
         parameters = inspect.signature(factory).parameters.values()
     except (TypeError, ValueError):
-        raise PluginError(f"{name!r} needs a function whose options can be read, was: {factory!r}") from None
+        raise PluginError(
+            "{name!r} needs a function whose options can be read, was: {factory!r}", name=name, factory=factory
+        ) from None
     for parameter in parameters:
         if parameter.kind is not parameter.KEYWORD_ONLY:
-            raise PluginError(f"{name!r} needs a function with options by name, after a *, was: {parameter}")
+            raise PluginError(
+                "{name!r} needs a function with options by name, after a *, was: {parameter}",
+                name=name,
+                parameter=parameter,
+            )
 
 
 def _sentence(fault: BaseException) -> str:

@@ -145,7 +145,7 @@ def installed(name: str | None = None) -> list[Target]:
     found = [plugin for plugin in plugins if normalised(name) in map(normalised, _names(plugin))]
     if not found:
         known = dict.fromkeys(known for plugin in plugins for known in _names(plugin))
-        raise SettingError(f"no installed plugin is called {name!r}{nearest(name, known)}")
+        raise SettingError("no installed plugin is called {name!r}{there_is}", name=name, there_is=nearest(name, known))
     return [Target(plugin) for plugin in found]
 
 
@@ -174,7 +174,11 @@ def check_settings(found: Registry, settings: Settings) -> None:
     known = {name for of in (found, registry()) for _, name in {**of.points, **of.components}}
     for name in settings:
         if name not in known:
-            raise SettingError(f"there is no component {name!r} to give options to{nearest(name, sorted(known))}")
+            raise SettingError(
+                "there is no component {name!r} to give options to{there_is}",
+                name=name,
+                there_is=nearest(name, sorted(known)),
+            )
 
 
 def _of_target(target: Target, found: Registry, settings: Settings, fault: str | None) -> Iterator[Subject]:

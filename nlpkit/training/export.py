@@ -54,8 +54,12 @@ def check_agreement(name: str, difference: float, weights: str) -> None:
     """
     if difference > AGREEMENT[weights]:
         raise NlpkitError(
-            f"the export of {name} differs from torch by {difference:.3g} in a probability, more than "
-            f"{AGREEMENT[weights]:g}: not saved" + (", train with --set weights=float32" if weights == "int8" else "")
+            "the export of {name} differs from torch by {difference:.3g} in a probability, more than {most:g}: not "
+            "saved{remedy}",
+            name=name,
+            difference=difference,
+            most=AGREEMENT[weights],
+            remedy=", train with --set weights=float32" if weights == "int8" else "",
         )
 
 

@@ -82,7 +82,9 @@ class TextTraining(LoopSettings):
     def __post_init__(self) -> None:
         if self.focus and (len(self.focus) != 2 or not all(0 <= share <= 1 for share in self.focus)):
             shares = list(self.focus)
-            raise SettingError(f"training.focus wants two shares of at most 1, such as [0.35, 0.6], was: {shares}")
+            raise SettingError(
+                "training.focus wants two shares of at most 1, such as [0.35, 0.6], was: {shares}", shares=shares
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,14 +180,21 @@ def read_recipe(task: Task, recipe: str | Path) -> dict[str, Any]:
     if isinstance(recipe, str) and path.suffix != ".toml":
         names, folder = list_recipes(task), _recipe_folder(task)
         if recipe not in names or folder is None:
-            raise SettingError(f"there is no recipe {recipe!r} for {task.name}{nearest(recipe, names)}")
+            raise SettingError(
+                "there is no recipe {recipe!r} for {name}{there_is}",
+                recipe=recipe,
+                name=task.name,
+                there_is=nearest(recipe, names),
+            )
         path = folder / f"{recipe}.toml"
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise DataError(f"the recipe {path} cannot be read: {(error.strerror or str(error)).lower()}") from error
+        raise DataError(
+            "the recipe {path} cannot be read: {reason}", path=path, reason=(error.strerror or str(error)).lower()
+        ) from error
     except ValueError as error:
-        raise SettingError(f"the recipe {path} is no TOML: {error}") from error
+        raise SettingError("the recipe {path} is no TOML: {error}", path=path, error=error) from error
 
 
 @dataclass(frozen=True)
@@ -207,14 +216,14 @@ class Shape:
         result = copy.deepcopy({name: value for name, value in tables.items() if name not in self.kinds})
         members = result.get("members", [])
         if not isinstance(members, list | tuple):
-            raise SettingError(f"the recipe wants tables [[members]], found: {members!r}")
+            raise SettingError("the recipe wants tables [[members]], found: {members!r}", members=members)
         members = list(members)
         for kind in self.kinds:
             if kind in tables:
                 members.append({"name": kind, "kind": kind, **_check_table(tables[kind], kind)})
         if not members:
             kinds = " or ".join(f"[{kind}]" for kind in self.kinds)
-            raise SettingError(f"the recipe wants at least one table [[members]], or {kinds}, found none")
+            raise SettingError("the recipe wants at least one table [[members]], or {kinds}, found none", kinds=kinds)
         usual = next(iter(self.kinds))
         result["members"] = [
             {"name": f"member-{position}", "kind": usual, **copy.deepcopy(_check_table(member, "a member"))}
@@ -259,7 +268,9 @@ class Shape:
         tables = self.spell_out(tables)
         members = [self._make_member(table) for table in tables["members"]]
         if len({member.name.casefold() for member in members}) < len(members):  # one folder on Windows
-            raise SettingError(f"two members have one name: {', '.join(member.name for member in members)}")
+            raise SettingError(
+                "two members have one name: {members}", members=", ".join(member.name for member in members)
+            )
         members = [member for member in members if not member.absent]
         fill(Normaliser, _check_table(tables.get("normalisation", {}), "normalisation"), "normalisation")
         run = fill(self.run, {**tables, "members": tuple(members)}, "the recipe")
@@ -269,9 +280,13 @@ class Shape:
     def _make_member(self, table: Mapping[str, Any]) -> MemberSettings:
         kind, name = table["kind"], table["name"]
         if kind not in self.kinds:
-            raise SettingError(f"there is no kind of member {kind!r}{nearest(str(kind), self.kinds)}")
+            raise SettingError(
+                "there is no kind of member {kind!r}{there_is}", kind=kind, there_is=nearest(str(kind), self.kinds)
+            )
         if not isinstance(name, str) or not name.replace("-", "").replace("_", "").isalnum():
-            raise SettingError(f"a member's name becomes a folder: letters, digits, - and _ only, was: {name!r}")
+            raise SettingError(
+                "a member's name becomes a folder: letters, digits, - and _ only, was: {name!r}", name=name
+            )
         member = fill(self.kinds[kind], table, name)
         check_components(member, name)
         return member
@@ -297,7 +312,11 @@ class Shape:
         if kind in self.run.components:
             return tables, False
         if len(members) != 1:
-            raise SettingError(f"--{kind} needs a recipe with one member; this one has {len(members)}: use --set")
+            raise SettingError(
+                "--{kind} needs a recipe with one member; this one has {count}: use --set",
+                kind=kind,
+                count=len(members),
+            )
         return members[0], self._kind_of(members[0]).one_way
 
     def _kind_of(self, member: Mapping[str, Any]) -> type[MemberSettings]:
@@ -311,7 +330,7 @@ def parse_assignment(assignment: str) -> tuple[list[str], Any]:
     """
     place, equals, value = assignment.partition("=")
     if not equals:
-        raise SettingError(f"expected NAME=VALUE such as encoder.hidden=64, found {assignment!r}")
+        raise SettingError("expected NAME=VALUE such as encoder.hidden=64, found {assignment!r}", assignment=assignment)
     value = value.strip()
     try:
         return place.strip().split("."), tomllib.loads(f"value = {PYTHON_BOOLS.get(value, value)}")["value"]
@@ -327,7 +346,9 @@ def descend(table: dict[str, Any], path: Sequence[str]) -> dict[str, Any]:
     for name in path:
         table = table.setdefault(name, {})
         if not isinstance(table, dict):
-            raise SettingError(f"{'.'.join(path)} is not a table of settings: {name} is {table!r}")
+            raise SettingError(
+                "{path} is not a table of settings: {name} is {table!r}", path=".".join(path), name=name, table=table
+            )
     return table
 
 
@@ -340,10 +361,14 @@ def fill(kind: type[T], table: Mapping[str, Any], where: str) -> T:
     values: dict[str, Any] = {}
     for name, value in table.items():
         if name not in options:
-            raise SettingError(f"{where} has no setting {name!r}{nearest(name, options)}")
+            raise SettingError(
+                "{where} has no setting {name!r}{there_is}", where=where, name=name, there_is=nearest(name, options)
+            )
         values[name] = _convert(options[name], value, where)
     if missing := [name for name, option in options.items() if name not in table and option.default is ...]:
-        raise SettingError(f"{where} lacks {' and '.join(missing)}: a recipe says all of it")
+        raise SettingError(
+            "{where} lacks {missing}: a recipe says all of it", where=where, missing=" and ".join(missing)
+        )
     return kind(**values)
 
 
@@ -352,13 +377,13 @@ def _convert(option: Option, value: Any, where: str) -> Any:
     if is_dataclass(annotation) and not isinstance(value, annotation):  # type: ignore[arg-type]
         return fill(annotation, _check_table(value, f"{where}: {option.name}"), f"{where}.{option.name}")  # type: ignore[arg-type]
     if wrong := option.fault(value):
-        raise SettingError(f"{where}: {option.name} {wrong}")
+        raise SettingError("{where}: {name} {wrong}", where=where, name=option.name, wrong=wrong)
     return tuple(value) if get_origin(annotation) is tuple else value
 
 
 def _check_table(value: object, what: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise SettingError(f"{what} wants a table of settings, found {value!r}")
+        raise SettingError("{what} wants a table of settings, found {value!r}", what=what, value=value)
     return value
 
 
@@ -378,9 +403,16 @@ def check_component(kind: str, component: Mapping[str, Any], where: str) -> None
     :raises SettingError: saying what there is.
     """
     if "name" not in component:
-        raise SettingError(f"{where}.{kind} has no name; there is: {', '.join(registry().names(kind))}")
+        raise SettingError(
+            "{where}.{kind} has no name; there is: {kind_2}",
+            where=where,
+            kind=kind,
+            kind_2=", ".join(registry().names(kind)),
+        )
     if not isinstance(component["name"], str):
-        raise SettingError(f"{where}.{kind}: name wants a text, found {component['name']!r}")
+        raise SettingError(
+            "{where}.{kind}: name wants a text, found {name!r}", where=where, kind=kind, name=component["name"]
+        )
     options = {option: value for option, value in component.items() if option != "name"}
     registry().get(kind, component["name"]).check(options)
 
@@ -392,10 +424,16 @@ def check_shares(test: float, validation: float) -> None:
     """
     shares = test * 100, validation * 100
     if not all(abs(share - round(share)) < 1e-6 for share in shares):
-        raise SettingError(f"test and validation are whole percentages, 0.15 say, was: {test}, {validation}")
+        raise SettingError(
+            "test and validation are whole percentages, 0.15 say, was: {test}, {validation}",
+            test=test,
+            validation=validation,
+        )
     if not (round(shares[0]) >= 0 and round(shares[1]) > 0 and round(sum(shares)) < 100):
         raise SettingError(
-            f"test {test} and validation {validation} must leave rows to train on, and validation must not be 0"
+            "test {test} and validation {validation} must leave rows to train on, and validation must not be 0",
+            test=test,
+            validation=validation,
         )
 
 
@@ -413,7 +451,7 @@ def check_judges(judges: bool, focus: Sequence[float], lacking: str) -> None:
     """
     if not judges:
         whose = " of the first corpus, which training.focus makes the judge," if focus else ""
-        raise DataError(f"no validation row{whose} {lacking}: give more texts")
+        raise DataError("no validation row{whose} {lacking}: give more texts", whose=whose, lacking=lacking)
 
 
 def drop_paths(component: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:

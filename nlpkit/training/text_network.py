@@ -91,8 +91,12 @@ class TextNetwork(NetworkMember):
         ordered, identity = embedding.ordered, encoder.identity
         if not ordered and (not identity or settings.max_length):
             raise SettingError(
-                f"{settings.name}: the embedding {settings.embedding['name']} keeps no order, so it goes with the "
-                f"encoder none and max_length 0, not with {settings.encoder['name']} and {settings.max_length}"
+                "{name}: the embedding {name_2} keeps no order, so it goes with the encoder none and "
+                "max_length 0, not with {name_3} and {max_length}",
+                name=settings.name,
+                name_2=settings.embedding["name"],
+                name_3=settings.encoder["name"],
+                max_length=settings.max_length,
             )
         cls.check_encoder(encoder, settings)
         return remarks_of(tokenizer, part)

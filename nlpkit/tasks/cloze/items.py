@@ -126,10 +126,10 @@ def read_words(path: str | Path, *, encoding: str | None = None) -> list[str]:
         text = "".join(decoded.lines())
     words = parse_json(text) if text.lstrip().startswith("[") else text.split("\n")
     if words is None or not all(isinstance(word, str) for word in words):
-        raise DataError(f"{path} is no lexicon: expected a word a line, or a JSON list of words")
+        raise DataError("{path} is no lexicon: expected a word a line, or a JSON list of words", path=path)
     lexicon = list(dict.fromkeys(stripped for word in words if (stripped := word.strip())))
     if not lexicon:
-        raise DataError(f"{path} holds no words: expected a word a line, or a JSON list of words")
+        raise DataError("{path} holds no words: expected a word a line, or a JSON list of words", path=path)
     return lexicon
 
 

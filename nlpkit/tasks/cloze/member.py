@@ -196,8 +196,9 @@ def check_embedding(embedding: Embedding, settings: ClozeNetworkSettings) -> Sta
     """Refuse an embedding whose vector of a word has seen the words beside it: the blank would be among these."""
     if not isinstance(embedding, StaticEmbedding) or not embedding.ordered:
         raise SettingError(
-            f"the embedding {settings.embedding['name']} has no vector that depends on its word alone, so a cloze "
-            "network cannot use it: choose trainable, spelled or word2vec"
+            "the embedding {name} has no vector that depends on its word alone, so a cloze "
+            "network cannot use it: choose trainable, spelled or word2vec",
+            name=settings.embedding["name"],
         )
     return embedding
 

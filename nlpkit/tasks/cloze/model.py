@@ -105,7 +105,7 @@ class ClozeModel(SavedModel):
         if candidates.unknown:
             some = ", ".join(candidates.unknown[:3]) + ", ..." * (len(candidates.unknown) > 3)
             count = f"{len(candidates.unknown):,} of {len(words or ()):,} words of {lexicon}"
-            warnings.warn(f"{count} are unknown to the model: {some}", DataWarning, stacklevel=2)
+            warnings.warn(DataWarning("{count} are unknown to the model: {some}", count=count, some=some), stacklevel=2)
         return Filler(self, top=top, beam=beam, candidates=candidates).fill_rows
 
     def candidates(

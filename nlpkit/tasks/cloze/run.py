@@ -48,7 +48,8 @@ class ClozeRun(Run):
         """Refuse samples of which none has a blank."""
         if not any(len(split_at_blanks(text)) > 1 for text in samples):
             raise DataError(
-                f"of {len(samples)} samples none has a blank: mark it by two underscores, as in 衣服质量__哦"
+                "of {count} samples none has a blank: mark it by two underscores, as in 衣服质量__哦",
+                count=len(samples),
             )
 
     def prepare(self, run: Path, corpus: StoredCorpus) -> Generator[Event, None, Words]:

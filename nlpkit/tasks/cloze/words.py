@@ -76,8 +76,11 @@ def choose_answers(counts: Mapping[str, int], settings: AnswerSettings) -> dict[
     words.sort(key=lambda item: (-item[1], item[0]))
     if len(words) < FEW:
         raise DataError(
-            f"{len(words)} words of Chinese characters stand {settings.min_count} times in the training rows, a cloze "
-            f"model needs {FEW} at least: give more texts"
-            + (", or --set answers.min_count=1" if sum(map(bool, map(CHINESE.fullmatch, counts))) >= FEW else "")
+            "{count} words of Chinese characters stand {min_count} times in the training rows, a cloze model needs "
+            "{least} at least: give more texts{remedy}",
+            count=len(words),
+            min_count=settings.min_count,
+            least=FEW,
+            remedy=", or --set answers.min_count=1" if sum(map(bool, map(CHINESE.fullmatch, counts))) >= FEW else "",
         )
     return dict(words[: settings.max_size])

@@ -76,7 +76,9 @@ class LanguageModelMember(NetworkMember):
         embedding: Any = part.instance
         if not isinstance(part.instance, StaticEmbedding) or not embedding.ordered:
             name = settings.embedding["name"]
-            raise SettingError(f"the embedding {name} has no vector that depends on its token alone: choose trainable")
+            raise SettingError(
+                "the embedding {name} has no vector that depends on its token alone: choose trainable", name=name
+            )
         encoder = make_component("encoder", settings.encoder, input_dim=embedding.dim or 2)
         check_causal(encoder, embedding.dim or 2)
         output = make_component("output", settings.output).instance
@@ -142,7 +144,9 @@ class LanguageModelMember(NetworkMember):
             for event in events:
                 yield event
                 if isinstance(event, Epoch):
-                    yield Note(f"           {self._sample(np.random.default_rng((self.seed, event.epoch)))}")
+                    yield Note(
+                        "           {sample}", sample=self._sample(np.random.default_rng((self.seed, event.epoch)))
+                    )
                 elif isinstance(event, Diverged):
                     diverged = event
         return diverged
@@ -223,14 +227,16 @@ def _check_vocabulary(vocabulary: Any, embedding: str) -> TableVocabulary:
     :raises SettingError: saying what to set.
     """
     if not isinstance(vocabulary, TableVocabulary):
-        raise SettingError(f"the embedding {embedding!r} has no table of tokens: choose trainable")
+        raise SettingError("the embedding {embedding!r} has no table of tokens: choose trainable", embedding=embedding)
     if END not in vocabulary.tokens:
         raise SettingError(
             "the end of a text is too rare for the vocabulary: set embedding.min_count=1, or give more texts"
         )
     if len(vocabulary) > MOST_IDS:
         raise SettingError(
-            f"{len(vocabulary):,} tokens are more than the {MOST_IDS:,} that n-grams can hold: set a lower "
-            "embedding.max_size, or ngrams.order=0"
+            "{count:,} tokens are more than the {most_ids:,} that n-grams can hold: set a lower "
+            "embedding.max_size, or ngrams.order=0",
+            count=len(vocabulary),
+            most_ids=MOST_IDS,
         )
     return vocabulary

@@ -302,12 +302,14 @@ def _check(prompts: object, length: object, stop: object, seed: object, first: o
     if isinstance(prompts, str | bytes) or not isinstance(prompts, Sequence) or not prompts:
         raise SettingError("prompts come in a list, of at least one; the empty prompt is ''")
     if odd := [prompt for prompt in prompts if not isinstance(prompt, str)]:
-        raise SettingError(f"a prompt is a text, found {type(odd[0]).__name__}")
+        raise SettingError("a prompt is a text, found {kind}", kind=type(odd[0]).__name__)
     if not is_count(length):
-        raise SettingError(f"length must be a whole number that is not negative, was: {length!r}")
+        raise SettingError("length must be a whole number that is not negative, was: {length!r}", length=length)
     if stop is not None and (not isinstance(stop, str) or not stop):
-        raise SettingError(f"stop is a text that is not empty, was: {stop!r}")
+        raise SettingError("stop is a text that is not empty, was: {stop!r}", stop=stop)
     if seed is not None and not (is_count(seed) and cast(int, seed) < MOST_SEEDS):
-        raise SettingError(f"seed must be a whole number from 0 to {MOST_SEEDS - 1}, was: {seed!r}")
+        raise SettingError(
+            "seed must be a whole number from 0 to {most_seeds}, was: {seed!r}", most_seeds=MOST_SEEDS - 1, seed=seed
+        )
     if not is_count(first):
-        raise SettingError(f"first must be a whole number that is not negative, was: {first!r}")
+        raise SettingError("first must be a whole number that is not negative, was: {first!r}", first=first)

@@ -48,7 +48,7 @@ class GenerationRun(Run):
         yield from super().read(folder, lines, continuous=lines.corpora, **more)
         if lines.cut:
             pieces = "; ".join(f"{corpus} in {count:,}" for corpus, count in lines.cut.items())
-            yield Note(f"text without line ends was cut into pieces at the ends of sentences: {pieces}")
+            yield Note("text without line ends was cut into pieces at the ends of sentences: {pieces}", pieces=pieces)
 
     def prepare(self, run: Path, corpus: StoredCorpus) -> Generator[Event, None, Characters]:
         """Store the characters of the rows of training and validation."""

@@ -55,6 +55,10 @@ class SentimentSettings(RunSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if len(self.exits) > len(self.members) - 1:
-            raise SettingError(f"exits has {len(self.exits)} values, more than members - 1: {len(self.members) - 1}")
+            raise SettingError(
+                "exits has {count} values, more than members - 1: {count_2}",
+                count=len(self.exits),
+                count_2=len(self.members) - 1,
+            )
         if not all(0 < leave <= 1 for leave in self.exits):
-            raise SettingError(f"exits are probabilities above 0, found: {list(self.exits)}")
+            raise SettingError("exits are probabilities above 0, found: {exits}", exits=list(self.exits))

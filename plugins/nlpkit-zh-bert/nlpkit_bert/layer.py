@@ -75,8 +75,9 @@ class BertEmbedding(Embedding, nn.Module):
         """
         if self._folder is not None and tokenizer.pieces != pieces_of(read_folder(self._folder)):
             raise SettingError(
-                f"the tokenizer wordpiece has other pieces than {self._folder}: give one folder or name to both "
-                "tokenizer.model and embedding.model"
+                "the tokenizer wordpiece has other pieces than {folder}: give one folder or name to "
+                "both tokenizer.model and embedding.model",
+                folder=self._folder,
             )
 
     def build(self, vocabulary: Vocabulary) -> None:
@@ -91,8 +92,9 @@ class BertEmbedding(Embedding, nn.Module):
         """
         if ids.shape[1] > self.positions:
             raise SettingError(
-                f"a row has {ids.shape[1]} pieces, but the model {self.positions} positions: "
-                f"set tokenizer.longest={self.positions}"
+                "a row has {shape} pieces, but the model {positions} positions: set tokenizer.longest={positions}",
+                shape=ids.shape[1],
+                positions=self.positions,
             )
         first = torch.arange(ids.shape[1], device=ids.device) == 0
         seen = mask | first  # a row without tokens would see nothing, and its states be no numbers
@@ -119,8 +121,12 @@ def _shape_of(folder: Path) -> dict[str, Any]:
     known = pieces_of(read_folder(folder))
     if max(known.values()) >= config["vocab_size"]:
         raise DataError(
-            f"{folder} has {max(known.values()) + 1} pieces, but {CONFIG} says vocab_size {config['vocab_size']}: "
-            "tokenizer and weights are of different models"
+            "{folder} has {known} pieces, but {config} says vocab_size {vocab_size}: tokenizer "
+            "and weights are of different models",
+            folder=folder,
+            known=max(known.values()) + 1,
+            config=CONFIG,
+            vocab_size=config["vocab_size"],
         )
     return {name: config[name] for name in SHAPE if name in config}
 
@@ -155,7 +161,14 @@ def _weights(folder: Path, config: BertConfig) -> BertModel:
                 folder, use_safetensors=True, local_files_only=True, output_loading_info=True, **options
             )
     except (OSError, RuntimeError, ValueError, KeyError, SafetensorError) as error:
-        raise DataError(f"the weights in {folder} cannot be read: {' '.join(str(error).split())}") from error
+        raise DataError(
+            "the weights in {folder} cannot be read: {error}", folder=folder, error=" ".join(str(error).split())
+        ) from error
     if missing := sorted(report["missing_keys"]):
-        raise DataError(f"the weights in {folder} lack {missing[0]}: are they those of {CONFIG}?")
+        raise DataError(
+            "the weights in {folder} lack {missing}: are they those of {config}?",
+            folder=folder,
+            missing=missing[0],
+            config=CONFIG,
+        )
     return model

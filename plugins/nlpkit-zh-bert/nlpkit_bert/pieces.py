@@ -75,7 +75,12 @@ def read(model: str | None, longest: int) -> Tokenizer:
     """
     folder = locate(model, DESCRIBED)
     if (folder / CONFIG).is_file() and longest > (positions := read_config(folder)["max_position_embeddings"]):
-        raise SettingError(f"longest is {longest}, but {folder} has {positions} positions: set longest={positions}")
+        raise SettingError(
+            "longest is {longest}, but {folder} has {positions} positions: set longest={positions}",
+            longest=longest,
+            folder=folder,
+            positions=positions,
+        )
     return read_folder(folder)
 
 
@@ -89,12 +94,19 @@ def read_folder(folder: Path) -> Tokenizer:
     elif (folder / PIECES).is_file():
         path, found = folder / PIECES, _read_pieces(folder)
     else:
-        raise DataError(f"{folder} has no tokenizer: {TOKENIZER} or {PIECES} should be in it")
+        raise DataError(
+            "{folder} has no tokenizer: {tokenizer} or {pieces} should be in it",
+            folder=folder,
+            tokenizer=TOKENIZER,
+            pieces=PIECES,
+        )
     if not isinstance(found.model, WordPiece):
-        raise DataError(f"{path} cuts by {type(found.model).__name__}, and only WordPiece goes: take a BERT")
+        raise DataError(
+            "{path} cuts by {kind}, and only WordPiece goes: take a BERT", path=path, kind=type(found.model).__name__
+        )
     known = pieces_of(found)
     if missing := [mark for mark in (PADDING, UNKNOWN, FIRST, LAST) if mark not in known]:
-        raise DataError(f"{path} lacks {missing[0]}: is it that of a BERT?")
+        raise DataError("{path} lacks {missing}: is it that of a BERT?", path=path, missing=missing[0])
     found.post_processor = BertProcessing((LAST, known[LAST]), (FIRST, known[FIRST]))
     return found
 
@@ -116,9 +128,9 @@ def _read_whole(path: Path) -> Tokenizer:
     try:
         return Tokenizer.from_buffer(path.read_bytes())
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+        raise DataError("{path} cannot be read: {reason}", path=path, reason=error.strerror) from error
     except ValueError as error:
-        raise DataError(f"{path} is damaged: {error}") from error
+        raise DataError("{path} is damaged: {error}", path=path, error=error) from error
 
 
 def _read_pieces(folder: Path) -> Tokenizer:
@@ -127,9 +139,9 @@ def _read_pieces(folder: Path) -> Tokenizer:
     try:
         lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+        raise DataError("{path} cannot be read: {reason}", path=path, reason=error.strerror) from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 at byte {error.start}") from None
+        raise DataError("{path} is not UTF-8 at byte {start}", path=path, start=error.start) from None
     how = read_json(more) if more.is_file() else {}
     found = Tokenizer(WordPiece({piece: number for number, piece in enumerate(lines)}, unk_token=UNKNOWN))
     found.normalizer = BertNormalizer(

@@ -75,7 +75,9 @@ class Ball(Task):
         """There is but one."""
         check_shares(data.validation, data.test)
         if not 10 <= data.rows <= MOST or not 1e-6 < data.scale < 1e6:
-            raise SettingError(f"data.rows must be 10 to {MOST:,} and data.scale 1e-6 to 1e6, was: {told(data)}")
+            raise SettingError(
+                "data.rows must be 10 to {most:,} and data.scale 1e-6 to 1e6, was: {told}", most=MOST, told=told(data)
+            )
         return [""]
 
     @cached_property
@@ -90,16 +92,26 @@ class Ball(Task):
         found = []
         for line, row in read_ragged(self._path, encoding=self._encoding):
             if len(row) < LEAST:
-                raise DataError(f"{self._path}, line {line}: expected at least {LEAST} positions, found {len(row)}")
+                raise DataError(
+                    "{path}, line {line}: expected at least {least} positions, found {count}",
+                    path=self._path,
+                    line=line,
+                    least=LEAST,
+                    count=len(row),
+                )
             steps = np.diff(row)
             if len(odd := steps[np.abs(steps - steps.mean()) > ROUNDED * np.abs(steps).mean()]):
                 raise DataError(
-                    f"{self._path}, line {line}: expected a ball at constant speed, found steps of {steps.mean():g} on "
-                    f"average and of {odd[0]:g}"
+                    "{path}, line {line}: expected a ball at constant speed, found steps of {mean:g} on "
+                    "average and of {odd:g}",
+                    path=self._path,
+                    line=line,
+                    mean=steps.mean(),
+                    odd=odd[0],
                 )
             found.append(np.array(row))
         if len(found) < 10:
-            raise DataError(f"{self._path} has {len(found)} rows, and at least 10 are wanted")
+            raise DataError("{path} has {count} rows, and at least 10 are wanted", path=self._path, count=len(found))
         return found
 
     def trial(self, condition: str, settings: Settings, seed: int) -> Trial:  # noqa: ARG002

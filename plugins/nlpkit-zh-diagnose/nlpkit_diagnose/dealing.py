@@ -27,8 +27,11 @@ def dealt(
     parts = dict(zip(PARTS, np.split(order, ends), strict=True))
     if empty := [place for place, chosen in parts.items() if not len(chosen)]:
         raise SettingError(
-            f"of {len(kinds)} distinct rows none is left for {empty[0]} by data.validation={validation} and "
-            f"data.test={test}"
+            "of {count} distinct rows none is left for {empty} by data.validation={validation} and data.test={test}",
+            count=len(kinds),
+            empty=empty[0],
+            validation=validation,
+            test=test,
         )
     return {place: draw.permutation(np.flatnonzero(np.isin(kind, chosen))) for place, chosen in parts.items()}
 
@@ -40,5 +43,7 @@ def check_shares(validation: float, test: float) -> None:
     """
     if not (validation > 0 and test > 0 and validation + test < 1):
         raise SettingError(
-            f"data.validation and data.test are shares above 0 and below 1 together, was: {validation}, {test}"
+            "data.validation and data.test are shares above 0 and below 1 together, was: {validation}, {test}",
+            validation=validation,
+            test=test,
         )

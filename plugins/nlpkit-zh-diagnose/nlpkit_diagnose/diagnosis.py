@@ -139,7 +139,14 @@ def _told(error: Exception, which: Which, epoch: int) -> Exception:
         return error
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f"{os.sep}torch{os.sep}" not in f.filename]
     said = f"{type(error).__name__}: {' '.join(str(error).split())}"
-    return PluginError(f"{trial_name(*which)}, epoch {epoch}: {said} ({frames[-1].filename}, line {frames[-1].lineno})")
+    return PluginError(
+        "{trial_name}, epoch {epoch}: {said} ({filename}, line {lineno})",
+        trial_name=trial_name(*which),
+        epoch=epoch,
+        said=said,
+        filename=frames[-1].filename,
+        lineno=frames[-1].lineno,
+    )
 
 
 class Kept:
@@ -165,7 +172,9 @@ class Kept:
             found = json.loads(self._path.read_text("utf-8"))
             return Ended(Result(**found["result"]), [Epoch(**epoch) for epoch in found["history"]])
         except (ValueError, KeyError, TypeError) as error:
-            raise NlpkitError(f"{self._path} is damaged ({error}): remove it, and go on by --resume") from error
+            raise NlpkitError(
+                "{path} is damaged ({error}): remove it, and go on by --resume", path=self._path, error=error
+            ) from error
 
     def write(self, ended: Ended) -> None:
         """Keep what came of it, and no state any more."""

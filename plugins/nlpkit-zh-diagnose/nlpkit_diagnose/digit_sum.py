@@ -60,12 +60,17 @@ class DigitSum(Task):
         """The lengths."""
         wanted = data.train + data.validation + data.test
         if min(data.train, data.validation, data.test) < 1:
-            raise SettingError(f"data.train, data.validation and data.test must be at least 1, was: {told(data)}")
+            raise SettingError(
+                "data.train, data.validation and data.test must be at least 1, was: {told}", told=told(data)
+            )
         for length in data.lengths:
             if length < SHORTEST or (length - 2) * NOISE < wanted:
                 raise SettingError(
-                    f"of length {length} there are {max(0, length - 2) * NOISE} sequences of a pair, and {wanted} are "
-                    "wanted: choose a greater length"
+                    "of length {length} there are {value} sequences of a pair, and {wanted} are wanted: "
+                    "choose a greater length",
+                    length=length,
+                    value=max(0, length - 2) * NOISE,
+                    wanted=wanted,
                 )
         if not data.lengths:
             raise SettingError("data.lengths names no length")

@@ -55,7 +55,9 @@ class Letters(Task):
         counts = (data.train, data.validation, data.test)
         if min(counts) < 1 or sum(counts) > MOST:
             raise SettingError(
-                f"data.train, data.validation and data.test must be 1 to {MOST:,} together, was: {told(data)}"
+                "data.train, data.validation and data.test must be 1 to {most:,} together, was: {told}",
+                most=MOST,
+                told=told(data),
             )
         return [""]
 

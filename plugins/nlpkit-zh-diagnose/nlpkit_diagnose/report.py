@@ -102,9 +102,13 @@ def check_folder(folder: Path, *, force: bool) -> None:
     :raises DataError: if one is there and not ``force``, or it is no folder.
     """
     if folder.exists() and not folder.is_dir():
-        raise DataError(f"{folder} is a file: choose a folder")
+        raise DataError("{folder} is a file: choose a folder", folder=folder)
     if there := [name for name in (FIGURES, HISTORY, PLOT) if (folder / name).exists() and not force]:
-        raise DataError(f"{folder} holds {' and '.join(there)} already: choose another folder, or say --force")
+        raise DataError(
+            "{folder} holds {there} already: choose another folder, or say --force",
+            folder=folder,
+            there=" and ".join(there),
+        )
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -119,4 +123,6 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
         for name in {FIGURES, HISTORY, PLOT} - files.keys():
             (folder / name).unlink(missing_ok=True)
     except OSError as error:
-        raise DataError(f"{folder} cannot be written: {(error.strerror or str(error)).lower()}") from error
+        raise DataError(
+            "{folder} cannot be written: {reason}", folder=folder, reason=(error.strerror or str(error)).lower()
+        ) from error

@@ -84,12 +84,17 @@ class Salary(Task):
         at = column(found.path, found.columns, *self._wanted)
         if len(found.columns) < 2 or len(found.values) < 10:
             raise DataError(
-                f"{self._path} has {len(found.values)} rows and {len(found.columns)} columns of numbers: "
-                "at least 10 and 2 are wanted"
+                "{path} has {count} rows and {count_2} columns of numbers: at least 10 and 2 are wanted",
+                path=self._path,
+                count=len(found.values),
+                count_2=len(found.columns),
             )
         if np.ptp(found.values[:, at]) == 0:
             raise DataError(
-                f"{self._path}: {found.columns[at]} is {found.values[0, at]:g} in every row: nothing is to be learnt"
+                "{path}: {columns} is {values_:g} in every row: nothing is to be learnt",
+                path=self._path,
+                columns=found.columns[at],
+                values_=found.values[0, at],
             )
         return found.with_last(at)
 

@@ -135,7 +135,11 @@ def run_on(network: SeriesNetwork, inputs: NDArray[np.float32], steps: int) -> N
     with torch.inference_mode():
         outputs, state = network(torch.from_numpy(inputs))
         if outputs.shape[2] != inputs.shape[2]:
-            raise SettingError(f"{outputs.shape[2]} outputs cannot be fed to a network that reads {inputs.shape[2]}")
+            raise SettingError(
+                "{shape} outputs cannot be fed to a network that reads {shape_2}",
+                shape=outputs.shape[2],
+                shape_2=inputs.shape[2],
+            )
         found.append(outputs[:, -1:])
         while len(found) < steps:
             outputs, state = network(found[-1], state)

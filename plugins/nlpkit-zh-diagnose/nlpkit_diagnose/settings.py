@@ -46,27 +46,39 @@ def _places(parts: Sequence[str], tables: dict[str, Any], path: Sequence[str], l
     known = [ENCODER, *parts, *encoders]
     if not path:
         raise SettingError(
-            f"expected PART.NAME=VALUE such as training.epochs=50, found {last}=…; a PART is one of {', '.join(known)}"
+            "expected PART.NAME=VALUE such as training.epochs=50, found {last}=…; a PART is one of {known}",
+            last=last,
+            known=", ".join(known),
         )
     if path[0] in [ENCODER, *encoders] and len(path) > 1:
         said = ".".join([*path, last])
-        raise SettingError(f"{said} is no option of an encoder, which is said as {path[0]}.hidden=64, for instance")
+        raise SettingError(
+            "{said} is no option of an encoder, which is said as {path}.hidden=64, for instance",
+            said=said,
+            path=path[0],
+        )
     if path[0] in [ENCODER, *encoders] and last == "name":
-        raise SettingError(f"an encoder is named by --encoder, not by {path[0]}.name")
+        raise SettingError("an encoder is named by --encoder, not by {path}.name", path=path[0])
     if path[0] in encoders:
         return [encoders[path[0]]]
     if path[0] in parts:
         return [descend(tables, path)]
     if path[0] in registry().names(ENCODER):
         raise SettingError(
-            f"{path[0]} is not tried: say --encoder {path[0]}, or set something of {', '.join(encoders)}"
+            "{path} is not tried: say --encoder {path}, or set something of {encoders}",
+            path=path[0],
+            encoders=", ".join(encoders),
         )
     if path[0] != ENCODER:
-        raise SettingError(f"there is nothing to set in {path[0]!r}{nearest(path[0], known)}")
+        raise SettingError(
+            "there is nothing to set in {path!r}{there_is}", path=path[0], there_is=nearest(path[0], known)
+        )
     having = [table for name, table in encoders.items() if last in registry().get(ENCODER, name).options()]
     if not having:
         options = sorted({option for name in encoders for option in registry().get(ENCODER, name).options()})
-        raise SettingError(f"none of the encoders has an option {last!r}{nearest(last, options)}")
+        raise SettingError(
+            "none of the encoders has an option {last!r}{there_is}", last=last, there_is=nearest(last, options)
+        )
     return having
 
 

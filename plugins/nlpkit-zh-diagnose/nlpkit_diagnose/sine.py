@@ -54,8 +54,10 @@ class Sine(Task):
         sines = data.train, data.validation, data.test
         if min(sines) < 1 or data.points < 2 or sum(sines) * data.points > MOST or not 0 < data.span < 1e6:
             raise SettingError(
-                f"data wants at least 1 sine of each kind, 2 points, {MOST:,} points at most, and a span above 0 and "
-                f"below 1e6, was: {told(data)}"
+                "data wants at least 1 sine of each kind, 2 points, {most:,} points at most, and a "
+                "span above 0 and below 1e6, was: {told}",
+                most=MOST,
+                told=told(data),
             )
         return [""]
 

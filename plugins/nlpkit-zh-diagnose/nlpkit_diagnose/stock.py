@@ -83,15 +83,20 @@ class Stock(Task):
     def conditions(self, data: StockData) -> Sequence[str]:
         """There is but one."""
         if min(data.train, data.validation, data.test, data.span, data.ahead) < 1 or not 0 <= data.cost < 1:
-            raise SettingError(f"data wants days of at least 1 and a cost in [0, 1), was: {told(data)}")
+            raise SettingError("data wants days of at least 1 and a cost in [0, 1), was: {told}", told=told(data))
         wanted = data.train + data.validation + data.test + 2 * data.ahead
         there = max(0, len(self.table.values) - 1 - data.ahead)
         if there < wanted:
             fewer = data.train - wanted + there
             fitting = f"data.train={fewer}" if fewer > 0 else "fewer data.train, data.validation and data.test"
             raise DataError(
-                f"{self._path} has {there:,} days with one before and {data.ahead} behind them, and {wanted:,} are "
-                f"wanted: give a longer file, or set {fitting}"
+                "{path} has {there:,} days with one before and {ahead} behind them, and {wanted:,} "
+                "are wanted: give a longer file, or set {fitting}",
+                path=self._path,
+                there=there,
+                ahead=data.ahead,
+                wanted=wanted,
+                fitting=fitting,
             )
         return [""]
 
@@ -108,13 +113,20 @@ class Stock(Task):
         for line, day, row in zip(found.lines, found.keys, found.values, strict=True):
             where = f"{self._path}, line {line}"
             if row[:VOLUME].min() <= 0 or row[VOLUME] < 0:
-                raise DataError(f"{where} ({day}): expected prices above 0 and no volume below, found {row.min():g}")
+                raise DataError(
+                    "{where} ({day}): expected prices above 0 and no volume below, found {min:g}",
+                    where=where,
+                    day=day,
+                    min=row.min(),
+                )
             days.append(_day(day, where))
         order = sorted(range(len(days)), key=days.__getitem__)
         for before, after in itertools.pairwise(order):
             if days[before] == days[after]:
                 lines = f"{found.lines[before]} and {found.lines[after]}"
-                raise DataError(f"{self._path}: {days[after]} stands on lines {lines}")
+                raise DataError(
+                    "{path}: {days} stands on lines {lines}", path=self._path, days=days[after], lines=lines
+                )
         return found.in_order(order)
 
     def trial(self, condition: str, settings: Settings, seed: int) -> Trial:  # noqa: ARG002
@@ -213,4 +225,6 @@ def _day(text: str, where: str) -> date:
     try:
         return date(*map(int, filter(None, parts.groups() if parts else ())))
     except (TypeError, ValueError):
-        raise DataError(f"{where}: expected a date such as 2020-05-14, found {text[:40]!r}") from None
+        raise DataError(
+            "{where}: expected a date such as 2020-05-14, found {text!r}", where=where, text=text[:40]
+        ) from None

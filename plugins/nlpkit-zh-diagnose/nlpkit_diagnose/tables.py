@@ -73,7 +73,7 @@ def read_table(
         values, keys, lines, nulls = [], [], [], 0
         for row in itertools.chain.from_iterable(records.blocks(0)):
             if row.fault:
-                raise DataError(f"{decoded.name}, line {row.line}: {row.fault}")
+                raise DataError("{name}, line {line}: {fault}", name=decoded.name, line=row.line, fault=row.fault)
             cells = [row.cells[place].strip() for place in places]
             if any(cell.lower() in NULLS for cell in cells):
                 nulls += 1
@@ -83,7 +83,11 @@ def read_table(
             keys.append(row.cells[key_place].strip() if key_place is not None else "")
             lines.append(row.line)
     if not values:
-        raise DataError(f"{path} has no row in which {', '.join(header[place] for place in places)} are all there")
+        raise DataError(
+            "{path} has no row in which {places} are all there",
+            path=path,
+            places=", ".join(header[place] for place in places),
+        )
     return Table(str(path), [header[place] for place in places], np.array(values), keys, lines, nulls)
 
 
@@ -109,10 +113,15 @@ def number(cell: str, where: str) -> float:
     :raises DataError: saying where what is none stands.
     """
     if not NUMBER.fullmatch(cell):
-        raise DataError(f"{where}: expected a number such as -1234.5, found {cell[:40]!r}")
+        raise DataError("{where}: expected a number such as -1234.5, found {cell!r}", where=where, cell=cell[:40])
     found = float(cell.replace(",", ""))
     if abs(found) > GREATEST:
-        raise DataError(f"{where}: expected a number of at most {GREATEST:g}, found {cell[:40]}")
+        raise DataError(
+            "{where}: expected a number of at most {greatest:g}, found {cell}",
+            where=where,
+            greatest=GREATEST,
+            cell=cell[:40],
+        )
     return found
 
 
@@ -125,10 +134,23 @@ def column(name: str, header: Sequence[str], usual: Sequence[str], remedy: str =
     found = [at for at, known in enumerate(header) if known.lower() in [wanted.lower() for wanted in usual]]
     if not found:
         what = f"{usual[0]!r}" + (f" (nor {', '.join(usual[1:])})" if usual[1:] else "")
-        raise DataError(f"{name} has no column {what}{nearest(usual[0], header)}{remedy}")
+        raise DataError(
+            "{name} has no column {what}{there_is}{remedy}",
+            name=name,
+            what=what,
+            there_is=nearest(usual[0], header),
+            remedy=remedy,
+        )
     if len(found) > 1:
         several = " and ".join(header[at] for at in found)
-        raise DataError(f"{name} has {len(found)} columns for {usual[0]!r}, {several}: rename all but one{remedy}")
+        raise DataError(
+            "{name} has {count} columns for {usual!r}, {several}: rename all but one{remedy}",
+            name=name,
+            count=len(found),
+            usual=usual[0],
+            several=several,
+            remedy=remedy,
+        )
     return found[0]
 
 

@@ -70,7 +70,7 @@ def train(
     if (kind := kind or format_of(output)) is None:
         raise click.UsageError(f"{output} ends neither in .txt or .vec nor in .bin: say by --format text or binary")
     if output.exists() and not force:
-        raise DataError(f"{output} exists: choose another name, or say --force to replace it")
+        raise DataError("{output} exists: choose another name, or say --force to replace it", output=output)
     how, source = Fitting(**fitting), Source(corpora, tokenizer, column, encoding)
     words, found = _fitted(source, how)
     write_vectors(output, words, found, binary=kind == "binary")

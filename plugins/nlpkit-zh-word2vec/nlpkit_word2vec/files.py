@@ -53,7 +53,7 @@ def open_vectors(path: str, dim: int | None = None, normaliser: Normaliser | Non
         head = file.read(HEAD)
     for mark, what in STRANGERS:
         if head.startswith(mark):
-            raise DataError(f"{path} is {what.format(load=_loading(path, head))}")
+            raise DataError("{path} is {what}", path=path, what=what.format(load=_loading(path, head)))
     kind = BinaryVectorFile if _is_binary(head) else VectorFile
     return kind(path, dim, normaliser)
 
@@ -70,7 +70,12 @@ class BinaryVectorFile:
         with open_vector_file(path) as file:
             self._words, self.dim = _header(file.readline(HEAD)) or (0, 0)
         if dim not in (None, self.dim):
-            raise SettingError(f"dim is {dim}, but {path} has vectors of {self.dim} numbers: set dim={self.dim}")
+            raise SettingError(
+                "dim is {dim}, but {path} has vectors of {dim_2} numbers: set dim={dim_2}",
+                dim=dim,
+                path=path,
+                dim_2=self.dim,
+            )
         refuse_other_encodings(path, (word for word, _ in itertools.islice(self._entries(), FIRST)))
 
     def choose(self, wanted: Callable[[str], bool]) -> Iterator[tuple[str, Vector]]:
@@ -86,7 +91,12 @@ class BinaryVectorFile:
             if wanted(word):
                 vector = np.frombuffer(data, dtype="<f4").astype(np.float32)
                 if not np.isfinite(vector).all():
-                    raise DataError(f"{self.path}, word {number:,} ({word!r}): a number that is not finite")
+                    raise DataError(
+                        "{path}, word {number:,} ({word!r}): a number that is not finite",
+                        path=self.path,
+                        number=number,
+                        word=word,
+                    )
                 yield word, vector
 
     def _entries(self) -> Iterator[tuple[bytes, bytes]]:
@@ -107,8 +117,12 @@ class BinaryVectorFile:
 
     def _uneven(self, found: str) -> DataError:
         return DataError(
-            f"{self.path} promises {self._words:,} words with {self.dim} numbers each, but {found}: it is cut off or "
-            "damaged, or a word in it holds a space"
+            "{path} promises {words:,} words with {dim} numbers each, but {found}: it is cut off "
+            "or damaged, or a word in it holds a space",
+            path=self.path,
+            words=self._words,
+            dim=self.dim,
+            found=found,
         )
 
 

@@ -39,8 +39,9 @@ def fit_vectors(
     words = list(model.wv.index_to_key)
     if not words:
         raise DataError(
-            f"no word stands {how.min_count} times in the texts, so there is nothing to fit vectors to: give more "
-            "texts, or a lower min_count"
+            "no word stands {min_count} times in the texts, so there is nothing to fit vectors "
+            "to: give more texts, or a lower min_count",
+            min_count=how.min_count,
         )
     callbacks = [_Report(report)]
     model.train(sentences, total_examples=model.corpus_count, epochs=how.epochs, callbacks=callbacks)

@@ -134,8 +134,10 @@ def _chosen(file: Vectors, counts: Mapping[str, int], limit: int) -> tuple[dict[
         (found if word in counts else extra)[word] = vector
     if not found:
         raise DataError(
-            f"{file.path} has none of the {len(counts):,} words of the training texts: is it UTF-8, and of words as "
-            "the tokenizer cuts them?"
+            "{path} has none of the {count:,} words of the training texts: is it UTF-8, and of "
+            "words as the tokenizer cuts them?",
+            path=file.path,
+            count=len(counts),
         )
     return found, extra, first.repeated
 

@@ -46,7 +46,7 @@ class Neighbours:
             found.setdefault(word, vector)
         words = _first_of_each_spelling(list(found))
         if not words:
-            raise DataError(f"{path} holds no words: expected at least one with its vector")
+            raise DataError("{path} holds no words: expected at least one with its vector", path=path)
         return cls(list(map(visible, words)), np.stack([found[word] for word in words]), path)
 
     def near(self, word: str, top: int) -> list[Neighbour]:
@@ -74,7 +74,7 @@ class Neighbours:
         akin = [known for known in self._words if not set(word).isdisjoint(known)]  # a comparison with all takes long
         close = get_close_matches(word, akin, n=3, cutoff=0.5)
         hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else f" among its {len(self._words):,}"
-        raise DataError(f"{self._name} has no word {word!r}{hint}")
+        raise DataError("{name} has no word {word!r}{hint}", name=self._name, word=word, hint=hint)
 
 
 def _first_of_each_spelling(words: Sequence[str]) -> list[str]:
