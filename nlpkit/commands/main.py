@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import warnings
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
@@ -44,13 +45,24 @@ class PluginGroup(click.Group):
         else:
             component = plugins.find("command", cmd_name) or plugins.find("task", cmd_name)
         if component is None:
-            _registry()
             return None
         if component.kind == "command":
             return cast(click.Command, component.factory)
         from nlpkit.commands.tasks import group  # which a command that is of no task need not import
 
         return group(component.factory)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that arguments name, or say which is called alike: click knows only those that it holds."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            if args[0].startswith("-"):
+                raise
+            close = get_close_matches(args[0], self.list_commands(ctx), n=1)
+            ctx.fail(f"No such command {args[0]!r}." + (f" Did you mean {close[0]!r}?" if close else ""))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands, and which plugins may have more."""

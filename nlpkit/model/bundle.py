@@ -105,11 +105,11 @@ class Bundle:
             older = config["format"] < FORMAT
             raise BundleError(
                 "{name} has format {format!r:.40}, written by nlpkit {nlpkit!s:.40}; this version "
-                "reads format {format_2}: {what}",
+                "reads format {newest}: {what}",
                 name=self.name,
                 format=config["format"],
                 nlpkit=config.get("nlpkit", "unknown"),
-                format_2=FORMAT,
+                newest=FORMAT,
                 what="train it again" if older else "bring nlpkit up to date",
             )
         self._check_entries(config, ("members", "stages", "task"))

@@ -114,9 +114,9 @@ class StatefulNetwork(nn.Module, ABC):
             except Exception as error:  # a stranger's code
                 why = " ".join(str(error).split())
                 raise PluginError(
-                    "{kind} fails when it is given the state that it carried: {kind_2}: {why}",
+                    "{kind} fails when it is given the state that it carried: {error}: {why}",
                     kind=type(self.encoder).__name__,
-                    kind_2=type(error).__name__,
+                    error=type(error).__name__,
                     why=why,
                 ) from error
         self.train(training)

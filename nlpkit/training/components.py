@@ -61,12 +61,12 @@ def check_pair(tokenizer: Part, embedding: Part) -> None:
         for one, other, names in partners:
             if names is not None:
                 raise SettingError(
-                    "the {kind} {name} goes with the {kind_2} {names}, not with {name_2}",
+                    "the {kind} {name} goes with the {other_kind} {names}, not with {other_name}",
                     kind=one.component.kind,
                     name=one.component.name,
-                    kind_2=other.component.kind,
+                    other_kind=other.component.kind,
                     names=" or ".join(names),
-                    name_2=other.component.name,
+                    other_name=other.component.name,
                 )
     embedding.instance.check_tokenizer(tokenizer.instance)
 
@@ -102,10 +102,10 @@ def check_encoder(encoder: Part, vectors: torch.Tensor) -> None:
         raise PluginError("{encoder} returns states that are no numbers, before anything is learnt", encoder=encoder)
     if result[0].dtype != vectors.dtype:
         raise PluginError(
-            "{encoder} returns states of {dtype}, not of {dtype_2}",
+            "{encoder} returns states of {dtype}, not of {expected}",
             encoder=encoder,
             dtype=result[0].dtype,
-            dtype_2=vectors.dtype,
+            expected=vectors.dtype,
         )
     try:
         json.dumps(encoder.instance.config)

@@ -375,7 +375,8 @@ def fill(kind: type[T], table: Mapping[str, Any], where: str) -> T:
 def _convert(option: Option, value: Any, where: str) -> Any:
     annotation: Any = option.annotation
     if is_dataclass(annotation) and not isinstance(value, annotation):  # type: ignore[arg-type]
-        return fill(annotation, _check_table(value, f"{where}: {option.name}"), f"{where}.{option.name}")  # type: ignore[arg-type]
+        place = f"{where}.{option.name}".removeprefix("the recipe.")
+        return fill(annotation, _check_table(value, place), place)  # type: ignore[arg-type]
     if wrong := option.fault(value):
         raise SettingError("{where}: {name} {wrong}", where=where, name=option.name, wrong=wrong)
     return tuple(value) if get_origin(annotation) is tuple else value
@@ -404,10 +405,10 @@ def check_component(kind: str, component: Mapping[str, Any], where: str) -> None
     """
     if "name" not in component:
         raise SettingError(
-            "{where}.{kind} has no name; there is: {kind_2}",
+            "{where}.{kind} has no name; there is: {names}",
             where=where,
             kind=kind,
-            kind_2=", ".join(registry().names(kind)),
+            names=", ".join(registry().names(kind)),
         )
     if not isinstance(component["name"], str):
         raise SettingError(

@@ -91,11 +91,11 @@ class TextNetwork(NetworkMember):
         ordered, identity = embedding.ordered, encoder.identity
         if not ordered and (not identity or settings.max_length):
             raise SettingError(
-                "{name}: the embedding {name_2} keeps no order, so it goes with the encoder none and "
-                "max_length 0, not with {name_3} and {max_length}",
+                "{name}: the embedding {embedding} keeps no order, so it goes with the encoder none and "
+                "max_length 0, not with {encoder} and {max_length}",
                 name=settings.name,
-                name_2=settings.embedding["name"],
-                name_3=settings.encoder["name"],
+                embedding=settings.embedding["name"],
+                encoder=settings.encoder["name"],
                 max_length=settings.max_length,
             )
         cls.check_encoder(encoder, settings)

@@ -269,10 +269,10 @@ def _check(name: str, value: object, most: float = math.inf) -> None:
         raise SettingError("{name} must be a whole number, was: {value!r}", name=name, value=value)
     if not 1 <= value <= most:
         raise SettingError(
-            "{name} must be at least 1{value}, was: {value_2}",
+            "{name} must be at least 1{value}, was: {second}",
             name=name,
             value=f" and at most {most}" * (most < math.inf),
-            value_2=value,
+            second=value,
         )
 
 

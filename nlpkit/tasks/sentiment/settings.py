@@ -56,9 +56,9 @@ class SentimentSettings(RunSettings):
         super().__post_init__()
         if len(self.exits) > len(self.members) - 1:
             raise SettingError(
-                "exits has {count} values, more than members - 1: {count_2}",
+                "exits has {count} values, more than members - 1: {expected}",
                 count=len(self.exits),
-                count_2=len(self.members) - 1,
+                expected=len(self.members) - 1,
             )
         if not all(0 < leave <= 1 for leave in self.exits):
             raise SettingError("exits are probabilities above 0, found: {exits}", exits=list(self.exits))

@@ -84,10 +84,10 @@ class Salary(Task):
         at = column(found.path, found.columns, *self._wanted)
         if len(found.columns) < 2 or len(found.values) < 10:
             raise DataError(
-                "{path} has {count} rows and {count_2} columns of numbers: at least 10 and 2 are wanted",
+                "{path} has {count} rows and {columns} columns of numbers: at least 10 and 2 are wanted",
                 path=self._path,
                 count=len(found.values),
-                count_2=len(found.columns),
+                columns=len(found.columns),
             )
         if np.ptp(found.values[:, at]) == 0:
             raise DataError(

@@ -136,9 +136,9 @@ def run_on(network: SeriesNetwork, inputs: NDArray[np.float32], steps: int) -> N
         outputs, state = network(torch.from_numpy(inputs))
         if outputs.shape[2] != inputs.shape[2]:
             raise SettingError(
-                "{shape} outputs cannot be fed to a network that reads {shape_2}",
+                "{shape} outputs cannot be fed to a network that reads {dim}",
                 shape=outputs.shape[2],
-                shape_2=inputs.shape[2],
+                dim=inputs.shape[2],
             )
         found.append(outputs[:, -1:])
         while len(found) < steps:
