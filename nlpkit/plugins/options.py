@@ -57,7 +57,7 @@ class Range:
         return f"be {'below' if self.high_open else 'at most'} {_spell(self.high)}"
 
 
-def _spell(number: float) -> str:
+def _spell(number: float | None) -> str:
     return str(number) if isinstance(number, int) else f"{number:g}"
 
 
