@@ -66,8 +66,9 @@ class PluginGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands, and which plugins may have more."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, self._short_help(ctx, name)) for name in self.list_commands(ctx)])
+        if names := self.list_commands(ctx):
+            with formatter.section("Commands"):
+                formatter.write_dl([(name, self._short_help(ctx, name)) for name in names])
         if unseen := _registry().unseen():
             formatter.write_paragraph()
             formatter.write_text(f"`nlpkit plugins list` shows what {', '.join(unseen)} may add.")
