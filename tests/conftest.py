@@ -4,7 +4,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from nlpkit.model.bundle import add_checksums, save
 from nlpkit.text.corpus import Example
+from tests.shell import Shell, needs_start
 from tests.tiny import model_files, sample
 
 ROOT = Path(__file__).parent.parent
@@ -105,13 +106,23 @@ def clean_environment() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def run(nlpkit_command: str, clean_environment: dict[str, str]) -> Run:
+def shell(clean_environment: dict[str, str]) -> Iterator[Shell]:
+    """What runs commands without starting Python for each."""
+    shell = Shell(clean_environment)
+    yield shell
+    shell.close()
+
+
+@pytest.fixture(scope="session")
+def run(nlpkit_command: str, clean_environment: dict[str, str], shell: Shell) -> Run:
     """Run ``nlpkit`` as a shell would; ``stdin`` is bytes, and so is what comes back."""
 
     def run_command(
         *arguments: object, stdin: bytes = b"", environment: dict[str, str] | None = None, cwd: Path | None = None
     ) -> subprocess.CompletedProcess:
-        command: Sequence[object] = [nlpkit_command, *(a if isinstance(a, bytes) else str(a) for a in arguments)]
+        command = [nlpkit_command, *(a if isinstance(a, bytes) else str(a) for a in arguments)]
+        if not needs_start(environment or {}):
+            return shell.run(command, stdin, environment or {}, cwd)
         return subprocess.run(
             command, input=stdin, capture_output=True, env=clean_environment | (environment or {}), cwd=cwd, check=False
         )

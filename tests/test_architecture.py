@@ -6,13 +6,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 GUIDE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 TASKS = ("sentiment", "cloze", "generate")
+LACKING = {("generate", "form.py"), ("sentiment", "network.py")}  # what the page says that they do without
 
 
 def test_every_file_that_it_names_is_there():
     named = re.findall(r"`((?:\w+/)+\w+\.\w+)`", GUIDE)
     assert len(named) > 15
     roots = (ROOT, ROOT / "nlpkit")
-    paths = [path.replace("/X/", f"/{task}/") for path in named for task in TASKS]
+    paths = {
+        path.replace("/X/", f"/{task}/") for path in named for task in TASKS if (task, Path(path).name) not in LACKING
+    }
     assert [path for path in paths if not any((root / path).exists() for root in roots)] == []
 
 
@@ -20,9 +23,4 @@ def test_every_task_has_the_files_of_the_table():
     files = re.findall(r"^\| (`\w+\.\w+`.*?) \|", GUIDE, re.MULTILINE)
     names = [name for row in files for name in re.findall(r"`(\w+\.\w+)`", row)]
     assert "task.py" in names
-    lacking = [(t, n) for t in TASKS for n in names if not (ROOT / "nlpkit" / "tasks" / t / n).exists()]
-    assert lacking in (
-        [],
-        [("generate", "form.py"), ("sentiment", "network.py")],
-        [("sentiment", "network.py"), ("generate", "form.py")],
-    )
+    assert {(t, n) for t in TASKS for n in names if not (ROOT / "nlpkit" / "tasks" / t / n).exists()} == LACKING

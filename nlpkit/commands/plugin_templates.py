@@ -52,7 +52,7 @@ KINDS = {
     ),
     "output": Kind(
         "nlpkit-zh>=0.1",
-        "nlpkit cloze train reviews.txt -o mine --output $name",
+        "nlpkit cloze train reviews.txt -o mine --coding $name",
         ("size", "2048", "of the table of characters"),
     ),
 }

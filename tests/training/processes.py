@@ -15,7 +15,7 @@ PRELOAD = [
     "nlpkit.commands.training_view",
     "nlpkit.tasks.sentiment.run",
     "nlpkit.tasks.cloze.run",
-    "nlpkit.training.plan",
+    "nlpkit.training.dry_run",
     "rich.progress",
 ]
 PRELOAD += ["matplotlib.figure", "matplotlib.backends.backend_agg"]

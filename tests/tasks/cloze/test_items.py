@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from nlpkit.components.tokenizers import char, whitespace
 from nlpkit.errors import DataError
+from nlpkit.plugins.base import Tokenizer
 from nlpkit.tasks.cloze.items import (
     BLOCK,
     Item,
@@ -110,11 +111,8 @@ def test_an_item_put_together_is_its_text(texts, tokenizer, every):
     assert every or len(found) <= len(texts)
 
 
-class Pieces:
+class Pieces(Tokenizer):
     """A tokenizer whose tokens do not stand in the text as they are."""
-
-    config: dict = {}  # noqa: RUF012
-    files: dict = {}  # noqa: RUF012
 
     def tokenize(self, text):
         return ["##好", *text]

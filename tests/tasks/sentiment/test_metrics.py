@@ -69,16 +69,6 @@ def test_arrays_of_answers_say_what_rows_of_scores_say(rows):
     )
 
 
-@given(pairs, st.data())
-def test_some_rows_of_the_answers_are_those_rows(rows, data):
-    chosen = np.array(data.draw(st.lists(st.booleans(), min_size=len(rows), max_size=len(rows))), dtype=bool)
-    some = [row for row, there in zip(rows, chosen, strict=True) if there]
-    whole, part = (
-        Answers.of([t for t, *_ in which], [score(a, p) for _, a, p in which], list("abc")) for which in (rows, some)
-    )
-    assert measure_answers(whole[chosen], list("abc")) == measure_answers(part, list("abc"))
-
-
 def test_small_integers_of_many_rows_do_not_overflow():
     size = 200
     labels = [str(i) for i in range(size)]

@@ -74,7 +74,7 @@ def one_loss(settings, chosen):
 
 def test_a_weighted_loss_is_a_mean_over_rows():
     chosen, train = np.arange(40), rows(1, rare=0.2)
-    found, right = one_loss(replace(SETTINGS, class_weights="weigh_labels", label_smoothing=0.1), chosen)
+    found, right = one_loss(replace(SETTINGS, class_weights="balanced", label_smoothing=0.1), chosen)
     ids, mask, labels = train.batch(chosen)
     made = network()(ids, mask)
     losses = functional.cross_entropy(made, labels, label_smoothing=0.1, reduction="none")
