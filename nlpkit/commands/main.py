@@ -21,7 +21,8 @@ from nlpkit.errors import DataWarning, NlpkitError, SettingError
 from nlpkit.version import __version__
 
 if TYPE_CHECKING:
-    from nlpkit.plugins.registry import Component, Registry
+    from nlpkit.plugins.component import Component
+    from nlpkit.plugins.registry import Registry
 
 CALLED = ("command", "task")  # what is called as ``nlpkit NAME``
 
@@ -69,9 +70,9 @@ class PluginGroup(click.Group):
         if names := self.list_commands(ctx):
             with formatter.section("Commands"):
                 formatter.write_dl([(name, self._short_help(ctx, name)) for name in names])
-        if unseen := _registry().unseen():
+        if unknown := _registry().list_unknown():
             formatter.write_paragraph()
-            formatter.write_text(f"`nlpkit plugins list` shows what {', '.join(unseen)} may add.")
+            formatter.write_text(f"`nlpkit plugins list` shows what {', '.join(unknown)} may add.")
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; a closed pipe is told apart before click makes an exit code of it."""
@@ -92,7 +93,7 @@ def _registry() -> Registry:
     from nlpkit.plugins.registry import registry  # what imports this module for a colour need not read all metadata
 
     plugins = registry()
-    for fault in plugins.untold():
+    for fault in plugins.list_new_faults():
         warn(fault)
     return plugins
 

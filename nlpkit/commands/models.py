@@ -102,7 +102,7 @@ def _read_installed() -> Iterator[dict[str, Any]]:
     from nlpkit.plugins.registry import registry
 
     names = registry().names("model")
-    for fault in registry().untold():
+    for fault in registry().list_new_faults():
         warn(fault)
     for name in names:
         try:

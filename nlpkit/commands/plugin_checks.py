@@ -26,10 +26,10 @@ def check(dist: str | None, assignments: tuple[str, ...], kind: str) -> None:
     nlpkit plugins check nlpkit-zh-runs --set runs.size=3 --format json
     """
     from nlpkit.commands.printing import say, tell_json
-    from nlpkit.testing import FAILED, installed, run, subjects
+    from nlpkit.testing import FAILED, find_targets, list_subjects, run
 
-    targets = installed(dist)
-    results = list(run(subjects(targets, read_settings(assignments))))
+    targets = find_targets(dist)
+    results = list(run(list_subjects(targets, read_settings(assignments))))
     if kind == "json":
         tell_json([_entry_of(result) for result in results])
     elif results:

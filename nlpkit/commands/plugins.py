@@ -38,7 +38,7 @@ def list_plugins(kind: str) -> None:
 
     plugins = registry()
     plugins.import_all()
-    for fault in plugins.untold():
+    for fault in plugins.list_new_faults():
         warn(fault)
     entries = _entries_of(plugins)
     if kind == "json":
@@ -94,9 +94,8 @@ def _entries_of(registry: Registry) -> list[dict[str, Any]]:
     entries: list[dict[str, Any]] = []
     for plugin in registry.plugins:
         names: dict[str, list[str]] = {}
-        for component in registry.components.values():
-            if (component.distribution, component.plugin) == (plugin.distribution, plugin.name):
-                names.setdefault(component.kind, []).append(component.name)
+        for component in registry.components_of(plugin.distribution, plugin.name):
+            names.setdefault(component.kind, []).append(component.name)
         entry = {"name": plugin.name, "distribution": plugin.distribution, "version": plugin.version}
         entries.append(entry | {"registers": names, "error": plugin.error, "left_out": plugin.left_out})
     return entries

@@ -9,7 +9,7 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from nlpkit.errors import MissingExtra, NlpkitError, PluginError
-from nlpkit.plugins.base import misspelt
+from nlpkit.plugins.base import find_misspelt
 from nlpkit.plugins.options import Option
 from nlpkit.testing.discovery import Subject
 from nlpkit.testing.kit import CheckError, sentence
@@ -39,7 +39,7 @@ def made(subject: Subject) -> None:
     for name, kind in CLASSES.items():
         if hasattr(part, name) and not isinstance(getattr(part, name), kind):
             raise CheckError(f"its {name} is {getattr(part, name)!r}: expected a {kind.__name__}, see the protocol")
-    for name, meant in misspelt(part):
+    for name, meant in find_misspelt(part):
         raise CheckError(f"it has {name!r}, which means nothing to nlpkit: call it {meant!r}, or something else")
     if subject.kind in ("embedding", "encoder"):
         from torch import nn
@@ -75,7 +75,7 @@ def check_config(subject: Subject, part: Any) -> None:
     for name, text in _strings(stored):
         if _is_path(text, subject.options.get(name)):
             raise CheckError(f"config[{name!r}] is the path {text!r}: a saved model must not need it, so leave it out")
-    again = subject.again(stored, **fixed(subject), **files_of(subject, part))
+    again = subject.remake(stored, **fixed(subject), **files_of(subject, part))
     if again.config != part.config:
         name = next(n for n in {**part.config, **again.config} if again.config.get(n, ...) != part.config.get(n, ...))
         raise CheckError(
@@ -110,7 +110,7 @@ def _try_values(subject: Subject, option: Option) -> None:
     """Give it what its annotation lets through, or what is none of its default's class where it has no annotation."""
     kind = type(option.default)
     wrong = WRONG.get(kind, ()) if option.annotation is Any else ()
-    for value in (*wrong, *(odd for odd in ODD.get(kind, ()) if not option.fault(odd))):
+    for value in (*wrong, *(odd for odd in ODD.get(kind, ()) if not option.find_fault(odd))):
         try:
             subject.component.create({**subject.options, option.name: value}, **fixed(subject))
         except PluginError as error:

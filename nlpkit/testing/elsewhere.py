@@ -12,7 +12,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from nlpkit.testing.discovery import Subject, Target, core
+from nlpkit.testing.discovery import Subject, Target, find_core
 from nlpkit.testing.kit import CheckError, NotChecked
 
 HEAVY = (  # what takes long to import, and what is not there where nothing is trained
@@ -102,8 +102,8 @@ def _component(asked: Mapping[str, Any]) -> Any:
     from nlpkit.plugins.registry import Registry
 
     found = Registry()
-    found.take(core())
-    if asked["plugin"][0] != core().distribution:
+    found.take(find_core())
+    if asked["plugin"][0] != find_core().distribution:
         Target.of(*asked["plugin"]).register(found)
     return found.get(asked["kind"], asked["component"])
 

@@ -123,7 +123,7 @@ def determinism(subject: Subject) -> None:
 def save_and_load(subject: Subject) -> None:
     """An embedding built of what is saved is equal."""
     fitted = _fitted(subject)
-    again = subject.again(batches.stored(fitted.embedding.config))
+    again = subject.remake(batches.stored(fitted.embedding.config))
     vocabulary = load_vocabulary(dump_vocabulary(fitted.vocabulary))
     try:
         again.build(vocabulary)
@@ -229,7 +229,7 @@ def _tokenised(subject: Subject, embedding: Any, texts: Sequence[str]) -> list[l
     names = embedding.tokenizers
     if not names:
         return [[character for character in text if not character.isspace()] for text in texts]
-    tokenizer = subject.beside("tokenizer", names[0])
+    tokenizer = subject.make_other("tokenizer", names[0])
     return [tokenizer.tokenize(text) for text in texts]
 
 

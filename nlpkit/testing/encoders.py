@@ -99,7 +99,7 @@ def determinism(subject: Subject) -> None:
 def save_and_load(subject: Subject) -> None:
     """An encoder made of what is saved is equal."""
     encoder = _made(subject)
-    again = subject.again(batches.stored(encoder.config), input_dim=INPUT_DIM).eval()
+    again = subject.remake(batches.stored(encoder.config), input_dim=INPUT_DIM).eval()
     if again.output_dim != encoder.output_dim:
         raise CheckError(f"loaded, its output_dim is {again.output_dim}, not {encoder.output_dim}: let config say it")
     batches.through_files(encoder, again)

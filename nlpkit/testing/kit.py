@@ -77,7 +77,7 @@ class Result:
     sentence: str = ""
 
 
-def checks(kind: str | None = None) -> list[Check]:
+def list_checks(kind: str | None = None) -> list[Check]:
     """All checks, or those of a kind: plugin, tokenizer, embedding, encoder, output, task, model or command."""
     return [check for check in _CHECKS if kind in (None, check.kind)]
 
@@ -85,7 +85,7 @@ def checks(kind: str | None = None) -> list[Check]:
 def run(subjects: Iterable[Subject]) -> Iterator[Result]:
     """Try every check of every subject, one after the other."""
     for subject in subjects:
-        for check in checks(subject.kind):
+        for check in list_checks(subject.kind):
             yield _result(check, subject)
 
 

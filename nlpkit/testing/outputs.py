@@ -104,7 +104,7 @@ def determinism(subject: Subject) -> None:
 def save_and_load(subject: Subject) -> None:
     """A layer made of what is saved is equal."""
     fitted = _fitted(subject)
-    coding = subject.again(batches.stored(fitted.coding.config))
+    coding = subject.remake(batches.stored(fitted.coding.config))
     layer = coding.layer(input_dim=INPUT_DIM, words=len(WORDS), inputs=_inputs)
     batches.through_files(fitted.layer, layer)
     again = Fitted(coding, layer.eval(), fitted.features, fitted.targets)

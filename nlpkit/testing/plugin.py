@@ -53,8 +53,8 @@ def nlpkit_check(request: pytest.FixtureRequest, nlpkit_options: Mapping[str, Ma
 def _tried(name: str) -> list[tuple[Subject, Check]]:
     """Every check of every component of a plugin."""
     from nlpkit.errors import NlpkitError
-    from nlpkit.testing.discovery import subjects
-    from nlpkit.testing.kit import checks
+    from nlpkit.testing.discovery import list_subjects
+    from nlpkit.testing.kit import list_checks
 
     if not name:
         raise pytest.UsageError(
@@ -62,10 +62,10 @@ def _tried(name: str) -> list[tuple[Subject, Check]]:
             "[tool.pytest.ini_options] of pyproject.toml"
         )
     try:
-        found = subjects(_targets(name))
+        found = list_subjects(_targets(name))
     except NlpkitError as error:
         raise pytest.UsageError(f"{INI}: {error}; install it by pip install -e .") from error
-    return [(subject, check) for subject in found for check in checks(subject.kind)]
+    return [(subject, check) for subject in found for check in list_checks(subject.kind)]
 
 
 def _targets(name: str) -> list[Target]:
@@ -73,10 +73,10 @@ def _targets(name: str) -> list[Target]:
     from importlib.util import find_spec
 
     from nlpkit.errors import SettingError
-    from nlpkit.testing.discovery import Target, installed
+    from nlpkit.testing.discovery import Target, find_targets
 
     try:
-        return installed(name)
+        return find_targets(name)
     except SettingError:
         if not name.isidentifier() or find_spec(name) is None:
             raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nlpkit.testing.discovery import Subject, commands
+from nlpkit.testing.discovery import Subject, commands_of
 from nlpkit.testing.elsewhere import ask
 from nlpkit.testing.kit import CheckError, NotChecked, sentence
 
@@ -68,7 +68,7 @@ def help(subject: Subject) -> None:  # noqa: A001 - called as the option
     from click.testing import CliRunner
 
     called = f"nlpkit {subject.name}"
-    group = commands(subject.target)
+    group = commands_of(subject.target)
     done = CliRunner().invoke(group, [*subject.name.split(), "--help"], prog_name="nlpkit")
     if done.exit_code or done.exception:
         why = f" by {sentence(done.exception)}" if done.exception else ""

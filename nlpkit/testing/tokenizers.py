@@ -22,7 +22,7 @@ def files(subject: Subject) -> None:
             )
     if first.files and not subject.component.takes_files:
         raise CheckError("it keeps files, but its factory has no parameter files: add files: dict[str, bytes] | None")
-    second = subject.again(first.config, **files_of(subject, first))
+    second = subject.remake(first.config, **files_of(subject, first))
     if second.files != first.files:
         raise CheckError("rebuilt from config and files it has other files: keep there what it was made of")
     for text in [*PLAIN, *odd()]:

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 
 from nlpkit.errors import NlpkitError, PluginError, SettingError
-from nlpkit.plugins.registry import Component, registry
+from nlpkit.plugins.component import Component
+from nlpkit.plugins.registry import registry
 from nlpkit.text.normalisation import Normaliser
 from nlpkit.text.vocabulary import UNKNOWN, HashVocabulary, TableVocabulary, Vocabulary
 

@@ -2,13 +2,13 @@
 
 import pytest
 
-from nlpkit.testing import FAILED, OK, SKIPPED, CheckError, checks, of_module, run, subjects
+from nlpkit.testing import FAILED, OK, SKIPPED, CheckError, list_checks, list_subjects, of_module, run
 from tests.testing import sound
 
 
 @pytest.fixture(scope="module")
 def results():
-    return list(run(subjects([of_module(sound)])))
+    return list(run(list_subjects([of_module(sound)])))
 
 
 def test_whatever_it_brings_is_tried(results):
@@ -37,9 +37,9 @@ def test_whatever_can_be_said_is(results):
 
 
 def test_every_check_has_a_name_of_its_own():
-    named = [(check.kind, check.name) for check in checks()]
+    named = [(check.kind, check.name) for check in list_checks()]
     assert len(set(named)) == len(named)
-    assert all(check.says for check in checks())
+    assert all(check.says for check in list_checks())
 
 
 def test_a_failed_check_is_a_failed_assertion():

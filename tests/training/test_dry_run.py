@@ -8,7 +8,8 @@ pytest.importorskip("torch")
 from safetensors.numpy import load
 
 from nlpkit.errors import DataError, SettingError
-from nlpkit.plugins.registry import Component, registry
+from nlpkit.plugins.component import Component
+from nlpkit.plugins.registry import registry
 from nlpkit.tasks.sentiment.run import SentimentRun
 from nlpkit.tasks.sentiment.task import SENTIMENT
 from nlpkit.text.corpus import Example

@@ -11,7 +11,8 @@ from torch import nn  # noqa: E402
 
 import nlpkit  # noqa: E402
 from nlpkit.errors import DataError, PluginError, SettingError  # noqa: E402
-from nlpkit.plugins.registry import Component, registry  # noqa: E402
+from nlpkit.plugins.component import Component  # noqa: E402
+from nlpkit.plugins.registry import registry  # noqa: E402
 from nlpkit.tasks.sentiment.run import SentimentRun  # noqa: E402
 from nlpkit.tasks.sentiment.task import SENTIMENT  # noqa: E402
 from nlpkit.text.vocabulary import TableVocabulary  # noqa: E402

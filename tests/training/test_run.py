@@ -12,7 +12,8 @@ torch = pytest.importorskip("torch")
 import nlpkit  # noqa: E402
 from nlpkit.errors import BundleError, DataError, NlpkitError, SettingError  # noqa: E402
 from nlpkit.model.bundle import Bundle  # noqa: E402
-from nlpkit.plugins.registry import Component, registry  # noqa: E402
+from nlpkit.plugins.component import Component  # noqa: E402
+from nlpkit.plugins.registry import registry  # noqa: E402
 from nlpkit.text.corpus import Example  # noqa: E402
 from nlpkit.text.split import fingerprint, split_rows  # noqa: E402
 from nlpkit.training.events import Fitting, MemberExported, Prepared, Remark, Saved, Working  # noqa: E402

@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 
 from nlpkit import SettingError, registry  # noqa: E402
 from nlpkit.model import Head, HeadSettings, Network  # noqa: E402
-from nlpkit.testing import FAILED, installed, run, subjects  # noqa: E402
+from nlpkit.testing import FAILED, find_targets, list_subjects, run  # noqa: E402
 from nlpkit.training import export_network  # noqa: E402
 
 pytestmark = pytest.mark.train
@@ -105,7 +105,7 @@ def test_wrong_options_are_refused(options, sentence):
 
 
 def test_it_keeps_what_every_encoder_must():
-    results = list(run(subjects(installed("nlpkit-zh-srn"))))
+    results = list(run(list_subjects(find_targets("nlpkit-zh-srn"))))
     assert {"padding", "state", "gradients", "export"} <= {result.check.name for result in results}
     assert [f"{found.check.name}: {found.sentence}" for found in results if found.outcome == FAILED] == []
 

@@ -18,10 +18,10 @@ README = (PLUGIN / "README.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"^```python (\S+\.py)\n(.*?)^```", README, re.MULTILINE | re.DOTALL))
 WALK = re.findall(r"^```sh walk\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 KIT = """
-from nlpkit.testing import FAILED, Target, run, subjects
+from nlpkit.testing import FAILED, Target, run, list_subjects
 
 target = Target.of("my-srn", ("my-srn", "nlpkit_my_srn:my_srn", "nlpkit.encoders"))
-results = list(run(subjects([target])))
+results = list(run(list_subjects([target])))
 assert {"padding", "state", "export"} <= {result.check.name for result in results}
 assert not [result for result in results if result.outcome == FAILED], results
 """

@@ -15,7 +15,8 @@ import nlpkit  # noqa: E402
 from nlpkit.components.decoders import unpack  # noqa: E402
 from nlpkit.errors import BundleError, DataError, SettingError  # noqa: E402
 from nlpkit.model.bundle import Bundle  # noqa: E402
-from nlpkit.plugins.registry import Component, registry  # noqa: E402
+from nlpkit.plugins.component import Component  # noqa: E402
+from nlpkit.plugins.registry import registry  # noqa: E402
 from nlpkit.tasks.cloze.blanks import Blank  # noqa: E402
 from nlpkit.tasks.cloze.run import ClozeRun  # noqa: E402
 from nlpkit.tasks.cloze.task import CLOZE  # noqa: E402
