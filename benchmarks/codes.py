@@ -28,8 +28,8 @@ from nlpkit.components.codes import count_collisions
 from nlpkit.components.decoders import unpack
 from nlpkit.model.bundle import ARRAYS, Bundle, add_checksums
 from nlpkit.model.members import load_arrays
+from nlpkit.tasks.cloze.inference import FillingNetwork
 from nlpkit.tasks.cloze.items import make_items
-from nlpkit.tasks.cloze.members import FillingNetwork
 from nlpkit.tasks.cloze.metrics import item_blanks, measure_items
 from nlpkit.tasks.cloze.model import ClozeModel
 from nlpkit.text.corpus import read_examples

@@ -65,7 +65,7 @@ def _evaluate(
     names: dict[str, str] = saved.bundle.config.get("aliases", {}) | read_renames(labels)
     if group:
         columns["group_column"] = group
-    query: dict[str, Any] = {"kept": {*names, *getattr(saved, "labels", ())}, "blank_lines": saved.in_order}
+    query = {**saved.reading, "kept": {*names, *saved.reading.get("kept", ())}}
     read = resolve(task.read) if task.read else None
     examples = read_rows(task, corpora, read=read, **query, **columns)
     examples = rename(examples, names) if names else examples

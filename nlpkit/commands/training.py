@@ -180,9 +180,7 @@ def _read_settings(
 
 
 def _read_rows(task: Task, settings: RunSettings, origin: Mapping[str, Any]) -> Iterator[Example]:
-    labels = tuple(getattr(settings, "labels", ()))
-    blank_lines = bool(getattr(settings, "in_order", False))
-    return read_rows(task, origin["corpora"], kept=labels, blank_lines=blank_lines, **origin["columns"])
+    return read_rows(task, origin["corpora"], **settings.reading, **origin["columns"])
 
 
 def prepare_torch() -> None:

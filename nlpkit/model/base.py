@@ -29,7 +29,6 @@ class SavedModel(ABC):
 
     task: ClassVar[str]
     default: ClassVar[str | None] = None  # the model that is opened where none is named
-    in_order = False  # whether it learnt texts that follow each other, as lines of a novel do, blank ones among them
 
     def __init__(self, bundle: Bundle) -> None:
         bundle.require_task(self.task)
@@ -38,8 +37,13 @@ class SavedModel(ABC):
         self._lock = RLock()
         with bundle.report_damage(CONFIG):
             self.normaliser = Normaliser.of(bundle.config["normalisation"])
-            self._entries = _check_entries(bundle.config["members"])
+            self.entries = _check_entries(bundle.config["members"])
             self.stages = [Stage.from_json(stage) for stage in bundle.config["stages"]]
+
+    @property
+    def reading(self) -> Mapping[str, Any]:
+        """What `read_rows` is told for its evaluation: ``kept``, its labels, and whether ``blank_lines`` are rows."""
+        return {}
 
     @classmethod
     def load(cls, model: str | Path | None = None, *, warm: bool = False) -> Self:
@@ -88,7 +92,7 @@ class SavedModel(ABC):
             )
         return _reopen, (type(self), self.bundle.source, self.bundle.fingerprint)
 
-    def _open_part(self, position: int, make: Callable[[], Part]) -> Part:
+    def open_part(self, position: int, make: Callable[[], Part]) -> Part:
         """Return a member, made by whoever asks first while the others wait."""
         with self._lock:
             if position not in self._parts:

@@ -10,6 +10,8 @@ from .json_rows import parse_json as parse_json
 from .normalisation import Normaliser as Normaliser
 from .records import Records as Records
 from .row import Row as Row
+from .row import answer_rows as answer_rows
+from .row import check_texts as check_texts
 from .row import unfit as unfit
 from .rows import open_rows as open_rows
 from .rows import open_text as open_text
@@ -22,4 +24,5 @@ from .vocabulary import Ids as Ids
 from .vocabulary import TableVocabulary as TableVocabulary
 from .vocabulary import Tokens as Tokens
 from .vocabulary import Vocabulary as Vocabulary
+from .vocabulary import dump_vocabulary as dump_vocabulary
 from .vocabulary import load_vocabulary as load_vocabulary

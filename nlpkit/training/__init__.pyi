@@ -8,9 +8,13 @@ from .checkpoint import Checkpoint as Checkpoint
 from .components import Part as Part
 from .components import check_causal as check_causal
 from .components import check_encoder as check_encoder
+from .components import check_pair as check_pair
 from .components import check_shapes as check_shapes
 from .components import fit_embedding as fit_embedding
 from .components import make_component as make_component
+from .components import remarks_of as remarks_of
+from .events import Event as Event
+from .events import MemberStarted as MemberStarted
 from .events import Note as Note
 from .events import Remark as Remark
 from .events import Working as Working
@@ -25,6 +29,7 @@ from .loop import Step as Step
 from .loop import Validation as Validation
 from .loop import fit as fit
 from .member import Comparison as Comparison
+from .member import Layer as Layer
 from .member import Member as Member
 from .member import Minimise as Minimise
 from .member import NetworkMember as NetworkMember
@@ -38,6 +43,7 @@ from .run_folder import finish_run as finish_run
 from .run_folder import open_run as open_run
 from .run_folder import read_request as read_request
 from .settings import ONE_WAY as ONE_WAY
+from .settings import LabelledRunSettings as LabelledRunSettings
 from .settings import LoopSettings as LoopSettings
 from .settings import MemberSettings as MemberSettings
 from .settings import RowTraining as RowTraining
@@ -52,5 +58,8 @@ from .settings import read_recipe as read_recipe
 from .storage import BLOCK as BLOCK
 from .storage import StoredCorpus as StoredCorpus
 from .storage import StoredTokens as StoredTokens
+from .storage import map_array as map_array
+from .storage import store_ids as store_ids
 from .storage import store_tokens as store_tokens
+from .storage import write_folder as write_folder
 from .text_network import TextNetwork as TextNetwork

@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from nlpkit.errors import PluginError
 from nlpkit.files import write_synced
 from nlpkit.model.bundle import VOCABULARY, WEIGHTS, Bundle, dump_json
 from nlpkit.model.network import dump_weights
@@ -176,7 +177,17 @@ class NetworkMember(Member):
         """Make the network again of files: those that `keep` wrote, or those of a model."""
 
     def keep(self, folder: Path, network: nn.Module, vocabulary: Vocabulary, entry: Mapping[str, Any]) -> None:
-        """Write the network as it is now for `open`."""
+        """Write the network as it is now for `open`.
+
+        :param entry: what config.json will say of the member, each of its components as `record_parts` has it.
+        :raises PluginError: if a component is not in it.
+        """
+        if missing := [kind for kind in self.settings.components if kind not in entry]:
+            raise PluginError(
+                "the entry of the member {name} lacks its {missing}: put in what record_parts returns of them",
+                name=self.name,
+                missing=" and ".join(missing),
+            )
         write_synced(folder / VOCABULARY, dump_vocabulary(vocabulary))
         write_synced(folder / WEIGHTS, dump_weights(network))
         write_synced(folder / ENTRY, dump_json(dict(entry)))
@@ -215,7 +226,7 @@ def train_member(member: Member, run: Path, history: History, every: float) -> G
     :raises NlpkitError: if what was exported says something else than torch does.
     """
     folder = run / "trained" / member.name
-    yield from open_member(member, run)
+    yield from prepare_member(member, run)
     if start := member.describe():
         yield start
 
@@ -241,7 +252,7 @@ def train_member(member: Member, run: Path, history: History, every: float) -> G
     return result
 
 
-def open_member(member: Member, run: Path) -> Generator[Event, None, None]:
+def prepare_member(member: Member, run: Path) -> Generator[Event, None, None]:
     """Prepare a member in the folder of a run, unless an earlier attempt has, and open it."""
     folder = run / "members" / member.name
     if not folder.exists():

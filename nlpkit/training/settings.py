@@ -150,10 +150,30 @@ class RunSettings:
         """What normalises the texts."""
         return Normaliser(**{**self.defaults, **self.normalisation})
 
+    @property
+    def reading(self) -> Mapping[str, Any]:
+        """What `read_rows` is told besides: ``kept``, labels that stay though they look like none, ``blank_lines``."""
+        return {}
+
     def list_components(self) -> Iterable[Mapping[str, Any]]:
         """Yield the settings of every component."""
         for part in (self, *self.members):
             yield from (getattr(part, kind) for kind in part.components)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledRunSettings(RunSettings):
+    """What a run on labelled rows is told: that of every task whose rows have the answer ``label``.
+
+    :param labels: names for the labels found in the corpus: ``{"1": "positive"}``; others keep theirs.
+    """
+
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def reading(self) -> Mapping[str, Any]:
+        """Keep the labels that are named."""
+        return {"kept": tuple(self.labels)}
 
 
 def list_recipes(task: Task) -> list[str]:

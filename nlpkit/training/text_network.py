@@ -19,7 +19,7 @@ from torch import nn
 from nlpkit.errors import SettingError
 from nlpkit.files import write_synced
 from nlpkit.model.bundle import TOKENIZER, Bundle
-from nlpkit.model.members import Floats, open_member, tokenize
+from nlpkit.model.members import Floats, open_member
 from nlpkit.model.network import Head, Network, VectorNetwork, restore
 from nlpkit.text.vocabulary import Tokens
 from nlpkit.training.batching import Rows, logits_of
@@ -117,7 +117,7 @@ class TextNetwork(NetworkMember):
         def tokens(place: str) -> Iterator[Tokens]:
             nonlocal too_long
             for texts in self.corpus.texts(place):
-                block = tokenize(tokenizer.instance, normaliser.batch(texts))
+                block = tokenizer.instance.batch(normaliser.batch(texts))
                 too_long += int((np.diff(block.starts) > (settings.max_length or np.inf)).sum())
                 yield block
 

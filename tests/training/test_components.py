@@ -32,7 +32,7 @@ from nlpkit.training.components import check_causal, check_encoder, make_compone
 from nlpkit.training.dry_run import drain  # noqa: E402
 from nlpkit.training.events import MemberExported, MemberStarted  # noqa: E402
 from nlpkit.training.loop import Step  # noqa: E402
-from nlpkit.training.member import open_member  # noqa: E402
+from nlpkit.training.member import prepare_member  # noqa: E402
 from nlpkit.training.run import train  # noqa: E402
 from nlpkit.training.storage import StoredCorpus, store_corpus  # noqa: E402
 from tests.training.runs import the  # noqa: E402
@@ -140,7 +140,7 @@ def test_what_goes_together_is_trained_and_comes_back_from_its_files(tmp_path, s
 
     def opened():
         member = SentimentRun(SENTIMENT, made).member(0, stored)
-        drain(open_member(member, tmp_path), [])
+        drain(prepare_member(member, tmp_path), [])
         return member
 
     member = opened()

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nlpkit.errors import DataError
-from nlpkit.model.members import tokenize
 from nlpkit.plugins.base import Tokenizer
 from nlpkit.tasks.cloze.blanks import MARK, split_at_blanks
 from nlpkit.text.blocks import blocks_of
@@ -135,7 +134,7 @@ def read_words(path: str | Path, *, encoding: str | None = None) -> list[str]:
 
 def _tokenise(texts: Iterable[str], tokenizer: Tokenizer) -> Iterator[tuple[str, list[str]]]:
     for block in blocks_of(texts, BLOCK):
-        yield from zip(block, tokenize(tokenizer, block).lists(), strict=True)
+        yield from zip(block, tokenizer.batch(block).lists(), strict=True)
 
 
 def _places(text: str, tokens: Sequence[str]) -> Iterator[tuple[int, int]]:

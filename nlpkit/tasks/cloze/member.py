@@ -20,7 +20,7 @@ from nlpkit.model.bundle import ARRAYS, Bundle
 from nlpkit.model.mixing import softmax
 from nlpkit.plugins.base import Embedding, SharedEmbedding, StaticEmbedding
 from nlpkit.tasks.cloze.blanks import BEGIN, BLANK, END, Blank
-from nlpkit.tasks.cloze.members import FillingNetwork, open_member
+from nlpkit.tasks.cloze.inference import FillingNetwork, open_member
 from nlpkit.tasks.cloze.network import ClozeNetwork, ids_of, make_encoders, restore
 from nlpkit.tasks.cloze.objective import Pieces, WordPrediction
 from nlpkit.tasks.cloze.settings import ClozeNetworkSettings

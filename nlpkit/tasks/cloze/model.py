@@ -15,13 +15,13 @@ from nlpkit.components.decoders import find_lowest
 from nlpkit.errors import DataWarning
 from nlpkit.model.base import SavedModel, is_text_list
 from nlpkit.model.bundle import ANSWERS, CONFIG, TOKENIZER, VOCABULARY, Bundle
-from nlpkit.model.members import Floats, open_tokenizer, tokenize
+from nlpkit.model.members import Floats, open_tokenizer
 from nlpkit.model.mixing import log_sum
 from nlpkit.plugins.base import Tokenizer
 from nlpkit.tasks.cloze.blanks import Blank, FillingMember
 from nlpkit.tasks.cloze.filling import Candidates, Filled, Filler, Filling
+from nlpkit.tasks.cloze.inference import open_member
 from nlpkit.tasks.cloze.items import read_words
-from nlpkit.tasks.cloze.members import open_member
 from nlpkit.text.row import Row
 from nlpkit.text.vocabulary import UNKNOWN, Ints, Tokens, Vocabulary, load_vocabulary
 
@@ -48,7 +48,7 @@ class ClozeModel(SavedModel):
         super().__init__(bundle)
         with bundle.report_damage(CONFIG):
             (self.stage,) = self.stages
-            self._names = [entry["name"] for entry in self._entries]
+            self._names = [entry["name"] for entry in self.entries]
             if len(self.stage.weights) != len(self._names):
                 raise ValueError("members and weights do not fit each other")
 
@@ -116,7 +116,7 @@ class ClozeModel(SavedModel):
 
     def tokenize(self, normalised: Sequence[str]) -> list[list[str]]:
         """Return the tokens of each normalised text."""
-        return tokenize(self.tokenizer, normalised).lists()
+        return self.tokenizer.batch(normalised).lists()
 
     def logits(self, blanks: Sequence[Blank]) -> Floats:
         """Map blanks to mixed logits ``(batch, answers)``; of many blanks that is much memory, see `best`."""
@@ -160,8 +160,8 @@ class ClozeModel(SavedModel):
 
     def member(self, position: int) -> FillingMember:
         """Return a member, opened when first asked."""
-        entry, vocabulary = self._entries[position], self._vocabularies[position]
-        return self._open_part(position, lambda: open_member(self.bundle, entry, vocabulary, self.words))
+        entry, vocabulary = self.entries[position], self._vocabularies[position]
+        return self.open_part(position, lambda: open_member(self.bundle, entry, vocabulary, self.words))
 
     def warm(self) -> None:
         """Open every part and answer once, so that no later answer has to wait for a part to be opened."""

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from nlpkit.errors import DataError
 from nlpkit.files import write_synced
-from nlpkit.model.members import tokenize
 from nlpkit.plugins.base import Tokenizer
 from nlpkit.tasks.cloze.settings import AnswerSettings
 from nlpkit.text.normalisation import Normaliser
@@ -51,7 +50,7 @@ def store_words(
         for place in PLACES:
             (new / place).mkdir()
             total = len(corpus.rows(place))
-            blocks = (tokenize(tokenizer, normaliser.batch(texts)) for texts in corpus.texts(place))
+            blocks = (tokenizer.batch(normaliser.batch(texts)) for texts in corpus.texts(place))
             for count in store_tokens(blocks, new / place):
                 yield Working(f"{place} tokens", count, total)
         answers = choose_answers(StoredTokens(new / "train").counts(), settings)

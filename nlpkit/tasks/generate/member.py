@@ -20,8 +20,8 @@ from nlpkit.model.bundle import ARRAYS, WEIGHTS, Bundle
 from nlpkit.model.mixing import softmax
 from nlpkit.plugins.base import StaticEmbedding
 from nlpkit.tasks.generate.characters import END
+from nlpkit.tasks.generate.inference import TorchSteps, WritingNetwork, open_member
 from nlpkit.tasks.generate.kneser_ney import count_ngrams
-from nlpkit.tasks.generate.members import TorchSteps, WritingNetwork, open_member
 from nlpkit.tasks.generate.network import LanguageModel, restore
 from nlpkit.tasks.generate.ngrams import MOST_IDS
 from nlpkit.tasks.generate.objective import Documents, TokenPrediction

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from nlpkit.errors import SettingError
 from nlpkit.plugins.options import Count, Positive, Share, Weight
-from nlpkit.training.settings import RowTraining, RunSettings, TextNetworkSettings
+from nlpkit.training.settings import LabelledRunSettings, RowTraining, TextNetworkSettings
 
 
 @dataclass(frozen=True)
@@ -41,15 +40,13 @@ class ClassifierSettings(TextNetworkSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SentimentSettings(RunSettings):
+class SentimentSettings(LabelledRunSettings):
     """A whole run.
 
-    :param labels: names for the labels found in the corpus: ``{"1": "positive"}``; others keep theirs.
     :param exits: for each member but the last, the probability from which on the later ones are not asked.
     :raises SettingError: for exits that are none.
     """
 
-    labels: Mapping[str, str] = field(default_factory=dict)
     exits: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:

@@ -76,7 +76,7 @@ class BinaryVectorFile:
                 path=path,
                 dim_2=self.dim,
             )
-        refuse_other_encodings(path, (word for word, _ in itertools.islice(self._entries(), FIRST)))
+        refuse_other_encodings(path, (word for word, _ in itertools.islice(self.entries(), FIRST)))
 
     def choose(self, wanted: Callable[[str], bool]) -> Iterator[tuple[str, Vector]]:
         """Word and vector ``(dim,)`` of each entry whose word is wanted, in the order of the file.
@@ -86,7 +86,7 @@ class BinaryVectorFile:
         :raises DataError: for a vector with a number that is not finite, and for a file whose words and vectors do not
             come out even.
         """
-        entries = ((raw, (number, data)) for number, (raw, data) in enumerate(self._entries(), start=1))
+        entries = ((raw, (number, data)) for number, (raw, data) in enumerate(self.entries(), start=1))
         for word, (number, data) in spell_tokens(entries, self._normaliser):
             if wanted(word):
                 vector = np.frombuffer(data, dtype="<f4").astype(np.float32)
@@ -99,7 +99,7 @@ class BinaryVectorFile:
                     )
                 yield word, vector
 
-    def _entries(self) -> Iterator[tuple[bytes, bytes]]:
+    def entries(self) -> Iterator[tuple[bytes, bytes]]:
         """Words and their vectors as bytes."""
         with open_vector_file(self.path) as file:
             file.readline(HEAD)

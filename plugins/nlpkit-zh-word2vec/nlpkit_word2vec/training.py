@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nlpkit import Tokenizer, registry
-from nlpkit.model import tokenize
 from nlpkit.text import Faults, Normaliser, Tokens, examples_of
 from nlpkit.training import BLOCK, StoredTokens, store_tokens
 
@@ -39,7 +38,7 @@ class Source:
         """
         tokenizer: Tokenizer = registry().get("tokenizer", self.tokenizer).create({})
         normaliser = Normaliser()
-        blocks = (_solid(tokenize(tokenizer, normaliser.batch(texts))) for texts in _blocks(self._texts()))
+        blocks = (_solid(tokenizer.batch(normaliser.batch(texts))) for texts in _blocks(self._texts()))
         for done in store_tokens(blocks, folder):
             report(done)
         return StoredTokens(folder)

@@ -14,13 +14,7 @@ torch = pytest.importorskip("torch")
 import nlpkit  # noqa: E402
 from nlpkit import DataError, SettingError, StaticEmbedding, registry  # noqa: E402
 from nlpkit.tasks.sentiment import SENTIMENT, SentimentRun  # noqa: E402
-from nlpkit.text import (  # noqa: E402
-    PAD,
-    UNKNOWN,
-    Example,
-    Normaliser,
-    Tokens,
-)
+from nlpkit.text import PAD, UNKNOWN, Example, Normaliser, Tokens  # noqa: E402
 from nlpkit.training import train  # noqa: E402
 
 from nlpkit_word2vec.files import write_vectors  # noqa: E402

@@ -58,8 +58,8 @@ class RatingModel(SavedModel):
 
     @property
     def _member(self) -> Any:
-        entry = self._entries[0]
-        return self._open_part(0, lambda: open_member(self.bundle, entry, 1, self.normaliser))
+        entry = self.entries[0]
+        return self.open_part(0, lambda: open_member(self.bundle, entry, 1, self.normaliser))
 
 
 @dataclass(frozen=True)

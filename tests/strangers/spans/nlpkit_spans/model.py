@@ -55,13 +55,13 @@ class SpanModel(SavedModel):
     def _tag(self, text: str, kind: str | None) -> Tagged:
         if fault := unfit(text) or (None if text.strip() else "empty"):
             return Tagged(None, fault)
-        vocabulary, graph = self._open_part(0, self._open)
+        vocabulary, graph = self.open_part(0, self._open)
         ids, mask = vocabulary.encode(Tokens.of([list(text)])).padded()
         tags = graph.run("tags", ids=ids, mask=mask)[0].argmax(1)
         return Tagged([span for span in spans_of(tags, self.kinds) if kind in (None, span[2])])
 
     def _open(self) -> tuple[Any, Any]:
-        name = self._entries[0]["name"]
+        name = self.entries[0]["name"]
         with self.bundle.report_damage(f"{name}/{VOCABULARY}"):
             return load_vocabulary(self.bundle.read(f"{name}/{VOCABULARY}")), open_graph(self.bundle, name)
 
