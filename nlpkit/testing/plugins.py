@@ -48,6 +48,8 @@ def resolves(subject: Subject) -> None:
         if not (isinstance(found := resolve(named), type) and issubclass(found, base)):
             expected = f"{base.__module__}.{base.__qualname__}"
             raise CheckError(f"its {name} {named!r} is {found!r}: expected a class, a {expected}")
+    if (name := resolve(task.model).task) != task.name:
+        raise CheckError(f"its model is for {name}: set task = {task.name!r} in {task.model!r}")
     for verb in task.verbs:
         if verb.method and not callable(getattr(resolve(task.model), verb.method, None)):
             raise CheckError(f"its verb {verb.name!r} wants the method {verb.method!r}, which its model lacks")
