@@ -207,7 +207,7 @@ def test_options_out_of_range_are_refused(cell, options, sentence):
 
 
 def test_only_a_plain_unit_has_a_nonlinearity():
-    with pytest.raises(SettingError, match="no nonlinearity 'relo'; did you mean 'relu'"):
+    with pytest.raises(SettingError, match="nonlinearity cannot be 'relo'; did you mean 'relu'"):
         encoder("rnn", {"nonlinearity": "relo"})
     with pytest.raises(SettingError, match="the encoder 'gru' has no option 'nonlinearity'"):
         encoder("gru", {"nonlinearity": "relu"})

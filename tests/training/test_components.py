@@ -139,7 +139,7 @@ def test_what_goes_together_is_trained_and_comes_back_from_its_files(tmp_path, s
     made = composed(*chosen)
 
     def opened():
-        member = SentimentRun(SENTIMENT, made).member(0, stored)
+        member = SentimentRun(SENTIMENT, made).make_member(0, stored)
         drain(prepare_member(member, tmp_path), [])
         return member
 

@@ -239,7 +239,7 @@ def test_numbers_that_cannot_be_kept_are_refused(tmp_path):
         (lambda: Failing(), "fails on 2 rows of 3 tokens: RuntimeError: out of order"),
         (lambda: Forgetful(), "returns NoneType from fit, not a vocabulary"),
         (lambda: Unfit(), "cannot be fitted: IndexError: list index out of range"),
-        (lambda: Bare(), "lacks config and dim and fit and build: see the protocol in docs/plugins.md"),
+        (lambda: Bare(), "lacks config and dim and build and fit: see the protocol in docs/plugins.md"),
     ],
 )
 def test_an_embedding_that_lies_is_named(tmp_path, examples, register, factory, sentence):

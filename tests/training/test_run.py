@@ -88,7 +88,7 @@ def test_weights_may_be_left_out_and_samples_chosen(tmp_path, tiny):
     needed = {member["name"] for member in bundle.config["members"] if member["runtime"] == "torch"}
     found = {path.parent.name for path in (tmp_path / "m").rglob("model.safetensors")}
     assert found == needed
-    assert [s.get("prompt", s.get("text")) for s in bundle.json("samples.json")] == list(tiny.samples)
+    assert [s.get("prompt", s.get("text")) for s in bundle.read_json("samples.json")] == list(tiny.samples)
     assert nlpkit.load(tmp_path / "m").check() == []
 
 
