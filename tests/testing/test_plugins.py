@@ -137,7 +137,7 @@ SPANS = Task(
     name="spans",
     about="Spans.",
     model="tests.testing.test_plugins:Spans",
-    run="tests.testing.test_plugins:Spans",
+    run="nlpkit.training.run:Run",
     measure="tests.testing.test_plugins:Spans",
     verbs=(Verb(name="mark", method="check", form="tests.testing.test_plugins:Spans"),),
     use="nlpkit spans mark",
