@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import EntryPoint
 from typing import Any
 
@@ -95,7 +95,7 @@ class Registry:
     unknown: list[str] = field(default_factory=list)
     points: dict[tuple[str, str], NamedPoint] = field(default_factory=dict)
     _modules: list[tuple[Plugin, InstalledPlugin]] = field(default_factory=list)  # yet to be imported
-    _shells: list[tuple[Plugin, Any]] = field(default_factory=list)  # modules whose commands nobody wanted yet
+    _shells: list[tuple[Plugin, Any]] = field(default_factory=list)  # hooks whose commands nobody wanted yet
     _old_faults: set[str] = field(default_factory=set)
 
     @property
@@ -137,7 +137,7 @@ class Registry:
         """Register a module's names, all or none; a fault is kept, never raised."""
         plugin = Plugin(name, distribution, version)
         self.plugins.append(plugin)
-        self._register(module, plugin)
+        self._register(lambda: module, plugin)
         return plugin
 
     def find(self, kind: str, name: str) -> Component | None:
@@ -208,8 +208,8 @@ class Registry:
     def names(self, kind: str) -> list[str]:
         """Return all names of a kind, sorted, but those known not to work; every module is imported."""
         self._import_modules(kind)
-        named = {name for (of, name), named in self.points.items() if of == kind and not named.fault}
-        return sorted(named | {name for of, name in self.components if of == kind})
+        by_name = {name for (of, name), named in self.points.items() if of == kind and not named.fault}
+        return sorted(by_name | {name for of, name in self.components if of == kind})
 
     def import_all(self) -> None:
         """Import whatever there is; what is wrong is then known."""
@@ -264,21 +264,15 @@ class Registry:
         """Import each module that is still to be; for commands, let each add its own."""
         modules, self._modules = self._modules, []
         for plugin, source in modules:
-            module = None
-            with isolate() as faults:
-                module = source.load(source.points[0])
-            if faults:
-                plugin.fail(faults[0])
-            else:
-                self._register(module, plugin)
+            self._register(partial(source.load, source.points[0]), plugin)
         if kind == "command":
             shells, self._shells = self._shells, []
-            for plugin, hook in shells:
-                self._add_commands(plugin, hook)
+            for plugin, hooks in shells:
+                self._add_commands(plugin, hooks)
 
-    def _register(self, module: object, plugin: Plugin) -> None:
+    def _register(self, load: Callable[[], object], plugin: Plugin) -> None:
         with isolate() as faults:
-            hooks = read_hooks(module)
+            hooks = read_hooks(load())
             for name, kind in HOOKS.items():
                 if kind != "command":
                     getattr(hooks, name)(register=self._make_register(kind, plugin))

@@ -53,11 +53,11 @@ class Target:
         """Whether another process finds it."""
         return self.loaded is None or sys.modules.get(self.loaded.__name__) is self.loaded
 
-    def register(self, found: Registry) -> Plugin:
+    def register(self, plugins: Registry) -> Plugin:
         """Add it to a registry."""
         if self.loaded is None:
-            return found.take(self.plugin)
-        return found.add(self.loaded, name=self.name, distribution=self.distribution, version=self.plugin.version)
+            return plugins.take(self.plugin)
+        return plugins.add(self.loaded, name=self.name, distribution=self.distribution, version=self.plugin.version)
 
 
 @dataclass(frozen=True)
@@ -126,8 +126,8 @@ class Subject:
         :raises NotChecked: if there is none, or it cannot be made.
         """
         try:
-            found = self.registry if self.registry.find(kind, name) else registry()
-            return found.get(kind, name).create(dict(self.settings.get(name, {})))
+            plugins = self.registry if self.registry.find(kind, name) else registry()
+            return plugins.get(kind, name).create(dict(self.settings.get(name, {})))
         except NlpkitError as error:
             raise NotChecked(f"it goes with the {kind} {name!r}, which cannot be made: {error}") from error
 
@@ -142,11 +142,11 @@ def find_targets(name: str | None = None) -> list[Target]:
     plugins = find_installed()
     if name is None:
         return [Target(plugin) for plugin in plugins if not plugin.ours and not find_exclusion(plugin, os.environ)]
-    found = [plugin for plugin in plugins if normalise(name) in map(normalise, _names_of(plugin))]
-    if not found:
-        known = dict.fromkeys(known for plugin in plugins for known in _names_of(plugin))
-        raise SettingError("no installed plugin is called {name!r}{there_is}", name=name, there_is=nearest(name, known))
-    return [Target(plugin) for plugin in found]
+    matches = [plugin for plugin in plugins if normalise(name) in map(normalise, _names_of(plugin))]
+    if not matches:
+        names = dict.fromkeys(name for plugin in plugins for name in _names_of(plugin))
+        raise SettingError("no installed plugin is called {name!r}{there_is}", name=name, there_is=nearest(name, names))
+    return [Target(plugin) for plugin in matches]
 
 
 def of_module(module: ModuleType) -> Target:
@@ -166,18 +166,18 @@ def list_subjects(targets: Sequence[Target], settings: Settings | None = None) -
     return [subject for target in targets for subject in _list_parts(target, plugins, settings, faults[target])]
 
 
-def check_settings(found: Registry, settings: Settings) -> None:
+def check_settings(plugins: Registry, settings: Settings) -> None:
     """Refuse options that no component takes.
 
     :raises SettingError: for those of a component that nobody registers, naming the nearest.
     """
-    known = {name for of in (found, registry()) for _, name in {**of.points, **of.components}}
+    names = {name for of in (plugins, registry()) for _, name in {**of.points, **of.components}}
     for name in settings:
-        if name not in known:
+        if name not in names:
             raise SettingError(
                 "there is no component {name!r} to give options to{there_is}",
                 name=name,
-                there_is=nearest(name, sorted(known)),
+                there_is=nearest(name, sorted(names)),
             )
 
 
@@ -214,18 +214,18 @@ def _list_paths(group: click.Group, before: str = "") -> Iterator[str]:
 
 def _register(targets: Sequence[Target]) -> tuple[Registry, dict[Target, str | None]]:
     """Return a registry of the built-in components and some plugins, and what is wrong with each of these."""
-    found = Registry()
+    plugins = Registry()
     if not any(target.plugin.ours for target in targets):
-        found.take(find_core())
-    plugins = {target: target.register(found) for target in targets}
-    found.import_all()
-    faults = {target: plugin.error for target, plugin in plugins.items()}
+        plugins.take(find_core())
+    by_target = {target: target.register(plugins) for target in targets}
+    plugins.import_all()
+    faults = {target: plugin.error for target, plugin in by_target.items()}
     for target in targets:
         if not target.loaded:  # it may claim a name of a third
             registry().import_all()
             own = [p for p in registry().plugins if (p.name, p.distribution) == (target.name, target.distribution)]
             faults[target] = next((p.error for p in own if p.error), faults[target])
-    return found, faults
+    return plugins, faults
 
 
 def find_core() -> InstalledPlugin:

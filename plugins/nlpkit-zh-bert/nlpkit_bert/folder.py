@@ -34,7 +34,7 @@ CONVERT = (
 
 
 def locate(model: str | None, wanted: tuple[str, ...]) -> Path:
-    """The folder of a model: one on disk, or that of the hub's cache, loaded where it is not there yet.
+    """Find the folder of a model: one on disk, or that of the hub's cache, loaded if it is not there yet.
 
     :param wanted: names or patterns of the files to load.
     :raises ValueError: if no model is named.
@@ -53,7 +53,7 @@ def locate(model: str | None, wanted: tuple[str, ...]) -> Path:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """What config.json says.
+    """Read config.json.
 
     :raises DataError: if it is missing, damaged, or of something else than a BERT.
     """
@@ -86,7 +86,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A file of JSON that holds one table.
+    """Read a file of JSON that holds one table.
 
     :raises DataError: if it is something else, or cannot be read.
     """
@@ -103,7 +103,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def check_weights(folder: Path) -> None:
-    """Weights are there, and no pickle: reading one can run anything.
+    """See that weights are there, and are no pickle: reading one can run anything.
 
     :raises DataError: saying how to convert pickled ones.
     """
@@ -121,7 +121,7 @@ def check_weights(folder: Path) -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Libraries draw no progress and warn of nothing; what goes wrong they raise."""
+    """Let libraries draw no progress and warn of nothing; what goes wrong they raise."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

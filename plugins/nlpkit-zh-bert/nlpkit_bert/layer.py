@@ -86,7 +86,7 @@ class BertEmbedding(Embedding, nn.Module):
         self._take(model, torch.zeros(len(vocabulary), dtype=torch.int64))
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """Ids and mask ``(batch, time)`` to states ``(batch, time, dim)``.
+        """Map ids and mask ``(batch, time)`` to states ``(batch, time, dim)``.
 
         :raises SettingError: for rows longer than the model has positions.
         """
@@ -101,7 +101,7 @@ class BertEmbedding(Embedding, nn.Module):
         return self.model(input_ids=self.pieces[ids], attention_mask=seen).last_hidden_state  # type: ignore[no-any-return]
 
     def train(self, mode: bool = True) -> Self:
-        """As every module, but that a frozen BERT stays as it is: without dropout."""
+        """Set the mode as every module does; a frozen BERT stays as it is, without dropout."""
         super().train(mode)
         if self.fixed:
             for module in self.children():
@@ -115,7 +115,7 @@ class BertEmbedding(Embedding, nn.Module):
 
 
 def _shape_of(folder: Path) -> dict[str, Any]:
-    """What config.json says of the weights; that all else is in the folder is looked at, too."""
+    """Read what config.json says of the weights; see that all else is in the folder, too."""
     config = read_config(folder)
     check_weights(folder)
     known = pieces_of(read_folder(folder))
@@ -132,7 +132,7 @@ def _shape_of(folder: Path) -> dict[str, Any]:
 
 
 def _config(architecture: Mapping[str, Any], layer: int) -> BertConfig:
-    """A BERT up to a layer.
+    """Describe a BERT up to a layer.
 
     :raises ValueError: if there is no such layer, or the architecture is not one.
     """
@@ -153,7 +153,7 @@ def _config(architecture: Mapping[str, Any], layer: int) -> BertConfig:
 
 
 def _weights(folder: Path, config: BertConfig) -> BertModel:
-    """A BERT with the weights of a folder, in float32."""
+    """Load a BERT with the weights of a folder, in float32."""
     options = {"config": config, "add_pooling_layer": False, "dtype": torch.float32, "attn_implementation": ATTENTION}
     try:
         with quiet():

@@ -52,11 +52,11 @@ class WordpieceTokenizer(nlpkit.Tokenizer):
         return pieces_of(self._pieces)
 
     def tokenize(self, text: str) -> list[str]:
-        """``"质量好"`` becomes ``["[CLS]", "质", "量", "好", "[SEP]"]``."""
+        """Cut a text: ``"质量好"`` becomes ``["[CLS]", "质", "量", "好", "[SEP]"]``."""
         return self.batch([text]).lists()[0]
 
     def batch(self, texts: Sequence[str]) -> Tokens:
-        """As `tokenize`, for all texts at once."""
+        """Cut all texts at once, as `tokenize` does."""
         found = self._pieces.encode_batch_fast([_sound(text) for text in texts])
         return Tokens.of([self._row(encoding) for encoding in found])
 
@@ -67,7 +67,7 @@ class WordpieceTokenizer(nlpkit.Tokenizer):
 
 
 def read(model: str | None, longest: int) -> Tokenizer:
-    """The pieces of a model, as `WordpieceTokenizer` wants them.
+    """Read the pieces of a model, as `WordpieceTokenizer` wants them.
 
     :param model: a folder, or a name of the hub.
     :raises SettingError: if the model has less than ``longest`` positions.
@@ -85,7 +85,7 @@ def read(model: str | None, longest: int) -> Tokenizer:
 
 
 def read_folder(folder: Path) -> Tokenizer:
-    """What tokenizer.json in a folder says, or else vocab.txt and tokenizer_config.json.
+    """Read tokenizer.json in a folder, or else vocab.txt and tokenizer_config.json.
 
     :raises DataError: if none is there, or it is no tokenizer of a BERT.
     """
@@ -112,13 +112,13 @@ def read_folder(folder: Path) -> Tokenizer:
 
 
 def pieces_of(tokenizer: Tokenizer) -> dict[str, int]:
-    """The number of each piece, in the order of the numbers."""
+    """Return the number of each piece, in the order of the numbers."""
     known = tokenizer.get_vocab(with_added_tokens=True)
     return dict(sorted(known.items(), key=lambda item: item[1]))
 
 
 def dump(tokenizer: Tokenizer) -> dict[str, bytes]:
-    """The files that a tokenizer is made of; how long a text may be is none of their business."""
+    """Return the files that a tokenizer is made of; how long a text may be is none of their business."""
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return {TOKENIZER: tokenizer.to_str().encode()}
@@ -134,7 +134,7 @@ def _read_whole(path: Path) -> Tokenizer:
 
 
 def _read_pieces(folder: Path) -> Tokenizer:
-    """As transformers makes it: https://huggingface.co/docs/transformers/model_doc/bert#transformers.BertTokenizer."""
+    """Make a tokenizer as transformers does: https://huggingface.co/docs/transformers/model_doc/bert#transformers.BertTokenizer."""
     path, more = folder / PIECES, folder / TOKENIZER_CONFIG
     try:
         lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
@@ -161,5 +161,5 @@ def _names(known: Mapping[str, int]) -> list[str]:
 
 
 def _sound(text: str) -> str:
-    """Without halves of surrogate pairs, which stand for no character and which the library refuses."""
+    """Drop halves of surrogate pairs, which stand for no character and which the library refuses."""
     return text.encode("utf-8", "ignore").decode("utf-8")

@@ -72,7 +72,7 @@ class Ball(Task):
         self._path, self._encoding = path, encoding
 
     def conditions(self, data: BallData) -> Sequence[str]:
-        """There is but one."""
+        """Return the one that there is."""
         check_shares(data.validation, data.test)
         if not 10 <= data.rows <= MOST or not 1e-6 < data.scale < 1e6:
             raise SettingError(
@@ -115,7 +115,7 @@ class Ball(Task):
         return found
 
     def trial(self, condition: str, settings: Settings, seed: int) -> Trial:  # noqa: ARG002
-        """The rows are dealt out by the seed, equal ones into one part."""
+        """Deal the rows out by the seed, equal ones into one part; compose the network."""
         from nlpkit_diagnose.trials import Predict, number_trial
 
         data: BallData = settings.data
@@ -143,7 +143,7 @@ class Ball(Task):
         return number_trial({place: asked(part, data.scale) for place, part in parts.items()}, settings, measure)
 
     def panels(self, results: Sequence[Result]) -> Sequence[Panel]:
-        """One minus the relative error by length, that of rows longer than any that was learnt as a line of its own."""
+        """Draw one minus the relative error by length, that of rows longer than any that was learnt as another line."""
         lines = []
         for position, (encoder, found) in enumerate(of_encoder(results).items()):
             for name, style in (("", "-o"), (LONGER, "--s")):
@@ -154,7 +154,7 @@ class Ball(Task):
 
 
 def generated(count: int, draw: np.random.Generator) -> list[NDArray[np.float64]]:
-    """Rows of positions of balls that start somewhere and move at some whole speed, never 0."""
+    """Draw rows of positions of balls that start somewhere and move at some whole speed, never 0."""
     starts = draw.integers(-FARTHEST, FARTHEST + 1, count)
     speeds = draw.integers(1, FASTEST + 1, count) * draw.choice([-1, 1], count)
     lengths = draw.integers(SHORTEST, LONGEST + 1, count)
@@ -165,12 +165,12 @@ def generated(count: int, draw: np.random.Generator) -> list[NDArray[np.float64]
 
 
 def gone_on(row: NDArray[np.float64], more: int) -> NDArray[np.float64]:
-    """The same row with so many positions more."""
+    """Return the row with so many positions more."""
     return np.asarray(row[0] + (row[1] - row[0]) * np.arange(len(row) + more))
 
 
 def asked(rows: Sequence[NDArray[np.float64]], scale: float) -> Rows:
-    """All positions but the last as vectors of one number, and the last as the target."""
+    """Make rows of all positions but the last, as vectors of one number, and the last as the target."""
     from nlpkit.training import Rows
 
     shown = [row[:-1, None] / scale for row in rows]

@@ -99,7 +99,7 @@ def options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def parse_lengths(ctx: click.Context, param: click.Parameter, value: str | None) -> list[int] | None:
-    """Whole numbers, one or several with commas between: ``10,20,35``."""
+    """Read whole numbers, one or several with commas between: ``10,20,35``."""
     if value is None:
         return None
     try:
@@ -112,7 +112,7 @@ def parse_lengths(ctx: click.Context, param: click.Parameter, value: str | None)
 
 @click.group()
 def diagnose() -> None:
-    """Small tasks that test an encoder.
+    """Test an encoder by small tasks.
 
     Sequences whose answers are known, for any encoder, ours or yours.
 
@@ -153,7 +153,7 @@ def list_tasks(kind: str) -> None:
 )
 @options
 def digit_sum(asked: Asked, encoders: tuple[str, ...], lengths: list[int] | None) -> None:
-    """How long does an encoder remember?
+    """Test how long an encoder remembers.
 
     Two digits are to be added, behind which zeros and one other digit follow. Each length has sequences and networks of
     its own: 300 to train on, 100 to judge by, 100 that are measured; an embedding and states of 32, Adam with 1e-3,
@@ -174,7 +174,7 @@ def digit_sum(asked: Asked, encoders: tuple[str, ...], lengths: list[int] | None
 @ENCODERS
 @options
 def letters(asked: Asked, encoders: tuple[str, ...]) -> None:
-    """Does an encoder notice what matters?
+    """Test whether an encoder notices what matters.
 
     Does a string of 5 or 6 letters hold an a, else a b, else a c, wherever it stands?
 
@@ -193,7 +193,7 @@ def letters(asked: Asked, encoders: tuple[str, ...]) -> None:
 @ENCODING
 @options
 def ball(asked: Asked, file: Path | None, encoders: tuple[str, ...], encoding: str | None) -> None:
-    """Does an encoder go on beyond what it has seen?
+    """Test whether an encoder goes on beyond what it has seen.
 
     The next position of a ball at constant speed is to be predicted.
 
@@ -213,7 +213,7 @@ def ball(asked: Asked, file: Path | None, encoders: tuple[str, ...], encoding: s
 @ENCODERS
 @options
 def sine(asked: Asked, encoders: tuple[str, ...]) -> None:
-    """Does an encoder keep time when left alone?
+    """Test whether an encoder keeps time when left alone.
 
     49 points of a sine are shown, then come 49 steps fed by its own answers.
 
@@ -232,7 +232,7 @@ def sine(asked: Asked, encoders: tuple[str, ...]) -> None:
 @ENCODING
 @options
 def stock(asked: Asked, file: Path, encoders: tuple[str, ...], encoding: str | None) -> None:
-    """Is chance told from skill?
+    """Test whether chance is told from skill.
 
     Will a price be higher two days on? The state is carried on over all days.
 
@@ -255,7 +255,7 @@ def stock(asked: Asked, file: Path, encoders: tuple[str, ...], encoding: str | N
 @ENCODING
 @options
 def salary(asked: Asked, file: Path, target: str | None, encoding: str | None) -> None:
-    """Do the head and the loop learn numbers?
+    """Test whether the head and the loop learn numbers.
 
     One column of a table is to be predicted from all others, without an encoder.
 
@@ -317,7 +317,7 @@ def _run(
 
 @contextmanager
 def _kept(asked: Asked, request: Mapping[str, Any]) -> Iterator[Path | None]:
-    """The folder beside that of the results in which a run keeps what is done; None where no results are kept."""
+    """Open the folder beside that of the results in which a run keeps what is done; None if no results are kept."""
     from nlpkit.training import open_run
 
     if asked.folder is None:
@@ -334,7 +334,7 @@ def _request(
     files: Sequence[Path | None],
     told: Mapping[str, str | None],
 ) -> dict[str, Any]:
-    """What a run is of: a resumed one must be of the same."""
+    """Describe what a run is of: a resumed one must be of the same."""
     from nlpkit.text import sha256_of
 
     return {

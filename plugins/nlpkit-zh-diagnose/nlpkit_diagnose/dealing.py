@@ -15,7 +15,7 @@ PARTS = ("train", "validation", "test")
 def dealt(
     rows: Sequence[NDArray[Any]], validation: float, test: float, draw: np.random.Generator
 ) -> dict[str, NDArray[np.int64]]:
-    """Numbers of rows, dealt out at random; equal rows go into one part, so that what is measured was not learnt from.
+    """Deal out the numbers of rows at random; equal rows go into one part, so that nothing measured was learnt from.
 
     :param validation: share of the distinct rows, as is ``test``.
     :raises SettingError: if a part is left empty.

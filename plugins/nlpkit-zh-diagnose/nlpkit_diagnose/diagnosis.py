@@ -82,7 +82,7 @@ Which: TypeAlias = tuple[str, str, int]  # encoder, condition, seed
 
 
 def _planned(task: Task, settings: Mapping[str, Settings], seeds: Sequence[int]) -> Iterator[Which]:
-    """Each trial: every encoder once before any seed is the second."""
+    """List the trials: every encoder once before any seed is the second."""
     for seed in seeds:
         for encoder, chosen in settings.items():
             for condition in task.conditions(chosen.data):
@@ -90,7 +90,7 @@ def _planned(task: Task, settings: Mapping[str, Settings], seeds: Sequence[int])
 
 
 def _composed(task: Task, settings: Settings, which: Which) -> Trial:
-    """A trial that has learnt nothing, the same each time."""
+    """Compose a trial that has learnt nothing, the same each time."""
     _, condition, seed = which
     torch.manual_seed(seed)
     return task.trial(condition, settings, seed)
@@ -132,7 +132,7 @@ def _made(
 
 
 def _told(error: Exception, which: Which, epoch: int) -> Exception:
-    """Ours, files' and memory's faults as they are; others are a stranger's code's: what it raised, in which trial, and
+    """Return our faults, files' and memory's as they are; of a stranger's code, say what it raised, in which trial, and
     the innermost line outside of torch.
     """
     if isinstance(error, NlpkitError | OSError | MemoryError):
@@ -162,7 +162,7 @@ class Kept:
         self._path = None if run is None else run / DONE / f"{file}.json"
 
     def read(self) -> Ended | None:
-        """What came of it, if it has ended.
+        """Read what came of it, if it has ended.
 
         :raises NlpkitError: if the file is damaged.
         """

@@ -57,7 +57,7 @@ class DigitSum(Task):
     }
 
     def conditions(self, data: DigitSumData) -> Sequence[str]:
-        """The lengths."""
+        """Return the lengths."""
         wanted = data.train + data.validation + data.test
         if min(data.train, data.validation, data.test) < 1:
             raise SettingError(
@@ -77,7 +77,7 @@ class DigitSum(Task):
         return [str(length) for length in dict.fromkeys(data.lengths)]
 
     def trial(self, condition: str, settings: Settings, seed: int) -> Trial:
-        """No two sequences are equal, so none that is measured was learnt from."""
+        """Draw sequences, no two of them equal, so that none that is measured was learnt from."""
         from nlpkit_diagnose.trials import Strings, string_trial
 
         data: DigitSumData = settings.data
@@ -94,7 +94,7 @@ class DigitSum(Task):
         return string_trial(parts, 19, settings)
 
     def panels(self, results: Sequence[Result]) -> Sequence[Panel]:
-        """Accuracy by length."""
+        """Draw accuracy by length."""
         lines = []
         for encoder, rows in of_encoder(summaries(results)).items():
             lengths = [float(row.condition) for row in rows]
@@ -104,7 +104,7 @@ class DigitSum(Task):
 
 
 def sequences(pair: int, length: int, count: int, draw: np.random.Generator) -> list[str]:
-    """So many different sequences of a pair of digits (0 to 99), one zero of each replaced by another digit."""
+    """Draw so many different sequences of a pair of digits (0 to 99), one zero of each replaced by another digit."""
     begun = f"{pair:02}" + "0" * (length - 2)
     places, digits = np.divmod(draw.choice((length - 2) * NOISE, count, replace=False), NOISE)
     return [f"{begun[: at + 2]}{digit + 1}{begun[at + 3 :]}" for at, digit in zip(places, digits, strict=True)]

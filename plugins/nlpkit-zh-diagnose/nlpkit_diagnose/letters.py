@@ -51,7 +51,7 @@ class Letters(Task):
     }
 
     def conditions(self, data: LettersData) -> Sequence[str]:
-        """There is but one."""
+        """Return the one that there is."""
         counts = (data.train, data.validation, data.test)
         if min(counts) < 1 or sum(counts) > MOST:
             raise SettingError(
@@ -62,7 +62,7 @@ class Letters(Task):
         return [""]
 
     def trial(self, condition: str, settings: Settings, seed: int) -> Trial:  # noqa: ARG002
-        """No two strings are equal, so none that is measured was learnt from."""
+        """Draw strings, no two of them equal, so that none that is measured was learnt from."""
         from nlpkit_diagnose.trials import Strings, string_trial
 
         data: LettersData = settings.data
@@ -76,12 +76,12 @@ class Letters(Task):
         return string_trial(parts, len(WANTED), settings)
 
     def panels(self, results: Sequence[Result]) -> Sequence[Panel]:
-        """Accuracy by encoder."""
+        """Draw accuracy by encoder."""
         return [dots("accuracy on test strings", "accuracy", summaries(results))]
 
 
 def strings(count: int, draw: np.random.Generator) -> tuple[list[str], np.ndarray[Any, np.dtype[np.int64]]]:
-    """So many different strings of 5 or 6 letters, each label as frequent as the others, and their labels."""
+    """Draw so many different strings of 5 or 6 letters, each label as frequent as the others, and their labels."""
     found: dict[str, int] = {}
     while len(found) < count:
         label = len(found) % len(WANTED)

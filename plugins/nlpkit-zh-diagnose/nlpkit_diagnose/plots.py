@@ -20,7 +20,7 @@ SPAN = 100  # losses that differ by such a factor are drawn on a logarithmic axi
 
 
 def plot(task: Task, results: Sequence[Result], histories: Mapping[str, Sequence[Epoch]]) -> bytes:
-    """A picture as PNG.
+    """Draw a picture as PNG.
 
     :raises MissingExtra: if matplotlib is not installed.
     """
@@ -64,7 +64,7 @@ def draw(axis: Any, panel: Panel) -> None:
 
 
 def loss_panels(results: Sequence[Result], histories: Mapping[str, Sequence[Epoch]]) -> list[Panel]:
-    """Training and validation loss by epoch, of the first seed: a panel for each encoder where there are conditions."""
+    """Draw the losses by epoch, of the first seed: a panel for each encoder where there are conditions."""
     first = [result for result in results if result.seed == results[0].seed]
     if not first[0].condition:
         return [_losses("loss (dashed: training)", {result.encoder: histories[result.name] for result in first})]

@@ -39,7 +39,7 @@ class Diagnosis:
     files_read: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Everything but the epochs."""
+        """Return everything but the epochs."""
         from nlpkit import __version__
         from nlpkit.training import read_environment
 
@@ -58,7 +58,7 @@ class Diagnosis:
         }
 
     def findings(self) -> list[str]:
-        """All that must be read with the figures, a sentence each."""
+        """List all that must be read with the figures, a sentence each."""
         found = list(self.task.findings(self.results))
         for encoder, results in of_encoder(self.results).items():
             if not all(result.reads for result in results):
@@ -70,11 +70,11 @@ class Diagnosis:
         return found
 
     def document(self) -> str:
-        """The same as text; what is no number is null there."""
+        """Return the same as text; what is no number is null there."""
         return json.dumps(finite(self.to_json()), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
 
     def files(self) -> dict[str, bytes]:
-        """The three files by their names; no plot where matplotlib is missing."""
+        """Return the three files by their names; no plot where matplotlib is missing."""
         from nlpkit import MissingExtra
         from nlpkit.training import table_of
 
@@ -88,7 +88,7 @@ class Diagnosis:
 
 
 def finite(value: Any) -> Any:
-    """JSON in which None stands for what is no finite number."""
+    """Put None into JSON for what is no finite number."""
     if isinstance(value, Mapping):
         return {name: finite(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):

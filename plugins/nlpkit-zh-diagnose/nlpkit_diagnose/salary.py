@@ -63,7 +63,7 @@ class Salary(Task):
         self._path, self._target, self._encoding = path, target, encoding
 
     def conditions(self, data: SalaryData) -> Sequence[str]:
-        """There is but one."""
+        """Return the one that there is."""
         check_shares(data.validation, data.test)
         return [""]
 
@@ -99,7 +99,7 @@ class Salary(Task):
         return found.with_last(at)
 
     def trial(self, condition: str, settings: Settings, seed: int) -> Trial:  # noqa: ARG002
-        """The rows are dealt out by the seed; features and target are scaled by the training rows."""
+        """Deal the rows out by the seed; scale features and target by the training rows."""
         from nlpkit.training import Rows
 
         from nlpkit_diagnose.tables import scaled
@@ -124,7 +124,7 @@ class Salary(Task):
         return number_trial(parts, settings, measure)
 
     def panels(self, results: Sequence[Result]) -> Sequence[Panel]:
-        """Some test rows: what was predicted by what is right."""
+        """Draw some test rows: what was predicted by what is right."""
         groups = of_encoder(results)
         right = next(iter(groups.values()))[0].curves["right"]
         ends = [min(right), max(right)]
@@ -136,5 +136,5 @@ class Salary(Task):
         return [Panel(f"{len(right)} test rows", "right", "predicted", lines)]
 
     def findings(self, results: Sequence[Result]) -> Sequence[str]:  # noqa: ARG002
-        """How many rows were left out."""
+        """Say how many rows were left out."""
         return self.table.findings

@@ -19,7 +19,7 @@ EQUAL = {"hidden": 32, "dim": 32, "dropout": 0.0} | ONE_WAY  # options that an e
 def settings_of(
     task: Task, encoders: Sequence[str], assignments: Iterable[str], data: Mapping[str, Any]
 ) -> dict[str, Settings]:
-    """Settings for each encoder by its name.
+    """Make the settings for each encoder by its name.
 
     :param assignments: ``training.epochs=50``; ``encoder.hidden=64`` for all encoders that have the option,
         ``gru.hidden=64`` for one.
@@ -35,13 +35,13 @@ def settings_of(
 
 
 def _begun(name: str) -> dict[str, Any]:
-    """An encoder as large as the others, that reads one way, without dropout: as far as it has such options."""
+    """Make an encoder as large as the others, that reads one way, without dropout: as far as it has such options."""
     known = registry().get(ENCODER, name).options()
     return {"name": name} | {option: value for option, value in EQUAL.items() if option in known}
 
 
 def _places(parts: Sequence[str], tables: dict[str, Any], path: Sequence[str], last: str) -> list[dict[str, Any]]:
-    """The tables that an assignment changes."""
+    """Return the tables that an assignment changes."""
     encoders = tables[ENCODER]
     known = [ENCODER, *parts, *encoders]
     if not path:

@@ -50,7 +50,7 @@ class Sine(Task):
     }
 
     def conditions(self, data: SineData) -> Sequence[str]:
-        """There is but one."""
+        """Return the one that there is."""
         sines = data.train, data.validation, data.test
         if min(sines) < 1 or data.points < 2 or sum(sines) * data.points > MOST or not 0 < data.span < 1e6:
             raise SettingError(
@@ -62,7 +62,7 @@ class Sine(Task):
         return [""]
 
     def trial(self, condition: str, settings: Settings, seed: int) -> Trial:  # noqa: ARG002
-        """The phases are drawn by the seed."""
+        """Draw the phases by the seed; compose the network."""
         from nlpkit_diagnose.series import Series, SeriesNetwork, run_on
         from nlpkit_diagnose.trials import series_trial
 
@@ -88,7 +88,7 @@ class Sine(Task):
         return series_trial(train, validation, 1, data.points, settings, measure)
 
     def panels(self, results: Sequence[Result]) -> Sequence[Panel]:
-        """The first test sine and the free runs from it; the error by step."""
+        """Draw the first test sine and the free runs from it, and the error by step."""
         groups = of_encoder(results)
         first = [found[0].curves for found in groups.values()]
         whole = list(range(len(first[0]["right"])))

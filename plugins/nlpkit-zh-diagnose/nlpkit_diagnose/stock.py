@@ -81,7 +81,7 @@ class Stock(Task):
         self._path, self._encoding = path, encoding
 
     def conditions(self, data: StockData) -> Sequence[str]:
-        """There is but one."""
+        """Return the one that there is."""
         if min(data.train, data.validation, data.test, data.span, data.ahead) < 1 or not 0 <= data.cost < 1:
             raise SettingError("data wants days of at least 1 and a cost in [0, 1), was: {told}", told=told(data))
         wanted = data.train + data.validation + data.test + 2 * data.ahead
@@ -130,7 +130,7 @@ class Stock(Task):
         return found.in_order(order)
 
     def trial(self, condition: str, settings: Settings, seed: int) -> Trial:  # noqa: ARG002
-        """Only the weights at the start depend on the seed."""
+        """Compose the network; only the weights at the start depend on the seed."""
         from nlpkit_diagnose.series import Series, SeriesNetwork, outputs_of
         from nlpkit_diagnose.tables import scaled
         from nlpkit_diagnose.trials import series_trial
@@ -161,7 +161,7 @@ class Stock(Task):
         return series_trial(parts[0], parts[1], 2, data.span, settings, measure)
 
     def panels(self, results: Sequence[Result]) -> Sequence[Panel]:
-        """What an account that follows each encoder would be worth, by day."""
+        """Draw what an account that follows each encoder would be worth, by day."""
         groups = of_encoder(results)
         holding = next(iter(groups.values()))[0].curves["holding"]
         days = list(range(len(holding)))
@@ -173,7 +173,7 @@ class Stock(Task):
         return [Panel("a simulated account", "test day", "worth", lines)]
 
     def findings(self, results: Sequence[Result]) -> Sequence[str]:
-        """Whether the test days tell any encoder from chance."""
+        """Say whether the test days tell any encoder from chance."""
         return [*self.table.findings, *(_verdict(name, found) for name, found in of_encoder(results).items())]
 
 
@@ -190,7 +190,7 @@ def _verdict(name: str, results: Sequence[Result]) -> str:
 
 
 def interval(share: float, count: int) -> tuple[float, float]:
-    """Between which shares the true one lies with a confidence of 95% (Wilson 1927, https://doi.org/10.2307/2276774).
+    """Say between which shares the true one lies with a confidence of 95% (Wilson 1927, https://doi.org/10.2307/2276774).
 
     :param count: independent answers; those of days that overlap are not quite, so the truth is wider.
     """
@@ -201,14 +201,14 @@ def interval(share: float, count: int) -> tuple[float, float]:
 
 
 def changes(prices: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Logarithms of a day's prices over the last close, and of its volume over the last: ``(days - 1, 5)``."""
+    """Return logarithms of a day's prices over the last close, and of its volume over the last: ``(days - 1, 5)``."""
     before = np.repeat(prices[:-1, CLOSE : CLOSE + 1], VOLUME, 1)
     volume = np.log1p(prices[:, VOLUME])
     return np.column_stack([np.log(prices[1:, :VOLUME] / before), np.diff(volume)])
 
 
 def account(up: NDArray[Any], prices: NDArray[np.float64], cost: float) -> list[float]:
-    """What one unit of money is worth at each close, the first included.
+    """Say what one unit of money is worth at each close, the first included.
 
     At each close but the last all of it is in the share if ``up`` says so, otherwise none; the change costs.
     """

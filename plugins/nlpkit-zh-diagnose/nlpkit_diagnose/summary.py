@@ -41,7 +41,7 @@ R = TypeVar("R", Result, Summary)
 
 
 def summaries(results: Iterable[Result]) -> list[Summary]:
-    """A row for each encoder and condition, in the order of their first trials."""
+    """Make a row for each encoder and condition, in the order of their first trials."""
     groups: dict[tuple[str, str], list[Result]] = {}
     for result in results:
         groups.setdefault((result.encoder, result.condition), []).append(result)
@@ -49,7 +49,7 @@ def summaries(results: Iterable[Result]) -> list[Summary]:
 
 
 def of_encoder(rows: Iterable[R]) -> dict[str, list[R]]:
-    """Results, or summaries, under their encoders, in the order of the first of each."""
+    """Group results, or summaries, by their encoders, in the order of the first of each."""
     found: dict[str, list[R]] = {}
     for row in rows:
         found.setdefault(row.encoder, []).append(row)
@@ -57,7 +57,7 @@ def of_encoder(rows: Iterable[R]) -> dict[str, list[R]]:
 
 
 def mean_curves(results: Sequence[Result], x: str, y: str) -> tuple[list[float], list[float]]:
-    """One curve by another, averaged over results where they share an ``x``."""
+    """Average one curve by another over results where they share an ``x``."""
     found: dict[float, list[float]] = {}
     for result in results:
         for at, value in zip(result.curves[x], result.curves[y], strict=True):
@@ -81,14 +81,14 @@ def _summary(group: Sequence[Result]) -> Summary:
 
 
 def spread_of(values: Sequence[float]) -> Spread:
-    """Mean and standard deviation of some figures; neither is a number unless all of them are."""
+    """Return mean and standard deviation of some figures; neither is a number unless all of them are."""
     if not all(map(math.isfinite, values)):
         return Spread(math.nan, None)
     return Spread(fmean(values), stdev(values) if len(values) > 1 else None)
 
 
 def dots(title: str, figure: str, rows: Sequence[Summary]) -> Panel:
-    """One figure of each encoder, for a task without conditions."""
+    """Draw one figure of each encoder, for a task without conditions."""
     lines = [
         Line(row.encoder, [float(at)], [row.figures[figure].mean], [row.figures[figure].spread or 0.0], "o")
         for at, row in enumerate(rows)

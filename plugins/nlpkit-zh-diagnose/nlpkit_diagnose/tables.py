@@ -39,12 +39,12 @@ class Table:
     nulls: int
 
     def in_order(self, order: Sequence[int]) -> Table:
-        """The same rows in another order."""
+        """Return the same rows in another order."""
         keys, lines = [self.keys[at] for at in order], [self.lines[at] for at in order]
         return replace(self, values=self.values[list(order)], keys=keys, lines=lines)
 
     def with_last(self, at: int) -> Table:
-        """The same table with one column moved behind the others."""
+        """Return the same table with one column moved behind the others."""
         order = [place for place in range(len(self.columns)) if place != at] + [at]
         return replace(self, columns=[self.columns[place] for place in order], values=self.values[:, order])
 
@@ -92,7 +92,7 @@ def read_table(
 
 
 def read_ragged(path: Path, *, encoding: str | None = None) -> Iterator[tuple[int, list[float]]]:
-    """The numbers of each line that has any, and its number from 1; there is no header, and lines differ in length.
+    """Read the numbers of each line that has any, and its number from 1; lines differ in length, and none is a header.
 
     :raises DataError: if the file cannot be read, or has what is no number.
     """
@@ -108,7 +108,7 @@ def read_ragged(path: Path, *, encoding: str | None = None) -> Iterator[tuple[in
 
 
 def number(cell: str, where: str) -> float:
-    """A number as a spreadsheet writes it: ``1,234.5`` as well, but no comma before decimals.
+    """Read a number as a spreadsheet writes it: ``1,234.5`` as well, but no comma before decimals.
 
     :raises DataError: saying where what is none stands.
     """
@@ -126,7 +126,7 @@ def number(cell: str, where: str) -> float:
 
 
 def column(name: str, header: Sequence[str], usual: Sequence[str], remedy: str = "") -> int:
-    """Where the column with one of some names stands.
+    """Find the column with one of some names.
 
     :param remedy: what the user may do, ready to append to a sentence.
     :raises DataError: if there is none, or more than one.
@@ -155,6 +155,6 @@ def column(name: str, header: Sequence[str], usual: Sequence[str], remedy: str =
 
 
 def scaled(values: NDArray[Any], chosen: NDArray[Any]) -> NDArray[np.float32]:
-    """Columns with mean 0 and standard deviation 1 over some rows; one that never changes there becomes 0."""
+    """Scale columns to mean 0 and standard deviation 1 over some rows; one that never changes there becomes 0."""
     spread, rounding = values[chosen].std(0), EPSILON * np.abs(values[chosen]).max(0)
     return np.asarray((values - values[chosen].mean(0)) / np.where(spread > rounding, spread, np.inf), np.float32)

@@ -106,7 +106,7 @@ class Result:
 
 
 def trial_name(encoder: str, condition: str, seed: int) -> str:
-    """Encoder, condition if there are several, seed."""
+    """Name a trial: encoder, condition if there are several, seed."""
     return "-".join([encoder, *([condition] if condition else []), str(seed)])
 
 
@@ -138,7 +138,7 @@ class Panel:
 
 
 def told(data: Any) -> str:
-    """``train=0, test=500``: settings as a user says them."""
+    """Say settings as a user does: ``train=0, test=500``."""
     return ", ".join(f"{name}={value}" for name, value in asdict(data).items())
 
 
@@ -157,7 +157,7 @@ class Task(ABC):
 
     @abstractmethod
     def conditions(self, data: Any) -> Sequence[str]:
-        """The variants that are tried one after the other; ``[""]`` if there is but one.
+        """Return the variants that are tried one after the other; ``[""]`` if there is but one.
 
         :raises SettingError: for settings that make no task.
         """
@@ -171,8 +171,8 @@ class Task(ABC):
 
     @abstractmethod
     def panels(self, results: Sequence[Result]) -> Sequence[Panel]:
-        """What the plot shows besides the losses."""
+        """Draw what the plot shows besides the losses."""
 
     def findings(self, results: Sequence[Result]) -> Sequence[str]:  # noqa: ARG002
-        """Sentences that must be read with the figures."""
+        """Return sentences that must be read with the figures."""
         return []

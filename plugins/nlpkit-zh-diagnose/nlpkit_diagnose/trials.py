@@ -41,7 +41,7 @@ class Strings:
 
 
 def string_trial(parts: Mapping[str, Strings], labels: int, settings: Settings) -> Trial:
-    """One of so many labels for each string, a symbol a token.
+    """Compose a network that gives each string one of so many labels, a symbol a token.
 
     :param parts: by `nlpkit_diagnose.dealing.PARTS`.
     """
@@ -69,7 +69,7 @@ def string_trial(parts: Mapping[str, Strings], labels: int, settings: Settings) 
 
 
 def number_trial(parts: Mapping[str, Rows], settings: Settings, measure: Callable[[Predict], Measured]) -> Trial:
-    """Numbers ``(rows, outputs)`` for sequences of vectors.
+    """Compose a network that gives sequences of vectors numbers ``(rows, outputs)``.
 
     :param parts: by `nlpkit_diagnose.dealing.PARTS`.
     :param measure: is given what maps rows to the network's numbers.
@@ -96,7 +96,7 @@ def series_trial(
     settings: Settings,
     measure: Callable[[SeriesNetwork], Measured],
 ) -> Trial:
-    """Answers at each step of series of vectors, by an encoder that carries its state on.
+    """Compose a network that answers at each step of series of vectors, by an encoder that carries its state on.
 
     :param outputs: how many numbers answer a step.
     :raises SettingError: if the encoder sees what comes after, or carries no state.

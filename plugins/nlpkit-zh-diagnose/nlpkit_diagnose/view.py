@@ -104,7 +104,7 @@ def show_table(found: Diagnosis) -> None:
 
 
 def _column(figures: Sequence[Spread]) -> list[str]:
-    """Means and, where seeds differ anywhere, standard deviations, all with as many digits."""
+    """Format means and, if seeds differ anywhere, standard deviations, all with as many digits."""
     digits = 4 if any(0 < abs(figure.mean) < 0.1 for figure in figures) else 3
     spread = any(figure.spread for figure in figures)
     return [

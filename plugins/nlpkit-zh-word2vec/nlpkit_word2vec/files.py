@@ -37,7 +37,7 @@ class Vectors(Protocol):
     dim: int
 
     def choose(self, wanted: Callable[[str], bool]) -> Iterator[tuple[str, Vector]]:
-        """Word and vector ``(dim,)`` of each entry whose word is wanted, in the order of the file."""
+        """Return word and vector ``(dim,)`` of each entry whose word is wanted, in the order of the file."""
         ...
 
 
@@ -71,22 +71,22 @@ class BinaryVectorFile:
             self._words, self.dim = _header(file.readline(HEAD)) or (0, 0)
         if dim not in (None, self.dim):
             raise SettingError(
-                "dim is {dim}, but {path} has vectors of {dim_2} numbers: set dim={dim_2}",
+                "dim is {dim}, but {path} has vectors of {expected} numbers: set dim={expected}",
                 dim=dim,
                 path=path,
-                dim_2=self.dim,
+                expected=self.dim,
             )
-        refuse_other_encodings(path, (word for word, _ in itertools.islice(self.entries(), FIRST)))
+        refuse_other_encodings(path, (word for word, _ in itertools.islice(self._entries(), FIRST)))
 
     def choose(self, wanted: Callable[[str], bool]) -> Iterator[tuple[str, Vector]]:
-        """Word and vector ``(dim,)`` of each entry whose word is wanted, in the order of the file.
+        """Return word and vector ``(dim,)`` of each entry whose word is wanted, in the order of the file.
 
         A word that is no UTF-8 is passed over. What follows a word is not looked at unless that is wanted.
 
         :raises DataError: for a vector with a number that is not finite, and for a file whose words and vectors do not
             come out even.
         """
-        entries = ((raw, (number, data)) for number, (raw, data) in enumerate(self.entries(), start=1))
+        entries = ((raw, (number, data)) for number, (raw, data) in enumerate(self._entries(), start=1))
         for word, (number, data) in spell_tokens(entries, self._normaliser):
             if wanted(word):
                 vector = np.frombuffer(data, dtype="<f4").astype(np.float32)
@@ -99,8 +99,8 @@ class BinaryVectorFile:
                     )
                 yield word, vector
 
-    def entries(self) -> Iterator[tuple[bytes, bytes]]:
-        """Words and their vectors as bytes."""
+    def _entries(self) -> Iterator[tuple[bytes, bytes]]:
+        """Read words, and their vectors as bytes."""
         with open_vector_file(self.path) as file:
             file.readline(HEAD)
             source = _Buffered(file)
@@ -133,7 +133,7 @@ class _Buffered:
         self._file, self._held, self._at = file, b"", 0
 
     def until(self, mark: bytes, limit: int) -> bytes | None:
-        """What stands before the next mark, which is skipped; None if that is not near."""
+        """Take what stands before the next mark, which is skipped; None if that is not near."""
         end = self._held.find(mark, self._at)
         if end < 0:
             self._fill(limit)
@@ -145,7 +145,7 @@ class _Buffered:
         return found
 
     def take(self, size: int) -> bytes | None:
-        """So many bytes, or None if there are fewer."""
+        """Take so many bytes, or None if there are fewer."""
         if len(self._held) - self._at < size:
             self._fill(size)
         found = self._held[self._at : self._at + size]
@@ -153,7 +153,7 @@ class _Buffered:
         return found if len(found) == size else None
 
     def rest(self) -> bytes:
-        """What is left, or enough of it to know that something is."""
+        """Return what is left, or enough of it to know that something is."""
         self._fill(BLOCK)
         return self._held[self._at :]
 
@@ -163,7 +163,7 @@ class _Buffered:
 
 
 def _loading(path: str, head: bytes) -> str:
-    """How gensim opens what we do not."""
+    """Say how gensim opens what we do not."""
     if not head.startswith(b"\x80"):
         return f"load_facebook_vectors({path!r})"
     return f"Word2Vec.load({path!r}).wv" if path.endswith(".model") else f"KeyedVectors.load({path!r})"
@@ -199,7 +199,7 @@ def _ends_in_numbers(line: bytes, count: int) -> bool:
 
 
 def format_of(path: Path) -> str | None:
-    """The format that a file's name tells, be it packed or not; None if it tells none."""
+    """Return the format that a file's name tells, be it packed or not; None if it tells none."""
     return FORMATS.get(Path(path.name.lower().removesuffix(".gz")).suffix)
 
 

@@ -82,15 +82,15 @@ class Word2VecEmbedding(SharedEmbedding, nn.Module):
         self.table.weight.requires_grad_(not self.config["frozen"])
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """Ids and mask ``(batch, time)`` to vectors ``(batch, time, dim)``."""
+        """Map ids and mask ``(batch, time)`` to vectors ``(batch, time, dim)``."""
         return self.token_dropout(self.table(ids), mask)  # type: ignore[no-any-return]
 
     def vectors(self) -> Tensor:
-        """The vector of every id ``(ids, dim)``."""
+        """Return the vector of every id ``(ids, dim)``."""
         return self.table.weight
 
     def lookup(self, ids: Tensor) -> Tensor:
-        """Vectors ``(n, dim)`` of ids ``(n,)``, whole also in training."""
+        """Map ids ``(n,)`` to vectors ``(n, dim)``, whole also in training."""
         return self.table(ids)  # type: ignore[no-any-return]
 
     def _take(self, file: Vectors, counts: Mapping[str, int]) -> Vocabulary:
@@ -121,12 +121,12 @@ def _counts(documents: Iterable[Sequence[str]]) -> Mapping[str, int]:
 
 
 def _ranked(counts: Mapping[str, int]) -> list[str]:
-    """Words, the most frequent first, ties by the word."""
+    """Sort words, the most frequent first, ties by the word."""
     return sorted(counts, key=lambda word: (-counts[word], word))
 
 
 def _chosen(file: Vectors, counts: Mapping[str, int], limit: int) -> tuple[dict[str, Vector], dict[str, Vector], int]:
-    """Vectors of the words that are counted, of so many others, and how often one came again: the first counts."""
+    """Choose the vectors of the words that are counted and of so many others; count those that come again."""
     found: dict[str, Vector] = {}
     extra: dict[str, Vector] = {}
     first = TokenFilter(lambda word: word in counts or word in extra or len(extra) < limit)
@@ -143,6 +143,6 @@ def _chosen(file: Vectors, counts: Mapping[str, int], limit: int) -> tuple[dict[
 
 
 def _for_unknown(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The mean of the rarest of vectors ``(words, dim)`` that stand by frequency."""
+    """Average the rarest of vectors ``(words, dim)`` that stand by frequency."""
     rarest = vectors[-max(1, len(vectors) // RARE) :]
     return rarest.mean(0)  # type: ignore[no-any-return]

@@ -78,7 +78,7 @@ class Neighbours:
 
 
 def _first_of_each_spelling(words: Sequence[str]) -> list[str]:
-    """Words, but those that texts could not tell from one before, or that nobody would see."""
+    """Drop words that texts could not tell from one before, or that nobody would see."""
     first: dict[str, str] = {}
     for word, spelling in zip(words, Normaliser().batch(words), strict=True):
         if spelling:
