@@ -11,6 +11,7 @@ def results():
     return list(run(subjects([of_module(sound)])))
 
 
+@pytest.mark.slow
 def test_whatever_it_brings_is_tried(results):
     pytest.importorskip("torch")
     assert {str(result.subject) for result in results} == {
