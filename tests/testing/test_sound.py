@@ -25,10 +25,12 @@ def test_whatever_it_brings_is_tried(results):
     }
 
 
+@pytest.mark.slow
 def test_nothing_fails(results):
     assert [f"{r.subject}: {r.check.name}: {r.sentence}" for r in results if r.outcome == FAILED] == []
 
 
+@pytest.mark.slow
 def test_whatever_can_be_said_is(results):
     pytest.importorskip("torch")
     silent = {(r.subject.kind, r.check.name) for r in results if r.outcome == SKIPPED}
