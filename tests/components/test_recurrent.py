@@ -233,12 +233,20 @@ def batch(lengths):
     "shape",
     [
         {"layers": 1, "bidirectional": False},
-        {"layers": 1, "bidirectional": True, "norm": "layer"},
-        {"layers": 2, "bidirectional": False, "norm": "batch"},
-        {"layers": 2, "bidirectional": True, "norm": "batch"},
+        pytest.param({"layers": 1, "bidirectional": True, "norm": "layer"}, marks=pytest.mark.slow),
+        pytest.param({"layers": 2, "bidirectional": False, "norm": "batch"}, marks=pytest.mark.slow),
+        pytest.param({"layers": 2, "bidirectional": True, "norm": "batch"}, marks=pytest.mark.slow),
     ],
 )
-@pytest.mark.parametrize(("cell", "own"), [("rnn", {}), ("rnn", {"nonlinearity": "relu"}), ("lstm", {}), ("gru", {})])
+@pytest.mark.parametrize(
+    ("cell", "own"),
+    [
+        ("gru", {}),
+        pytest.param("lstm", {}, marks=pytest.mark.slow),
+        pytest.param("rnn", {}, marks=pytest.mark.slow),
+        pytest.param("rnn", {"nonlinearity": "relu"}, marks=pytest.mark.slow),
+    ],
+)
 def test_the_exported_graph_is_onnxs_own_operator_and_equals_torch(cell, own, shape):
     onnx, runtime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
     made = network(cell, {"hidden": 5, "dropout": 0.5, **shape, **own})
@@ -254,6 +262,7 @@ def test_the_exported_graph_is_onnxs_own_operator_and_equals_torch(cell, own, sh
             np.testing.assert_allclose(found, made(ids, mask).numpy(), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_convolutions_are_exported_whatever_their_width():
     runtime = pytest.importorskip("onnxruntime")
     made = network("cnn", {"widths": [1, 4, 30], "filters": 5})

@@ -243,6 +243,7 @@ def test_options_out_of_range_are_refused(options, sentence):
         encoder("transformer", options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", KINDS.values(), ids=KINDS)
 def test_the_exported_graph_equals_torch_whatever_the_batch_and_the_length(options):
     runtime = pytest.importorskip("onnxruntime")
@@ -282,6 +283,7 @@ def test_a_language_model_reads_a_token_at_a_time(rows):
     torch.testing.assert_close(state, last, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_exported_step_of_a_language_model_goes_on_from_step_to_step():
     runtime = pytest.importorskip("onnxruntime")
     model = language_model(layers=1)

@@ -20,7 +20,15 @@ CHOSEN = [
 ]
 
 
-@pytest.mark.parametrize(("subject", "check"), CHOSEN, ids=[f"{subject}: {check.name}" for subject, check in CHOSEN])
+TESTS = [
+    pytest.param(
+        subject, check, marks=[pytest.mark.slow] if check.name == "export" else [], id=f"{subject}: {check.name}"
+    )
+    for subject, check in CHOSEN
+]
+
+
+@pytest.mark.parametrize(("subject", "check"), TESTS)
 def test_it_conforms(subject, check):
     try:
         check.run(subject)

@@ -348,6 +348,7 @@ class Branching(Table):
         return found * 2 if float(ids.sum()) < 0 else found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "sentence"), [(OtherExported, "the exported graph, given"), (Branching, "torch.onnx.export refuses")]
 )

@@ -259,7 +259,7 @@ def nlpkit_register_outputs(register):
 @pytest.mark.parametrize(
     ("body", "sentence"),
     [
-        ("import torch; return super().logits(outputs)", "imports torch"),
+        pytest.param("import torch; return super().logits(outputs)", "imports torch", marks=pytest.mark.slow),
         ("import sys; return super().logits(outputs) + ('pytest' in sys.modules)", "in another process"),
         ("return super().logits(outputs)", None),
     ],
@@ -285,6 +285,7 @@ class OtherExported(Layer):
         return found * 2 if torch.onnx.is_in_onnx_export() else found
 
 
+@pytest.mark.slow
 def test_an_export_that_says_something_else():
     assert "the exported graph, given" in only(tried(OtherExported), "export", ())
 

@@ -97,6 +97,7 @@ def test_what_is_imported_at_start(source, heavy, tmp_path, monkeypatch):
     assert found["plugin", "start-up"].startswith(f"{heavy} imported when nlpkit starts")
 
 
+@pytest.mark.slow
 def test_torch_at_start(tmp_path, monkeypatch):
     pytest.importorskip("torch")
     found = failing(written(f"import torch\n{HOOK}", tmp_path, monkeypatch))

@@ -147,6 +147,7 @@ def test_an_installed_plugin_is_found_by_its_distribution(author):
     assert "test_mine.py::test_conformance[encoder lstm: causal]" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_an_embedding_is_tried_with_warnings_as_errors(author):
     pytest.importorskip("torch")

@@ -11,6 +11,7 @@ def results():
     return list(run(list_subjects([of_module(sound)])))
 
 
+@pytest.mark.slow
 def test_whatever_it_brings_is_tried(results):
     pytest.importorskip("torch")
     assert {str(result.subject) for result in results} == {
@@ -24,10 +25,12 @@ def test_whatever_it_brings_is_tried(results):
     }
 
 
+@pytest.mark.slow
 def test_nothing_fails(results):
     assert [f"{r.subject}: {r.check.name}: {r.sentence}" for r in results if r.outcome == FAILED] == []
 
 
+@pytest.mark.slow
 def test_whatever_can_be_said_is(results):
     pytest.importorskip("torch")
     silent = {(r.subject.kind, r.check.name) for r in results if r.outcome == SKIPPED}

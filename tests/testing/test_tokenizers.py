@@ -280,7 +280,7 @@ def nlpkit_register_tokenizers(register):
 @pytest.mark.parametrize(
     ("body", "sentence"),
     [
-        ("import torch; return text.split()", "imports torch"),
+        pytest.param("import torch; return text.split()", "imports torch", marks=pytest.mark.slow),
         ("return sorted(text.split(), key=hash) if text.count(' ') < 2 else list({*text})", "in another process"),
         (
             "import sys; 'pytest' in sys.modules or sys.exit('no'); return text.split()",

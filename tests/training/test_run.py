@@ -81,6 +81,7 @@ def test_no_path_of_the_machine_is_in_the_files(tmp_path, tiny):
             assert str(tmp_path).encode() not in path.read_bytes(), path
 
 
+@pytest.mark.slow
 @each
 def test_weights_may_be_left_out_and_samples_chosen(tmp_path, tiny):
     list(tiny.train(tmp_path / "m", keep_weights=False, samples=tiny.samples))

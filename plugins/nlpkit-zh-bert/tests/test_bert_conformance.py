@@ -18,6 +18,7 @@ def test_plugin_and_tokenizer_keep_their_promises(folder):
     assert failed(folder, "plugin", "tokenizer") == []
 
 
+@pytest.mark.slow
 @pytest.mark.train
 @pytest.mark.parametrize("frozen", [True, False])
 def test_the_embedding_keeps_its_promises(bert, frozen):

@@ -142,6 +142,7 @@ def test_rows_longer_than_its_positions_are_refused(bert):
         made(ids, ids > 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weights", ["float32", "int8"])
 def test_its_graph_agrees_for_rows_of_any_length(bert, weights):
     import onnxruntime
@@ -258,6 +259,7 @@ def test_weights_that_do_not_fit_are_told(tmp_path, spoil, sentence):
     assert "\n" not in str(found.value)
 
 
+@pytest.mark.slow
 def test_pickled_weights_are_refused_and_converted_by_the_command_that_the_error_gives(tmp_path):
     folder = write_bert(tmp_path / "bert", head="BertForMaskedLM")
     (folder / "model.safetensors").unlink()

@@ -138,6 +138,7 @@ def test_validating_leaves_what_is_carried():
     assert [made.loss(begins)[0].item() for begins in (second, third)] == expected[1:]
 
 
+@pytest.mark.slow
 @each
 @kinds
 def test_a_network_learns_what_depends_on_the_step_before(name, labels):

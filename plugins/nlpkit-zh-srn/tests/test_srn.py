@@ -104,12 +104,14 @@ def test_wrong_options_are_refused(options, sentence):
         srn(**options)
 
 
+@pytest.mark.slow
 def test_it_keeps_what_every_encoder_must():
     results = list(run(list_subjects(find_targets("nlpkit-zh-srn"))))
     assert {"padding", "state", "gradients", "export"} <= {result.check.name for result in results}
     assert [f"{found.check.name}: {found.sentence}" for found in results if found.outcome == FAILED] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
 def test_the_exported_graph_equals_torch_whatever_the_batch_and_the_length(nonlinearity):
     runtime = pytest.importorskip("onnxruntime")
@@ -137,6 +139,7 @@ def nlpkit(*arguments):
     return done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_a_model_is_trained_and_scores(tmp_path):
     quick = ("--set", "training.epochs=1", "--set", "encoder.hidden=8")
     told = nlpkit("sentiment", "train", SAMPLE, "-o", tmp_path / "m", "--encoder", "srn", *quick)
@@ -145,6 +148,7 @@ def test_a_model_is_trained_and_scores(tmp_path):
     assert "质量很好" in nlpkit("sentiment", "score", "--model", tmp_path / "m", "--text", "质量很好")
 
 
+@pytest.mark.slow
 def test_a_model_that_writes_is_trained(tmp_path):
     quick = ("--set", "training.epochs=1", "--set", "encoder.hidden=8", "--set", "ngrams.order=2")
     small = ("--set", "training.streams=4", "--set", "training.span=8", "--set", "training.precision=bfloat16")

@@ -51,6 +51,7 @@ def written(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="the commands are written for a Unix shell")
 def test_the_tutorial_can_be_walked(tmp_path):
     (tmp_path / "corpora").symlink_to(PLUGIN.parents[1] / "corpora")
@@ -59,10 +60,12 @@ def test_the_tutorial_can_be_walked(tmp_path):
     assert (tmp_path / "nlpkit-zh-my-srn" / "nlpkit_my_srn.py").is_file()
 
 
+@pytest.mark.slow
 def test_its_encoder_keeps_what_every_encoder_must(written):
     run(sys.executable, "-c", KIT, folder=written)
 
 
+@pytest.mark.slow
 def test_its_test_passes(written):
     run(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "test_formula.py", folder=written)
 

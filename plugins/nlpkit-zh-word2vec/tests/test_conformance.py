@@ -11,10 +11,12 @@ def faults(**options):
     return [f"{r.subject}: {r.check.name}: {r.sentence}" for r in found if r.outcome == FAILED]
 
 
+@pytest.mark.slow
 def test_vectors_fitted_to_texts_conform():
     assert faults() == []
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_vectors_of_a_file_conform(write):
     pytest.importorskip("torch")

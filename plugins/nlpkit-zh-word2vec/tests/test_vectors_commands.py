@@ -51,6 +51,7 @@ def words(path):
     return {word for word, _ in open_vectors(str(path)).choose(lambda _: True)}
 
 
+@pytest.mark.slow
 def test_vectors_are_trained_written_and_asked(run, corpus, tmp_path):
     pytest.importorskip("torch")
     path = tmp_path / "v.bin"

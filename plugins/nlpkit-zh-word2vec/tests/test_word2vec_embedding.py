@@ -106,6 +106,7 @@ def test_long_documents_are_read_to_their_end():
     assert vocabulary.tokens == ["好", "尾"]
 
 
+@pytest.mark.slow
 def test_the_same_vectors_come_of_every_process():
     program = (
         "import sys, json, torch\nfrom nlpkit_word2vec import word2vec\n"
@@ -281,6 +282,7 @@ def right(model):
     )
 
 
+@pytest.mark.slow
 def test_words_unseen_in_training_work_if_the_file_has_them(trained):
     assert right(trained("all")) == 1.0
     assert right(trained(0)) <= 0.6  # all unseen words are one, so at best one label is right
