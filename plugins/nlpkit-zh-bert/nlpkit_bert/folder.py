@@ -49,7 +49,7 @@ def locate(model: str | None, wanted: tuple[str, ...]) -> Path:
         return path
     if path.exists():
         raise DataError("{model} is a file: give the folder in which it is", model=model)
-    return _cached(model, wanted)
+    return _fetch(model, wanted)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def check_weights(folder: Path) -> None:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def silence() -> Iterator[None]:
     """Let libraries draw no progress and warn of nothing; what goes wrong they raise."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
@@ -132,12 +132,12 @@ def quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-def _cached(model: str, wanted: tuple[str, ...]) -> Path:
+def _fetch(model: str, wanted: tuple[str, ...]) -> Path:
     from huggingface_hub import snapshot_download  # only who names a model of the hub needs it
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
 
     try:
-        with quiet():
+        with silence():
             return Path(snapshot_download(model, allow_patterns=list(wanted)))
     except HFValidationError:
         raise DataError("there is no folder {model}", model=model) from None

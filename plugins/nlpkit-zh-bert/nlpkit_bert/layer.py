@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel
 
-from nlpkit_bert.folder import CONFIG, SIZES, WHOLE, check_weights, locate, quiet, read_config
+from nlpkit_bert.folder import CONFIG, SIZES, WHOLE, check_weights, locate, read_config, silence
 from nlpkit_bert.pieces import PADDING, UNKNOWN, WordpieceTokenizer, pieces_of, read_folder
 
 SHAPE = (
@@ -47,7 +47,7 @@ class BertEmbedding(Embedding, nn.Module):
             architecture = _shape_of(self._folder)
         elif model is not None:
             raise ValueError("architecture is for a saved model: give model alone")
-        self._shape = _config(architecture, layer)
+        self._shape = _make_config(architecture, layer)
         self.config: dict[str, Any] = {"frozen": frozen, "layer": layer, "architecture": dict(architecture)}
         self.fixed = frozen
         self.dim: int = self._shape.hidden_size
@@ -65,7 +65,7 @@ class BertEmbedding(Embedding, nn.Module):
             raise SettingError("the embedding bert has no weights to start from: set embedding.model")
         known = pieces_of(read_folder(self._folder))
         own = [known.pop(PADDING), known.pop(UNKNOWN)]
-        self._take(_weights(self._folder, self._shape), torch.tensor([*own, *known.values()]))
+        self._take(_load_weights(self._folder, self._shape), torch.tensor([*own, *known.values()]))
         return TableVocabulary(list(known))
 
     def check_tokenizer(self, tokenizer: WordpieceTokenizer) -> None:
@@ -131,7 +131,7 @@ def _shape_of(folder: Path) -> dict[str, Any]:
     return {name: config[name] for name in SHAPE if name in config}
 
 
-def _config(architecture: Mapping[str, Any], layer: int) -> BertConfig:
+def _make_config(architecture: Mapping[str, Any], layer: int) -> BertConfig:
     """Describe a BERT up to a layer.
 
     :raises ValueError: if there is no such layer, or the architecture is not one.
@@ -152,11 +152,11 @@ def _config(architecture: Mapping[str, Any], layer: int) -> BertConfig:
     return config
 
 
-def _weights(folder: Path, config: BertConfig) -> BertModel:
+def _load_weights(folder: Path, config: BertConfig) -> BertModel:
     """Load a BERT with the weights of a folder, in float32."""
     options = {"config": config, "add_pooling_layer": False, "dtype": torch.float32, "attn_implementation": ATTENTION}
     try:
-        with quiet():
+        with silence():
             model, report = BertModel.from_pretrained(
                 folder, use_safetensors=True, local_files_only=True, output_loading_info=True, **options
             )

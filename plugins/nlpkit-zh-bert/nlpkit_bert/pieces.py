@@ -44,7 +44,7 @@ class WordpieceTokenizer(nlpkit.Tokenizer):
         self._pieces.no_padding()
         self._pieces.enable_truncation(longest)
         self._pieces.encode_special_tokens = True
-        self._names = _names(pieces_of(self._pieces))
+        self._names = _list_names(pieces_of(self._pieces))
 
     @property
     def pieces(self) -> dict[str, int]:
@@ -57,7 +57,7 @@ class WordpieceTokenizer(nlpkit.Tokenizer):
 
     def batch(self, texts: Sequence[str]) -> Tokens:
         """Cut all texts at once, as `tokenize` does."""
-        found = self._pieces.encode_batch_fast([_sound(text) for text in texts])
+        found = self._pieces.encode_batch_fast([_drop_surrogates(text) for text in texts])
         return Tokens.of([self._row(encoding) for encoding in found])
 
     def _row(self, encoding: Encoding) -> list[str]:
@@ -153,13 +153,13 @@ def _read_pieces(folder: Path) -> Tokenizer:
     return found
 
 
-def _names(known: Mapping[str, int]) -> list[str]:
+def _list_names(known: Mapping[str, int]) -> list[str]:
     names = [UNKNOWN] * (max(known.values()) + 1)
     for piece, number in known.items():
         names[number] = piece
     return names
 
 
-def _sound(text: str) -> str:
+def _drop_surrogates(text: str) -> str:
     """Drop halves of surrogate pairs, which stand for no character and which the library refuses."""
     return text.encode("utf-8", "ignore").decode("utf-8")

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from nlpkit import DataError, SettingError
 
-from nlpkit_diagnose.dealing import check_shares, dealt
-from nlpkit_diagnose.relative_error import FIGURE, relative_figures
-from nlpkit_diagnose.summary import mean_curves, of_encoder
-from nlpkit_diagnose.task import ADAM, Line, Measured, Panel, Result, Settings, Tables, Task, Trial, told
+from nlpkit_diagnose.dealing import check_shares, deal
+from nlpkit_diagnose.relative_error import FIGURE, measure_relative_errors
+from nlpkit_diagnose.summary import average_curves, group_by_encoder
+from nlpkit_diagnose.task import ADAM, Line, Measurement, Panel, Result, Settings, Tables, Task, Trial, format_settings
 
 if TYPE_CHECKING:
     from nlpkit.training import Rows
@@ -46,7 +46,7 @@ class BallData:
 class Ball(Task):
     """A row of positions; the last is to be predicted from those before it.
 
-    Measured a second time on the test rows made longer than any that was learnt.
+    Measurement a second time on the test rows made longer than any that was learnt.
 
     :param path: a file of positions, a row a line; None generates some.
     """
@@ -76,7 +76,9 @@ class Ball(Task):
         check_shares(data.validation, data.test)
         if not 10 <= data.rows <= MOST or not 1e-6 < data.scale < 1e6:
             raise SettingError(
-                "data.rows must be 10 to {most:,} and data.scale 1e-6 to 1e6, was: {told}", most=MOST, told=told(data)
+                "data.rows must be 10 to {most:,} and data.scale 1e-6 to 1e6, was: {told}",
+                most=MOST,
+                told=format_settings(data),
             )
         return [""]
 
@@ -116,44 +118,47 @@ class Ball(Task):
 
     def trial(self, condition: str, settings: Settings, seed: int) -> Trial:  # noqa: ARG002
         """Deal the rows out by the seed, equal ones into one part; compose the network."""
-        from nlpkit_diagnose.trials import Predict, number_trial
+        from nlpkit_diagnose.trials import Predict, make_number_trial
 
         data: BallData = settings.data
         draw = np.random.default_rng(seed)
-        rows = generated(data.rows, draw) if self._path is None else self._read
+        rows = generate_rows(data.rows, draw) if self._path is None else self._read
         parts = {
-            place: [rows[at] for at in chosen]
-            for place, chosen in dealt(rows, data.validation, data.test, draw).items()
+            place: [rows[at] for at in chosen] for place, chosen in deal(rows, data.validation, data.test, draw).items()
         }
         longest = max(map(len, parts["train"]))
-        longer = [gone_on(row, longest) for row in parts["test"]]
+        longer = [extend(row, longest) for row in parts["test"]]
 
-        def measure(predict: Predict) -> Measured:
+        def measure(predict: Predict) -> Measurement:
             figures: dict[str, float] = {}
             curves: dict[str, Sequence[float]] = {}
-            for name, shown in (("", asked(parts["test"], data.scale)), (LONGER, asked(longer, data.scale))):
+            for name, shown in (("", make_rows(parts["test"], data.scale)), (LONGER, make_rows(longer, data.scale))):
                 found = predict(shown)
-                told = relative_figures(found, shown.targets)
+                told = measure_relative_errors(found, shown.targets)
                 figures |= told if not name else {name: told[FIGURE]}
                 lengths = np.unique(shown.lengths)
-                of_length = [relative_figures(found[at], shown.targets[at]) for at in shown.lengths == lengths[:, None]]
+                of_length = [
+                    measure_relative_errors(found[at], shown.targets[at]) for at in shown.lengths == lengths[:, None]
+                ]
                 curves |= {f"{name}length": lengths.tolist(), f"{name}{FIGURE}": [f[FIGURE] for f in of_length]}
-            return Measured(figures, curves)
+            return Measurement(figures, curves)
 
-        return number_trial({place: asked(part, data.scale) for place, part in parts.items()}, settings, measure)
+        return make_number_trial(
+            {place: make_rows(part, data.scale) for place, part in parts.items()}, settings, measure
+        )
 
     def panels(self, results: Sequence[Result]) -> Sequence[Panel]:
         """Draw one minus the relative error by length, that of rows longer than any that was learnt as another line."""
         lines = []
-        for position, (encoder, found) in enumerate(of_encoder(results).items()):
+        for position, (encoder, found) in enumerate(group_by_encoder(results).items()):
             for name, style in (("", "-o"), (LONGER, "--s")):
-                lengths, figures = mean_curves(found, f"{name}length", f"{name}{FIGURE}")
+                lengths, figures = average_curves(found, f"{name}length", f"{name}{FIGURE}")
                 label = f"{encoder}, {LONGER}" if name else encoder
                 lines.append(Line(label, lengths, figures, style=f"C{position % 10}{style}"))
         return [Panel("test rows, and longer ones", "positions seen", FIGURE, lines)]
 
 
-def generated(count: int, draw: np.random.Generator) -> list[NDArray[np.float64]]:
+def generate_rows(count: int, draw: np.random.Generator) -> list[NDArray[np.float64]]:
     """Draw rows of positions of balls that start somewhere and move at some whole speed, never 0."""
     starts = draw.integers(-FARTHEST, FARTHEST + 1, count)
     speeds = draw.integers(1, FASTEST + 1, count) * draw.choice([-1, 1], count)
@@ -164,12 +169,12 @@ def generated(count: int, draw: np.random.Generator) -> list[NDArray[np.float64]
     ]
 
 
-def gone_on(row: NDArray[np.float64], more: int) -> NDArray[np.float64]:
+def extend(row: NDArray[np.float64], more: int) -> NDArray[np.float64]:
     """Return the row with so many positions more."""
     return np.asarray(row[0] + (row[1] - row[0]) * np.arange(len(row) + more))
 
 
-def asked(rows: Sequence[NDArray[np.float64]], scale: float) -> Rows:
+def make_rows(rows: Sequence[NDArray[np.float64]], scale: float) -> Rows:
     """Make rows of all positions but the last, as vectors of one number, and the last as the target."""
     from nlpkit.training import Rows
 

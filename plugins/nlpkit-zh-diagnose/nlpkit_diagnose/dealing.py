@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 PARTS = ("train", "validation", "test")
 
 
-def dealt(
+def deal(
     rows: Sequence[NDArray[Any]], validation: float, test: float, draw: np.random.Generator
 ) -> dict[str, NDArray[np.int64]]:
     """Deal out the numbers of rows at random; equal rows go into one part, so that nothing measured was learnt from.

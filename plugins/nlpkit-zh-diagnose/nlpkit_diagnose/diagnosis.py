@@ -16,7 +16,7 @@ from nlpkit import NlpkitError, PluginError, SettingError
 from nlpkit.files import replace_file
 from nlpkit.training import Checkpoint, Diverged, Epoch, Resumed, Step, fit
 
-from nlpkit_diagnose.task import Result, Settings, Task, Trial, trial_name
+from nlpkit_diagnose.task import Result, Settings, Task, Trial, name_trial
 
 DONE = "trained"  # the folder of a run's finished trials
 
@@ -63,17 +63,17 @@ def diagnose(
     :param every: seconds between saves of the state of a trial.
     :raises SettingError: before anything is learnt, if an encoder does not go with the task.
     """
-    trials = list(_planned(task, settings, seeds))
+    trials = list(_list_trials(task, settings, seeds))
     for encoder, condition, seed in trials:
         if seed == seeds[0]:
-            _composed(task, settings[encoder], (encoder, condition, seed))
+            _compose(task, settings[encoder], (encoder, condition, seed))
     for position, which in enumerate(trials, 1):
-        kept = Kept(run, trial_name(*which))
+        kept = TrialFiles(run, name_trial(*which))
         ended = kept.read()
         if ended is None:
-            trial = _composed(task, settings[which[0]], which)
+            trial = _compose(task, settings[which[0]], which)
             yield Began(kept.name, position, len(trials), trial.parameters)
-            ended = yield from _made(task, trial, settings[which[0]], which, Checkpoint(kept.state, every))
+            ended = yield from _run_trial(task, trial, settings[which[0]], which, Checkpoint(kept.state, every))
             kept.write(ended)
         yield ended
 
@@ -81,7 +81,7 @@ def diagnose(
 Which: TypeAlias = tuple[str, str, int]  # encoder, condition, seed
 
 
-def _planned(task: Task, settings: Mapping[str, Settings], seeds: Sequence[int]) -> Iterator[Which]:
+def _list_trials(task: Task, settings: Mapping[str, Settings], seeds: Sequence[int]) -> Iterator[Which]:
     """List the trials: every encoder once before any seed is the second."""
     for seed in seeds:
         for encoder, chosen in settings.items():
@@ -89,14 +89,14 @@ def _planned(task: Task, settings: Mapping[str, Settings], seeds: Sequence[int])
                 yield encoder, condition, seed
 
 
-def _composed(task: Task, settings: Settings, which: Which) -> Trial:
+def _compose(task: Task, settings: Settings, which: Which) -> Trial:
     """Compose a trial that has learnt nothing, the same each time."""
     _, condition, seed = which
     torch.manual_seed(seed)
     return task.trial(condition, settings, seed)
 
 
-def _made(
+def _run_trial(
     task: Task, trial: Trial, settings: Settings, which: Which, checkpoint: Checkpoint
 ) -> Generator[Event, None, Ended]:
     """Fit one trial, and measure it; one that diverges in its first epoch is measured as it began."""
@@ -115,15 +115,15 @@ def _made(
             yield event
     except SettingError as error:
         yield Unlearnt(str(error))
-        trial, diverged, epochs = _composed(task, settings, which), True, []
+        trial, diverged, epochs = _compose(task, settings, which), True, []
     except Exception as error:
-        raise _told(error, which, len(epochs) + 1) from error
+        raise _make_error(error, which, len(epochs) + 1) from error
     finally:
         fitting.close()  # so that it saves its state when we are closed
     try:
         measured = trial.measure()
     except Exception as error:
-        raise _told(error, which, len(epochs)) from error
+        raise _make_error(error, which, len(epochs)) from error
     best = max((epoch.epoch for epoch in epochs if epoch.best), default=0)
     seconds = sum(epoch.seconds for epoch in epochs)
     facts: dict[str, Any] = {"parameters": trial.parameters, "epochs": len(epochs), "best": best, "seconds": seconds}
@@ -131,7 +131,7 @@ def _made(
     return Ended(Result(*which, measured.figures, measured.curves, **facts), epochs)
 
 
-def _told(error: Exception, which: Which, epoch: int) -> Exception:
+def _make_error(error: Exception, which: Which, epoch: int) -> Exception:
     """Return our faults, files' and memory's as they are; of a stranger's code, say what it raised, in which trial, and
     the innermost line outside of torch.
     """
@@ -141,7 +141,7 @@ def _told(error: Exception, which: Which, epoch: int) -> Exception:
     said = f"{type(error).__name__}: {' '.join(str(error).split())}"
     return PluginError(
         "{trial_name}, epoch {epoch}: {said} ({filename}, line {lineno})",
-        trial_name=trial_name(*which),
+        trial_name=name_trial(*which),
         epoch=epoch,
         said=said,
         filename=frames[-1].filename,
@@ -149,7 +149,7 @@ def _told(error: Exception, which: Which, epoch: int) -> Exception:
     )
 
 
-class Kept:
+class TrialFiles:
     """What a run's folder holds of one trial.
 
     :param run: None keeps nothing.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from nlpkit import DataError
 from nlpkit.files import replace_file
 
-from nlpkit_diagnose.summary import of_encoder, summaries
+from nlpkit_diagnose.summary import group_by_encoder, summarise
 from nlpkit_diagnose.task import Result, Settings, Task
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Diagnosis:
             "task": task.name,
             "figure": {"name": task.figure, "better": "higher" if task.higher else "lower", "tutorial": task.tutorial},
             "findings": self.findings(),
-            "summary": [asdict(row) for row in summaries(self.results)],
+            "summary": [asdict(row) for row in summarise(self.results)],
             "trials": [asdict(result) for result in self.results],
             "settings": {name: asdict(settings) for name, settings in self.settings.items()},
             "files": dict(self.files_read),
@@ -60,10 +60,10 @@ class Diagnosis:
     def findings(self) -> list[str]:
         """List all that must be read with the figures, a sentence each."""
         found = list(self.task.findings(self.results))
-        for encoder, results in of_encoder(self.results).items():
+        for encoder, results in group_by_encoder(self.results).items():
             if not all(result.reads for result in results):
                 found.append(f"{encoder}: its last state has not read the whole sequence: try --set head.pooling=max")
-        for row in summaries(self.results):
+        for row in summarise(self.results):
             if row.diverged:
                 name = " ".join([row.encoder, row.condition]).strip()
                 found.append(f"{name}: training diverged with {row.diverged} of {row.seeds} seeds")
@@ -71,7 +71,7 @@ class Diagnosis:
 
     def document(self) -> str:
         """Return the same as text; what is no number is null there."""
-        return json.dumps(finite(self.to_json()), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+        return json.dumps(drop_infinite(self.to_json()), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
 
     def files(self) -> dict[str, bytes]:
         """Return the three files by their names; no plot where matplotlib is missing."""
@@ -87,12 +87,12 @@ class Diagnosis:
         return found
 
 
-def finite(value: Any) -> Any:
+def drop_infinite(value: Any) -> Any:
     """Put None into JSON for what is no finite number."""
     if isinstance(value, Mapping):
-        return {name: finite(inner) for name, inner in value.items()}
+        return {name: drop_infinite(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [finite(inner) for inner in value]
+        return [drop_infinite(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -100,16 +100,16 @@ class SeriesPrediction:
         inputs, targets = (torch.from_numpy(part[rows, span]) for part in (self._train.inputs, self._train.targets))
         outputs, after = self._network(inputs, before)
         self._carrier.carry(after)
-        return step_losses(outputs, targets).mean(), None
+        return compute_losses(outputs, targets).mean(), None
 
     def validate(self) -> Validation:
         """Measure the mean loss of a step and, of labels, the share that is right."""
         outputs, targets = outputs_of(self._network, self._validation), self._validation.judged
         right = None if targets.is_floating_point() else (outputs.argmax(2) == targets).double().mean().item()
-        return Validation(step_losses(outputs, targets).mean().item(), right)
+        return Validation(compute_losses(outputs, targets).mean().item(), right)
 
 
-def step_losses(outputs: Tensor, targets: Tensor) -> Tensor:
+def compute_losses(outputs: Tensor, targets: Tensor) -> Tensor:
     """Return the squared error of numbers ``(rows, time, outputs)``, or cross entropy of labels ``(rows, time)``."""
     if targets.is_floating_point():
         return (outputs - targets).square()

@@ -27,20 +27,20 @@ def settings_of(
     :raises SettingError: for a name or a value that is wrong, saying what there is.
     """
     tables: dict[str, Any] = {part: copy.deepcopy(dict(table)) for part, table in task.tables.items()}
-    tables |= {ENCODER: {name: _begun(name) for name in encoders}, "data": dict(data)}
+    tables |= {ENCODER: {name: _make_encoder(name) for name in encoders}, "data": dict(data)}
     for (*path, last), value in map(parse_assignment, assignments):
-        for table in _places([*task.tables, "data"], tables, path, last):
+        for table in _find_tables([*task.tables, "data"], tables, path, last):
             table[last] = value
-    return {name: _filled(task, {**tables, ENCODER: chosen}) for name, chosen in tables[ENCODER].items()}
+    return {name: _fill(task, {**tables, ENCODER: chosen}) for name, chosen in tables[ENCODER].items()}
 
 
-def _begun(name: str) -> dict[str, Any]:
+def _make_encoder(name: str) -> dict[str, Any]:
     """Make an encoder as large as the others, that reads one way, without dropout: as far as it has such options."""
     known = registry().get(ENCODER, name).options()
     return {"name": name} | {option: value for option, value in EQUAL.items() if option in known}
 
 
-def _places(parts: Sequence[str], tables: dict[str, Any], path: Sequence[str], last: str) -> list[dict[str, Any]]:
+def _find_tables(parts: Sequence[str], tables: dict[str, Any], path: Sequence[str], last: str) -> list[dict[str, Any]]:
     """Return the tables that an assignment changes."""
     encoders = tables[ENCODER]
     known = [ENCODER, *parts, *encoders]
@@ -82,7 +82,7 @@ def _places(parts: Sequence[str], tables: dict[str, Any], path: Sequence[str], l
     return having
 
 
-def _filled(task: Task, tables: Mapping[str, Any]) -> Settings:
+def _fill(task: Task, tables: Mapping[str, Any]) -> Settings:
     for kind in (ENCODER, "embedding"):
         if kind in tables:
             check_component(kind, tables[kind], task.name)

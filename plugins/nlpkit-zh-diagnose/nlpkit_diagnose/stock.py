@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from nlpkit import DataError, SettingError
 
-from nlpkit_diagnose.summary import of_encoder
-from nlpkit_diagnose.task import ADAM, Line, Measured, Panel, Result, Settings, Tables, Task, Trial, told
+from nlpkit_diagnose.summary import group_by_encoder
+from nlpkit_diagnose.task import ADAM, Line, Measurement, Panel, Result, Settings, Tables, Task, Trial, format_settings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -83,7 +83,9 @@ class Stock(Task):
     def conditions(self, data: StockData) -> Sequence[str]:
         """Return the one that there is."""
         if min(data.train, data.validation, data.test, data.span, data.ahead) < 1 or not 0 <= data.cost < 1:
-            raise SettingError("data wants days of at least 1 and a cost in [0, 1), was: {told}", told=told(data))
+            raise SettingError(
+                "data wants days of at least 1 and a cost in [0, 1), was: {told}", told=format_settings(data)
+            )
         wanted = data.train + data.validation + data.test + 2 * data.ahead
         there = max(0, len(self.table.values) - 1 - data.ahead)
         if there < wanted:
@@ -119,7 +121,7 @@ class Stock(Task):
                     day=day,
                     min=row.min(),
                 )
-            days.append(_day(day, where))
+            days.append(_parse_day(day, where))
         order = sorted(range(len(days)), key=days.__getitem__)
         for before, after in itertools.pairwise(order):
             if days[before] == days[after]:
@@ -132,23 +134,23 @@ class Stock(Task):
     def trial(self, condition: str, settings: Settings, seed: int) -> Trial:  # noqa: ARG002
         """Compose the network; only the weights at the start depend on the seed."""
         from nlpkit_diagnose.series import Series, SeriesNetwork, outputs_of
-        from nlpkit_diagnose.tables import scaled
-        from nlpkit_diagnose.trials import series_trial
+        from nlpkit_diagnose.tables import scale
+        from nlpkit_diagnose.trials import make_series_trial
 
         data: StockData = settings.data
         close = self.table.values[:, CLOSE]
         days = np.arange(1, len(close) - data.ahead)[-(data.train + data.validation + data.test + 2 * data.ahead) :]
         ups = (close[days + data.ahead] > close[days]).astype(np.int64)
-        inputs = scaled(changes(self.table.values)[days - 1], np.arange(data.train))
+        inputs = scale(compute_changes(self.table.values)[days - 1], np.arange(data.train))
         ends = data.train, data.train + data.ahead + data.validation, len(days)
         leads = 0, data.train + data.ahead, len(days) - data.test
         parts = [Series(inputs[None, :end], ups[None, :end], lead) for end, lead in zip(ends, leads, strict=True)]
 
-        def measure(network: SeriesNetwork) -> Measured:
+        def measure(network: SeriesNetwork) -> Measurement:
             said = outputs_of(network, parts[2])[0].argmax(1).numpy()
             right = ups[leads[2] :]
             prices = close[[*days[leads[2] :], days[-1] + 1]]  # a close for each day, and the one after the last
-            worth = account(said, prices, data.cost)
+            worth = simulate_account(said, prices, data.cost)
             usual = int(ups[: data.train].mean() > 0.5)
             figures = {
                 self.figure: float((said == right).mean()),
@@ -156,13 +158,13 @@ class Stock(Task):
                 "account": worth[-1],
                 "holding": float(prices[-1] / prices[0]),
             }
-            return Measured(figures, {"account": worth, "holding": (prices / prices[0]).tolist()})
+            return Measurement(figures, {"account": worth, "holding": (prices / prices[0]).tolist()})
 
-        return series_trial(parts[0], parts[1], 2, data.span, settings, measure)
+        return make_series_trial(parts[0], parts[1], 2, data.span, settings, measure)
 
     def panels(self, results: Sequence[Result]) -> Sequence[Panel]:
         """Draw what an account that follows each encoder would be worth, by day."""
-        groups = of_encoder(results)
+        groups = group_by_encoder(results)
         holding = next(iter(groups.values()))[0].curves["holding"]
         days = list(range(len(holding)))
         lines = [Line("holding", days, holding, style="k-")]
@@ -174,13 +176,13 @@ class Stock(Task):
 
     def findings(self, results: Sequence[Result]) -> Sequence[str]:
         """Say whether the test days tell any encoder from chance."""
-        return [*self.table.findings, *(_verdict(name, found) for name, found in of_encoder(results).items())]
+        return [*self.table.findings, *(_judge(name, found) for name, found in group_by_encoder(results).items())]
 
 
-def _verdict(name: str, results: Sequence[Result]) -> str:
+def _judge(name: str, results: Sequence[Result]) -> str:
     figures = results[0].figures
     share, days = fmean(result.figures["accuracy"] for result in results), len(results[0].curves["holding"]) - 1
-    low, high = interval(share, days)
+    low, high = compute_interval(share, days)
     usual = figures[BASELINE]
     than = "better than" if low > max(0.5, usual) else "worse than" if high < min(0.5, usual) else "no better than"
     return (
@@ -189,7 +191,7 @@ def _verdict(name: str, results: Sequence[Result]) -> str:
     )
 
 
-def interval(share: float, count: int) -> tuple[float, float]:
+def compute_interval(share: float, count: int) -> tuple[float, float]:
     """Say between which shares the true one lies with a confidence of 95% (Wilson 1927, https://doi.org/10.2307/2276774).
 
     :param count: independent answers; those of days that overlap are not quite, so the truth is wider.
@@ -200,14 +202,14 @@ def interval(share: float, count: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def changes(prices: NDArray[np.float64]) -> NDArray[np.float64]:
+def compute_changes(prices: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return logarithms of a day's prices over the last close, and of its volume over the last: ``(days - 1, 5)``."""
     before = np.repeat(prices[:-1, CLOSE : CLOSE + 1], VOLUME, 1)
     volume = np.log1p(prices[:, VOLUME])
     return np.column_stack([np.log(prices[1:, :VOLUME] / before), np.diff(volume)])
 
 
-def account(up: NDArray[Any], prices: NDArray[np.float64], cost: float) -> list[float]:
+def simulate_account(up: NDArray[Any], prices: NDArray[np.float64], cost: float) -> list[float]:
     """Say what one unit of money is worth at each close, the first included.
 
     At each close but the last all of it is in the share if ``up`` says so, otherwise none; the change costs.
@@ -220,7 +222,7 @@ def account(up: NDArray[Any], prices: NDArray[np.float64], cost: float) -> list[
     return worth
 
 
-def _day(text: str, where: str) -> date:
+def _parse_day(text: str, where: str) -> date:
     parts = DAY.match(text)
     try:
         return date(*map(int, filter(None, parts.groups() if parts else ())))

@@ -40,15 +40,15 @@ class Summary:
 R = TypeVar("R", Result, Summary)
 
 
-def summaries(results: Iterable[Result]) -> list[Summary]:
+def summarise(results: Iterable[Result]) -> list[Summary]:
     """Make a row for each encoder and condition, in the order of their first trials."""
     groups: dict[tuple[str, str], list[Result]] = {}
     for result in results:
         groups.setdefault((result.encoder, result.condition), []).append(result)
-    return [_summary(group) for group in groups.values()]
+    return [_summarise(group) for group in groups.values()]
 
 
-def of_encoder(rows: Iterable[R]) -> dict[str, list[R]]:
+def group_by_encoder(rows: Iterable[R]) -> dict[str, list[R]]:
     """Group results, or summaries, by their encoders, in the order of the first of each."""
     found: dict[str, list[R]] = {}
     for row in rows:
@@ -56,7 +56,7 @@ def of_encoder(rows: Iterable[R]) -> dict[str, list[R]]:
     return found
 
 
-def mean_curves(results: Sequence[Result], x: str, y: str) -> tuple[list[float], list[float]]:
+def average_curves(results: Sequence[Result], x: str, y: str) -> tuple[list[float], list[float]]:
     """Average one curve by another over results where they share an ``x``."""
     found: dict[float, list[float]] = {}
     for result in results:
@@ -65,7 +65,7 @@ def mean_curves(results: Sequence[Result], x: str, y: str) -> tuple[list[float],
     return sorted(found), [fmean(found[at]) for at in sorted(found)]
 
 
-def _summary(group: Sequence[Result]) -> Summary:
+def _summarise(group: Sequence[Result]) -> Summary:
     first = group[0]
     return Summary(
         first.encoder,
@@ -87,7 +87,7 @@ def spread_of(values: Sequence[float]) -> Spread:
     return Spread(fmean(values), stdev(values) if len(values) > 1 else None)
 
 
-def dots(title: str, figure: str, rows: Sequence[Summary]) -> Panel:
+def make_dots(title: str, figure: str, rows: Sequence[Summary]) -> Panel:
     """Draw one figure of each encoder, for a task without conditions."""
     lines = [
         Line(row.encoder, [float(at)], [row.figures[figure].mean], [row.figures[figure].spread or 0.0], "o")

@@ -68,8 +68,8 @@ def read_table(
         records = Records(decoded)
         header = [name.strip() for name in records.header]
         everything = range(len(header))
-        places = everything if wanted is None else [column(decoded.name, header, usual) for usual in wanted]
-        key_place = column(decoded.name, header, key) if key else None
+        places = everything if wanted is None else [find_column(decoded.name, header, usual) for usual in wanted]
+        key_place = find_column(decoded.name, header, key) if key else None
         values, keys, lines, nulls = [], [], [], 0
         for row in itertools.chain.from_iterable(records.blocks(0)):
             if row.fault:
@@ -79,7 +79,9 @@ def read_table(
                 nulls += 1
                 continue
             found = zip(places, cells, strict=True)
-            values.append([number(cell, f"{decoded.name}, line {row.line}, {header[place]}") for place, cell in found])
+            values.append(
+                [parse_number(cell, f"{decoded.name}, line {row.line}, {header[place]}") for place, cell in found]
+            )
             keys.append(row.cells[key_place].strip() if key_place is not None else "")
             lines.append(row.line)
     if not values:
@@ -104,10 +106,10 @@ def read_ragged(path: Path, *, encoding: str | None = None) -> Iterator[tuple[in
             while cells and not cells[-1]:  # as a spreadsheet fills short rows
                 cells.pop()
             if cells:
-                yield at, [number(cell, f"{decoded.name}, line {at}") for cell in cells]
+                yield at, [parse_number(cell, f"{decoded.name}, line {at}") for cell in cells]
 
 
-def number(cell: str, where: str) -> float:
+def parse_number(cell: str, where: str) -> float:
     """Read a number as a spreadsheet writes it: ``1,234.5`` as well, but no comma before decimals.
 
     :raises DataError: saying where what is none stands.
@@ -125,7 +127,7 @@ def number(cell: str, where: str) -> float:
     return found
 
 
-def column(name: str, header: Sequence[str], usual: Sequence[str], remedy: str = "") -> int:
+def find_column(name: str, header: Sequence[str], usual: Sequence[str], remedy: str = "") -> int:
     """Find the column with one of some names.
 
     :param remedy: what the user may do, ready to append to a sentence.
@@ -154,7 +156,7 @@ def column(name: str, header: Sequence[str], usual: Sequence[str], remedy: str =
     return found[0]
 
 
-def scaled(values: NDArray[Any], chosen: NDArray[Any]) -> NDArray[np.float32]:
+def scale(values: NDArray[Any], chosen: NDArray[Any]) -> NDArray[np.float32]:
     """Scale columns to mean 0 and standard deviation 1 over some rows; one that never changes there becomes 0."""
     spread, rounding = values[chosen].std(0), EPSILON * np.abs(values[chosen]).max(0)
     return np.asarray((values - values[chosen].mean(0)) / np.where(spread > rounding, spread, np.inf), np.float32)

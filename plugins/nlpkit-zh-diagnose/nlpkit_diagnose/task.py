@@ -45,7 +45,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurement:
     """What a trained network did on the test rows.
 
     :param figures: numbers by name, that by which encoders are compared among them.
@@ -66,7 +66,7 @@ class Trial:
 
     objective: Objective
     encoder: Mapping[str, Any]
-    measure: Callable[[], Measured]
+    measure: Callable[[], Measurement]
     reads: bool = True
 
     @property
@@ -102,10 +102,10 @@ class Result:
     @property
     def name(self) -> str:
         """``gru-35-0``: what its files and its rows in the history are called."""
-        return trial_name(self.encoder, self.condition, self.seed)
+        return name_trial(self.encoder, self.condition, self.seed)
 
 
-def trial_name(encoder: str, condition: str, seed: int) -> str:
+def name_trial(encoder: str, condition: str, seed: int) -> str:
     """Name a trial: encoder, condition if there are several, seed."""
     return "-".join([encoder, *([condition] if condition else []), str(seed)])
 
@@ -137,7 +137,7 @@ class Panel:
     ticks: Sequence[str] = ()  # names of x = 0, 1, …
 
 
-def told(data: Any) -> str:
+def format_settings(data: Any) -> str:
     """Say settings as a user does: ``train=0, test=500``."""
     return ", ".join(f"{name}={value}" for name, value in asdict(data).items())
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 from nlpkit.commands import format_duration, make_console, make_table
 
-from nlpkit_diagnose.summary import Spread, summaries
+from nlpkit_diagnose.summary import Spread, summarise
 
 if TYPE_CHECKING:
     from nlpkit.commands import Bar
@@ -83,41 +83,41 @@ class Drawing:
         )
 
 
-def show_table(found: Diagnosis) -> None:
+def show_table(diagnosis: Diagnosis) -> None:
     """Print a row for each encoder and condition, and what must be read with them."""
-    rows = summaries(found.results)
-    task = found.task
+    rows = summarise(diagnosis.results)
+    task = diagnosis.task
     conditions = any(row.condition for row in rows)
     columns = [*(["length"] if conditions else []), *rows[0].figures, "seconds", "parameters"]
-    shown = make_table("encoder", *(f">{column}" for column in columns))
-    columned = [_column([row.figures[name] for row in rows]) for name in rows[0].figures]
-    for row, figures in zip(rows, zip(*columned, strict=True), strict=True):
+    table = make_table("encoder", *(f">{column}" for column in columns))
+    cells = [_format_column([row.figures[name] for row in rows]) for name in rows[0].figures]
+    for row, figures in zip(rows, zip(*cells, strict=True), strict=True):
         facts = (f"{row.seconds:.1f}", f"{row.parameters:,}")
-        shown.add_row(row.encoder, *([row.condition] if conditions else []), *figures, *facts)
-    shown.add_row("tutorial", *([""] if conditions else []), task.tutorial)
+        table.add_row(row.encoder, *([row.condition] if conditions else []), *figures, *facts)
+    table.add_row("tutorial", *([""] if conditions else []), task.tutorial)
     screen = make_console()
-    screen.print(shown)
+    screen.print(table)
     better, seeds = "higher" if task.higher else "lower", max(row.seeds for row in rows)
     screen.print(f"{task.figure}: {better} is better; {seeds} {'seeds' if seeds > 1 else 'seed'}")
-    for sentence in found.findings():
+    for sentence in diagnosis.findings():
         screen.print(sentence)
 
 
-def _column(figures: Sequence[Spread]) -> list[str]:
+def _format_column(figures: Sequence[Spread]) -> list[str]:
     """Format means and, if seeds differ anywhere, standard deviations, all with as many digits."""
     digits = 4 if any(0 < abs(figure.mean) < 0.1 for figure in figures) else 3
     spread = any(figure.spread for figure in figures)
     return [
-        _number(figure.mean, digits)
-        + (f" ± {_number(figure.spread, digits)}" if spread and figure.spread is not None else "")
+        _format_number(figure.mean, digits)
+        + (f" ± {_format_number(figure.spread, digits)}" if spread and figure.spread is not None else "")
         for figure in figures
     ]
 
 
-def _number(value: float, digits: int) -> str:
+def _format_number(value: float, digits: int) -> str:
     return f"{value:.{digits}f}" if abs(value) < HUGE else f"{value:.2g}"
 
 
-def show_json(found: Diagnosis) -> None:
+def show_json(diagnosis: Diagnosis) -> None:
     """Print all figures as one JSON document."""
-    click.echo(found.document(), nl=False)
+    click.echo(diagnosis.document(), nl=False)

@@ -72,12 +72,12 @@ def train(
     if output.exists() and not force:
         raise DataError("{output} exists: choose another name, or say --force to replace it", output=output)
     how, source = Fitting(**fitting), Source(corpora, tokenizer, column, encoding)
-    words, found = _fitted(source, how)
+    words, found = _fit(source, how)
     write_vectors(output, words, found, binary=kind == "binary")
     say(f"{len(words):,} words with {how.dim} numbers each: {output}")
 
 
-def _fitted(source: Source, how: Fitting) -> tuple[list[str], NDArray[np.float32]]:
+def _fit(source: Source, how: Fitting) -> tuple[list[str], NDArray[np.float32]]:
     """Draw how it goes: a live line on a terminal, and a line for each part that is done."""
     from tempfile import TemporaryDirectory
 

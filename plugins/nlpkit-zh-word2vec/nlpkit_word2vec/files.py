@@ -53,7 +53,7 @@ def open_vectors(path: str, dim: int | None = None, normaliser: Normaliser | Non
         head = file.read(HEAD)
     for mark, what in STRANGERS:
         if head.startswith(mark):
-            raise DataError("{path} is {what}", path=path, what=what.format(load=_loading(path, head)))
+            raise DataError("{path} is {what}", path=path, what=what.format(load=_advise(path, head)))
     kind = BinaryVectorFile if _is_binary(head) else VectorFile
     return kind(path, dim, normaliser)
 
@@ -68,7 +68,7 @@ class BinaryVectorFile:
     def __init__(self, path: str, dim: int | None = None, normaliser: Normaliser | None = None) -> None:
         self.path, self._normaliser = path, normaliser
         with open_vector_file(path) as file:
-            self._words, self.dim = _header(file.readline(HEAD)) or (0, 0)
+            self._words, self.dim = _parse_header(file.readline(HEAD)) or (0, 0)
         if dim not in (None, self.dim):
             raise SettingError(
                 "dim is {dim}, but {path} has vectors of {expected} numbers: set dim={expected}",
@@ -162,14 +162,14 @@ class _Buffered:
         self._at = 0
 
 
-def _loading(path: str, head: bytes) -> str:
+def _advise(path: str, head: bytes) -> str:
     """Say how gensim opens what we do not."""
     if not head.startswith(b"\x80"):
         return f"load_facebook_vectors({path!r})"
     return f"Word2Vec.load({path!r}).wv" if path.endswith(".model") else f"KeyedVectors.load({path!r})"
 
 
-def _header(line: bytes) -> tuple[int, int] | None:
+def _parse_header(line: bytes) -> tuple[int, int] | None:
     fields = line.split()
     if len(fields) != 2 or not all(field.isdigit() and len(field) < 10 for field in fields):
         return None
@@ -179,7 +179,7 @@ def _header(line: bytes) -> tuple[int, int] | None:
 def _is_binary(head: bytes) -> bool:
     """Whether behind the first line and the first word stands anything but numbers in digits, mostly."""
     first, _, others = head.partition(b"\n")
-    found = _header(first)
+    found = _parse_header(first)
     if not found or not found[1]:
         return False
     if _ends_in_numbers(others.partition(b"\n")[0], found[1]):

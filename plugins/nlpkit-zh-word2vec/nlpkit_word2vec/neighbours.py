@@ -44,7 +44,7 @@ class Neighbours:
         found: dict[str, NDArray[np.float32]] = {}
         for word, vector in open_vectors(path).choose(lambda word: word not in found):
             found.setdefault(word, vector)
-        words = _first_of_each_spelling(list(found))
+        words = _drop_repeated(list(found))
         if not words:
             raise DataError("{path} holds no words: expected at least one with its vector", path=path)
         return cls(list(map(visible, words)), np.stack([found[word] for word in words]), path)
@@ -77,7 +77,7 @@ class Neighbours:
         raise DataError("{name} has no word {word!r}{hint}", name=self._name, word=word, hint=hint)
 
 
-def _first_of_each_spelling(words: Sequence[str]) -> list[str]:
+def _drop_repeated(words: Sequence[str]) -> list[str]:
     """Drop words that texts could not tell from one before, or that nobody would see."""
     first: dict[str, str] = {}
     for word, spelling in zip(words, Normaliser().batch(words), strict=True):

@@ -38,7 +38,7 @@ class Source:
         """
         tokenizer: Tokenizer = registry().get("tokenizer", self.tokenizer).create({})
         normaliser = Normaliser()
-        blocks = (_solid(tokenizer.batch(normaliser.batch(texts))) for texts in _blocks(self._texts()))
+        blocks = (_drop_spaced(tokenizer.batch(normaliser.batch(texts))) for texts in _split_blocks(self._texts()))
         for done in store_tokens(blocks, folder):
             report(done)
         return StoredTokens(folder)
@@ -49,11 +49,11 @@ class Source:
             yield from (example.text for example in found)
 
 
-def _blocks(texts: Iterable[str]) -> Iterator[list[str]]:
+def _split_blocks(texts: Iterable[str]) -> Iterator[list[str]]:
     source = iter(texts)
     while block := list(itertools.islice(source, BLOCK)):
         yield block
 
 
-def _solid(tokens: Tokens) -> Tokens:
+def _drop_spaced(tokens: Tokens) -> Tokens:
     return Tokens.of([[token for token in document if token.split() == [token]] for document in tokens.lists()])
