@@ -1,12 +1,12 @@
 """Runs ``nlpkit`` as a shell would, without what each start of Python costs.
 
 A process that has imported it forks for each command: the command has its own streams, environment and folder, and its
-exit code. What changes Python itself, as ``PYTHONPATH`` does, needs a start of its own: see `needs_start`.
+exit code. What changes Python itself needs a start of its own: see `needs_start`.
 """
 
 import atexit
 import contextlib
-import importlib
+import importlib.util
 import json
 import os
 import pkgutil
@@ -18,14 +18,26 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+PATH = "PYTHONPATH"
 STARTS = ("PYTHON", "LC_", "LANG", "LD_", "OMP_", "OPENBLAS_")  # of variables that count when Python starts
 SINGLE = {"OPENBLAS_NUM_THREADS": "1"}  # as the command says itself; what forks has no other threads
+INSIDE = ("opencc", "rich.console", "rich.table", "rjieba")  # what functions import, but onnxruntime, which has threads
 HEAVY = "train"  # the command that needs torch
 
 
 def needs_start(environment: Mapping[str, str]) -> bool:
-    """Whether variables change what Python does before any command runs."""
-    return any(name.startswith(STARTS) for name in environment) or not hasattr(socket, "send_fds")
+    """Whether variables change what Python does before any command runs, or modules that it has imported by then."""
+    early = any(name.startswith(STARTS) and name != PATH for name in environment)
+    added = (path for folder in _split_path(environment) for path in Path(folder).glob("*"))
+    return early or not hasattr(socket, "send_fds") or any(_is_module(path.stem) for path in added)
+
+
+def _split_path(environment: Mapping[str, str]) -> list[str]:
+    return [folder for folder in environment.get(PATH, "").split(os.pathsep) if folder]
+
+
+def _is_module(name: str) -> bool:
+    return name.isidentifier() and importlib.util.find_spec(name) is not None
 
 
 class Shell:
@@ -89,14 +101,16 @@ def _receive(source: socket.socket, size: int) -> bytes:
 def serve(number: int) -> None:
     """Fork for each command that is asked for, until the tests have ended."""
     ours = socket.socket(fileno=number)
-    _import_all("nlpkit.commands")
+    sys.modules["torch"] = None  # which few commands need
+    _import_all()
+    del sys.modules["torch"]
     while True:
         size, streams, *_ = socket.recv_fds(ours, 4, 3)
         if not size:
             return
         message = json.loads(_receive(ours, int.from_bytes(size)))
         if HEAVY in message["words"]:
-            _import_all("nlpkit")
+            _import_all()
         child = os.fork()
         if not child:
             ours.close()
@@ -107,12 +121,13 @@ def serve(number: int) -> None:
         ours.sendall(code.to_bytes(4, signed=True))
 
 
-def _import_all(package: str) -> None:
+def _import_all() -> None:
     """Import what a command may need, as far as it is installed."""
-    for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
+    ours = pkgutil.walk_packages(importlib.import_module("nlpkit").__path__, "nlpkit.")
+    for name in (*INSIDE, *(module.name for module in ours)):
         with contextlib.suppress(ImportError):
-            if not module.name.endswith("__main__"):
-                importlib.import_module(module.name)
+            if not name.endswith("__main__"):
+                importlib.import_module(name)
 
 
 def _become(message: Mapping, streams: Sequence[int]) -> None:
@@ -125,6 +140,7 @@ def _become(message: Mapping, streams: Sequence[int]) -> None:
     sys.stdout = sys.__stdout__ = os.fdopen(1, "w", encoding="utf-8", errors="surrogateescape")
     sys.stderr = sys.__stderr__ = os.fdopen(2, "w", 1, encoding="utf-8", errors="backslashreplace")
     os.environ.update(message["environment"])
+    sys.path[:0] = _split_path(os.environ)
     os.chdir(message["cwd"])
     sys.argv, sys.modules["__main__"].__package__ = message["words"], None  # by which click knows its name
     code = 1

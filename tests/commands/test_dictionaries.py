@@ -26,6 +26,7 @@ def train(run, tmp_path):
 
 
 @pytest.mark.train
+@pytest.mark.slow
 def test_a_dictionary_is_told_and_kept_and_read_alike_by_the_model(train, tmp_path):
     done = train("小店 Plus分\n,5\n家店 3 pro\n".encode("gb18030"))
     assert done.returncode == 0, done.stderr

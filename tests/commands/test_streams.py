@@ -217,7 +217,7 @@ ASCII = [{"LC_ALL": "C", "PYTHONUTF8": "0"}, {"LC_ALL": "POSIX", "PYTHONUTF8": "
 
 
 @pytest.mark.parametrize("module", [True, False])
-@pytest.mark.parametrize("environment", ASCII, ids=["C", "POSIX"])
+@pytest.mark.parametrize("environment", [ASCII[0], pytest.param(ASCII[1], marks=pytest.mark.slow)], ids=["C", "POSIX"])
 def test_what_is_said_is_utf8_whatever_the_locale(run, clean_environment, tiny_model, tmp_path, environment, module):
     (tmp_path / "数据.csv").write_text("号,评价\n1,好货\n", encoding="utf-8")
     words = ["sentiment", "score", "数据.csv", "--column", "评价", "-m", str(tiny_model), "-o", "结果.csv"]

@@ -182,6 +182,7 @@ class Several(torch.nn.Module):
         return torch.cat([made(ids, mask, at) for made in self.networks], 1)
 
 
+@pytest.mark.slow
 def test_the_graph_says_what_torch_says_of_rows_of_any_length():
     several = Several(
         [

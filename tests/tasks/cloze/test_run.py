@@ -219,7 +219,7 @@ def test_members_are_mixed_as_validation_items_want_it(tmp_path, texts, deciding
 def test_a_dry_run_tells_what_a_run_would_be(texts):
     found = plan(CLOZE, texts, made())
     (network,) = found.members
-    assert [layer.kind for layer in network.layers] == ["embedding", "encoder", "head", "output"]
+    assert [layer.kind for layer in network.layers] == ["embedding", "marks", "encoder", "head", "output"]
     assert [layer.shape for layer in network.layers] == [(2, 7, 16), (2, 7, 16), (2, 32), (2, 16)]
     assert (network.runtime, network.loops[0].epochs) == ("graph", 10)
     assert (found.rows, found.whole, found.labels) == (len(texts), True, {})

@@ -1,8 +1,6 @@
 """``nlpkit generate``: what it prints, in which form, with which exit code."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -16,10 +14,9 @@ def model(tmp_path_factory):
 
 
 @pytest.fixture
-def generate(model):
+def generate(run, model):
     def call(*arguments, **options):
-        command = [sys.executable, "-m", "nlpkit", "generate", *map(str, arguments), "--model", str(model)]
-        return subprocess.run(command, capture_output=True, check=False, **options)
+        return run("generate", *arguments, "--model", model, **options)
 
     return call
 
@@ -80,7 +77,7 @@ def test_prompts_come_from_a_file_and_each_gets_its_texts(generate, tmp_path):
     assert [text["row"] for text in texts] == [row for row in range(1, 91) for _ in range(2)]
     assert [text["number"] for text in texts] == list(range(180))
     lines = "\n".join(row[0] for row in rows).encode()
-    piped = generate("--file", "-", *options, input=lines).stdout.splitlines()
+    piped = generate("--file", "-", *options, stdin=lines).stdout.splitlines()
     assert [json.loads(line)["text"] for line in piped] == [text["text"] for text in texts]
 
 
@@ -117,11 +114,10 @@ def test_the_name_of_the_output_says_its_format(generate, tmp_path):
     assert "name it .txt or .jsonl" in one_sentence(generate("质量", "-o", tmp_path / "x.csv"), 2)
 
 
-def test_a_damaged_model_is_told_before_anything_is_written(tmp_path):
+def test_a_damaged_model_is_told_before_anything_is_written(run, tmp_path):
     folder = tiny_generation.write(tmp_path / "m")
     (folder / "ngrams" / "arrays.safetensors").write_bytes(b"x")
-    command = [sys.executable, "-m", "nlpkit", "generate", "--model", str(folder), "-p", "质量"]
-    done = subprocess.run(command, capture_output=True, check=False)
+    done = run("generate", "--model", folder, "-p", "质量")
     assert done.stdout == b""
     assert "is damaged" in one_sentence(done, 1)
 
@@ -161,22 +157,22 @@ def test_texts_are_measured(generate, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.train
-def test_a_novel_keeps_its_lines_in_order(tmp_path):
+def test_a_novel_keeps_its_lines_in_order(run, tmp_path):
     pytest.importorskip("torch")
     novel, song = tmp_path / "novel.txt", tmp_path / "song.txt"
     novel.write_text("".join(f"第{i}回\n\n他走了。\n" for i in range(40)), encoding="utf-8")
     song.write_text("啦啦啦\n" * 40, encoding="utf-8")
     small = ["training.shuffle=false", "encoder.hidden=8", "embedding.dim=8", "training.epochs=1", "training.streams=2"]
-    command = [sys.executable, "-m", "nlpkit", "generate", "train", novel, song, "-o", tmp_path / "m"]
+    command = ["generate", "train", novel, song, "-o", tmp_path / "m"]
     command += [part for one in small for part in ("--set", one)]
-    done = subprocess.run(command, capture_output=True, check=False)
+    done = run(*command)
     assert done.returncode == 0, done.stderr.decode()
     said = done.stderr.decode()
     assert "160 lines in order, of which none was dropped: repeated and empty ones stay" in said
     assert "train 120, validation 8, test 32: each file's beginning" in said
     assert "left out" not in said
-    measured = [sys.executable, "-m", "nlpkit", "generate", "evaluate", novel, "-m", tmp_path / "m", "-f", "json"]
-    found = json.loads(subprocess.run(measured, capture_output=True, check=True).stdout)["all"]
+    measured = run("generate", "evaluate", novel, "-m", tmp_path / "m", "-f", "json")
+    found = json.loads(measured.stdout)["all"]
     assert found["texts"] == 120
 
 
@@ -189,18 +185,18 @@ def test_a_file_without_texts_is_one_sentence(generate, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.train
-def test_a_model_is_trained_from_the_shell(tmp_path):
+def test_a_model_is_trained_from_the_shell(run, tmp_path):
     pytest.importorskip("torch")
     corpus = tmp_path / "texts.txt"
     corpus.write_text("\n".join(f"{text}{i}" for i, text in enumerate(tiny_generation.TEXTS * 5)), encoding="utf-8")
     small = ["encoder.hidden=8", "embedding.dim=8", "training.epochs=2", "training.streams=2", "validation=0.2"]
-    command = [sys.executable, "-m", "nlpkit", "generate", "train", corpus, "-o", tmp_path / "m"]
+    command = ["generate", "train", corpus, "-o", tmp_path / "m"]
     command += [part for one in small for part in ("--set", one)]
-    done = subprocess.run(command, capture_output=True, check=False)
+    done = run(*command)
     assert done.returncode == 0, done.stderr.decode()
     assert b"bits a character" in done.stdout
     said = done.stderr.decode()
     assert "epoch   2" in said
     assert "nlpkit generate --prompt" in said
-    again = subprocess.run(command, capture_output=True, check=False)
+    again = run(*command)
     assert "holds a model already" in one_sentence(again, 1)

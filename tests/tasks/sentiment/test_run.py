@@ -157,6 +157,7 @@ def test_the_model_scores_what_it_never_saw(trained):
     assert [score.label for score in found] == ["positive", "negative", None]
 
 
+@pytest.mark.slow
 def test_several_labels_and_renamed_ones(tmp_path, examples):
     three = [Example(e.text, {"positive": "1", "negative": "0"}[e.label]) for e in examples]
     three += [Example(f"第{i}次来，一般般", "mixed") for i in range(60)]
@@ -197,6 +198,7 @@ def rows_of(counts):
     return [Example(f"第{i}家{label}店，{'好' * (i % 5)}", label) for label, n in counts.items() for i in range(n)]
 
 
+@pytest.mark.slow
 def test_labels_of_few_rows_and_rare_ones_are_told_before_training(tmp_path):
     balanced = {**NGRAMS, "training": {**NGRAMS.get("training", {}), "class_weights": "balanced"}}
     counts = {"多": 120, "少": 39, "三": 41, "四": 4}

@@ -80,11 +80,12 @@ def begin(tmp_path):
 
 
 @pytest.fixture
-def train(begin):
+def train(run):
     """Train in a process to its end."""
+    pytest.importorskip("torch")
 
     def train_to_end(*arguments: object, **options: object) -> subprocess.CompletedProcess:
-        return begin(*arguments, **options).end()
+        return run("sentiment", "train", *arguments, **options)
 
     return train_to_end
 
@@ -286,6 +287,7 @@ def test_a_corpus_that_teaches_nothing_is_one_sentence(train, corpus, tmp_path, 
     check_finished(train(corpus, "-o", tmp_path / "m", "--set", "embedding.bits=10"), tmp_path / "m")
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_a_label_that_no_row_has_is_warned_of(train, corpus, tmp_path):
     named = ("--label", "1=positive", "--label", "9=negative")
@@ -295,6 +297,7 @@ def test_a_label_that_no_row_has_is_warned_of(train, corpus, tmp_path):
     assert "no row has the label '9'" in warning
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_copies_conflicts_and_rows_left_out_are_counted(train, corpus, tmp_path):
     with corpus.open("a", encoding="utf-8") as file:
@@ -394,6 +397,7 @@ def nlpkit_register_encoders(register):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_a_run_that_diverges_keeps_its_best_epoch_and_says_so(train, stranger, corpus, tmp_path):
     folder = tmp_path / "m"
@@ -409,6 +413,7 @@ def test_a_run_that_diverges_keeps_its_best_epoch_and_says_so(train, stranger, c
     assert rows_in(folder / "history.csv") == 3
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_a_run_that_diverges_before_any_epoch_is_one_sentence(train, stranger, corpus, tmp_path):
     arguments = (*BAG, "--encoder", "breaking", "--set", "encoder.steps=1")
@@ -735,6 +740,7 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(begin, train, corpus, und
     check_same(folder, undisturbed)
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_a_model_that_has_learnt_nothing_is_doubted(train, corpus, tmp_path):
     settings = ("--set", "training.learning_rate=1e-9", "--set", "training.epochs=1")
@@ -758,6 +764,7 @@ def test_labels_that_do_not_agree_are_told(train, tmp_path):
     assert "no row has any of the labels 1.0, 0.0" in one_sentence(refused, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_force_spares_what_is_no_model(train, corpus, tmp_path):
     check_finished(train(corpus, "-o", tmp_path / "m", *QUICK), tmp_path / "m")
