@@ -130,7 +130,7 @@ def _plan_member(member: Member, folder: Path) -> MemberPlan:
     return MemberPlan(
         *(member.name, layers, start.vocabulary if start else 0, start.parameters if start else 0),
         *(export.entry["runtime"], export.size, len(export.files.get(WEIGHTS, b"")), loops),
-        _pick_settings(getattr(member.settings, "training", None)),
+        _pick_settings(member.loop_settings),
     )
 
 

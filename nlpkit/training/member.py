@@ -119,6 +119,16 @@ class Member(ABC):
         name: str = self.settings.name
         return name
 
+    @property
+    def weights(self) -> str:
+        """How its numbers are stored, by which it is judged how far the export may be from it: float32 or int8."""
+        return "float32"
+
+    @property
+    def loop_settings(self) -> LoopSettings | None:
+        """How its main loop runs, where it has one."""
+        return None
+
     @classmethod
     def rehearse(cls, settings: Any, run: Any) -> list[str]:  # noqa: ARG003
         """Make every part once, before any corpus is read.
@@ -171,6 +181,12 @@ class NetworkMember(Member):
     network: Any
     vocabulary: Any
     entry: dict[str, Any]
+
+    @property
+    def loop_settings(self) -> LoopSettings:
+        """As its settings say."""
+        loop: LoopSettings = self.settings.training
+        return loop
 
     @abstractmethod
     def restore(self, stored: Bundle) -> nn.Module:
@@ -242,7 +258,7 @@ def train_member(member: Member, run: Path, history: History, every: float) -> G
         yield Working(f"{member.name}: exporting", 0, None)
         result = member.export()
         comparison = member.compare(result) or Comparison(0.0, 0)
-        check_agreement(member.name, comparison.difference, getattr(member.settings, "weights", "float32"))
+        check_agreement(member.name, comparison.difference, member.weights)
         outcome = _record_history(history.epochs.get(member.name), divergence)
         with write_folder(folder) as new:
             _write(new, StoredMember(result.entry | outcome, result.files, comparison.validation), comparison)

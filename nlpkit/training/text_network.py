@@ -47,9 +47,15 @@ class TextNetwork(NetworkMember):
     folds: ClassVar[bool] = False  # whether only differences between outputs count, so that sums fold into a table
 
     @property
+    def weights(self) -> str:
+        """As its settings say."""
+        weights: str = self.settings.weights
+        return weights
+
+    @property
     def corpus(self) -> StoredCorpus:
         """The stored rows; what a task prepares must hold them, unless it is they."""
-        corpus: StoredCorpus = getattr(self.data, "corpus", self.data)
+        corpus: StoredCorpus = self.data if isinstance(self.data, StoredCorpus) else self.data.corpus
         return corpus
 
     @property

@@ -52,6 +52,12 @@ class ClozeMember(NetworkMember):
     settings_class: ClassVar[type[MemberSettings]] = ClozeNetworkSettings
     data: Words
 
+    @property
+    def weights(self) -> str:
+        """As its settings say."""
+        weights: str = self.settings.weights
+        return weights
+
     @classmethod
     def rehearse(cls, settings: Any, run: Any) -> list[str]:
         """Make every part once; see `Member.rehearse`."""
@@ -100,7 +106,7 @@ class ClozeMember(NetworkMember):
                     yield Working(f"{self.name}: {place} ids", count, len(tokens))
         entry = {"name": self.name, "kind": "network", "max_length": settings.max_length}
         entry |= {**record_parts(embedding, encoder, output), "head": asdict(settings.head)}
-        if (collisions := getattr(network.output, "collisions", None)) is not None:
+        if (collisions := network.output.collisions) is not None:
             entry["collisions"] = collisions
         self.keep(folder, network, vocabulary, entry)
 

@@ -69,6 +69,12 @@ class LanguageModelMember(NetworkMember):
     data: Characters
     network: LanguageModel
 
+    @property
+    def weights(self) -> str:
+        """As its settings say."""
+        weights: str = self.settings.weights
+        return weights
+
     @classmethod
     def rehearse(cls, settings: Any, run: Any) -> list[str]:
         """Make every part once; see `Member.rehearse`."""
