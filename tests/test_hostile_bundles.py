@@ -250,7 +250,14 @@ def hostile(tmp_path: Path, changes: list[Change], files: dict[str, bytes] | Non
 WAYS = {"relative": list(FOLDERS), "by name": [kind for kind in FOLDERS if kind != "huge JSON"]}  # as on Unix, or not
 
 
-@pytest.mark.parametrize(("way", "kind"), [(way, kind) for way, kinds in WAYS.items() for kind in kinds])
+@pytest.mark.parametrize(
+    ("way", "kind"),
+    [
+        pytest.param(way, kind, marks=[pytest.mark.slow] if kind.startswith("huge") else [])
+        for way, kinds in WAYS.items()
+        for kind in kinds
+    ],
+)
 def test_a_hostile_folder_is_refused_by_one_sentence(tmp_path, kind, way):
     folders = hostile(tmp_path, FOLDERS[kind])
     for folder, said in zip(folders, refusals(folders, way=way), strict=True):
@@ -415,7 +422,12 @@ TAKES = dict.fromkeys(LONG, "refused: it takes more than [25] seconds for one to
 )
 
 
-@pytest.mark.parametrize("kind", [lambda: looping(1 << 62), growing, outside, not_finite, broken])
+def endless() -> dict[str, bytes]:
+    """Loops that would never end."""
+    return looping(1 << 62)
+
+
+@pytest.mark.parametrize("kind", [pytest.param(endless, marks=pytest.mark.slow), growing, outside, not_finite, broken])
 def test_a_hostile_graph_is_refused_by_one_sentence(tmp_path, kind):
     entry, files = table_member()
     made = model_files((entry | {"runtime": "graph"}, files), samples=[sample("好货")])
@@ -464,6 +476,7 @@ def test_what_the_system_holds_is_not_shown(run, tmp_path):
         assert "README.md is a link" in said
 
 
+@pytest.mark.slow
 def test_folders_of_other_tasks_are_refused_too(tmp_path):
     changes = [
         put("answers.json", '{"words": ["好"], "counts": [1.5]}'),

@@ -195,6 +195,7 @@ def assert_private(name: str, process: Watched) -> None:
     assert list(process.home.iterdir()) == [], name
 
 
+@pytest.mark.slow
 @strace
 def test_commands_of_several_seconds_open_no_socket_and_write_nothing(tmp_path, stranger):
     library = f"import nlpkit; print(nlpkit.load('reviews').member(1).logits(['{UNSURE}']).shape)"
@@ -226,6 +227,7 @@ def test_the_watch_sees_telemetry_where_a_user_wants_it(tmp_path):
     assert list(process.home.iterdir())
 
 
+@pytest.mark.slow
 @strace
 @pytest.mark.train
 def test_training_opens_no_socket_and_writes_into_its_folder_only(tmp_path):
