@@ -396,7 +396,7 @@ def _convert(option: Option, value: Any, where: str) -> Any:
     annotation: Any = option.annotation
     if is_dataclass(annotation) and not isinstance(value, annotation):  # type: ignore[arg-type]
         place = f"{where}.{option.name}".removeprefix("the recipe.")
-        return fill(annotation, _check_table(value, place), place)  # type: ignore[arg-type]
+        return fill(annotation, _check_table(value, f"{where}: {option.name}"), place)  # type: ignore[arg-type]
     if wrong := option.find_fault(value):
         raise SettingError("{where}: {name} {wrong}", where=where, name=option.name, wrong=wrong)
     return tuple(value) if get_origin(annotation) is tuple else value

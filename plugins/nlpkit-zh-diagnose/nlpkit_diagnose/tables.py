@@ -119,7 +119,7 @@ def parse_number(cell: str, where: str) -> float:
     found = float(cell.replace(",", ""))
     if abs(found) > GREATEST:
         raise DataError(
-            "{where}: expected a number of at most {greatest:g}, found {cell}",
+            "{where}: expected a number of at most {greatest:g}, found {cell!r}",
             where=where,
             greatest=GREATEST,
             cell=cell[:40],
