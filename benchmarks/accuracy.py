@@ -14,7 +14,7 @@ from reviews import DOMAINS, examples, parts
 
 from nlpkit.tasks.sentiment.model import SentimentModel
 from nlpkit.text.corpus import Example
-from nlpkit.text.split import deduplicate, split
+from nlpkit.text.split import deduplicate, split_rows
 
 ROUNDS = 2000
 
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--alone", action="store_true", help="without the rivals, which need scikit-learn")
     args = parser.parse_args(argv)
     found = parts(args.corpora)
-    sixty = split(deduplicate(examples(args.corpora)).examples, test=0.2, validation=0.2).train
+    sixty = split_rows(deduplicate(examples(args.corpora)).examples, test=0.2, validation=0.2).train
     domain = np.array([e.group for e in found.test])
     right = {}
     for name in args.model:

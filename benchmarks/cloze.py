@@ -17,7 +17,6 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before numpy starts its own
 from counts import CountModel, Counts
 from reviews import FILES, parts
 
-from nlpkit.model.members import tokenize
 from nlpkit.tasks.cloze.items import Item, make_items
 from nlpkit.tasks.cloze.metrics import ClozeMetrics, measure_items
 from nlpkit.tasks.cloze.model import ClozeModel
@@ -29,7 +28,7 @@ WEIGHTS = dict(zip(FILES, (1.0, 0.3, 0.15), strict=True))
 
 def counts(model: ClozeModel, rows: Sequence[Example]) -> ClozeModel:
     """Counts in the place of a model, with its tokenizer and its words."""
-    documents = tokenize(model.tokenizer, model.normaliser.batch([row.text for row in rows])).lists()
+    documents = model.tokenizer.batch(model.normaliser.batch([row.text for row in rows])).lists()
     return CountModel(model, Counts(documents, [WEIGHTS[Path(row.corpus).name] for row in rows], model.words))
 
 

@@ -28,12 +28,12 @@ from nlpkit.components.codes import count_collisions
 from nlpkit.components.decoders import unpack
 from nlpkit.model.bundle import ARRAYS, Bundle, add_checksums
 from nlpkit.model.members import load_arrays
+from nlpkit.tasks.cloze.inference import FillingNetwork
 from nlpkit.tasks.cloze.items import make_items
-from nlpkit.tasks.cloze.members import FillingNetwork
 from nlpkit.tasks.cloze.metrics import item_blanks, measure_items
 from nlpkit.tasks.cloze.model import ClozeModel
 from nlpkit.text.corpus import read_examples
-from nlpkit.text.split import deduplicate, split
+from nlpkit.text.split import deduplicate, split_rows
 
 ROWS = FILES[:2]
 BITS = (64, 100, 256)
@@ -91,7 +91,7 @@ def _coded(codes: str, bits: int, loss: str, source: str, more: dict[str, Any]) 
 def prepare(corpora: Path, folder: Path, fitted: Sequence[int]) -> list[str]:
     """Write every fourth training row, and fit vectors of some sizes to them; return the texts of the test rows."""
     examples = (example for name in ROWS for example in read_examples(corpora / name))
-    found = split(deduplicate(examples).examples, test=0.2, validation=0.0)
+    found = split_rows(deduplicate(examples).examples, test=0.2, validation=0.0)
     quarter = folder / "quarter.jsonl"
     quarter.write_text("".join(json.dumps({"text": e.text}) + "\n" for e in found.train[::4]), encoding="utf-8")
     for bits in fitted:

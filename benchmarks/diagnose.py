@@ -23,7 +23,7 @@ import torch
 from nlpkit_diagnose.diagnosis import Ended, diagnose
 from nlpkit_diagnose.report import PLOT, Diagnosis
 from nlpkit_diagnose.settings import settings_of
-from nlpkit_diagnose.summary import Spread, of_encoder, summaries
+from nlpkit_diagnose.summary import Spread, group_by_encoder, summarise
 from nlpkit_diagnose.task import Settings, Task
 from nlpkit_diagnose.tasks import TASKS
 
@@ -108,7 +108,7 @@ def figure(spread: Spread, digits: int = 3) -> str:
 
 def by_length(found: Diagnosis) -> list[list[str]]:
     """A row an encoder, a column a length."""
-    groups = of_encoder(summaries(found.results))
+    groups = group_by_encoder(summarise(found.results))
     lengths = [row.condition for row in next(iter(groups.values()))]
     rows = [["encoder", *lengths, "parameters", "seconds a trial"]]
     for name, group in groups.items():
@@ -120,7 +120,7 @@ def by_length(found: Diagnosis) -> list[list[str]]:
 
 def by_figure(found: Diagnosis) -> list[list[str]]:
     """A row an encoder, a column a figure."""
-    groups = summaries(found.results)
+    groups = summarise(found.results)
     rows = [["encoder", *groups[0].figures, "parameters", "seconds a trial"]]
     for row in groups:
         figures = [figure(spread) if spread.spread else f"{spread.mean:.4g}" for spread in row.figures.values()]
@@ -135,7 +135,7 @@ def markdown(found: Diagnosis) -> str:
     lines = ["| " + " | ".join(row) + " |" for row in (head, ruler, *rows)]
     sentences = [f"- {sentence}" for sentence in found.task.findings(found.results)]
     tutorial = (
-        f"The tutorial's figure: {found.task.tutorial}. Seeds: {max(row.seeds for row in summaries(found.results))}."
+        f"The tutorial's figure: {found.task.tutorial}. Seeds: {max(row.seeds for row in summarise(found.results))}."
     )
     return "\n".join([*lines, "", *sentences, *([""] if sentences else []), tutorial])
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nlpkit.text.corpus import Example, read_examples
-from nlpkit.text.split import Split, deduplicate, split
+from nlpkit.text.split import Split, deduplicate, split_rows
 
 FILES = ("goods_zh.txt", "online_shopping_10_cats.csv", "ChnSentiCorp_htl_all.csv")
 DOMAINS = ("goods", "shopping", "hotel")
@@ -22,7 +22,7 @@ def examples(folder: Path) -> Iterator[Example]:
 
 def parts(folder: Path) -> Split:
     """The rows that the shipped model was trained on, tuned on, and never saw."""
-    return split(deduplicate(examples(folder)).examples, test=0.2, validation=0.05)
+    return split_rows(deduplicate(examples(folder)).examples, test=0.2, validation=0.05)
 
 
 def write_reviews(folder: Path, target: Path, rows: int) -> None:

@@ -24,7 +24,7 @@ from nlpkit.text.corpus import read_examples
 from nlpkit.training.batching import Rows
 from nlpkit.training.dry_run import drain
 from nlpkit.training.loop import Epoch, fit
-from nlpkit.training.member import open_member
+from nlpkit.training.member import prepare_member
 from nlpkit.training.settings import read_recipe
 from nlpkit.training.storage import StoredCorpus, store_corpus
 
@@ -99,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             pass
         corpus = StoredCorpus(Path(folder) / "corpus")
         trained = Classifier(member, settings, corpus, 0)
-        drain(open_member(trained, Path(folder)), [])
+        drain(prepare_member(trained, Path(folder)), [])
         train, validation, words = trained.rows["train"], trained.rows["validation"], len(trained.vocabulary)
         theirs = list(tutorial(train, validation, words, arguments.epochs, training.patience))
         ours, began = [], time.process_time()

@@ -28,7 +28,7 @@ CLONED = ("nlpkit-zh-bert", "nlpkit-zh-diagnose", "nlpkit-zh-srn", "nlpkit-zh-wo
 class Sentence(str):
     """A sentence that knows its template and the values in it, some of which may be sentences again.
 
-    A template without values is the sentence itself, braces and all.
+    A template without values is the sentence itself, braces and all; a template that is a sentence stays what it is.
     """
 
     __slots__ = ("template", "values")
@@ -37,8 +37,13 @@ class Sentence(str):
 
     def __new__(cls, template: str, /, **values: object) -> Self:
         """Fill the template as `str.format` does."""
+        if isinstance(template, cls) and not values:
+            return template
         sentence = super().__new__(cls, template.format(**values) if values else template)
-        sentence.template, sentence.values = template, values
+        sentence.template = template
+        sentence.values = {
+            name: value.sentence if isinstance(value, NlpkitError) else value for name, value in values.items()
+        }
         return sentence
 
     def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, object]]:
@@ -50,8 +55,11 @@ class NlpkitError(Exception):
     """Base of all errors that a user can cause; its text is one sentence fit to print."""
 
     def __init__(self, template: str, /, **values: object) -> None:
-        self.sentence = template if isinstance(template, Sentence) else Sentence(template, **values)
+        self.sentence = Sentence(template, **values)
         super().__init__(self.sentence)
+
+    def __str__(self) -> str:
+        return str(self.sentence)
 
 
 class DataError(NlpkitError):
@@ -78,7 +86,7 @@ class DataWarning(UserWarning):
     """Data can be used, but perhaps not as they were meant: a doubtful encoding, a stray quote. The shell prints it."""
 
     def __init__(self, template: str, /, **values: object) -> None:
-        self.sentence = template if isinstance(template, Sentence) else Sentence(template, **values)
+        self.sentence = Sentence(template, **values)
         super().__init__(self.sentence)
 
 
@@ -92,6 +100,7 @@ class MissingExtra(NlpkitError):  # noqa: N818
             package=package,
             remedy=install(distribution, extra),
         )
+        self.args = package, extra, purpose, distribution  # by which a copy is made
 
 
 def install(distribution: str, extra: str = "", elsewhere: str = "") -> str:

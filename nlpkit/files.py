@@ -22,6 +22,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+__all__ = ["new_folder", "remove_dead_folders", "replace_file", "replacing"]
+
 PART = re.compile(r"\..+\.nlpkit-(?P<host>[0-9a-f]{8})-[0-9a-f]{16}\.part", re.DOTALL)
 LONGEST = 180  # bytes of a name that a part repeats: file systems end at 255
 NEW = r"\.new-(?:(?P<host>[0-9a-f]{8})-)?[0-9a-f]{8}"  # ends the name of a folder that is being written

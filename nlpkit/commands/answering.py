@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from nlpkit.commands import FILE, INPUT, say
 from nlpkit.commands.options import OWN, count_reasons, encoding_option, model_option, options_of_dataclass
+from nlpkit.commands.printing import FILE, INPUT, say
 from nlpkit.errors import DataError
 from nlpkit.tasks.base import Task, Verb, resolve
 

@@ -78,7 +78,11 @@ def choose_format(kind: str | None, output: Path | None, *, tables: str | None, 
     suffix = output.suffix.lower().removeprefix(".") if output else ""
     suffix = "jsonl" if suffix == "ndjson" else suffix
     if kind is None and suffix in OTHERS:
-        raise SettingError(f"{output} would hold no {suffix}: name it .csv, .tsv or .jsonl, or say --format")
+        raise SettingError(
+            "{output} would hold no {suffix}: name it .csv, .tsv or .jsonl, or say --format",
+            output=output,
+            suffix=suffix,
+        )
     if kind or suffix in FORMATS:
         return kind or suffix
     if terminal and output is None:
@@ -128,7 +132,8 @@ class _DelimitedForm:
             self._header = columns
         elif self._header != columns:
             raise DataError(
-                f"{source.name} has other columns than the first file: score them apart, or use --format jsonl"
+                "{name} has other columns than the first file: score them apart, or use --format jsonl",
+                name=source.name,
             )
         for number, (row, answer) in enumerate(zip(rows, answers, strict=True), start=first):
             cells = _cells_of(source, number, row, columns)
@@ -148,8 +153,11 @@ def _cells_of(source: Source, number: int, row: Row, columns: Sequence[str]) -> 
     fields = row.fields
     if more := fields.keys() - set(columns):
         raise DataError(
-            f"{source.name}, line {row.line}: the field {min(more)!r} is none of the first objects, and would be lost "
-            "in a table: use --format jsonl"
+            "{name}, line {line}: the field {more!r} is none of the first objects, and would be "
+            "lost in a table: use --format jsonl",
+            name=source.name,
+            line=row.line,
+            more=min(more),
         )
     return [as_cell(fields.get(name)) for name in columns]
 

@@ -29,7 +29,7 @@ def list_corpora(kind: str) -> None:
     nlpkit corpus list
     nlpkit corpus list --format json | jq '.[].name'
     """
-    from nlpkit.commands import make_console, make_table, tell_json
+    from nlpkit.commands.printing import make_console, make_table, tell_json
     from nlpkit.text.catalogue import find, names
 
     entries = [find(name) for name in names()]
@@ -55,7 +55,7 @@ def show(name: str, kind: str) -> None:
     nlpkit corpus show waimai_10k
     nlpkit corpus show ./ours.toml --format json
     """
-    from nlpkit.commands import tell, tell_json
+    from nlpkit.commands.printing import tell, tell_json
     from nlpkit.text.catalogue import examples_of, find
     from nlpkit.text.corpus import Faults
 
@@ -85,7 +85,7 @@ def fetch(chosen: tuple[str, ...], force: bool) -> None:
     nlpkit corpus fetch waimai_10k tnews
     nlpkit corpus fetch ./ours.toml
     """
-    from nlpkit.commands import fail, tell
+    from nlpkit.commands.printing import fail, tell
     from nlpkit.errors import NlpkitError
     from nlpkit.text.catalogue import find
     from nlpkit.text.fetching import fetch_corpus
@@ -157,7 +157,7 @@ def _draw_bar(name: str) -> Iterator[Callable[[int, int | None], None] | None]:
         return
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-    from nlpkit.commands import make_console
+    from nlpkit.commands.printing import make_console
 
     columns = (
         TextColumn("{task.description}", markup=False),

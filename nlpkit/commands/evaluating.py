@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nlpkit.commands import warn
 from nlpkit.commands.options import OWN, model_option, options_of_dataclass, read_renames, read_rows, row_options
+from nlpkit.commands.printing import warn
 from nlpkit.errors import DataError
 from nlpkit.tasks.base import Task, resolve
 
@@ -58,21 +58,21 @@ def _evaluate(
     labels: Sequence[str] = (),
     **columns: Any,
 ) -> None:
-    from nlpkit.commands import tell_json
+    from nlpkit.commands.printing import tell_json
     from nlpkit.text.corpus import rename
 
     saved = resolve(task.model).load(model)
     names: dict[str, str] = saved.bundle.config.get("aliases", {}) | read_renames(labels)
     if group:
         columns["group_column"] = group
-    query: dict[str, Any] = {"kept": {*names, *getattr(saved, "labels", ())}, "blank_lines": saved.in_order}
+    query = {**saved.reading, "kept": {*names, *saved.reading.get("kept", ())}}
     read = resolve(task.read) if task.read else None
     examples = read_rows(task, corpora, read=read, **query, **columns)
     examples = rename(examples, names) if names else examples
     measure = functools.partial(resolve(task.measure), saved, **options)
     metrics = _measure_groups(measure, examples) if group or len(corpora) > 1 else {"all": measure(examples)}
     if not metrics["all"].rows_measured:
-        raise DataError(f"{', '.join(corpora)}: {metrics['all'].nothing(options)}")
+        raise DataError("{corpora}: {nothing}", corpora=", ".join(corpora), nothing=metrics["all"].nothing(options))
     for sentence in metrics["all"].doubts(saved):
         warn(sentence)
     if kind == "json":
@@ -90,7 +90,7 @@ def _measure_groups(measure: Callable[[Iterable[Example]], Metrics], examples: I
 
 def show_metrics(metrics: Mapping[str, Metrics]) -> None:
     """Print figures by name, and below them what is drawn or said of all rows."""
-    from nlpkit.commands import make_console, make_table
+    from nlpkit.commands.printing import make_console, make_table
     from nlpkit.tasks.metrics import table_of
 
     screen = make_console()

@@ -7,19 +7,22 @@ import os
 import signal
 import sys
 import warnings
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
-from nlpkit.commands import fail, reason_of, say, signals, warn
+from nlpkit.commands import signals
+from nlpkit.commands.printing import fail, reason_of, say, warn
 from nlpkit.commands.screen import guard
 from nlpkit.commands.screen import to_sentence as one_line
 from nlpkit.errors import DataWarning, NlpkitError, SettingError
 from nlpkit.version import __version__
 
 if TYPE_CHECKING:
-    from nlpkit.plugins.registry import Component, Registry
+    from nlpkit.plugins.component import Component
+    from nlpkit.plugins.registry import Registry
 
 CALLED = ("command", "task")  # what is called as ``nlpkit NAME``
 
@@ -43,7 +46,6 @@ class PluginGroup(click.Group):
         else:
             component = plugins.find("command", cmd_name) or plugins.find("task", cmd_name)
         if component is None:
-            _registry()
             return None
         if component.kind == "command":
             return cast(click.Command, component.factory)
@@ -51,13 +53,26 @@ class PluginGroup(click.Group):
 
         return group(component.factory)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that arguments name, or say which is called alike: click knows only those that it holds."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            if args[0].startswith("-"):
+                raise
+            close = get_close_matches(args[0], self.list_commands(ctx), n=1)
+            ctx.fail(f"No such command {args[0]!r}." + (f" Did you mean {close[0]!r}?" if close else ""))
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands, and which plugins may have more."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, self._short_help(ctx, name)) for name in self.list_commands(ctx)])
-        if unseen := _registry().unseen():
+        if names := self.list_commands(ctx):
+            with formatter.section("Commands"):
+                formatter.write_dl([(name, self._short_help(ctx, name)) for name in names])
+        if unknown := _registry().list_unknown():
             formatter.write_paragraph()
-            formatter.write_text(f"`nlpkit plugins list` shows what {', '.join(unseen)} may add.")
+            formatter.write_text(f"`nlpkit plugins list` shows what {', '.join(unknown)} may add.")
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; a closed pipe is told apart before click makes an exit code of it."""
@@ -78,7 +93,7 @@ def _registry() -> Registry:
     from nlpkit.plugins.registry import registry  # what imports this module for a colour need not read all metadata
 
     plugins = registry()
-    for fault in plugins.untold():
+    for fault in plugins.list_new_faults():
         warn(fault)
     return plugins
 

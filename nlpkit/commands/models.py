@@ -21,7 +21,7 @@ def list_models(kind: str) -> None:
     \b
     nlpkit models list
     """
-    from nlpkit.commands import make_console, make_table, tell_json
+    from nlpkit.commands.printing import make_console, make_table, tell_json
 
     entries = list(_read_installed())
     if kind == "json":
@@ -49,7 +49,7 @@ def show(model: str, kind: str) -> None:
     nlpkit models show reviews
     nlpkit models show ./mine --format json | jq .members
     """
-    from nlpkit.commands import tell, tell_json
+    from nlpkit.commands.printing import tell, tell_json
     from nlpkit.model.bundle import CARD, CONFIG, find
 
     bundle = find(model)
@@ -70,7 +70,7 @@ def check(chosen: tuple[str, ...]) -> None:
     nlpkit models check
     nlpkit models check ./mine
     """
-    from nlpkit.commands import say, tell
+    from nlpkit.commands.printing import say, tell
     from nlpkit.errors import NlpkitError
     from nlpkit.model.opening import load
     from nlpkit.plugins.registry import registry
@@ -95,14 +95,14 @@ def check(chosen: tuple[str, ...]) -> None:
 
 def _read_installed() -> Iterator[dict[str, Any]]:
     """Read what the installed models say of themselves; warn of such as cannot be read."""
-    from nlpkit.commands import warn
+    from nlpkit.commands.printing import warn
     from nlpkit.errors import BundleError, PluginError
     from nlpkit.model.bundle import CONFIG, find
     from nlpkit.model.opening import task_of
     from nlpkit.plugins.registry import registry
 
     names = registry().names("model")
-    for fault in registry().untold():
+    for fault in registry().list_new_faults():
         warn(fault)
     for name in names:
         try:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 
 import click
 
-from nlpkit.commands import FILE, say
+from nlpkit.commands.printing import FILE, say
 from nlpkit.errors import SettingError
 from nlpkit.plugins.options import Option, Range, options_of
 from nlpkit.tasks.base import Task
@@ -146,6 +146,6 @@ def read_renames(pairs: Iterable[str]) -> dict[str, str]:
     for pair in pairs:
         old, equals, new = pair.partition("=")
         if not equals or not old:
-            raise SettingError(f"--label expects FOUND=NAME such as 1=positive, found {pair!r}")
+            raise SettingError("--label expects FOUND=NAME such as 1=positive, found {pair!r}", pair=pair)
         names[old] = new
     return names

@@ -25,11 +25,11 @@ def check(dist: str | None, assignments: tuple[str, ...], kind: str) -> None:
     nlpkit plugins check nlpkit-zh-runs
     nlpkit plugins check nlpkit-zh-runs --set runs.size=3 --format json
     """
-    from nlpkit.commands import say, tell_json
-    from nlpkit.testing import FAILED, installed, run, subjects
+    from nlpkit.commands.printing import say, tell_json
+    from nlpkit.testing import FAILED, find_targets, list_subjects, run
 
-    targets = installed(dist)
-    results = list(run(subjects(targets, read_settings(assignments))))
+    targets = find_targets(dist)
+    results = list(run(list_subjects(targets, read_settings(assignments))))
     if kind == "json":
         tell_json([_entry_of(result) for result in results])
     elif results:
@@ -53,7 +53,9 @@ def read_settings(assignments: Iterable[str]) -> dict[str, dict[str, Any]]:
         place, equals, value = assignment.partition("=")
         component, dot, option = place.strip().rpartition(".")
         if not equals or not dot or not component or not option:
-            raise SettingError(f"expected COMPONENT.OPTION=VALUE such as my-vectors.dim=50, found {assignment!r}")
+            raise SettingError(
+                "expected COMPONENT.OPTION=VALUE such as my-vectors.dim=50, found {assignment!r}", assignment=assignment
+            )
         settings.setdefault(component, {})[option] = _read_value(value)
     return settings
 
@@ -75,7 +77,7 @@ def _entry_of(result: Result) -> dict[str, Any]:
 
 def _draw(results: Sequence[Result]) -> None:
     """Draw a table for each kind, of checks by components, and print a sentence for each that failed."""
-    from nlpkit.commands import make_console, make_table, say
+    from nlpkit.commands.printing import make_console, make_table, say
     from nlpkit.testing import FAILED
 
     for kind in dict.fromkeys(result.subject.kind for result in results):

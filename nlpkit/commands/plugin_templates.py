@@ -125,17 +125,23 @@ def draft(kind: str, name: str) -> Draft:
         fitting = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-0123456789")
         hint = f": try {fitting}" if _NAME.fullmatch(fitting) else ""
         raise SettingError(
-            f"{name!r} is no name for a plugin: expected small letters a to z and digits, a letter first, single "
-            f"hyphens between{hint}"
+            "{name!r} is no name for a plugin: expected small letters a to z and digits, a "
+            "letter first, single hyphens between{hint}",
+            name=name,
+            hint=hint,
         )
     plugin = Draft(kind, name)
     if iskeyword(plugin.function) or hasattr(builtins, plugin.function) or plugin.function == "hookimpl":
-        raise SettingError(f"{name!r} is a word of Python, which no function should be called: try my-{name}")
+        raise SettingError("{name!r} is a word of Python, which no function should be called: try my-{name}", name=name)
     other = registry().find(kind, name)
     if owner := other.distribution if other else ELSEWHERE.get((kind, name)):
-        raise SettingError(f"the {kind} {name!r} is there already, in {owner}: choose another name")
+        raise SettingError(
+            "the {kind} {name!r} is there already, in {owner}: choose another name", kind=kind, name=name, owner=owner
+        )
     if plugin.distribution in {*ELSEWHERE.values(), *(plugin.distribution for plugin in registry().plugins)}:
-        raise SettingError(f"there is a distribution {plugin.distribution!r} already: choose another name")
+        raise SettingError(
+            "there is a distribution {distribution!r} already: choose another name", distribution=plugin.distribution
+        )
     return plugin
 
 
@@ -145,7 +151,9 @@ def write(plugin: Draft, folder: Path) -> None:
     :raises SettingError: if something of that name is there.
     """
     if folder.exists() or folder.is_symlink():
-        raise SettingError(f"{folder} is there already, and nothing was touched: choose another folder by --output")
+        raise SettingError(
+            "{folder} is there already, and nothing was touched: choose another folder by --output", folder=folder
+        )
     new = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.new")
     try:
         for path, text in plugin.files():

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nlpkit.commands import FILE
 from nlpkit.commands.plugin_checks import check
+from nlpkit.commands.printing import FILE
 
 if TYPE_CHECKING:
     from nlpkit.plugins.registry import Registry
@@ -33,12 +33,12 @@ def list_plugins(kind: str) -> None:
     nlpkit plugins list --format json
     NLPKIT_DISABLE_PLUGINS=word2vec nlpkit plugins list
     """
-    from nlpkit.commands import make_console, make_table, tell_json, warn
+    from nlpkit.commands.printing import make_console, make_table, tell_json, warn
     from nlpkit.plugins.registry import registry
 
     plugins = registry()
     plugins.import_all()
-    for fault in plugins.untold():
+    for fault in plugins.list_new_faults():
         warn(fault)
     entries = _entries_of(plugins)
     if kind == "json":
@@ -74,8 +74,8 @@ def new(kind: str, name: str, output: Path | None) -> None:
     nlpkit plugins new embedding my-vectors
     nlpkit plugins new tokenizer runs --output ~/runs
     """
-    from nlpkit.commands import tell
     from nlpkit.commands.plugin_templates import draft, write
+    from nlpkit.commands.printing import tell
 
     plugin = draft(kind, name)
     folder = output or Path(plugin.distribution)
@@ -94,9 +94,8 @@ def _entries_of(registry: Registry) -> list[dict[str, Any]]:
     entries: list[dict[str, Any]] = []
     for plugin in registry.plugins:
         names: dict[str, list[str]] = {}
-        for component in registry.components.values():
-            if (component.distribution, component.plugin) == (plugin.distribution, plugin.name):
-                names.setdefault(component.kind, []).append(component.name)
+        for component in registry.components_of(plugin.distribution, plugin.name):
+            names.setdefault(component.kind, []).append(component.name)
         entry = {"name": plugin.name, "distribution": plugin.distribution, "version": plugin.version}
         entries.append(entry | {"registers": names, "error": plugin.error, "left_out": plugin.left_out})
     return entries

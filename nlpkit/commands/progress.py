@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from nlpkit.commands import make_console, say
+from nlpkit.commands.printing import make_console, say
 from nlpkit.commands.signals import exit_code, signal_of, stop
 
 if TYPE_CHECKING:

@@ -40,7 +40,7 @@ def open_output(output: Path | None, *, force: bool, styled: bool = False) -> It
     number = _descriptor_of(output)
     device = number is not None or (output.exists() and not output.is_file())
     if output.exists() and not device and not force:
-        raise DataError(f"{output} exists: choose another name, or say --force to replace it")
+        raise DataError("{output} exists: choose another name, or say --force to replace it", output=output)
     with _explain_faults(output):
         if device:
             with output.open("wb") if number is None else os.fdopen(os.dup(number), "wb") as stream:
@@ -48,7 +48,7 @@ def open_output(output: Path | None, *, force: bool, styled: bool = False) -> It
         else:
             target = Path(os.path.realpath(output))
             if target.is_symlink():
-                raise DataError(f"{output} cannot be written: it is a link that leads to itself")
+                raise DataError("{output} cannot be written: it is a link that leads to itself", output=output)
             with replacing(target, force=force) as stream:
                 yield stream
 
@@ -60,11 +60,13 @@ def _explain_faults(output: Path) -> Iterator[None]:
         yield
     except FileExistsError as error:
         what = "has appeared since this began: choose another name, or say --force to replace it"
-        raise DataError(f"{output} {what}") from error
+        raise DataError("{output} {what}", output=output, what=what) from error
     except BrokenPipeError:  # whoever read it has seen enough
         raise
     except OSError as error:
-        raise DataError(f"{output} cannot be written: {(error.strerror or str(error)).lower()}") from error
+        raise DataError(
+            "{output} cannot be written: {reason}", output=output, reason=(error.strerror or str(error)).lower()
+        ) from error
 
 
 def _descriptor_of(output: Path) -> int | None:
@@ -131,7 +133,7 @@ def draw_reading(*, show: bool = True) -> Iterator[Callable[[int, int], None]]:
 def _draw_reading_bar() -> Iterator[Callable[[int, int], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from nlpkit.commands import make_console
+    from nlpkit.commands.printing import make_console
 
     columns = (
         TextColumn("reading"),
@@ -153,7 +155,7 @@ def draw_bar(*, show: bool) -> Iterator[Callable[[int, float | None], None]]:
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    from nlpkit.commands import make_console
+    from nlpkit.commands.printing import make_console
 
     columns = (
         TextColumn("{task.fields[rows]:,} rows", markup=False),

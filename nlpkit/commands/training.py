@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nlpkit.commands import FILE
 from nlpkit.commands.options import read_renames, read_rows, row_options
+from nlpkit.commands.printing import FILE
 from nlpkit.errors import DataError, MissingExtra
 from nlpkit.tasks.base import Task, resolve
 
@@ -180,9 +180,7 @@ def _read_settings(
 
 
 def _read_rows(task: Task, settings: RunSettings, origin: Mapping[str, Any]) -> Iterator[Example]:
-    labels = tuple(getattr(settings, "labels", ()))
-    blank_lines = bool(getattr(settings, "in_order", False))
-    return read_rows(task, origin["corpora"], kept=labels, blank_lines=blank_lines, **origin["columns"])
+    return read_rows(task, origin["corpora"], **settings.reading, **origin["columns"])
 
 
 def prepare_torch() -> None:
@@ -223,7 +221,7 @@ def check_unchanged(origin: dict[str, Any] | None) -> dict[str, Any]:
         raise DataError("the run was begun by a program, not by this command: resume it there")
     for name, digest in origin["files"].items():
         if Path(name).exists() and sha256_of(Path(name)) != digest:
-            raise DataError(f"{name} has changed since the run began: put it back, or begin anew by --force")
+            raise DataError("{name} has changed since the run began: put it back, or begin anew by --force", name=name)
     return origin
 
 

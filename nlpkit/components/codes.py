@@ -29,7 +29,11 @@ def choose_codes(vectors: NDArray[Any], *, source: str, bits: int, seed: int) ->
     if source == "random":
         return _random(len(vectors), bits, np.random.default_rng(seed))
     if source not in _FROM_VECTORS:
-        raise SettingError(f"no way to codes is called {source!r}{nearest(source, [*_FROM_VECTORS, 'random'])}")
+        raise SettingError(
+            "no way to codes is called {source!r}{there_is}",
+            source=source,
+            there_is=nearest(source, [*_FROM_VECTORS, "random"]),
+        )
     return _FROM_VECTORS[source](np.asarray(vectors, dtype=np.float32), bits, seed)
 
 
@@ -40,8 +44,11 @@ def check_bits(source: str, dim: int, bits: int) -> None:
     """
     if source in ("sign", "median") and dim != bits:
         raise SettingError(
-            f"source {source!r} makes one bit of each number, and the vectors have {dim}, but bits is {bits}: "
-            f"set bits={dim} or source=itq"
+            "source {source!r} makes one bit of each number, and the vectors have {dim}, but "
+            "bits is {bits}: set bits={dim} or source=itq",
+            source=source,
+            dim=dim,
+            bits=bits,
         )
 
 

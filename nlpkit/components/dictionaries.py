@@ -85,7 +85,9 @@ def read_dictionary(path: str) -> UserDictionary:
         with Path(path).open("rb") as file:
             data = file.read()
     except OSError as error:
-        raise DataError(f"the user dictionary {path} cannot be read: {error.strerror}") from error
+        raise DataError(
+            "the user dictionary {path} cannot be read: {reason}", path=path, reason=error.strerror
+        ) from error
     if not data.strip():
         return UserDictionary([], "", [])
     decoded = Decoded(path, io.BytesIO(data))
@@ -150,7 +152,9 @@ def decode_dictionary(data: bytes) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"the user dictionary is not UTF-8: byte {error.start} is 0x{data[error.start]:02x}") from None
+        raise DataError(
+            "the user dictionary is not UTF-8: byte {start} is 0x{data:02x}", start=error.start, data=data[error.start]
+        ) from None
 
 
 def parse_older_dictionary(data: bytes) -> list[Entry]:
@@ -242,7 +246,17 @@ def _is_tag(field: str) -> bool:
 
 def _parse_frequency(field: str, where: str) -> int:
     if field.startswith("-"):
-        raise DataError(f"{where}: the frequency is negative: {field[:20]}; it is a whole number from 0 to {MOST:,}")
+        raise DataError(
+            "{where}: the frequency is negative: {field}; it is a whole number from 0 to {most:,}",
+            where=where,
+            field=field[:20],
+            most=MOST,
+        )
     if len(field) > 20 or int(field) > MOST:
-        raise DataError(f"{where}: the frequency is too large: {field[:20]}; it is a whole number from 0 to {MOST:,}")
+        raise DataError(
+            "{where}: the frequency is too large: {field}; it is a whole number from 0 to {most:,}",
+            where=where,
+            field=field[:20],
+            most=MOST,
+        )
     return int(field)

@@ -156,8 +156,9 @@ class CodeLayer(OutputLayer, nn.Module):
             table = _read_vectors(self._file, words)
         if table is None and self._source["source"] != "random":
             raise SettingError(
-                f"codes by {self._source['source']} need vectors, which the embedding has none of: set "
-                "output.vectors=FILE or output.source=random"
+                "codes by {source} need vectors, which the embedding has none of: set "
+                "output.vectors=FILE or output.source=random",
+                source=self._source["source"],
             )
         table = np.zeros((len(words), 0)) if table is None else table
         codes = choose_codes(table, **self._source)

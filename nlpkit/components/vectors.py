@@ -56,15 +56,21 @@ class VectorFile:
             self._header = _parse_header(first)
             size = self._header[1] if self._header else _count_numbers(first)
         if b"\r" in first.rstrip(b"\r\n"):
-            raise DataError(f"{path} ends its lines in CR, as old Macs did: expected LF; tr '\\r' '\\n' makes them so")
+            raise DataError(
+                "{path} ends its lines in CR, as old Macs did: expected LF; tr '\\r' '\\n' makes them so", path=path
+            )
         if not size:
             refuse_other_encodings(path, first.split()[:1])
-            raise DataError(f"{path} holds no vectors: its first line should be a token and numbers")
+            raise DataError("{path} holds no vectors: its first line should be a token and numbers", path=path)
         self.dim = size
         if dim not in (None, size):
-            raise SettingError(f"dim is {dim}, but {path} has vectors of {size} numbers: set dim={size}")
+            raise SettingError(
+                "dim is {dim}, but {path} has vectors of {size} numbers: set dim={size}", dim=dim, path=path, size=size
+            )
         if self._header and _NO_TEXT & set(beginning):
-            raise DataError(f"{path} is binary: write the vectors as text (`nlpkit vectors train` does, to a name.txt)")
+            raise DataError(
+                "{path} is binary: write the vectors as text (`nlpkit vectors train` does, to a name.txt)", path=path
+            )
         lines = [*([] if self._header else [first]), *sample.split(b"\n")[: None if len(sample) < SAMPLE else -1]]
         refuse_other_encodings(path, [line.rsplit(maxsplit=size)[0] for line in lines if line.strip()])
 
@@ -82,7 +88,9 @@ class VectorFile:
         self.repeated = first.repeated
         if not first.tokens:
             raise DataError(
-                f"{self.path} has none of the {len(positions)} tokens of the vocabulary: is it UTF-8, and of words?"
+                "{path} has none of the {count} tokens of the vocabulary: is it UTF-8, and of words?",
+                path=self.path,
+                count=len(positions),
             )
 
     def choose(self, wanted: Callable[[str], bool]) -> Iterator[tuple[str, Vector]]:
@@ -108,7 +116,11 @@ class VectorFile:
                     yield number, line.removeprefix(BOM) if number == 1 else line
         if self._header and count < self._header[0]:
             raise DataError(
-                f"{self.path} is cut off after line {number}: it promises {self._header[0]} vectors and has {count}"
+                "{path} is cut off after line {number}: it promises {header} vectors and has {count}",
+                path=self.path,
+                number=number,
+                header=self._header[0],
+                count=count,
             )
 
     def _split_line(self, number: int, line: bytes) -> list[bytes]:
@@ -132,7 +144,13 @@ class VectorFile:
         return vector
 
     def _make_error(self, number: int, what: str) -> DataError:
-        return DataError(f"{self.path}, line {number}: expected a token and {self.dim} numbers, found {what}")
+        return DataError(
+            "{path}, line {number}: expected a token and {dim} numbers, found {what}",
+            path=self.path,
+            number=number,
+            dim=self.dim,
+            what=what,
+        )
 
 
 class TokenFilter:
@@ -185,7 +203,7 @@ def open_vector_file(path: str) -> Iterator[IO[bytes]]:
     except ERRORS as error:
         damage = is_damage(error)
         what = f"are damaged: {error}" if damage else f"cannot be read: {getattr(error, 'strerror', error)}"
-        raise DataError(f"the vectors {path} {what}") from error
+        raise DataError("the vectors {path} {what}", path=path, what=what) from error
 
 
 def _unpack(file: IO[bytes]) -> Any:
@@ -200,10 +218,10 @@ def _refuse_archive(path: str, head: bytes) -> None:
     :raises DataError: saying what to do.
     """
     if packed_by(head):
-        raise DataError(f"{path} is packed twice: unpack it once")
+        raise DataError("{path} is packed twice: unpack it once", path=path)
     kind = format_of(head)
     if kind in ARCHIVES:
-        raise DataError(f"{path} is {ARCHIVES[kind]}")
+        raise DataError("{path} is {archives}", path=path, archives=ARCHIVES[kind])
 
 
 def refuse_other_encodings(path: str, tokens: Iterable[bytes]) -> None:
@@ -214,8 +232,10 @@ def refuse_other_encodings(path: str, tokens: Iterable[bytes]) -> None:
     wide = [token for token in tokens if not token.isascii()]
     if 2 * sum(decode_token(token) is None for token in wide) > len(wide):
         raise DataError(
-            f"{path} is not UTF-8: {wide[0][:20]!r} is no word; expected words in UTF-8, as iconv -f GB18030 -t UTF-8 "
-            "makes them of GBK"
+            "{path} is not UTF-8: {wide!r} is no word; expected words in UTF-8, as iconv -f "
+            "GB18030 -t UTF-8 makes them of GBK",
+            path=path,
+            wide=wide[0][:20],
         )
 
 

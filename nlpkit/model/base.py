@@ -29,7 +29,6 @@ class SavedModel(ABC):
 
     task: ClassVar[str]
     default: ClassVar[str | None] = None  # the model that is opened where none is named
-    in_order = False  # whether it learnt texts that follow each other, as lines of a novel do, blank ones among them
 
     def __init__(self, bundle: Bundle) -> None:
         bundle.require_task(self.task)
@@ -38,8 +37,13 @@ class SavedModel(ABC):
         self._lock = RLock()
         with bundle.report_damage(CONFIG):
             self.normaliser = Normaliser.of(bundle.config["normalisation"])
-            self._entries = _check_entries(bundle.config["members"])
+            self.entries = _check_entries(bundle.config["members"])
             self.stages = [Stage.from_json(stage) for stage in bundle.config["stages"]]
+
+    @property
+    def reading(self) -> Mapping[str, Any]:
+        """What `read_rows` is told for its evaluation: ``kept``, its labels, and whether ``blank_lines`` are rows."""
+        return {}
 
     @classmethod
     def load(cls, model: str | Path | None = None, *, warm: bool = False) -> Self:
@@ -52,7 +56,7 @@ class SavedModel(ABC):
         """
         name = model if model is not None else cls.default
         if name is None:
-            raise BundleError(f"no model for {cls.task} is shipped: name one, or its folder")
+            raise BundleError("no model for {task} is shipped: name one, or its folder", task=cls.task)
         saved = cls(find(name))
         if warm:
             saved.warm()
@@ -83,10 +87,12 @@ class SavedModel(ABC):
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.bundle.source is None:
-            raise BundleError(f"{self.bundle.name} is in memory and cannot be pickled: save it, and load the folder")
+            raise BundleError(
+                "{name} is in memory and cannot be pickled: save it, and load the folder", name=self.bundle.name
+            )
         return _reopen, (type(self), self.bundle.source, self.bundle.fingerprint)
 
-    def _open_part(self, position: int, make: Callable[[], Part]) -> Part:
+    def open_part(self, position: int, make: Callable[[], Part]) -> Part:
         """Return a member, made by whoever asks first while the others wait."""
         with self._lock:
             if position not in self._parts:
@@ -106,7 +112,9 @@ def _reopen(kind: type[Model], source: str, fingerprint: str) -> Model:
     """
     bundle = find(source)
     if bundle.fingerprint != fingerprint:
-        raise BundleError(f"{source} is not the model that was pickled: it has been replaced since; load it anew")
+        raise BundleError(
+            "{source} is not the model that was pickled: it has been replaced since; load it anew", source=source
+        )
     return kind(bundle)
 
 

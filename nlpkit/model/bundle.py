@@ -94,15 +94,23 @@ class Bundle:
         """
         config = self.read_json(CONFIG)
         if not isinstance(config, dict) or "format" not in config:
-            raise BundleError(f"{self.name} is no model: its config.json names no format")
+            raise BundleError("{name} is no model: its config.json names no format", name=self.name)
         if type(config["format"]) is not int:
-            raise BundleError(f"{self.name} is damaged: its config.json has the format {config['format']!r:.40}")
+            raise BundleError(
+                "{name} is damaged: its config.json has the format {format!r:.40}",
+                name=self.name,
+                format=config["format"],
+            )
         if config["format"] != FORMAT:
             older = config["format"] < FORMAT
             raise BundleError(
-                f"{self.name} has format {config['format']!r:.40}, written by nlpkit "
-                f"{config.get('nlpkit', 'unknown')!s:.40}; this version reads format {FORMAT}: "
-                f"{'train it again' if older else 'bring nlpkit up to date'}"
+                "{name} has format {format!r:.40}, written by nlpkit {nlpkit!s:.40}; this version "
+                "reads format {newest}: {what}",
+                name=self.name,
+                format=config["format"],
+                nlpkit=config.get("nlpkit", "unknown"),
+                newest=FORMAT,
+                what="train it again" if older else "bring nlpkit up to date",
             )
         self._check_entries(config, ("members", "stages", "task"))
         return config
@@ -116,7 +124,9 @@ class Bundle:
 
     def _check_entries(self, config: Mapping[str, Any], entries: Iterable[str]) -> None:
         if absent := [entry for entry in entries if entry not in config]:
-            raise BundleError(f"{self.name} is damaged: its config.json lacks {', '.join(absent)}")
+            raise BundleError(
+                "{name} is damaged: its config.json lacks {absent}", name=self.name, absent=", ".join(absent)
+            )
 
     @cached_property
     def checksums(self) -> dict[str, str] | None:
@@ -125,7 +135,11 @@ class Bundle:
             return None
         sums = self.config[FILES]
         if not isinstance(sums, dict) or not all(isinstance(s, str) and _SUM.fullmatch(s) for s in sums.values()):
-            raise BundleError(f"{self.name} is damaged: the entry {FILES} of its config.json holds no checksums")
+            raise BundleError(
+                "{name} is damaged: the entry {files} of its config.json holds no checksums",
+                name=self.name,
+                files=FILES,
+            )
         return sums
 
     @cached_property
@@ -145,7 +159,12 @@ class Bundle:
         """
         if (own := self.config["task"]) != task:
             own = f"{own!s:.40}"
-            raise BundleError(f"{self.name} is a model for {own}, not for {task}: use it with nlpkit {own}")
+            raise BundleError(
+                "{name} is a model for {own}, not for {task}: use it with nlpkit {own}",
+                name=self.name,
+                own=own,
+                task=task,
+            )
 
     def read(self, path: str) -> bytes:
         """Return one file.
@@ -155,13 +174,15 @@ class Bundle:
         try:
             data = self.files[path]
         except KeyError:
-            raise BundleError(f"{self.name} is damaged: {path} is missing") from None
+            raise BundleError("{name} is damaged: {path} is missing", name=self.name, path=path) from None
         except UnfitError as error:
-            raise BundleError(f"{self.name} is refused: {error}") from None
+            raise BundleError("{name} is refused: {error}", name=self.name, error=error) from None
         except OSError as error:
             if error.errno in TOO_MANY:
                 raise _too_many_files(self.name) from error
-            raise BundleError(f"{self.name} is damaged: {path} cannot be read: {error.strerror}") from error
+            raise BundleError(
+                "{name} is damaged: {path} cannot be read: {reason}", name=self.name, path=path, reason=error.strerror
+            ) from error
         if path not in UNLISTED and (sums := self.checksums) is not None:
             self._check_sum(path, data, sums)
         return data
@@ -172,9 +193,11 @@ class Bundle:
         try:
             return json.loads(self.read(path), parse_constant=constant)
         except ValueError as error:
-            raise BundleError(f"{self.name} is damaged: {path} is no JSON: {error}") from error
+            raise BundleError(
+                "{name} is damaged: {path} is no JSON: {error}", name=self.name, path=path, error=error
+            ) from error
         except RecursionError:
-            raise BundleError(f"{self.name} is damaged: {path} is nested too deep") from None
+            raise BundleError("{name} is damaged: {path} is nested too deep", name=self.name, path=path) from None
 
     @property
     def size(self) -> int:
@@ -193,7 +216,13 @@ class Bundle:
             raise
         except FAULTS as error:
             why = " ".join(str(error).split())
-            raise BundleError(f"{self.name} is damaged: {path}: {type(error).__name__}: {why:.300}") from error
+            raise BundleError(
+                "{name} is damaged: {path}: {kind}: {why:.300}",
+                name=self.name,
+                path=path,
+                kind=type(error).__name__,
+                why=why,
+            ) from error
 
     def read_folder(self, prefix: str) -> dict[str, bytes]:
         """Return the files below a folder, by their paths inside it: where there are checksums, those that have one."""
@@ -205,7 +234,11 @@ class Bundle:
         """Refuse a folder without files that config.json lists; only the weights as trained may be left out."""
         absent = sorted(set(self.checksums or ()) - set(self.files))
         if missing := [path for path in absent if not path.endswith(f"/{WEIGHTS}")]:
-            raise BundleError(f"{self.name} is damaged: {', '.join(missing[:3])} is missing: get a whole copy of it")
+            raise BundleError(
+                "{name} is damaged: {missing} is missing: get a whole copy of it",
+                name=self.name,
+                missing=", ".join(missing[:3]),
+            )
 
     def _let_go(self) -> None:
         """Hold no file open that inference does not read."""
@@ -214,11 +247,13 @@ class Bundle:
 
     def _check_sum(self, path: str, data: bytes, sums: Mapping[str, str]) -> None:
         if path not in sums:
-            raise BundleError(f"{self.name} is damaged: its config.json does not list {path}")
+            raise BundleError("{name} is damaged: its config.json does not list {path}", name=self.name, path=path)
         if hashlib.sha256(data).hexdigest() != sums[path]:
             raise BundleError(
-                f"{self.name} is damaged: {path} is not the file that was saved with it, by its SHA-256: get a whole "
-                "copy of the model, or train it again"
+                "{name} is damaged: {path} is not the file that was saved with it, by its SHA-256: "
+                "get a whole copy of the model, or train it again",
+                name=self.name,
+                path=path,
             )
 
 
@@ -235,8 +270,8 @@ def find(model: str | Path) -> Bundle:
         return bundle
     if folder.exists() or _aside_of(folder).exists() or len(folder.parts) > 1:
         return Bundle.open(folder)
-    others = f"{nearest(str(model), registry().names('model'))}{registry().elsewhere()}"
-    raise BundleError(f"there is no model {str(model)!r}, by name or as a folder{others}")
+    others = f"{nearest(str(model), registry().names('model'))}{registry().list_absent()}"
+    raise BundleError("there is no model {model!r}, by name or as a folder{others}", model=str(model), others=others)
 
 
 def check_writable(folder: Path, *, force: bool = False) -> None:
@@ -248,15 +283,21 @@ def check_writable(folder: Path, *, force: bool = False) -> None:
     try:
         _recover(folder)
     except OSError as error:
-        raise BundleError(f"{folder} cannot be written: {(error.strerror or str(error)).lower()}") from error
+        raise BundleError(
+            "{folder} cannot be written: {reason}", folder=folder, reason=(error.strerror or str(error)).lower()
+        ) from error
     if folder.is_dir() and not (folder / CONFIG).is_file() and any(folder.iterdir()):
-        raise BundleError(f"{folder} holds files but no model; nothing was touched: choose another folder")
+        raise BundleError(
+            "{folder} holds files but no model; nothing was touched: choose another folder", folder=folder
+        )
     if folder.exists() and not folder.is_dir():
-        raise BundleError(f"{folder} is a file: choose a folder")
+        raise BundleError("{folder} is a file: choose a folder", folder=folder)
     _try_writing(folder)
     if (folder / CONFIG).is_file():
         if not force:
-            raise BundleError(f"{folder} holds a model already: choose another folder, or say --force to replace it")
+            raise BundleError(
+                "{folder} holds a model already: choose another folder, or say --force to replace it", folder=folder
+            )
         _refuse_other_files(folder)
 
 
@@ -270,8 +311,10 @@ def _refuse_other_files(folder: Path) -> None:
     strange = sorted(path.name for path in folder.iterdir() if path.name not in {*OWN, *members})
     if strange:
         raise BundleError(
-            f"{folder} holds more than a model, which would be lost ({', '.join(strange[:3])}): move that away, or "
-            "choose another folder"
+            "{folder} holds more than a model, which would be lost ({strange}): move that away, "
+            "or choose another folder",
+            folder=folder,
+            strange=", ".join(strange[:3]),
         )
 
 
@@ -291,7 +334,9 @@ def save(folder: Path, files: Mapping[str, bytes], *, force: bool = False) -> No
             _fill(new, files)
             _move_in(new, folder)
     except OSError as error:
-        raise BundleError(f"{folder} could not be saved: {error.strerror or error}") from error
+        raise BundleError(
+            "{folder} could not be saved: {reason}", folder=folder, reason=error.strerror or error
+        ) from error
 
 
 def _fill(new: Path, files: Mapping[str, bytes]) -> None:
@@ -314,7 +359,12 @@ def _move_in(new: Path, folder: Path) -> None:
         with suppress(OSError):
             new = new.rename(refuge)
         where = f"the model is in {new}"
-        raise BundleError(f"{folder} could not be moved in: {error.strerror or error}; {where}") from error
+        raise BundleError(
+            "{folder} could not be moved in: {reason}; {where}",
+            folder=folder,
+            reason=error.strerror or error,
+            where=where,
+        ) from error
 
 
 def dump_json(value: Any) -> bytes:
@@ -349,13 +399,15 @@ def _open_files(folder: Path) -> OpenFolder:
             if looks == LOOKS:
                 raise BundleError(str(error)) from None
         except UnfitError as error:
-            raise BundleError(f"{folder} is refused: {error}") from None
+            raise BundleError("{folder} is refused: {error}", folder=folder, error=error) from None
         except OSError as error:
             if error.errno in TOO_MANY:
                 raise _too_many_files(str(folder)) from error
-            raise BundleError(f"{folder} cannot be read: {(error.strerror or str(error)).lower()}") from error
+            raise BundleError(
+                "{folder} cannot be read: {reason}", folder=folder, reason=(error.strerror or str(error)).lower()
+            ) from error
         time.sleep(PAUSE)
-    raise BundleError(f"{folder} is being replaced over and over: try again")
+    raise BundleError("{folder} is being replaced over and over: try again", folder=folder)
 
 
 def _open_once(folder: Path) -> OpenFolder | None:
@@ -367,7 +419,7 @@ def _open_once(folder: Path) -> OpenFolder | None:
         if not folder.exists() and (aside / CONFIG).is_file():
             return None
         what = "has no config.json" if folder.is_dir() else "is a file" if folder.exists() else "does not exist"
-        raise _NoModelError(f"{folder} is no model: it {what}")
+        raise _NoModelError("{folder} is no model: it {what}", folder=folder, what=what)
     try:
         files = OpenFolder(aside if is_aside else folder, unread=(WEIGHTS,))
     except ReplacedError:
@@ -377,8 +429,9 @@ def _open_once(folder: Path) -> OpenFolder | None:
 
 def _too_many_files(name: str) -> BundleError:
     return BundleError(
-        f"{name} cannot be opened: this process may not hold more files open: let go of other models and files, or "
-        "allow it more by ulimit -n"
+        "{name} cannot be opened: this process may not hold more files open: let go of other "
+        "models and files, or allow it more by ulimit -n",
+        name=name,
     )
 
 
@@ -411,7 +464,9 @@ def _try_writing(folder: Path) -> None:
         with new_folder(folder) as probe:
             probe.rmdir()
     except OSError as error:
-        raise BundleError(f"{folder} cannot be written: {(error.strerror or str(error)).lower()}") from error
+        raise BundleError(
+            "{folder} cannot be written: {reason}", folder=folder, reason=(error.strerror or str(error)).lower()
+        ) from error
 
 
 def _swap(new: Path, folder: Path) -> None:

@@ -94,9 +94,11 @@ class Graph:
         except MemoryError:
             raise
         except TooMuchError as error:
-            raise BundleError(f"{self._name} is refused: {error}") from error
+            raise BundleError("{name} is refused: {error}", name=self._name, error=error) from error
         except Exception as error:  # onnxruntime's own errors share no base but this
-            raise BundleError(f"{self._name} is damaged: {(str(error).splitlines() or [''])[0]:.300}") from error
+            raise BundleError(
+                "{name} is damaged: {splitlines:.300}", name=self._name, splitlines=(str(error).splitlines() or [""])[0]
+            ) from error
 
 
 def try_once(data: bytes) -> None:

@@ -34,6 +34,12 @@ class HeadSettings:
         for pooling in self.pooling.split("+"):
             if pooling not in POOLINGS:
                 there_is = nearest(pooling, POOLINGS)
-                raise SettingError(f"there is no pooling {pooling!r}{there_is}, or several joined by +")
+                raise SettingError(
+                    "there is no pooling {pooling!r}{there_is}, or several joined by +",
+                    pooling=pooling,
+                    there_is=there_is,
+                )
         if self.norm != "none" and not self.hidden:
-            raise SettingError(f"head.norm={self.norm} normalises hidden units, and there are none: set head.hidden")
+            raise SettingError(
+                "head.norm={norm} normalises hidden units, and there are none: set head.hidden", norm=self.norm
+            )

@@ -15,7 +15,7 @@ from nlpkit.model.numbers import check_finite
 from nlpkit.plugins.base import Tokenizer
 from nlpkit.plugins.registry import registry
 from nlpkit.text.normalisation import Normaliser
-from nlpkit.text.vocabulary import Ids, Tokens, Vocabulary, load_vocabulary
+from nlpkit.text.vocabulary import Ids, Vocabulary, load_vocabulary
 
 Floats: TypeAlias = NDArray[np.float64]
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]  # of a file, by their names
@@ -42,13 +42,8 @@ class TextIds:
 
     def __call__(self, texts: Sequence[str]) -> Ids:
         """Ids of each normalised text."""
-        ids = self.vocabulary.encode(tokenize(self.tokenizer, texts))
+        ids = self.vocabulary.encode(self.tokenizer.batch(texts))
         return ids.truncated(self.max_length) if self.max_length else ids
-
-
-def tokenize(tokenizer: Tokenizer, texts: Sequence[str]) -> Tokens:
-    """Tokens of many texts."""
-    return tokenizer.batch(texts)
 
 
 class TableMember:

@@ -91,7 +91,9 @@ class Head(nn.Module):
         self.directions = directions
         if not settings.projection and (settings.hidden or input_dim != labels):
             raise SettingError(
-                f"head.projection=false wants hidden 0 and states of {labels} (labels), was: {input_dim}"
+                "head.projection=false wants hidden 0 and states of {labels} (labels), was: {input_dim}",
+                labels=labels,
+                input_dim=input_dim,
             )
         self.config: dict[str, Any] = asdict(settings)
         if directions == 2 and "last" in self.poolings:

@@ -52,5 +52,5 @@ def task_of(model: str, name: object) -> Task:
     try:
         task: Task = registry().get("task", f"{name!s:.40}").factory
     except SettingError as error:
-        raise BundleError(f"{model} is a model for another task: {error}") from error
+        raise BundleError("{model} is a model for another task: {error}", model=model, error=error) from error
     return task

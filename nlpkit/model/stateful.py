@@ -76,17 +76,25 @@ class StatefulNetwork(nn.Module, ABC):
         two, three, longer = self._read_example(2, 1), self._read_example(3, 1), self._read_example(2, 2)
         whose = f"the state of {type(self.encoder).__name__}"
         if not all(isinstance(tensor, Tensor) for tensor in [*two, *three, *longer]):
-            raise PluginError(f"{whose} holds what is no tensor: only tensors can be kept from step to step")
+            raise PluginError(
+                "{whose} holds what is no tensor: only tensors can be kept from step to step", whose=whose
+            )
         if [tensor.shape for tensor in two] != [tensor.shape for tensor in longer]:
-            raise PluginError(f"{whose} grows with what was read: it must keep its shape from step to step")
+            raise PluginError("{whose} grows with what was read: it must keep its shape from step to step", whose=whose)
         parts = []
         for a, b in zip(two, three, strict=True):
             axes = [i for i, pair in enumerate(zip(a.shape, b.shape, strict=True)) if pair == (2, 3)]
             if len(axes) != 1:
-                raise PluginError(f"{whose} has no axis along which the rows lie: {tuple(a.shape)} for two rows")
+                raise PluginError(
+                    "{whose} has no axis along which the rows lie: {tuple} for two rows",
+                    whose=whose,
+                    tuple=tuple(a.shape),
+                )
             parts.append(_Part(a.shape, axes[0], a.dtype))
         if parts and not self._can_go_on():
-            raise PluginError(f"{whose} is not gone on from: three steps at once and one by one give other states")
+            raise PluginError(
+                "{whose} is not gone on from: three steps at once and one by one give other states", whose=whose
+            )
         return parts
 
     def _can_go_on(self) -> bool:
@@ -106,8 +114,10 @@ class StatefulNetwork(nn.Module, ABC):
             except Exception as error:  # a stranger's code
                 why = " ".join(str(error).split())
                 raise PluginError(
-                    f"{type(self.encoder).__name__} fails when it is given the state that it carried: "
-                    f"{type(error).__name__}: {why}"
+                    "{kind} fails when it is given the state that it carried: {error}: {why}",
+                    kind=type(self.encoder).__name__,
+                    error=type(error).__name__,
+                    why=why,
                 ) from error
         self.train(training)
         return torch.allclose(whole, torch.cat(parts, 1), rtol=1e-3, atol=1e-4)

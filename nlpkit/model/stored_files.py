@@ -80,7 +80,7 @@ class OpenFolder(Mapping[str, bytes]):
         self._open: dict[str, int] = {}  # what is held, the folder itself by an empty path
         self._close = weakref.finalize(self, _close_all, self._open)
         self._close.atexit = False  # the system closes them
-        self._entries = 0
+        self.entries = 0
         try:
             self._enter(folder)
         except BaseException:
@@ -166,8 +166,8 @@ class OpenFolder(Mapping[str, bytes]):
         for entry in entries:
             if depth == 1 and entry.name.startswith("."):
                 continue  # of version control, of the system's own
-            self._entries += 1
-            if self._entries > MOST_FILES or depth > DEEPEST:
+            self.entries += 1
+            if self.entries > MOST_FILES or depth > DEEPEST:
                 raise UnfitError("it", f"holds more than {MOST_FILES} files, or {DEEPEST} folders in each other")
             yield entry
 

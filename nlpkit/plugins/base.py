@@ -62,7 +62,7 @@ class Embedding:
 
     @abstractmethod
     def fit(self, documents: Iterable[Sequence[str]], labels: Sequence[int]) -> Vocabulary:
-        """Training begins: read the documents' tokens, choose the vocabulary, fill the weights.
+        """Begin training: read the documents' tokens, choose the vocabulary, fill the weights.
 
         ``documents`` may be larger than memory: iterate over it, as often as need be, and make no list of it. Where it
         has ``counts()``, that says how often each token stands in it. ``labels`` holds a label's index for each
@@ -71,7 +71,7 @@ class Embedding:
 
     @abstractmethod
     def build(self, vocabulary: Vocabulary) -> None:
-        """Loading: make weights of the right shape for a stored vocabulary, to be filled by the caller."""
+        """Make weights of the right shape for a stored vocabulary; whoever loads a model fills them."""
 
     @abstractmethod
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
@@ -159,7 +159,7 @@ class OutputLayer:
 
     @abstractmethod
     def fit(self, words: Sequence[str], counts: NDArray[np.int64], kept: NDArray[Any], vectors: Tensor | None) -> None:
-        """Training begins: choose the codes, set the biases.
+        """Begin training: choose the codes, set the biases.
 
         :param words: all that can be answered, most frequent first.
         :param counts: how often each word stands in the training texts ``(words,)``.
@@ -174,7 +174,7 @@ class OutputLayer:
 
     @abstractmethod
     def loss(self, features: Tensor, targets: Tensor, *, exact: bool) -> Tensor:
-        """Mean loss in nats of features ``(n, input_dim)`` whose words are ``targets`` ``(n,)``.
+        """Return the mean loss in nats of features ``(n, input_dim)`` whose words are ``targets`` ``(n,)``.
 
         :param exact: over all words, where the layer would draw some.
         """
@@ -211,21 +211,23 @@ def adopt(base: type, part: Any) -> Any:
     """
     if base is Embedding and callable(getattr(part, "vectors", None)):  # what it can do says which it is
         base = SharedEmbedding if callable(getattr(part, "lookup", None)) else StaticEmbedding
-    attributes, methods = _needed(base)
-    lacking = [name for name in attributes if getattr(part, name, None) is None]
-    lacking += [name for name in methods if not _is_method(getattr(part, name, None))]
-    if lacking:
-        raise PluginError(f"lacks {' and '.join(lacking)}: see the protocol in docs/plugins.md")
+    attributes, methods = _list_needs(base)
+    missing = [name for name in attributes if getattr(part, name, None) is None]
+    missing += [name for name in methods if not _is_method(getattr(part, name, None))]
+    if missing:
+        raise PluginError("lacks {missing}: see the protocol in docs/plugins.md", missing=" and ".join(missing))
     if not isinstance(part, base):
         try:
-            part.__class__ = _joined(type(part), base)
+            part.__class__ = _join(type(part), base)
         except TypeError:  # it has slots, or is not written in Python
-            raise PluginError(f"is a {type(part).__name__}, which should inherit from {base.__name__}") from None
+            raise PluginError(
+                "is a {kind}, which should inherit from {base}", kind=type(part).__name__, base=base.__name__
+            ) from None
     return part
 
 
-def misspelt(part: object) -> Iterator[tuple[str, str]]:
-    """Public names that an adopted object has which mean nothing, and the names of its base that they are close to."""
+def find_misspelt(part: object) -> Iterator[tuple[str, str]]:
+    """Find public names of an adopted object that mean nothing, each with the name of its base that it is close to."""
     bases = set(_bases_of(type(part)))
     known = {name for base in bases for name in vars(base) if not name.startswith("_")} | {
         name for base in bases for name in vars(base).get("__annotations__", {})
@@ -241,16 +243,16 @@ def _bases_of(cls: type) -> list[type]:
     return [base for base in cls.__mro__ if base.__module__ == __name__]
 
 
-def _needed(base: type) -> tuple[list[str], list[str]]:
-    """Attributes and methods that a class says that there must be, and does not have."""
-    said = [name for cls in reversed(_bases_of(base)) for name in vars(cls).get("__annotations__", {})]
+def _list_needs(base: type) -> tuple[list[str], list[str]]:
+    """Return the attributes and the methods that a class says that there must be, and does not have."""
+    attributes = [name for cls in reversed(_bases_of(base)) for name in vars(cls).get("__annotations__", {})]
     methods = [name for name in dir(base) if callable(getattr(base, name)) and not _is_method(getattr(base, name))]
-    return [name for name in said if not hasattr(base, name)], methods
+    return [name for name in attributes if not hasattr(base, name)], methods
 
 
 def _is_method(value: object) -> bool:
     return callable(value) and not getattr(value, "__isabstractmethod__", False)
 
 
-def _joined(own: type, base: type) -> type:
+def _join(own: type, base: type) -> type:
     return type(own.__name__, (own, base), {"__module__": own.__module__, "__doc__": own.__doc__})

@@ -5,11 +5,16 @@ Names that are entry points of their own, in groups such as ``nlpkit.tokenizers`
 
 from __future__ import annotations
 
+import inspect
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pluggy
+
+from nlpkit.errors import PluginError, nearest
+from nlpkit.plugins.installed import KINDS
 
 if TYPE_CHECKING:
     import click
@@ -17,6 +22,7 @@ if TYPE_CHECKING:
     from nlpkit.tasks.base import Task
 
 PROJECT = "nlpkit"
+HOOKS = {f"nlpkit_register_{kind}s": kind for kind in KINDS}
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
@@ -58,3 +64,25 @@ def nlpkit_register_models(register: RegisterModel) -> None:
 @hookspec
 def nlpkit_register_commands(cli: click.Group) -> None:
     """Add commands to the group ``nlpkit`` with ``@cli.command()`` or ``cli.add_command``."""
+
+
+def read_hooks(module: object) -> Any:
+    """Return the hooks that a module implements, as pluggy calls them.
+
+    :raises PluginError: for a hook that there is not, or that would never run.
+    """
+    if wrong := [name for name in dir(module) if name.startswith("nlpkit_register_") and name not in HOOKS]:
+        raise PluginError("there is no hook {wrong!r}{there_is}", wrong=wrong[0], there_is=nearest(wrong[0], HOOKS))
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(sys.modules[__name__])
+    manager.register(module)
+    manager.check_pending()
+    callers = manager.get_hookcallers(module)
+    if not callers:
+        raise PluginError("it implements no hook: each function wants @nlpkit.hookimpl above it")
+    for caller in callers:
+        for implementation in caller.get_hookimpls():
+            function = implementation.function
+            if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
+                raise PluginError("{name} must be a plain function, without yield or async", name=caller.name)
+    return manager.hook

@@ -16,12 +16,11 @@ GROUP, OURS = "nlpkit", "nlpkit-zh"
 KINDS = ("task", "tokenizer", "embedding", "encoder", "output", "model", "command")
 GROUPS = {f"{GROUP}.{kind}s": kind for kind in KINDS}  # in which a plugin names what it brings
 ONLY, WITHOUT, STRICT = "NLPKIT_PLUGINS", "NLPKIT_DISABLE_PLUGINS", "NLPKIT_STRICT_PLUGINS"
-_VALUE = re.compile(r"[\w.]+\s*(:.*)?")
 _NAME = re.compile(r"[A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True)
-class Installed:
+class InstalledPlugin:
     """A plugin: a module of the group ``nlpkit``, or all that a distribution names in the groups `GROUPS`.
 
     :param requires: what the metadata of its distribution says that it needs.
@@ -45,12 +44,12 @@ class Installed:
     @property
     def ours(self) -> bool:
         """Whether it came with nlpkit itself."""
-        return normalised(self.distribution) == OURS
+        return normalise(self.distribution) == OURS
 
     @cached_property
     def names(self) -> set[str]:
         """What the environment may call it: its distribution, or one of its entry points."""
-        return {normalised(self.distribution), *(normalised(point.name) for point in self.points)}
+        return {normalise(self.distribution), *(normalise(point.name) for point in self.points)}
 
     def load(self, point: EntryPoint) -> object:
         """Import what one of its entry points names.
@@ -58,8 +57,8 @@ class Installed:
         :raises PluginError: if it needs another nlpkit, or its entry point names nothing that could be imported.
         """
         self.check_needs()
-        if not _VALUE.fullmatch(point.value):
-            raise PluginError(f"its entry point names {point.value!r}: expected a module")
+        if not point.pattern.match(point.value):
+            raise PluginError("its entry point names {value!r}: expected a module", value=point.value)
         return point.load()
 
     def check_needs(self, version: str = __version__) -> None:
@@ -68,74 +67,77 @@ class Installed:
         :raises PluginError: if it needs another, or if nobody can tell.
         """
         for line in () if self.ours else self.requires:
-            if normalised(_NAME.match(line)[0]) == OURS:  # type: ignore[index]
+            if normalise(_NAME.match(line)[0]) == OURS:  # type: ignore[index]
                 self._check_need(line, version)
 
     def _check_need(self, line: str, version: str) -> None:
         from packaging.requirements import InvalidRequirement, Requirement  # takes longer than all else at a start
 
         try:
-            needed = Requirement(line)
+            requirement = Requirement(line)
         except InvalidRequirement:
-            raise PluginError(f"its metadata cannot be read: Requires-Dist is {line!r}") from None
-        asked = needed.marker is None or needed.marker.evaluate({"extra": ""})
-        if asked and not needed.specifier.contains(version, prereleases=True):
+            raise PluginError("its metadata cannot be read: Requires-Dist is {line!r}", line=line) from None
+        applies = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+        if applies and not requirement.specifier.contains(version, prereleases=True):
             raise PluginError(
-                f"it needs {OURS}{needed.specifier}, and {version} is installed"
-                f"{pip_install(self.distribution, also=f'{OURS} ')}"
+                "it needs {ours}{specifier}, and {version} is installed{remedy}",
+                ours=OURS,
+                specifier=requirement.specifier,
+                version=version,
+                remedy=pip_install(self.distribution, also=f"{OURS} "),
             )
 
 
-def installed() -> list[Installed]:
-    """All plugins, ours first: a stranger who takes one of our names is the one refused."""
-    named: dict[int, list[EntryPoint]] = {}  # by the distribution, of which there is one object
+def find_installed() -> list[InstalledPlugin]:
+    """Find all plugins, ours first: a stranger who takes one of our names is the one refused."""
+    by_distribution: dict[int, list[EntryPoint]] = {}  # of each there is one object
     every = entry_points()
-    found = [_installed(point) for point in every.select(group=GROUP)]
+    plugins = [_read_plugin(point) for point in every.select(group=GROUP)]
     for group in GROUPS:
         for point in every.select(group=group):
-            named.setdefault(id(point.dist), []).append(point)
-    found += [_installed(*points) for points in named.values()]
-    return sorted(found, key=lambda plugin: (not plugin.ours, plugin.distribution, plugin.name))
+            by_distribution.setdefault(id(point.dist), []).append(point)
+    plugins += [_read_plugin(*points) for points in by_distribution.values()]
+    return sorted(plugins, key=lambda plugin: (not plugin.ours, plugin.distribution, plugin.name))
 
 
-def _installed(*points: EntryPoint) -> Installed:
+def _read_plugin(*points: EntryPoint) -> InstalledPlugin:
     """Read the metadata; an installation that was torn may lack any of it."""
-    said = points[0].dist.metadata if points[0].dist else Message()
-    name, version, requires = (said.get_all(key) or [] for key in ("Name", "Version", "Requires-Dist"))
-    return Installed(points, (*name, "unknown")[0], (*version, "0")[0], tuple(requires))
+    metadata = points[0].dist.metadata if points[0].dist else Message()
+    name, version, requires = (metadata.get_all(key) or [] for key in ("Name", "Version", "Requires-Dist"))
+    return InstalledPlugin(points, (*name, "unknown")[0], (*version, "0")[0], tuple(requires))
 
 
-def left_out(plugin: Installed, environment: Mapping[str, str]) -> str | None:
-    """The environment variable that leaves a plugin out; ours always stays."""
+def find_exclusion(plugin: InstalledPlugin, environment: Mapping[str, str]) -> str | None:
+    """Return the environment variable that leaves a plugin out; ours always stays."""
     if plugin.ours:
         return None
-    if plugin.names & _listed(environment.get(WITHOUT, "")).keys():
+    if plugin.names & _split_names(environment.get(WITHOUT, "")).keys():
         return WITHOUT
     only = environment.get(ONLY)
-    return ONLY if only is not None and not plugin.names & _listed(only).keys() else None
+    return ONLY if only is not None and not plugin.names & _split_names(only).keys() else None
 
 
-def unknown_names(plugins: Sequence[Installed], environment: Mapping[str, str]) -> Iterator[str]:
-    """A sentence for each name in the environment that fits no plugin."""
+def list_unknown_names(plugins: Sequence[InstalledPlugin], environment: Mapping[str, str]) -> Iterator[str]:
+    """Say in a sentence each name in the environment that fits no plugin."""
     for variable in (ONLY, WITHOUT):
         known = {name for plugin in plugins if variable == ONLY or not plugin.ours for name in plugin.names}
-        for name, written in _listed(environment.get(variable, "")).items():
+        for name, written in _split_names(environment.get(variable, "")).items():
             if name not in known:
                 yield f"{variable} names {written!r}, which no plugin is called{nearest(written, sorted(known))}"
 
 
-def strict(environment: Mapping[str, str]) -> bool:
+def is_strict(environment: Mapping[str, str]) -> bool:
     """Whether a plugin's fault shall be an error."""
     return environment.get(STRICT, "0") not in ("", "0")
 
 
-def normalised(name: str) -> str:
-    """A distribution's name as PEP 503 has it: ``Nlpkit_ZH.bert`` is ``nlpkit-zh-bert``."""
+def normalise(name: str) -> str:
+    """Spell a distribution's name as PEP 503 does: ``Nlpkit_ZH.bert`` becomes ``nlpkit-zh-bert``."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def pip_install(distribution: str, sign: str = "", version: str = "", *, also: str = "") -> str:
-    """``: pip install 'zh-runs>=0.1'``, ready to append; without a sign the newest.
+    """Return ``: pip install 'zh-runs>=0.1'``, ready to append; without a sign the newest.
 
     A saved model may name anything, and somebody will paste the command: where these are no names of a distribution and
     of a version, there is no command.
@@ -145,12 +147,12 @@ def pip_install(distribution: str, sign: str = "", version: str = "", *, also: s
 
     try:
         canonicalize_name(distribution, validate=True)
-        wanted = f"{distribution}{sign}{Version(version)}" if sign else distribution
+        requirement = f"{distribution}{sign}{Version(version)}" if sign else distribution
     except (InvalidName, InvalidVersion):
         return "; no distribution has such a name and version, so there is no command that brings it"
-    return ": " + install(distribution, elsewhere=f"'{wanted}'" if sign else f"--upgrade {also}{wanted}")
+    return ": " + install(distribution, elsewhere=f"'{requirement}'" if sign else f"--upgrade {also}{requirement}")
 
 
-def _listed(names: str) -> dict[str, str]:
-    """Names between commas, as they are compared and as they are written."""
-    return {normalised(name.strip()): name.strip() for name in names.split(",") if name.strip()}
+def _split_names(names: str) -> dict[str, str]:
+    """Split at commas; return each name as it is written by how it is compared."""
+    return {normalise(name.strip()): name.strip() for name in names.split(",") if name.strip()}

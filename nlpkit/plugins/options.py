@@ -4,7 +4,7 @@
 ...     ":param dim: numbers in a vector."
 >>> options_of(vectors)["dim"].help
 'numbers in a vector.'
->>> fault(0, Size)
+>>> find_fault(0, Size)
 'must be at least 1, was: 0'
 """
 
@@ -24,7 +24,7 @@ from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_orig
 from nlpkit.errors import SettingError, nearest
 
 _PARAM = re.compile(r":param (\w+): (.*?)(?=\n\s*:\w|\n\s*\n|\Z)", re.DOTALL)
-_WANTED = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", Path: "a path"}
+_TYPE_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", Path: "a path"}
 
 
 @dataclass(frozen=True)
@@ -40,20 +40,25 @@ class Range:
     low_open: bool = False
     high_open: bool = False
 
-    def fault(self, value: float) -> str | None:
-        """What is wrong with a number."""
+    def find_fault(self, value: float) -> str | None:
+        """Say what is wrong with a number, None if nothing is."""
         low = self.low is None or (value > self.low if self.low_open else value >= self.low)
         high = self.high is None or (value < self.high if self.high_open else value <= self.high)
         return None if low and high else f"must {self}, was: {value!r}"
 
     def __str__(self) -> str:
         if self.low is not None and self.high is not None:
-            return f"be in {'(' if self.low_open else '['}{self.low:g}, {self.high:g}{')' if self.high_open else ']'}"
+            opening, closing = "(" if self.low_open else "[", ")" if self.high_open else "]"
+            return f"be in {opening}{_spell(self.low)}, {_spell(self.high)}{closing}"
         if self.low is not None:
             if not self.low and not self.low_open:
                 return "not be negative"
-            return f"be {'above' if self.low_open else 'at least'} {self.low:g}"
-        return f"be {'below' if self.high_open else 'at most'} {self.high:g}"
+            return f"be {'above' if self.low_open else 'at least'} {_spell(self.low)}"
+        return f"be {'below' if self.high_open else 'at most'} {_spell(self.high)}"
+
+
+def _spell(number: float | None) -> str:
+    return str(number) if isinstance(number, int) else f"{number:g}"
 
 
 Size: TypeAlias = Annotated[int, Range(1)]
@@ -76,28 +81,28 @@ class Option:
     default: Any = ...
     help: str = ""
 
-    def fault(self, value: object) -> str | None:
-        """What is wrong with a value; its own default may be whatever it is."""
+    def find_fault(self, value: object) -> str | None:
+        """Say what is wrong with a value, None if nothing is; its own default may be whatever it is."""
         if type(value) is type(self.default) and value == self.default:
             return None
-        return fault(value, self.annotation)
+        return find_fault(value, self.annotation)
 
 
 def options_of(target: Callable[..., Any]) -> dict[str, Option]:
-    """The fields of a dataclass or the keyword-only parameters of a function, by their names."""
+    """Return the fields of a dataclass or the keyword-only parameters of a function, by their names."""
     if dataclasses.is_dataclass(target):
         # a subclass may say anew what its base says: nearest last
         docs = [base.__doc__ or "" for base in reversed(inspect.getmro(target))]
-        given = [(f.name, f.type, _default(f), _home_of(f, target)) for f in dataclasses.fields(target)]
+        fields = [(f.name, f.type, _default_of(f), _home_of(f, target)) for f in dataclasses.fields(target)]
     else:
-        docs, home = [target.__doc__ or ""], _names_in(inspect.unwrap(target))
+        docs, home = [target.__doc__ or ""], _names_of(inspect.unwrap(target))
         parameters = inspect.signature(target).parameters.values()
-        named = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
-        given = [(p.name, p.annotation, ... if p.default is p.empty else p.default, home) for p in named]
-    told = {name: " ".join(text.split()) for doc in docs for name, text in _PARAM.findall(doc)}
+        options = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
+        fields = [(p.name, p.annotation, ... if p.default is p.empty else p.default, home) for p in options]
+    helps = {name: " ".join(text.split()) for doc in docs for name, text in _PARAM.findall(doc)}
     return {
-        name: Option(name, _resolved(annotation, names), default, told.get(name, ""))
-        for name, annotation, default, names in given
+        name: Option(name, _resolve(annotation, names), default, helps.get(name, ""))
+        for name, annotation, default, names in fields
     }
 
 
@@ -109,45 +114,55 @@ def check(what: str, options: Mapping[str, Option], values: Mapping[str, Any]) -
     """
     for name, value in values.items():
         if name not in options:
-            raise SettingError(f"{what} has no option {name!r}{nearest(name, options)}")
-        if wrong := options[name].fault(value):
-            raise SettingError(f"{what}: {name} {wrong}")
+            raise SettingError(
+                "{what} has no option {name!r}{there_is}", what=what, name=name, there_is=nearest(name, options)
+            )
+        if fault := options[name].find_fault(value):
+            raise SettingError("{what}: {name} {fault}", what=what, name=name, fault=fault)
 
 
-def fault(value: object, annotation: Any) -> str | None:
-    """What is wrong with a value by an annotation, to go on from its name; None where it fits, or nobody can tell."""
+def find_fault(value: object, annotation: Any) -> str | None:
+    """Say what is wrong with a value by an annotation, to go on from its name; None if it fits, or nobody can tell."""
     origin, inside = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         limits = [limit for limit in inside[1:] if isinstance(limit, Range)]
-        found = [fault(value, inside[0]), *(limit.fault(value) for limit in limits if isinstance(value, int | float))]
-        return next((wrong for wrong in found if wrong), None)
+        faults = [find_fault(value, inside[0])]
+        faults += [limit.find_fault(value) for limit in limits if isinstance(value, int | float)]
+        return next((fault for fault in faults if fault), None)
     if origin in (Union, types.UnionType):
-        found = [fault(value, one) for one in inside]
-        if None in found:
-            return None
-        told = [wrong for wrong, one in zip(found, inside, strict=True) if wrong and one is not type(None)]
-        outside = [wrong for wrong in told if wrong.startswith("must")]  # right but for its size
-        return [*outside, *(told if len(told) == 1 else [_wants(value, annotation)])][0]
+        return _find_fault_in_union(value, annotation)
     if origin is Literal:
         fits = any(value == one and type(value) is type(one) for one in inside)
         return None if fits else f"cannot be {value!r}{nearest(str(value), map(str, inside))}"
     if isinstance(origin, type) and issubclass(origin, Sequence):
-        return _fault_inside(value, annotation, list(value) if isinstance(value, list | tuple) else None, inside[:1])
+        return _find_fault_inside(
+            value, annotation, list(value) if isinstance(value, list | tuple) else None, inside[:1]
+        )
     if isinstance(origin, type) and issubclass(origin, Mapping):
-        return _fault_inside(
+        return _find_fault_inside(
             value, annotation, list(value.values()) if isinstance(value, Mapping) else None, inside[1:]
         )
-    return None if _is(value, annotation) else _wants(value, annotation)
+    return None if _is_of_type(value, annotation) else _describe_mismatch(value, annotation)
 
 
-def _fault_inside(value: object, annotation: Any, items: list[Any] | None, inside: tuple[Any, ...]) -> str | None:
-    """What is wrong with a list or a table, or with the first of what it holds."""
-    found = ["wants"] if items is None else [fault(item, one) for one in inside for item in items]
-    wrong = next((wrong for wrong in found if wrong), None)
-    return _wants(value, annotation) if wrong and wrong.startswith("wants") else wrong
+def _find_fault_in_union(value: object, annotation: Any) -> str | None:
+    """Say what is wrong with a value that may be of several types: its size, where one of them is right."""
+    faults = {kind: find_fault(value, kind) for kind in get_args(annotation)}
+    if None in faults.values():
+        return None
+    others = [fault for kind, fault in faults.items() if fault and kind is not type(None)]
+    sizes = [fault for fault in others if fault.startswith("must")]
+    return sizes[0] if sizes else others[0] if len(others) == 1 else _describe_mismatch(value, annotation)
 
 
-def _is(value: object, kind: Any) -> bool:
+def _find_fault_inside(value: object, annotation: Any, items: list[Any] | None, inside: tuple[Any, ...]) -> str | None:
+    """Say what is wrong with a list or a table, or with the first of what it holds."""
+    faults = ["wants"] if items is None else [find_fault(item, kind) for kind in inside for item in items]
+    fault = next((fault for fault in faults if fault), None)
+    return _describe_mismatch(value, annotation) if fault and fault.startswith("wants") else fault
+
+
+def _is_of_type(value: object, kind: Any) -> bool:
     if kind is None or kind is type(None):
         return value is None
     if kind is float:
@@ -159,45 +174,45 @@ def _is(value: object, kind: Any) -> bool:
     return kind is Any or not isinstance(kind, type) or isinstance(value, kind)
 
 
-def _wants(value: object, annotation: Any) -> str:
-    return f"wants {_wanted(annotation)}, found {value!r}"
+def _describe_mismatch(value: object, annotation: Any) -> str:
+    return f"wants {_describe_type(annotation)}, found {value!r}"
 
 
-def _wanted(annotation: Any) -> str:
-    """A type as TOML calls it."""
+def _describe_type(annotation: Any) -> str:
+    """Say a type as TOML calls it."""
     origin, inside = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return _wanted(inside[0])
+        return _describe_type(inside[0])
     if origin in (Union, types.UnionType):
-        return " or ".join(dict.fromkeys(_wanted(one) for one in inside if one is not type(None)))
+        return " or ".join(dict.fromkeys(_describe_type(one) for one in inside if one is not type(None)))
     if origin is Literal:
         return " or ".join(map(repr, inside))
     if isinstance(origin, type) and issubclass(origin, Sequence):
         return "a list of texts" if inside[:1] == (str,) else "a list of numbers" if inside else "a list"
     if isinstance(origin, type) and issubclass(origin, Mapping) and inside[1] is not Any:
-        return f"a table in which every value is {_wanted(inside[1])}"
-    return _WANTED.get(annotation, "a table")
+        return f"a table in which every value is {_describe_type(inside[1])}"
+    return _TYPE_NAMES.get(annotation, "a table")
 
 
-def _default(field: dataclasses.Field[Any]) -> Any:
+def _default_of(field: dataclasses.Field[Any]) -> Any:
     if field.default_factory is not dataclasses.MISSING:
         return field.default_factory()
     return ... if field.default is dataclasses.MISSING else field.default
 
 
 def _home_of(field: dataclasses.Field[Any], kind: Any) -> Mapping[str, Any]:
-    """What can be named where a field is said."""
+    """Return what can be named where a field stands."""
     owner = next(base for base in inspect.getmro(kind) if field.name in vars(base).get("__annotations__", {}))
-    return _names_in(owner)
+    return _names_of(owner)
 
 
-def _names_in(target: Any) -> Mapping[str, Any]:
-    found = getattr(target, "__globals__", None)
-    return found if found is not None else vars(sys.modules.get(getattr(target, "__module__", ""), types))
+def _names_of(target: Any) -> Mapping[str, Any]:
+    names = getattr(target, "__globals__", None)
+    return names if names is not None else vars(sys.modules.get(getattr(target, "__module__", ""), types))
 
 
-def _resolved(annotation: Any, names: Mapping[str, Any]) -> Any:
-    """An annotation that is a string, as under ``from __future__ import annotations``, as what it names."""
+def _resolve(annotation: Any, names: Mapping[str, Any]) -> Any:
+    """Return what an annotation names that is a string, as under ``from __future__ import annotations``."""
     if annotation is inspect.Parameter.empty:
         return Any
     if not isinstance(annotation, str):

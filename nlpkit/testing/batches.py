@@ -23,29 +23,29 @@ NEAR = 1e-4  # a difference that another order of additions explains
 SEED = 20_000
 
 
-def check_near(found: Tensor, expected: Tensor, says: str) -> None:
+def check_near(numbers: Tensor, expected: Tensor, says: str) -> None:
     """Refuse numbers that differ by more than rounding does.
 
     :param says: what they should be and what to do, behind "a number … differs by 0.1: ".
     """
-    if found.shape != expected.shape:
-        raise CheckError(f"shape {tuple(found.shape)} was found, {tuple(expected.shape)} was expected: {says}")
-    if not found.numel():
+    if numbers.shape != expected.shape:
+        raise CheckError(f"shape {tuple(numbers.shape)} was found, {tuple(expected.shape)} was expected: {says}")
+    if not numbers.numel():
         return
-    difference, largest = float((found - expected).detach().abs().max()), float(expected.detach().abs().max())
+    difference, largest = float((numbers - expected).detach().abs().max()), float(expected.detach().abs().max())
     if not difference <= NEAR * max(1.0, largest):
         raise CheckError(f"numbers differ by up to {difference:.3g}: {says}")
 
 
-def check_numbers(found: object, shape: Sequence[int], what: str) -> None:
+def check_numbers(numbers: object, shape: Sequence[int], what: str) -> None:
     """Refuse what is no tensor of finite float32 numbers of this shape."""
-    if not isinstance(found, Tensor):
-        raise CheckError(f"{what} are a {type(found).__name__}, where a tensor was expected")
-    if tuple(found.shape) != tuple(shape):
-        raise CheckError(f"{what} have shape {tuple(found.shape)}, where {tuple(shape)} was expected")
-    if found.dtype != torch.float32:
-        raise CheckError(f"{what} are {found.dtype}, where torch.float32 was expected: convert them")
-    if not found.isfinite().all():
+    if not isinstance(numbers, Tensor):
+        raise CheckError(f"{what} are a {type(numbers).__name__}, where a tensor was expected")
+    if tuple(numbers.shape) != tuple(shape):
+        raise CheckError(f"{what} have shape {tuple(numbers.shape)}, where {tuple(shape)} was expected")
+    if numbers.dtype != torch.float32:
+        raise CheckError(f"{what} are {numbers.dtype}, where torch.float32 was expected: convert them")
+    if not numbers.isfinite().all():
         raise CheckError(f"{what} hold NaN or infinity: see to rows without a token, whose mask is false everywhere")
 
 
@@ -57,7 +57,7 @@ def check_same_seed(run: Callable[[], Tensor], when: str) -> None:
     check_near(run(), first, f"{when}, the same seed gives the same; draw by torch, from its own generator")
 
 
-def through_files(module: nn.Module, again: nn.Module) -> None:
+def copy_through_file(module: nn.Module, again: nn.Module) -> None:
     """Put the weights of one module into another by way of a file.
 
     :raises CheckError: if they cannot be saved, or do not fit.
@@ -69,21 +69,21 @@ def through_files(module: nn.Module, again: nn.Module) -> None:
         raise CheckError(f"weights as saved do not fit what is made for them: {text[:300]}") from error
 
 
-def stored(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A config as a saved model has it."""
+def copy_through_json(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a config as a saved model has it."""
     found: dict[str, Any] = json.loads(json.dumps(config))
     return found
 
 
-def variants(subject: Subject) -> Iterator[tuple[Subject, bool]]:
-    """A component as it is, or frozen and not where it has that option; and whether it should be frozen."""
+def list_variants(subject: Subject) -> Iterator[tuple[Subject, bool]]:
+    """Return a component as it is, or frozen and not if it has that option; and whether it should be frozen."""
     option = subject.component.options().get("frozen")
     if option is None or not isinstance(option.default, bool):
         yield subject, False
         return
     for frozen in (True, False):
-        chosen = {**subject.settings, subject.name: {**subject.options, "frozen": frozen}}
-        yield replace(subject, settings=chosen), frozen
+        settings = {**subject.settings, subject.name: {**subject.options, "frozen": frozen}}
+        yield replace(subject, settings=settings), frozen
 
 
 def check_gradients(module: nn.Module, run: Callable[[], Tensor], *, frozen: bool = False) -> None:
@@ -91,16 +91,18 @@ def check_gradients(module: nn.Module, run: Callable[[], Tensor], *, frozen: boo
 
     :param run: gives numbers of any shape that depend on the parameters.
     """
-    learnt = {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
-    if frozen and learnt:
-        raise CheckError(f"{next(iter(learnt))} requires a gradient though all is frozen: call requires_grad_(False)")
+    trainable = {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
+    if frozen and trainable:
+        raise CheckError(
+            f"{next(iter(trainable))} requires a gradient though all is frozen: call requires_grad_(False)"
+        )
     module.zero_grad()
     numbers = run()
-    if learnt and not numbers.requires_grad:
-        raise CheckError(f"no gradient can reach {next(iter(learnt))}: neither detach nor no_grad may cut it off")
+    if trainable and not numbers.requires_grad:
+        raise CheckError(f"no gradient can reach {next(iter(trainable))}: neither detach nor no_grad may cut it off")
     if numbers.requires_grad:
         (numbers * torch.randn_like(numbers)).sum().backward()  # type: ignore[no-untyped-call]
-    for name, parameter in learnt.items():
+    for name, parameter in trainable.items():
         if parameter.grad is None or not parameter.grad.any():
             raise CheckError(f"no gradient reaches {name}: use it, or say that it requires none")
         if not parameter.grad.isfinite().all():
@@ -115,26 +117,26 @@ def check_export(network: Network, batches: Sequence[tuple[Tensor, Tensor]]) -> 
     _fill_zeros(network)
     mask = torch.ones(2, 7, dtype=torch.bool)
     mask[1, 4:] = False
-    graph = exported(network.eval(), {"ids": torch.ones(2, 7, dtype=torch.int64), "mask": mask}, "logits")
-    for ids, there in batches:
+    graph = make_graph(network.eval(), {"ids": torch.ones(2, 7, dtype=torch.int64), "mask": mask}, "logits")
+    for ids, mask in batches:
         with torch.inference_mode():
-            expected = network(ids, there)
-        _check_graph(graph, "logits", expected, ids=ids.numpy(), mask=there.numpy())
+            expected = network(ids, mask)
+        _check_graph(graph, "logits", expected, ids=ids.numpy(), mask=mask.numpy())
 
 
 def check_layer_export(layer: nn.Module, batches: Sequence[Tensor]) -> None:
     """As `check_export`, of a module of features ``(n, input_dim)``."""
-    graph = exported(layer.eval(), {"features": batches[0]}, "outputs", {"features": [0]})
+    graph = make_graph(layer.eval(), {"features": batches[0]}, "outputs", {"features": [0]})
     for features in batches:
         with torch.inference_mode():
             expected = layer(features)
         _check_graph(graph, "outputs", expected, features=features.numpy())
 
 
-def exported(
+def make_graph(
     module: nn.Module, inputs: Mapping[str, Tensor], output: str, free: Mapping[str, Sequence[int]] | None = None
 ) -> Graph:
-    """A module as inference runs it.
+    """Return a module as inference runs it.
 
     :raises CheckError: if torch cannot export it.
     """
@@ -148,9 +150,9 @@ def exported(
 
 
 def _check_graph(graph: Graph, output: str, expected: Tensor, **inputs: NDArray[Any]) -> None:
-    found = torch.from_numpy(np.asarray(graph.run(output, **inputs)))
+    numbers = torch.from_numpy(np.asarray(graph.run(output, **inputs)))
     shape = tuple(next(iter(inputs.values())).shape)
-    check_near(found, expected, f"the exported graph, given rows of shape {shape}, says what torch does")
+    check_near(numbers, expected, f"the exported graph, given rows of shape {shape}, says what torch does")
 
 
 def _fill_zeros(network: nn.Module) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from nlpkit.errors import MissingExtra, NlpkitError, PluginError
-from nlpkit.plugins.base import misspelt
+from nlpkit.plugins.base import find_misspelt
 from nlpkit.plugins.options import Option
 from nlpkit.testing.discovery import Subject
-from nlpkit.testing.kit import CheckError, sentence
+from nlpkit.testing.kit import CheckError, describe
 
 CLASSES = {"config": dict, "files": dict, "dim": int, "output_dim": int, "causal": bool}
 INPUT_DIM = 64  # a multiple of every usual number of heads
@@ -28,18 +28,18 @@ WRONG: dict[type, tuple[Any, ...]] = {  # by the class of an option's default, w
 ODD: dict[type, tuple[Any, ...]] = {int: (0, -1), float: (-1.0, float("nan"))}  # may be values, may be wrong
 
 
-def fixed(subject: Subject) -> dict[str, Any]:
-    """What the factory of a component of this kind is given besides options."""
+def arguments_of(subject: Subject) -> dict[str, Any]:
+    """Return what the factory of a component of this kind is given besides options."""
     return {"input_dim": INPUT_DIM} if subject.kind == "encoder" else {}
 
 
 def made(subject: Subject) -> None:
-    """The factory, called with the options that were given, makes an object of the protocol."""
-    part = _made(subject)
+    """Call the factory with the options: it makes an object of the protocol."""
+    part = _create(subject)
     for name, kind in CLASSES.items():
         if hasattr(part, name) and not isinstance(getattr(part, name), kind):
             raise CheckError(f"its {name} is {getattr(part, name)!r}: expected a {kind.__name__}, see the protocol")
-    for name, meant in misspelt(part):
+    for name, meant in find_misspelt(part):
         raise CheckError(f"it has {name!r}, which means nothing to nlpkit: call it {meant!r}, or something else")
     if subject.kind in ("embedding", "encoder"):
         from torch import nn
@@ -49,8 +49,8 @@ def made(subject: Subject) -> None:
 
 
 def options(subject: Subject) -> None:
-    """Each option has a default, and refuses what it cannot use."""
-    _instance(subject)
+    """See that each option has a default, and refuses what it cannot use."""
+    _make(subject)
     for option in subject.component.options().values():
         if option.default is ...:
             raise CheckError(f"its option {option.name!r} has no default: give it one")
@@ -60,22 +60,22 @@ def options(subject: Subject) -> None:
 
 
 def config(subject: Subject) -> None:
-    """``config`` goes through JSON, names no path, and the factory makes an equal component of it."""
-    check_config(subject, _instance(subject))
+    """See that ``config`` goes through JSON and names no path, and that the factory makes an equal component of it."""
+    check_config(subject, _make(subject))
 
 
 def check_config(subject: Subject, part: Any) -> None:
-    """As `config`, of an instance."""
-    stored = _through_json(part.config)
+    """Check ``config`` as `config` does, of an instance."""
+    stored = _to_json(part.config)
     unknown = sorted(set(stored) - set(subject.component.options()))
     if unknown:
         raise CheckError(
             f"config holds {unknown[0]!r}, which is no option of its factory: leave it out, or add the option"
         )
-    for name, text in _strings(stored):
+    for name, text in _list_strings(stored):
         if _is_path(text, subject.options.get(name)):
             raise CheckError(f"config[{name!r}] is the path {text!r}: a saved model must not need it, so leave it out")
-    again = subject.again(stored, **fixed(subject), **files_of(subject, part))
+    again = subject.remake(stored, **arguments_of(subject), **files_of(subject, part))
     if again.config != part.config:
         name = next(n for n in {**part.config, **again.config} if again.config.get(n, ...) != part.config.get(n, ...))
         raise CheckError(
@@ -85,23 +85,23 @@ def check_config(subject: Subject, part: Any) -> None:
 
 
 def files_of(subject: Subject, part: Any) -> dict[str, Any]:
-    """What a tokenizer keeps in files, as its factory is given it."""
+    """Return what a tokenizer keeps in files, as its factory is given it."""
     return {"files": dict(part.files)} if subject.kind == "tokenizer" and subject.component.takes_files else {}
 
 
-def _instance(subject: Subject) -> Any:
-    return subject.tokenizer if subject.kind == "tokenizer" else subject.make(**fixed(subject))
+def _make(subject: Subject) -> Any:
+    return subject.tokenizer if subject.kind == "tokenizer" else subject.make(**arguments_of(subject))
 
 
-def _made(subject: Subject) -> Any:
+def _create(subject: Subject) -> Any:
     try:
-        return subject.component.create(subject.options, **fixed(subject))
+        return subject.component.create(subject.options, **arguments_of(subject))
     except MissingExtra:
         raise
     except NlpkitError as error:
-        given = json.dumps(subject.options, ensure_ascii=False, default=str) if subject.options else "no options"
+        options = json.dumps(subject.options, ensure_ascii=False, default=str) if subject.options else "no options"
         raise CheckError(
-            f"its factory called with {given} failed: {error}; give what it needs by "
+            f"its factory called with {options} failed: {error}; give what it needs by "
             f"--set {subject.name}.OPTION=VALUE, or in tests by the fixture nlpkit_options"
         ) from error
 
@@ -110,12 +110,12 @@ def _try_values(subject: Subject, option: Option) -> None:
     """Give it what its annotation lets through, or what is none of its default's class where it has no annotation."""
     kind = type(option.default)
     wrong = WRONG.get(kind, ()) if option.annotation is Any else ()
-    for value in (*wrong, *(odd for odd in ODD.get(kind, ()) if not option.fault(odd))):
+    for value in (*wrong, *(odd for odd in ODD.get(kind, ()) if not option.find_fault(odd))):
         try:
-            subject.component.create({**subject.options, option.name: value}, **fixed(subject))
+            subject.component.create({**subject.options, option.name: value}, **arguments_of(subject))
         except PluginError as error:
             raise CheckError(
-                f"{option.name}={value!r} ends in {sentence(error.__cause__ or error)}: annotate it by what it takes, "
+                f"{option.name}={value!r} ends in {describe(error.__cause__ or error)}: annotate it by what it takes, "
                 "or raise ValueError, saying what is right"
             ) from error
         except NlpkitError:
@@ -127,7 +127,7 @@ def _try_values(subject: Subject, option: Option) -> None:
             )
 
 
-def _through_json(config: Mapping[str, Any]) -> dict[str, Any]:
+def _to_json(config: Mapping[str, Any]) -> dict[str, Any]:
     try:
         stored: dict[str, Any] = json.loads(json.dumps(config, allow_nan=False))
     except (TypeError, ValueError) as error:
@@ -142,19 +142,19 @@ def _through_json(config: Mapping[str, Any]) -> dict[str, Any]:
     return stored
 
 
-def _strings(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """Every string in a config, with the option that it stands under."""
+def _list_strings(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Return every string in a config, with the option that it stands under."""
     if isinstance(value, str):
         yield name, value
     for key, item in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
-        yield from _strings(item, name or str(key))
+        yield from _list_strings(item, name or str(key))
 
 
-def _is_path(text: str, given: Any) -> bool:
+def _is_path(text: str, option: Any) -> bool:
     """Whether a string of a config is a path, or the very option that led to a file."""
     if not text.strip("/\\~. "):  # a separator or a mark, more likely than a folder
         return False
     if Path(text).is_absolute() or PureWindowsPath(text).is_absolute() or text.startswith(("~/", "~\\")):
         return True
-    there = os.path.exists(text)  # noqa: PTH110 - Path's own raises for what could be no path
-    return there and (text == given or "/" in text or "\\" in text)
+    exists = os.path.exists(text)  # noqa: PTH110 - Path's own raises for what could be no path
+    return exists and (text == option or "/" in text or "\\" in text)

@@ -12,9 +12,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from nlpkit.errors import NlpkitError, SettingError, nearest
-from nlpkit.plugins.installed import GROUP, KINDS, Installed, left_out, normalised
-from nlpkit.plugins.installed import installed as all_installed
-from nlpkit.plugins.registry import Component, Plugin, Registry, registry
+from nlpkit.plugins.component import Component
+from nlpkit.plugins.installed import GROUP, KINDS, InstalledPlugin, find_exclusion, find_installed, normalise
+from nlpkit.plugins.registry import Plugin, Registry, registry
 from nlpkit.testing.kit import CheckError, NotChecked
 
 if TYPE_CHECKING:
@@ -30,13 +30,13 @@ class Target:
     :param loaded: the module itself, where its name may not find it.
     """
 
-    plugin: Installed
+    plugin: InstalledPlugin
     loaded: ModuleType | None = None
 
     @classmethod
     def of(cls, distribution: str, *points: Sequence[str]) -> Target:
-        """A plugin by its entry points, each a name, a value and a group, be it installed or not."""
-        return cls(Installed(tuple(EntryPoint(*point) for point in points), distribution, "0"))
+        """Describe a plugin by its entry points, each a name, a value and a group, be it installed or not."""
+        return cls(InstalledPlugin(tuple(EntryPoint(*point) for point in points), distribution, "0"))
 
     @property
     def name(self) -> str:
@@ -53,11 +53,11 @@ class Target:
         """Whether another process finds it."""
         return self.loaded is None or sys.modules.get(self.loaded.__name__) is self.loaded
 
-    def register(self, found: Registry) -> Plugin:
+    def register(self, plugins: Registry) -> Plugin:
         """Add it to a registry."""
         if self.loaded is None:
-            return found.take(self.plugin)
-        return found.add(self.loaded, name=self.name, distribution=self.distribution, version=self.plugin.version)
+            return plugins.take(self.plugin)
+        return plugins.add(self.loaded, name=self.name, distribution=self.distribution, version=self.plugin.version)
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Subject:
         return dict(self.settings.get(self.name, {}))
 
     def make(self, **fixed: Any) -> Any:
-        """An instance with its options; see `again`.
+        """Make an instance with its options; see `remake`.
 
         :raises NotChecked: if it cannot be made, which is for the check "made" to say.
         """
@@ -107,8 +107,8 @@ class Subject:
         """The instance that all checks of a tokenizer share: some take seconds to make."""
         return self.make()
 
-    def again(self, config: Mapping[str, Any], **fixed: Any) -> Any:
-        """An instance made of what another says of itself.
+    def remake(self, config: Mapping[str, Any], **fixed: Any) -> Any:
+        """Make an instance of what another says of itself.
 
         :raises CheckError: if that fails.
         """
@@ -120,76 +120,80 @@ class Subject:
                 "rebuild it, without any file of the user's"
             ) from error
 
-    def beside(self, kind: str, name: str) -> Any:
-        """An instance of a component that this one goes with.
+    def make_other(self, kind: str, name: str) -> Any:
+        """Make an instance of a component that this one goes with.
 
         :raises NotChecked: if there is none, or it cannot be made.
         """
         try:
-            found = self.registry if self.registry.find(kind, name) else registry()
-            return found.get(kind, name).create(dict(self.settings.get(name, {})))
+            plugins = self.registry if self.registry.find(kind, name) else registry()
+            return plugins.get(kind, name).create(dict(self.settings.get(name, {})))
         except NlpkitError as error:
             raise NotChecked(f"it goes with the {kind} {name!r}, which cannot be made: {error}") from error
 
 
-def installed(name: str | None = None) -> list[Target]:
-    """The installed plugins of a distribution, of an entry point's name or of a module.
+def find_targets(name: str | None = None) -> list[Target]:
+    """Find the installed plugins of a distribution, of an entry point's name or of a module.
 
     Without a name, all but ours and those that the environment leaves out.
 
     :raises SettingError: if there is none, naming the nearest.
     """
-    plugins = all_installed()
+    plugins = find_installed()
     if name is None:
-        return [Target(plugin) for plugin in plugins if not plugin.ours and not left_out(plugin, os.environ)]
-    found = [plugin for plugin in plugins if normalised(name) in map(normalised, _names(plugin))]
-    if not found:
-        known = dict.fromkeys(known for plugin in plugins for known in _names(plugin))
-        raise SettingError(f"no installed plugin is called {name!r}{nearest(name, known)}")
-    return [Target(plugin) for plugin in found]
+        return [Target(plugin) for plugin in plugins if not plugin.ours and not find_exclusion(plugin, os.environ)]
+    matches = [plugin for plugin in plugins if normalise(name) in map(normalise, _names_of(plugin))]
+    if not matches:
+        names = dict.fromkeys(name for plugin in plugins for name in _names_of(plugin))
+        raise SettingError("no installed plugin is called {name!r}{there_is}", name=name, there_is=nearest(name, names))
+    return [Target(plugin) for plugin in matches]
 
 
 def of_module(module: ModuleType) -> Target:
-    """A module that need not be installed as a plugin, nor be found by its name."""
+    """Take a module for a plugin: it need not be installed, nor be found by its name."""
     return Target(Target.of(module.__name__, (module.__name__, module.__name__, GROUP)).plugin, module)
 
 
-def subjects(targets: Sequence[Target], settings: Settings | None = None) -> list[Subject]:
-    """Everything of some plugins that can be checked.
+def list_subjects(targets: Sequence[Target], settings: Settings | None = None) -> list[Subject]:
+    """Return everything of some plugins that can be checked.
 
     :param settings: options by the name of a component, where it needs some.
     :raises SettingError: for options of a component that nobody registers.
     """
-    found, faults = _registered(targets)
-    chosen = dict(settings or {})
-    check_settings(found, chosen)
-    return [subject for target in targets for subject in _of_target(target, found, chosen, faults[target])]
+    plugins, faults = _register(targets)
+    settings = settings or {}
+    check_settings(plugins, settings)
+    return [subject for target in targets for subject in _list_parts(target, plugins, settings, faults[target])]
 
 
-def check_settings(found: Registry, settings: Settings) -> None:
+def check_settings(plugins: Registry, settings: Settings) -> None:
     """Refuse options that no component takes.
 
     :raises SettingError: for those of a component that nobody registers, naming the nearest.
     """
-    known = {name for of in (found, registry()) for _, name in {**of.points, **of.components}}
+    names = {name for of in (plugins, registry()) for _, name in {**of.points, **of.components}}
     for name in settings:
-        if name not in known:
-            raise SettingError(f"there is no component {name!r} to give options to{nearest(name, sorted(known))}")
+        if name not in names:
+            raise SettingError(
+                "there is no component {name!r} to give options to{there_is}",
+                name=name,
+                there_is=nearest(name, sorted(names)),
+            )
 
 
-def _of_target(target: Target, found: Registry, settings: Settings, fault: str | None) -> Iterator[Subject]:
-    yield Subject("plugin", target.name, target, found, settings, fault)
+def _list_parts(target: Target, plugins: Registry, settings: Settings, fault: str | None) -> Iterator[Subject]:
+    yield Subject("plugin", target.name, target, plugins, settings, fault)
     for kind in KINDS[:-1]:
-        for (of, name), component in found.components.items():
-            if of == kind and (component.distribution, component.plugin) == (target.distribution, target.name):
-                yield Subject(kind, name, target, found, settings)
+        for component in plugins.components_of(target.distribution, target.name):
+            if component.kind == kind:
+                yield Subject(kind, component.name, target, plugins, settings)
     if not fault:
-        for path in _paths(commands(target)):
-            yield Subject("command", path, target, found, settings)
+        for path in _list_paths(commands_of(target)):
+            yield Subject("command", path, target, plugins, settings)
 
 
-def commands(target: Target) -> click.Group:
-    """A group of nothing but the commands that a plugin adds."""
+def commands_of(target: Target) -> click.Group:
+    """Return a group of nothing but the commands that a plugin adds."""
     import click
 
     alone = Registry()
@@ -197,7 +201,7 @@ def commands(target: Target) -> click.Group:
     return click.Group(GROUP, {name: alone.get("command", name).factory for name in alone.names("command")})
 
 
-def _paths(group: click.Group, before: str = "") -> Iterator[str]:
+def _list_paths(group: click.Group, before: str = "") -> Iterator[str]:
     import click
 
     with click.Context(group) as context:
@@ -205,30 +209,30 @@ def _paths(group: click.Group, before: str = "") -> Iterator[str]:
             yield before + name
             command = group.get_command(context, name)
             if isinstance(command, click.Group):
-                yield from _paths(command, f"{before}{name} ")
+                yield from _list_paths(command, f"{before}{name} ")
 
 
-def _registered(targets: Sequence[Target]) -> tuple[Registry, dict[Target, str | None]]:
-    """A registry of the built-in components and some plugins, and what is wrong with each of these."""
-    found = Registry()
+def _register(targets: Sequence[Target]) -> tuple[Registry, dict[Target, str | None]]:
+    """Return a registry of the built-in components and some plugins, and what is wrong with each of these."""
+    plugins = Registry()
     if not any(target.plugin.ours for target in targets):
-        found.take(core())
-    plugins = {target: target.register(found) for target in targets}
-    found.import_all()
-    faults = {target: plugin.error for target, plugin in plugins.items()}
+        plugins.take(find_core())
+    by_target = {target: target.register(plugins) for target in targets}
+    plugins.import_all()
+    faults = {target: plugin.error for target, plugin in by_target.items()}
     for target in targets:
         if not target.loaded:  # it may claim a name of a third
             registry().import_all()
             own = [p for p in registry().plugins if (p.name, p.distribution) == (target.name, target.distribution)]
             faults[target] = next((p.error for p in own if p.error), faults[target])
-    return found, faults
+    return plugins, faults
 
 
-def core() -> Installed:
-    """What comes with nlpkit."""
-    return all_installed()[0]
+def find_core() -> InstalledPlugin:
+    """Return what comes with nlpkit."""
+    return find_installed()[0]
 
 
-def _names(plugin: Installed) -> list[str]:
+def _names_of(plugin: InstalledPlugin) -> list[str]:
     modules = [point.value.partition(":")[0] for point in plugin.points]
     return [plugin.distribution, *(point.name for point in plugin.points), *dict.fromkeys(modules)]

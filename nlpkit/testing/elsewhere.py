@@ -12,7 +12,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from nlpkit.testing.discovery import Subject, Target, core
+from nlpkit.testing.discovery import Subject, Target, find_core
 from nlpkit.testing.kit import CheckError, NotChecked
 
 HEAVY = (  # what takes long to import, and what is not there where nothing is trained
@@ -33,8 +33,8 @@ TRAINING = ("gensim", "jax", "onnx", "tensorflow", "torch", "transformers")
 _PROGRAM = "from nlpkit.testing.elsewhere import main; main()"
 
 
-def ask(subject: Subject, question: str, **given: Any) -> Any:
-    """Answer of another process to a question: ``imported``, ``tokens`` or ``logits``.
+def ask(subject: Subject, question: str, **values: Any) -> Any:
+    """Ask another process a question: ``imports``, ``tokens`` or ``logits``.
 
     :raises NotChecked: if the plugin's module cannot be imported by its name.
     :raises CheckError: if the process fails.
@@ -43,76 +43,76 @@ def ask(subject: Subject, question: str, **given: Any) -> Any:
     if not target.importable:
         raise NotChecked(f"another process cannot import {target.name}: it is no file on sys.path")
     plugin = [target.distribution, *([p.name, p.value, p.group] for p in target.plugin.points)]
-    asked = {"question": question, "plugin": plugin, "kind": subject.kind, "component": subject.name, **given}
+    request = {"question": question, "plugin": plugin, "kind": subject.kind, "component": subject.name, **values}
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", _PROGRAM],
-        input=json.dumps(asked, default=_packed).encode(),
+        input=json.dumps(request, default=_pack).encode(),
         capture_output=True,
         env=environment | {"PYTHONHASHSEED": "1" if environment.get("PYTHONHASHSEED") != "1" else "2"},
         check=False,
     )
-    if done.returncode:
-        lines = done.stderr.decode(errors="replace").strip().splitlines()
-        raise CheckError(f"in another process it fails: {lines[-1] if lines else f'exit code {done.returncode}'}")
-    return json.loads(done.stdout)
+    if process.returncode:
+        lines = process.stderr.decode(errors="replace").strip().splitlines()
+        raise CheckError(f"in another process it fails: {lines[-1] if lines else f'exit code {process.returncode}'}")
+    return json.loads(process.stdout)
 
 
 def main() -> None:
-    """The other process: a question on stdin, the answer on stdout."""
-    asked = json.load(sys.stdin)
+    """Answer the question on stdin, in the other process, on stdout."""
+    request = json.load(sys.stdin)
     with redirect_stdout(sys.stderr):
-        answer = _ANSWERS[asked["question"]](asked)
+        answer = _ANSWERS[request["question"]](request)
     json.dump(answer, sys.stdout)
 
 
-def _imported(asked: Mapping[str, Any]) -> list[str]:
-    """Heavy modules that start-up with this plugin imports, and start-up without it does not."""
+def _find_imports(request: Mapping[str, Any]) -> list[str]:
+    """Find heavy modules that start-up with this plugin imports, and start-up without it does not."""
     from nlpkit.plugins.registry import Registry
 
-    before, found = set(sys.modules), Registry()
-    plugin = Target.of(*asked["plugin"]).register(found)
-    found.import_all()
+    before, plugins = set(sys.modules), Registry()
+    plugin = Target.of(*request["plugin"]).register(plugins)
+    plugins.import_all()
     if plugin.error:
         raise SystemExit(plugin.error)
     return sorted(set(HEAVY) & (set(sys.modules) - before))
 
 
-def _tokens(asked: Mapping[str, Any]) -> dict[str, Any]:
-    component = _component(asked)
-    files = {name: base64.b64decode(data) for name, data in asked["files"].items()}
-    tokenizer = component.create(asked["config"], **({"files": files} if component.takes_files else {}))
-    tokens = [tokenizer.tokenize(text) for text in asked["texts"]]
-    return {"tokens": tokens, "heavy": _heavy()}
+def _tokenize(request: Mapping[str, Any]) -> dict[str, Any]:
+    component = _find_component(request)
+    files = {name: base64.b64decode(data) for name, data in request["files"].items()}
+    tokenizer = component.create(request["config"], **({"files": files} if component.takes_files else {}))
+    tokens = [tokenizer.tokenize(text) for text in request["texts"]]
+    return {"tokens": tokens, "heavy": _find_heavy()}
 
 
-def _logits(asked: Mapping[str, Any]) -> dict[str, Any]:
+def _decode(request: Mapping[str, Any]) -> dict[str, Any]:
     import numpy as np
     from safetensors.numpy import load
 
-    decoder = _component(asked).create(asked["config"]).decoder(load(base64.b64decode(asked["arrays"])))
-    logits = decoder.logits(np.asarray(asked["outputs"], dtype=np.float32))
-    return {"logits": np.asarray(logits, dtype=np.float64).tolist(), "heavy": _heavy()}
+    decoder = _find_component(request).create(request["config"]).decoder(load(base64.b64decode(request["arrays"])))
+    logits = decoder.logits(np.asarray(request["outputs"], dtype=np.float32))
+    return {"logits": np.asarray(logits, dtype=np.float64).tolist(), "heavy": _find_heavy()}
 
 
-_ANSWERS = {"imported": _imported, "tokens": _tokens, "logits": _logits}
+_ANSWERS = {"imports": _find_imports, "tokens": _tokenize, "logits": _decode}
 
 
-def _component(asked: Mapping[str, Any]) -> Any:
+def _find_component(request: Mapping[str, Any]) -> Any:
     from nlpkit.plugins.registry import Registry
 
-    found = Registry()
-    found.take(core())
-    if asked["plugin"][0] != core().distribution:
-        Target.of(*asked["plugin"]).register(found)
-    return found.get(asked["kind"], asked["component"])
+    plugins = Registry()
+    plugins.take(find_core())
+    if request["plugin"][0] != find_core().distribution:
+        Target.of(*request["plugin"]).register(plugins)
+    return plugins.get(request["kind"], request["component"])
 
 
-def _heavy() -> list[str]:
+def _find_heavy() -> list[str]:
     return sorted(set(TRAINING) & set(sys.modules))
 
 
-def _packed(value: object) -> str:
+def _pack(value: object) -> str:
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     raise TypeError(f"expected JSON or bytes, found: {value!r}")

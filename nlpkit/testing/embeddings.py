@@ -17,8 +17,8 @@ from nlpkit.testing import batches
 from nlpkit.testing.batches import check_near, check_numbers
 from nlpkit.testing.components import check_config
 from nlpkit.testing.discovery import Subject
-from nlpkit.testing.kit import CheckError, NotChecked, sentence
-from nlpkit.testing.samples import LABELS, LONG, PLAIN, TIMES, Documents, odd
+from nlpkit.testing.kit import CheckError, NotChecked, describe
+from nlpkit.testing.samples import LABELS, LONG, PLAIN, TIMES, Documents, list_odd_texts
 from nlpkit.text.vocabulary import (
     PAD,
     HashVocabulary,
@@ -35,7 +35,7 @@ Batch = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedEmbedding:
     """An embedding, its vocabulary, and a batch of ids and mask ``(batch, time)``, an empty row among it."""
 
     embedding: Any
@@ -44,20 +44,20 @@ class Fitted:
     mask: Tensor
 
     def vectors(self, batch: Batch | None = None) -> Tensor:
-        """Vectors ``(batch, time, dim)`` of its batch or another."""
+        """Return vectors ``(batch, time, dim)`` of its batch or another."""
         with torch.no_grad():
-            found: Tensor = self.embedding(*(batch or (self.ids, self.mask)))
-        return found
+            vectors: Tensor = self.embedding(*(batch or (self.ids, self.mask)))
+        return vectors
 
 
 def fit(subject: Subject) -> None:
-    """``fit`` asks documents for nothing but to be gone through, and what it returns can be saved."""
+    """See that ``fit`` asks documents for nothing but to be gone through, and that what it returns can be saved."""
     embedding = subject.make()
-    documents = _documents(subject, embedding)
+    documents = _make_documents(subject, embedding)
     try:
         vocabulary = embedding.fit(Documents(documents), LABELS * TIMES)
     except Exception as error:  # a stranger's code
-        raise CheckError(f"fit raised {sentence(error)}: {_why_not(subject, documents)}") from error
+        raise CheckError(f"fit raised {describe(error)}: {_explain(subject, documents)}") from error
     if not isinstance(vocabulary, TableVocabulary | HashVocabulary):
         raise CheckError(f"fit returns a {type(vocabulary).__name__}: return a TableVocabulary or a HashVocabulary")
     again, tokens = load_vocabulary(dump_vocabulary(vocabulary)), Tokens.of(documents)
@@ -69,107 +69,107 @@ def fit(subject: Subject) -> None:
 
 
 def shapes(subject: Subject) -> None:
-    """Vectors are float32 ``(batch, time, dim)``."""
-    fitted = _fitted(subject)
+    """See that vectors are float32 ``(batch, time, dim)``."""
+    fitted = _fit(subject)
     nothing = torch.zeros(1, 1, dtype=torch.int64), torch.zeros(1, 1, dtype=torch.bool)
     for batch in ((fitted.ids, fitted.mask), (fitted.ids[:1], fitted.mask[:1]), nothing):
         check_numbers(fitted.vectors(batch), (*batch[0].shape, fitted.embedding.dim), "the vectors (batch, time, dim)")
 
 
 def odd_text(subject: Subject) -> None:
-    """Documents of odd tokens, or of none, can be fitted; their vectors and those of unknown tokens are finite."""
+    """Fit documents of odd tokens, or of none: their vectors and those of unknown tokens are finite."""
     embedding = subject.make()
-    usual, strange = _documents(subject, embedding), _tokenised(subject, embedding, odd())
+    usual, strange = _make_documents(subject, embedding), _tokenize(subject, embedding, list_odd_texts())
     vocabulary = embedding.eval().fit(
         [*usual, *strange, []], [*LABELS * TIMES, *(i % 2 for i in range(len(strange) + 1))]
     )
-    unseen = _tokenised(subject, embedding, ["龘龘靐齉", LONG[:MANY]])
+    unseen = _tokenize(subject, embedding, ["龘龘靐齉", LONG[:MANY]])
     for documents in ([d for d in strange if len(d) <= MANY], unseen[:1], unseen[1:]):
-        ids, mask = _batch(vocabulary, documents)
+        ids, mask = _make_batch(vocabulary, documents)
         with torch.no_grad():
             check_numbers(embedding.eval()(ids, mask), (*ids.shape, embedding.dim), "the vectors of odd texts")
 
 
 def padding(subject: Subject) -> None:
-    """More columns of padding change no vector."""
-    fitted = _fitted(subject)
+    """Add columns of padding, which change no vector."""
+    fitted = _fit(subject)
     wider = torch.nn.functional.pad(fitted.ids, (0, 3), value=PAD), torch.nn.functional.pad(fitted.mask, (0, 3))
-    found = fitted.vectors(wider)[:, :-3]
+    vectors = fitted.vectors(wider)[:, :-3]
     check_near(
-        found[fitted.mask],
+        vectors[fitted.mask],
         fitted.vectors()[fitted.mask],
         "padding must not change a vector; look at tokens under the mask",
     )
 
 
 def batch_mates(subject: Subject) -> None:
-    """A row alone has the vectors that it has among others."""
-    fitted = _fitted(subject)
+    """Compare a row alone with the same among others."""
+    fitted = _fit(subject)
     together = fitted.vectors()
-    for row, there in enumerate(fitted.mask):
+    for row, mask in enumerate(fitted.mask):
         alone = fitted.vectors((fitted.ids[row : row + 1], fitted.mask[row : row + 1]))[0]
-        check_near(alone[there], together[row][there], "a row's vectors must not depend on the rows beside it")
+        check_near(alone[mask], together[row][mask], "a row's vectors must not depend on the rows beside it")
 
 
 def determinism(subject: Subject) -> None:
-    """Neither fitting nor reading depends on anything but torch's seed; outside training, not on that either."""
-    fitted = _fitted(subject)
+    """See that fitting and reading depend on nothing but torch's seed, and outside training not on that either."""
+    fitted = _fit(subject)
     check_near(fitted.vectors(), fitted.vectors(), "outside training, the same ids have the same vectors")
     fitted.embedding.train()
     batches.check_same_seed(fitted.vectors, "in training")
-    batches.check_same_seed(lambda: _fitted(subject).vectors(), "fitted to the same documents")
+    batches.check_same_seed(lambda: _fit(subject).vectors(), "fitted to the same documents")
 
 
 def save_and_load(subject: Subject) -> None:
-    """An embedding built of what is saved is equal."""
-    fitted = _fitted(subject)
-    again = subject.again(batches.stored(fitted.embedding.config))
+    """Build an embedding of what is saved, and compare."""
+    fitted = _fit(subject)
+    again = subject.remake(batches.copy_through_json(fitted.embedding.config))
     vocabulary = load_vocabulary(dump_vocabulary(fitted.vocabulary))
     try:
         again.build(vocabulary)
     except Exception as error:  # a stranger's code
-        raise CheckError(f"build raised {sentence(error)}: make weights of the right shape for a vocabulary") from error
-    batches.through_files(fitted.embedding, again)
+        raise CheckError(f"build raised {describe(error)}: make weights of the right shape for a vocabulary") from error
+    batches.copy_through_file(fitted.embedding, again)
     if again.dim != fitted.embedding.dim:
         raise CheckError(f"loaded, its dim is {again.dim}, not {fitted.embedding.dim}: let config say it")
-    loaded = Fitted(again.eval(), vocabulary, fitted.ids, fitted.mask)
+    loaded = FittedEmbedding(again.eval(), vocabulary, fitted.ids, fitted.mask)
     check_near(loaded.vectors(), fitted.vectors(), "loaded, it has the vectors that were saved; keep all in state_dict")
 
 
 def gradients(subject: Subject) -> None:
-    """What is to be learnt is, and what is frozen is left alone."""
-    for variant, frozen in batches.variants(subject):
-        fitted = _fitted(variant)
+    """See that what is to be learnt is, and that what is frozen is left alone."""
+    for variant, frozen in batches.list_variants(subject):
+        fitted = _fit(variant)
         embedding = fitted.embedding.train()
-        ids, mask = _batch(fitted.vocabulary, _tokenised(subject, embedding, PLAIN))
+        ids, mask = _make_batch(fitted.vocabulary, _tokenize(subject, embedding, PLAIN))
         frozen = frozen or embedding.fixed
         batches.check_gradients(embedding, partial(_under_mask, embedding, ids, mask), frozen=frozen)
 
 
 def vectors(subject: Subject) -> None:
-    """A static embedding's table is what it looks up."""
-    fitted = _fitted(subject)
+    """See that a static embedding's table is what it looks up."""
+    fitted = _fit(subject)
     embedding = fitted.embedding
     if not isinstance(embedding, StaticEmbedding):
         raise NotChecked("it has no vectors(): its vectors may depend on their neighbours")
     with torch.no_grad():
         table = embedding.vectors()
     check_numbers(table, (len(fitted.vocabulary), embedding.dim), "vectors() of all ids")
-    there = fitted.ids[fitted.mask]
+    ids = fitted.ids[fitted.mask]
     check_near(
-        fitted.vectors()[fitted.mask], table[there], "forward must look up what vectors() returns, or leave it out"
+        fitted.vectors()[fitted.mask], table[ids], "forward must look up what vectors() returns, or leave it out"
     )
     if isinstance(fitted.vocabulary, HashVocabulary) and table[PAD].any():
         raise CheckError("the vector of id 0, padding, is not zero: n-grams that are not there would count")
     fitted.embedding.train()
     if isinstance(embedding, SharedEmbedding):
         with torch.no_grad():
-            check_near(embedding.lookup(there), table[there], "lookup(ids) is vectors()[ids], in training too")
+            check_near(embedding.lookup(ids), table[ids], "lookup(ids) is vectors()[ids], in training too")
 
 
 def fixed(subject: Subject) -> None:
-    """What is computed once for a whole run may be."""
-    fitted = _fitted(subject)
+    """See that vectors that are computed once for a whole run may be."""
+    fitted = _fit(subject)
     if not fitted.embedding.fixed:
         raise NotChecked("it does not say that it is fixed")
     for name, parameter in fitted.embedding.named_parameters():
@@ -183,18 +183,18 @@ def fixed(subject: Subject) -> None:
 
 
 def export(subject: Subject) -> None:
-    """A classifier without an encoder says the same exported."""
-    fitted = _fitted(subject)
+    """Export a classifier without an encoder, and compare."""
+    fitted = _fit(subject)
     embedding = fitted.embedding
     encoder = subject.registry.get("encoder", "none").create({}, input_dim=embedding.dim)
     head = Head(HeadSettings(pooling="mean", hidden=4), input_dim=embedding.dim, labels=2)
-    short = _batch(fitted.vocabulary, _tokenised(subject, embedding, [PLAIN[3]]))
-    many = _batch(fitted.vocabulary, _tokenised(subject, embedding, PLAIN))
+    short = _make_batch(fitted.vocabulary, _tokenize(subject, embedding, [PLAIN[3]]))
+    many = _make_batch(fitted.vocabulary, _tokenize(subject, embedding, PLAIN))
     batches.check_export(Network(embedding, encoder, head), [(fitted.ids, fitted.mask), short, many])
 
 
-def _why_not(subject: Subject, documents: Sequence[Sequence[str]]) -> str:
-    """What to do about a fit that failed."""
+def _explain(subject: Subject, documents: Sequence[Sequence[str]]) -> str:
+    """Say what to do about a fit that failed."""
     try:
         subject.make().fit(documents, LABELS * TIMES)
     except Exception:  # a stranger's code
@@ -205,41 +205,41 @@ def _why_not(subject: Subject, documents: Sequence[Sequence[str]]) -> str:
     )
 
 
-def _fitted(subject: Subject) -> Fitted:
-    """Outside training, with a batch of `RAGGED`.
+def _fit(subject: Subject) -> FittedEmbedding:
+    """Fit an embedding; return it outside training, with a batch of `RAGGED`.
 
     :raises NotChecked: if it cannot be fitted, which is for the check "fit" to say.
     """
     embedding = subject.make()
-    documents = _documents(subject, embedding)
+    documents = _make_documents(subject, embedding)
     try:
         vocabulary = embedding.fit(documents, LABELS * TIMES)
-        ids, mask = _batch(vocabulary, _tokenised(subject, embedding, RAGGED))
+        ids, mask = _make_batch(vocabulary, _tokenize(subject, embedding, RAGGED))
     except Exception as error:  # a stranger's code
         raise NotChecked("it cannot be fitted, see the check fit") from error
-    return Fitted(embedding.eval(), vocabulary, ids, mask)
+    return FittedEmbedding(embedding.eval(), vocabulary, ids, mask)
 
 
-def _documents(subject: Subject, embedding: Any) -> list[list[str]]:
-    return _tokenised(subject, embedding, PLAIN) * TIMES
+def _make_documents(subject: Subject, embedding: Any) -> list[list[str]]:
+    return _tokenize(subject, embedding, PLAIN) * TIMES
 
 
-def _tokenised(subject: Subject, embedding: Any, texts: Sequence[str]) -> list[list[str]]:
-    """Tokens of each text: those of the tokenizer that it goes with, or characters."""
+def _tokenize(subject: Subject, embedding: Any, texts: Sequence[str]) -> list[list[str]]:
+    """Cut each text by the tokenizer that the embedding goes with, or into characters."""
     names = embedding.tokenizers
     if not names:
         return [[character for character in text if not character.isspace()] for text in texts]
-    tokenizer = subject.beside("tokenizer", names[0])
+    tokenizer = subject.make_other("tokenizer", names[0])
     return [tokenizer.tokenize(text) for text in texts]
 
 
-def _batch(vocabulary: Vocabulary, documents: Sequence[Sequence[str]]) -> Batch:
-    """Ids and mask ``(batch, time)``."""
+def _make_batch(vocabulary: Vocabulary, documents: Sequence[Sequence[str]]) -> Batch:
+    """Return ids and mask ``(batch, time)``."""
     ids, mask = vocabulary.encode(Tokens.of(documents)).padded()
     return torch.from_numpy(ids), torch.from_numpy(mask)
 
 
 def _under_mask(embedding: Any, ids: Tensor, mask: Tensor) -> Tensor:
-    """Vectors of tokens ``(n, dim)``."""
-    found: Tensor = embedding(ids, mask)[mask]
-    return found
+    """Return the vectors of tokens ``(n, dim)``."""
+    vectors: Tensor = embedding(ids, mask)[mask]
+    return vectors

@@ -52,7 +52,7 @@ class Check:
             import_module(f"nlpkit.testing.{self.module}"), self.name.replace(" ", "_").replace("-", "_")
         )
         try:
-            with redirect_stdout(sys.stderr), _seeded(self.needs_torch), warnings.catch_warnings():
+            with redirect_stdout(sys.stderr), _keep_seed(self.needs_torch), warnings.catch_warnings():
                 warnings.simplefilter("ignore", DataWarning)  # the check "made" tells of what is misspelt
                 function(subject)  # what a plugin prints is no result
         except MissingExtra as error:
@@ -60,7 +60,7 @@ class Check:
         except (CheckError, NotChecked, MemoryError, KeyboardInterrupt):
             raise
         except BaseException as error:  # a stranger's code; SystemExit, and what compiled modules raise in a panic
-            raise CheckError(f"it raised {sentence(error)}, where this was expected: {self.says}") from error
+            raise CheckError(f"it raised {describe(error)}, where this was expected: {self.says}") from error
 
 
 @dataclass(frozen=True)
@@ -77,25 +77,25 @@ class Result:
     sentence: str = ""
 
 
-def checks(kind: str | None = None) -> list[Check]:
-    """All checks, or those of a kind: plugin, tokenizer, embedding, encoder, output, task, model or command."""
+def list_checks(kind: str | None = None) -> list[Check]:
+    """Return all checks, or those of a kind: plugin, tokenizer, embedding, encoder, output, task, model or command."""
     return [check for check in _CHECKS if kind in (None, check.kind)]
 
 
 def run(subjects: Iterable[Subject]) -> Iterator[Result]:
     """Try every check of every subject, one after the other."""
     for subject in subjects:
-        for check in checks(subject.kind):
-            yield _result(check, subject)
+        for check in list_checks(subject.kind):
+            yield _try(check, subject)
 
 
-def sentence(error: BaseException) -> str:
-    """An error in a line."""
+def describe(error: BaseException) -> str:
+    """Say an error in a line, with its class."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text if len(text) < 300 else text[:300] + '…'}"
 
 
-def _result(check: Check, subject: Subject) -> Result:
+def _try(check: Check, subject: Subject) -> Result:
     try:
         check.run(subject)
     except CheckError as error:
@@ -106,7 +106,7 @@ def _result(check: Check, subject: Subject) -> Result:
 
 
 @contextmanager
-def _seeded(torch_too: bool) -> Iterator[None]:
+def _keep_seed(torch_too: bool) -> Iterator[None]:
     """Leave torch's seed as it was found; a check draws the same each time."""
     if not torch_too:
         yield

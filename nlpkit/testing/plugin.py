@@ -24,10 +24,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test for each check of each component."""
+    """Make a test of each check of each component."""
     if CHECK not in metafunc.fixturenames:
         return
-    tried = _tried(metafunc.config.getini(INI))
+    tried = _list_trials(metafunc.config.getini(INI))
     metafunc.parametrize(CHECK, tried, ids=[f"{subject}: {check.name}" for subject, check in tried], indirect=True)
 
 
@@ -39,22 +39,22 @@ def nlpkit_options() -> Mapping[str, Mapping[str, Any]]:
 
 @pytest.fixture
 def nlpkit_check(request: pytest.FixtureRequest, nlpkit_options: Mapping[str, Mapping[str, Any]]) -> Callable[[], None]:
-    """A check of a component, to be called."""
+    """Return a check of a component, to be called."""
     subject, check = request.param
-    chosen = _with_options(subject, nlpkit_options) if nlpkit_options else subject
+    subject = _with_options(subject, nlpkit_options) if nlpkit_options else subject
 
     def run() -> None:
         __tracebackhide__ = True
-        _run(check, chosen)
+        _run(check, subject)
 
     return run
 
 
-def _tried(name: str) -> list[tuple[Subject, Check]]:
-    """Every check of every component of a plugin."""
+def _list_trials(name: str) -> list[tuple[Subject, Check]]:
+    """Return every check of every component of a plugin."""
     from nlpkit.errors import NlpkitError
-    from nlpkit.testing.discovery import subjects
-    from nlpkit.testing.kit import checks
+    from nlpkit.testing.discovery import list_subjects
+    from nlpkit.testing.kit import list_checks
 
     if not name:
         raise pytest.UsageError(
@@ -62,21 +62,21 @@ def _tried(name: str) -> list[tuple[Subject, Check]]:
             "[tool.pytest.ini_options] of pyproject.toml"
         )
     try:
-        found = subjects(_targets(name))
+        known = list_subjects(_find_targets(name))
     except NlpkitError as error:
         raise pytest.UsageError(f"{INI}: {error}; install it by pip install -e .") from error
-    return [(subject, check) for subject in found for check in checks(subject.kind)]
+    return [(subject, check) for subject in known for check in list_checks(subject.kind)]
 
 
-def _targets(name: str) -> list[Target]:
-    """Plugins that are installed, or else a module that can be imported."""
+def _find_targets(name: str) -> list[Target]:
+    """Find plugins that are installed, or else a module that can be imported."""
     from importlib.util import find_spec
 
     from nlpkit.errors import SettingError
-    from nlpkit.testing.discovery import Target, installed
+    from nlpkit.testing.discovery import Target, find_targets
 
     try:
-        return installed(name)
+        return find_targets(name)
     except SettingError:
         if not name.isidentifier() or find_spec(name) is None:
             raise

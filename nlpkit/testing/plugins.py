@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from nlpkit.testing.discovery import Subject, commands
+from nlpkit.testing.discovery import Subject, commands_of
 from nlpkit.testing.elsewhere import ask
-from nlpkit.testing.kit import CheckError, NotChecked, sentence
+from nlpkit.testing.kit import CheckError, NotChecked, describe
 
 
 def loads(subject: Subject) -> None:
-    """The registry takes it whole."""
+    """See that the registry takes it whole."""
     if subject.fault:
         raise CheckError(f"it is left out whole: {subject.fault}")
 
 
 def start_up(subject: Subject) -> None:
-    """Importing it and calling its hooks in a fresh interpreter imports nothing heavy."""
+    """Import it and call its hooks in a fresh interpreter: nothing heavy is imported."""
     if subject.fault:
         raise NotChecked("it does not load")
-    found = ask(subject, "imported")
-    if found:
+    modules = ask(subject, "imports")
+    if modules:
         raise CheckError(
-            f"{', '.join(found)} imported when nlpkit starts: import it in the body of the factory or command that "
+            f"{', '.join(modules)} imported when nlpkit starts: import it in the body of the factory or command that "
             "needs it"
         )
 
 
 def resolves(subject: Subject) -> None:
-    """All that a task names is there, and its model opens bundles as every model does."""
+    """Import all that a task names; its model opens bundles as every model does."""
     from nlpkit.model.base import SavedModel
     from nlpkit.tasks.base import Task, resolve
 
@@ -38,23 +38,25 @@ def resolves(subject: Subject) -> None:
     task: Task = subject.component.factory
     forms = [verb.form for verb in task.verbs if not verb.command]
     commands = [verb.command for verb in task.verbs if verb.command]
-    for named in (task.model, task.run, task.measure, *forms, *commands, *([task.read] if task.read else [])):
+    for reference in (task.model, task.run, task.measure, *forms, *commands, *([task.read] if task.read else [])):
         try:
-            resolve(named)
+            resolve(reference)
         except (ImportError, AttributeError, ValueError) as error:
-            raise CheckError(f"it names {named!r}, which cannot be imported: {sentence(error)}") from error
+            raise CheckError(f"it names {reference!r}, which cannot be imported: {describe(error)}") from error
     for name, base in bases.items():
-        named = getattr(task, name)
-        if not (isinstance(found := resolve(named), type) and issubclass(found, base)):
+        reference = getattr(task, name)
+        if not (isinstance(value := resolve(reference), type) and issubclass(value, base)):
             expected = f"{base.__module__}.{base.__qualname__}"
-            raise CheckError(f"its {name} {named!r} is {found!r}: expected a class, a {expected}")
+            raise CheckError(f"its {name} {reference!r} is {value!r}: expected a class, a {expected}")
+    if (name := resolve(task.model).task) != task.name:
+        raise CheckError(f"its model is for {name}: set task = {task.name!r} in {task.model!r}")
     for verb in task.verbs:
         if verb.method and not callable(getattr(resolve(task.model), verb.method, None)):
             raise CheckError(f"its verb {verb.name!r} wants the method {verb.method!r}, which its model lacks")
 
 
 def opens(subject: Subject) -> None:
-    """A registered folder is a model, and answers its samples as when it was saved."""
+    """Open a registered folder: it is a model, and answers its samples as when it was saved."""
     from nlpkit.model.opening import load
 
     faults = load(subject.component.factory).check()
@@ -63,22 +65,20 @@ def opens(subject: Subject) -> None:
 
 
 def help(subject: Subject) -> None:  # noqa: A001 - called as the option
-    """The command says what it does, and shows itself used."""
+    """Ask a command for help: it says what it does, and shows itself used."""
     import click
     from click.testing import CliRunner
 
-    called = f"nlpkit {subject.name}"
-    group = commands(subject.target)
-    done = CliRunner().invoke(group, [*subject.name.split(), "--help"], prog_name="nlpkit")
-    if done.exit_code or done.exception:
-        why = f" by {sentence(done.exception)}" if done.exception else ""
-        raise CheckError(f"{called} --help exits with {done.exit_code}{why}, not with 0")
+    call = f"nlpkit {subject.name}"
+    group = commands_of(subject.target)
+    result = CliRunner().invoke(group, [*subject.name.split(), "--help"], prog_name="nlpkit")
+    if result.exit_code or result.exception:
+        why = f" by {describe(result.exception)}" if result.exception else ""
+        raise CheckError(f"{call} --help exits with {result.exit_code}{why}, not with 0")
     command: click.Command = group
     for name in subject.name.split():
         with click.Context(command) as context:
             command = command.get_command(context, name)  # type: ignore[attr-defined]
-    shown = any(line.strip().startswith(called) for line in done.output.splitlines())
-    if not shown and not isinstance(command, click.Group):
-        raise CheckError(
-            f"{called} --help shows no example: write a line that begins with {called!r} into its docstring"
-        )
+    has_example = any(line.strip().startswith(call) for line in result.output.splitlines())
+    if not has_example and not isinstance(command, click.Group):
+        raise CheckError(f"{call} --help shows no example: write a line that begins with {call!r} into its docstring")

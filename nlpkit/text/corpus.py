@@ -132,7 +132,10 @@ def _refuse_one_label(path: Path, query: Query) -> None:
     """Refuse labels where other answers are wanted."""
     if query.answer not in ("label", None):
         raise DataError(
-            f"{path} has a label for all texts of a file, no {ANSWERS[query.answer]}: {expected_answers(query)}"
+            "{path} has a label for all texts of a file, no {answers}: {expected_answers}",
+            path=path,
+            answers=ANSWERS[query.answer],
+            expected_answers=expected_answers(query),
         )
 
 
@@ -157,7 +160,7 @@ def _of_folder(path: Path, query: Query, faults: Faults) -> Iterator[Example]:
                 yield e
     if doubtful:
         sentence = f"{len(doubtful):,} documents of {path} are too short to show their encoding, {doubtful[0]} for one"
-        warnings.warn(f"{sentence}: say it by --encoding", DataWarning, stacklevel=2)
+        warnings.warn(DataWarning("{sentence}: say it by --encoding", sentence=sentence), stacklevel=2)
 
 
 def _contents(path: Path) -> tuple[list[Path], list[Path]]:
@@ -169,7 +172,7 @@ def _contents(path: Path) -> tuple[list[Path], list[Path]]:
         return folders, files
     both = f"both the folder {folders[0].name} and the file {files[0].name}" if folders else "nothing to read"
     expected = f"expected a folder of .txt documents for each label, or files named {', '.join(SUFFIXES)}"
-    raise DataError(f"{path} holds {both}: {expected}")
+    raise DataError("{path} holds {both}: {expected}", path=path, both=both, expected=expected)
 
 
 def _documents(folder: Path) -> list[Path]:

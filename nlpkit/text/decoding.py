@@ -201,7 +201,8 @@ class Decoded:
         reading = find_encoding(head, beginning=beginning)
         if reading is None:
             raise DataError(
-                f"{self.name} is in none of the encodings UTF-8, GB18030, Big5, UTF-16: say its own by --encoding"
+                "{name} is in none of the encodings UTF-8, GB18030, Big5, UTF-16: say its own by --encoding",
+                name=self.name,
             )
         self.rival = reading.rival
         return reading.encoding
@@ -219,9 +220,9 @@ class Decoded:
         except ERRORS as error:
             if self._packed and is_damage(error):
                 what = f"{self._packed} that is damaged or cut off: fetch or pack it again"
-                raise DataError(f"{self.name} is {what}") from None
+                raise DataError("{name} is {what}", name=self.name, what=what) from None
             reason = getattr(error, "strerror", None) or str(error)
-            raise DataError(f"{self.name} cannot be read: {reason.lower()}") from error
+            raise DataError("{name} cannot be read: {reason}", name=self.name, reason=reason.lower()) from error
 
     def _unpack(self, data: bytes) -> bytes:
         """Unpack the first bytes, if they are packed, and all that follow."""
@@ -229,7 +230,9 @@ class Decoded:
         if how is None:
             return data
         if self._packed:
-            raise DataError(f"{self.name} is {how} inside {self._packed}: unpack it once")
+            raise DataError(
+                "{name} is {how} inside {packed}: unpack it once", name=self.name, how=how, packed=self._packed
+            )
         self._packed = how
         self._bytes.give_back(data)
         self._read = unpacked(self._bytes, how).read1
@@ -283,16 +286,18 @@ def _size(stream: IO[bytes]) -> int | None:
 def _refuse_binary(name: str, head: bytes, *, given: bool) -> None:
     """Refuse what is no text; where its encoding was given, only what is known to be something else."""
     if not head or head in BOMS:
-        raise DataError(f"{name} is empty: expected a text a line, or a CSV with a header")
+        raise DataError("{name} is empty: expected a text a line, or a CSV with a header", name=name)
     if what := format_of(head):
-        raise DataError(f"{name} is {_REFUSED[what]}")
+        raise DataError("{name} is {refused}", name=name, refused=_REFUSED[what])
     if _ZEROS in head and not _is_wide(head):
-        raise DataError(f"{name} is a tar archive, or another binary file with runs of zeros: unpack it first (tar xf)")
+        raise DataError(
+            "{name} is a tar archive, or another binary file with runs of zeros: unpack it first (tar xf)", name=name
+        )
     if given:
         return
     control = sum(head.count(code) for code in range(32) if code not in b"\0\t\n\r\x0b\x0c\x1b")
     if len(head) > 64 and (control > 0.05 * len(head) or head.count(0) > 0.2 * len(head)) and not _is_text(head):
-        raise DataError(f"{name} is binary: expected a text a line, or a CSV with a header")
+        raise DataError("{name} is binary: expected a text a line, or a CSV with a header", name=name)
 
 
 def _is_text(head: bytes) -> bool:
@@ -320,4 +325,6 @@ def _usual_name(encoding: str) -> str:
             return codecs.lookup(encoding).name
     except (LookupError, UnicodeError, ValueError, TypeError):
         pass
-    raise SettingError(f"there is no encoding {encoding!r} for text; try utf-8, gb18030, big5 or utf-16") from None
+    raise SettingError(
+        "there is no encoding {encoding!r} for text; try utf-8, gb18030, big5 or utf-16", encoding=encoding
+    ) from None

@@ -85,7 +85,7 @@ def fetch_corpus(entry: Entry, *, force: bool = False, progress: Progress | None
         with FileLock(entry.folder / ".lock"):
             return [_fetch_file(entry, file, force, progress) for file in entry.files]
     except OSError as error:
-        raise DataError(_unwritable(entry.folder, error)) from error
+        raise _unwritable(entry.folder, error) from error
 
 
 def fetch(download: Download, *, progress: Progress | None = None, tries: int = TRIES, pause: float = 1.0) -> str:
@@ -95,14 +95,14 @@ def fetch(download: Download, *, progress: Progress | None = None, tries: int = 
     :raises DataError: if it cannot be reached, is not there, or is not the file that was expected.
     """
     if not download.url.lower().startswith(("http://", "https://")):
-        raise DataError(f"{download.url} cannot be fetched: expected an address in http or https")
+        raise DataError("{url} cannot be fetched: expected an address in http or https", url=download.url)
     try:
         download.target.parent.mkdir(parents=True, exist_ok=True)
         _complete(download, progress or (lambda _so_far, _in_all: None), tries, pause)
         checksum = _check(download)
         download.part.replace(download.target)
     except OSError as error:
-        raise DataError(_unwritable(download.target.parent, error)) from error
+        raise _unwritable(download.target.parent, error) from error
     download.validator.unlink(missing_ok=True)
     return checksum
 
@@ -139,7 +139,9 @@ def _checksums(entry: Entry) -> dict[str, str]:
     except ValueError:
         checksums = None
     if not isinstance(checksums, dict):
-        raise DataError(f"{path} is damaged, and says no longer what is expected: remove it, and fetch by --force")
+        raise DataError(
+            "{path} is damaged, and says no longer what is expected: remove it, and fetch by --force", path=path
+        )
     return checksums
 
 
@@ -152,11 +154,22 @@ def _download(entry: Entry, file: File, expected: str | None, progress: Progress
 def _check_file(entry: Entry, file: File, expected: str | None) -> str:
     target = entry.folder / file.file_name
     if not target.is_file():
-        raise DataError(f"{entry.name} cannot be fetched by a program: download it from {file.page} to {target}")
+        raise DataError(
+            "{name} cannot be fetched by a program: download it from {page} to {target}",
+            name=entry.name,
+            page=file.page,
+            target=target,
+        )
     checksum = sha256_of(target)
     if expected not in (None, checksum):
         again = f"download it again from {file.page}" if file.page else "fetch it anew by --force"
-        raise DataError(f"{target} has the checksum {checksum}, expected {expected}: {again}")
+        raise DataError(
+            "{target} has the checksum {checksum}, expected {expected}: {again}",
+            target=target,
+            checksum=checksum,
+            expected=expected,
+            again=again,
+        )
     return checksum
 
 
@@ -168,10 +181,16 @@ def _unpack(archive: Path, member: str, *, again: bool) -> None:
         with _member(archive, member) as source, replacing(target) as file:
             shutil.copyfileobj(source, file)
     except KeyError:
-        raise DataError(f"{archive} holds no {member}: the entry of the catalogue does not fit this file") from None
+        raise DataError(
+            "{archive} holds no {member}: the entry of the catalogue does not fit this file",
+            archive=archive,
+            member=member,
+        ) from None
     except (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, RuntimeError) as error:
         what = "expected a zip or tar archive; fetch it anew by --force"
-        raise DataError(f"{archive} cannot be unpacked ({_reason(error)}): {what}") from error
+        raise DataError(
+            "{archive} cannot be unpacked ({reason}): {what}", archive=archive, reason=_reason(error), what=what
+        ) from error
 
 
 @contextmanager
@@ -202,8 +221,12 @@ def _complete(download: Download, progress: Progress, tries: int, pause: float) 
         except Broken as error:
             if not left:
                 raise DataError(
-                    f"the connection to {download.url} broke {tries} times ({error}): "
-                    f"fetch again, and it goes on at byte {_length(download.part):,}"
+                    "the connection to {url} broke {tries} times ({error}): fetch again, and it goes on "
+                    "at byte {length:,}",
+                    url=download.url,
+                    tries=tries,
+                    error=error,
+                    length=_length(download.part),
                 ) from error
             time.sleep(pause * 2 ** (tries - 1 - left))
     return None
@@ -256,8 +279,11 @@ def _connect(download: Download, headers: dict[str, str]) -> Any:
         if isinstance(error.reason, TimeoutError | ConnectionResetError | BrokenPipeError):
             raise Broken(_reason(error.reason)) from error
         raise DataError(
-            f"{download.url} cannot be reached ({_reason(error.reason)}): try again when you are online, "
-            f"or bring the file from elsewhere and put it at {download.target}"
+            "{url} cannot be reached ({reason}): try again when you are online, or bring the "
+            "file from elsewhere and put it at {target}",
+            url=download.url,
+            reason=_reason(error.reason),
+            target=download.target,
         ) from error
     except (OSError, http.client.HTTPException) as error:  # reached, but hung up before it answered
         raise Broken(_reason(error)) from error
@@ -271,8 +297,11 @@ def _refusal(download: Download, error: urllib.error.HTTPError) -> Exception:
     if error.code >= 500 or error.code in (http.HTTPStatus.REQUEST_TIMEOUT, http.HTTPStatus.TOO_MANY_REQUESTS):
         return Broken(f"{error.code} {error.reason}")
     return DataError(
-        f"{download.url} answers {error.code} {error.reason}: the file may have moved; "
-        f"if you find it elsewhere, put it at {download.target}"
+        "{url} answers {code} {reason}: the file may have moved; if you find it elsewhere, put it at {target}",
+        url=download.url,
+        code=error.code,
+        reason=error.reason,
+        target=download.target,
     )
 
 
@@ -280,7 +309,9 @@ def _begin(download: Download, response: Any, start: int) -> tuple[int, int | No
     """Return at which byte the answer begins, and how long the file is; a server may send all of it, not the rest."""
     headers = response.headers
     if headers.get_content_type() == "text/html":
-        raise DataError(f"{download.url} answers with a web page where a file was expected: open it in a browser")
+        raise DataError(
+            "{url} answers with a web page where a file was expected: open it in a browser", url=download.url
+        )
     start = start if response.status == http.HTTPStatus.PARTIAL_CONTENT else 0
     if start and not headers.get("Content-Range", "").startswith(f"bytes {start}-"):
         download.validator.unlink(missing_ok=True)  # so that the next try asks for all of it
@@ -303,14 +334,24 @@ def _check(download: Download) -> str:
     if download.size not in (None, size):
         wrong = f"{size:,} bytes, expected {download.size:,}"
     changed = "it was thrown away, since it was changed at its source or on its way"
-    raise DataError(f"{download.url} has {wrong}: {changed}{download.remedy}")
+    raise DataError(
+        "{url} has {wrong}: {changed}{remedy}", url=download.url, wrong=wrong, changed=changed, remedy=download.remedy
+    )
 
 
-def _unwritable(folder: Path, error: OSError) -> str:
+def _unwritable(folder: Path, error: OSError) -> DataError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         free = shutil.disk_usage(folder).free
-        return f"{folder} is full ({free / 1e6:,.0f} MB are free): make room and fetch again, or set NLPKIT_CACHE"
-    return f"{folder} cannot be written: {_reason(error)}; set NLPKIT_CACHE to a folder that can"
+        return DataError(
+            "{folder} is full ({megabytes:,.0f} MB are free): make room and fetch again, or set NLPKIT_CACHE",
+            folder=folder,
+            megabytes=free / 1e6,
+        )
+    return DataError(
+        "{folder} cannot be written: {reason}; set NLPKIT_CACHE to a folder that can",
+        folder=folder,
+        reason=_reason(error),
+    )
 
 
 def _reason(error: object) -> str:

@@ -26,7 +26,7 @@ def read_table(decoded: Decoded, query: Query) -> Content:
         answer = column_position(name, header, query.label_column, query.answer_columns, "--label-column")
     elif not query.named_columns and suffix_of(name) not in TABLES:
         what = f"the first line is taken for a header, and only the column {header[text]!r} is read"
-        warnings.warn(f"{name}: {what}", DataWarning, stacklevel=2)
+        warnings.warn(DataWarning("{name}: {what}", name=name, what=what), stacklevel=2)
     if query.group_column:
         group = column_position(name, header, query.group_column, (), "--by")
     rows = _of_records(itertools.chain.from_iterable(records.blocks(text)), header, text, answer, group)

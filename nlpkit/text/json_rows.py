@@ -60,8 +60,9 @@ class JsonRows:
         self.keys = list(dict.fromkeys(key for item in self._first for key in item.fields or ()))
         if not any(item.fields is not None for item in self._first):
             raise DataError(
-                f"{self.name} holds no JSON object a line: expected lines such as "
-                '{"text": "好用", "label": "positive"}, or one array of such objects'
+                '{name} holds no JSON object a line: expected lines such as {{"text": "好用", "label": '
+                '"positive"}}, or one array of such objects',
+                name=self.name,
             )
 
     def __iter__(self) -> Iterator[Object]:
@@ -77,11 +78,21 @@ class JsonRows:
         if wanted is not None and any(item.fields and has(item.fields, wanted) for item in self._first):
             return wanted
         if wanted is not None:
-            raise DataError(f"{self.name} has no field {wanted!r}{nearest(wanted, paths(self._first))}")
+            raise DataError(
+                "{name} has no field {wanted!r}{there_is}",
+                name=self.name,
+                wanted=wanted,
+                there_is=nearest(wanted, paths(self._first)),
+            )
         keys = [key for key in self.keys if key.strip().lower() in usual]
         if len(keys) == 1:
             return keys[0]
-        raise DataError(f"{self.name} has the fields {', '.join(paths(self._first))}: say which one by {option}")
+        raise DataError(
+            "{name} has the fields {first}: say which one by {option}",
+            name=self.name,
+            first=", ".join(paths(self._first)),
+            option=option,
+        )
 
     def blocks(self, field: str) -> Iterator[list[Row]]:
         """Give rows whose text is the value of a field."""
@@ -96,7 +107,7 @@ def row_of(item: Object, field: str) -> Row:
     written = item.written.replace(UNDECODABLE, "�") if undecoded else item.written
     if item.fields is None:
         return Row(written, UNDECODED if undecoded else NO_OBJECT, line=item.number)
-    fields = parse(written) if undecoded else item.fields
+    fields = parse_json(written) if undecoded else item.fields
     text = value(item.fields, field, MISSING)
     fault = UNDECODED if undecoded and UNDECODABLE in str(text) else None
     as_text = "" if text is MISSING else as_written(text.replace(UNDECODABLE, "�") if fault else text)
@@ -159,7 +170,7 @@ def as_json(item: Any) -> str | None:
         return None
 
 
-def parse(text: str) -> Any:
+def parse_json(text: str) -> Any:
     """Read a text as JSON, None if it is none; let NaN and halves of characters pass, as Python does.
 
     Numbers keep all of their digits.
@@ -189,7 +200,7 @@ def paths(objects: Sequence[Object]) -> list[str]:
 
 def _object(line: str) -> Mapping[str, Any] | None:
     """Read the object on a line, which may be followed by a comma or begin with a byte order mark."""
-    item = parse(line.strip("\ufeff, \t\r"))
+    item = parse_json(line.strip("\ufeff, \t\r"))
     return item if isinstance(item, dict) else None
 
 
@@ -235,4 +246,6 @@ def _blank(text: str, at: int) -> int:
 
 def _broken(name: str, text: str, at: int) -> DataError:
     line = text.count("\n", 0, at) + 1
-    return DataError(f"{name}, line {line}: JSON that is broken here: expected objects or one array of them")
+    return DataError(
+        "{name}, line {line}: JSON that is broken here: expected objects or one array of them", name=name, line=line
+    )

@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 
 from nlpkit.errors import DataError
 from nlpkit.text.example import NO_LABEL, Example, Faults
-from nlpkit.text.json_rows import as_json, parse
+from nlpkit.text.json_rows import as_json, parse_json
 from nlpkit.text.labels import check_guessed, is_missing
 from nlpkit.text.row import UNDECODED, is_number
 
@@ -77,7 +77,7 @@ def judge(content: Content, query: Query, faults: Faults) -> Iterator[Example]:
     if head and not any(character.isalpha() for e in head for character in e.text):
         where = f"the column {content.text!r} of {content.name}" if content.text else content.name
         remedy = "say --column" if content.text else "expected text"
-        raise DataError(f"{where} holds numbers or signs, no text: {remedy}")
+        raise DataError("{where} holds numbers or signs, no text: {remedy}", where=where, remedy=remedy)
     examples = itertools.chain(head, examples)
     return _with_few_labels(examples, content) if query.answer == "label" else examples
 
@@ -126,7 +126,11 @@ def _with_few_labels(examples: Iterable[Example], content: Content) -> Iterator[
             labels.add(e.label)
             if len(labels) > MANY_NUMBERS and all(map(is_number, labels)):
                 where = f"the label column {column!r} of {name} holds" if column else f"the labels of {name} are"
-                raise DataError(f"{where} more than {MANY_NUMBERS} different numbers: expected a few labels")
+                raise DataError(
+                    "{where} more than {many_numbers} different numbers: expected a few labels",
+                    where=where,
+                    many_numbers=MANY_NUMBERS,
+                )
         yield e
 
 
@@ -141,7 +145,7 @@ def _read_number(kept: Collection[str], written: str) -> str | None:  # noqa: AR
 
 
 def _read_json(kept: Collection[str], written: str) -> str | None:  # noqa: ARG001
-    return as_json(parse(written))
+    return as_json(parse_json(written))
 
 
 def _read_nothing(kept: Collection[str], written: str) -> str:  # noqa: ARG001

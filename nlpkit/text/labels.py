@@ -116,7 +116,14 @@ def check_guessed(
     if example := _implausible(labels):
         line, label, why = example
         what = f"its label would be {label[:LONGEST_LABEL]!r}, {why}"
-        raise DataError(f"{name}, line {line}: read as {read_as}, {what}; {remedy}")
+        raise DataError(
+            "{name}, line {line}: read as {read_as}, {what}; {remedy}",
+            name=name,
+            line=line,
+            read_as=read_as,
+            what=what,
+            remedy=remedy,
+        )
 
 
 def _implausible(labels: Sequence[tuple[int, str]]) -> tuple[int, str, str] | None:

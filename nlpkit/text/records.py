@@ -57,7 +57,9 @@ class Records:
             self._at += 1
             first = self._first_line()
         if CR in _QUOTED.sub("", first):
-            raise DataError(f"{self._name} ends its first line in CR and a later one in LF: let all end in LF")
+            raise DataError(
+                "{name} ends its first line in CR and a later one in LF: let all end in LF", name=self._name
+            )
         self._delimiter = separator[1] if separator else _delimiter(first, suffix_of(self._name))
         self._quoted = _is_quoted(first, self._delimiter)
         stray = None if self._quoted or self._delimiter != "\t" else _stray_quote(self._lines[self._at :])
@@ -68,7 +70,7 @@ class Records:
             warnings.warn(what, DataWarning, stacklevel=2)
         self.header = next(self._records(), ([], 0))[0]
         if not any(self.header):
-            raise DataError(f"{self._name} has no header: expected a first line that names the columns")
+            raise DataError("{name} has no header: expected a first line that names the columns", name=self._name)
 
     def blocks(self, position: int) -> Iterator[list[Row]]:
         """Give rows whose text stands in the column at ``position``."""
@@ -212,23 +214,41 @@ class Records:
         }
         for what, lines in doubts.items():
             if lines:
-                warnings.warn(f"{self._name} has {what}: {which_lines(lines)}", DataWarning, stacklevel=2)
+                warnings.warn(
+                    DataWarning(
+                        "{name} has {what}: {which_lines}", name=self._name, what=what, which_lines=which_lines(lines)
+                    ),
+                    stacklevel=2,
+                )
 
 
 def column_position(name: str, header: Sequence[str], wanted: str | None, usual: Sequence[str], option: str) -> int:
     """Find where a column stands: the one that is wanted, or the only one with a usual name."""
     if wanted is not None:
         if wanted not in header:
-            raise DataError(f"{name} has no column {wanted!r}{nearest(wanted, header)}")
+            raise DataError(
+                "{name} has no column {wanted!r}{there_is}", name=name, wanted=wanted, there_is=nearest(wanted, header)
+            )
         if list(header).count(wanted) > 1:
-            raise DataError(f"{name} has {list(header).count(wanted)} columns {wanted!r}: rename all but one")
+            raise DataError(
+                "{name} has {count} columns {wanted!r}: rename all but one",
+                name=name,
+                count=list(header).count(wanted),
+                wanted=wanted,
+            )
         return list(header).index(wanted)
     positions = [i for i, column in enumerate(header) if column.strip().lower() in usual]
     if len(positions) == 1:
         return positions[0]
     lines = "; if it has no header but a text a line, name it .txt"
     hint = "; if that is no header, put one above it" if len(header) > 1 else lines
-    raise DataError(f"{name} has the columns {', '.join(header)}: say which one by {option}{hint}")
+    raise DataError(
+        "{name} has the columns {header}: say which one by {option}{hint}",
+        name=name,
+        header=", ".join(header),
+        option=option,
+        hint=hint,
+    )
 
 
 def _delimiter(header: str, suffix: str) -> str:

@@ -56,7 +56,9 @@ def check_texts(texts: object, verb: str) -> None:
     :raises SettingError: saying that texts to score, or what the verb is, come in a list.
     """
     if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
-        raise SettingError(f"texts to {verb} come in a list or another iterable, found one {type(texts).__name__}")
+        raise SettingError(
+            "texts to {verb} come in a list or another iterable, found one {kind}", verb=verb, kind=type(texts).__name__
+        )
 
 
 def is_number(cell: str | bytes) -> bool:

@@ -82,7 +82,7 @@ def open_rows(
         else:
             if looks_like := _header(decoded.head()):
                 what = f"{decoded.name} is read line by line, and looks like a table with the columns {looks_like}"
-                warnings.warn(f"{what}: say --column to read one of them", DataWarning, stacklevel=2)
+                warnings.warn(DataWarning("{what}: say --column to read one of them", what=what), stacklevel=2)
             yield Source(name, None, _rows(decoded), decoded)
 
 
@@ -126,7 +126,9 @@ def _open(path: str | Path | IO[bytes], name: str) -> Iterator[IO[bytes]]:
     try:
         stream = Path(path).open("rb", buffering=0)  # noqa: SIM115 - its errors are told apart from those of its reader
     except OSError as error:
-        raise DataError(f"{name} cannot be read: {(error.strerror or str(error)).lower()}") from error
+        raise DataError(
+            "{name} cannot be read: {reason}", name=name, reason=(error.strerror or str(error)).lower()
+        ) from error
     with stream:
         yield stream
 
@@ -163,4 +165,9 @@ def _rows(decoded: Decoded) -> Iterator[list[Row]]:
             zeros += [at for at, text in enumerate(texts, number + 1) if "\0" in text]
         number += len(texts)
     if zeros:
-        warnings.warn(f"{decoded.name} has zero bytes in its text: {which_lines(zeros)}", DataWarning, stacklevel=2)
+        warnings.warn(
+            DataWarning(
+                "{name} has zero bytes in its text: {which_lines}", name=decoded.name, which_lines=which_lines(zeros)
+            ),
+            stacklevel=2,
+        )

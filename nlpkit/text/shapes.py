@@ -40,12 +40,17 @@ def read_content(decoded: Decoded, query: Query) -> Content:
             _warn(decoded, "__label__ and what follows are")
         return _with(fasttext, decoded)
     if query.named_columns and head and 2 * sum(",," in line for line in head) < len(head):
-        raise DataError(f"{decoded.name} has no column {query.named_columns[0]!r}: its first line is {head[0][:60]!r}")
+        raise DataError(
+            "{name} has no column {named_columns!r}: its first line is {head!r}",
+            name=decoded.name,
+            named_columns=query.named_columns[0],
+            head=head[0][:60],
+        )
     if query.answer is None:
         return _read_texts(decoded, head, query)
     if 2 * sum(line.count("\t") > 1 for line in head) > len(head):
         what = f"expected a header above them that names text and {query.answer}"
-        raise DataError(f"{decoded.name} has several tabs a line: {what}")
+        raise DataError("{name} has several tabs a line: {what}", name=decoded.name, what=what)
     return _read_labels(decoded, head, query) if query.answer == "label" else _read_answers(decoded, head, query)
 
 
@@ -87,7 +92,12 @@ def _read_answers(decoded: Decoded, head: Sequence[str], query: Query) -> Conten
     read = answer_reader(query)
     if 2 * sum(read(pair(line)[1] or "") is not None for line in head) > len(head):
         return _with(pair, decoded)
-    raise DataError(f"{decoded.name} has no {ANSWERS[query.answer]} that can be found: {expected_answers(query)}")
+    raise DataError(
+        "{name} has no {answers} that can be found: {expected_answers}",
+        name=decoded.name,
+        answers=ANSWERS[query.answer],
+        expected_answers=expected_answers(query),
+    )
 
 
 def expected_answers(query: Query) -> str:
@@ -105,9 +115,10 @@ def _read_labels(decoded: Decoded, head: Sequence[str], query: Query) -> Content
             break
     else:
         raise DataError(
-            f"{name} has no labels that can be found: expected a table or JSON lines with a column of texts and one of "
-            f"labels, lines TEXT,,LABEL or __label__LABEL TEXT, or a folder for each label; if all its texts have one "
-            f"label, say LABEL={name}"
+            "{name} has no labels that can be found: expected a table or JSON lines with a "
+            "column of texts and one of labels, lines TEXT,,LABEL or __label__LABEL TEXT, or a "
+            "folder for each label; if all its texts have one label, say LABEL={name}",
+            name=name,
         )
     tabbed = "TEXT and LABEL with a tab between" if last else "LABEL and TEXT with a tab between"
     read_as = f"lines {'TEXT,,LABEL' if separator == ',' else tabbed}"
@@ -142,6 +153,8 @@ def _refuse_cells(name: str, head: Sequence[str]) -> None:
         return
     if len(head) >= ENOUGH_LINES or all(is_number(line.split(",")[-2]) for line in head):
         raise DataError(
-            f"{name} has {max(commas)} commas in each line: expected lines TEXT,LABEL or TEXT,,LABEL, or a header "
-            "above them that names text and label"
+            "{name} has {commas} commas in each line: expected lines TEXT,LABEL or TEXT,,LABEL, "
+            "or a header above them that names text and label",
+            name=name,
+            commas=max(commas),
         )

@@ -127,7 +127,7 @@ class Split:
     test: list[Example]
 
 
-def split(examples: Iterable[Example], *, test: float = 0.2, validation: float = 0.2) -> Split:
+def split_rows(examples: Iterable[Example], *, test: float = 0.2, validation: float = 0.2) -> Split:
     """Place each row by the SHA-1 of its letters alone: the same text goes to the same place in every corpus and run.
 
     :param test: share of rows, a whole percentage.

@@ -68,8 +68,9 @@ class Checkpoint:
         except OSError as error:
             why = (error.strerror or str(error)).lower()
             raise NlpkitError(
-                f"{self._path} cannot be written: {why}; the state saved before it is whole: make room, and go on by "
-                "--resume"
+                "{path} cannot be written: {why}; the state saved before it is whole: make room, and go on by --resume",
+                path=self._path,
+                why=why,
             ) from error
         self._last = time.monotonic()
         self._took = self._last - start
@@ -87,4 +88,6 @@ class Checkpoint:
                 tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 - no mapping
                 return State(tensors, json.loads(file.metadata()["state"]))
         except (SafetensorError, ValueError, KeyError, TypeError, OSError) as error:
-            raise NlpkitError(f"{self._path} is damaged ({error}): begin anew by --force") from error
+            raise NlpkitError(
+                "{path} is damaged ({error}): begin anew by --force", path=self._path, error=error
+            ) from error

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 
 from nlpkit.errors import NlpkitError, PluginError, SettingError
-from nlpkit.plugins.registry import Component, registry
+from nlpkit.plugins.component import Component
+from nlpkit.plugins.registry import registry
 from nlpkit.text.normalisation import Normaliser
 from nlpkit.text.vocabulary import UNKNOWN, HashVocabulary, TableVocabulary, Vocabulary
 
@@ -34,7 +35,9 @@ class Part:
         return {"name": self.component.name, **origin, "config": dict(self.instance.config)}
 
 
-def make(kind: str, settings: Mapping[str, Any], *, normaliser: Normaliser | None = None, **fixed: Any) -> Part:
+def make_component(
+    kind: str, settings: Mapping[str, Any], *, normaliser: Normaliser | None = None, **fixed: Any
+) -> Part:
     """Make the component that settings name.
 
     :param normaliser: of the texts, for a component that has a use for it.
@@ -59,8 +62,12 @@ def check_pair(tokenizer: Part, embedding: Part) -> None:
         for one, other, names in partners:
             if names is not None:
                 raise SettingError(
-                    f"the {one.component.kind} {one.component.name} goes with the {other.component.kind} "
-                    f"{' or '.join(names)}, not with {other.component.name}"
+                    "the {kind} {name} goes with the {other_kind} {names}, not with {other_name}",
+                    kind=one.component.kind,
+                    name=one.component.name,
+                    other_kind=other.component.kind,
+                    names=" or ".join(names),
+                    other_name=other.component.name,
                 )
     embedding.instance.check_tokenizer(tokenizer.instance)
 
@@ -82,18 +89,29 @@ def check_encoder(encoder: Part, vectors: torch.Tensor) -> None:
     """
     result = _try(encoder, vectors)
     if not (isinstance(result, tuple) and len(result) == 2):
-        raise PluginError(f"{encoder} returns {type(result).__name__}, not states and a state to carry on")
+        raise PluginError(
+            "{encoder} returns {kind}, not states and a state to carry on", encoder=encoder, kind=type(result).__name__
+        )
     _check_shape(encoder, "output_dim", result[0], encoder.instance.output_dim)
     if (ways := encoder.instance.directions) not in (1, 2) or encoder.instance.output_dim % ways:
-        raise PluginError(f"{encoder} says directions {ways!r}: expected 1, or 2 where a state has two halves")
+        raise PluginError(
+            "{encoder} says directions {ways!r}: expected 1, or 2 where a state has two halves",
+            encoder=encoder,
+            ways=ways,
+        )
     if not bool(result[0][_make_mask()].isfinite().all()):
-        raise PluginError(f"{encoder} returns states that are no numbers, before anything is learnt")
+        raise PluginError("{encoder} returns states that are no numbers, before anything is learnt", encoder=encoder)
     if result[0].dtype != vectors.dtype:
-        raise PluginError(f"{encoder} returns states of {result[0].dtype}, not of {vectors.dtype}")
+        raise PluginError(
+            "{encoder} returns states of {dtype}, not of {expected}",
+            encoder=encoder,
+            dtype=result[0].dtype,
+            expected=vectors.dtype,
+        )
     try:
         json.dumps(encoder.instance.config)
     except (TypeError, ValueError) as error:
-        raise PluginError(f"{encoder} has a config that is no JSON: {error}") from error
+        raise PluginError("{encoder} has a config that is no JSON: {error}", encoder=encoder, error=error) from error
 
 
 def check_causal(encoder: Part, dim: int) -> None:
@@ -108,12 +126,16 @@ def check_causal(encoder: Part, dim: int) -> None:
         options = [option for name, option in switches if name in encoder.instance.config]
         remedy = f"set {options[0]}" if options else "choose another, such as lstm (or say causal = True, if it is)"
         name = encoder.component.name
-        raise SettingError(f"the encoder {name} sees what comes after, which is yet to come: {remedy}")
+        raise SettingError(
+            "the encoder {name} sees what comes after, which is yet to come: {remedy}", name=name, remedy=remedy
+        )
     vectors = torch.linspace(-1, 1, 6 * dim).view(2, 3, dim)
     other = torch.cat([vectors[:, :1], -vectors[:, 1:]], 1)  # the same first step
     before, after = (_try(encoder, inputs)[0][:, 0] for inputs in (vectors, other))
     if not torch.allclose(before, after, rtol=1e-4, atol=1e-5):
-        raise PluginError(f"{encoder} says causal = True, but its first state changes with what comes after")
+        raise PluginError(
+            "{encoder} says causal = True, but its first state changes with what comes after", encoder=encoder
+        )
 
 
 def fit_embedding(embedding: Part, documents: Iterable[Sequence[str]], targets: Sequence[int]) -> Vocabulary:
@@ -124,7 +146,9 @@ def fit_embedding(embedding: Part, documents: Iterable[Sequence[str]], targets: 
     with _blame(embedding, "cannot be fitted"):
         vocabulary = embedding.instance.fit(documents, targets)
     if not isinstance(vocabulary, TableVocabulary | HashVocabulary):
-        raise PluginError(f"{embedding} returns {type(vocabulary).__name__} from fit, not a vocabulary")
+        raise PluginError(
+            "{embedding} returns {kind} from fit, not a vocabulary", embedding=embedding, kind=type(vocabulary).__name__
+        )
     return vocabulary
 
 
@@ -151,14 +175,21 @@ def _blame(part: Part, what: str) -> Iterator[None]:
         raise
     except Exception as error:
         message = " ".join(str(error).split())
-        raise PluginError(f"{part} {what}: {type(error).__name__}: {message}") from error
+        raise PluginError(
+            "{part} {what}: {kind}: {message}", part=part, what=what, kind=type(error).__name__, message=message
+        ) from error
 
 
 def _check_shape(part: Part, name: str, tensor: Any, size: int) -> None:
     shape = tuple(getattr(tensor, "shape", ()))
     if shape != (2, 3, size):
         raise PluginError(
-            f"{part} says {name} {size}, but for 2 rows of 3 tokens it returns {shape}, not {(2, 3, size)}"
+            "{part} says {name} {size}, but for 2 rows of 3 tokens it returns {shape}, not {value}",
+            part=part,
+            name=name,
+            size=size,
+            shape=shape,
+            value=(2, 3, size),
         )
 
 

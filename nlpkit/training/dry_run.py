@@ -16,7 +16,7 @@ from nlpkit.tasks.base import Task, resolve
 from nlpkit.text.corpus import Example
 from nlpkit.training.events import Event, Remark
 from nlpkit.training.loop import Diverged, Objective, Step, fit
-from nlpkit.training.member import Layer, Member, open_member
+from nlpkit.training.member import Layer, Member, prepare_member
 from nlpkit.training.run import Run, count_rows
 from nlpkit.training.run_folder import CORPUS
 from nlpkit.training.settings import LoopSettings
@@ -114,7 +114,7 @@ def _sample(rows: Iterable[Example], seed: int) -> tuple[list[Example], int, boo
 
 
 def _plan_member(member: Member, folder: Path) -> MemberPlan:
-    drain(open_member(member, folder), [])
+    drain(prepare_member(member, folder), [])
     start, layers = member.describe(), member.layers()
     loops: list[LoopPlan] = []
 
@@ -130,7 +130,7 @@ def _plan_member(member: Member, folder: Path) -> MemberPlan:
     return MemberPlan(
         *(member.name, layers, start.vocabulary if start else 0, start.parameters if start else 0),
         *(export.entry["runtime"], export.size, len(export.files.get(WEIGHTS, b"")), loops),
-        _pick_settings(getattr(member.settings, "training", None)),
+        _pick_settings(member.loop_settings),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from nlpkit.errors import Sentence
 from nlpkit.model.mixing import Stage
 from nlpkit.tasks.base import Task
 from nlpkit.tasks.metrics import Metrics
@@ -22,18 +23,19 @@ class Working:
     total: int | None
 
 
-@dataclass(frozen=True)
-class Remark:
-    """A doubt, in a sentence: what is odd about the files or the rows that a user gave, or about what came of them."""
-
-    sentence: str
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Note:
     """A sentence that is no doubt: what was done with what a user gave."""
 
-    sentence: str
+    sentence: Sentence
+
+    def __init__(self, template: str, /, **values: object) -> None:
+        object.__setattr__(self, "sentence", Sentence(template, **values))
+
+
+@dataclass(frozen=True, init=False)
+class Remark(Note):
+    """A doubt, in a sentence: what is odd about the files or the rows that a user gave, or about what came of them."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ AGREEMENT = {"float32": 1e-4, "int8": 0.05}  # greatest difference of a calibrat
 SMALL = 1024  # arrays of fewer numbers stay float32
 
 
-def export(network: Network, weights: str, *, folds: bool = True) -> tuple[str, dict[str, bytes]]:
+def export_network(network: Network, weights: str, *, folds: bool = True) -> tuple[str, dict[str, bytes]]:
     """Return the runtime and the member's files.
 
     The runtime is ``table`` for a composition that folds, ``graph`` for one that torch can export, and ``torch`` for
@@ -54,8 +54,12 @@ def check_agreement(name: str, difference: float, weights: str) -> None:
     """
     if difference > AGREEMENT[weights]:
         raise NlpkitError(
-            f"the export of {name} differs from torch by {difference:.3g} in a probability, more than "
-            f"{AGREEMENT[weights]:g}: not saved" + (", train with --set weights=float32" if weights == "int8" else "")
+            "the export of {name} differs from torch by {difference:.3g} in a probability, more than {most:g}: not "
+            "saved{remedy}",
+            name=name,
+            difference=difference,
+            most=AGREEMENT[weights],
+            remedy=", train with --set weights=float32" if weights == "int8" else "",
         )
 
 

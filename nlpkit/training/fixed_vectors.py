@@ -37,8 +37,12 @@ def store_vectors(path: Path, embedding: Embedding, rows: Rows, what: str) -> It
     bytes_before = path.stat().st_size
     if size - bytes_before > (free := shutil.disk_usage(path.parent).free):
         raise DataError(
-            f"the vectors of {len(rows):,} rows take {size / 1e9:.1f} GB, and the disk of {path.parent} has "
-            f"{free / 1e9:.1f} GB left: make room, give fewer rows, or set a lower max_length"
+            "the vectors of {count:,} rows take {size:.1f} GB, and the disk of {parent} has "
+            "{free:.1f} GB left: make room, give fewer rows, or set a lower max_length",
+            count=len(rows),
+            size=size / 1e9,
+            parent=path.parent,
+            free=free / 1e9,
         )
     starts = rows.starts[[*range(0, len(rows), CHUNK), len(rows)]]
     chunks = int(np.searchsorted(starts, bytes_before // width, "right")) - 1
@@ -65,8 +69,10 @@ def _compute(embedding: Any, rows: Rows, numbers: RowNumbers) -> NDArray[Any]:
             vectors = embedding.eval()(ids, mask)[mask].numpy()
             if len(vectors) and not np.abs(vectors).max() <= np.finfo(DTYPE).max:
                 raise PluginError(
-                    f"the embedding {type(embedding).__name__} says fixed = True, but gives what is no number or above "
-                    f"{np.finfo(DTYPE).max:g}, which cannot be kept"
+                    "the embedding {kind} says fixed = True, but gives what is no number or above "
+                    "{max:g}, which cannot be kept",
+                    kind=type(embedding).__name__,
+                    max=np.finfo(DTYPE).max,
                 )
             result[rows.locate(numbers[batch])[1] - begin] = vectors
     return result

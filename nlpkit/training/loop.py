@@ -169,7 +169,13 @@ class _Progress:
         """End the run; there must be an epoch to keep."""
         best = [epoch["epoch"] for epoch in self.history if epoch["best"]]
         if not best:
-            raise SettingError(f"{what} at epoch {self.epoch}, step {self.step}: lower {objective.rate_setting}")
+            raise SettingError(
+                "{what} at epoch {epoch}, step {step}: lower {rate_setting}",
+                what=what,
+                epoch=self.epoch,
+                step=self.step,
+                rate_setting=objective.rate_setting,
+            )
         event = Diverged(self.epoch, self.step, what, best[-1])
         self.finished, self.diverged = True, asdict(event)
         return event
@@ -279,4 +285,6 @@ def _restore(state: State, module: nn.Module, optimizer: torch.optim.Optimizer, 
         return _Progress(**state.values)
     except (RuntimeError, KeyError, TypeError, ValueError) as error:
         why = " ".join(str(error).split())
-        raise NlpkitError(f"the saved state does not fit this network ({why}): begin anew by --force") from error
+        raise NlpkitError(
+            "the saved state does not fit this network ({why}): begin anew by --force", why=why
+        ) from error

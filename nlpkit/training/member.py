@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from nlpkit.errors import PluginError
 from nlpkit.files import write_synced
 from nlpkit.model.bundle import VOCABULARY, WEIGHTS, Bundle, dump_json
 from nlpkit.model.network import dump_weights
@@ -118,6 +119,16 @@ class Member(ABC):
         name: str = self.settings.name
         return name
 
+    @property
+    def weights(self) -> str:
+        """How its numbers are stored, by which it is judged how far the export may be from it: float32 or int8."""
+        return "float32"
+
+    @property
+    def loop_settings(self) -> LoopSettings | None:
+        """How its main loop runs, where it has one."""
+        return None
+
     @classmethod
     def rehearse(cls, settings: Any, run: Any) -> list[str]:  # noqa: ARG003
         """Make every part once, before any corpus is read.
@@ -171,12 +182,28 @@ class NetworkMember(Member):
     vocabulary: Any
     entry: dict[str, Any]
 
+    @property
+    def loop_settings(self) -> LoopSettings:
+        """As its settings say."""
+        loop: LoopSettings = self.settings.training
+        return loop
+
     @abstractmethod
     def restore(self, stored: Bundle) -> nn.Module:
         """Make the network again of files: those that `keep` wrote, or those of a model."""
 
     def keep(self, folder: Path, network: nn.Module, vocabulary: Vocabulary, entry: Mapping[str, Any]) -> None:
-        """Write the network as it is now for `open`."""
+        """Write the network as it is now for `open`.
+
+        :param entry: what config.json will say of the member, each of its components as `record_parts` has it.
+        :raises PluginError: if a component is not in it.
+        """
+        if missing := [kind for kind in self.settings.components if kind not in entry]:
+            raise PluginError(
+                "the entry of the member {name} lacks its {missing}: put in what record_parts returns of them",
+                name=self.name,
+                missing=" and ".join(missing),
+            )
         write_synced(folder / VOCABULARY, dump_vocabulary(vocabulary))
         write_synced(folder / WEIGHTS, dump_weights(network))
         write_synced(folder / ENTRY, dump_json(dict(entry)))
@@ -215,7 +242,7 @@ def train_member(member: Member, run: Path, history: History, every: float) -> G
     :raises NlpkitError: if what was exported says something else than torch does.
     """
     folder = run / "trained" / member.name
-    yield from open_member(member, run)
+    yield from prepare_member(member, run)
     if start := member.describe():
         yield start
 
@@ -231,7 +258,7 @@ def train_member(member: Member, run: Path, history: History, every: float) -> G
         yield Working(f"{member.name}: exporting", 0, None)
         result = member.export()
         comparison = member.compare(result) or Comparison(0.0, 0)
-        check_agreement(member.name, comparison.difference, getattr(member.settings, "weights", "float32"))
+        check_agreement(member.name, comparison.difference, member.weights)
         outcome = _record_history(history.epochs.get(member.name), divergence)
         with write_folder(folder) as new:
             _write(new, StoredMember(result.entry | outcome, result.files, comparison.validation), comparison)
@@ -241,7 +268,7 @@ def train_member(member: Member, run: Path, history: History, every: float) -> G
     return result
 
 
-def open_member(member: Member, run: Path) -> Generator[Event, None, None]:
+def prepare_member(member: Member, run: Path) -> Generator[Event, None, None]:
     """Prepare a member in the folder of a run, unless an earlier attempt has, and open it."""
     folder = run / "members" / member.name
     if not folder.exists():

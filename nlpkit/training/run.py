@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from nlpkit.errors import PluginError
 from nlpkit.model import bundle
 from nlpkit.model.base import SavedModel
 from nlpkit.model.bundle import Bundle
@@ -142,7 +143,7 @@ class Run(ABC):
         """Texts by which the model tests itself, unless others are given."""
 
     def _kind_of(self, settings: Any) -> type[Member]:
-        return next(kind for kind in self.kinds.values() if kind.settings_class is type(settings))
+        return self.kinds[settings.kind]
 
 
 def group_rows(corpus: StoredCorpus, place: str) -> dict[str, NDArray[np.int64]]:
@@ -228,6 +229,12 @@ def _make_model(
     yield counts
     yield from map(Remark, run.remarks(corpus))
     data = yield from run.prepare(path, corpus)
+    if missing := [kind for kind in run.settings.components if kind not in run.config(data)]:
+        raise PluginError(
+            "the run of {task} has components that its config lacks: {missing}; put in Part.record of each",
+            task=run.task.name,
+            missing=" and ".join(missing),
+        )
     members = yield from _train_members(run, data, path, history, every)
     files = run.files(data, members)
     for export in members:

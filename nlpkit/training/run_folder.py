@@ -33,7 +33,7 @@ def run_folder_of(model: Path) -> Path:
     """Where the run of a model has its folder."""
     model = model.resolve()
     if not model.name:
-        raise BundleError(f"{model} is no folder of its own: name one inside it")
+        raise BundleError("{model} is no folder of its own: name one inside it", model=model)
     return model.with_name(f"{model.name}.training")
 
 
@@ -52,13 +52,19 @@ def open_run(model: Path, request: Mapping[str, Any], *, resume: bool, force: bo
     lock = FileLock(folder / LOCK)
     try:
         if folder.exists() and not (folder / LOCK).exists() and any(folder.iterdir()):
-            raise BundleError(f"{folder} is no run of nlpkit's, and is left alone: choose another --output")
+            raise BundleError(
+                "{folder} is no run of nlpkit's, and is left alone: choose another --output", folder=folder
+            )
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
-        raise BundleError(f"another run is training {model}: wait for it, or choose another folder") from None
+        raise BundleError(
+            "another run is training {model}: wait for it, or choose another folder", model=model
+        ) from None
     except OSError as error:
-        raise BundleError(f"{folder} cannot be written: {(error.strerror or str(error)).lower()}") from error
+        raise BundleError(
+            "{folder} cannot be written: {reason}", folder=folder, reason=(error.strerror or str(error)).lower()
+        ) from error
     try:
         _enter(model, folder, json.loads(json.dumps({**request, FORCE: force})), resume=resume, force=force)
         remove_dead_folders(model.resolve())
@@ -67,7 +73,7 @@ def open_run(model: Path, request: Mapping[str, Any], *, resume: bool, force: bo
     except OSError as error:
         why = f"{error.filename or folder}: {(error.strerror or str(error)).lower()}"
         remedy = "go on by --resume" if is_unfinished(folder) else "begin again"
-        raise NlpkitError(f"the run cannot go on: {why}: mend that, and {remedy}") from error
+        raise NlpkitError("the run cannot go on: {why}: mend that, and {remedy}", why=why, remedy=remedy) from error
     finally:
         if not is_unfinished(folder):
             _leave(folder)
@@ -111,11 +117,13 @@ def read_request(model: Path) -> dict[str, Any]:
     try:
         request = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
-        raise BundleError(f"there is no unfinished run of {model}: begin one without --resume") from None
+        raise BundleError("there is no unfinished run of {model}: begin one without --resume", model=model) from None
     if not isinstance(request, dict):
-        raise BundleError(f"{path} is damaged: begin anew by --force")
+        raise BundleError("{path} is damaged: begin anew by --force", path=path)
     if "task" not in request:
-        raise BundleError(f"{path.parent} holds an unfinished run of an older nlpkit: begin anew by --force")
+        raise BundleError(
+            "{parent} holds an unfinished run of an older nlpkit: begin anew by --force", parent=path.parent
+        )
     return request
 
 
@@ -123,11 +131,17 @@ def _enter(model: Path, folder: Path, request: dict[str, Any], *, resume: bool, 
     if resume:
         then = {**read_request(model), FORCE: request[FORCE]}
         if differences := list(_list_differences(then, request)):
-            raise SettingError(f"the run of {model} was begun with other settings: {'; '.join(differences)}")
+            raise SettingError(
+                "the run of {model} was begun with other settings: {differences}",
+                model=model,
+                differences="; ".join(differences),
+            )
         return
     if is_unfinished(folder) and _has_progress(folder) and not force:
         read_request(model)  # one that cannot be gone on with says so
-        raise BundleError(f"{folder} holds an unfinished run: go on by --resume, or begin anew by --force")
+        raise BundleError(
+            "{folder} holds an unfinished run: go on by --resume, or begin anew by --force", folder=folder
+        )
     _clear(folder)
     replace_file(folder / REQUEST, json.dumps(request, indent=2).encode())
 

@@ -82,7 +82,9 @@ class TextTraining(LoopSettings):
     def __post_init__(self) -> None:
         if self.focus and (len(self.focus) != 2 or not all(0 <= share <= 1 for share in self.focus)):
             shares = list(self.focus)
-            raise SettingError(f"training.focus wants two shares of at most 1, such as [0.35, 0.6], was: {shares}")
+            raise SettingError(
+                "training.focus wants two shares of at most 1, such as [0.35, 0.6], was: {shares}", shares=shares
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,9 +92,12 @@ class MemberSettings:
     """What a member is told, of whatever kind; a task's kinds add to it.
 
     Components are ``{"name": …, option: …}``.
+
+    :param kind: one of those that its task has members of.
     """
 
     name: str
+    kind: str = ""
     components: ClassVar[tuple[str, ...]] = ()  # its fields that name one, each called as the kind of component
     one_way: ClassVar[bool] = False  # whether its encoder must not see what comes after, where it has the choice
 
@@ -145,10 +150,30 @@ class RunSettings:
         """What normalises the texts."""
         return Normaliser(**{**self.defaults, **self.normalisation})
 
+    @property
+    def reading(self) -> Mapping[str, Any]:
+        """What `read_rows` is told besides: ``kept``, labels that stay though they look like none, ``blank_lines``."""
+        return {}
+
     def list_components(self) -> Iterable[Mapping[str, Any]]:
         """Yield the settings of every component."""
         for part in (self, *self.members):
             yield from (getattr(part, kind) for kind in part.components)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledRunSettings(RunSettings):
+    """What a run on labelled rows is told: that of every task whose rows have the answer ``label``.
+
+    :param labels: names for the labels found in the corpus: ``{"1": "positive"}``; others keep theirs.
+    """
+
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def reading(self) -> Mapping[str, Any]:
+        """Keep the labels that are named."""
+        return {"kept": tuple(self.labels)}
 
 
 def list_recipes(task: Task) -> list[str]:
@@ -175,14 +200,21 @@ def read_recipe(task: Task, recipe: str | Path) -> dict[str, Any]:
     if isinstance(recipe, str) and path.suffix != ".toml":
         names, folder = list_recipes(task), _recipe_folder(task)
         if recipe not in names or folder is None:
-            raise SettingError(f"there is no recipe {recipe!r} for {task.name}{nearest(recipe, names)}")
+            raise SettingError(
+                "there is no recipe {recipe!r} for {name}{there_is}",
+                recipe=recipe,
+                name=task.name,
+                there_is=nearest(recipe, names),
+            )
         path = folder / f"{recipe}.toml"
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise DataError(f"the recipe {path} cannot be read: {(error.strerror or str(error)).lower()}") from error
+        raise DataError(
+            "the recipe {path} cannot be read: {reason}", path=path, reason=(error.strerror or str(error)).lower()
+        ) from error
     except ValueError as error:
-        raise SettingError(f"the recipe {path} is no TOML: {error}") from error
+        raise SettingError("the recipe {path} is no TOML: {error}", path=path, error=error) from error
 
 
 @dataclass(frozen=True)
@@ -204,14 +236,14 @@ class Shape:
         result = copy.deepcopy({name: value for name, value in tables.items() if name not in self.kinds})
         members = result.get("members", [])
         if not isinstance(members, list | tuple):
-            raise SettingError(f"the recipe wants tables [[members]], found: {members!r}")
+            raise SettingError("the recipe wants tables [[members]], found: {members!r}", members=members)
         members = list(members)
         for kind in self.kinds:
             if kind in tables:
                 members.append({"name": kind, "kind": kind, **_check_table(tables[kind], kind)})
         if not members:
             kinds = " or ".join(f"[{kind}]" for kind in self.kinds)
-            raise SettingError(f"the recipe wants at least one table [[members]], or {kinds}, found none")
+            raise SettingError("the recipe wants at least one table [[members]], or {kinds}, found none", kinds=kinds)
         usual = next(iter(self.kinds))
         result["members"] = [
             {"name": f"member-{position}", "kind": usual, **copy.deepcopy(_check_table(member, "a member"))}
@@ -256,7 +288,9 @@ class Shape:
         tables = self.spell_out(tables)
         members = [self._make_member(table) for table in tables["members"]]
         if len({member.name.casefold() for member in members}) < len(members):  # one folder on Windows
-            raise SettingError(f"two members have one name: {', '.join(member.name for member in members)}")
+            raise SettingError(
+                "two members have one name: {members}", members=", ".join(member.name for member in members)
+            )
         members = [member for member in members if not member.absent]
         fill(Normaliser, _check_table(tables.get("normalisation", {}), "normalisation"), "normalisation")
         run = fill(self.run, {**tables, "members": tuple(members)}, "the recipe")
@@ -264,12 +298,15 @@ class Shape:
         return run
 
     def _make_member(self, table: Mapping[str, Any]) -> MemberSettings:
-        table = dict(table)
-        kind, name = table.pop("kind"), table["name"]
+        kind, name = table["kind"], table["name"]
         if kind not in self.kinds:
-            raise SettingError(f"there is no kind of member {kind!r}{nearest(str(kind), self.kinds)}")
+            raise SettingError(
+                "there is no kind of member {kind!r}{there_is}", kind=kind, there_is=nearest(str(kind), self.kinds)
+            )
         if not isinstance(name, str) or not name.replace("-", "").replace("_", "").isalnum():
-            raise SettingError(f"a member's name becomes a folder: letters, digits, - and _ only, was: {name!r}")
+            raise SettingError(
+                "a member's name becomes a folder: letters, digits, - and _ only, was: {name!r}", name=name
+            )
         member = fill(self.kinds[kind], table, name)
         check_components(member, name)
         return member
@@ -295,7 +332,11 @@ class Shape:
         if kind in self.run.components:
             return tables, False
         if len(members) != 1:
-            raise SettingError(f"--{kind} needs a recipe with one member; this one has {len(members)}: use --set")
+            raise SettingError(
+                "--{kind} needs a recipe with one member; this one has {count}: use --set",
+                kind=kind,
+                count=len(members),
+            )
         return members[0], self._kind_of(members[0]).one_way
 
     def _kind_of(self, member: Mapping[str, Any]) -> type[MemberSettings]:
@@ -309,7 +350,7 @@ def parse_assignment(assignment: str) -> tuple[list[str], Any]:
     """
     place, equals, value = assignment.partition("=")
     if not equals:
-        raise SettingError(f"expected NAME=VALUE such as encoder.hidden=64, found {assignment!r}")
+        raise SettingError("expected NAME=VALUE such as encoder.hidden=64, found {assignment!r}", assignment=assignment)
     value = value.strip()
     try:
         return place.strip().split("."), tomllib.loads(f"value = {PYTHON_BOOLS.get(value, value)}")["value"]
@@ -325,7 +366,9 @@ def descend(table: dict[str, Any], path: Sequence[str]) -> dict[str, Any]:
     for name in path:
         table = table.setdefault(name, {})
         if not isinstance(table, dict):
-            raise SettingError(f"{'.'.join(path)} is not a table of settings: {name} is {table!r}")
+            raise SettingError(
+                "{path} is not a table of settings: {name} is {table!r}", path=".".join(path), name=name, table=table
+            )
     return table
 
 
@@ -338,25 +381,30 @@ def fill(kind: type[T], table: Mapping[str, Any], where: str) -> T:
     values: dict[str, Any] = {}
     for name, value in table.items():
         if name not in options:
-            raise SettingError(f"{where} has no setting {name!r}{nearest(name, options)}")
+            raise SettingError(
+                "{where} has no setting {name!r}{there_is}", where=where, name=name, there_is=nearest(name, options)
+            )
         values[name] = _convert(options[name], value, where)
     if missing := [name for name, option in options.items() if name not in table and option.default is ...]:
-        raise SettingError(f"{where} lacks {' and '.join(missing)}: a recipe says all of it")
+        raise SettingError(
+            "{where} lacks {missing}: a recipe says all of it", where=where, missing=" and ".join(missing)
+        )
     return kind(**values)
 
 
 def _convert(option: Option, value: Any, where: str) -> Any:
     annotation: Any = option.annotation
     if is_dataclass(annotation) and not isinstance(value, annotation):  # type: ignore[arg-type]
-        return fill(annotation, _check_table(value, f"{where}: {option.name}"), f"{where}.{option.name}")  # type: ignore[arg-type]
-    if wrong := option.fault(value):
-        raise SettingError(f"{where}: {option.name} {wrong}")
+        place = f"{where}.{option.name}".removeprefix("the recipe.")
+        return fill(annotation, _check_table(value, f"{where}: {option.name}"), place)  # type: ignore[arg-type]
+    if wrong := option.find_fault(value):
+        raise SettingError("{where}: {name} {wrong}", where=where, name=option.name, wrong=wrong)
     return tuple(value) if get_origin(annotation) is tuple else value
 
 
 def _check_table(value: object, what: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise SettingError(f"{what} wants a table of settings, found {value!r}")
+        raise SettingError("{what} wants a table of settings, found {value!r}", what=what, value=value)
     return value
 
 
@@ -376,9 +424,16 @@ def check_component(kind: str, component: Mapping[str, Any], where: str) -> None
     :raises SettingError: saying what there is.
     """
     if "name" not in component:
-        raise SettingError(f"{where}.{kind} has no name; there is: {', '.join(registry().names(kind))}")
+        raise SettingError(
+            "{where}.{kind} has no name; there is: {names}",
+            where=where,
+            kind=kind,
+            names=", ".join(registry().names(kind)),
+        )
     if not isinstance(component["name"], str):
-        raise SettingError(f"{where}.{kind}: name wants a text, found {component['name']!r}")
+        raise SettingError(
+            "{where}.{kind}: name wants a text, found {name!r}", where=where, kind=kind, name=component["name"]
+        )
     options = {option: value for option, value in component.items() if option != "name"}
     registry().get(kind, component["name"]).check(options)
 
@@ -390,10 +445,16 @@ def check_shares(test: float, validation: float) -> None:
     """
     shares = test * 100, validation * 100
     if not all(abs(share - round(share)) < 1e-6 for share in shares):
-        raise SettingError(f"test and validation are whole percentages, 0.15 say, was: {test}, {validation}")
+        raise SettingError(
+            "test and validation are whole percentages, 0.15 say, was: {test}, {validation}",
+            test=test,
+            validation=validation,
+        )
     if not (round(shares[0]) >= 0 and round(shares[1]) > 0 and round(sum(shares)) < 100):
         raise SettingError(
-            f"test {test} and validation {validation} must leave rows to train on, and validation must not be 0"
+            "test {test} and validation {validation} must leave rows to train on, and validation must not be 0",
+            test=test,
+            validation=validation,
         )
 
 
@@ -411,7 +472,7 @@ def check_judges(judges: bool, focus: Sequence[float], lacking: str) -> None:
     """
     if not judges:
         whose = " of the first corpus, which training.focus makes the judge," if focus else ""
-        raise DataError(f"no validation row{whose} {lacking}: give more texts")
+        raise DataError("no validation row{whose} {lacking}: give more texts", whose=whose, lacking=lacking)
 
 
 def drop_paths(component: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:

@@ -269,9 +269,9 @@ class _SplitCheck:
         """
         if self.labelled and len(self.names) < 2:
             what = f"only the label {self.names[0]!r}" if self.names else "no labelled rows"
-            raise DataError(f"training needs rows of at least two labels, found: {what}")
+            raise DataError("training needs rows of at least two labels, found: {what}", what=what)
         if fault := self._find_fault(test, validation):
-            raise DataError(fault + self._advise_shares(test, validation))
+            raise DataError("{fault}{remedy}", fault=fault, remedy=self._advise_shares(test, validation))
 
     def _find_fault(self, test: float, validation: float) -> str | None:
         rows = self.deal(test, validation)

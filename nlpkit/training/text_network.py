@@ -19,13 +19,13 @@ from torch import nn
 from nlpkit.errors import SettingError
 from nlpkit.files import write_synced
 from nlpkit.model.bundle import TOKENIZER, Bundle
-from nlpkit.model.members import Floats, open_member, tokenize
+from nlpkit.model.members import Floats, open_member
 from nlpkit.model.network import Head, Network, VectorNetwork, restore
 from nlpkit.text.vocabulary import Tokens
 from nlpkit.training.batching import Rows, logits_of
-from nlpkit.training.components import check_pair, check_shapes, fit_embedding, make, remarks_of
+from nlpkit.training.components import check_pair, check_shapes, fit_embedding, make_component, remarks_of
 from nlpkit.training.events import Event, MemberStarted, Working
-from nlpkit.training.export import export
+from nlpkit.training.export import export_network
 from nlpkit.training.fixed_vectors import map_vectors, store_vectors
 from nlpkit.training.loop import Diverged, Objective
 from nlpkit.training.member import CHECK_ROWS, Comparison, Layer, Minimise, NetworkMember, StoredMember, record_parts
@@ -47,9 +47,15 @@ class TextNetwork(NetworkMember):
     folds: ClassVar[bool] = False  # whether only differences between outputs count, so that sums fold into a table
 
     @property
+    def weights(self) -> str:
+        """As its settings say."""
+        weights: str = self.settings.weights
+        return weights
+
+    @property
     def corpus(self) -> StoredCorpus:
         """The stored rows; what a task prepares must hold them, unless it is they."""
-        corpus: StoredCorpus = getattr(self.data, "corpus", self.data)
+        corpus: StoredCorpus = self.data if isinstance(self.data, StoredCorpus) else self.data.corpus
         return corpus
 
     @property
@@ -83,16 +89,20 @@ class TextNetwork(NetworkMember):
     @classmethod
     def rehearse(cls, settings: Any, run: RunSettings) -> list[str]:
         """Make every part once; see `Member.rehearse`."""
-        tokenizer = make("tokenizer", settings.tokenizer, normaliser=run.normaliser)
-        part = make("embedding", settings.embedding, normaliser=run.normaliser)
+        tokenizer = make_component("tokenizer", settings.tokenizer, normaliser=run.normaliser)
+        part = make_component("embedding", settings.embedding, normaliser=run.normaliser)
         check_pair(tokenizer, part)
         embedding = part.instance
-        encoder = make("encoder", settings.encoder, input_dim=embedding.dim or 2).instance
+        encoder = make_component("encoder", settings.encoder, input_dim=embedding.dim or 2).instance
         ordered, identity = embedding.ordered, encoder.identity
         if not ordered and (not identity or settings.max_length):
             raise SettingError(
-                f"{settings.name}: the embedding {settings.embedding['name']} keeps no order, so it goes with the "
-                f"encoder none and max_length 0, not with {settings.encoder['name']} and {settings.max_length}"
+                "{name}: the embedding {embedding} keeps no order, so it goes with the encoder none and "
+                "max_length 0, not with {encoder} and {max_length}",
+                name=settings.name,
+                embedding=settings.embedding["name"],
+                encoder=settings.encoder["name"],
+                max_length=settings.max_length,
             )
         cls.check_encoder(encoder, settings)
         return remarks_of(tokenizer, part)
@@ -107,13 +117,13 @@ class TextNetwork(NetworkMember):
     def prepare(self, folder: Path) -> Iterator[Event]:
         """Tokenise, choose the vocabulary, make the weights at the start, and write all of it down."""
         normaliser, settings, too_long = self.run.normaliser, self.settings, 0
-        tokenizer = make("tokenizer", settings.tokenizer, normaliser=normaliser)
+        tokenizer = make_component("tokenizer", settings.tokenizer, normaliser=normaliser)
         total = {place: len(self.corpus.rows(place)) for place in PLACES}
 
         def tokens(place: str) -> Iterator[Tokens]:
             nonlocal too_long
             for texts in self.corpus.texts(place):
-                block = tokenize(tokenizer.instance, normaliser.batch(texts))
+                block = tokenizer.instance.batch(normaliser.batch(texts))
                 too_long += int((np.diff(block.starts) > (settings.max_length or np.inf)).sum())
                 yield block
 
@@ -123,9 +133,9 @@ class TextNetwork(NetworkMember):
             yield Working(f"{self.name}: tokens", count, total["train"])
         documents = StoredTokens(scratch)
         yield Working(f"{self.name}: vocabulary", 0, None)
-        embedding = make("embedding", settings.embedding, normaliser=normaliser)
+        embedding = make_component("embedding", settings.embedding, normaliser=normaliser)
         vocabulary = fit_embedding(embedding, documents, self.classes())
-        encoder = make("encoder", settings.encoder, input_dim=embedding.instance.dim)
+        encoder = make_component("encoder", settings.encoder, input_dim=embedding.instance.dim)
         check_shapes(embedding, encoder)
         head = Head.of_encoder(encoder.instance, settings.head, labels=self.outputs)
         for place, blocks in (("train", documents.blocks()), ("validation", tokens("validation"))):
@@ -198,7 +208,7 @@ class TextNetwork(NetworkMember):
 
     def export(self) -> StoredMember:
         """Export as a table, a graph, or for torch."""
-        runtime, files = export(self.network, self.settings.weights, folds=self.folds)
+        runtime, files = export_network(self.network, self.settings.weights, folds=self.folds)
         files |= self.files() | {f"{TOKENIZER}/{path}": data for path, data in self._tokenizer_files.items()}
         return StoredMember({"name": self.name, "runtime": runtime, **self.entry}, files)
 

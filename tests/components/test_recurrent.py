@@ -10,7 +10,7 @@ from nlpkit.errors import SettingError  # noqa: E402
 from nlpkit.model.head_settings import HeadSettings  # noqa: E402
 from nlpkit.model.network import Head, Network  # noqa: E402
 from nlpkit.plugins.registry import registry  # noqa: E402
-from nlpkit.training.export import export  # noqa: E402
+from nlpkit.training.export import export_network  # noqa: E402
 from tests.components.ragged import encoder, masked  # noqa: E402
 
 pytestmark = pytest.mark.train
@@ -207,7 +207,7 @@ def test_options_out_of_range_are_refused(cell, options, sentence):
 
 
 def test_only_a_plain_unit_has_a_nonlinearity():
-    with pytest.raises(SettingError, match="no nonlinearity 'relo'; did you mean 'relu'"):
+    with pytest.raises(SettingError, match="nonlinearity cannot be 'relo'; did you mean 'relu'"):
         encoder("rnn", {"nonlinearity": "relo"})
     with pytest.raises(SettingError, match="the encoder 'gru' has no option 'nonlinearity'"):
         encoder("gru", {"nonlinearity": "relu"})
@@ -233,16 +233,24 @@ def batch(lengths):
     "shape",
     [
         {"layers": 1, "bidirectional": False},
-        {"layers": 1, "bidirectional": True, "norm": "layer"},
-        {"layers": 2, "bidirectional": False, "norm": "batch"},
-        {"layers": 2, "bidirectional": True, "norm": "batch"},
+        pytest.param({"layers": 1, "bidirectional": True, "norm": "layer"}, marks=pytest.mark.slow),
+        pytest.param({"layers": 2, "bidirectional": False, "norm": "batch"}, marks=pytest.mark.slow),
+        pytest.param({"layers": 2, "bidirectional": True, "norm": "batch"}, marks=pytest.mark.slow),
     ],
 )
-@pytest.mark.parametrize(("cell", "own"), [("rnn", {}), ("rnn", {"nonlinearity": "relu"}), ("lstm", {}), ("gru", {})])
+@pytest.mark.parametrize(
+    ("cell", "own"),
+    [
+        ("gru", {}),
+        pytest.param("lstm", {}, marks=pytest.mark.slow),
+        pytest.param("rnn", {}, marks=pytest.mark.slow),
+        pytest.param("rnn", {"nonlinearity": "relu"}, marks=pytest.mark.slow),
+    ],
+)
 def test_the_exported_graph_is_onnxs_own_operator_and_equals_torch(cell, own, shape):
     onnx, runtime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
     made = network(cell, {"hidden": 5, "dropout": 0.5, **shape, **own})
-    kind, files = export(made, "float32")
+    kind, files = export_network(made, "float32")
     assert kind == "graph"
     operators = [node.op_type for node in onnx.load_from_string(files["model.onnx"]).graph.node]
     assert operators.count(cell.upper()) == shape["layers"]
@@ -254,10 +262,11 @@ def test_the_exported_graph_is_onnxs_own_operator_and_equals_torch(cell, own, sh
             np.testing.assert_allclose(found, made(ids, mask).numpy(), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_convolutions_are_exported_whatever_their_width():
     runtime = pytest.importorskip("onnxruntime")
     made = network("cnn", {"widths": [1, 4, 30], "filters": 5})
-    _, files = export(made, "float32")
+    _, files = export_network(made, "float32")
     session = runtime.InferenceSession(files["model.onnx"], providers=["CPUExecutionProvider"])
     for lengths in ([6, 1, 0, 3], [40, 2], [1]):
         ids, mask = batch(lengths)

@@ -14,6 +14,7 @@ from nlpkit.text.normalisation import Normaliser
 
 TEXT = "这家云端小舖味道不错"
 NAMES = ("char", "jieba", "rjieba", "whitespace")
+MAKING = [pytest.param("jieba", marks=pytest.mark.slow), "rjieba"]  # jieba reads its dictionary for most of a second
 normalised = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0")) | st.text(
     "好用 \t　abc不错，", max_size=12
 )
@@ -50,7 +51,7 @@ def test_what_each_makes_of_a_text(made):
     assert made["rjieba"].tokenize("衣服质量不错") == ["衣服", "质量", "不错"]
 
 
-@pytest.mark.parametrize("name", ["jieba", "rjieba"])
+@pytest.mark.parametrize("name", MAKING)
 @pytest.mark.parametrize(
     ("dictionary", "manner"),
     [
@@ -74,7 +75,7 @@ def test_a_user_dictionary_keeps_a_word_whole(made, tmp_path, name, dictionary, 
     assert "云端小铺" in registry().get("tokenizer", name).create({"dictionary": str(path)}).tokenize(segmented)
 
 
-@pytest.mark.parametrize("name", ["jieba", "rjieba"])
+@pytest.mark.parametrize("name", MAKING)
 def test_config_and_files_make_an_equal_tokenizer(tmp_path, name):
     path = tmp_path / "words.txt"
     path.write_text("云端小铺 1000 nz\n", encoding="utf-8")
@@ -91,7 +92,7 @@ def test_config_and_files_make_an_equal_tokenizer(tmp_path, name):
 MIXED = ["T恤", "U盘", "SIM卡", "卡拉OK", "阿Q", "4S店", "AT&T", "江南Style"]
 
 
-@pytest.mark.parametrize("name", ["jieba", "rjieba"])
+@pytest.mark.parametrize("name", MAKING)
 @pytest.mark.parametrize("zero", [False, True])
 def test_no_step_of_normalisation_cuts_a_word_of_the_own_dictionary(name, zero):
     normaliser = Normaliser(zero=zero)
@@ -108,7 +109,7 @@ def test_letters_beside_a_word_are_no_part_of_it(made, name):
     assert made[name].tokenize("vivo型号")[0] == "vivo"
 
 
-@pytest.mark.parametrize("name", ["jieba", "rjieba"])
+@pytest.mark.parametrize("name", MAKING)
 def test_an_older_model_cuts_as_it_did(name):
     older = Normaliser.of({"nfkc": True, "lower": True, "simplify": True})
     tokenizer = registry().get("tokenizer", name).create({"hmm": True}, normaliser=older, files={})
@@ -133,7 +134,7 @@ LINES = [
 ]
 
 
-@pytest.mark.parametrize("name", ["jieba", "rjieba"])
+@pytest.mark.parametrize("name", MAKING)
 def test_a_word_of_a_user_dictionary_is_found_whatever_it_is_made_of(tmp_path, name):
     path = tmp_path / "words.txt"
     path.write_text("".join(line + "\n" for line, _, _ in LINES), encoding="utf-8")
@@ -145,7 +146,7 @@ def test_a_word_of_a_user_dictionary_is_found_whatever_it_is_made_of(tmp_path, n
         assert again.tokenize(Normaliser()(text)) == first.tokenize(Normaliser()(text))
 
 
-@pytest.mark.parametrize("name", ["jieba", "rjieba"])
+@pytest.mark.parametrize("name", MAKING)
 def test_a_frequency_of_nought_takes_a_word_away(name):
     factory = registry().get("tokenizer", name)
     cut = factory.create({"hmm": False}, files={DICTIONARY: "质量 0\nT恤 0\n".encode()}).tokenize("质量好的t恤")

@@ -15,7 +15,7 @@ from nlpkit.model.network import Head, Network  # noqa: E402
 from nlpkit.plugins.registry import registry  # noqa: E402
 from nlpkit.tasks.generate.network import LanguageModel  # noqa: E402
 from nlpkit.text.vocabulary import TableVocabulary  # noqa: E402
-from nlpkit.training.export import export, export_graph  # noqa: E402
+from nlpkit.training.export import export_graph, export_network  # noqa: E402
 from tests.components.ragged import encoder, masked  # noqa: E402
 from tests.tasks.cloze.test_network import (  # noqa: E402
     batch,
@@ -243,13 +243,14 @@ def test_options_out_of_range_are_refused(options, sentence):
         encoder("transformer", options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", KINDS.values(), ids=KINDS)
 def test_the_exported_graph_equals_torch_whatever_the_batch_and_the_length(options):
     runtime = pytest.importorskip("onnxruntime")
     embedding = registry().get("embedding", "trainable").create({"dim": 6, "min_count": 1})
     embedding.fit([list("好差快慢新旧大小")], [0])
     made = Network(embedding, transformer(options, layers=1), Head(HeadSettings(), input_dim=8, labels=3)).eval()
-    kind, files = export(made, "float32")
+    kind, files = export_network(made, "float32")
     assert kind == "graph"
     session = runtime.InferenceSession(files["model.onnx"], providers=["CPUExecutionProvider"])
     for lengths in ([6, 1, 0, 3], [40, 2], [1], [0, 0]):  # the exporter saw two rows of 7 columns
@@ -282,6 +283,7 @@ def test_a_language_model_reads_a_token_at_a_time(rows):
     torch.testing.assert_close(state, last, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_exported_step_of_a_language_model_goes_on_from_step_to_step():
     runtime = pytest.importorskip("onnxruntime")
     model = language_model(layers=1)

@@ -9,7 +9,7 @@ from safetensors.numpy import save as save_arrays
 
 from nlpkit.errors import BundleError, SettingError
 from nlpkit.model.bundle import Bundle, save
-from nlpkit.model.members import BATCH, TextIds, open_member, run_sorted, tokenize
+from nlpkit.model.members import BATCH, TextIds, open_member, run_sorted
 from nlpkit.plugins.base import Tokenizer
 from nlpkit.text.vocabulary import PAD, Ids, TableVocabulary
 from tests.tiny import component, model_files, table_member
@@ -27,7 +27,7 @@ class Doubling(Tokenizer):
 
 @given(st.lists(st.text("好差", max_size=4), max_size=5))
 def test_a_tokenizer_without_a_fast_path_will_do(texts):
-    assert tokenize(Doubling(), texts).lists() == [[c + c for c in text] for text in texts]
+    assert Doubling().batch(texts).lists() == [[c + c for c in text] for text in texts]
 
 
 def test_ids_are_cut_where_the_member_says_so():

@@ -12,9 +12,9 @@ from nlpkit.plugins.base import (
     StaticEmbedding,
     Tokenizer,
     adopt,
-    misspelt,
+    find_misspelt,
 )
-from nlpkit.plugins.registry import Component
+from nlpkit.plugins.component import Component
 
 
 class Pairs:
@@ -86,7 +86,7 @@ def test_a_misspelt_name_is_told_where_it_is_made():
         embedings = ("bert",)
         lengths = 3
 
-    assert sorted(misspelt(Careless())) == [("embedings", "embeddings"), ("longets", "longest")]
+    assert sorted(find_misspelt(Careless())) == [("embedings", "embeddings"), ("longets", "longest")]
     component = Component("tokenizer", "careless", lambda: Careless(), "zh-careless", "1.2", "x")
     with pytest.warns(DataWarning) as told:
         component.create({})
@@ -139,7 +139,7 @@ def test_torch_modules_are_adopted_and_inherit():
         assert isinstance(made, SharedEmbedding) is (base is SharedEmbedding)
         assert (made.ordered, made.fixed, made.found) == (True, False, None)
         assert made.check_tokenizer(None) is None
-        assert list(misspelt(made)) == [("ordred", "ordered")]
+        assert list(find_misspelt(made)) == [("ordred", "ordered")]
         assert made(ids, ids > 0).shape == (1, 2, 3)
         assert list(made.state_dict()) == ["table.weight"]
         assert torch.equal(copy.deepcopy(made)(ids, ids > 0), made(ids, ids > 0))

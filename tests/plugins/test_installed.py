@@ -3,14 +3,14 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from nlpkit.errors import PluginError
-from nlpkit.plugins.installed import Installed, installed, left_out, strict, unknown_names
+from nlpkit.plugins.installed import InstalledPlugin, find_exclusion, find_installed, is_strict, list_unknown_names
 
 
 def plugin(name="letters", distribution="zh-letters", *requires):
-    return Installed((EntryPoint(name, "letters", "nlpkit"),), distribution, "1.2", requires)
+    return InstalledPlugin((EntryPoint(name, "letters", "nlpkit"),), distribution, "1.2", requires)
 
 
-NAMED = Installed(
+NAMED = InstalledPlugin(
     (EntryPoint("pairs", "letters:pairs", "nlpkit.tokenizers"), EntryPoint("twos", "letters:twos", "nlpkit.encoders")),
     "zh-pairs",
     "1",
@@ -83,11 +83,11 @@ def test_a_requirement_that_nobody_can_read_is_told():
     ],
 )
 def test_the_environment_leaves_plugins_out_by_either_name(environment, out):
-    assert [left_out(plugin, environment) for plugin in ALL] == out
+    assert [find_exclusion(plugin, environment) for plugin in ALL] == out
 
 
 def test_a_name_that_fits_no_plugin_is_told_with_the_nearest():
-    (sentence,) = unknown_names(ALL, {"NLPKIT_DISABLE_PLUGINS": "bert,leters"})
+    (sentence,) = list_unknown_names(ALL, {"NLPKIT_DISABLE_PLUGINS": "bert,leters"})
     assert sentence == (
         "NLPKIT_DISABLE_PLUGINS names 'leters', which no plugin is called; did you mean 'letters'? There is: bert, "
         "letters, nlpkit-zh-bert, zh-letters"
@@ -95,18 +95,18 @@ def test_a_name_that_fits_no_plugin_is_told_with_the_nearest():
 
 
 def test_ours_may_be_named_and_cannot_be_left_out():
-    assert list(unknown_names(ALL, {"NLPKIT_PLUGINS": "builtin,nlpkit-zh"})) == []
-    assert len(list(unknown_names(ALL, {"NLPKIT_DISABLE_PLUGINS": "builtin,nlpkit-zh"}))) == 2
+    assert list(list_unknown_names(ALL, {"NLPKIT_PLUGINS": "builtin,nlpkit-zh"})) == []
+    assert len(list(list_unknown_names(ALL, {"NLPKIT_DISABLE_PLUGINS": "builtin,nlpkit-zh"}))) == 2
 
 
 @pytest.mark.parametrize(("value", "meant"), [(None, False), ("", False), ("0", False), ("1", True), ("yes", True)])
 def test_strictness_is_asked_for(value, meant):
-    assert strict({} if value is None else {"NLPKIT_STRICT_PLUGINS": value}) is meant
+    assert is_strict({} if value is None else {"NLPKIT_STRICT_PLUGINS": value}) is meant
 
 
 def test_names_are_those_of_one_plugin():
     assert (NAMED.name, NAMED.names, NAMED.module) == ("zh-pairs", {"zh-pairs", "pairs", "twos"}, None)
-    assert left_out(NAMED, {"NLPKIT_DISABLE_PLUGINS": "twos"}) == "NLPKIT_DISABLE_PLUGINS"
+    assert find_exclusion(NAMED, {"NLPKIT_DISABLE_PLUGINS": "twos"}) == "NLPKIT_DISABLE_PLUGINS"
 
 
 def test_a_module_and_names_of_one_distribution_are_two_plugins(tmp_path, monkeypatch):
@@ -115,12 +115,12 @@ def test_a_module_and_names_of_one_distribution_are_two_plugins(tmp_path, monkey
     (information / "METADATA").write_text("Metadata-Version: 2.1\nName: both\nVersion: 1.0\n")
     (information / "entry_points.txt").write_text("[nlpkit]\nold = both\n[nlpkit.tokenizers]\nnew = both:new\n")
     monkeypatch.syspath_prepend(tmp_path)
-    found = [plugin for plugin in installed() if plugin.distribution == "both"]
+    found = [plugin for plugin in find_installed() if plugin.distribution == "both"]
     assert [(plugin.name, plugin.module is None) for plugin in found] == [("both", True), ("old", False)]
 
 
 def test_ours_come_first():
-    found = installed()
+    found = find_installed()
     assert (found[0].distribution, found[0].name, found[0].module) == ("nlpkit-zh", "nlpkit-zh", None)
     assert [plugin.ours for plugin in found] == sorted((plugin.ours for plugin in found), reverse=True)
 
@@ -130,5 +130,5 @@ def test_of_a_torn_installation_what_is_missing_is_made_up(tmp_path, monkeypatch
     information.mkdir()
     (information / "entry_points.txt").write_text("[nlpkit]\ntorn = torn\n")
     monkeypatch.syspath_prepend(tmp_path)
-    (found,) = (plugin for plugin in installed() if plugin.name == "torn")
+    (found,) = (plugin for plugin in find_installed() if plugin.name == "torn")
     assert (found.distribution, found.version, found.requires) == ("unknown", "0", ())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import pytest
 
 from nlpkit.errors import SettingError
-from nlpkit.plugins.options import Count, Option, Positive, Range, Share, Size, Weight, check, fault, options_of
+from nlpkit.plugins.options import Count, Option, Positive, Range, Share, Size, Weight, check, find_fault, options_of
 
 if TYPE_CHECKING:
     from nowhere import Unknown
@@ -60,7 +60,7 @@ NUMBERS = "wants a list of numbers, found"
     ],
 )
 def test_what_does_not_fit_is_said(value, annotation, sentence):
-    assert fault(value, annotation) == sentence
+    assert find_fault(value, annotation) == sentence
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_what_does_not_fit_is_said(value, annotation, sentence):
     ],
 )
 def test_what_fits_passes(value, annotation):
-    assert fault(value, annotation) is None
+    assert find_fault(value, annotation) is None
 
 
 def vectors(
@@ -116,9 +116,9 @@ def test_options_of_a_function_are_its_keyword_only_parameters():
     assert found["start"].help == "how."
     assert (found["needed"].default, found["needed"].help) == (..., "")
     assert found["other"].annotation == "Unknown | None"
-    assert found["free"].fault("anything") is None
-    assert found["path"].fault(None) is None
-    assert found["path"].fault(3) == "wants a text, found 3"
+    assert found["free"].find_fault("anything") is None
+    assert found["path"].find_fault(None) is None
+    assert found["path"].find_fault(3) == "wants a text, found 3"
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def test_options_of_a_dataclass_are_its_fields():
         "rate": (0.1, "of learning."),
         "shares": ([], "of what."),
     }
-    assert found["rate"].fault(0) == "must be above 0, was: 0"
+    assert found["rate"].find_fault(0) == "must be above 0, was: 0"
 
 
 def test_what_is_checked_is_one_sentence():

@@ -8,7 +8,7 @@ import pytest
 import nlpkit
 from nlpkit.errors import BundleError, DataError, MissingPlugin, PluginError, SettingError
 from nlpkit.plugins.hookspecs import hookimpl
-from nlpkit.plugins.installed import Installed, installed
+from nlpkit.plugins.installed import InstalledPlugin, find_installed
 from nlpkit.plugins.registry import Plugin, Registry, registry
 from nlpkit.tasks.base import Task
 
@@ -48,7 +48,7 @@ def registering(*names, factory=letters):
 @pytest.fixture
 def ours() -> Registry:
     found = Registry()
-    found.take(installed()[0])
+    found.take(find_installed()[0])
     return found
 
 
@@ -137,7 +137,7 @@ def test_commands_of_a_plugin_join_and_a_failing_one_is_marked(ours):
 
     ours.add(plugin(nlpkit_register_commands=bad), name="bad", distribution="zh-bad", version="1")
     ours.add(plugin(nlpkit_register_commands=good), name="good", distribution="zh-good", version="1")
-    assert {"sentiment", "models", "plugins", "hello"} <= set(ours.names("command"))
+    assert {"corpus", "models", "plugins", "hello"} <= set(ours.names("command"))
     assert [p.error for p in ours.plugins] == [None, "RuntimeError: broken", None]
 
 
@@ -399,7 +399,7 @@ def test_a_model_made_with_another_version_names_both(ours, options):
 def by_name(distribution, group, **points):
     """An installed plugin whose values stand in this module."""
     found = tuple(EntryPoint(name, f"{__name__}:{value}", f"nlpkit.{group}") for name, value in points.items())
-    return Installed(found, distribution, "1.2")
+    return InstalledPlugin(found, distribution, "1.2")
 
 
 def failing_folder():
@@ -415,7 +415,7 @@ TASK = Task(name="spans", about="Spans.", model="m:M", run="r:R", measure="m:m",
 
 
 def test_a_name_is_known_without_an_import(ours):
-    ours.take(Installed((EntryPoint("pairs", "nowhere:pairs", "nlpkit.tokenizers"),), "zh-pairs", "1.2"))
+    ours.take(InstalledPlugin((EntryPoint("pairs", "nowhere:pairs", "nlpkit.tokenizers"),), "zh-pairs", "1.2"))
     assert ("tokenizer", "pairs") in ours.points
     assert "pairs" in ours.names("tokenizer")
     assert ours.faults == []
@@ -499,19 +499,19 @@ def test_a_module_may_register_a_task(ours):
 def test_a_module_is_imported_only_where_a_name_is_not_there(ours, tmp_path, monkeypatch):
     (tmp_path / "late_letters.py").write_text("raise RuntimeError('imported')\n")
     monkeypatch.syspath_prepend(tmp_path)
-    ours.take(Installed((EntryPoint("late", "late_letters", "nlpkit"),), "zh-late", "1"))
+    ours.take(InstalledPlugin((EntryPoint("late", "late_letters", "nlpkit"),), "zh-late", "1"))
     assert ours.get("tokenizer", "char").distribution == "nlpkit-zh"
-    assert (ours.unseen(), ours.faults) == (["zh-late"], [])
+    assert (ours.list_unknown(), ours.faults) == (["zh-late"], [])
     assert ours.find("tokenizer", "late") is None
-    assert ours.unseen() == []
-    assert ours.untold() == ["the plugin zh-late 1 does not work: RuntimeError: imported"]
-    assert ours.untold() == []
+    assert ours.list_unknown() == []
+    assert ours.list_new_faults() == ["the plugin zh-late 1 does not work: RuntimeError: imported"]
+    assert ours.list_new_faults() == []
 
 
 def test_ours_are_all_there():
     folders = {path.parent.name for path in Path(nlpkit.__file__).parent.glob("models/*/config.json")}
     found = Registry()
-    found.take(installed()[0])
+    found.take(find_installed()[0])
     found.import_all()
     assert found.faults == []
     assert {name for kind, name in found.components if kind == "model"} == folders

@@ -82,6 +82,7 @@ def test_help_names_it(task, shell):
     assert "train" in shell(task, "--help")[0]
 
 
+@pytest.mark.slow
 def test_it_answers_rows_in_every_format(task, model, shell):
     verb = VERB[task]
     found = [
@@ -94,11 +95,13 @@ def test_it_answers_rows_in_every_format(task, model, shell):
     assert shell(task, *verb, "衣服很好", "--model", model, "--format", "table")[0].strip()
 
 
+@pytest.mark.slow
 def test_it_learns(task, model, shell):
     figures = json.loads(shell(task, "evaluate", "rows.jsonl", "--model", model, "--format", "json")[0])["all"]
     assert figures["error"] < 1.5 if task == "ratings" else figures["recall"] > 0.5
 
 
+@pytest.mark.slow
 def test_what_comes_with_a_run_comes_with_it(task, model, shell):
     config = json.loads((model / "config.json").read_text())
     assert config["task"] == task
@@ -109,12 +112,14 @@ def test_what_comes_with_a_run_comes_with_it(task, model, shell):
     assert "SHA-256" in shell("models", "show", model)[0]
 
 
+@pytest.mark.slow
 def test_a_dry_run_shows_what_would_be(task, shell, place):
     told = shell(task, "train", "rows.jsonl", "--dry-run")[0]
     assert "parameters" in told
     assert not (place / "rows").exists()
 
 
+@pytest.mark.slow
 def test_settings_are_checked_before_rows_are_read(task, shell):
     _, told = shell(task, "train", "no-such-file.jsonl", "-o", "x", "--set", "training.epochs=many", code=2)
     assert "epochs wants a whole number, found 'many'" in told
@@ -122,6 +127,7 @@ def test_settings_are_checked_before_rows_are_read(task, shell):
     assert "dim wants a whole number, found 1.5" in told
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_weights(task, place, shell, model):
     environment = {"PYTHONPATH": str(place / "site")}
     run = Running(
@@ -144,6 +150,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(task, place, shell, model):
         assert (place / "killed" / path.relative_to(model)).read_bytes() == path.read_bytes()
 
 
+@pytest.mark.slow
 def test_the_library_opens_it(model, place, clean_environment):
     program = "import sys, nlpkit; print(nlpkit.load(sys.argv[1]).check())"
     environment = clean_environment | {"PYTHONPATH": str(place / "site")}
@@ -151,6 +158,7 @@ def test_the_library_opens_it(model, place, clean_environment):
     assert done.stdout == b"[]\n"
 
 
+@pytest.mark.slow
 def test_without_the_plugin_its_model_names_what_is_lacking(model, run):
     done = run("models", "check", model)
     assert done.returncode == 1

@@ -2,10 +2,10 @@
 
 import pytest
 
-from nlpkit.testing import CheckError, NotChecked, checks, installed, subjects
+from nlpkit.testing import CheckError, NotChecked, find_targets, list_checks, list_subjects
 
-SUBJECTS = subjects(installed("nlpkit-zh"))
-TRIED = [(subject, check) for subject in SUBJECTS for check in checks(subject.kind)]
+SUBJECTS = list_subjects(find_targets("nlpkit-zh"))
+TRIED = [(subject, check) for subject in SUBJECTS for check in list_checks(subject.kind)]
 ELSEWHERE = {  # tests/training exports these on real rows, and torch takes seconds for each
     "embedding ngrams",
     "encoder none",
@@ -20,7 +20,15 @@ CHOSEN = [
 ]
 
 
-@pytest.mark.parametrize(("subject", "check"), CHOSEN, ids=[f"{subject}: {check.name}" for subject, check in CHOSEN])
+TESTS = [
+    pytest.param(
+        subject, check, marks=[pytest.mark.slow] if check.name == "export" else [], id=f"{subject}: {check.name}"
+    )
+    for subject, check in CHOSEN
+]
+
+
+@pytest.mark.parametrize(("subject", "check"), TESTS)
 def test_it_conforms(subject, check):
     try:
         check.run(subject)

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from nlpkit import hookimpl  # noqa: E402
-from nlpkit.testing import of_module, subjects  # noqa: E402
+from nlpkit.testing import list_subjects, of_module  # noqa: E402
 from nlpkit.text.vocabulary import HashVocabulary  # noqa: E402
 from tests.testing.sound_layers import Table  # noqa: E402
 from tests.testing.trying import failures, module, only, outcomes, subject  # noqa: E402
@@ -348,6 +348,7 @@ class Branching(Table):
         return found * 2 if float(ids.sum()) < 0 else found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "sentence"), [(OtherExported, "the exported graph, given"), (Branching, "torch.onnx.export refuses")]
 )
@@ -379,9 +380,9 @@ def test_one_that_goes_with_a_tokenizer_is_given_its_tokens():
     made = module("embedding", marked)
     made.nlpkit_register_tokenizers = hookimpl(lambda register: register("marking", marking))
     given = {"marking": {"mark": "[mark]"}}
-    found = {s.kind: s for s in subjects([of_module(made)], given)}
+    found = {s.kind: s for s in list_subjects([of_module(made)], given)}
     assert failures(found["embedding"]) == {}
-    without = {s.kind: s for s in subjects([of_module(made)])}
+    without = {s.kind: s for s in list_subjects([of_module(made)])}
     assert list(failures(without["embedding"])) == ["fit", "odd text"]
 
 

@@ -228,6 +228,7 @@ class Packed(Forwards):
         return nn.utils.rnn.pad_packed_sequence(states, batch_first=True, total_length=vectors.shape[1])[0], last
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "sentence"), [(OtherExported, "the exported graph, given"), (Packed, "no packed sequences")]
 )

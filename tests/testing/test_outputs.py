@@ -11,7 +11,7 @@ from torch.nn import functional  # noqa: E402
 
 from nlpkit.errors import SettingError  # noqa: E402
 from nlpkit.plugins.registry import registry  # noqa: E402
-from nlpkit.testing import of_module, subjects  # noqa: E402
+from nlpkit.testing import list_subjects, of_module  # noqa: E402
 from tests.testing.sound import Decoder, Output  # noqa: E402
 from tests.testing.sound_layers import Layer  # noqa: E402
 from tests.testing.trying import failures, only, outcomes, subject  # noqa: E402
@@ -259,7 +259,7 @@ def nlpkit_register_outputs(register):
 @pytest.mark.parametrize(
     ("body", "sentence"),
     [
-        ("import torch; return super().logits(outputs)", "imports torch"),
+        pytest.param("import torch; return super().logits(outputs)", "imports torch", marks=pytest.mark.slow),
         ("import sys; return super().logits(outputs) + ('pytest' in sys.modules)", "in another process"),
         ("return super().logits(outputs)", None),
     ],
@@ -271,7 +271,7 @@ def test_logits_elsewhere(body, sentence, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "tried_output", raising=False)
     (tmp_path / "tried_output.py").write_text(INFERENCE.format(body=body))
-    (found,) = [s for s in subjects([of_module(import_module("tried_output"))]) if s.kind == "output"]
+    (found,) = [s for s in list_subjects([of_module(import_module("tried_output"))]) if s.kind == "output"]
     without = ("export", "agreement", "kept")
     if sentence:
         assert sentence in only(found, "inference", without)
@@ -285,6 +285,7 @@ class OtherExported(Layer):
         return found * 2 if torch.onnx.is_in_onnx_export() else found
 
 
+@pytest.mark.slow
 def test_an_export_that_says_something_else():
     assert "the exported graph, given" in only(tried(OtherExported), "export", ())
 

@@ -14,7 +14,7 @@ from nlpkit.errors import SettingError
 from nlpkit.model.base import SavedModel
 from nlpkit.model.bundle import save
 from nlpkit.tasks.base import Task, Verb
-from nlpkit.testing import FAILED, Target, installed, of_module, run, subjects
+from nlpkit.testing import FAILED, Target, find_targets, list_subjects, of_module, run
 from tests.testing.trying import failures, module
 from tests.tiny import model_files, sample
 
@@ -28,7 +28,7 @@ class Characters:
 
 
 def failing(*targets):
-    return {(r.subject.kind, r.check.name): r.sentence for r in run(subjects(targets)) if r.outcome == FAILED}
+    return {(r.subject.kind, r.check.name): r.sentence for r in run(list_subjects(targets)) if r.outcome == FAILED}
 
 
 def written(source, tmp_path, monkeypatch, name="tried_whole"):
@@ -69,7 +69,7 @@ def test_a_plugin_that_is_left_out(source, sentence, tmp_path, monkeypatch):
     found = failing(target)
     assert list(found) == [("plugin", "loads")]
     assert sentence in found["plugin", "loads"]
-    assert [s.kind for s in subjects([target])] == ["plugin"]
+    assert [s.kind for s in list_subjects([target])] == ["plugin"]
 
 
 def test_a_module_that_does_not_exist():
@@ -97,6 +97,7 @@ def test_what_is_imported_at_start(source, heavy, tmp_path, monkeypatch):
     assert found["plugin", "start-up"].startswith(f"{heavy} imported when nlpkit starts")
 
 
+@pytest.mark.slow
 def test_torch_at_start(tmp_path, monkeypatch):
     pytest.importorskip("torch")
     found = failing(written(f"import torch\n{HOOK}", tmp_path, monkeypatch))
@@ -137,7 +138,7 @@ SPANS = Task(
     name="spans",
     about="Spans.",
     model="tests.testing.test_plugins:Spans",
-    run="tests.testing.test_plugins:Spans",
+    run="nlpkit.training.run:Run",
     measure="tests.testing.test_plugins:Spans",
     verbs=(Verb(name="mark", method="check", form="tests.testing.test_plugins:Spans"),),
     use="nlpkit spans mark",
@@ -148,6 +149,7 @@ class Spans(SavedModel):
     task = "spans"
 
 
+@pytest.mark.train
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
@@ -189,7 +191,7 @@ def test_a_command_without_an_example():
             nlpkit outer shown
             """
 
-    found = [r for r in run(subjects([commanding(add)])) if r.outcome == FAILED]
+    found = [r for r in run(list_subjects([commanding(add)])) if r.outcome == FAILED]
     assert [str(r.subject) for r in found] == ["command outer silent"]
     assert "begins with 'nlpkit outer silent'" in found[0].sentence
 
@@ -205,24 +207,24 @@ def test_a_command_whose_help_fails():
 
 def test_plugins_are_found_by_any_of_their_names():
     for name in ("nlpkit-zh", "nlpkit_zh", "NLPKIT.zh", "nlpkit.components.encoders", "trainable"):
-        assert [target.name for target in installed(name)] == ["nlpkit-zh"]
-    assert "nlpkit-zh" not in [target.name for target in installed()]
+        assert [target.name for target in find_targets(name)] == ["nlpkit-zh"]
+    assert "nlpkit-zh" not in [target.name for target in find_targets()]
 
 
 def test_a_name_that_nobody_has_says_the_nearest():
     with pytest.raises(SettingError, match="no installed plugin is called 'nlpkit-hz'; did you mean 'nlpkit-zh'"):
-        installed("nlpkit-hz")
+        find_targets("nlpkit-hz")
 
 
 def test_options_of_a_component_that_nobody_has():
     with pytest.raises(SettingError, match="there is no component 'tride' to give options to; did you mean 'tried'"):
-        subjects([of_module(module("tokenizer", lambda: Characters()))], {"tride": {}})
+        list_subjects([of_module(module("tokenizer", lambda: Characters()))], {"tride": {}})
 
 
 def test_two_plugins_are_tried_side_by_side(tmp_path, monkeypatch):
     first = written(HOOK, tmp_path, monkeypatch, "tried_first")
     second = written(HOOK.replace('"tried"', '"other"'), tmp_path, monkeypatch, "tried_second")
-    found = subjects([first, second])
+    found = list_subjects([first, second])
     assert [str(s) for s in found] == [
         "plugin tried_first",
         "tokenizer tried",

@@ -139,7 +139,7 @@ def test_it_is_light():
         "import sys, pytest; before = set(sys.modules); import nlpkit.testing.plugin; print(set(sys.modules) - before)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=True, cwd=ROOT)
-    assert eval(done.stdout) == {"nlpkit", "nlpkit.testing", "nlpkit.testing.plugin"}
+    assert eval(done.stdout) == {"lazy_loader", "nlpkit", "nlpkit.version", "nlpkit.testing", "nlpkit.testing.plugin"}
 
 
 def test_an_installed_plugin_is_found_by_its_distribution(author):
@@ -147,6 +147,7 @@ def test_an_installed_plugin_is_found_by_its_distribution(author):
     assert "test_mine.py::test_conformance[encoder lstm: causal]" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_an_embedding_is_tried_with_warnings_as_errors(author):
     pytest.importorskip("torch")

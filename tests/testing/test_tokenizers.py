@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlpkit.testing import installed, of_module, subjects
+from nlpkit.testing import find_targets, list_subjects, of_module
 from nlpkit.text.vocabulary import Tokens
 from tests.testing.trying import failures, module, only, outcomes, subject
 
@@ -280,7 +280,7 @@ def nlpkit_register_tokenizers(register):
 @pytest.mark.parametrize(
     ("body", "sentence"),
     [
-        ("import torch; return text.split()", "imports torch"),
+        pytest.param("import torch; return text.split()", "imports torch", marks=pytest.mark.slow),
         ("return sorted(text.split(), key=hash) if text.count(' ') < 2 else list({*text})", "in another process"),
         (
             "import sys; 'pytest' in sys.modules or sys.exit('no'); return text.split()",
@@ -295,7 +295,7 @@ def test_tokens_elsewhere(body, sentence, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "tried_elsewhere.py").write_text(INFERENCE.format(body=body))
     monkeypatch.delitem(__import__("sys").modules, "tried_elsewhere", raising=False)
-    (found,) = [s for s in subjects([of_module(__import__("tried_elsewhere"))]) if s.kind == "tokenizer"]
+    (found,) = [s for s in list_subjects([of_module(__import__("tried_elsewhere"))]) if s.kind == "tokenizer"]
     assert found.target.importable
     if sentence:
         assert sentence in only(found, "inference")
@@ -306,4 +306,4 @@ def test_tokens_elsewhere(body, sentence, tmp_path, monkeypatch):
 def test_what_no_other_process_can_import_is_not_tried_there():
     assert "inference" not in outcomes(subject("tokenizer", lambda: Characters()))
     assert not of_module(module("tokenizer", lambda: Characters())).importable
-    assert all(target.importable for target in installed("nlpkit-zh"))
+    assert all(target.importable for target in find_targets("nlpkit-zh"))

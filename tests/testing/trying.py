@@ -3,7 +3,7 @@
 from types import ModuleType
 
 from nlpkit import hookimpl
-from nlpkit.testing import CheckError, NotChecked, Subject, checks, of_module, subjects
+from nlpkit.testing import CheckError, NotChecked, Subject, list_checks, list_subjects, of_module
 
 SLOW = ("export",)  # torch takes seconds to export a network
 
@@ -16,14 +16,14 @@ def module(kind, factory, name="tried"):
 
 
 def subject(kind, factory, **options) -> Subject:
-    (found,) = [s for s in subjects([of_module(module(kind, factory))], {"tried": options}) if s.kind == kind]
+    (found,) = [s for s in list_subjects([of_module(module(kind, factory))], {"tried": options}) if s.kind == kind]
     return found
 
 
 def outcomes(tried: Subject, without=SLOW):
     """What each check says: None where it holds, a sentence where it does not; those left out that say nothing."""
     found = {}
-    for check in checks(tried.kind):
+    for check in list_checks(tried.kind):
         if check.name not in without:
             try:
                 check.run(tried)

@@ -289,7 +289,7 @@ def test_a_label_column_of_prices_is_refused(write):
 
 def test_rows_come_before_the_file_is_read(tmp_path):
     path = tmp_path / "a.csv.gz"
-    path.write_bytes(gzip.compress(("text,label\n" + "好,1\n差,0\n" * 300_000).encode())[:-20])
+    path.write_bytes(gzip.compress(("text,label\n" + "好,1\n差,0\n" * 50_000).encode())[:-20])
     examples = read_examples(path)
     assert next(examples) == Example("好", "1", str(path))
     with pytest.raises(DataError, match="damaged or cut off"):

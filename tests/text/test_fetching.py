@@ -7,6 +7,7 @@ import re
 import tarfile
 import threading
 import zipfile
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -69,7 +70,8 @@ class Site:
         breaks = bool(self.breaks)
         body = body[start:][: self.breaks.pop(0)] if breaks else body[start:]
         self.sent.append(len(body))
-        request.wfile.write(body)
+        with suppress(BrokenPipeError, ConnectionResetError):  # of one who has had enough
+            request.wfile.write(body)
         if breaks and self.go_on:
             self.go_on.wait(30)
 

@@ -16,7 +16,7 @@ from nlpkit.text.split import (
     letters,
     places,
     places_in_order,
-    split,
+    split_rows,
 )
 
 
@@ -62,32 +62,32 @@ shares = st.tuples(st.integers(0, 60), st.integers(1, 39))
 @given(shares, st.randoms())
 def test_a_split_is_disjoint_whole_and_blind_to_order(share, random):
     test, validation = share[0] / 100, share[1] / 100
-    parts = split(INVENTED, test=test, validation=validation)
+    parts = split_rows(INVENTED, test=test, validation=validation)
     assert sorted(e.text for e in parts.train + parts.validation + parts.test) == sorted(e.text for e in INVENTED)
     shuffled = INVENTED[:]
     random.shuffle(shuffled)
-    again = split(shuffled, test=test, validation=validation)
+    again = split_rows(shuffled, test=test, validation=validation)
     assert {e.text for e in again.test} == {e.text for e in parts.test}
     assert {e.text for e in again.validation} == {e.text for e in parts.validation}
 
 
 @given(shares, st.integers(1, 39), st.integers(0, 39))
 def test_test_rows_depend_on_their_share_alone(share, validation, more):
-    first = split(INVENTED, test=share[0] / 100, validation=share[1] / 100)
-    second = split(INVENTED, test=share[0] / 100, validation=validation / 100)
-    larger = split(INVENTED, test=(share[0] + more) / 100, validation=0.01)
+    first = split_rows(INVENTED, test=share[0] / 100, validation=share[1] / 100)
+    second = split_rows(INVENTED, test=share[0] / 100, validation=validation / 100)
+    larger = split_rows(INVENTED, test=(share[0] + more) / 100, validation=0.01)
     assert first.test == second.test
     assert {e.text for e in first.test} <= {e.text for e in larger.test}
 
 
 def test_shares_come_out_about_right():
-    parts = split(INVENTED, test=0.2, validation=0.1)
+    parts = split_rows(INVENTED, test=0.2, validation=0.1)
     assert len(parts.test) == pytest.approx(0.2 * len(INVENTED), rel=0.25)
     assert len(parts.validation) == pytest.approx(0.1 * len(INVENTED), rel=0.25)
 
 
 def test_copies_fall_into_the_same_part():
-    one, other = split([Example("很好，OK！", "1")]), split([Example("很好ok", "0", "elsewhere")])
+    one, other = split_rows([Example("很好，OK！", "1")]), split_rows([Example("很好ok", "0", "elsewhere")])
     assert [len(p) for p in (one.train, one.validation, one.test)] == [
         len(p) for p in (other.train, other.validation, other.test)
     ]

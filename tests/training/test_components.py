@@ -28,11 +28,11 @@ from nlpkit.tasks.generate.task import GENERATE  # noqa: E402
 from nlpkit.tasks.sentiment.run import SentimentRun  # noqa: E402
 from nlpkit.tasks.sentiment.task import SENTIMENT  # noqa: E402
 from nlpkit.text.corpus import Example  # noqa: E402
-from nlpkit.training.components import check_causal, check_encoder, make  # noqa: E402
+from nlpkit.training.components import check_causal, check_encoder, make_component  # noqa: E402
 from nlpkit.training.dry_run import drain  # noqa: E402
 from nlpkit.training.events import MemberExported, MemberStarted  # noqa: E402
 from nlpkit.training.loop import Step  # noqa: E402
-from nlpkit.training.member import open_member  # noqa: E402
+from nlpkit.training.member import prepare_member  # noqa: E402
 from nlpkit.training.run import train  # noqa: E402
 from nlpkit.training.storage import StoredCorpus, store_corpus  # noqa: E402
 from tests.training.runs import the  # noqa: E402
@@ -139,8 +139,8 @@ def test_what_goes_together_is_trained_and_comes_back_from_its_files(tmp_path, s
     made = composed(*chosen)
 
     def opened():
-        member = SentimentRun(SENTIMENT, made).member(0, stored)
-        drain(open_member(member, tmp_path), [])
+        member = SentimentRun(SENTIMENT, made).make_member(0, stored)
+        drain(prepare_member(member, tmp_path), [])
         return member
 
     member = opened()
@@ -195,7 +195,7 @@ MENDED_BY = {
 
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_an_encoder_that_sees_what_comes_after_is_told_how_it_would_not(encoder):
-    made = make("encoder", small("encoder", encoder, None), input_dim=8)
+    made = make_component("encoder", small("encoder", encoder, None), input_dim=8)
     if encoder not in MENDED_BY:
         assert check_causal(made, 8) is None
         return
@@ -204,18 +204,18 @@ def test_an_encoder_that_sees_what_comes_after_is_told_how_it_would_not(encoder)
     if MENDED_BY[encoder].startswith("set "):
         option, value = MENDED_BY[encoder].removeprefix("set encoder.").split("=")
         told = {option: value == "true"}
-        check_causal(make("encoder", small("encoder", encoder, None) | told, input_dim=8), 8)
+        check_causal(make_component("encoder", small("encoder", encoder, None) | told, input_dim=8), 8)
 
 
 def test_an_encoder_is_not_believed_that_it_is_causal():
-    made = make("encoder", {"name": "cnn", "widths": [3]}, input_dim=3)
+    made = make_component("encoder", {"name": "cnn", "widths": [3]}, input_dim=3)
     made.instance.causal = True  # half of what it reads is yet to come
     with pytest.raises(PluginError, match=r"the encoder 'cnn' of .* says causal = True, but its first state changes"):
         check_causal(made, 3)
 
 
 def test_states_that_are_no_numbers_are_told_before_anything_is_learnt():
-    made = make("encoder", {"name": "gru", "hidden": 4}, input_dim=3)
+    made = make_component("encoder", {"name": "gru", "hidden": 4}, input_dim=3)
     torch.nn.init.constant_(made.instance.forwards[0].bias_hh_l0, torch.nan)
     with pytest.raises(PluginError, match=r"the encoder 'gru' of .* returns states that are no numbers"):
         check_encoder(made, torch.zeros(2, 3, 3))

@@ -8,11 +8,12 @@ pytest.importorskip("torch")
 from safetensors.numpy import load
 
 from nlpkit.errors import DataError, SettingError
-from nlpkit.plugins.registry import Component, registry
+from nlpkit.plugins.component import Component
+from nlpkit.plugins.registry import registry
 from nlpkit.tasks.sentiment.run import SentimentRun
 from nlpkit.tasks.sentiment.task import SENTIMENT
 from nlpkit.text.corpus import Example
-from nlpkit.text.split import split
+from nlpkit.text.split import split_rows
 from nlpkit.training.dry_run import SAMPLE_ROWS, plan
 from nlpkit.training.events import MemberExported, MemberStarted
 from tests.training.runs import NGRAMS, TABLE, TINY, deciding, the
@@ -50,7 +51,7 @@ def test_a_plan_is_what_the_run_then_makes(tmp_path, scratch, tiny):
     assert list(scratch.glob("tmp*")) == []
     events = list(tiny.train(tmp_path / "m"))
     assert (found.rows, found.whole, found.sample) == (len(rows), True, len(rows))
-    assert found.train == len(split(rows, test=made.test, validation=made.validation).train)
+    assert found.train == len(split_rows(rows, test=made.test, validation=made.validation).train)
     assert sum(found.labels.values()) == (found.train if tiny.task_name == "sentiment" else 0)
     started = {e.name: e for e in the(MemberStarted, events)}
     exported = {e.name: e for e in the(MemberExported, events)}

@@ -11,13 +11,14 @@ from torch import nn  # noqa: E402
 
 import nlpkit  # noqa: E402
 from nlpkit.errors import DataError, PluginError, SettingError  # noqa: E402
-from nlpkit.plugins.registry import Component, registry  # noqa: E402
+from nlpkit.plugins.component import Component  # noqa: E402
+from nlpkit.plugins.registry import registry  # noqa: E402
 from nlpkit.tasks.sentiment.run import SentimentRun  # noqa: E402
 from nlpkit.tasks.sentiment.task import SENTIMENT  # noqa: E402
 from nlpkit.text.vocabulary import TableVocabulary  # noqa: E402
 from nlpkit.training import fixed_vectors  # noqa: E402
 from nlpkit.training.batching import Rows  # noqa: E402
-from nlpkit.training.components import check_encoder, make  # noqa: E402
+from nlpkit.training.components import check_encoder, make_component  # noqa: E402
 from nlpkit.training.events import MemberStarted, Saved, Working  # noqa: E402
 from nlpkit.training.fixed_vectors import map_vectors, store_vectors  # noqa: E402
 from nlpkit.training.loop import Step  # noqa: E402
@@ -238,7 +239,7 @@ def test_numbers_that_cannot_be_kept_are_refused(tmp_path):
         (lambda: Failing(), "fails on 2 rows of 3 tokens: RuntimeError: out of order"),
         (lambda: Forgetful(), "returns NoneType from fit, not a vocabulary"),
         (lambda: Unfit(), "cannot be fitted: IndexError: list index out of range"),
-        (lambda: Bare(), "lacks config and dim and fit and build: see the protocol in docs/plugins.md"),
+        (lambda: Bare(), "lacks config and dim and build and fit: see the protocol in docs/plugins.md"),
     ],
 )
 def test_an_embedding_that_lies_is_named(tmp_path, examples, register, factory, sentence):
@@ -299,7 +300,7 @@ def test_an_encoder_that_lies_is_named(tmp_path, examples, register, returned, s
 
 
 def test_an_encoder_whose_config_cannot_be_written_down_is_named():
-    encoder = make("encoder", {"name": "none"}, input_dim=2)
+    encoder = make_component("encoder", {"name": "none"}, input_dim=2)
     encoder.instance.config = {"kind": nn.ReLU}
     with pytest.raises(PluginError, match=r"the encoder 'none' of nlpkit-zh .* has a config that is no JSON"):
         check_encoder(encoder, torch.zeros(2, 3, 2))
@@ -307,7 +308,7 @@ def test_an_encoder_whose_config_cannot_be_written_down_is_named():
 
 @pytest.mark.parametrize("said", [0, 3, "both"])
 def test_an_encoder_of_no_such_directions_is_named(said):
-    encoder = make("encoder", {"name": "none"}, input_dim=4)
+    encoder = make_component("encoder", {"name": "none"}, input_dim=4)
     encoder.instance.directions = said
     with pytest.raises(PluginError, match=rf"says directions {said!r}: expected 1, or 2 where a state has two halves"):
         check_encoder(encoder, torch.zeros(2, 3, 4))

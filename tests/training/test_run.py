@@ -12,9 +12,10 @@ torch = pytest.importorskip("torch")
 import nlpkit  # noqa: E402
 from nlpkit.errors import BundleError, DataError, NlpkitError, SettingError  # noqa: E402
 from nlpkit.model.bundle import Bundle  # noqa: E402
-from nlpkit.plugins.registry import Component, registry  # noqa: E402
+from nlpkit.plugins.component import Component  # noqa: E402
+from nlpkit.plugins.registry import registry  # noqa: E402
 from nlpkit.text.corpus import Example  # noqa: E402
-from nlpkit.text.split import fingerprint, split  # noqa: E402
+from nlpkit.text.split import fingerprint, split_rows  # noqa: E402
 from nlpkit.training.events import Fitting, MemberExported, Prepared, Remark, Saved, Working  # noqa: E402
 from nlpkit.training.loop import Epoch, Resumed, Step  # noqa: E402
 from tests.training.runs import TINY, deciding, files_of, the  # noqa: E402
@@ -45,7 +46,7 @@ def test_a_run_leaves_a_model_that_opens_and_tests_itself(tmp_path, tiny):
     events = list(tiny.train(folder))
     (prepared,), (saved,) = the(Prepared, events), the(Saved, events)
     settings = tiny.settings()
-    parts = split(rows, test=settings.test, validation=settings.validation)
+    parts = split_rows(rows, test=settings.test, validation=settings.validation)
     assert (prepared.rows, prepared.train, prepared.validation, prepared.test) == (
         len(rows),
         *map(len, (parts.train, parts.validation, parts.test)),
@@ -80,6 +81,7 @@ def test_no_path_of_the_machine_is_in_the_files(tmp_path, tiny):
             assert str(tmp_path).encode() not in path.read_bytes(), path
 
 
+@pytest.mark.slow
 @each
 def test_weights_may_be_left_out_and_samples_chosen(tmp_path, tiny):
     list(tiny.train(tmp_path / "m", keep_weights=False, samples=tiny.samples))
@@ -87,7 +89,7 @@ def test_weights_may_be_left_out_and_samples_chosen(tmp_path, tiny):
     needed = {member["name"] for member in bundle.config["members"] if member["runtime"] == "torch"}
     found = {path.parent.name for path in (tmp_path / "m").rglob("model.safetensors")}
     assert found == needed
-    assert [s.get("prompt", s.get("text")) for s in bundle.json("samples.json")] == list(tiny.samples)
+    assert [s.get("prompt", s.get("text")) for s in bundle.read_json("samples.json")] == list(tiny.samples)
     assert nlpkit.load(tmp_path / "m").check() == []
 
 
@@ -258,13 +260,13 @@ def test_figures_stand_under_their_own_corpus(tmp_path, examples, names):
     first, second = names
     named = [Example(e.text, e.label, first if i % 4 else second) for i, e in enumerate(examples)]
     (saved,) = the(Saved, SENTIMENT.train(tmp_path / "m", rows=named))
-    test = split(named).test
+    test = split_rows(named).test
     expected = {names[corpus]: sum(e.corpus == corpus for e in test) for corpus in names}
     assert {name: found.rows for name, found in saved.metrics.items()} == {"all": len(test), **expected}
 
 
 def test_rows_too_few_for_validation(tmp_path, examples):
-    rows = [e for e in examples if e in split(examples).train]
+    rows = [e for e in examples if e in split_rows(examples).train]
     with pytest.raises(DataError, match="too few: none fell into validation"):
         list(SENTIMENT.train(tmp_path / "m", rows=rows))
 

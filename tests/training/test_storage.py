@@ -12,7 +12,7 @@ pytest.importorskip("torch")
 
 from nlpkit.errors import DataError
 from nlpkit.text.corpus import Example
-from nlpkit.text.split import PLACES, deduplicate, fingerprint, split
+from nlpkit.text.split import PLACES, deduplicate, fingerprint, split_rows
 from nlpkit.text.vocabulary import HashVocabulary, TableVocabulary, Tokens
 from nlpkit.training.storage import (
     BLOCK,
@@ -42,7 +42,7 @@ def stored(found, folder, test=0.2, validation=0.3):
 def check_same(corpus, found, test=0.2, validation=0.3):
     """What is stored is what `deduplicate` and `split` say, row by row."""
     kept = deduplicate(found)
-    parts = split(kept.examples, test=test, validation=validation)
+    parts = split_rows(kept.examples, test=test, validation=validation)
     counts = corpus.counts
     assert (counts.rows, counts.duplicates) == (len(found), kept.duplicates)
     assert (counts.conflicts, counts.empty) == (kept.conflicts, kept.empty)
@@ -63,7 +63,7 @@ def check_same(corpus, found, test=0.2, validation=0.3):
 def test_stored_rows_are_those_of_the_split(tmp_path_factory, found, place):
     found = KNOWN[:place] + found + KNOWN[place:]
     folder = tmp_path_factory.mktemp("corpus") / "corpus"
-    parts = split(deduplicate(found).examples, test=0.2, validation=0.3)
+    parts = split_rows(deduplicate(found).examples, test=0.2, validation=0.3)
     known = {e.label for e in parts.train}
     if {e.label for e in parts.validation + parts.test} <= known:
         check_same(stored(found, folder), found)
@@ -112,7 +112,7 @@ def test_reading_that_is_broken_off_leaves_nothing(tmp_path):
         ([Example("好", "1"), Example("棒", "1")], "at least two labels, found: only the label '1'"),
         ([Example("！", "1"), Example("。", "0")], "at least two labels, found: no labelled rows"),
         ([Example("好", "1"), Example("好", "0")], "0 rows to train on.*1 texts stood under several labels"),
-        ([e for e in KNOWN if e in split(KNOWN).train], "too few: none fell into validation"),
+        ([e for e in KNOWN if e in split_rows(KNOWN).train], "too few: none fell into validation"),
     ],
 )
 def test_a_split_that_teaches_nothing_is_refused(tmp_path, found, sentence):
@@ -122,7 +122,9 @@ def test_a_split_that_teaches_nothing_is_refused(tmp_path, found, sentence):
 
 
 def test_a_label_without_training_rows_is_named(tmp_path):
-    rare = next(e for e in (Example(f"稀{i}", "rare") for i in range(99)) if split([e], test=0.2, validation=0.3).test)
+    rare = next(
+        e for e in (Example(f"稀{i}", "rare") for i in range(99)) if split_rows([e], test=0.2, validation=0.3).test
+    )
     with pytest.raises(DataError, match=r"'rare' stands in the test rows only.*--label rare="):
         stored([*KNOWN, rare], tmp_path / "corpus")
 
@@ -131,7 +133,7 @@ def placed(place, count, label, *, test=0.2, validation=0.3):
     """Texts of a label that fall into a place."""
     found = (Example(f"{label}第{i}家", label) for i in range(9999))
     return list(
-        itertools.islice((e for e in found if getattr(split([e], test=test, validation=validation), place)), count)
+        itertools.islice((e for e in found if getattr(split_rows([e], test=test, validation=validation), place)), count)
     )
 
 
@@ -194,7 +196,7 @@ def test_beside_them_copies_go_as_ever(tmp_path):
     found = [*loose[:30], *novel, *loose[30:]]
     list(store_corpus(found, tmp_path / "corpus", **shares, labelled=False, continuous=["novel.txt"]))
     corpus = StoredCorpus(tmp_path / "corpus")
-    parts = split(deduplicate(loose).examples, **shares)
+    parts = split_rows(deduplicate(loose).examples, **shares)
     for place, own in (("train", 20), ("validation", 12), ("test", 8)):
         read, ordered = lines_of(corpus, place), corpus.continuity_of(place)
         assert ordered.sum() == own

@@ -246,7 +246,7 @@ def _fault_of(text: object, parts: Sequence[str]) -> str | None:
 def _normalise(lexicon: Iterable[str], normaliser: Normaliser) -> dict[str, str]:
     """Return each word as it was given, by its normalised spelling."""
     if isinstance(lexicon, str | bytes):
-        raise SettingError(f"a lexicon is a list of words, found one {type(lexicon).__name__}")
+        raise SettingError("a lexicon is a list of words, found one {kind}", kind=type(lexicon).__name__)
     words = list(lexicon)
     return dict(zip(normaliser.batch(words), words, strict=True))
 
@@ -259,14 +259,21 @@ def _make_matcher(pattern: str | None) -> Any:
             warnings.simplefilter("ignore")  # of what later versions of Python may read otherwise
             return re.compile(pattern).fullmatch
     except (re.error, OverflowError, RecursionError) as error:
-        raise SettingError(f"the pattern {pattern!r} is no regular expression: {error}") from None
+        raise SettingError(
+            "the pattern {pattern!r} is no regular expression: {error}", pattern=pattern, error=error
+        ) from None
 
 
 def _check(name: str, value: object, most: float = math.inf) -> None:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise SettingError(f"{name} must be a whole number, was: {value!r}")
+        raise SettingError("{name} must be a whole number, was: {value!r}", name=name, value=value)
     if not 1 <= value <= most:
-        raise SettingError(f"{name} must be at least 1{f' and at most {most}' * (most < math.inf)}, was: {value}")
+        raise SettingError(
+            "{name} must be at least 1{value}, was: {second}",
+            name=name,
+            value=f" and at most {most}" * (most < math.inf),
+            second=value,
+        )
 
 
 def _say_nothing_fits(words: int, lexicon: bool, pattern: str | None, length: int | None) -> str:

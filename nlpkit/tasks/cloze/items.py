@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nlpkit.errors import DataError
-from nlpkit.model.members import tokenize
 from nlpkit.plugins.base import Tokenizer
 from nlpkit.tasks.cloze.blanks import MARK, split_at_blanks
 from nlpkit.text.blocks import blocks_of
 from nlpkit.text.catalogue import examples_of
 from nlpkit.text.corpus import Example, Faults
-from nlpkit.text.json_rows import JsonRows, holds_objects, parse
+from nlpkit.text.json_rows import JsonRows, holds_objects, parse_json
 from nlpkit.text.rows import open_text
 
 BLOCK = 4096  # texts that are tokenised together
@@ -124,18 +123,18 @@ def read_words(path: str | Path, *, encoding: str | None = None) -> list[str]:
     """
     with open_text(path, encoding=encoding) as decoded:
         text = "".join(decoded.lines())
-    words = parse(text) if text.lstrip().startswith("[") else text.split("\n")
+    words = parse_json(text) if text.lstrip().startswith("[") else text.split("\n")
     if words is None or not all(isinstance(word, str) for word in words):
-        raise DataError(f"{path} is no lexicon: expected a word a line, or a JSON list of words")
+        raise DataError("{path} is no lexicon: expected a word a line, or a JSON list of words", path=path)
     lexicon = list(dict.fromkeys(stripped for word in words if (stripped := word.strip())))
     if not lexicon:
-        raise DataError(f"{path} holds no words: expected a word a line, or a JSON list of words")
+        raise DataError("{path} holds no words: expected a word a line, or a JSON list of words", path=path)
     return lexicon
 
 
 def _tokenise(texts: Iterable[str], tokenizer: Tokenizer) -> Iterator[tuple[str, list[str]]]:
     for block in blocks_of(texts, BLOCK):
-        yield from zip(block, tokenize(tokenizer, block).lists(), strict=True)
+        yield from zip(block, tokenizer.batch(block).lists(), strict=True)
 
 
 def _places(text: str, tokens: Sequence[str]) -> Iterator[tuple[int, int]]:

@@ -20,13 +20,13 @@ from nlpkit.model.bundle import ARRAYS, Bundle
 from nlpkit.model.mixing import softmax
 from nlpkit.plugins.base import Embedding, SharedEmbedding, StaticEmbedding
 from nlpkit.tasks.cloze.blanks import BEGIN, BLANK, END, Blank
-from nlpkit.tasks.cloze.members import FillingNetwork, open_member
+from nlpkit.tasks.cloze.inference import FillingNetwork, open_member
 from nlpkit.tasks.cloze.network import ClozeNetwork, ids_of, make_encoders, restore
 from nlpkit.tasks.cloze.objective import Pieces, WordPrediction
 from nlpkit.tasks.cloze.settings import ClozeNetworkSettings
 from nlpkit.tasks.cloze.words import PLACES, Words
 from nlpkit.text.vocabulary import TableVocabulary
-from nlpkit.training.components import check_pair, check_shapes, fit_embedding, make, remarks_of
+from nlpkit.training.components import check_pair, check_shapes, fit_embedding, make_component, remarks_of
 from nlpkit.training.events import Event, MemberStarted, Working
 from nlpkit.training.export import export_graph
 from nlpkit.training.loop import Diverged
@@ -52,16 +52,22 @@ class ClozeMember(NetworkMember):
     settings_class: ClassVar[type[MemberSettings]] = ClozeNetworkSettings
     data: Words
 
+    @property
+    def weights(self) -> str:
+        """As its settings say."""
+        weights: str = self.settings.weights
+        return weights
+
     @classmethod
     def rehearse(cls, settings: Any, run: Any) -> list[str]:
         """Make every part once; see `Member.rehearse`."""
-        tokenizer = make("tokenizer", run.tokenizer, normaliser=run.normaliser)
-        part = make("embedding", settings.embedding, normaliser=run.normaliser)
+        tokenizer = make_component("tokenizer", run.tokenizer, normaliser=run.normaliser)
+        part = make_component("embedding", settings.embedding, normaliser=run.normaliser)
         check_pair(tokenizer, part)
         embedding = part.instance
         check_embedding(embedding, settings)
-        encoder = make("encoder", settings.encoder, input_dim=embedding.dim or 2).instance
-        output = make("output", settings.output).instance
+        encoder = make_component("encoder", settings.encoder, input_dim=embedding.dim or 2).instance
+        output = make_component("output", settings.output).instance
         shared = torch.zeros(2, embedding.dim or 2)
         inputs = shared.__getitem__ if isinstance(embedding, SharedEmbedding) else None
         output.layer(input_dim=encoder.output_dim, words=2, inputs=inputs)
@@ -74,13 +80,16 @@ class ClozeMember(NetworkMember):
         settings, words = self.settings, self.data
         yield Working(f"{self.name}: vocabulary", 0, None)
         documents = words.tokens["train"]
-        embedding = make("embedding", settings.embedding, normaliser=self.run.normaliser)
+        embedding = make_component("embedding", settings.embedding, normaliser=self.run.normaliser)
         vocabulary = fit_embedding(embedding, documents, np.zeros(len(documents), dtype=np.int64).tolist())
         static = check_embedding(embedding.instance, settings)
         dim = embedding.instance.dim
-        encoder, output = make("encoder", settings.encoder, input_dim=dim), make("output", settings.output)
+        encoder, output = (
+            make_component("encoder", settings.encoder, input_dim=dim),
+            make_component("output", settings.output),
+        )
         check_shapes(embedding, encoder)
-        encoders = make_encoders(lambda: make("encoder", settings.encoder, input_dim=dim).instance)
+        encoders = make_encoders(lambda: make_component("encoder", settings.encoder, input_dim=dim).instance)
         ids = ids_of(words.answers, vocabulary)
         network = ClozeNetwork(embedding.instance, encoders, settings.head, output.instance, ids)
         vectors = None
@@ -97,7 +106,7 @@ class ClozeMember(NetworkMember):
                     yield Working(f"{self.name}: {place} ids", count, len(tokens))
         entry = {"name": self.name, "kind": "network", "max_length": settings.max_length}
         entry |= {**record_parts(embedding, encoder, output), "head": asdict(settings.head)}
-        if (collisions := getattr(network.output, "collisions", None)) is not None:
+        if (collisions := network.output.collisions) is not None:
             entry["collisions"] = collisions
         self.keep(folder, network, vocabulary, entry)
 
@@ -193,8 +202,9 @@ def check_embedding(embedding: Embedding, settings: ClozeNetworkSettings) -> Sta
     """Refuse an embedding whose vector of a word has seen the words beside it: the blank would be among these."""
     if not isinstance(embedding, StaticEmbedding) or not embedding.ordered:
         raise SettingError(
-            f"the embedding {settings.embedding['name']} has no vector that depends on its word alone, so a cloze "
-            "network cannot use it: choose trainable, spelled or word2vec"
+            "the embedding {name} has no vector that depends on its word alone, so a cloze "
+            "network cannot use it: choose trainable, spelled or word2vec",
+            name=settings.embedding["name"],
         )
     return embedding
 

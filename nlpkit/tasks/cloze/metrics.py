@@ -14,8 +14,8 @@ from nlpkit.components.decoders import Bits, CodeDecoder, Positions, unpack
 from nlpkit.model.bundle import ARRAYS
 from nlpkit.model.members import Floats, load_arrays
 from nlpkit.tasks.cloze.blanks import Blank, blanks_of, split_at_blanks
+from nlpkit.tasks.cloze.inference import FillingNetwork
 from nlpkit.tasks.cloze.items import Item, blank_words, draw_items, read_words
-from nlpkit.tasks.cloze.members import FillingNetwork
 from nlpkit.tasks.cloze.model import ClozeModel
 from nlpkit.tasks.metrics import Metrics
 from nlpkit.text.blocks import blocks_of

@@ -15,18 +15,19 @@ from nlpkit.components.decoders import find_lowest
 from nlpkit.errors import DataWarning
 from nlpkit.model.base import SavedModel, is_text_list
 from nlpkit.model.bundle import ANSWERS, CONFIG, TOKENIZER, VOCABULARY, Bundle
-from nlpkit.model.members import Floats, open_tokenizer, tokenize
+from nlpkit.model.members import Floats, open_tokenizer
 from nlpkit.model.mixing import log_sum
 from nlpkit.plugins.base import Tokenizer
 from nlpkit.tasks.cloze.blanks import Blank, FillingMember
 from nlpkit.tasks.cloze.filling import Candidates, Filled, Filler, Filling
+from nlpkit.tasks.cloze.inference import open_member
 from nlpkit.tasks.cloze.items import read_words
-from nlpkit.tasks.cloze.members import open_member
 from nlpkit.text.row import Row
 from nlpkit.text.vocabulary import UNKNOWN, Ints, Tokens, Vocabulary, load_vocabulary
 
 __all__ = ["ClozeModel", "Filled", "Filling"]
 NUMBERS = 1 << 20  # logits that are held at a time
+SAMPLE = 5  # fillings of a sample
 TOLERANCE = 1e-3  # between a sample's recorded and its present probability
 
 
@@ -47,7 +48,7 @@ class ClozeModel(SavedModel):
         super().__init__(bundle)
         with bundle.report_damage(CONFIG):
             (self.stage,) = self.stages
-            self._names = [entry["name"] for entry in self._entries]
+            self._names = [entry["name"] for entry in self.entries]
             if len(self.stage.weights) != len(self._names):
                 raise ValueError("members and weights do not fit each other")
 
@@ -104,7 +105,7 @@ class ClozeModel(SavedModel):
         if candidates.unknown:
             some = ", ".join(candidates.unknown[:3]) + ", ..." * (len(candidates.unknown) > 3)
             count = f"{len(candidates.unknown):,} of {len(words or ()):,} words of {lexicon}"
-            warnings.warn(f"{count} are unknown to the model: {some}", DataWarning, stacklevel=2)
+            warnings.warn(DataWarning("{count} are unknown to the model: {some}", count=count, some=some), stacklevel=2)
         return Filler(self, top=top, beam=beam, candidates=candidates).fill_rows
 
     def candidates(
@@ -115,7 +116,7 @@ class ClozeModel(SavedModel):
 
     def tokenize(self, normalised: Sequence[str]) -> list[list[str]]:
         """Return the tokens of each normalised text."""
-        return tokenize(self.tokenizer, normalised).lists()
+        return self.tokenizer.batch(normalised).lists()
 
     def logits(self, blanks: Sequence[Blank]) -> Floats:
         """Map blanks to mixed logits ``(batch, answers)``; of many blanks that is much memory, see `best`."""
@@ -159,16 +160,16 @@ class ClozeModel(SavedModel):
 
     def member(self, position: int) -> FillingMember:
         """Return a member, opened when first asked."""
-        entry, vocabulary = self._entries[position], self._vocabularies[position]
-        return self._open_part(position, lambda: open_member(self.bundle, entry, vocabulary, self.words))
+        entry, vocabulary = self.entries[position], self._vocabularies[position]
+        return self.open_part(position, lambda: open_member(self.bundle, entry, vocabulary, self.words))
 
     def warm(self) -> None:
         """Open every part and answer once, so that no later answer has to wait for a part to be opened."""
         self.logits([Blank(self.tokenize(self.normaliser.batch(["好"]))[0], [])])
 
-    def sample(self, text: str, top: int = 5) -> dict[str, Any]:
+    def sample(self, text: str) -> dict[str, Any]:
         """Answer a text as samples.json holds it, for `check`."""
-        (answer,) = self.fill([text], top=top)
+        (answer,) = self.fill([text], top=SAMPLE)
         fillings = [{"words": list(f.words), "probability": f.probability} for f in answer.fillings]
         return {"text": text, "fillings": fillings, "reason": answer.reason}
 

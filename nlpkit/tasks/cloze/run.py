@@ -21,7 +21,7 @@ from nlpkit.tasks.cloze.words import Words, read_words, store_words
 from nlpkit.tasks.metrics import Metrics
 from nlpkit.text.vocabulary import Ints
 from nlpkit.training.calibration import tune_stage
-from nlpkit.training.components import make
+from nlpkit.training.components import make_component
 from nlpkit.training.events import Event
 from nlpkit.training.member import Member, StoredMember
 from nlpkit.training.run import Open, Run
@@ -48,7 +48,8 @@ class ClozeRun(Run):
         """Refuse samples of which none has a blank."""
         if not any(len(split_at_blanks(text)) > 1 for text in samples):
             raise DataError(
-                f"of {len(samples)} samples none has a blank: mark it by two underscores, as in 衣服质量__哦"
+                "of {count} samples none has a blank: mark it by two underscores, as in 衣服质量__哦",
+                count=len(samples),
             )
 
     def prepare(self, run: Path, corpus: StoredCorpus) -> Generator[Event, None, Words]:
@@ -56,7 +57,7 @@ class ClozeRun(Run):
         for member in self.settings.members:
             check_focus(member.training.focus, len(corpus.corpora))
         folder, normaliser = run / "words", self.settings.normaliser
-        tokenizer = make("tokenizer", self.settings.tokenizer, normaliser=normaliser)
+        tokenizer = make_component("tokenizer", self.settings.tokenizer, normaliser=normaliser)
         if not folder.exists():
             yield from store_words(folder, corpus, tokenizer.instance, normaliser, self.settings.answers)
         return read_words(folder, corpus, tokenizer)

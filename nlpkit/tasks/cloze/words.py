@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from nlpkit.errors import DataError
 from nlpkit.files import write_synced
-from nlpkit.model.members import tokenize
 from nlpkit.plugins.base import Tokenizer
 from nlpkit.tasks.cloze.settings import AnswerSettings
 from nlpkit.text.normalisation import Normaliser
@@ -51,7 +50,7 @@ def store_words(
         for place in PLACES:
             (new / place).mkdir()
             total = len(corpus.rows(place))
-            blocks = (tokenize(tokenizer, normaliser.batch(texts)) for texts in corpus.texts(place))
+            blocks = (tokenizer.batch(normaliser.batch(texts)) for texts in corpus.texts(place))
             for count in store_tokens(blocks, new / place):
                 yield Working(f"{place} tokens", count, total)
         answers = choose_answers(StoredTokens(new / "train").counts(), settings)
@@ -76,8 +75,11 @@ def choose_answers(counts: Mapping[str, int], settings: AnswerSettings) -> dict[
     words.sort(key=lambda item: (-item[1], item[0]))
     if len(words) < FEW:
         raise DataError(
-            f"{len(words)} words of Chinese characters stand {settings.min_count} times in the training rows, a cloze "
-            f"model needs {FEW} at least: give more texts"
-            + (", or --set answers.min_count=1" if sum(map(bool, map(CHINESE.fullmatch, counts))) >= FEW else "")
+            "{count} words of Chinese characters stand {min_count} times in the training rows, a cloze model needs "
+            "{least} at least: give more texts{remedy}",
+            count=len(words),
+            min_count=settings.min_count,
+            least=FEW,
+            remedy=", or --set answers.min_count=1" if sum(map(bool, map(CHINESE.fullmatch, counts))) >= FEW else "",
         )
     return dict(words[: settings.max_size])

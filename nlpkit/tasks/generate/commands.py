@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nlpkit.commands import FILE, INPUT, say
 from nlpkit.commands.answers import JsonLines
 from nlpkit.commands.options import ENCODING, count_reasons
+from nlpkit.commands.printing import FILE, INPUT, say
 from nlpkit.errors import SettingError
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def text(
 def _choose_format(kind: str | None, output: Path | None) -> str:
     suffix = "" if output is None else output.suffix.lower()
     if kind is None and suffix in (".csv", ".tsv", ".json", ".gz", ".bz2", ".xz", ".zip"):
-        raise SettingError(f"{output} would hold a text a line: name it .txt or .jsonl, or say --format")
+        raise SettingError("{output} would hold a text a line: name it .txt or .jsonl, or say --format", output=output)
     return kind or ("jsonl" if suffix in (".jsonl", ".ndjson") else "text")
 
 

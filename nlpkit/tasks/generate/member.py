@@ -20,15 +20,15 @@ from nlpkit.model.bundle import ARRAYS, WEIGHTS, Bundle
 from nlpkit.model.mixing import softmax
 from nlpkit.plugins.base import StaticEmbedding
 from nlpkit.tasks.generate.characters import END
+from nlpkit.tasks.generate.inference import TorchSteps, WritingNetwork, open_member
 from nlpkit.tasks.generate.kneser_ney import count_ngrams
-from nlpkit.tasks.generate.members import TorchSteps, WritingNetwork, open_member
 from nlpkit.tasks.generate.network import LanguageModel, restore
 from nlpkit.tasks.generate.ngrams import MOST_IDS
 from nlpkit.tasks.generate.objective import Documents, TokenPrediction
 from nlpkit.tasks.generate.sampling import Sampling
 from nlpkit.tasks.generate.settings import LanguageModelSettings, NgramSettings
 from nlpkit.text.vocabulary import UNKNOWN, TableVocabulary
-from nlpkit.training.components import check_causal, check_shapes, fit_embedding, make, remarks_of
+from nlpkit.training.components import check_causal, check_shapes, fit_embedding, make_component, remarks_of
 from nlpkit.training.events import Event, Note, Working
 from nlpkit.training.export import export_graph
 from nlpkit.training.loop import Diverged, Epoch
@@ -69,17 +69,25 @@ class LanguageModelMember(NetworkMember):
     data: Characters
     network: LanguageModel
 
+    @property
+    def weights(self) -> str:
+        """As its settings say."""
+        weights: str = self.settings.weights
+        return weights
+
     @classmethod
     def rehearse(cls, settings: Any, run: Any) -> list[str]:
         """Make every part once; see `Member.rehearse`."""
-        part = make("embedding", settings.embedding, normaliser=run.normaliser)
+        part = make_component("embedding", settings.embedding, normaliser=run.normaliser)
         embedding: Any = part.instance
         if not isinstance(part.instance, StaticEmbedding) or not embedding.ordered:
             name = settings.embedding["name"]
-            raise SettingError(f"the embedding {name} has no vector that depends on its token alone: choose trainable")
-        encoder = make("encoder", settings.encoder, input_dim=embedding.dim or 2)
+            raise SettingError(
+                "the embedding {name} has no vector that depends on its token alone: choose trainable", name=name
+            )
+        encoder = make_component("encoder", settings.encoder, input_dim=embedding.dim or 2)
         check_causal(encoder, embedding.dim or 2)
-        output = make("output", settings.output).instance
+        output = make_component("output", settings.output).instance
         if embedding.dim:
             embedding.build(TableVocabulary([END]))
             LanguageModel(embedding, encoder.instance, output, dropout=0.0, size=UNKNOWN + 2).begin(1)
@@ -89,13 +97,13 @@ class LanguageModelMember(NetworkMember):
         """Choose the vocabulary, make the weights at the start, encode the rows, and write all of it down."""
         settings, tokens = self.settings, self.data.tokens
         yield Working(f"{self.name}: vocabulary", 0, None)
-        embedding = make("embedding", settings.embedding, normaliser=self.run.normaliser)
+        embedding = make_component("embedding", settings.embedding, normaliser=self.run.normaliser)
         documents = tokens["train"]
         vocabulary = fit_embedding(embedding, documents, np.zeros(len(documents), dtype=np.int64).tolist())
         vocabulary = _check_vocabulary(vocabulary, embedding.component.name)
-        encoder = make("encoder", settings.encoder, input_dim=embedding.instance.dim)
+        encoder = make_component("encoder", settings.encoder, input_dim=embedding.instance.dim)
         check_shapes(embedding, encoder)
-        output = make("output", settings.output)
+        output = make_component("output", settings.output)
         parts = embedding.instance, encoder.instance, output.instance
         network = LanguageModel(*parts, dropout=settings.dropout, size=len(vocabulary))
         counts = documents.counts()
@@ -142,7 +150,9 @@ class LanguageModelMember(NetworkMember):
             for event in events:
                 yield event
                 if isinstance(event, Epoch):
-                    yield Note(f"           {self._sample(np.random.default_rng((self.seed, event.epoch)))}")
+                    yield Note(
+                        "           {sample}", sample=self._sample(np.random.default_rng((self.seed, event.epoch)))
+                    )
                 elif isinstance(event, Diverged):
                     diverged = event
         return diverged
@@ -212,7 +222,7 @@ class NgramsMember(Member):
         settings, vocabulary = self.settings, self.data.known
         ids: list[NDArray[Any]] = [*draw_evenly(self.data.tokens["train"], vocabulary, settings.most)]
         arrays = count_ngrams(np.concatenate([*ids, np.zeros(0, dtype=np.int32)]), len(vocabulary), settings)
-        config = {name: value for name, value in asdict(settings).items() if name != "name"}
+        config = {name: value for name, value in asdict(settings).items() if name not in ("name", "kind")}
         entry = {"name": self.name, "kind": "ngrams", "runtime": "ngrams", "config": config}
         return StoredMember(entry, {ARRAYS: save(arrays)})
 
@@ -223,14 +233,16 @@ def _check_vocabulary(vocabulary: Any, embedding: str) -> TableVocabulary:
     :raises SettingError: saying what to set.
     """
     if not isinstance(vocabulary, TableVocabulary):
-        raise SettingError(f"the embedding {embedding!r} has no table of tokens: choose trainable")
+        raise SettingError("the embedding {embedding!r} has no table of tokens: choose trainable", embedding=embedding)
     if END not in vocabulary.tokens:
         raise SettingError(
             "the end of a text is too rare for the vocabulary: set embedding.min_count=1, or give more texts"
         )
     if len(vocabulary) > MOST_IDS:
         raise SettingError(
-            f"{len(vocabulary):,} tokens are more than the {MOST_IDS:,} that n-grams can hold: set a lower "
-            "embedding.max_size, or ngrams.order=0"
+            "{count:,} tokens are more than the {most_ids:,} that n-grams can hold: set a lower "
+            "embedding.max_size, or ngrams.order=0",
+            count=len(vocabulary),
+            most_ids=MOST_IDS,
         )
     return vocabulary

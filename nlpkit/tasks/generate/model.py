@@ -18,7 +18,7 @@ from nlpkit.model.bundle import CONFIG, VOCABULARY, Bundle
 from nlpkit.model.members import Floats
 from nlpkit.model.mixing import softmax
 from nlpkit.tasks.generate.characters import END, characters_of
-from nlpkit.tasks.generate.members import open_member
+from nlpkit.tasks.generate.inference import open_member
 from nlpkit.tasks.generate.sampling import RECENT, Sampling, is_count
 from nlpkit.tasks.generate.writing import Logits, State, WritingMember, choose_texts, join_texts
 from nlpkit.text.vocabulary import UNKNOWN, Ints, TableVocabulary, load_vocabulary
@@ -70,15 +70,15 @@ class GenerationModel(SavedModel):
         with bundle.report_damage(CONFIG):
             (stage,) = self.stages
             self._weights = stage.weights
-            if len(self._weights) != len(self._entries) or min(self._weights) < 0 or not sum(self._weights) > 0:
-                raise ValueError(f"{len(self._entries)} members and weights {self._weights} do not fit each other")
+            if len(self._weights) != len(self.entries) or min(self._weights) < 0 or not sum(self._weights) > 0:
+                raise ValueError(f"{len(self.entries)} members and weights {self._weights} do not fit each other")
 
     @property
-    def in_order(self) -> bool:  # type: ignore[override]
-        """Whether it learnt texts that follow each other."""
+    def reading(self) -> Mapping[str, Any]:
+        """Read blank lines, where it learnt texts that follow each other, as lines of a novel do."""
         settings = self.bundle.config.get("settings", {})
         members = settings.get("members", [settings.get("network", {})])
-        return any(not member.get("training", {}).get("shuffle", True) for member in members)
+        return {"blank_lines": any(not member.get("training", {}).get("shuffle", True) for member in members)}
 
     @property
     def characters(self) -> list[str]:
@@ -219,7 +219,7 @@ class GenerationModel(SavedModel):
     @property
     def members(self) -> list[WritingMember]:
         """A network, and n-grams if there are some."""
-        return self._open_part(0, lambda: [open_member(self.bundle, entry, self.vocabulary) for entry in self._entries])
+        return self.open_part(0, lambda: [open_member(self.bundle, entry, self.vocabulary) for entry in self.entries])
 
     @cached_property
     def end(self) -> int:
@@ -227,7 +227,7 @@ class GenerationModel(SavedModel):
         return int(self.vocabulary.encode(characters_of([""])).grid[0, 0])
 
     def _reading(self, position: int) -> AbstractContextManager[None]:
-        return self.bundle.report_damage(str(self._entries[position]["name"]))
+        return self.bundle.report_damage(str(self.entries[position]["name"]))
 
     def _read(self, ids: Ints, states: Sequence[State]) -> tuple[Logits, list[State]]:
         """Map ids ``(batch, time)`` to the mixed logits ``(batch, tokens)`` of what follows the last, and the states.
@@ -302,12 +302,14 @@ def _check(prompts: object, length: object, stop: object, seed: object, first: o
     if isinstance(prompts, str | bytes) or not isinstance(prompts, Sequence) or not prompts:
         raise SettingError("prompts come in a list, of at least one; the empty prompt is ''")
     if odd := [prompt for prompt in prompts if not isinstance(prompt, str)]:
-        raise SettingError(f"a prompt is a text, found {type(odd[0]).__name__}")
+        raise SettingError("a prompt is a text, found {kind}", kind=type(odd[0]).__name__)
     if not is_count(length):
-        raise SettingError(f"length must be a whole number that is not negative, was: {length!r}")
+        raise SettingError("length must be a whole number that is not negative, was: {length!r}", length=length)
     if stop is not None and (not isinstance(stop, str) or not stop):
-        raise SettingError(f"stop is a text that is not empty, was: {stop!r}")
+        raise SettingError("stop is a text that is not empty, was: {stop!r}", stop=stop)
     if seed is not None and not (is_count(seed) and cast(int, seed) < MOST_SEEDS):
-        raise SettingError(f"seed must be a whole number from 0 to {MOST_SEEDS - 1}, was: {seed!r}")
+        raise SettingError(
+            "seed must be a whole number from 0 to {most_seeds}, was: {seed!r}", most_seeds=MOST_SEEDS - 1, seed=seed
+        )
     if not is_count(first):
-        raise SettingError(f"first must be a whole number that is not negative, was: {first!r}")
+        raise SettingError("first must be a whole number that is not negative, was: {first!r}", first=first)

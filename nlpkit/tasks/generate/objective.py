@@ -129,8 +129,10 @@ class TokenPrediction:
         self._streams = Streams(self._train, order, settings.streams, settings.span)
         if not len(self._streams):
             raise SettingError(
-                f"the training texts are too few for {settings.streams} streams of at least two tokens: give more, or "
-                f"set training.streams to at most {max(1, int(np.diff(self._train.starts)[order].sum()) // 2)}"
+                "the training texts are too few for {streams} streams of at least two tokens: give "
+                "more, or set training.streams to at most {value}",
+                streams=settings.streams,
+                value=max(1, int(np.diff(self._train.starts)[order].sum()) // 2),
             )
         return self._streams
 

@@ -15,7 +15,7 @@ from nlpkit.tasks.generate.characters import characters_of
 from nlpkit.tasks.generate.member import Characters, LanguageModelMember, NgramsMember
 from nlpkit.tasks.generate.metrics import measure
 from nlpkit.tasks.generate.model import GenerationModel
-from nlpkit.tasks.generate.settings import GenerationSettings
+from nlpkit.tasks.generate.settings import GenerationSettings, LanguageModelSettings
 from nlpkit.tasks.metrics import Metrics
 from nlpkit.text.continuous import Continuous
 from nlpkit.text.corpus import Example
@@ -48,7 +48,7 @@ class GenerationRun(Run):
         yield from super().read(folder, lines, continuous=lines.corpora, **more)
         if lines.cut:
             pieces = "; ".join(f"{corpus} in {count:,}" for corpus, count in lines.cut.items())
-            yield Note(f"text without line ends was cut into pieces at the ends of sentences: {pieces}")
+            yield Note("text without line ends was cut into pieces at the ends of sentences: {pieces}", pieces=pieces)
 
     def prepare(self, run: Path, corpus: StoredCorpus) -> Generator[Event, None, Characters]:
         """Store the characters of the rows of training and validation."""
@@ -95,7 +95,7 @@ class GenerationRun(Run):
 
     @property
     def _focus(self) -> Sequence[float]:
-        return next((m.training.focus for m in self.settings.members if hasattr(m, "training")), ())
+        return next((m.training.focus for m in self.settings.members if isinstance(m, LanguageModelSettings)), ())
 
 
 def choose_rows(numbers: Ints, lengths: Ints, ordered: NDArray[np.bool_], limit: int) -> Ints:

@@ -34,13 +34,15 @@ class Sampling:
 
     def __post_init__(self) -> None:
         if not (_is_number(self.temperature) and (self.temperature == 0 or 0.01 <= self.temperature <= 100)):
-            raise SettingError(f"temperature must be 0, or from 0.01 to 100, was: {self.temperature}")
+            raise SettingError(
+                "temperature must be 0, or from 0.01 to 100, was: {temperature}", temperature=self.temperature
+            )
         if not is_count(self.top_k):
-            raise SettingError(f"top_k must be a whole number that is not negative, was: {self.top_k}")
+            raise SettingError("top_k must be a whole number that is not negative, was: {top_k}", top_k=self.top_k)
         if not (_is_number(self.top_p) and 0 < self.top_p <= 1):
-            raise SettingError(f"top_p must be above 0 and at most 1, was: {self.top_p}")
+            raise SettingError("top_p must be above 0 and at most 1, was: {top_p}", top_p=self.top_p)
         if not (_is_number(self.penalty) and 0 <= self.penalty <= 100):
-            raise SettingError(f"penalty must be from 0 to 100, was: {self.penalty}")
+            raise SettingError("penalty must be from 0 to 100, was: {penalty}", penalty=self.penalty)
 
     def draw(self, logits: NDArray[Any], numbers: NDArray[Any], recent: NDArray[np.int64]) -> NDArray[np.int64]:
         """Draw a column of each row of logits ``(batch, tokens)``: ``(batch,)``.

@@ -73,3 +73,8 @@ class GenerationSettings(RunSettings):
     def in_order(self) -> bool:
         """Whether all texts follow each other."""
         return any(isinstance(m, LanguageModelSettings) and not m.training.shuffle for m in self.members)
+
+    @property
+    def reading(self) -> Mapping[str, Any]:
+        """Read blank lines, where texts follow each other."""
+        return {"blank_lines": self.in_order}

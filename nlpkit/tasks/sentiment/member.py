@@ -68,6 +68,8 @@ class Classifier(TextNetwork):
         """Refuse one that cannot be trained as a language model where that is asked for."""
         if settings.training.pretrain and not encoder.one_way_halves:
             raise SettingError(
-                f"{settings.name}: training.pretrain goes with rnn, lstm or gru, one layer, bidirectional, norm not "
-                f"batch; was: {dict(settings.encoder)}"
+                "{name}: training.pretrain goes with rnn, lstm or gru, one layer, bidirectional, "
+                "norm not batch; was: {dict}",
+                name=settings.name,
+                dict=dict(settings.encoder),
             )

@@ -138,9 +138,11 @@ def check_labels(model: SentimentModel, labels: Iterable[str]) -> None:
         example = rename_options(alike or {unknown[0]: model.labels[-1]})
         example += f", {rename_options({unknown[0]: ''})} to leave its rows out"
         raise DataError(
-            f"the rows have labels that the model does not know: {', '.join(unknown)}; it knows "
-            f"{', '.join([*model.labels, *(f'{old} as {new}' for old, new in names.items() if new)])}: "
-            f"say what each means, such as {example}"
+            "the rows have labels that the model does not know: {unknown}; it knows {names}: say "
+            "what each means, such as {example}",
+            unknown=", ".join(unknown),
+            names=", ".join([*model.labels, *(f"{old} as {new}" for old, new in names.items() if new)]),
+            example=example,
         )
 
 

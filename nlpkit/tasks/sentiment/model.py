@@ -53,8 +53,13 @@ class SentimentModel(SavedModel):
             self.labels: list[str] = _check_labels(bundle.config["labels"])
             _check_aliases(bundle.config.get("aliases", {}))
             sizes = [len(stage.weights) for stage in self.stages]
-            if not sizes or sizes != sorted(sizes) or sizes[-1] > len(self._entries):
+            if not sizes or sizes != sorted(sizes) or sizes[-1] > len(self.entries):
                 raise ValueError("labels, members and stages do not fit each other")
+
+    @property
+    def reading(self) -> Mapping[str, Any]:
+        """Keep its labels, also those that look like none."""
+        return {"kept": tuple(self.labels)}
 
     def score(self, texts: Iterable[str]) -> list[Score]:
         """Score each text, in order.
@@ -99,12 +104,12 @@ class SentimentModel(SavedModel):
 
     def member(self, position: int) -> Member:
         """Return a member, opened when first asked: a sure answer of the first never loads the others."""
-        entry, labels = self._entries[position], len(self.labels)
-        return self._open_part(position, lambda: open_member(self.bundle, entry, labels, self.normaliser))
+        entry, labels = self.entries[position], len(self.labels)
+        return self.open_part(position, lambda: open_member(self.bundle, entry, labels, self.normaliser))
 
     def warm(self) -> None:
         """Open every part and answer once, so that no later answer has to wait for a part to be opened."""
-        for position in range(len(self._entries)):
+        for position in range(len(self.entries)):
             self.member(position).logits(self.normaliser.batch(["好"]))
         self._evidence.reasons(["好"])
 

@@ -66,7 +66,11 @@ class SentimentRun(Run):
         yield from _remark_on_alike(counts, names)
         labels = sorted({label for of_corpus in counts.values() for label in of_corpus})
         if unknown := [label for label in names if label not in labels]:
-            yield Remark(f"no row has the label {', '.join(map(repr, unknown))}{nearest(unknown[0], labels)}")
+            yield Remark(
+                "no row has the label {unknown}{there_is}",
+                unknown=", ".join(map(repr, unknown)),
+                there_is=nearest(unknown[0], labels),
+            )
         yield from _remark_on_disjoint(counts, names)
 
     def remarks(self, corpus: StoredCorpus) -> Iterator[str]:
@@ -168,7 +172,11 @@ def _rename(
     labels = {label for of_corpus in counts.values() for label in of_corpus}
     if names and labels and labels.isdisjoint({*names, *names.values()}):
         first = next(iter(names))
-        raise DataError(f"no row has any of the labels {', '.join(names)}{nearest(first, sorted(labels))}")
+        raise DataError(
+            "no row has any of the labels {names}{there_is}",
+            names=", ".join(names),
+            there_is=nearest(first, sorted(labels)),
+        )
 
 
 def _remark_on_alike(counts: Mapping[str, Counter[str]], names: Mapping[str, str]) -> Iterator[Event]:
@@ -184,7 +192,9 @@ def _remark_on_disjoint(counts: Mapping[str, Mapping[str, int]], names: Mapping[
         if len(labels) > 1 and others and all(labels.isdisjoint(other) for other in others):
             some = ", ".join(sorted(labels)[:4])
             yield Remark(
-                f"{corpus} shares no label ({some}) with the others: if they mean the same, say --label OLD=NEW"
+                "{corpus} shares no label ({some}) with the others: if they mean the same, say --label OLD=NEW",
+                corpus=corpus,
+                some=some,
             )
 
 

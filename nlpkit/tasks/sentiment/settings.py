@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from nlpkit.errors import SettingError
 from nlpkit.plugins.options import Count, Positive, Share, Weight
-from nlpkit.training.settings import RowTraining, RunSettings, TextNetworkSettings
+from nlpkit.training.settings import LabelledRunSettings, RowTraining, TextNetworkSettings
 
 
 @dataclass(frozen=True)
@@ -41,20 +40,22 @@ class ClassifierSettings(TextNetworkSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SentimentSettings(RunSettings):
+class SentimentSettings(LabelledRunSettings):
     """A whole run.
 
-    :param labels: names for the labels found in the corpus: ``{"1": "positive"}``; others keep theirs.
     :param exits: for each member but the last, the probability from which on the later ones are not asked.
     :raises SettingError: for exits that are none.
     """
 
-    labels: Mapping[str, str] = field(default_factory=dict)
     exits: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if len(self.exits) > len(self.members) - 1:
-            raise SettingError(f"exits has {len(self.exits)} values, more than members - 1: {len(self.members) - 1}")
+            raise SettingError(
+                "exits has {count} values, more than members - 1: {expected}",
+                count=len(self.exits),
+                expected=len(self.members) - 1,
+            )
         if not all(0 < leave <= 1 for leave in self.exits):
-            raise SettingError(f"exits are probabilities above 0, found: {list(self.exits)}")
+            raise SettingError("exits are probabilities above 0, found: {exits}", exits=list(self.exits))

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
-from nlpkit.errors import MissingExtra
-from nlpkit.plugins.options import Range
+from nlpkit import MissingExtra
+from nlpkit.plugins import Range
 
 if TYPE_CHECKING:
-    from nlpkit.plugins.base import Embedding, Tokenizer
+    from nlpkit import Embedding, Tokenizer
 
 Longest: TypeAlias = Annotated[int, Range(3)]  # two marks count
 
 
 def wordpiece(*, model: str | None = None, longest: Longest = 512, files: dict[str, bytes] | None = None) -> Tokenizer:
-    """Word pieces as BERT reads them, between its two marks (https://arxiv.org/abs/1810.04805).
+    """Cut texts into word pieces as BERT reads them, between its two marks (https://arxiv.org/abs/1810.04805).
 
     :param model: folder of a BERT, or its name on the Hugging Face hub.
     :param longest: pieces in a text, its two marks among them; what a text has more is cut off before the last mark.
@@ -28,7 +28,7 @@ def wordpiece(*, model: str | None = None, longest: Longest = 512, files: dict[s
 def bert(
     *, model: str | None = None, frozen: bool = True, layer: int = -1, architecture: Mapping[str, Any] | None = None
 ) -> Embedding:
-    """Vectors of the pieces of `wordpiece`, each of which depends on the whole text (https://arxiv.org/abs/1810.04805).
+    """Give vectors to the pieces of `wordpiece`, each of which depends on the whole text (https://arxiv.org/abs/1810.04805).
 
     :param model: folder of a BERT, or its name on the Hugging Face hub.
     :param frozen: leave the weights as they are; false trains them with the rest.

@@ -11,8 +11,8 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from nlpkit.errors import DataError
-from nlpkit.plugins.registry import of_saved_model
+from nlpkit import DataError
+from nlpkit.plugins import of_saved_model
 
 CONFIG, TOKENIZER, TOKENIZER_CONFIG, PIECES = "config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt"
 WEIGHTS, INDEX, PICKLED = "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"
@@ -34,7 +34,7 @@ CONVERT = (
 
 
 def locate(model: str | None, wanted: tuple[str, ...]) -> Path:
-    """The folder of a model: one on disk, or that of the hub's cache, loaded where it is not there yet.
+    """Find the folder of a model: one on disk, or that of the hub's cache, loaded if it is not there yet.
 
     :param wanted: names or patterns of the files to load.
     :raises ValueError: if no model is named.
@@ -48,30 +48,45 @@ def locate(model: str | None, wanted: tuple[str, ...]) -> Path:
     if path.is_dir():
         return path
     if path.exists():
-        raise DataError(f"{model} is a file: give the folder in which it is")
-    return _cached(model, wanted)
+        raise DataError("{model} is a file: give the folder in which it is", model=model)
+    return _fetch(model, wanted)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """What config.json says.
+    """Read config.json.
 
     :raises DataError: if it is missing, damaged, or of something else than a BERT.
     """
     if not (folder / CONFIG).is_file():
-        raise DataError(f"{folder} has no {CONFIG}: give the folder of a BERT, as transformers saves it")
+        raise DataError(
+            "{folder} has no {config}: give the folder of a BERT, as transformers saves it",
+            folder=folder,
+            config=CONFIG,
+        )
     config = read_json(folder / CONFIG)
     if (kind := config.get("model_type", "bert")) != "bert":
-        raise DataError(f"{folder} is of the type {kind!r}, and only 'bert' goes: take another model")
+        raise DataError(
+            "{folder} is of the type {kind!r}, and only 'bert' goes: take another model", folder=folder, kind=kind
+        )
     if (positions := config.get("position_embedding_type", "absolute")) != "absolute":
-        raise DataError(f"{folder} has {positions!r} positions, and only 'absolute' ones go: take another model")
+        raise DataError(
+            "{folder} has {positions!r} positions, and only 'absolute' ones go: take another model",
+            folder=folder,
+            positions=positions,
+        )
     for size in SIZES:
         if not isinstance(found := config.get(size), int) or found < 1:
-            raise DataError(f"{folder / CONFIG}: {size} should be a whole number of at least 1, found {found!r}")
+            raise DataError(
+                "{folder}: {size} should be a whole number of at least 1, found {found!r}",
+                folder=folder / CONFIG,
+                size=size,
+                found=found,
+            )
     return config
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A file of JSON that holds one table.
+    """Read a file of JSON that holds one table.
 
     :raises DataError: if it is something else, or cannot be read.
     """
@@ -79,16 +94,16 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+        raise DataError("{path} cannot be read: {reason}", path=path, reason=error.strerror) from error
     except ValueError:
         pass  # told next
     if not isinstance(found, dict):
-        raise DataError(f"{path} is damaged: it should be a table in JSON, in UTF-8")
+        raise DataError("{path} is damaged: it should be a table in JSON, in UTF-8", path=path)
     return found
 
 
 def check_weights(folder: Path) -> None:
-    """Weights are there, and no pickle: reading one can run anything.
+    """See that weights are there, and are no pickle: reading one can run anything.
 
     :raises DataError: saying how to convert pickled ones.
     """
@@ -96,13 +111,17 @@ def check_weights(folder: Path) -> None:
         return
     if (pickled := folder / PICKLED).is_file():
         command = CONVERT.format(pickled=pickled.as_posix(), weights=(folder / WEIGHTS).as_posix())
-        raise DataError(f"{folder} has its weights pickled only, which nlpkit never reads; convert them: {command}")
-    raise DataError(f"{folder} has no weights in safetensors: {WEIGHTS} should be in it")
+        raise DataError(
+            "{folder} has its weights pickled only, which nlpkit never reads; convert them: {command}",
+            folder=folder,
+            command=command,
+        )
+    raise DataError("{folder} has no weights in safetensors: {weights} should be in it", folder=folder, weights=WEIGHTS)
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Libraries draw no progress and warn of nothing; what goes wrong they raise."""
+def silence() -> Iterator[None]:
+    """Let libraries draw no progress and warn of nothing; what goes wrong they raise."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -113,24 +132,28 @@ def quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-def _cached(model: str, wanted: tuple[str, ...]) -> Path:
+def _fetch(model: str, wanted: tuple[str, ...]) -> Path:
     from huggingface_hub import snapshot_download  # only who names a model of the hub needs it
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
 
     try:
-        with quiet():
+        with silence():
             return Path(snapshot_download(model, allow_patterns=list(wanted)))
     except HFValidationError:
-        raise DataError(f"there is no folder {model}") from None
+        raise DataError("there is no folder {model}", model=model) from None
     except RepositoryNotFoundError as error:
         raise DataError(
-            f"{model} is neither a folder nor a model that the hub shows: check its name, or log in by `hf auth login`"
+            "{model} is neither a folder nor a model that the hub shows: check its name, or log in by `hf auth login`",
+            model=model,
         ) from error
     except LocalEntryNotFoundError as error:
         raise DataError(
-            f"{model} is neither a folder nor in the cache, and the hub cannot be reached: download the model "
-            "elsewhere, and give the folder"
+            "{model} is neither a folder nor in the cache, and the hub cannot be reached: "
+            "download the model elsewhere, and give the folder",
+            model=model,
         ) from error
     except Exception as error:  # of many kinds: proxies, a full disk, a hub that answers nonsense
         reason = " ".join(str(error).split())
-        raise DataError(f"{model} is no folder, and could not be had from the hub: {reason}") from error
+        raise DataError(
+            "{model} is no folder, and could not be had from the hub: {reason}", model=model, reason=reason
+        ) from error

@@ -8,14 +8,13 @@ from typing import Any, Self
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
-from nlpkit.errors import DataError, SettingError
-from nlpkit.plugins.base import Embedding
-from nlpkit.text.vocabulary import TableVocabulary, Vocabulary
+from nlpkit import DataError, Embedding, SettingError
+from nlpkit.text import TableVocabulary, Vocabulary
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel
 
-from nlpkit_bert.folder import CONFIG, SIZES, WHOLE, check_weights, locate, quiet, read_config
+from nlpkit_bert.folder import CONFIG, SIZES, WHOLE, check_weights, locate, read_config, silence
 from nlpkit_bert.pieces import PADDING, UNKNOWN, WordpieceTokenizer, pieces_of, read_folder
 
 SHAPE = (
@@ -48,7 +47,7 @@ class BertEmbedding(Embedding, nn.Module):
             architecture = _shape_of(self._folder)
         elif model is not None:
             raise ValueError("architecture is for a saved model: give model alone")
-        self._shape = _config(architecture, layer)
+        self._shape = _make_config(architecture, layer)
         self.config: dict[str, Any] = {"frozen": frozen, "layer": layer, "architecture": dict(architecture)}
         self.fixed = frozen
         self.dim: int = self._shape.hidden_size
@@ -66,7 +65,7 @@ class BertEmbedding(Embedding, nn.Module):
             raise SettingError("the embedding bert has no weights to start from: set embedding.model")
         known = pieces_of(read_folder(self._folder))
         own = [known.pop(PADDING), known.pop(UNKNOWN)]
-        self._take(_weights(self._folder, self._shape), torch.tensor([*own, *known.values()]))
+        self._take(_load_weights(self._folder, self._shape), torch.tensor([*own, *known.values()]))
         return TableVocabulary(list(known))
 
     def check_tokenizer(self, tokenizer: WordpieceTokenizer) -> None:
@@ -76,8 +75,9 @@ class BertEmbedding(Embedding, nn.Module):
         """
         if self._folder is not None and tokenizer.pieces != pieces_of(read_folder(self._folder)):
             raise SettingError(
-                f"the tokenizer wordpiece has other pieces than {self._folder}: give one folder or name to both "
-                "tokenizer.model and embedding.model"
+                "the tokenizer wordpiece has other pieces than {folder}: give one folder or name to "
+                "both tokenizer.model and embedding.model",
+                folder=self._folder,
             )
 
     def build(self, vocabulary: Vocabulary) -> None:
@@ -86,21 +86,22 @@ class BertEmbedding(Embedding, nn.Module):
         self._take(model, torch.zeros(len(vocabulary), dtype=torch.int64))
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """Ids and mask ``(batch, time)`` to states ``(batch, time, dim)``.
+        """Map ids and mask ``(batch, time)`` to states ``(batch, time, dim)``.
 
         :raises SettingError: for rows longer than the model has positions.
         """
         if ids.shape[1] > self.positions:
             raise SettingError(
-                f"a row has {ids.shape[1]} pieces, but the model {self.positions} positions: "
-                f"set tokenizer.longest={self.positions}"
+                "a row has {shape} pieces, but the model {positions} positions: set tokenizer.longest={positions}",
+                shape=ids.shape[1],
+                positions=self.positions,
             )
         first = torch.arange(ids.shape[1], device=ids.device) == 0
         seen = mask | first  # a row without tokens would see nothing, and its states be no numbers
         return self.model(input_ids=self.pieces[ids], attention_mask=seen).last_hidden_state  # type: ignore[no-any-return]
 
     def train(self, mode: bool = True) -> Self:
-        """As every module, but that a frozen BERT stays as it is: without dropout."""
+        """Set the mode as every module does; a frozen BERT stays as it is, without dropout."""
         super().train(mode)
         if self.fixed:
             for module in self.children():
@@ -114,20 +115,24 @@ class BertEmbedding(Embedding, nn.Module):
 
 
 def _shape_of(folder: Path) -> dict[str, Any]:
-    """What config.json says of the weights; that all else is in the folder is looked at, too."""
+    """Read what config.json says of the weights; see that all else is in the folder, too."""
     config = read_config(folder)
     check_weights(folder)
     known = pieces_of(read_folder(folder))
     if max(known.values()) >= config["vocab_size"]:
         raise DataError(
-            f"{folder} has {max(known.values()) + 1} pieces, but {CONFIG} says vocab_size {config['vocab_size']}: "
-            "tokenizer and weights are of different models"
+            "{folder} has {known} pieces, but {config} says vocab_size {vocab_size}: tokenizer "
+            "and weights are of different models",
+            folder=folder,
+            known=max(known.values()) + 1,
+            config=CONFIG,
+            vocab_size=config["vocab_size"],
         )
     return {name: config[name] for name in SHAPE if name in config}
 
 
-def _config(architecture: Mapping[str, Any], layer: int) -> BertConfig:
-    """A BERT up to a layer.
+def _make_config(architecture: Mapping[str, Any], layer: int) -> BertConfig:
+    """Describe a BERT up to a layer.
 
     :raises ValueError: if there is no such layer, or the architecture is not one.
     """
@@ -147,16 +152,23 @@ def _config(architecture: Mapping[str, Any], layer: int) -> BertConfig:
     return config
 
 
-def _weights(folder: Path, config: BertConfig) -> BertModel:
-    """A BERT with the weights of a folder, in float32."""
+def _load_weights(folder: Path, config: BertConfig) -> BertModel:
+    """Load a BERT with the weights of a folder, in float32."""
     options = {"config": config, "add_pooling_layer": False, "dtype": torch.float32, "attn_implementation": ATTENTION}
     try:
-        with quiet():
+        with silence():
             model, report = BertModel.from_pretrained(
                 folder, use_safetensors=True, local_files_only=True, output_loading_info=True, **options
             )
     except (OSError, RuntimeError, ValueError, KeyError, SafetensorError) as error:
-        raise DataError(f"the weights in {folder} cannot be read: {' '.join(str(error).split())}") from error
+        raise DataError(
+            "the weights in {folder} cannot be read: {error}", folder=folder, error=" ".join(str(error).split())
+        ) from error
     if missing := sorted(report["missing_keys"]):
-        raise DataError(f"the weights in {folder} lack {missing[0]}: are they those of {CONFIG}?")
+        raise DataError(
+            "the weights in {folder} lack {missing}: are they those of {config}?",
+            folder=folder,
+            missing=missing[0],
+            config=CONFIG,
+        )
     return model

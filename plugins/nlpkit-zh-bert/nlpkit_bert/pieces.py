@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import nlpkit
-from nlpkit.errors import DataError, SettingError
-from nlpkit.text.vocabulary import Tokens
+from nlpkit import DataError, SettingError
+from nlpkit.text import Tokens
 from tokenizers import Encoding, Tokenizer
 from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer
@@ -44,7 +44,7 @@ class WordpieceTokenizer(nlpkit.Tokenizer):
         self._pieces.no_padding()
         self._pieces.enable_truncation(longest)
         self._pieces.encode_special_tokens = True
-        self._names = _names(pieces_of(self._pieces))
+        self._names = _list_names(pieces_of(self._pieces))
 
     @property
     def pieces(self) -> dict[str, int]:
@@ -52,12 +52,12 @@ class WordpieceTokenizer(nlpkit.Tokenizer):
         return pieces_of(self._pieces)
 
     def tokenize(self, text: str) -> list[str]:
-        """``"质量好"`` becomes ``["[CLS]", "质", "量", "好", "[SEP]"]``."""
+        """Cut a text: ``"质量好"`` becomes ``["[CLS]", "质", "量", "好", "[SEP]"]``."""
         return self.batch([text]).lists()[0]
 
     def batch(self, texts: Sequence[str]) -> Tokens:
-        """As `tokenize`, for all texts at once."""
-        found = self._pieces.encode_batch_fast([_sound(text) for text in texts])
+        """Cut all texts at once, as `tokenize` does."""
+        found = self._pieces.encode_batch_fast([_drop_surrogates(text) for text in texts])
         return Tokens.of([self._row(encoding) for encoding in found])
 
     def _row(self, encoding: Encoding) -> list[str]:
@@ -67,7 +67,7 @@ class WordpieceTokenizer(nlpkit.Tokenizer):
 
 
 def read(model: str | None, longest: int) -> Tokenizer:
-    """The pieces of a model, as `WordpieceTokenizer` wants them.
+    """Read the pieces of a model, as `WordpieceTokenizer` wants them.
 
     :param model: a folder, or a name of the hub.
     :raises SettingError: if the model has less than ``longest`` positions.
@@ -75,12 +75,17 @@ def read(model: str | None, longest: int) -> Tokenizer:
     """
     folder = locate(model, DESCRIBED)
     if (folder / CONFIG).is_file() and longest > (positions := read_config(folder)["max_position_embeddings"]):
-        raise SettingError(f"longest is {longest}, but {folder} has {positions} positions: set longest={positions}")
+        raise SettingError(
+            "longest is {longest}, but {folder} has {positions} positions: set longest={positions}",
+            longest=longest,
+            folder=folder,
+            positions=positions,
+        )
     return read_folder(folder)
 
 
 def read_folder(folder: Path) -> Tokenizer:
-    """What tokenizer.json in a folder says, or else vocab.txt and tokenizer_config.json.
+    """Read tokenizer.json in a folder, or else vocab.txt and tokenizer_config.json.
 
     :raises DataError: if none is there, or it is no tokenizer of a BERT.
     """
@@ -89,24 +94,31 @@ def read_folder(folder: Path) -> Tokenizer:
     elif (folder / PIECES).is_file():
         path, found = folder / PIECES, _read_pieces(folder)
     else:
-        raise DataError(f"{folder} has no tokenizer: {TOKENIZER} or {PIECES} should be in it")
+        raise DataError(
+            "{folder} has no tokenizer: {tokenizer} or {pieces} should be in it",
+            folder=folder,
+            tokenizer=TOKENIZER,
+            pieces=PIECES,
+        )
     if not isinstance(found.model, WordPiece):
-        raise DataError(f"{path} cuts by {type(found.model).__name__}, and only WordPiece goes: take a BERT")
+        raise DataError(
+            "{path} cuts by {kind}, and only WordPiece goes: take a BERT", path=path, kind=type(found.model).__name__
+        )
     known = pieces_of(found)
     if missing := [mark for mark in (PADDING, UNKNOWN, FIRST, LAST) if mark not in known]:
-        raise DataError(f"{path} lacks {missing[0]}: is it that of a BERT?")
+        raise DataError("{path} lacks {missing}: is it that of a BERT?", path=path, missing=missing[0])
     found.post_processor = BertProcessing((LAST, known[LAST]), (FIRST, known[FIRST]))
     return found
 
 
 def pieces_of(tokenizer: Tokenizer) -> dict[str, int]:
-    """The number of each piece, in the order of the numbers."""
+    """Return the number of each piece, in the order of the numbers."""
     known = tokenizer.get_vocab(with_added_tokens=True)
     return dict(sorted(known.items(), key=lambda item: item[1]))
 
 
 def dump(tokenizer: Tokenizer) -> dict[str, bytes]:
-    """The files that a tokenizer is made of; how long a text may be is none of their business."""
+    """Return the files that a tokenizer is made of; how long a text may be is none of their business."""
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return {TOKENIZER: tokenizer.to_str().encode()}
@@ -116,20 +128,20 @@ def _read_whole(path: Path) -> Tokenizer:
     try:
         return Tokenizer.from_buffer(path.read_bytes())
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+        raise DataError("{path} cannot be read: {reason}", path=path, reason=error.strerror) from error
     except ValueError as error:
-        raise DataError(f"{path} is damaged: {error}") from error
+        raise DataError("{path} is damaged: {error}", path=path, error=error) from error
 
 
 def _read_pieces(folder: Path) -> Tokenizer:
-    """As transformers makes it: https://huggingface.co/docs/transformers/model_doc/bert#transformers.BertTokenizer."""
+    """Make a tokenizer as transformers does: https://huggingface.co/docs/transformers/model_doc/bert#transformers.BertTokenizer."""
     path, more = folder / PIECES, folder / TOKENIZER_CONFIG
     try:
         lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+        raise DataError("{path} cannot be read: {reason}", path=path, reason=error.strerror) from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 at byte {error.start}") from None
+        raise DataError("{path} is not UTF-8 at byte {start}", path=path, start=error.start) from None
     how = read_json(more) if more.is_file() else {}
     found = Tokenizer(WordPiece({piece: number for number, piece in enumerate(lines)}, unk_token=UNKNOWN))
     found.normalizer = BertNormalizer(
@@ -141,13 +153,13 @@ def _read_pieces(folder: Path) -> Tokenizer:
     return found
 
 
-def _names(known: Mapping[str, int]) -> list[str]:
+def _list_names(known: Mapping[str, int]) -> list[str]:
     names = [UNKNOWN] * (max(known.values()) + 1)
     for piece, number in known.items():
         names[number] = piece
     return names
 
 
-def _sound(text: str) -> str:
-    """Without halves of surrogate pairs, which stand for no character and which the library refuses."""
+def _drop_surrogates(text: str) -> str:
+    """Drop halves of surrogate pairs, which stand for no character and which the library refuses."""
     return text.encode("utf-8", "ignore").decode("utf-8")

@@ -66,6 +66,7 @@ def test_a_tokenizer_needs_neither_torch_nor_transformers(python, folder):
     assert (done.stdout, done.stderr) == ("['[CLS]', '好', '[SEP]']\n", "")
 
 
+@pytest.mark.slow
 @pytest.mark.train
 @pytest.mark.parametrize("package", ["torch", "transformers"])
 def test_the_embedding_says_what_to_install(python, package):
@@ -78,6 +79,7 @@ def test_the_embedding_says_what_to_install(python, package):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.train
 @pytest.mark.skipif(sys.platform == "win32", reason="the commands are written for a Unix shell")
 @pytest.mark.parametrize("more", [{"HF_HUB_OFFLINE": "1"}, {"HF_HUB_OFFLINE": "0"}])
@@ -99,6 +101,7 @@ def test_what_is_in_the_cache_needs_no_hub(python, cached, tmp_path, more):
     assert (done.stdout, done.stderr) == ("['[CLS]', '好', '[SEP]'] {'longest': 64}\n", "")
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_weights_in_the_cache_need_no_hub(python, cached, tmp_path):
     pytest.importorskip("transformers")
@@ -116,6 +119,7 @@ class TestReadme:
         pytest.importorskip("transformers")
         write_bert(tmp_path / "bert", max_position_embeddings=512)
 
+    @pytest.mark.slow
     def test_a_model_in_a_folder_trains_and_what_it_trained_scores_without_it(self, walk, shown, python, tmp_path):
         done = walk(shown["folder"])
         assert done.returncode == 0, done.stderr
@@ -135,6 +139,7 @@ class TestReadme:
         assert len(lines) == len((tmp_path / "reviews.txt").read_text(encoding="utf-8").splitlines())
         assert {line["label"] for line in lines} <= {"positive", "negative", None}
 
+    @pytest.mark.slow
     def test_it_can_be_tuned(self, walk, shown):
         done = walk(shown["tuned"])
         assert done.returncode == 0, done.stderr

@@ -11,12 +11,10 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 import numpy as np  # noqa: E402
-from nlpkit.errors import DataError, SettingError  # noqa: E402
-from nlpkit.model.head_settings import HeadSettings  # noqa: E402
-from nlpkit.model.network import Head, Network, dump_weights, load_weights  # noqa: E402
-from nlpkit.plugins.registry import registry  # noqa: E402
-from nlpkit.text.vocabulary import PAD, UNKNOWN  # noqa: E402
-from nlpkit.training.export import export  # noqa: E402
+from nlpkit import DataError, SettingError, registry  # noqa: E402
+from nlpkit.model import Head, HeadSettings, Network, dump_weights, load_weights  # noqa: E402
+from nlpkit.text import PAD, UNKNOWN  # noqa: E402
+from nlpkit.training import export_network  # noqa: E402
 from tiny_bert import PIECES, SHAPE, TEXTS, write_bert, write_config  # noqa: E402
 
 pytestmark = pytest.mark.train
@@ -144,6 +142,7 @@ def test_rows_longer_than_its_positions_are_refused(bert):
         made(ids, ids > 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weights", ["float32", "int8"])
 def test_its_graph_agrees_for_rows_of_any_length(bert, weights):
     import onnxruntime
@@ -151,7 +150,7 @@ def test_its_graph_agrees_for_rows_of_any_length(bert, weights):
     made, _ = fitted(bert)
     lstm = registry().get("encoder", "lstm").create({"hidden": 8}, input_dim=32)
     network = Network(made, lstm, Head(HeadSettings(), input_dim=lstm.output_dim, labels=2)).eval()
-    runtime, files = export(network, weights)
+    runtime, files = export_network(network, weights)
     assert runtime == "graph"
     session = onnxruntime.InferenceSession(files["model.onnx"])
     draw = torch.Generator().manual_seed(0)
@@ -260,6 +259,7 @@ def test_weights_that_do_not_fit_are_told(tmp_path, spoil, sentence):
     assert "\n" not in str(found.value)
 
 
+@pytest.mark.slow
 def test_pickled_weights_are_refused_and_converted_by_the_command_that_the_error_gives(tmp_path):
     folder = write_bert(tmp_path / "bert", head="BertForMaskedLM")
     (folder / "model.safetensors").unlink()

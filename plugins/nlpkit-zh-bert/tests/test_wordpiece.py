@@ -5,9 +5,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nlpkit.errors import DataError, SettingError
-from nlpkit.plugins.base import Tokenizer
-from nlpkit.plugins.registry import registry
+from nlpkit import DataError, SettingError, Tokenizer, registry
 from tiny_bert import PIECES, TEXTS, write_config, write_tokenizer
 
 WILD = st.text(st.one_of(st.characters(), st.sampled_from("这很好 goods[SEP]\ud800\u3000é\x00")), max_size=90)

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from nlpkit.errors import DataError, SettingError
+from nlpkit import DataError, SettingError
 
-from nlpkit_diagnose.dealing import check_shares, dealt
-from nlpkit_diagnose.relative_error import FIGURE, relative_figures
-from nlpkit_diagnose.summary import mean_curves, of_encoder
-from nlpkit_diagnose.task import ADAM, Line, Measured, Panel, Result, Settings, Tables, Task, Trial, told
+from nlpkit_diagnose.dealing import check_shares, deal
+from nlpkit_diagnose.relative_error import FIGURE, measure_relative_errors
+from nlpkit_diagnose.summary import average_curves, group_by_encoder
+from nlpkit_diagnose.task import ADAM, Line, Measurement, Panel, Result, Settings, Tables, Task, Trial, format_settings
 
 if TYPE_CHECKING:
-    from nlpkit.training.batching import Rows
+    from nlpkit.training import Rows
     from numpy.typing import NDArray
 
 LONGER = "longer"  # rows than any that was learnt
@@ -46,7 +46,7 @@ class BallData:
 class Ball(Task):
     """A row of positions; the last is to be predicted from those before it.
 
-    Measured a second time on the test rows made longer than any that was learnt.
+    Measurement a second time on the test rows made longer than any that was learnt.
 
     :param path: a file of positions, a row a line; None generates some.
     """
@@ -72,10 +72,14 @@ class Ball(Task):
         self._path, self._encoding = path, encoding
 
     def conditions(self, data: BallData) -> Sequence[str]:
-        """There is but one."""
+        """Return the one that there is."""
         check_shares(data.validation, data.test)
         if not 10 <= data.rows <= MOST or not 1e-6 < data.scale < 1e6:
-            raise SettingError(f"data.rows must be 10 to {MOST:,} and data.scale 1e-6 to 1e6, was: {told(data)}")
+            raise SettingError(
+                "data.rows must be 10 to {most:,} and data.scale 1e-6 to 1e6, was: {told}",
+                most=MOST,
+                told=format_settings(data),
+            )
         return [""]
 
     @cached_property
@@ -90,59 +94,72 @@ class Ball(Task):
         found = []
         for line, row in read_ragged(self._path, encoding=self._encoding):
             if len(row) < LEAST:
-                raise DataError(f"{self._path}, line {line}: expected at least {LEAST} positions, found {len(row)}")
+                raise DataError(
+                    "{path}, line {line}: expected at least {least} positions, found {count}",
+                    path=self._path,
+                    line=line,
+                    least=LEAST,
+                    count=len(row),
+                )
             steps = np.diff(row)
             if len(odd := steps[np.abs(steps - steps.mean()) > ROUNDED * np.abs(steps).mean()]):
                 raise DataError(
-                    f"{self._path}, line {line}: expected a ball at constant speed, found steps of {steps.mean():g} on "
-                    f"average and of {odd[0]:g}"
+                    "{path}, line {line}: expected a ball at constant speed, found steps of {mean:g} on "
+                    "average and of {odd:g}",
+                    path=self._path,
+                    line=line,
+                    mean=steps.mean(),
+                    odd=odd[0],
                 )
             found.append(np.array(row))
         if len(found) < 10:
-            raise DataError(f"{self._path} has {len(found)} rows, and at least 10 are wanted")
+            raise DataError("{path} has {count} rows, and at least 10 are wanted", path=self._path, count=len(found))
         return found
 
     def trial(self, condition: str, settings: Settings, seed: int) -> Trial:  # noqa: ARG002
-        """The rows are dealt out by the seed, equal ones into one part."""
-        from nlpkit_diagnose.trials import Predict, number_trial
+        """Deal the rows out by the seed, equal ones into one part; compose the network."""
+        from nlpkit_diagnose.trials import Predict, make_number_trial
 
         data: BallData = settings.data
         draw = np.random.default_rng(seed)
-        rows = generated(data.rows, draw) if self._path is None else self._read
+        rows = generate_rows(data.rows, draw) if self._path is None else self._read
         parts = {
-            place: [rows[at] for at in chosen]
-            for place, chosen in dealt(rows, data.validation, data.test, draw).items()
+            place: [rows[at] for at in chosen] for place, chosen in deal(rows, data.validation, data.test, draw).items()
         }
         longest = max(map(len, parts["train"]))
-        longer = [gone_on(row, longest) for row in parts["test"]]
+        longer = [extend(row, longest) for row in parts["test"]]
 
-        def measure(predict: Predict) -> Measured:
+        def measure(predict: Predict) -> Measurement:
             figures: dict[str, float] = {}
             curves: dict[str, Sequence[float]] = {}
-            for name, shown in (("", asked(parts["test"], data.scale)), (LONGER, asked(longer, data.scale))):
+            for name, shown in (("", make_rows(parts["test"], data.scale)), (LONGER, make_rows(longer, data.scale))):
                 found = predict(shown)
-                told = relative_figures(found, shown.targets)
+                told = measure_relative_errors(found, shown.targets)
                 figures |= told if not name else {name: told[FIGURE]}
                 lengths = np.unique(shown.lengths)
-                of_length = [relative_figures(found[at], shown.targets[at]) for at in shown.lengths == lengths[:, None]]
+                of_length = [
+                    measure_relative_errors(found[at], shown.targets[at]) for at in shown.lengths == lengths[:, None]
+                ]
                 curves |= {f"{name}length": lengths.tolist(), f"{name}{FIGURE}": [f[FIGURE] for f in of_length]}
-            return Measured(figures, curves)
+            return Measurement(figures, curves)
 
-        return number_trial({place: asked(part, data.scale) for place, part in parts.items()}, settings, measure)
+        return make_number_trial(
+            {place: make_rows(part, data.scale) for place, part in parts.items()}, settings, measure
+        )
 
     def panels(self, results: Sequence[Result]) -> Sequence[Panel]:
-        """One minus the relative error by length, that of rows longer than any that was learnt as a line of its own."""
+        """Draw one minus the relative error by length, that of rows longer than any that was learnt as another line."""
         lines = []
-        for position, (encoder, found) in enumerate(of_encoder(results).items()):
+        for position, (encoder, found) in enumerate(group_by_encoder(results).items()):
             for name, style in (("", "-o"), (LONGER, "--s")):
-                lengths, figures = mean_curves(found, f"{name}length", f"{name}{FIGURE}")
+                lengths, figures = average_curves(found, f"{name}length", f"{name}{FIGURE}")
                 label = f"{encoder}, {LONGER}" if name else encoder
                 lines.append(Line(label, lengths, figures, style=f"C{position % 10}{style}"))
         return [Panel("test rows, and longer ones", "positions seen", FIGURE, lines)]
 
 
-def generated(count: int, draw: np.random.Generator) -> list[NDArray[np.float64]]:
-    """Rows of positions of balls that start somewhere and move at some whole speed, never 0."""
+def generate_rows(count: int, draw: np.random.Generator) -> list[NDArray[np.float64]]:
+    """Draw rows of positions of balls that start somewhere and move at some whole speed, never 0."""
     starts = draw.integers(-FARTHEST, FARTHEST + 1, count)
     speeds = draw.integers(1, FASTEST + 1, count) * draw.choice([-1, 1], count)
     lengths = draw.integers(SHORTEST, LONGEST + 1, count)
@@ -152,14 +169,14 @@ def generated(count: int, draw: np.random.Generator) -> list[NDArray[np.float64]
     ]
 
 
-def gone_on(row: NDArray[np.float64], more: int) -> NDArray[np.float64]:
-    """The same row with so many positions more."""
+def extend(row: NDArray[np.float64], more: int) -> NDArray[np.float64]:
+    """Return the row with so many positions more."""
     return np.asarray(row[0] + (row[1] - row[0]) * np.arange(len(row) + more))
 
 
-def asked(rows: Sequence[NDArray[np.float64]], scale: float) -> Rows:
-    """All positions but the last as vectors of one number, and the last as the target."""
-    from nlpkit.training.batching import Rows
+def make_rows(rows: Sequence[NDArray[np.float64]], scale: float) -> Rows:
+    """Make rows of all positions but the last, as vectors of one number, and the last as the target."""
+    from nlpkit.training import Rows
 
     shown = [row[:-1, None] / scale for row in rows]
     return Rows.of(shown, np.array([row[-1:] / scale for row in rows], np.float32))

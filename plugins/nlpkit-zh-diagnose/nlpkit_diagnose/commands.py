@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from nlpkit.commands.options import ENCODING
+from nlpkit.commands import ENCODING
 
 if TYPE_CHECKING:
     from nlpkit_diagnose.task import Settings, Task
@@ -53,7 +53,7 @@ OPTIONS = (
 
 
 @dataclass(frozen=True)
-class Asked:
+class Arguments:
     """What every task is told, as it was said."""
 
     assignments: tuple[str, ...]
@@ -71,19 +71,19 @@ class Asked:
 
         :raises MissingExtra: if torch is not installed.
         """
-        from nlpkit.commands.training import prepare_torch, set_threads
+        from nlpkit.commands import prepare_torch, set_threads
 
         from nlpkit_diagnose.report import check_folder
 
         if self.resume and self.folder is None:
             raise click.UsageError("--resume wants the folder, --output, in which the diagnosis was interrupted")
         prepare_torch()
-        from nlpkit.training.run_folder import FORCE, read_request
+        from nlpkit.training import FORCE, read_request
 
         set_threads(self.threads)
         if self.folder is not None:
-            begun = read_request(self.folder) if self.resume else {}
-            check_folder(self.folder, force=self.force or begun.get(FORCE, False))
+            request = read_request(self.folder) if self.resume else {}
+            check_folder(self.folder, force=self.force or request.get(FORCE, False))
 
 
 def options(command: Callable[..., None]) -> Callable[..., None]:
@@ -91,7 +91,7 @@ def options(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def call(**values: Any) -> None:
-        command(Asked(**{f.name: values.pop(f.name) for f in fields(Asked)}), **values)
+        command(Arguments(**{f.name: values.pop(f.name) for f in fields(Arguments)}), **values)
 
     for option in reversed(OPTIONS):
         call = option(call)
@@ -99,7 +99,7 @@ def options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def parse_lengths(ctx: click.Context, param: click.Parameter, value: str | None) -> list[int] | None:
-    """Whole numbers, one or several with commas between: ``10,20,35``."""
+    """Read whole numbers, one or several with commas between: ``10,20,35``."""
     if value is None:
         return None
     try:
@@ -112,7 +112,7 @@ def parse_lengths(ctx: click.Context, param: click.Parameter, value: str | None)
 
 @click.group()
 def diagnose() -> None:
-    """Small tasks that test an encoder.
+    """Test an encoder by small tasks.
 
     Sequences whose answers are known, for any encoder, ours or yours.
 
@@ -140,10 +140,10 @@ def list_tasks(kind: str) -> None:
         ]
         tell_json(rows)
         return
-    shown = make_table("task", "asks", "sequences", "tutorial")
+    table = make_table("task", "asks", "sequences", "tutorial")
     for task in TASKS:
-        shown.add_row(task.name, task.about, task.source, f"{task.figure}: {task.tutorial}")
-    make_console().print(shown)
+        table.add_row(task.name, task.about, task.source, f"{task.figure}: {task.tutorial}")
+    make_console().print(table)
 
 
 @diagnose.command("digit-sum")
@@ -152,8 +152,8 @@ def list_tasks(kind: str) -> None:
     "--lengths", callback=parse_lengths, metavar="N,N...", help="Digits in a sequence.  [default: 10,15,20,25,30,35]"
 )
 @options
-def digit_sum(asked: Asked, encoders: tuple[str, ...], lengths: list[int] | None) -> None:
-    """How long does an encoder remember?
+def digit_sum(arguments: Arguments, encoders: tuple[str, ...], lengths: list[int] | None) -> None:
+    """Test how long an encoder remembers.
 
     Two digits are to be added, behind which zeros and one other digit follow. Each length has sequences and networks of
     its own: 300 to train on, 100 to judge by, 100 that are measured; an embedding and states of 32, Adam with 1e-3,
@@ -167,14 +167,14 @@ def digit_sum(asked: Asked, encoders: tuple[str, ...], lengths: list[int] | None
     """
     from nlpkit_diagnose.digit_sum import DigitSum
 
-    _run(asked, DigitSum(), encoders, data={} if lengths is None else {"lengths": lengths})
+    _run(arguments, DigitSum(), encoders, data={} if lengths is None else {"lengths": lengths})
 
 
 @diagnose.command()
 @ENCODERS
 @options
-def letters(asked: Asked, encoders: tuple[str, ...]) -> None:
-    """Does an encoder notice what matters?
+def letters(arguments: Arguments, encoders: tuple[str, ...]) -> None:
+    """Test whether an encoder notices what matters.
 
     Does a string of 5 or 6 letters hold an a, else a b, else a c, wherever it stands?
 
@@ -184,7 +184,7 @@ def letters(asked: Asked, encoders: tuple[str, ...]) -> None:
     """
     from nlpkit_diagnose.letters import Letters
 
-    _run(asked, Letters(), encoders)
+    _run(arguments, Letters(), encoders)
 
 
 @diagnose.command()
@@ -192,8 +192,8 @@ def letters(asked: Asked, encoders: tuple[str, ...]) -> None:
 @ENCODERS
 @ENCODING
 @options
-def ball(asked: Asked, file: Path | None, encoders: tuple[str, ...], encoding: str | None) -> None:
-    """Does an encoder go on beyond what it has seen?
+def ball(arguments: Arguments, file: Path | None, encoders: tuple[str, ...], encoding: str | None) -> None:
+    """Test whether an encoder goes on beyond what it has seen.
 
     The next position of a ball at constant speed is to be predicted.
 
@@ -206,16 +206,16 @@ def ball(asked: Asked, file: Path | None, encoders: tuple[str, ...], encoding: s
     """
     from nlpkit_diagnose.ball import Ball
 
-    _run(asked, Ball(file, encoding), encoders, files=[file])
+    _run(arguments, Ball(file, encoding), encoders, files=[file])
 
 
 @diagnose.command()
 @ENCODERS
 @options
-def sine(asked: Asked, encoders: tuple[str, ...]) -> None:
-    """Does an encoder keep time when left alone?
+def sine(arguments: Arguments, encoders: tuple[str, ...]) -> None:
+    """Test whether an encoder keeps time when left alone.
 
-    49 points of a sine are shown, then come 49 steps fed by its own answers.
+    49 points of a sine are table, then come 49 steps fed by its own answers.
 
     \b
     nlpkit diagnose sine --encoder lstm -o sine
@@ -223,7 +223,7 @@ def sine(asked: Asked, encoders: tuple[str, ...]) -> None:
     """
     from nlpkit_diagnose.sine import Sine
 
-    _run(asked, Sine(), encoders)
+    _run(arguments, Sine(), encoders)
 
 
 @diagnose.command()
@@ -231,8 +231,8 @@ def sine(asked: Asked, encoders: tuple[str, ...]) -> None:
 @ENCODERS
 @ENCODING
 @options
-def stock(asked: Asked, file: Path, encoders: tuple[str, ...], encoding: str | None) -> None:
-    """Is chance told from skill?
+def stock(arguments: Arguments, file: Path, encoders: tuple[str, ...], encoding: str | None) -> None:
+    """Test whether chance is told from skill.
 
     Will a price be higher two days on? The state is carried on over all days.
 
@@ -246,7 +246,7 @@ def stock(asked: Asked, file: Path, encoders: tuple[str, ...], encoding: str | N
     """
     from nlpkit_diagnose.stock import Stock
 
-    _run(asked, Stock(file, encoding), encoders, files=[file])
+    _run(arguments, Stock(file, encoding), encoders, files=[file])
 
 
 @diagnose.command()
@@ -254,8 +254,8 @@ def stock(asked: Asked, file: Path, encoders: tuple[str, ...], encoding: str | N
 @click.option("--target", metavar="COLUMN", help="What is predicted from all other columns.  [default: 工资 or salary]")
 @ENCODING
 @options
-def salary(asked: Asked, file: Path, target: str | None, encoding: str | None) -> None:
-    """Do the head and the loop learn numbers?
+def salary(arguments: Arguments, file: Path, target: str | None, encoding: str | None) -> None:
+    """Test whether the head and the loop learn numbers.
 
     One column of a table is to be predicted from all others, without an encoder.
 
@@ -267,87 +267,87 @@ def salary(asked: Asked, file: Path, target: str | None, encoding: str | None) -
     """
     from nlpkit_diagnose.salary import Salary
 
-    _run(asked, Salary(file, target, encoding), ("none",), files=[file], target=target)
+    _run(arguments, Salary(file, target, encoding), ("none",), files=[file], target=target)
 
 
 def _run(
-    asked: Asked,
+    arguments: Arguments,
     task: Task,
     encoders: Sequence[str],
     *,
     data: Mapping[str, Any] | None = None,
     files: Sequence[Path | None] = (),
-    **told: str | None,
+    **facts: str | None,
 ) -> None:
     """Make the trials of a task, draw how they go, and show what came of them.
 
     :param data: settings of the task's own table, said by options of their own.
     :param files: that the sequences are from.
-    :param told: what else the sequences depend on.
+    :param facts: what else the sequences depend on.
     """
-    asked.check()
-    from nlpkit.commands.progress import draw_live, follow
-    from nlpkit.training.run_folder import finish_run
+    arguments.check()
+    from nlpkit.commands import draw_live, follow
+    from nlpkit.training import finish_run
 
     from nlpkit_diagnose.diagnosis import diagnose as trials
     from nlpkit_diagnose.report import Diagnosis, write_files
     from nlpkit_diagnose.settings import settings_of
     from nlpkit_diagnose.view import Drawing, show_json, show_table
 
-    settings = settings_of(task, list(dict.fromkeys(encoders or DEFAULT)), asked.assignments, data or {})
-    seeds = range(asked.seed, asked.seed + asked.seeds)
-    request = _request(task, settings, asked, files, told)
-    with _kept(asked, request) as run:
+    settings = settings_of(task, list(dict.fromkeys(encoders or DEFAULT)), arguments.assignments, data or {})
+    seeds = range(arguments.seed, arguments.seed + arguments.seeds)
+    request = _make_request(task, settings, arguments, files, facts)
+    with _open_run(arguments, request) as run:
         with draw_live() as (say, bar):
             draw = Drawing(task, say, bar)
             stopped = follow(
-                trials(task, settings, seeds, run, every=asked.save_every), draw, resumable=run is not None
+                trials(task, settings, seeds, run, every=arguments.save_every), draw, resumable=run is not None
             )
         if stopped:
-            _interrupted(run, stopped)
+            _stop(run, stopped)
         read = {Path(path).name: digest for path, digest in request["origin"]["files"].items()}
-        found = Diagnosis(task, settings, draw.results, draw.histories, read)
-        if asked.folder is not None and run is not None:
-            written = found.files()
-            write_files(asked.folder, written)
+        diagnosis = Diagnosis(task, settings, draw.results, draw.histories, read)
+        if arguments.folder is not None and run is not None:
+            contents = diagnosis.files()
+            write_files(arguments.folder, contents)
             finish_run(run)
-            say(f"saved {', '.join(written)} in {asked.folder}")
-    (show_json if asked.kind == "json" else show_table)(found)
+            say(f"saved {', '.join(contents)} in {arguments.folder}")
+    (show_json if arguments.kind == "json" else show_table)(diagnosis)
 
 
 @contextmanager
-def _kept(asked: Asked, request: Mapping[str, Any]) -> Iterator[Path | None]:
-    """The folder beside that of the results in which a run keeps what is done; None where no results are kept."""
-    from nlpkit.training.run_folder import open_run
+def _open_run(arguments: Arguments, request: Mapping[str, Any]) -> Iterator[Path | None]:
+    """Open the folder beside that of the results in which a run keeps what is done; None if no results are kept."""
+    from nlpkit.training import open_run
 
-    if asked.folder is None:
+    if arguments.folder is None:
         yield None
         return
-    with open_run(asked.folder, request, resume=asked.resume, force=asked.force) as run:
+    with open_run(arguments.folder, request, resume=arguments.resume, force=arguments.force) as run:
         yield run
 
 
-def _request(
+def _make_request(
     task: Task,
     settings: Mapping[str, Settings],
-    asked: Asked,
+    arguments: Arguments,
     files: Sequence[Path | None],
-    told: Mapping[str, str | None],
+    facts: Mapping[str, str | None],
 ) -> dict[str, Any]:
-    """What a run is of: a resumed one must be of the same."""
-    from nlpkit.text.fetching import sha256_of
+    """Describe what a run is of: a resumed one must be of the same."""
+    from nlpkit.text import sha256_of
 
     return {
         "task": task.name,
         "settings": {name: asdict(chosen) for name, chosen in settings.items()},
-        "seeds": {"first": asked.seed, "count": asked.seeds},
-        "threads": asked.threads,
+        "seeds": {"first": arguments.seed, "count": arguments.seeds},
+        "threads": arguments.threads,
         "origin": {"files": {str(path): sha256_of(path) for path in files if path is not None and path.is_file()}},
-        **told,
+        **facts,
     }
 
 
-def _interrupted(run: Path | None, code: int) -> None:
+def _stop(run: Path | None, code: int) -> None:
     from nlpkit.commands import say
 
     rest = "the state is saved: the same command with --resume goes on" if run else "with --output it could be resumed"

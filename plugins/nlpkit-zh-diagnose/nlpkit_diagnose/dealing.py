@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from nlpkit.errors import SettingError
+from nlpkit import SettingError
 from numpy.typing import NDArray
 
 PARTS = ("train", "validation", "test")
 
 
-def dealt(
+def deal(
     rows: Sequence[NDArray[Any]], validation: float, test: float, draw: np.random.Generator
 ) -> dict[str, NDArray[np.int64]]:
-    """Numbers of rows, dealt out at random; equal rows go into one part, so that what is measured was not learnt from.
+    """Deal out the numbers of rows at random; equal rows go into one part, so that nothing measured was learnt from.
 
     :param validation: share of the distinct rows, as is ``test``.
     :raises SettingError: if a part is left empty.
@@ -27,8 +27,11 @@ def dealt(
     parts = dict(zip(PARTS, np.split(order, ends), strict=True))
     if empty := [place for place, chosen in parts.items() if not len(chosen)]:
         raise SettingError(
-            f"of {len(kinds)} distinct rows none is left for {empty[0]} by data.validation={validation} and "
-            f"data.test={test}"
+            "of {count} distinct rows none is left for {empty} by data.validation={validation} and data.test={test}",
+            count=len(kinds),
+            empty=empty[0],
+            validation=validation,
+            test=test,
         )
     return {place: draw.permutation(np.flatnonzero(np.isin(kind, chosen))) for place, chosen in parts.items()}
 
@@ -40,5 +43,7 @@ def check_shares(validation: float, test: float) -> None:
     """
     if not (validation > 0 and test > 0 and validation + test < 1):
         raise SettingError(
-            f"data.validation and data.test are shares above 0 and below 1 together, was: {validation}, {test}"
+            "data.validation and data.test are shares above 0 and below 1 together, was: {validation}, {test}",
+            validation=validation,
+            test=test,
         )

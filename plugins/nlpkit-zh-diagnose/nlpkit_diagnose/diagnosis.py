@@ -12,12 +12,11 @@ from typing import Any, TypeAlias
 from urllib.parse import quote
 
 import torch
-from nlpkit.errors import NlpkitError, PluginError, SettingError
+from nlpkit import NlpkitError, PluginError, SettingError
 from nlpkit.files import replace_file
-from nlpkit.training.checkpoint import Checkpoint
-from nlpkit.training.loop import Diverged, Epoch, Resumed, Step, fit
+from nlpkit.training import Checkpoint, Diverged, Epoch, Resumed, Step, fit
 
-from nlpkit_diagnose.task import Result, Settings, Task, Trial, trial_name
+from nlpkit_diagnose.task import Result, Settings, Task, Trial, name_trial
 
 DONE = "trained"  # the folder of a run's finished trials
 
@@ -64,17 +63,17 @@ def diagnose(
     :param every: seconds between saves of the state of a trial.
     :raises SettingError: before anything is learnt, if an encoder does not go with the task.
     """
-    trials = list(_planned(task, settings, seeds))
+    trials = list(_list_trials(task, settings, seeds))
     for encoder, condition, seed in trials:
         if seed == seeds[0]:
-            _composed(task, settings[encoder], (encoder, condition, seed))
+            _compose(task, settings[encoder], (encoder, condition, seed))
     for position, which in enumerate(trials, 1):
-        kept = Kept(run, trial_name(*which))
+        kept = TrialFiles(run, name_trial(*which))
         ended = kept.read()
         if ended is None:
-            trial = _composed(task, settings[which[0]], which)
+            trial = _compose(task, settings[which[0]], which)
             yield Began(kept.name, position, len(trials), trial.parameters)
-            ended = yield from _made(task, trial, settings[which[0]], which, Checkpoint(kept.state, every))
+            ended = yield from _run_trial(task, trial, settings[which[0]], which, Checkpoint(kept.state, every))
             kept.write(ended)
         yield ended
 
@@ -82,22 +81,22 @@ def diagnose(
 Which: TypeAlias = tuple[str, str, int]  # encoder, condition, seed
 
 
-def _planned(task: Task, settings: Mapping[str, Settings], seeds: Sequence[int]) -> Iterator[Which]:
-    """Each trial: every encoder once before any seed is the second."""
+def _list_trials(task: Task, settings: Mapping[str, Settings], seeds: Sequence[int]) -> Iterator[Which]:
+    """List the trials: every encoder once before any seed is the second."""
     for seed in seeds:
         for encoder, chosen in settings.items():
             for condition in task.conditions(chosen.data):
                 yield encoder, condition, seed
 
 
-def _composed(task: Task, settings: Settings, which: Which) -> Trial:
-    """A trial that has learnt nothing, the same each time."""
+def _compose(task: Task, settings: Settings, which: Which) -> Trial:
+    """Compose a trial that has learnt nothing, the same each time."""
     _, condition, seed = which
     torch.manual_seed(seed)
     return task.trial(condition, settings, seed)
 
 
-def _made(
+def _run_trial(
     task: Task, trial: Trial, settings: Settings, which: Which, checkpoint: Checkpoint
 ) -> Generator[Event, None, Ended]:
     """Fit one trial, and measure it; one that diverges in its first epoch is measured as it began."""
@@ -116,15 +115,15 @@ def _made(
             yield event
     except SettingError as error:
         yield Unlearnt(str(error))
-        trial, diverged, epochs = _composed(task, settings, which), True, []
+        trial, diverged, epochs = _compose(task, settings, which), True, []
     except Exception as error:
-        raise _told(error, which, len(epochs) + 1) from error
+        raise _make_error(error, which, len(epochs) + 1) from error
     finally:
         fitting.close()  # so that it saves its state when we are closed
     try:
         measured = trial.measure()
     except Exception as error:
-        raise _told(error, which, len(epochs)) from error
+        raise _make_error(error, which, len(epochs)) from error
     best = max((epoch.epoch for epoch in epochs if epoch.best), default=0)
     seconds = sum(epoch.seconds for epoch in epochs)
     facts: dict[str, Any] = {"parameters": trial.parameters, "epochs": len(epochs), "best": best, "seconds": seconds}
@@ -132,18 +131,25 @@ def _made(
     return Ended(Result(*which, measured.figures, measured.curves, **facts), epochs)
 
 
-def _told(error: Exception, which: Which, epoch: int) -> Exception:
-    """Ours, files' and memory's faults as they are; others are a stranger's code's: what it raised, in which trial, and
+def _make_error(error: Exception, which: Which, epoch: int) -> Exception:
+    """Return our faults, files' and memory's as they are; of a stranger's code, say what it raised, in which trial, and
     the innermost line outside of torch.
     """
     if isinstance(error, NlpkitError | OSError | MemoryError):
         return error
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f"{os.sep}torch{os.sep}" not in f.filename]
     said = f"{type(error).__name__}: {' '.join(str(error).split())}"
-    return PluginError(f"{trial_name(*which)}, epoch {epoch}: {said} ({frames[-1].filename}, line {frames[-1].lineno})")
+    return PluginError(
+        "{trial_name}, epoch {epoch}: {said} ({filename}, line {lineno})",
+        trial_name=name_trial(*which),
+        epoch=epoch,
+        said=said,
+        filename=frames[-1].filename,
+        lineno=frames[-1].lineno,
+    )
 
 
-class Kept:
+class TrialFiles:
     """What a run's folder holds of one trial.
 
     :param run: None keeps nothing.
@@ -156,7 +162,7 @@ class Kept:
         self._path = None if run is None else run / DONE / f"{file}.json"
 
     def read(self) -> Ended | None:
-        """What came of it, if it has ended.
+        """Read what came of it, if it has ended.
 
         :raises NlpkitError: if the file is damaged.
         """
@@ -166,7 +172,9 @@ class Kept:
             found = json.loads(self._path.read_text("utf-8"))
             return Ended(Result(**found["result"]), [Epoch(**epoch) for epoch in found["history"]])
         except (ValueError, KeyError, TypeError) as error:
-            raise NlpkitError(f"{self._path} is damaged ({error}): remove it, and go on by --resume") from error
+            raise NlpkitError(
+                "{path} is damaged ({error}): remove it, and go on by --resume", path=self._path, error=error
+            ) from error
 
     def write(self, ended: Ended) -> None:
         """Keep what came of it, and no state any more."""

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from nlpkit.errors import SettingError
-from nlpkit.tasks.sentiment.settings import ClassifierTraining
+from nlpkit import SettingError
+from nlpkit.tasks.sentiment import ClassifierTraining
 
 from nlpkit_diagnose.dealing import PARTS
-from nlpkit_diagnose.summary import of_encoder, summaries
-from nlpkit_diagnose.task import ADAM, SYMBOLS, Line, Panel, Result, Settings, Tables, Task, Trial, told
+from nlpkit_diagnose.summary import group_by_encoder, summarise
+from nlpkit_diagnose.task import ADAM, SYMBOLS, Line, Panel, Result, Settings, Tables, Task, Trial, format_settings
 
 SHORTEST = 3
 NOISE = 9  # the digits that may take a zero's place
@@ -57,49 +57,54 @@ class DigitSum(Task):
     }
 
     def conditions(self, data: DigitSumData) -> Sequence[str]:
-        """The lengths."""
+        """Return the lengths."""
         wanted = data.train + data.validation + data.test
         if min(data.train, data.validation, data.test) < 1:
-            raise SettingError(f"data.train, data.validation and data.test must be at least 1, was: {told(data)}")
+            raise SettingError(
+                "data.train, data.validation and data.test must be at least 1, was: {told}", told=format_settings(data)
+            )
         for length in data.lengths:
             if length < SHORTEST or (length - 2) * NOISE < wanted:
                 raise SettingError(
-                    f"of length {length} there are {max(0, length - 2) * NOISE} sequences of a pair, and {wanted} are "
-                    "wanted: choose a greater length"
+                    "of length {length} there are {value} sequences of a pair, and {wanted} are wanted: "
+                    "choose a greater length",
+                    length=length,
+                    value=max(0, length - 2) * NOISE,
+                    wanted=wanted,
                 )
         if not data.lengths:
             raise SettingError("data.lengths names no length")
         return [str(length) for length in dict.fromkeys(data.lengths)]
 
     def trial(self, condition: str, settings: Settings, seed: int) -> Trial:
-        """No two sequences are equal, so none that is measured was learnt from."""
-        from nlpkit_diagnose.trials import Strings, string_trial
+        """Draw sequences, no two of them equal, so that none that is measured was learnt from."""
+        from nlpkit_diagnose.trials import Strings, make_string_trial
 
         data: DigitSumData = settings.data
         draw = np.random.default_rng((seed, int(condition)))
         ends = np.cumsum([data.train, data.validation, data.test])
         texts: dict[str, list[str]] = {place: [] for place in PARTS}
         for pair in range(100):
-            found = sequences(pair, int(condition), int(ends[-1]), draw)
+            found = draw_sequences(pair, int(condition), int(ends[-1]), draw)
             for place, begin, end in zip(PARTS, [0, *ends], ends, strict=False):
                 texts[place] += found[begin:end]
         parts = {
             place: Strings(found, np.array([int(t[0]) + int(t[1]) for t in found])) for place, found in texts.items()
         }
-        return string_trial(parts, 19, settings)
+        return make_string_trial(parts, 19, settings)
 
     def panels(self, results: Sequence[Result]) -> Sequence[Panel]:
-        """Accuracy by length."""
+        """Draw accuracy by length."""
         lines = []
-        for encoder, rows in of_encoder(summaries(results)).items():
+        for encoder, rows in group_by_encoder(summarise(results)).items():
             lengths = [float(row.condition) for row in rows]
             figures = [row.figures["accuracy"] for row in rows]
             lines.append(Line(encoder, lengths, [f.mean for f in figures], [f.spread or 0.0 for f in figures]))
         return [Panel("accuracy on test sequences", "length", "accuracy", lines)]
 
 
-def sequences(pair: int, length: int, count: int, draw: np.random.Generator) -> list[str]:
-    """So many different sequences of a pair of digits (0 to 99), one zero of each replaced by another digit."""
+def draw_sequences(pair: int, length: int, count: int, draw: np.random.Generator) -> list[str]:
+    """Draw so many different sequences of a pair of digits (0 to 99), one zero of each replaced by another digit."""
     begun = f"{pair:02}" + "0" * (length - 2)
     places, digits = np.divmod(draw.choice((length - 2) * NOISE, count, replace=False), NOISE)
     return [f"{begun[: at + 2]}{digit + 1}{begun[at + 3 :]}" for at, digit in zip(places, digits, strict=True)]

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from nlpkit.errors import SettingError
-from nlpkit.tasks.sentiment.settings import ClassifierTraining
+from nlpkit import SettingError
+from nlpkit.tasks.sentiment import ClassifierTraining
 
 from nlpkit_diagnose.dealing import PARTS
-from nlpkit_diagnose.summary import dots, summaries
-from nlpkit_diagnose.task import ADAM, SYMBOLS, Panel, Result, Settings, Tables, Task, Trial, told
+from nlpkit_diagnose.summary import make_dots, summarise
+from nlpkit_diagnose.task import ADAM, SYMBOLS, Panel, Result, Settings, Tables, Task, Trial, format_settings
 
 WANTED = "abc"  # the first that a string holds is its label
 LENGTHS = (5, 6)
@@ -51,35 +51,37 @@ class Letters(Task):
     }
 
     def conditions(self, data: LettersData) -> Sequence[str]:
-        """There is but one."""
+        """Return the one that there is."""
         counts = (data.train, data.validation, data.test)
         if min(counts) < 1 or sum(counts) > MOST:
             raise SettingError(
-                f"data.train, data.validation and data.test must be 1 to {MOST:,} together, was: {told(data)}"
+                "data.train, data.validation and data.test must be 1 to {most:,} together, was: {told}",
+                most=MOST,
+                told=format_settings(data),
             )
         return [""]
 
     def trial(self, condition: str, settings: Settings, seed: int) -> Trial:  # noqa: ARG002
-        """No two strings are equal, so none that is measured was learnt from."""
-        from nlpkit_diagnose.trials import Strings, string_trial
+        """Draw strings, no two of them equal, so that none that is measured was learnt from."""
+        from nlpkit_diagnose.trials import Strings, make_string_trial
 
         data: LettersData = settings.data
         ends = np.cumsum([data.train, data.validation, data.test])
-        texts, labels = strings(int(ends[-1]), np.random.default_rng(seed))
+        texts, labels = draw_strings(int(ends[-1]), np.random.default_rng(seed))
         begins = [0, *ends[:-1]]
         parts = {
             place: Strings(texts[begin:end], labels[begin:end])
             for place, begin, end in zip(PARTS, begins, ends, strict=True)
         }
-        return string_trial(parts, len(WANTED), settings)
+        return make_string_trial(parts, len(WANTED), settings)
 
     def panels(self, results: Sequence[Result]) -> Sequence[Panel]:
-        """Accuracy by encoder."""
-        return [dots("accuracy on test strings", "accuracy", summaries(results))]
+        """Draw accuracy by encoder."""
+        return [make_dots("accuracy on test strings", "accuracy", summarise(results))]
 
 
-def strings(count: int, draw: np.random.Generator) -> tuple[list[str], np.ndarray[Any, np.dtype[np.int64]]]:
-    """So many different strings of 5 or 6 letters, each label as frequent as the others, and their labels."""
+def draw_strings(count: int, draw: np.random.Generator) -> tuple[list[str], np.ndarray[Any, np.dtype[np.int64]]]:
+    """Draw so many different strings of 5 or 6 letters, each label as frequent as the others, and their labels."""
     found: dict[str, int] = {}
     while len(found) < count:
         label = len(found) % len(WANTED)

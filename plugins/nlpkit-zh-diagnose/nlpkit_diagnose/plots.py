@@ -7,20 +7,20 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nlpkit.errors import MissingExtra
+from nlpkit import MissingExtra
 
-from nlpkit_diagnose.summary import of_encoder
+from nlpkit_diagnose.summary import group_by_encoder
 from nlpkit_diagnose.task import Line, Panel, Result, Task
 
 if TYPE_CHECKING:
-    from nlpkit.training.loop import Epoch
+    from nlpkit.training import Epoch
 
 ACROSS = 3  # panels in a row
 SPAN = 100  # losses that differ by such a factor are drawn on a logarithmic axis
 
 
 def plot(task: Task, results: Sequence[Result], histories: Mapping[str, Sequence[Epoch]]) -> bytes:
-    """A picture as PNG.
+    """Draw a picture as PNG.
 
     :raises MissingExtra: if matplotlib is not installed.
     """
@@ -28,7 +28,7 @@ def plot(task: Task, results: Sequence[Result], histories: Mapping[str, Sequence
         from matplotlib.figure import Figure  # a second to import, once a run
     except ImportError:
         raise MissingExtra("matplotlib", "train", "drawing the plot") from None
-    panels = [*task.panels(results), *loss_panels(results, histories)]
+    panels = [*task.panels(results), *make_loss_panels(results, histories)]
     across = min(ACROSS, len(panels))
     down = -(-len(panels) // across)
     figure = Figure(figsize=(5.4 * across, 3.4 * down), layout="constrained")
@@ -63,18 +63,22 @@ def draw(axis: Any, panel: Panel) -> None:
     axis.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
 
 
-def loss_panels(results: Sequence[Result], histories: Mapping[str, Sequence[Epoch]]) -> list[Panel]:
-    """Training and validation loss by epoch, of the first seed: a panel for each encoder where there are conditions."""
+def make_loss_panels(results: Sequence[Result], histories: Mapping[str, Sequence[Epoch]]) -> list[Panel]:
+    """Draw the losses by epoch, of the first seed: a panel for each encoder where there are conditions."""
     first = [result for result in results if result.seed == results[0].seed]
     if not first[0].condition:
-        return [_losses("loss (dashed: training)", {result.encoder: histories[result.name] for result in first})]
+        return [
+            _make_loss_panel("loss (dashed: training)", {result.encoder: histories[result.name] for result in first})
+        ]
     return [
-        _losses(f"{encoder}: loss (dashed: training)", {result.condition: histories[result.name] for result in found})
-        for encoder, found in of_encoder(first).items()
+        _make_loss_panel(
+            f"{encoder}: loss (dashed: training)", {result.condition: histories[result.name] for result in found}
+        )
+        for encoder, found in group_by_encoder(first).items()
     ]
 
 
-def _losses(title: str, histories: Mapping[str, Sequence[Epoch]]) -> Panel:
+def _make_loss_panel(title: str, histories: Mapping[str, Sequence[Epoch]]) -> Panel:
     lines = []
     for position, (name, epochs) in enumerate(histories.items()):
         at = [float(epoch.epoch) for epoch in epochs]

@@ -7,10 +7,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from nlpkit.errors import SettingError
-from nlpkit.training.batching import RowNumbers, Rows, draw_batches, logits_of
-from nlpkit.training.loop import Validation
-from nlpkit.training.settings import LoopSettings, RowTraining
+from nlpkit import SettingError
+from nlpkit.training import LoopSettings, RowNumbers, Rows, RowTraining, Validation, draw_batches, logits_of
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -34,16 +32,16 @@ class Regression:
         self._train, self._validation, self._settings = train, validation, settings
 
     def batches(self, epoch: int, draw: np.random.Generator) -> Sequence[RowNumbers]:  # noqa: ARG002
-        """Rows of similar length together."""
+        """Draw rows of similar length together."""
         return draw_batches(self._train.lengths, self._settings.batch_size, draw)
 
     def loss(self, rows: RowNumbers) -> tuple[Tensor, None]:
-        """Mean squared error."""
+        """Return the mean squared error."""
         inputs, mask, targets = self._train.batch(rows)
         return (self.module(inputs, mask) - targets).square().mean(), None
 
     def validate(self) -> Validation:
-        """Mean squared error of the validation rows; numbers are never simply right."""
+        """Return the mean squared error of the validation rows; numbers are never simply right."""
         found = logits_of(self.module, self._validation, self._settings.batch_size)
         return Validation((found - torch.from_numpy(self._validation.targets)).square().mean().item(), None)
 

@@ -11,8 +11,8 @@ FIGURE, WHOLE = "1 - relative error", "1 - sum of errors / sum"
 SMALLEST = 1e-4  # what a zero counts for, in the unit in which numbers are learnt
 
 
-def relative_figures(found: NDArray[Any], right: NDArray[Any]) -> dict[str, float]:
-    """One minus the mean of the rows' relative errors, as the tutorial has it; and one minus that of all rows together.
+def measure_relative_errors(found: NDArray[Any], right: NDArray[Any]) -> dict[str, float]:
+    """Return one minus the mean of the rows' relative errors, as the tutorial does, and one minus that of all together.
 
     :param found: numbers in the unit in which they are learnt ``(rows, 1)``, as are ``right``.
     """

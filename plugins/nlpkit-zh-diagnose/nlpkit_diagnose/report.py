@@ -11,14 +11,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nlpkit.errors import DataError
+from nlpkit import DataError
 from nlpkit.files import replace_file
 
-from nlpkit_diagnose.summary import of_encoder, summaries
+from nlpkit_diagnose.summary import group_by_encoder, summarise
 from nlpkit_diagnose.task import Result, Settings, Task
 
 if TYPE_CHECKING:
-    from nlpkit.training.loop import Epoch
+    from nlpkit.training import Epoch
 
 FIGURES, HISTORY, PLOT = "diagnosis.json", "history.csv", "plot.png"
 
@@ -39,16 +39,16 @@ class Diagnosis:
     files_read: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Everything but the epochs."""
+        """Return everything but the epochs."""
         from nlpkit import __version__
-        from nlpkit.training.run import read_environment
+        from nlpkit.training import read_environment
 
         task = self.task
         return {
             "task": task.name,
             "figure": {"name": task.figure, "better": "higher" if task.higher else "lower", "tutorial": task.tutorial},
             "findings": self.findings(),
-            "summary": [asdict(row) for row in summaries(self.results)],
+            "summary": [asdict(row) for row in summarise(self.results)],
             "trials": [asdict(result) for result in self.results],
             "settings": {name: asdict(settings) for name, settings in self.settings.items()},
             "files": dict(self.files_read),
@@ -58,25 +58,25 @@ class Diagnosis:
         }
 
     def findings(self) -> list[str]:
-        """All that must be read with the figures, a sentence each."""
+        """List all that must be read with the figures, a sentence each."""
         found = list(self.task.findings(self.results))
-        for encoder, results in of_encoder(self.results).items():
+        for encoder, results in group_by_encoder(self.results).items():
             if not all(result.reads for result in results):
                 found.append(f"{encoder}: its last state has not read the whole sequence: try --set head.pooling=max")
-        for row in summaries(self.results):
+        for row in summarise(self.results):
             if row.diverged:
                 name = " ".join([row.encoder, row.condition]).strip()
                 found.append(f"{name}: training diverged with {row.diverged} of {row.seeds} seeds")
         return found
 
     def document(self) -> str:
-        """The same as text; what is no number is null there."""
-        return json.dumps(finite(self.to_json()), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+        """Return the same as text; what is no number is null there."""
+        return json.dumps(drop_infinite(self.to_json()), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
 
     def files(self) -> dict[str, bytes]:
-        """The three files by their names; no plot where matplotlib is missing."""
-        from nlpkit.errors import MissingExtra
-        from nlpkit.training.history import table_of
+        """Return the three files by their names; no plot where matplotlib is missing."""
+        from nlpkit import MissingExtra
+        from nlpkit.training import table_of
 
         from nlpkit_diagnose.plots import plot
 
@@ -87,12 +87,12 @@ class Diagnosis:
         return found
 
 
-def finite(value: Any) -> Any:
-    """JSON in which None stands for what is no finite number."""
+def drop_infinite(value: Any) -> Any:
+    """Put None into JSON for what is no finite number."""
     if isinstance(value, Mapping):
-        return {name: finite(inner) for name, inner in value.items()}
+        return {name: drop_infinite(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [finite(inner) for inner in value]
+        return [drop_infinite(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -102,9 +102,13 @@ def check_folder(folder: Path, *, force: bool) -> None:
     :raises DataError: if one is there and not ``force``, or it is no folder.
     """
     if folder.exists() and not folder.is_dir():
-        raise DataError(f"{folder} is a file: choose a folder")
+        raise DataError("{folder} is a file: choose a folder", folder=folder)
     if there := [name for name in (FIGURES, HISTORY, PLOT) if (folder / name).exists() and not force]:
-        raise DataError(f"{folder} holds {' and '.join(there)} already: choose another folder, or say --force")
+        raise DataError(
+            "{folder} holds {there} already: choose another folder, or say --force",
+            folder=folder,
+            there=" and ".join(there),
+        )
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -119,4 +123,6 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
         for name in {FIGURES, HISTORY, PLOT} - files.keys():
             (folder / name).unlink(missing_ok=True)
     except OSError as error:
-        raise DataError(f"{folder} cannot be written: {(error.strerror or str(error)).lower()}") from error
+        raise DataError(
+            "{folder} cannot be written: {reason}", folder=folder, reason=(error.strerror or str(error)).lower()
+        ) from error

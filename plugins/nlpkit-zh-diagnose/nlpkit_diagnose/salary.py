@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from nlpkit.errors import DataError
+from nlpkit import DataError
 
-from nlpkit_diagnose.dealing import check_shares, dealt
-from nlpkit_diagnose.relative_error import FIGURE, relative_figures
-from nlpkit_diagnose.summary import of_encoder
-from nlpkit_diagnose.task import ADAM, Line, Measured, Panel, Result, Settings, Tables, Task, Trial
+from nlpkit_diagnose.dealing import check_shares, deal
+from nlpkit_diagnose.relative_error import FIGURE, measure_relative_errors
+from nlpkit_diagnose.summary import group_by_encoder
+from nlpkit_diagnose.task import ADAM, Line, Measurement, Panel, Result, Settings, Tables, Task, Trial
 
 if TYPE_CHECKING:
     from nlpkit_diagnose.tables import Table
@@ -63,7 +63,7 @@ class Salary(Task):
         self._path, self._target, self._encoding = path, target, encoding
 
     def conditions(self, data: SalaryData) -> Sequence[str]:
-        """There is but one."""
+        """Return the one that there is."""
         check_shares(data.validation, data.test)
         return [""]
 
@@ -78,49 +78,54 @@ class Salary(Task):
 
         :raises DataError: if it lacks the target, or has too few rows or columns.
         """
-        from nlpkit_diagnose.tables import column, read_table
+        from nlpkit_diagnose.tables import find_column, read_table
 
         found = read_table(self._path, None, encoding=self._encoding)
-        at = column(found.path, found.columns, *self._wanted)
+        at = find_column(found.path, found.columns, *self._wanted)
         if len(found.columns) < 2 or len(found.values) < 10:
             raise DataError(
-                f"{self._path} has {len(found.values)} rows and {len(found.columns)} columns of numbers: "
-                "at least 10 and 2 are wanted"
+                "{path} has {count} rows and {columns} columns of numbers: at least 10 and 2 are wanted",
+                path=self._path,
+                count=len(found.values),
+                columns=len(found.columns),
             )
         if np.ptp(found.values[:, at]) == 0:
             raise DataError(
-                f"{self._path}: {found.columns[at]} is {found.values[0, at]:g} in every row: nothing is to be learnt"
+                "{path}: {columns} is {values_:g} in every row: nothing is to be learnt",
+                path=self._path,
+                columns=found.columns[at],
+                values_=found.values[0, at],
             )
         return found.with_last(at)
 
     def trial(self, condition: str, settings: Settings, seed: int) -> Trial:  # noqa: ARG002
-        """The rows are dealt out by the seed; features and target are scaled by the training rows."""
-        from nlpkit.training.batching import Rows
+        """Deal the rows out by the seed; scale features and target by the training rows."""
+        from nlpkit.training import Rows
 
-        from nlpkit_diagnose.tables import scaled
-        from nlpkit_diagnose.trials import Predict, number_trial
+        from nlpkit_diagnose.tables import scale
+        from nlpkit_diagnose.trials import Predict, make_number_trial
 
         data: SalaryData = settings.data
         values = self.table.values
-        chosen = dealt(list(values), data.validation, data.test, np.random.default_rng(seed))
-        inputs = scaled(values[:, :-1], chosen["train"])
+        chosen = deal(list(values), data.validation, data.test, np.random.default_rng(seed))
+        inputs = scale(values[:, :-1], chosen["train"])
         unit = float(np.abs(values[chosen["train"], -1]).mean()) or 1.0
         targets = (values[:, -1:] / unit).astype(np.float32)
         parts = {place: Rows.of(list(inputs[at, None]), targets[at]) for place, at in chosen.items()}
 
-        def measure(predict: Predict) -> Measured:
+        def measure(predict: Predict) -> Measurement:
             found = predict(parts["test"])
             right = parts["test"].targets
             shown = {
                 name: (of[:SHOWN, 0] * np.float64(unit)).tolist() for name, of in (("right", right), ("found", found))
             }
-            return Measured(relative_figures(found, right), shown)
+            return Measurement(measure_relative_errors(found, right), shown)
 
-        return number_trial(parts, settings, measure)
+        return make_number_trial(parts, settings, measure)
 
     def panels(self, results: Sequence[Result]) -> Sequence[Panel]:
-        """Some test rows: what was predicted by what is right."""
-        groups = of_encoder(results)
+        """Draw some test rows: what was predicted by what is right."""
+        groups = group_by_encoder(results)
         right = next(iter(groups.values()))[0].curves["right"]
         ends = [min(right), max(right)]
         lines = [Line("right", ends, ends, style="k-")]
@@ -131,5 +136,5 @@ class Salary(Task):
         return [Panel(f"{len(right)} test rows", "right", "predicted", lines)]
 
     def findings(self, results: Sequence[Result]) -> Sequence[str]:  # noqa: ARG002
-        """How many rows were left out."""
+        """Say how many rows were left out."""
         return self.table.findings

@@ -8,13 +8,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from nlpkit.errors import SettingError
-from nlpkit.model.stateful import State, StatefulNetwork
-from nlpkit.plugins.base import Encoder
-from nlpkit.training.batching import RowNumbers
-from nlpkit.training.carrier import StateCarrier
-from nlpkit.training.loop import Validation
-from nlpkit.training.settings import RowTraining
+from nlpkit import Encoder, SettingError
+from nlpkit.model import State, StatefulNetwork
+from nlpkit.training import RowNumbers, RowTraining, StateCarrier, Validation
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
@@ -55,15 +51,15 @@ class SeriesNetwork(StatefulNetwork):
         self._dim = dim
 
     def vectors(self, inputs: Tensor) -> Tensor:
-        """The numbers themselves."""
+        """Return the numbers themselves."""
         return inputs
 
     def example(self, batch: int) -> Tensor:
-        """Ones ``(batch, 1, dim)``."""
+        """Return ones ``(batch, 1, dim)``."""
         return torch.ones(batch, 1, self._dim)
 
     def forward(self, inputs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """Numbers ``(batch, time, dim)`` to outputs ``(batch, time, outputs)``, and the state behind them."""
+        """Map numbers ``(batch, time, dim)`` to outputs ``(batch, time, outputs)``, and the state behind them."""
         states, carried = self.read(inputs, state)
         return self.linear(states), carried
 
@@ -90,38 +86,38 @@ class SeriesPrediction:
         self._network, self._train, self._validation, self._span = network, train, validation, span
 
     def batches(self, epoch: int, draw: np.random.Generator) -> Sequence[RowNumbers]:  # noqa: ARG002
-        """Where each row's span begins, counted from the first step of the first row ``(beside,)``."""
+        """Say where each row's span begins, counted from the first step of the first row ``(beside,)``."""
         rows, time = self._train.inputs.shape[:2]
         order = draw.permutation(rows)
         groups = [order[at : at + self._beside] for at in range(0, rows - self._beside + 1, self._beside)]
         return [group * time + begin for group in groups for begin in range(0, time, self._span)]
 
     def loss(self, begins: RowNumbers) -> tuple[Tensor, None]:
-        """Mean loss of a span's steps."""
+        """Return the mean loss of a span's steps."""
         rows, at = np.divmod(begins, self._train.inputs.shape[1])
         before = None if at[0] == 0 else [tensor.clone() for tensor in self._carrier.state]
         span = slice(at[0], at[0] + self._span)
         inputs, targets = (torch.from_numpy(part[rows, span]) for part in (self._train.inputs, self._train.targets))
         outputs, after = self._network(inputs, before)
         self._carrier.carry(after)
-        return step_losses(outputs, targets).mean(), None
+        return compute_losses(outputs, targets).mean(), None
 
     def validate(self) -> Validation:
-        """Mean loss of a step and, of labels, the share that is right."""
+        """Measure the mean loss of a step and, of labels, the share that is right."""
         outputs, targets = outputs_of(self._network, self._validation), self._validation.judged
         right = None if targets.is_floating_point() else (outputs.argmax(2) == targets).double().mean().item()
-        return Validation(step_losses(outputs, targets).mean().item(), right)
+        return Validation(compute_losses(outputs, targets).mean().item(), right)
 
 
-def step_losses(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Squared error of numbers ``(rows, time, outputs)``, or cross entropy in nats of labels ``(rows, time)``."""
+def compute_losses(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Return the squared error of numbers ``(rows, time, outputs)``, or cross entropy of labels ``(rows, time)``."""
     if targets.is_floating_point():
         return (outputs - targets).square()
     return functional.cross_entropy(outputs.flatten(0, 1), targets.flatten(), reduction="none")
 
 
 def outputs_of(network: SeriesNetwork, series: Series) -> Tensor:
-    """Outputs ``(rows, steps behind the lead, outputs)`` of whole series, without gradients."""
+    """Return outputs ``(rows, steps behind the lead, outputs)`` of whole series, without gradients."""
     network.eval()
     with torch.inference_mode():
         outputs: Tensor = network(torch.from_numpy(series.inputs))[0]
@@ -129,7 +125,7 @@ def outputs_of(network: SeriesNetwork, series: Series) -> Tensor:
 
 
 def run_on(network: SeriesNetwork, inputs: NDArray[np.float32], steps: int) -> NDArray[np.float32]:
-    """What a network, fed by its own answers, foretells of series ``(rows, time, dim)``: ``(rows, steps, dim)``.
+    """Foretell series ``(rows, time, dim)`` by a network that is fed by its own answers: ``(rows, steps, dim)``.
 
     :param steps: at least 1.
     :raises SettingError: if it does not answer what it is fed.
@@ -139,7 +135,11 @@ def run_on(network: SeriesNetwork, inputs: NDArray[np.float32], steps: int) -> N
     with torch.inference_mode():
         outputs, state = network(torch.from_numpy(inputs))
         if outputs.shape[2] != inputs.shape[2]:
-            raise SettingError(f"{outputs.shape[2]} outputs cannot be fed to a network that reads {inputs.shape[2]}")
+            raise SettingError(
+                "{shape} outputs cannot be fed to a network that reads {dim}",
+                shape=outputs.shape[2],
+                dim=inputs.shape[2],
+            )
         found.append(outputs[:, -1:])
         while len(found) < steps:
             outputs, state = network(found[-1], state)

@@ -6,10 +6,9 @@ import copy
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from nlpkit.errors import SettingError, nearest
-from nlpkit.model.head_settings import HeadSettings
-from nlpkit.plugins.registry import registry
-from nlpkit.training.settings import ONE_WAY, check_component, descend, fill, parse_assignment
+from nlpkit import SettingError, nearest, registry
+from nlpkit.model import HeadSettings
+from nlpkit.training import ONE_WAY, check_component, descend, fill, parse_assignment
 
 from nlpkit_diagnose.task import Settings, Task
 
@@ -20,7 +19,7 @@ EQUAL = {"hidden": 32, "dim": 32, "dropout": 0.0} | ONE_WAY  # options that an e
 def settings_of(
     task: Task, encoders: Sequence[str], assignments: Iterable[str], data: Mapping[str, Any]
 ) -> dict[str, Settings]:
-    """Settings for each encoder by its name.
+    """Make the settings for each encoder by its name.
 
     :param assignments: ``training.epochs=50``; ``encoder.hidden=64`` for all encoders that have the option,
         ``gru.hidden=64`` for one.
@@ -28,50 +27,62 @@ def settings_of(
     :raises SettingError: for a name or a value that is wrong, saying what there is.
     """
     tables: dict[str, Any] = {part: copy.deepcopy(dict(table)) for part, table in task.tables.items()}
-    tables |= {ENCODER: {name: _begun(name) for name in encoders}, "data": dict(data)}
+    tables |= {ENCODER: {name: _make_encoder(name) for name in encoders}, "data": dict(data)}
     for (*path, last), value in map(parse_assignment, assignments):
-        for table in _places([*task.tables, "data"], tables, path, last):
+        for table in _find_tables([*task.tables, "data"], tables, path, last):
             table[last] = value
-    return {name: _filled(task, {**tables, ENCODER: chosen}) for name, chosen in tables[ENCODER].items()}
+    return {name: _fill(task, {**tables, ENCODER: chosen}) for name, chosen in tables[ENCODER].items()}
 
 
-def _begun(name: str) -> dict[str, Any]:
-    """An encoder as large as the others, that reads one way, without dropout: as far as it has such options."""
+def _make_encoder(name: str) -> dict[str, Any]:
+    """Make an encoder as large as the others, that reads one way, without dropout: as far as it has such options."""
     known = registry().get(ENCODER, name).options()
     return {"name": name} | {option: value for option, value in EQUAL.items() if option in known}
 
 
-def _places(parts: Sequence[str], tables: dict[str, Any], path: Sequence[str], last: str) -> list[dict[str, Any]]:
-    """The tables that an assignment changes."""
+def _find_tables(parts: Sequence[str], tables: dict[str, Any], path: Sequence[str], last: str) -> list[dict[str, Any]]:
+    """Return the tables that an assignment changes."""
     encoders = tables[ENCODER]
     known = [ENCODER, *parts, *encoders]
     if not path:
         raise SettingError(
-            f"expected PART.NAME=VALUE such as training.epochs=50, found {last}=…; a PART is one of {', '.join(known)}"
+            "expected PART.NAME=VALUE such as training.epochs=50, found {last}=…; a PART is one of {known}",
+            last=last,
+            known=", ".join(known),
         )
     if path[0] in [ENCODER, *encoders] and len(path) > 1:
         said = ".".join([*path, last])
-        raise SettingError(f"{said} is no option of an encoder, which is said as {path[0]}.hidden=64, for instance")
+        raise SettingError(
+            "{said} is no option of an encoder, which is said as {path}.hidden=64, for instance",
+            said=said,
+            path=path[0],
+        )
     if path[0] in [ENCODER, *encoders] and last == "name":
-        raise SettingError(f"an encoder is named by --encoder, not by {path[0]}.name")
+        raise SettingError("an encoder is named by --encoder, not by {path}.name", path=path[0])
     if path[0] in encoders:
         return [encoders[path[0]]]
     if path[0] in parts:
         return [descend(tables, path)]
     if path[0] in registry().names(ENCODER):
         raise SettingError(
-            f"{path[0]} is not tried: say --encoder {path[0]}, or set something of {', '.join(encoders)}"
+            "{path} is not tried: say --encoder {path}, or set something of {encoders}",
+            path=path[0],
+            encoders=", ".join(encoders),
         )
     if path[0] != ENCODER:
-        raise SettingError(f"there is nothing to set in {path[0]!r}{nearest(path[0], known)}")
+        raise SettingError(
+            "there is nothing to set in {path!r}{there_is}", path=path[0], there_is=nearest(path[0], known)
+        )
     having = [table for name, table in encoders.items() if last in registry().get(ENCODER, name).options()]
     if not having:
         options = sorted({option for name in encoders for option in registry().get(ENCODER, name).options()})
-        raise SettingError(f"none of the encoders has an option {last!r}{nearest(last, options)}")
+        raise SettingError(
+            "none of the encoders has an option {last!r}{there_is}", last=last, there_is=nearest(last, options)
+        )
     return having
 
 
-def _filled(task: Task, tables: Mapping[str, Any]) -> Settings:
+def _fill(task: Task, tables: Mapping[str, Any]) -> Settings:
     for kind in (ENCODER, "embedding"):
         if kind in tables:
             check_component(kind, tables[kind], task.name)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from nlpkit.errors import SettingError
+from nlpkit import SettingError
 
-from nlpkit_diagnose.summary import of_encoder
-from nlpkit_diagnose.task import ADAM, Line, Measured, Panel, Result, Settings, Tables, Task, Trial, told
+from nlpkit_diagnose.summary import group_by_encoder
+from nlpkit_diagnose.task import ADAM, Line, Measurement, Panel, Result, Settings, Tables, Task, Trial, format_settings
 
 MOST = 10_000_000  # points
 
@@ -50,19 +50,21 @@ class Sine(Task):
     }
 
     def conditions(self, data: SineData) -> Sequence[str]:
-        """There is but one."""
+        """Return the one that there is."""
         sines = data.train, data.validation, data.test
         if min(sines) < 1 or data.points < 2 or sum(sines) * data.points > MOST or not 0 < data.span < 1e6:
             raise SettingError(
-                f"data wants at least 1 sine of each kind, 2 points, {MOST:,} points at most, and a span above 0 and "
-                f"below 1e6, was: {told(data)}"
+                "data wants at least 1 sine of each kind, 2 points, {most:,} points at most, and a "
+                "span above 0 and below 1e6, was: {told}",
+                most=MOST,
+                told=format_settings(data),
             )
         return [""]
 
     def trial(self, condition: str, settings: Settings, seed: int) -> Trial:  # noqa: ARG002
-        """The phases are drawn by the seed."""
+        """Draw the phases by the seed; compose the network."""
         from nlpkit_diagnose.series import Series, SeriesNetwork, run_on
-        from nlpkit_diagnose.trials import series_trial
+        from nlpkit_diagnose.trials import make_series_trial
 
         data: SineData = settings.data
         ends = np.cumsum([data.train, data.validation, data.test])
@@ -75,19 +77,19 @@ class Sine(Task):
         )
         test = waves[ends[1] :]
 
-        def measure(network: SeriesNetwork) -> Measured:
+        def measure(network: SeriesNetwork) -> Measurement:
             right = test[:, data.points :].astype(np.float64)
             found = run_on(network, test[:, : data.points], data.points).astype(np.float64)
             errors = np.sqrt(np.square(found - right).mean((0, 2)))  # of each step
             figures = {self.figure: float(np.sqrt(np.square(found - right).mean())), "last step": errors[-1]}
             curves = {"right": test[0, :, 0].tolist(), "found": found[0, :, 0].tolist(), "error": errors.tolist()}
-            return Measured({name: float(figure) for name, figure in figures.items()}, curves)
+            return Measurement({name: float(figure) for name, figure in figures.items()}, curves)
 
-        return series_trial(train, validation, 1, data.points, settings, measure)
+        return make_series_trial(train, validation, 1, data.points, settings, measure)
 
     def panels(self, results: Sequence[Result]) -> Sequence[Panel]:
-        """The first test sine and the free runs from it; the error by step."""
-        groups = of_encoder(results)
+        """Draw the first test sine and the free runs from it, and the error by step."""
+        groups = group_by_encoder(results)
         first = [found[0].curves for found in groups.values()]
         whole = list(range(len(first[0]["right"])))
         free = whole[len(whole) // 2 :]

@@ -14,10 +14,10 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from nlpkit.errors import DataError, SettingError
+from nlpkit import DataError, SettingError
 
-from nlpkit_diagnose.summary import of_encoder
-from nlpkit_diagnose.task import ADAM, Line, Measured, Panel, Result, Settings, Tables, Task, Trial, told
+from nlpkit_diagnose.summary import group_by_encoder
+from nlpkit_diagnose.task import ADAM, Line, Measurement, Panel, Result, Settings, Tables, Task, Trial, format_settings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,17 +81,24 @@ class Stock(Task):
         self._path, self._encoding = path, encoding
 
     def conditions(self, data: StockData) -> Sequence[str]:
-        """There is but one."""
+        """Return the one that there is."""
         if min(data.train, data.validation, data.test, data.span, data.ahead) < 1 or not 0 <= data.cost < 1:
-            raise SettingError(f"data wants days of at least 1 and a cost in [0, 1), was: {told(data)}")
+            raise SettingError(
+                "data wants days of at least 1 and a cost in [0, 1), was: {told}", told=format_settings(data)
+            )
         wanted = data.train + data.validation + data.test + 2 * data.ahead
         there = max(0, len(self.table.values) - 1 - data.ahead)
         if there < wanted:
             fewer = data.train - wanted + there
             fitting = f"data.train={fewer}" if fewer > 0 else "fewer data.train, data.validation and data.test"
             raise DataError(
-                f"{self._path} has {there:,} days with one before and {data.ahead} behind them, and {wanted:,} are "
-                f"wanted: give a longer file, or set {fitting}"
+                "{path} has {there:,} days with one before and {ahead} behind them, and {wanted:,} "
+                "are wanted: give a longer file, or set {fitting}",
+                path=self._path,
+                there=there,
+                ahead=data.ahead,
+                wanted=wanted,
+                fitting=fitting,
             )
         return [""]
 
@@ -108,35 +115,42 @@ class Stock(Task):
         for line, day, row in zip(found.lines, found.keys, found.values, strict=True):
             where = f"{self._path}, line {line}"
             if row[:VOLUME].min() <= 0 or row[VOLUME] < 0:
-                raise DataError(f"{where} ({day}): expected prices above 0 and no volume below, found {row.min():g}")
-            days.append(_day(day, where))
+                raise DataError(
+                    "{where} ({day}): expected prices above 0 and no volume below, found {min:g}",
+                    where=where,
+                    day=day,
+                    min=row.min(),
+                )
+            days.append(_parse_day(day, where))
         order = sorted(range(len(days)), key=days.__getitem__)
         for before, after in itertools.pairwise(order):
             if days[before] == days[after]:
                 lines = f"{found.lines[before]} and {found.lines[after]}"
-                raise DataError(f"{self._path}: {days[after]} stands on lines {lines}")
+                raise DataError(
+                    "{path}: {days} stands on lines {lines}", path=self._path, days=days[after], lines=lines
+                )
         return found.in_order(order)
 
     def trial(self, condition: str, settings: Settings, seed: int) -> Trial:  # noqa: ARG002
-        """Only the weights at the start depend on the seed."""
+        """Compose the network; only the weights at the start depend on the seed."""
         from nlpkit_diagnose.series import Series, SeriesNetwork, outputs_of
-        from nlpkit_diagnose.tables import scaled
-        from nlpkit_diagnose.trials import series_trial
+        from nlpkit_diagnose.tables import scale
+        from nlpkit_diagnose.trials import make_series_trial
 
         data: StockData = settings.data
         close = self.table.values[:, CLOSE]
         days = np.arange(1, len(close) - data.ahead)[-(data.train + data.validation + data.test + 2 * data.ahead) :]
         ups = (close[days + data.ahead] > close[days]).astype(np.int64)
-        inputs = scaled(changes(self.table.values)[days - 1], np.arange(data.train))
+        inputs = scale(compute_changes(self.table.values)[days - 1], np.arange(data.train))
         ends = data.train, data.train + data.ahead + data.validation, len(days)
         leads = 0, data.train + data.ahead, len(days) - data.test
         parts = [Series(inputs[None, :end], ups[None, :end], lead) for end, lead in zip(ends, leads, strict=True)]
 
-        def measure(network: SeriesNetwork) -> Measured:
+        def measure(network: SeriesNetwork) -> Measurement:
             said = outputs_of(network, parts[2])[0].argmax(1).numpy()
             right = ups[leads[2] :]
             prices = close[[*days[leads[2] :], days[-1] + 1]]  # a close for each day, and the one after the last
-            worth = account(said, prices, data.cost)
+            worth = simulate_account(said, prices, data.cost)
             usual = int(ups[: data.train].mean() > 0.5)
             figures = {
                 self.figure: float((said == right).mean()),
@@ -144,13 +158,13 @@ class Stock(Task):
                 "account": worth[-1],
                 "holding": float(prices[-1] / prices[0]),
             }
-            return Measured(figures, {"account": worth, "holding": (prices / prices[0]).tolist()})
+            return Measurement(figures, {"account": worth, "holding": (prices / prices[0]).tolist()})
 
-        return series_trial(parts[0], parts[1], 2, data.span, settings, measure)
+        return make_series_trial(parts[0], parts[1], 2, data.span, settings, measure)
 
     def panels(self, results: Sequence[Result]) -> Sequence[Panel]:
-        """What an account that follows each encoder would be worth, by day."""
-        groups = of_encoder(results)
+        """Draw what an account that follows each encoder would be worth, by day."""
+        groups = group_by_encoder(results)
         holding = next(iter(groups.values()))[0].curves["holding"]
         days = list(range(len(holding)))
         lines = [Line("holding", days, holding, style="k-")]
@@ -161,14 +175,14 @@ class Stock(Task):
         return [Panel("a simulated account", "test day", "worth", lines)]
 
     def findings(self, results: Sequence[Result]) -> Sequence[str]:
-        """Whether the test days tell any encoder from chance."""
-        return [*self.table.findings, *(_verdict(name, found) for name, found in of_encoder(results).items())]
+        """Say whether the test days tell any encoder from chance."""
+        return [*self.table.findings, *(_judge(name, found) for name, found in group_by_encoder(results).items())]
 
 
-def _verdict(name: str, results: Sequence[Result]) -> str:
+def _judge(name: str, results: Sequence[Result]) -> str:
     figures = results[0].figures
     share, days = fmean(result.figures["accuracy"] for result in results), len(results[0].curves["holding"]) - 1
-    low, high = interval(share, days)
+    low, high = compute_interval(share, days)
     usual = figures[BASELINE]
     than = "better than" if low > max(0.5, usual) else "worse than" if high < min(0.5, usual) else "no better than"
     return (
@@ -177,8 +191,8 @@ def _verdict(name: str, results: Sequence[Result]) -> str:
     )
 
 
-def interval(share: float, count: int) -> tuple[float, float]:
-    """Between which shares the true one lies with a confidence of 95% (Wilson 1927, https://doi.org/10.2307/2276774).
+def compute_interval(share: float, count: int) -> tuple[float, float]:
+    """Say between which shares the true one lies with a confidence of 95% (Wilson 1927, https://doi.org/10.2307/2276774).
 
     :param count: independent answers; those of days that overlap are not quite, so the truth is wider.
     """
@@ -188,15 +202,15 @@ def interval(share: float, count: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def changes(prices: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Logarithms of a day's prices over the last close, and of its volume over the last: ``(days - 1, 5)``."""
+def compute_changes(prices: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return logarithms of a day's prices over the last close, and of its volume over the last: ``(days - 1, 5)``."""
     before = np.repeat(prices[:-1, CLOSE : CLOSE + 1], VOLUME, 1)
     volume = np.log1p(prices[:, VOLUME])
     return np.column_stack([np.log(prices[1:, :VOLUME] / before), np.diff(volume)])
 
 
-def account(up: NDArray[Any], prices: NDArray[np.float64], cost: float) -> list[float]:
-    """What one unit of money is worth at each close, the first included.
+def simulate_account(up: NDArray[Any], prices: NDArray[np.float64], cost: float) -> list[float]:
+    """Say what one unit of money is worth at each close, the first included.
 
     At each close but the last all of it is in the share if ``up`` says so, otherwise none; the change costs.
     """
@@ -208,9 +222,11 @@ def account(up: NDArray[Any], prices: NDArray[np.float64], cost: float) -> list[
     return worth
 
 
-def _day(text: str, where: str) -> date:
+def _parse_day(text: str, where: str) -> date:
     parts = DAY.match(text)
     try:
         return date(*map(int, filter(None, parts.groups() if parts else ())))
     except (TypeError, ValueError):
-        raise DataError(f"{where}: expected a date such as 2020-05-14, found {text[:40]!r}") from None
+        raise DataError(
+            "{where}: expected a date such as 2020-05-14, found {text!r}", where=where, text=text[:40]
+        ) from None

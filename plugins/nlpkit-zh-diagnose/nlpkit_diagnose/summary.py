@@ -40,24 +40,24 @@ class Summary:
 R = TypeVar("R", Result, Summary)
 
 
-def summaries(results: Iterable[Result]) -> list[Summary]:
-    """A row for each encoder and condition, in the order of their first trials."""
+def summarise(results: Iterable[Result]) -> list[Summary]:
+    """Make a row for each encoder and condition, in the order of their first trials."""
     groups: dict[tuple[str, str], list[Result]] = {}
     for result in results:
         groups.setdefault((result.encoder, result.condition), []).append(result)
-    return [_summary(group) for group in groups.values()]
+    return [_summarise(group) for group in groups.values()]
 
 
-def of_encoder(rows: Iterable[R]) -> dict[str, list[R]]:
-    """Results, or summaries, under their encoders, in the order of the first of each."""
+def group_by_encoder(rows: Iterable[R]) -> dict[str, list[R]]:
+    """Group results, or summaries, by their encoders, in the order of the first of each."""
     found: dict[str, list[R]] = {}
     for row in rows:
         found.setdefault(row.encoder, []).append(row)
     return found
 
 
-def mean_curves(results: Sequence[Result], x: str, y: str) -> tuple[list[float], list[float]]:
-    """One curve by another, averaged over results where they share an ``x``."""
+def average_curves(results: Sequence[Result], x: str, y: str) -> tuple[list[float], list[float]]:
+    """Average one curve by another over results where they share an ``x``."""
     found: dict[float, list[float]] = {}
     for result in results:
         for at, value in zip(result.curves[x], result.curves[y], strict=True):
@@ -65,7 +65,7 @@ def mean_curves(results: Sequence[Result], x: str, y: str) -> tuple[list[float],
     return sorted(found), [fmean(found[at]) for at in sorted(found)]
 
 
-def _summary(group: Sequence[Result]) -> Summary:
+def _summarise(group: Sequence[Result]) -> Summary:
     first = group[0]
     return Summary(
         first.encoder,
@@ -81,14 +81,14 @@ def _summary(group: Sequence[Result]) -> Summary:
 
 
 def spread_of(values: Sequence[float]) -> Spread:
-    """Mean and standard deviation of some figures; neither is a number unless all of them are."""
+    """Return mean and standard deviation of some figures; neither is a number unless all of them are."""
     if not all(map(math.isfinite, values)):
         return Spread(math.nan, None)
     return Spread(fmean(values), stdev(values) if len(values) > 1 else None)
 
 
-def dots(title: str, figure: str, rows: Sequence[Summary]) -> Panel:
-    """One figure of each encoder, for a task without conditions."""
+def make_dots(title: str, figure: str, rows: Sequence[Summary]) -> Panel:
+    """Draw one figure of each encoder, for a task without conditions."""
     lines = [
         Line(row.encoder, [float(at)], [row.figures[figure].mean], [row.figures[figure].spread or 0.0], "o")
         for at, row in enumerate(rows)

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from nlpkit.errors import DataError, nearest
-from nlpkit.text.records import Records
-from nlpkit.text.rows import open_text
+from nlpkit import DataError, nearest
+from nlpkit.text import Records, open_text
 from numpy.typing import NDArray
 
 NUMBER = re.compile(r"[+-]?(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
@@ -40,12 +39,12 @@ class Table:
     nulls: int
 
     def in_order(self, order: Sequence[int]) -> Table:
-        """The same rows in another order."""
+        """Return the same rows in another order."""
         keys, lines = [self.keys[at] for at in order], [self.lines[at] for at in order]
         return replace(self, values=self.values[list(order)], keys=keys, lines=lines)
 
     def with_last(self, at: int) -> Table:
-        """The same table with one column moved behind the others."""
+        """Return the same table with one column moved behind the others."""
         order = [place for place in range(len(self.columns)) if place != at] + [at]
         return replace(self, columns=[self.columns[place] for place in order], values=self.values[:, order])
 
@@ -69,27 +68,33 @@ def read_table(
         records = Records(decoded)
         header = [name.strip() for name in records.header]
         everything = range(len(header))
-        places = everything if wanted is None else [column(decoded.name, header, usual) for usual in wanted]
-        key_place = column(decoded.name, header, key) if key else None
+        places = everything if wanted is None else [find_column(decoded.name, header, usual) for usual in wanted]
+        key_place = find_column(decoded.name, header, key) if key else None
         values, keys, lines, nulls = [], [], [], 0
         for row in itertools.chain.from_iterable(records.blocks(0)):
             if row.fault:
-                raise DataError(f"{decoded.name}, line {row.line}: {row.fault}")
+                raise DataError("{name}, line {line}: {fault}", name=decoded.name, line=row.line, fault=row.fault)
             cells = [row.cells[place].strip() for place in places]
             if any(cell.lower() in NULLS for cell in cells):
                 nulls += 1
                 continue
             found = zip(places, cells, strict=True)
-            values.append([number(cell, f"{decoded.name}, line {row.line}, {header[place]}") for place, cell in found])
+            values.append(
+                [parse_number(cell, f"{decoded.name}, line {row.line}, {header[place]}") for place, cell in found]
+            )
             keys.append(row.cells[key_place].strip() if key_place is not None else "")
             lines.append(row.line)
     if not values:
-        raise DataError(f"{path} has no row in which {', '.join(header[place] for place in places)} are all there")
+        raise DataError(
+            "{path} has no row in which {places} are all there",
+            path=path,
+            places=", ".join(header[place] for place in places),
+        )
     return Table(str(path), [header[place] for place in places], np.array(values), keys, lines, nulls)
 
 
 def read_ragged(path: Path, *, encoding: str | None = None) -> Iterator[tuple[int, list[float]]]:
-    """The numbers of each line that has any, and its number from 1; there is no header, and lines differ in length.
+    """Read the numbers of each line that has any, and its number from 1; lines differ in length, and none is a header.
 
     :raises DataError: if the file cannot be read, or has what is no number.
     """
@@ -101,24 +106,29 @@ def read_ragged(path: Path, *, encoding: str | None = None) -> Iterator[tuple[in
             while cells and not cells[-1]:  # as a spreadsheet fills short rows
                 cells.pop()
             if cells:
-                yield at, [number(cell, f"{decoded.name}, line {at}") for cell in cells]
+                yield at, [parse_number(cell, f"{decoded.name}, line {at}") for cell in cells]
 
 
-def number(cell: str, where: str) -> float:
-    """A number as a spreadsheet writes it: ``1,234.5`` as well, but no comma before decimals.
+def parse_number(cell: str, where: str) -> float:
+    """Read a number as a spreadsheet writes it: ``1,234.5`` as well, but no comma before decimals.
 
     :raises DataError: saying where what is none stands.
     """
     if not NUMBER.fullmatch(cell):
-        raise DataError(f"{where}: expected a number such as -1234.5, found {cell[:40]!r}")
+        raise DataError("{where}: expected a number such as -1234.5, found {cell!r}", where=where, cell=cell[:40])
     found = float(cell.replace(",", ""))
     if abs(found) > GREATEST:
-        raise DataError(f"{where}: expected a number of at most {GREATEST:g}, found {cell[:40]}")
+        raise DataError(
+            "{where}: expected a number of at most {greatest:g}, found {cell!r}",
+            where=where,
+            greatest=GREATEST,
+            cell=cell[:40],
+        )
     return found
 
 
-def column(name: str, header: Sequence[str], usual: Sequence[str], remedy: str = "") -> int:
-    """Where the column with one of some names stands.
+def find_column(name: str, header: Sequence[str], usual: Sequence[str], remedy: str = "") -> int:
+    """Find the column with one of some names.
 
     :param remedy: what the user may do, ready to append to a sentence.
     :raises DataError: if there is none, or more than one.
@@ -126,14 +136,27 @@ def column(name: str, header: Sequence[str], usual: Sequence[str], remedy: str =
     found = [at for at, known in enumerate(header) if known.lower() in [wanted.lower() for wanted in usual]]
     if not found:
         what = f"{usual[0]!r}" + (f" (nor {', '.join(usual[1:])})" if usual[1:] else "")
-        raise DataError(f"{name} has no column {what}{nearest(usual[0], header)}{remedy}")
+        raise DataError(
+            "{name} has no column {what}{there_is}{remedy}",
+            name=name,
+            what=what,
+            there_is=nearest(usual[0], header),
+            remedy=remedy,
+        )
     if len(found) > 1:
         several = " and ".join(header[at] for at in found)
-        raise DataError(f"{name} has {len(found)} columns for {usual[0]!r}, {several}: rename all but one{remedy}")
+        raise DataError(
+            "{name} has {count} columns for {usual!r}, {several}: rename all but one{remedy}",
+            name=name,
+            count=len(found),
+            usual=usual[0],
+            several=several,
+            remedy=remedy,
+        )
     return found[0]
 
 
-def scaled(values: NDArray[Any], chosen: NDArray[Any]) -> NDArray[np.float32]:
-    """Columns with mean 0 and standard deviation 1 over some rows; one that never changes there becomes 0."""
+def scale(values: NDArray[Any], chosen: NDArray[Any]) -> NDArray[np.float32]:
+    """Scale columns to mean 0 and standard deviation 1 over some rows; one that never changes there becomes 0."""
     spread, rounding = values[chosen].std(0), EPSILON * np.abs(values[chosen]).max(0)
     return np.asarray((values - values[chosen].mean(0)) / np.where(spread > rounding, spread, np.inf), np.float32)

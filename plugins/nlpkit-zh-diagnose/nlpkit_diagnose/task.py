@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
-from nlpkit.training.settings import RowTraining
+from nlpkit.training import RowTraining
 
 if TYPE_CHECKING:
-    from nlpkit.model.head_settings import HeadSettings
-    from nlpkit.training.loop import Objective
+    from nlpkit.model import HeadSettings
+    from nlpkit.training import Objective
 
 Tables: TypeAlias = Mapping[str, Mapping[str, Any]]
 ADAM: Mapping[str, Any] = {  # as torch has it, with one learning rate from the first step on
@@ -45,7 +45,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurement:
     """What a trained network did on the test rows.
 
     :param figures: numbers by name, that by which encoders are compared among them.
@@ -66,7 +66,7 @@ class Trial:
 
     objective: Objective
     encoder: Mapping[str, Any]
-    measure: Callable[[], Measured]
+    measure: Callable[[], Measurement]
     reads: bool = True
 
     @property
@@ -102,11 +102,11 @@ class Result:
     @property
     def name(self) -> str:
         """``gru-35-0``: what its files and its rows in the history are called."""
-        return trial_name(self.encoder, self.condition, self.seed)
+        return name_trial(self.encoder, self.condition, self.seed)
 
 
-def trial_name(encoder: str, condition: str, seed: int) -> str:
-    """Encoder, condition if there are several, seed."""
+def name_trial(encoder: str, condition: str, seed: int) -> str:
+    """Name a trial: encoder, condition if there are several, seed."""
     return "-".join([encoder, *([condition] if condition else []), str(seed)])
 
 
@@ -137,8 +137,8 @@ class Panel:
     ticks: Sequence[str] = ()  # names of x = 0, 1, …
 
 
-def told(data: Any) -> str:
-    """``train=0, test=500``: settings as a user says them."""
+def format_settings(data: Any) -> str:
+    """Say settings as a user does: ``train=0, test=500``."""
     return ", ".join(f"{name}={value}" for name, value in asdict(data).items())
 
 
@@ -157,7 +157,7 @@ class Task(ABC):
 
     @abstractmethod
     def conditions(self, data: Any) -> Sequence[str]:
-        """The variants that are tried one after the other; ``[""]`` if there is but one.
+        """Return the variants that are tried one after the other; ``[""]`` if there is but one.
 
         :raises SettingError: for settings that make no task.
         """
@@ -171,8 +171,8 @@ class Task(ABC):
 
     @abstractmethod
     def panels(self, results: Sequence[Result]) -> Sequence[Panel]:
-        """What the plot shows besides the losses."""
+        """Draw what the plot shows besides the losses."""
 
     def findings(self, results: Sequence[Result]) -> Sequence[str]:  # noqa: ARG002
-        """Sentences that must be read with the figures."""
+        """Return sentences that must be read with the figures."""
         return []

@@ -8,26 +8,25 @@ from typing import Any
 
 import numpy as np
 import torch
-from nlpkit.errors import PluginError, SettingError
-from nlpkit.model.head_settings import HeadSettings
-from nlpkit.model.network import Head, Network, VectorNetwork
-from nlpkit.tasks.sentiment.objective import Classification
-from nlpkit.tasks.sentiment.settings import ClassifierTraining
-from nlpkit.text.vocabulary import Tokens
-from nlpkit.training.batching import Rows, logits_of
-from nlpkit.training.components import (
+from nlpkit import PluginError, SettingError
+from nlpkit.model import Head, HeadSettings, Network, VectorNetwork
+from nlpkit.tasks.sentiment import Classification, ClassifierTraining
+from nlpkit.text import Tokens
+from nlpkit.training import (
     Part,
+    Rows,
     check_causal,
     check_encoder,
     check_shapes,
     fit_embedding,
-    make,
+    logits_of,
+    make_component,
 )
 from numpy.typing import NDArray
 
 from nlpkit_diagnose.regression import Regression
 from nlpkit_diagnose.series import Series, SeriesNetwork, SeriesPrediction
-from nlpkit_diagnose.task import Measured, Settings, Trial
+from nlpkit_diagnose.task import Measurement, Settings, Trial
 
 Floats = NDArray[np.floating[Any]]
 REACH = 12  # steps over which it is seen whether the last state knows of the first
@@ -41,17 +40,17 @@ class Strings:
     labels: NDArray[np.int64]
 
 
-def string_trial(parts: Mapping[str, Strings], labels: int, settings: Settings) -> Trial:
-    """One of so many labels for each string, a symbol a token.
+def make_string_trial(parts: Mapping[str, Strings], labels: int, settings: Settings) -> Trial:
+    """Compose a network that gives each string one of so many labels, a symbol a token.
 
     :param parts: by `nlpkit_diagnose.dealing.PARTS`.
     """
     assert isinstance(settings.training, ClassifierTraining)
-    tokenizer = make("tokenizer", {"name": "char"}).instance
+    tokenizer = make_component("tokenizer", {"name": "char"}).instance
     documents = {place: [tokenizer.tokenize(text) for text in part.texts] for place, part in parts.items()}
-    embedding = make("embedding", settings.embedding or {})
+    embedding = make_component("embedding", settings.embedding or {})
     vocabulary = fit_embedding(embedding, documents["train"], parts["train"].labels.tolist())
-    encoder = make("encoder", settings.encoder, input_dim=embedding.instance.dim)
+    encoder = make_component("encoder", settings.encoder, input_dim=embedding.instance.dim)
     check_shapes(embedding, encoder)
     head = Head.of_encoder(encoder.instance, settings.head or HeadSettings(), labels=labels)
     network = Network(embedding.instance, encoder.instance, head)
@@ -60,27 +59,29 @@ def string_trial(parts: Mapping[str, Strings], labels: int, settings: Settings) 
         for place, part in parts.items()
     }
 
-    def measure() -> Measured:
+    def measure() -> Measurement:
         right = logits_of(network, rows["test"]).argmax(1).numpy() == rows["test"].targets
-        return Measured({"accuracy": float(right.mean())})
+        return Measurement({"accuracy": float(right.mean())})
 
     objective = Classification(network, rows["train"], rows["validation"], settings.training, labels)
-    reads = not _last(settings) or reaches(network.encoder, network.embedding.dim)
+    reads = not _uses_last_state(settings) or reaches(network.encoder, network.embedding.dim)
     return Trial(objective, encoder.instance.config, measure, reads)
 
 
-def number_trial(parts: Mapping[str, Rows], settings: Settings, measure: Callable[[Predict], Measured]) -> Trial:
-    """Numbers ``(rows, outputs)`` for sequences of vectors.
+def make_number_trial(
+    parts: Mapping[str, Rows], settings: Settings, measure: Callable[[Predict], Measurement]
+) -> Trial:
+    """Compose a network that gives sequences of vectors numbers ``(rows, outputs)``.
 
     :param parts: by `nlpkit_diagnose.dealing.PARTS`.
     :param measure: is given what maps rows to the network's numbers.
     """
     dim, outputs = parts["train"].inputs.shape[1], parts["train"].targets.shape[1]
-    encoder = _encoder(settings, dim)
+    encoder = _make_encoder(settings, dim)
     head = Head.of_encoder(encoder.instance, settings.head or HeadSettings(), labels=outputs)
     network = VectorNetwork(encoder.instance, head)
     objective = Regression(network, parts["train"], parts["validation"], settings.training)
-    reads = not _last(settings) or bool(parts["train"].lengths.max() == 1) or reaches(encoder.instance, dim)
+    reads = not _uses_last_state(settings) or bool(parts["train"].lengths.max() == 1) or reaches(encoder.instance, dim)
     return Trial(
         objective, encoder.instance.config, lambda: measure(lambda rows: logits_of(network, rows).numpy()), reads
     )
@@ -89,21 +90,21 @@ def number_trial(parts: Mapping[str, Rows], settings: Settings, measure: Callabl
 Predict = Callable[[Rows], Floats]
 
 
-def series_trial(
+def make_series_trial(
     train: Series,
     validation: Series,
     outputs: int,
     span: int,
     settings: Settings,
-    measure: Callable[[SeriesNetwork], Measured],
+    measure: Callable[[SeriesNetwork], Measurement],
 ) -> Trial:
-    """Answers at each step of series of vectors, by an encoder that carries its state on.
+    """Compose a network that answers at each step of series of vectors, by an encoder that carries its state on.
 
     :param outputs: how many numbers answer a step.
     :raises SettingError: if the encoder sees what comes after, or carries no state.
     """
     dim = train.inputs.shape[2]
-    encoder = _encoder(settings, dim)
+    encoder = _make_encoder(settings, dim)
     check_causal(encoder, dim)
     network = SeriesNetwork(encoder.instance, dim=dim, outputs=outputs)
     try:
@@ -113,13 +114,13 @@ def series_trial(
     return Trial(objective, encoder.instance.config, lambda: measure(network))
 
 
-def _encoder(settings: Settings, dim: int) -> Part:
-    encoder = make("encoder", settings.encoder, input_dim=dim)
+def _make_encoder(settings: Settings, dim: int) -> Part:
+    encoder = make_component("encoder", settings.encoder, input_dim=dim)
     check_encoder(encoder, torch.zeros(2, 3, dim))
     return encoder
 
 
-def _last(settings: Settings) -> bool:
+def _uses_last_state(settings: Settings) -> bool:
     """Whether the last state alone answers for a sequence."""
     return settings.head is not None and settings.head.pooling == "last"
 

@@ -7,14 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import click
-from nlpkit.commands import make_console, make_table
-from nlpkit.commands.progress import format_duration
+from nlpkit.commands import format_duration, make_console, make_table
 
-from nlpkit_diagnose.summary import Spread, summaries
+from nlpkit_diagnose.summary import Spread, summarise
 
 if TYPE_CHECKING:
-    from nlpkit.commands.progress import Bar
-    from nlpkit.training.loop import Epoch, Step
+    from nlpkit.commands import Bar
+    from nlpkit.training import Epoch, Step
 
     from nlpkit_diagnose.diagnosis import Began, Ended, Event
     from nlpkit_diagnose.report import Diagnosis
@@ -37,12 +36,12 @@ class Drawing:
 
     def __call__(self, event: Event) -> None:
         """Draw one event."""
-        from nlpkit.training import loop
+        from nlpkit.training import Diverged, Resumed, Step
 
         from nlpkit_diagnose import diagnosis
 
         match event:
-            case loop.Step():
+            case Step():
                 self._step(event)
             case diagnosis.Began():
                 if event.total > 1 and not self._told:
@@ -52,9 +51,9 @@ class Drawing:
                     self._since, self._share = time.monotonic(), (event.position - 1) / event.total
             case diagnosis.Ended():
                 self._end(event)
-            case loop.Resumed():
+            case Resumed():
                 self._say(f"{self._began.name}: resumed at epoch {event.epoch}, behind step {event.step}")
-            case loop.Diverged():
+            case Diverged():
                 self._say(
                     f"{self._began.name}: {event.what} in epoch {event.epoch}: ended, and kept epoch {event.best}"
                 )
@@ -84,41 +83,41 @@ class Drawing:
         )
 
 
-def show_table(found: Diagnosis) -> None:
+def show_table(diagnosis: Diagnosis) -> None:
     """Print a row for each encoder and condition, and what must be read with them."""
-    rows = summaries(found.results)
-    task = found.task
+    rows = summarise(diagnosis.results)
+    task = diagnosis.task
     conditions = any(row.condition for row in rows)
     columns = [*(["length"] if conditions else []), *rows[0].figures, "seconds", "parameters"]
-    shown = make_table("encoder", *(f">{column}" for column in columns))
-    columned = [_column([row.figures[name] for row in rows]) for name in rows[0].figures]
-    for row, figures in zip(rows, zip(*columned, strict=True), strict=True):
+    table = make_table("encoder", *(f">{column}" for column in columns))
+    cells = [_format_column([row.figures[name] for row in rows]) for name in rows[0].figures]
+    for row, figures in zip(rows, zip(*cells, strict=True), strict=True):
         facts = (f"{row.seconds:.1f}", f"{row.parameters:,}")
-        shown.add_row(row.encoder, *([row.condition] if conditions else []), *figures, *facts)
-    shown.add_row("tutorial", *([""] if conditions else []), task.tutorial)
+        table.add_row(row.encoder, *([row.condition] if conditions else []), *figures, *facts)
+    table.add_row("tutorial", *([""] if conditions else []), task.tutorial)
     screen = make_console()
-    screen.print(shown)
+    screen.print(table)
     better, seeds = "higher" if task.higher else "lower", max(row.seeds for row in rows)
     screen.print(f"{task.figure}: {better} is better; {seeds} {'seeds' if seeds > 1 else 'seed'}")
-    for sentence in found.findings():
+    for sentence in diagnosis.findings():
         screen.print(sentence)
 
 
-def _column(figures: Sequence[Spread]) -> list[str]:
-    """Means and, where seeds differ anywhere, standard deviations, all with as many digits."""
+def _format_column(figures: Sequence[Spread]) -> list[str]:
+    """Format means and, if seeds differ anywhere, standard deviations, all with as many digits."""
     digits = 4 if any(0 < abs(figure.mean) < 0.1 for figure in figures) else 3
     spread = any(figure.spread for figure in figures)
     return [
-        _number(figure.mean, digits)
-        + (f" ± {_number(figure.spread, digits)}" if spread and figure.spread is not None else "")
+        _format_number(figure.mean, digits)
+        + (f" ± {_format_number(figure.spread, digits)}" if spread and figure.spread is not None else "")
         for figure in figures
     ]
 
 
-def _number(value: float, digits: int) -> str:
+def _format_number(value: float, digits: int) -> str:
     return f"{value:.{digits}f}" if abs(value) < HUGE else f"{value:.2g}"
 
 
-def show_json(found: Diagnosis) -> None:
+def show_json(diagnosis: Diagnosis) -> None:
     """Print all figures as one JSON document."""
-    click.echo(found.document(), nl=False)
+    click.echo(diagnosis.document(), nl=False)

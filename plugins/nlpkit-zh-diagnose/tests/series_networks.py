@@ -1,7 +1,7 @@
 """Tiny networks over series of numbers; imported after torch is known to be there."""
 
 import torch
-from nlpkit.plugins.registry import registry
+from nlpkit import registry
 
 from nlpkit_diagnose.series import SeriesNetwork
 

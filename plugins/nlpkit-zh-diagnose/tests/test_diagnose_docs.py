@@ -39,6 +39,7 @@ def run(*command, folder):
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="the commands are written for a Unix shell")
 def test_the_readme_can_be_walked(tmp_path):
     (walk,) = WALK
@@ -47,6 +48,7 @@ def test_the_readme_can_be_walked(tmp_path):
     assert {path.name for path in (tmp_path / "sine").iterdir()} == {"diagnosis.json", "history.csv", "plot.png"}
 
 
+@pytest.mark.slow
 def test_the_readme_shows_how_it_is_called_from_python(tmp_path):
     (source,) = PYTHON
     printed = run(sys.executable, "-W", "error", "-c", source, folder=tmp_path)

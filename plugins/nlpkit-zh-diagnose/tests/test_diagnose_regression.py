@@ -9,13 +9,9 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
-from nlpkit.errors import SettingError  # noqa: E402
-from nlpkit.model.head_settings import POOLINGS, HeadSettings  # noqa: E402
-from nlpkit.model.network import Head, VectorNetwork  # noqa: E402
-from nlpkit.plugins.registry import registry  # noqa: E402
-from nlpkit.training.batching import Rows, logits_of  # noqa: E402
-from nlpkit.training.loop import Epoch, Step, fit  # noqa: E402
-from nlpkit.training.settings import RowTraining  # noqa: E402
+from nlpkit import SettingError, registry  # noqa: E402
+from nlpkit.model import POOLINGS, Head, HeadSettings, VectorNetwork  # noqa: E402
+from nlpkit.training import Epoch, Rows, RowTraining, Step, fit, logits_of  # noqa: E402
 
 from nlpkit_diagnose.regression import Regression  # noqa: E402
 

@@ -12,14 +12,14 @@ pytest.importorskip("matplotlib")
 
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
-from nlpkit.errors import DataError  # noqa: E402
+from nlpkit import DataError  # noqa: E402
 from tiny_diagnoses import quick, task_of  # noqa: E402
 
 from nlpkit_diagnose.ball import Ball  # noqa: E402
 from nlpkit_diagnose.diagnosis import Ended, diagnose  # noqa: E402
 from nlpkit_diagnose.report import Diagnosis, check_folder, write_files  # noqa: E402
 from nlpkit_diagnose.settings import settings_of  # noqa: E402
-from nlpkit_diagnose.summary import dots, mean_curves, of_encoder, spread_of, summaries  # noqa: E402
+from nlpkit_diagnose.summary import average_curves, group_by_encoder, make_dots, spread_of, summarise  # noqa: E402
 from nlpkit_diagnose.task import Result  # noqa: E402
 from nlpkit_diagnose.tasks import TASKS  # noqa: E402
 from nlpkit_diagnose.view import show_table  # noqa: E402
@@ -50,13 +50,13 @@ def test_a_figure_has_a_mean_and_of_several_seeds_a_standard_deviation(values):
 @pytest.mark.parametrize("values", [[math.inf], [math.inf, 1.0], [-math.inf, -math.inf], [math.nan, 1.0]])
 def test_a_figure_that_is_no_number_does_not_lose_the_others(values):
     """A free run may leave all bounds."""
-    rows = summaries([result(figure=value, seed=seed) for seed, value in enumerate(values)])
+    rows = summarise([result(figure=value, seed=seed) for seed, value in enumerate(values)])
     assert not math.isfinite(rows[0].figures["accuracy"].mean)
     assert rows[0].figures["other"].mean == 1
 
 
 def test_a_row_is_an_encoder_under_a_condition_with_the_means_of_its_trials():
-    rows = summaries(
+    rows = summarise(
         [
             result("gru", "10", 0, 0.4, seconds=1.0, epochs=3, best=1),
             result("rnn", "10", 0, 0.1),
@@ -74,25 +74,25 @@ def test_a_row_is_an_encoder_under_a_condition_with_the_means_of_its_trials():
     assert (first.figures["other"].mean, first.figures["other"].spread) == (1.0, 0.0)
     assert (first.seconds, first.epochs, first.best, first.diverged, first.parameters) == (2.5, 4.5, 2.5, 1, 7)
     assert (alone.figures["accuracy"].spread, alone.diverged) == (None, 0)
-    assert {name: [row.condition for row in found] for name, found in of_encoder(rows).items()} == {
+    assert {name: [row.condition for row in found] for name, found in group_by_encoder(rows).items()} == {
         "gru": ["10", "20"],
         "rnn": ["10"],
     }
 
 
 def test_results_stand_under_their_encoders_in_the_order_of_the_first():
-    found = of_encoder([result("rnn"), result("gru"), result("rnn", seed=1)])
+    found = group_by_encoder([result("rnn"), result("gru"), result("rnn", seed=1)])
     assert [(name, [r.seed for r in results]) for name, results in found.items()] == [("rnn", [0, 1]), ("gru", [0])]
 
 
 def test_curves_are_averaged_where_they_share_a_place():
     one, other = (result(curves=curves) for curves in ({"x": [3.0, 1.0], "y": [4.0, 2.0]}, {"x": [3.0], "y": [6.0]}))
-    assert mean_curves([one, other], "x", "y") == ([1.0, 3.0], [2.0, 5.0])
+    assert average_curves([one, other], "x", "y") == ([1.0, 3.0], [2.0, 5.0])
 
 
 def test_a_dot_stands_for_each_encoder_with_its_spread():
-    rows = summaries([result("gru", figure=0.4), result("gru", seed=1, figure=0.6), result("rnn", figure=0.3)])
-    lines = dots("title", "accuracy", rows).lines
+    rows = summarise([result("gru", figure=0.4), result("gru", seed=1, figure=0.6), result("rnn", figure=0.3)])
+    lines = make_dots("title", "accuracy", rows).lines
     assert [(line.label, line.x, line.y) for line in lines] == [("gru", [0.0], [0.5]), ("rnn", [1.0], [0.3])]
     assert [line.spread for line in lines] == [[pytest.approx(math.sqrt(0.02))], [0.0]]
 

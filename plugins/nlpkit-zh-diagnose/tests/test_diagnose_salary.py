@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from nlpkit.errors import DataError, SettingError  # noqa: E402
+from nlpkit import DataError, SettingError  # noqa: E402
 from tiny_diagnoses import answer, asked_numbers, listening, losses, salary_table, trial_of  # noqa: E402
 
 from nlpkit_diagnose.salary import Salary  # noqa: E402

@@ -11,12 +11,12 @@ torch = pytest.importorskip("torch")
 
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
-from nlpkit.errors import DataError, SettingError  # noqa: E402
+from nlpkit import DataError, SettingError  # noqa: E402
 from tiny_diagnoses import answer, asked_labels, asked_numbers, listening, losses, trial_of  # noqa: E402
 
-from nlpkit_diagnose.ball import Ball, generated, gone_on  # noqa: E402
-from nlpkit_diagnose.digit_sum import DigitSum, DigitSumData, sequences  # noqa: E402
-from nlpkit_diagnose.letters import Letters, strings  # noqa: E402
+from nlpkit_diagnose.ball import Ball, extend, generate_rows  # noqa: E402
+from nlpkit_diagnose.digit_sum import DigitSum, DigitSumData, draw_sequences  # noqa: E402
+from nlpkit_diagnose.letters import Letters, draw_strings  # noqa: E402
 from nlpkit_diagnose.sine import Sine  # noqa: E402
 
 pytestmark = pytest.mark.train
@@ -39,7 +39,7 @@ def learnt_judged_and_measured(trial):
 @quick
 def test_digits_begin_with_the_pair_and_one_zero_gives_way(pair, length, seed, data):
     count = data.draw(st.integers(1, (length - 2) * 9))
-    found = sequences(pair, length, count, np.random.default_rng(seed))
+    found = draw_sequences(pair, length, count, np.random.default_rng(seed))
     assert len(set(found)) == len(found) == count
     for text in found:
         assert (text[:2], len(text)) == (f"{pair:02}", length)
@@ -48,7 +48,7 @@ def test_digits_begin_with_the_pair_and_one_zero_gives_way(pair, length, seed, d
 
 
 def test_a_digit_may_stand_in_any_place_and_be_any_but_zero():
-    found = sequences(7, 5, 27, np.random.default_rng(0))
+    found = draw_sequences(7, 5, 27, np.random.default_rng(0))
     assert set(found) == {f"07{'0' * at}{digit}{'0' * (2 - at)}" for at in range(3) for digit in range(1, 10)}
 
 
@@ -103,7 +103,7 @@ def wanted_label(letters):
 @given(st.integers(3, 200), SEEDS)
 @quick
 def test_letters_are_labelled_by_the_rule_each_label_as_frequent_as_the_others(count, seed):
-    texts, labels = strings(count, np.random.default_rng(seed))
+    texts, labels = draw_strings(count, np.random.default_rng(seed))
     assert len(set(texts)) == len(texts) == count
     assert all(len(text) in (5, 6) and re.fullmatch("[a-z]+", text) for text in texts)
     assert [wanted_label(text) for text in texts] == labels.tolist()
@@ -112,7 +112,7 @@ def test_letters_are_labelled_by_the_rule_each_label_as_frequent_as_the_others(c
 
 
 def test_the_letter_that_makes_the_label_may_stand_anywhere_and_both_lengths_come():
-    texts, labels = strings(600, np.random.default_rng(0))
+    texts, labels = draw_strings(600, np.random.default_rng(0))
     places = {text.index("abc"[label]) for text, label in zip(texts, labels, strict=True)}
     assert places == set(range(6))
     assert {len(text) for text in texts} == {5, 6}
@@ -142,7 +142,7 @@ def test_letters_refuses_more_strings_than_there_are_and_fewer_than_one(assignme
 @given(st.integers(1, 50), SEEDS)
 @quick
 def test_balls_are_generated_at_constant_speed(count, seed):
-    rows = generated(count, np.random.default_rng(seed))
+    rows = generate_rows(count, np.random.default_rng(seed))
     assert len(rows) == count
     for row in rows:
         (speed,) = set(np.diff(row).tolist())
@@ -155,7 +155,7 @@ def test_balls_are_generated_at_constant_speed(count, seed):
 @quick
 def test_a_ball_goes_on_as_it_came(start, speed, length, more):
     row = np.array([start + speed * at for at in range(length)], float)
-    assert gone_on(row, more).tolist() == [start + speed * at for at in range(length + more)]
+    assert extend(row, more).tolist() == [start + speed * at for at in range(length + more)]
 
 
 def test_ball_asks_for_the_last_position_of_each_row_and_then_of_rows_longer_than_any():

@@ -8,10 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
-from nlpkit.errors import SettingError  # noqa: E402
-from nlpkit.training.checkpoint import Checkpoint  # noqa: E402
-from nlpkit.training.loop import Epoch, Step, fit  # noqa: E402
-from nlpkit.training.settings import RowTraining  # noqa: E402
+from nlpkit import SettingError  # noqa: E402
+from nlpkit.training import Checkpoint, Epoch, RowTraining, Step, fit  # noqa: E402
 from series_networks import DIM, NETWORKS, OUTPUTS, series_network, weights  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
@@ -140,6 +138,7 @@ def test_validating_leaves_what_is_carried():
     assert [made.loss(begins)[0].item() for begins in (second, third)] == expected[1:]
 
 
+@pytest.mark.slow
 @each
 @kinds
 def test_a_network_learns_what_depends_on_the_step_before(name, labels):

@@ -3,8 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nlpkit.errors import NlpkitError, SettingError
-from nlpkit.plugins.registry import registry
+from nlpkit import NlpkitError, SettingError, registry
 
 from nlpkit_diagnose.digit_sum import DigitSum
 from nlpkit_diagnose.letters import Letters

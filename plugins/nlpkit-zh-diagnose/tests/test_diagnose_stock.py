@@ -11,12 +11,12 @@ torch = pytest.importorskip("torch")
 
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
-from nlpkit.errors import DataError, SettingError  # noqa: E402
+from nlpkit import DataError, SettingError  # noqa: E402
 from tiny_diagnoses import DAYS, answer, listening, losses, price_rows, price_table, quick, trial_of  # noqa: E402
 
 from nlpkit_diagnose.diagnosis import Ended, diagnose  # noqa: E402
 from nlpkit_diagnose.settings import settings_of  # noqa: E402
-from nlpkit_diagnose.stock import Stock, StockData, account, interval  # noqa: E402
+from nlpkit_diagnose.stock import Stock, StockData, compute_interval, simulate_account  # noqa: E402
 from nlpkit_diagnose.task import Result  # noqa: E402
 
 pytestmark = pytest.mark.train
@@ -65,12 +65,12 @@ def test_each_day_shows_changes_since_the_last_scaled_by_the_days_to_train_on(wr
     trial, rows = trial_of(stock(write), f"data.ahead={ahead}"), price_rows()
     days = days_of(ahead)
 
-    def changes(day):
+    def compute_changes(day):
         before = rows[day - 1][3]
         volumes = [math.log(1 + rows[at][4]) for at in (day, day - 1)]
         return [*(math.log(price / before) for price in rows[day][:4]), volumes[0] - volumes[1]]
 
-    raw = np.array([changes(day) for day in range(days.train.start, days.test.stop)])
+    raw = np.array([compute_changes(day) for day in range(days.train.start, days.test.stop)])
     scaled = (raw - raw[:12].mean(0)) / raw[:12].std(0)
     parts = []
     for act in (lambda: losses(trial), trial.objective.validate, trial.measure):
@@ -148,7 +148,7 @@ def test_figures_beside_the_accuracy_are_those_of_the_days_that_are_measured(wri
     ],
 )
 def test_an_account_is_in_the_share_while_it_shall_rise_and_each_change_costs(up, prices, cost, worth):
-    assert account(np.array(up), np.array(prices, float), cost) == pytest.approx(worth)
+    assert simulate_account(np.array(up), np.array(prices, float), cost) == pytest.approx(worth)
 
 
 @pytest.mark.parametrize(
@@ -157,25 +157,25 @@ def test_an_account_is_in_the_share_while_it_shall_rise_and_each_change_costs(up
 )
 def test_the_interval_is_wilsons(right, count, low, high):
     """The four cases of Newcombe 1998, https://doi.org/10.1002/(SICI)1097-0258(19980430)17:8%3C857::AID-SIM777%3E3.0.CO;2-E."""
-    assert interval(right / count, count) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
-    from_other_side = interval(1 - right / count, count)
+    assert compute_interval(right / count, count) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
+    from_other_side = compute_interval(1 - right / count, count)
     assert from_other_side == (pytest.approx(1 - high, abs=5e-5), pytest.approx(1 - low, abs=5e-5))
 
 
 @given(st.floats(0, 1), st.integers(1, 10_000))
 @settings(max_examples=60, deadline=None, derandomize=True)
 def test_the_interval_holds_the_share(share, count):
-    low, high = interval(share, count)
+    low, high = compute_interval(share, count)
     assert -1e-12 <= low <= share + 1e-12
     assert share - 1e-12 <= high <= 1 + 1e-12
 
 
 @pytest.mark.parametrize("count", [2, 6, 20, 100])
 def test_the_interval_of_none_and_of_all_is_written_without_a_sign(count):
-    assert f"{interval(0, count)[0]:.3f}" == "0.000"
-    assert f"{interval(1, count)[1]:.3f}" == "1.000"
-    assert 0 < interval(0, count)[1] < 1
-    assert 0 < interval(1, count)[0] < 1
+    assert f"{compute_interval(0, count)[0]:.3f}" == "0.000"
+    assert f"{compute_interval(1, count)[1]:.3f}" == "1.000"
+    assert 0 < compute_interval(0, count)[1] < 1
+    assert 0 < compute_interval(1, count)[0] < 1
 
 
 def result(share, usual, days, name="gru", seed=0):

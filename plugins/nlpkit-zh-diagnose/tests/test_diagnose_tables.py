@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from nlpkit.errors import DataError, NlpkitError, SettingError
+from nlpkit import DataError, NlpkitError, SettingError
 
-from nlpkit_diagnose.tables import NULLS, number, read_ragged, read_table, scaled
+from nlpkit_diagnose.tables import NULLS, parse_number, read_ragged, read_table, scale
 
 quick = settings(max_examples=60, deadline=None, derandomize=True)
 COLUMNS = (("Open", "开盘"), ("Close", "收盘"))
@@ -27,20 +27,20 @@ JUNK = st.sampled_from(["x", "1x", "--", "inf", "-inf", "nan7", "Infinity", "1.2
 @given(FINITE)
 @quick
 def test_a_number_is_read_as_it_is_written(value):
-    assert number(repr(value), "here") == value
+    assert parse_number(repr(value), "here") == value
 
 
 @given(st.integers(-(10**14), 10**14), st.integers(0, 99))
 @quick
 def test_a_number_may_have_commas_between_thousands(whole, hundredths):
-    assert number(f"{whole:,}.{hundredths:02}", "here") == float(f"{whole}.{hundredths:02}")
+    assert parse_number(f"{whole:,}.{hundredths:02}", "here") == float(f"{whole}.{hundredths:02}")
 
 
 @given(st.text(max_size=60))
 @quick
 def test_whatever_stands_in_a_cell_it_is_a_finite_number_or_refused_in_words(cell):
     try:
-        assert math.isfinite(number(cell, "t.csv, line 3"))
+        assert math.isfinite(parse_number(cell, "t.csv, line 3"))
     except DataError as error:
         assert str(error).startswith("t.csv, line 3: expected a number ")  # noqa: PT017
         assert str(error).endswith(f", found {cell[:40]!r}")  # noqa: PT017
@@ -49,7 +49,7 @@ def test_whatever_stands_in_a_cell_it_is_a_finite_number_or_refused_in_words(cel
 @pytest.mark.parametrize("cell", ["1e16", "-2000000000000000", "9e999", "1" * 400])
 def test_a_number_that_no_network_could_learn_is_refused(cell):
     with pytest.raises(DataError, match=r"^here: expected a number of at most 1e\+15, found "):
-        number(cell, "here")
+        parse_number(cell, "here")
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_a_number_that_no_network_could_learn_is_refused(cell):
     [("1,234,567", 1234567), ("-1,234.5", -1234.5), ("+.5", 0.5), ("5.", 5), ("1E3", 1000), ("１２", 12), ("007", 7)],
 )
 def test_a_number_is_read_as_a_spreadsheet_writes_it(cell, value):
-    assert number(cell, "here") == value
+    assert parse_number(cell, "here") == value
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_number_is_read_as_a_spreadsheet_writes_it(cell, value):
 )
 def test_what_may_mean_something_else_is_no_number(cell):
     with pytest.raises(DataError, match=r"^here: expected a number such as -1234\.5, found "):
-        number(cell, "here")
+        parse_number(cell, "here")
 
 
 @given(st.lists(st.tuples(*[st.one_of(SPELT, SPELT, st.sampled_from(NULLS))] * 3), min_size=1, max_size=8))
@@ -244,7 +244,7 @@ def test_ragged_rows_are_read_past_blank_lines(tmp_path_factory, rows, between, 
 @quick
 def test_columns_are_scaled_by_the_chosen_rows(values, chosen):
     at = np.array(sorted(chosen))
-    found = scaled(values, at)
+    found = scale(values, at)
     assert (found.dtype, found.shape) == (np.float32, values.shape)
     for column in range(2):
         numbers = [float(values[row, column]) for row in at]
@@ -259,4 +259,4 @@ def test_columns_are_scaled_by_the_chosen_rows(values, chosen):
 def test_a_column_that_never_changes_there_becomes_zero(value, rows):
     values = np.full((rows + 1, 1), value)
     values[-1] = value + 1
-    assert not scaled(values, np.arange(rows)).any()
+    assert not scale(values, np.arange(rows)).any()

@@ -9,16 +9,16 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from nlpkit.errors import DataError, NlpkitError, PluginError, SettingError  # noqa: E402
-from nlpkit.plugins.registry import Component, registry  # noqa: E402
-from nlpkit.training.loop import Diverged, Epoch, Resumed, Step  # noqa: E402
+from nlpkit import DataError, NlpkitError, PluginError, SettingError, registry  # noqa: E402
+from nlpkit.plugins import Component  # noqa: E402
+from nlpkit.training import Diverged, Epoch, Resumed, Step  # noqa: E402
 from tiny_diagnoses import quick, task_of  # noqa: E402
 
 from nlpkit_diagnose.ball import Ball  # noqa: E402
 from nlpkit_diagnose.diagnosis import Began, Ended, Unlearnt, diagnose  # noqa: E402
 from nlpkit_diagnose.letters import Letters  # noqa: E402
 from nlpkit_diagnose.settings import settings_of  # noqa: E402
-from nlpkit_diagnose.task import trial_name  # noqa: E402
+from nlpkit_diagnose.task import name_trial  # noqa: E402
 from nlpkit_diagnose.tasks import TASKS  # noqa: E402
 
 pytestmark = pytest.mark.train
@@ -125,7 +125,7 @@ def test_data_that_make_no_task_are_refused_before_anything_is_learnt(tasks):
 def test_every_encoder_has_its_turn_before_any_seed_is_the_second(tasks):
     events = list(events_of(tasks["digit-sum"], ["gru", "rnn"], seeds=(3, 4)))
     began = [event for event in events if isinstance(event, Began)]
-    names = [trial_name(encoder, length, seed) for seed in (3, 4) for encoder in ("gru", "rnn") for length in "46"]
+    names = [name_trial(encoder, length, seed) for seed in (3, 4) for encoder in ("gru", "rnn") for length in "46"]
     assert [event.name for event in began] == names == [event.result.name for event in ended(events)]
     assert [(event.position, event.total) for event in began] == [(at, 8) for at in range(1, 9)]
     assert {event.result.condition for event in ended(events)} == {"4", "6"}

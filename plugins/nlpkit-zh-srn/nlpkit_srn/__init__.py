@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from nlpkit.plugins.options import Size
+from nlpkit.plugins import Size
 
 if TYPE_CHECKING:
-    from nlpkit.plugins.base import Encoder
+    from nlpkit import Encoder
 
 
 def srn(*, input_dim: int, hidden: Size = 64, nonlinearity: Literal["tanh", "relu"] = "tanh") -> Encoder:
-    """A simple recurrent network, read forwards (Elman 1990, https://doi.org/10.1207/s15516709cog1402_1).
+    """Read forwards by a simple recurrent network (Elman 1990, https://doi.org/10.1207/s15516709cog1402_1).
 
     :param hidden: numbers in a state.
     :param nonlinearity: tanh or relu.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from nlpkit.plugins.base import Encoder
+from nlpkit import Encoder
 from torch import Tensor, nn
 from torch._higher_order_ops import scan
 

@@ -12,12 +12,10 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
-from nlpkit.errors import SettingError  # noqa: E402
-from nlpkit.model.head_settings import HeadSettings  # noqa: E402
-from nlpkit.model.network import Head, Network  # noqa: E402
-from nlpkit.plugins.registry import registry  # noqa: E402
-from nlpkit.testing import FAILED, installed, run, subjects  # noqa: E402
-from nlpkit.training.export import export  # noqa: E402
+from nlpkit import SettingError, registry  # noqa: E402
+from nlpkit.model import Head, HeadSettings, Network  # noqa: E402
+from nlpkit.testing import FAILED, find_targets, list_subjects, run  # noqa: E402
+from nlpkit.training import export_network  # noqa: E402
 
 pytestmark = pytest.mark.train
 SAMPLE = Path(__file__).resolve().parents[3] / "corpora" / "samples" / "labelled.csv"
@@ -106,19 +104,21 @@ def test_wrong_options_are_refused(options, sentence):
         srn(**options)
 
 
+@pytest.mark.slow
 def test_it_keeps_what_every_encoder_must():
-    results = list(run(subjects(installed("nlpkit-zh-srn"))))
+    results = list(run(list_subjects(find_targets("nlpkit-zh-srn"))))
     assert {"padding", "state", "gradients", "export"} <= {result.check.name for result in results}
     assert [f"{found.check.name}: {found.sentence}" for found in results if found.outcome == FAILED] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
 def test_the_exported_graph_equals_torch_whatever_the_batch_and_the_length(nonlinearity):
     runtime = pytest.importorskip("onnxruntime")
     embedding = registry().get("embedding", "trainable").create({"dim": 6, "min_count": 1})
     embedding.fit([list("好差快慢新旧大小")], [0])
     made = Network(embedding, srn(nonlinearity=nonlinearity), Head(HeadSettings(), input_dim=4, labels=3)).eval()
-    kind, files = export(made, "float32")
+    kind, files = export_network(made, "float32")
     assert kind == "graph"
     session = runtime.InferenceSession(files["model.onnx"], providers=["CPUExecutionProvider"])
     for lengths in ([6, 1, 0, 3], [40, 2], [1], [0, 0]):  # the exporter saw two rows of 7 columns
@@ -139,6 +139,7 @@ def nlpkit(*arguments):
     return done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_a_model_is_trained_and_scores(tmp_path):
     quick = ("--set", "training.epochs=1", "--set", "encoder.hidden=8")
     told = nlpkit("sentiment", "train", SAMPLE, "-o", tmp_path / "m", "--encoder", "srn", *quick)
@@ -147,6 +148,7 @@ def test_a_model_is_trained_and_scores(tmp_path):
     assert "质量很好" in nlpkit("sentiment", "score", "--model", tmp_path / "m", "--text", "质量很好")
 
 
+@pytest.mark.slow
 def test_a_model_that_writes_is_trained(tmp_path):
     quick = ("--set", "training.epochs=1", "--set", "encoder.hidden=8", "--set", "ngrams.order=2")
     small = ("--set", "training.streams=4", "--set", "training.span=8", "--set", "training.precision=bfloat16")

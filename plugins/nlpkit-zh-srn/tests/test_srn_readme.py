@@ -10,7 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from nlpkit.plugins.registry import registry  # noqa: E402
+from nlpkit import registry  # noqa: E402
 
 pytestmark = pytest.mark.train
 PLUGIN = Path(__file__).resolve().parents[1]
@@ -18,10 +18,10 @@ README = (PLUGIN / "README.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"^```python (\S+\.py)\n(.*?)^```", README, re.MULTILINE | re.DOTALL))
 WALK = re.findall(r"^```sh walk\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 KIT = """
-from nlpkit.testing import FAILED, Target, run, subjects
+from nlpkit.testing import FAILED, Target, run, list_subjects
 
 target = Target.of("my-srn", ("my-srn", "nlpkit_my_srn:my_srn", "nlpkit.encoders"))
-results = list(run(subjects([target])))
+results = list(run(list_subjects([target])))
 assert {"padding", "state", "export"} <= {result.check.name for result in results}
 assert not [result for result in results if result.outcome == FAILED], results
 """
@@ -51,6 +51,7 @@ def written(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="the commands are written for a Unix shell")
 def test_the_tutorial_can_be_walked(tmp_path):
     (tmp_path / "corpora").symlink_to(PLUGIN.parents[1] / "corpora")
@@ -59,10 +60,12 @@ def test_the_tutorial_can_be_walked(tmp_path):
     assert (tmp_path / "nlpkit-zh-my-srn" / "nlpkit_my_srn.py").is_file()
 
 
+@pytest.mark.slow
 def test_its_encoder_keeps_what_every_encoder_must(written):
     run(sys.executable, "-c", KIT, folder=written)
 
 
+@pytest.mark.slow
 def test_its_test_passes(written):
     run(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "test_formula.py", folder=written)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from nlpkit.plugins.options import Count, Share, Size
+from nlpkit.plugins import Count, Share, Size
 
 if TYPE_CHECKING:
-    from nlpkit.plugins.base import Embedding
-    from nlpkit.text.normalisation import Normaliser
+    from nlpkit import Embedding
+    from nlpkit.text import Normaliser
 
 
 def word2vec(
@@ -26,7 +26,7 @@ def word2vec(
     seed: Count | None = None,
     normaliser: Normaliser | None = None,
 ) -> Embedding:
-    """Vectors from a file, or fitted to the training texts by word2vec (https://arxiv.org/abs/1301.3781).
+    """Read vectors from a file, or fit them to the training texts by word2vec (https://arxiv.org/abs/1301.3781).
 
     :param dim: numbers in a vector; None: as many as the file has, or 200.
     :param vectors: path of a file of vectors: word2vec's text or binary format, GloVe's or fastText's text; may be

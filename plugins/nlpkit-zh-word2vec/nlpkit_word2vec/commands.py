@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from nlpkit.commands.options import COLUMN, ENCODING
+from nlpkit.commands import COLUMN, ENCODING
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,8 +60,8 @@ def train(
     nlpkit vectors train goods.csv waimai_10k -o both.vec.gz --dim 100 --sg --min-count 2
     nlpkit sentiment train labelled.csv -o mine --recipe word2vec --set embedding.vectors=reviews.bin
     """
+    from nlpkit import DataError
     from nlpkit.commands import say
-    from nlpkit.errors import DataError
 
     from nlpkit_word2vec.files import format_of, write_vectors
     from nlpkit_word2vec.settings import Fitting
@@ -70,14 +70,14 @@ def train(
     if (kind := kind or format_of(output)) is None:
         raise click.UsageError(f"{output} ends neither in .txt or .vec nor in .bin: say by --format text or binary")
     if output.exists() and not force:
-        raise DataError(f"{output} exists: choose another name, or say --force to replace it")
+        raise DataError("{output} exists: choose another name, or say --force to replace it", output=output)
     how, source = Fitting(**fitting), Source(corpora, tokenizer, column, encoding)
-    words, found = _fitted(source, how)
+    words, found = _fit(source, how)
     write_vectors(output, words, found, binary=kind == "binary")
     say(f"{len(words):,} words with {how.dim} numbers each: {output}")
 
 
-def _fitted(source: Source, how: Fitting) -> tuple[list[str], NDArray[np.float32]]:
+def _fit(source: Source, how: Fitting) -> tuple[list[str], NDArray[np.float32]]:
     """Draw how it goes: a live line on a terminal, and a line for each part that is done."""
     from tempfile import TemporaryDirectory
 
@@ -115,8 +115,8 @@ def near(words: tuple[str, ...], path: str, top: int, kind: str) -> None:
     nlpkit vectors near 质量 --vectors reviews.bin
     nlpkit vectors near 好 差 --vectors both.vec.gz --top 5 --format jsonl
     """
+    from nlpkit import DataError
     from nlpkit.commands import fail
-    from nlpkit.errors import DataError
 
     from nlpkit_word2vec.neighbours import Neighbours
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import IO, Protocol, TypeAlias, cast
 
 import numpy as np
-from nlpkit.components.vectors import VectorFile, open_vector_file, refuse_other_encodings, spell_tokens
-from nlpkit.errors import DataError, SettingError
+from nlpkit import DataError, SettingError
+from nlpkit.components import VectorFile, open_vector_file, refuse_other_encodings, spell_tokens
 from nlpkit.files import replacing
-from nlpkit.text.normalisation import Normaliser
+from nlpkit.text import Normaliser
 from numpy.typing import NDArray
 
 Vector: TypeAlias = NDArray[np.float32]
@@ -37,7 +37,7 @@ class Vectors(Protocol):
     dim: int
 
     def choose(self, wanted: Callable[[str], bool]) -> Iterator[tuple[str, Vector]]:
-        """Word and vector ``(dim,)`` of each entry whose word is wanted, in the order of the file."""
+        """Return word and vector ``(dim,)`` of each entry whose word is wanted, in the order of the file."""
         ...
 
 
@@ -53,7 +53,7 @@ def open_vectors(path: str, dim: int | None = None, normaliser: Normaliser | Non
         head = file.read(HEAD)
     for mark, what in STRANGERS:
         if head.startswith(mark):
-            raise DataError(f"{path} is {what.format(load=_loading(path, head))}")
+            raise DataError("{path} is {what}", path=path, what=what.format(load=_advise(path, head)))
     kind = BinaryVectorFile if _is_binary(head) else VectorFile
     return kind(path, dim, normaliser)
 
@@ -68,13 +68,18 @@ class BinaryVectorFile:
     def __init__(self, path: str, dim: int | None = None, normaliser: Normaliser | None = None) -> None:
         self.path, self._normaliser = path, normaliser
         with open_vector_file(path) as file:
-            self._words, self.dim = _header(file.readline(HEAD)) or (0, 0)
+            self._words, self.dim = _parse_header(file.readline(HEAD)) or (0, 0)
         if dim not in (None, self.dim):
-            raise SettingError(f"dim is {dim}, but {path} has vectors of {self.dim} numbers: set dim={self.dim}")
+            raise SettingError(
+                "dim is {dim}, but {path} has vectors of {expected} numbers: set dim={expected}",
+                dim=dim,
+                path=path,
+                expected=self.dim,
+            )
         refuse_other_encodings(path, (word for word, _ in itertools.islice(self._entries(), FIRST)))
 
     def choose(self, wanted: Callable[[str], bool]) -> Iterator[tuple[str, Vector]]:
-        """Word and vector ``(dim,)`` of each entry whose word is wanted, in the order of the file.
+        """Return word and vector ``(dim,)`` of each entry whose word is wanted, in the order of the file.
 
         A word that is no UTF-8 is passed over. What follows a word is not looked at unless that is wanted.
 
@@ -86,11 +91,16 @@ class BinaryVectorFile:
             if wanted(word):
                 vector = np.frombuffer(data, dtype="<f4").astype(np.float32)
                 if not np.isfinite(vector).all():
-                    raise DataError(f"{self.path}, word {number:,} ({word!r}): a number that is not finite")
+                    raise DataError(
+                        "{path}, word {number:,} ({word!r}): a number that is not finite",
+                        path=self.path,
+                        number=number,
+                        word=word,
+                    )
                 yield word, vector
 
     def _entries(self) -> Iterator[tuple[bytes, bytes]]:
-        """Words and their vectors as bytes."""
+        """Read words, and their vectors as bytes."""
         with open_vector_file(self.path) as file:
             file.readline(HEAD)
             source = _Buffered(file)
@@ -107,8 +117,12 @@ class BinaryVectorFile:
 
     def _uneven(self, found: str) -> DataError:
         return DataError(
-            f"{self.path} promises {self._words:,} words with {self.dim} numbers each, but {found}: it is cut off or "
-            "damaged, or a word in it holds a space"
+            "{path} promises {words:,} words with {dim} numbers each, but {found}: it is cut off "
+            "or damaged, or a word in it holds a space",
+            path=self.path,
+            words=self._words,
+            dim=self.dim,
+            found=found,
         )
 
 
@@ -119,7 +133,7 @@ class _Buffered:
         self._file, self._held, self._at = file, b"", 0
 
     def until(self, mark: bytes, limit: int) -> bytes | None:
-        """What stands before the next mark, which is skipped; None if that is not near."""
+        """Take what stands before the next mark, which is skipped; None if that is not near."""
         end = self._held.find(mark, self._at)
         if end < 0:
             self._fill(limit)
@@ -131,7 +145,7 @@ class _Buffered:
         return found
 
     def take(self, size: int) -> bytes | None:
-        """So many bytes, or None if there are fewer."""
+        """Take so many bytes, or None if there are fewer."""
         if len(self._held) - self._at < size:
             self._fill(size)
         found = self._held[self._at : self._at + size]
@@ -139,7 +153,7 @@ class _Buffered:
         return found if len(found) == size else None
 
     def rest(self) -> bytes:
-        """What is left, or enough of it to know that something is."""
+        """Return what is left, or enough of it to know that something is."""
         self._fill(BLOCK)
         return self._held[self._at :]
 
@@ -148,14 +162,14 @@ class _Buffered:
         self._at = 0
 
 
-def _loading(path: str, head: bytes) -> str:
-    """How gensim opens what we do not."""
+def _advise(path: str, head: bytes) -> str:
+    """Say how gensim opens what we do not."""
     if not head.startswith(b"\x80"):
         return f"load_facebook_vectors({path!r})"
     return f"Word2Vec.load({path!r}).wv" if path.endswith(".model") else f"KeyedVectors.load({path!r})"
 
 
-def _header(line: bytes) -> tuple[int, int] | None:
+def _parse_header(line: bytes) -> tuple[int, int] | None:
     fields = line.split()
     if len(fields) != 2 or not all(field.isdigit() and len(field) < 10 for field in fields):
         return None
@@ -165,7 +179,7 @@ def _header(line: bytes) -> tuple[int, int] | None:
 def _is_binary(head: bytes) -> bool:
     """Whether behind the first line and the first word stands anything but numbers in digits, mostly."""
     first, _, others = head.partition(b"\n")
-    found = _header(first)
+    found = _parse_header(first)
     if not found or not found[1]:
         return False
     if _ends_in_numbers(others.partition(b"\n")[0], found[1]):
@@ -185,7 +199,7 @@ def _ends_in_numbers(line: bytes, count: int) -> bool:
 
 
 def format_of(path: Path) -> str | None:
-    """The format that a file's name tells, be it packed or not; None if it tells none."""
+    """Return the format that a file's name tells, be it packed or not; None if it tells none."""
     return FORMATS.get(Path(path.name.lower().removesuffix(".gz")).suffix)
 
 

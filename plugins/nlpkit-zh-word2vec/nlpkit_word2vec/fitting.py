@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 from gensim.models.callbacks import CallbackAny2Vec
 from gensim.models.word2vec import MAX_WORDS_IN_BATCH, Word2Vec
-from nlpkit.errors import DataError
+from nlpkit import DataError
 from numpy.typing import NDArray
 
 from nlpkit_word2vec.settings import Fitting
@@ -39,8 +39,9 @@ def fit_vectors(
     words = list(model.wv.index_to_key)
     if not words:
         raise DataError(
-            f"no word stands {how.min_count} times in the texts, so there is nothing to fit vectors to: give more "
-            "texts, or a lower min_count"
+            "no word stands {min_count} times in the texts, so there is nothing to fit vectors "
+            "to: give more texts, or a lower min_count",
+            min_count=how.min_count,
         )
     callbacks = [_Report(report)]
     model.train(sentences, total_examples=model.corpus_count, epochs=how.epochs, callbacks=callbacks)

@@ -11,12 +11,9 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from nlpkit.components.embedding_layers import TokenDropout
-from nlpkit.components.vectors import TokenFilter
-from nlpkit.errors import DataError, SettingError
-from nlpkit.plugins.base import SharedEmbedding
-from nlpkit.text.normalisation import Normaliser
-from nlpkit.text.vocabulary import PAD, UNKNOWN, TableVocabulary, Vocabulary
+from nlpkit import DataError, SettingError, SharedEmbedding
+from nlpkit.components import TokenDropout, TokenFilter
+from nlpkit.text import PAD, UNKNOWN, Normaliser, TableVocabulary, Vocabulary
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -70,14 +67,14 @@ class Word2VecEmbedding(SharedEmbedding, nn.Module):
         :raises DataError: if no word is left, or the file is at fault.
         """
         if self._file is not None:
-            return self._take(self._file, _counts(documents))
+            return self._take(self._file, _count(documents))
         if self._extra:
             raise SettingError("extra keeps words of a file: say by vectors of which, or leave extra out")
         from nlpkit_word2vec.fitting import fit_vectors  # gensim takes a second, which loading a model need not
 
         seed = torch.initial_seed() % SEEDS if self.config["seed"] is None else self._fitting.seed
         words, vectors = fit_vectors(documents, replace(self._fitting, seed=seed))
-        return self._fill(words, vectors, _for_unknown(vectors))
+        return self._fill(words, vectors, _average_rarest(vectors))
 
     def build(self, vocabulary: Vocabulary) -> None:
         """Make a table with a row for each id; that of padding stays zero."""
@@ -85,25 +82,25 @@ class Word2VecEmbedding(SharedEmbedding, nn.Module):
         self.table.weight.requires_grad_(not self.config["frozen"])
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """Ids and mask ``(batch, time)`` to vectors ``(batch, time, dim)``."""
+        """Map ids and mask ``(batch, time)`` to vectors ``(batch, time, dim)``."""
         return self.token_dropout(self.table(ids), mask)  # type: ignore[no-any-return]
 
     def vectors(self) -> Tensor:
-        """The vector of every id ``(ids, dim)``."""
+        """Return the vector of every id ``(ids, dim)``."""
         return self.table.weight
 
     def lookup(self, ids: Tensor) -> Tensor:
-        """Vectors ``(n, dim)`` of ids ``(n,)``, whole also in training."""
+        """Map ids ``(n,)`` to vectors ``(n, dim)``, whole also in training."""
         return self.table(ids)  # type: ignore[no-any-return]
 
     def _take(self, file: Vectors, counts: Mapping[str, int]) -> Vocabulary:
         """Take what the file has of the documents; if that is tuned, frequent other words; and the extra ones."""
-        found, extra, self.repeated = _chosen(file, counts, self._extra)
+        found, extra, self.repeated = _choose(file, counts, self._extra)
         self.found = len(found), len(counts)
-        known = _ranked({word: counts[word] for word in found})
-        unknown = _for_unknown(np.stack([found[word] for word in known]))
+        known = _rank({word: counts[word] for word in found})
+        unknown = _average_rarest(np.stack([found[word] for word in known]))
         missing = {word: n for word, n in counts.items() if word not in found and n >= self._fitting.min_count}
-        lacking = [] if self.config["frozen"] else _ranked(missing)
+        lacking = [] if self.config["frozen"] else _rank(missing)
         vectors = [*(found[word] for word in known), *(unknown for _ in lacking), *extra.values()]
         return self._fill([*known, *lacking, *extra], np.stack(vectors), unknown)
 
@@ -117,19 +114,19 @@ class Word2VecEmbedding(SharedEmbedding, nn.Module):
         return vocabulary
 
 
-def _counts(documents: Iterable[Sequence[str]]) -> Mapping[str, int]:
+def _count(documents: Iterable[Sequence[str]]) -> Mapping[str, int]:
     if hasattr(documents, "counts"):
         return documents.counts()  # type: ignore[no-any-return]
     return Counter(itertools.chain.from_iterable(documents))
 
 
-def _ranked(counts: Mapping[str, int]) -> list[str]:
-    """Words, the most frequent first, ties by the word."""
+def _rank(counts: Mapping[str, int]) -> list[str]:
+    """Sort words, the most frequent first, ties by the word."""
     return sorted(counts, key=lambda word: (-counts[word], word))
 
 
-def _chosen(file: Vectors, counts: Mapping[str, int], limit: int) -> tuple[dict[str, Vector], dict[str, Vector], int]:
-    """Vectors of the words that are counted, of so many others, and how often one came again: the first counts."""
+def _choose(file: Vectors, counts: Mapping[str, int], limit: int) -> tuple[dict[str, Vector], dict[str, Vector], int]:
+    """Choose the vectors of the words that are counted and of so many others; count those that come again."""
     found: dict[str, Vector] = {}
     extra: dict[str, Vector] = {}
     first = TokenFilter(lambda word: word in counts or word in extra or len(extra) < limit)
@@ -137,13 +134,15 @@ def _chosen(file: Vectors, counts: Mapping[str, int], limit: int) -> tuple[dict[
         (found if word in counts else extra)[word] = vector
     if not found:
         raise DataError(
-            f"{file.path} has none of the {len(counts):,} words of the training texts: is it UTF-8, and of words as "
-            "the tokenizer cuts them?"
+            "{path} has none of the {count:,} words of the training texts: is it UTF-8, and of "
+            "words as the tokenizer cuts them?",
+            path=file.path,
+            count=len(counts),
         )
     return found, extra, first.repeated
 
 
-def _for_unknown(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The mean of the rarest of vectors ``(words, dim)`` that stand by frequency."""
+def _average_rarest(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Average the rarest of vectors ``(words, dim)`` that stand by frequency."""
     rarest = vectors[-max(1, len(vectors) // RARE) :]
     return rarest.mean(0)  # type: ignore[no-any-return]

@@ -9,9 +9,8 @@ from functools import cached_property
 from typing import Self
 
 import numpy as np
-from nlpkit.errors import DataError
-from nlpkit.text.invisible import visible
-from nlpkit.text.normalisation import Normaliser
+from nlpkit import DataError
+from nlpkit.text import Normaliser, visible
 from numpy.typing import NDArray
 
 from nlpkit_word2vec.files import open_vectors
@@ -45,9 +44,9 @@ class Neighbours:
         found: dict[str, NDArray[np.float32]] = {}
         for word, vector in open_vectors(path).choose(lambda word: word not in found):
             found.setdefault(word, vector)
-        words = _first_of_each_spelling(list(found))
+        words = _drop_repeated(list(found))
         if not words:
-            raise DataError(f"{path} holds no words: expected at least one with its vector")
+            raise DataError("{path} holds no words: expected at least one with its vector", path=path)
         return cls(list(map(visible, words)), np.stack([found[word] for word in words]), path)
 
     def near(self, word: str, top: int) -> list[Neighbour]:
@@ -75,11 +74,11 @@ class Neighbours:
         akin = [known for known in self._words if not set(word).isdisjoint(known)]  # a comparison with all takes long
         close = get_close_matches(word, akin, n=3, cutoff=0.5)
         hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else f" among its {len(self._words):,}"
-        raise DataError(f"{self._name} has no word {word!r}{hint}")
+        raise DataError("{name} has no word {word!r}{hint}", name=self._name, word=word, hint=hint)
 
 
-def _first_of_each_spelling(words: Sequence[str]) -> list[str]:
-    """Words, but those that texts could not tell from one before, or that nobody would see."""
+def _drop_repeated(words: Sequence[str]) -> list[str]:
+    """Drop words that texts could not tell from one before, or that nobody would see."""
     first: dict[str, str] = {}
     for word, spelling in zip(words, Normaliser().batch(words), strict=True):
         if spelling:

@@ -7,21 +7,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nlpkit.model.members import tokenize
-from nlpkit.plugins.base import Tokenizer
-from nlpkit.plugins.registry import registry
-from nlpkit.text.catalogue import examples_of
-from nlpkit.text.corpus import Faults
-from nlpkit.text.normalisation import Normaliser
-from nlpkit.text.vocabulary import Tokens
-from nlpkit.training.storage import BLOCK, StoredTokens, store_tokens
+from nlpkit import Tokenizer, registry
+from nlpkit.text import Faults, Normaliser, Tokens, examples_of
+from nlpkit.training import BLOCK, StoredTokens, store_tokens
 
 
 @dataclass(frozen=True)
 class Source:
     """Texts behind arguments of the shell, and what cuts them into words.
 
-    :param corpora: files, folders or names of the catalogue; see `nlpkit.text.catalogue.examples_of`.
+    :param corpora: files, folders or names of the catalogue; see `nlpkit.text.examples_of`.
     :param tokenizer: its name.
     :param faults: how many rows were left out, and why.
     """
@@ -43,7 +38,7 @@ class Source:
         """
         tokenizer: Tokenizer = registry().get("tokenizer", self.tokenizer).create({})
         normaliser = Normaliser()
-        blocks = (_solid(tokenize(tokenizer, normaliser.batch(texts))) for texts in _blocks(self._texts()))
+        blocks = (_drop_spaced(tokenizer.batch(normaliser.batch(texts))) for texts in _split_blocks(self._texts()))
         for done in store_tokens(blocks, folder):
             report(done)
         return StoredTokens(folder)
@@ -54,11 +49,11 @@ class Source:
             yield from (example.text for example in found)
 
 
-def _blocks(texts: Iterable[str]) -> Iterator[list[str]]:
+def _split_blocks(texts: Iterable[str]) -> Iterator[list[str]]:
     source = iter(texts)
     while block := list(itertools.islice(source, BLOCK)):
         yield block
 
 
-def _solid(tokens: Tokens) -> Tokens:
+def _drop_spaced(tokens: Tokens) -> Tokens:
     return Tokens.of([[token for token in document if token.split() == [token]] for document in tokens.lists()])

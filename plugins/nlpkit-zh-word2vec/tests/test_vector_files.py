@@ -15,8 +15,8 @@ from gensim.models import KeyedVectors, Word2Vec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from nlpkit.errors import DataError, NlpkitError, SettingError
-from nlpkit.text.normalisation import Normaliser
+from nlpkit import DataError, NlpkitError, SettingError
+from nlpkit.text import Normaliser
 
 from nlpkit_word2vec.files import BinaryVectorFile, format_of, open_vectors, write_vectors
 

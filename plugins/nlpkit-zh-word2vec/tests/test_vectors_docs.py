@@ -12,6 +12,7 @@ PAGE = ROOT / "docs" / "vectors.md"
 WALK = re.compile(r"^```sh walk word2vec\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
+@pytest.mark.slow
 @pytest.mark.train
 @pytest.mark.skipif(sys.platform == "win32", reason="the commands are written for a Unix shell")
 def test_the_page_can_be_walked(tmp_path, environment):

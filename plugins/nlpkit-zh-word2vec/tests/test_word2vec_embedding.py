@@ -12,15 +12,10 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import nlpkit  # noqa: E402
-from nlpkit.errors import DataError, SettingError  # noqa: E402
-from nlpkit.plugins.base import StaticEmbedding  # noqa: E402
-from nlpkit.plugins.registry import registry  # noqa: E402
-from nlpkit.tasks.sentiment.run import SentimentRun  # noqa: E402
-from nlpkit.tasks.sentiment.task import SENTIMENT  # noqa: E402
-from nlpkit.text.corpus import Example  # noqa: E402
-from nlpkit.text.normalisation import Normaliser  # noqa: E402
-from nlpkit.text.vocabulary import PAD, UNKNOWN, Tokens  # noqa: E402
-from nlpkit.training.run import train  # noqa: E402
+from nlpkit import DataError, SettingError, StaticEmbedding, registry  # noqa: E402
+from nlpkit.tasks.sentiment import SENTIMENT, SentimentRun  # noqa: E402
+from nlpkit.text import PAD, UNKNOWN, Example, Normaliser, Tokens  # noqa: E402
+from nlpkit.training import train  # noqa: E402
 
 from nlpkit_word2vec.files import write_vectors  # noqa: E402
 
@@ -111,6 +106,7 @@ def test_long_documents_are_read_to_their_end():
     assert vocabulary.tokens == ["好", "尾"]
 
 
+@pytest.mark.slow
 def test_the_same_vectors_come_of_every_process():
     program = (
         "import sys, json, torch\nfrom nlpkit_word2vec import word2vec\n"
@@ -286,6 +282,7 @@ def right(model):
     )
 
 
+@pytest.mark.slow
 def test_words_unseen_in_training_work_if_the_file_has_them(trained):
     assert right(trained("all")) == 1.0
     assert right(trained(0)) <= 0.6  # all unseen words are one, so at best one label is right

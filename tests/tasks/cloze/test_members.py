@@ -10,7 +10,7 @@ from safetensors.numpy import save as save_arrays
 from nlpkit.errors import BundleError, MissingPlugin
 from nlpkit.model.bundle import Bundle, save
 from nlpkit.tasks.cloze.blanks import BEGIN, BLANK, END, Blank
-from nlpkit.tasks.cloze.members import cut_windows, open_member
+from nlpkit.tasks.cloze.inference import cut_windows, open_member
 from nlpkit.tasks.cloze.model import ClozeModel
 from nlpkit.text.vocabulary import UNKNOWN, TableVocabulary
 from tests.tasks.cloze.tiny import ANSWERS, CONTEXT, cloze_files, logits, network_member

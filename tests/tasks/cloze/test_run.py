@@ -15,12 +15,13 @@ import nlpkit  # noqa: E402
 from nlpkit.components.decoders import unpack  # noqa: E402
 from nlpkit.errors import BundleError, DataError, SettingError  # noqa: E402
 from nlpkit.model.bundle import Bundle  # noqa: E402
-from nlpkit.plugins.registry import Component, registry  # noqa: E402
+from nlpkit.plugins.component import Component  # noqa: E402
+from nlpkit.plugins.registry import registry  # noqa: E402
 from nlpkit.tasks.cloze.blanks import Blank  # noqa: E402
 from nlpkit.tasks.cloze.run import ClozeRun  # noqa: E402
 from nlpkit.tasks.cloze.task import CLOZE  # noqa: E402
 from nlpkit.text.corpus import Example  # noqa: E402
-from nlpkit.text.split import split  # noqa: E402
+from nlpkit.text.split import split_rows  # noqa: E402
 from nlpkit.training.dry_run import plan  # noqa: E402
 from nlpkit.training.events import Fitting, MemberExported, MemberStarted, Prepared, Saved, Working  # noqa: E402
 from nlpkit.training.loop import Epoch, Resumed, Step  # noqa: E402
@@ -101,7 +102,7 @@ def trained(tmp_path_factory, texts):
 def test_a_run_tells_what_it_does(trained, texts):
     events = trained[1]
     (prepared,) = the(Prepared, events)
-    parts = split(texts, test=0.2, validation=0.2)
+    parts = split_rows(texts, test=0.2, validation=0.2)
     assert (prepared.train, prepared.validation, prepared.test) == tuple(
         len(part) for part in (parts.train, parts.validation, parts.test)
     )
@@ -169,7 +170,7 @@ def test_the_mixture_is_tuned(trained):
 
 def test_answers_are_counted_in_the_training_rows(trained, texts):
     model = nlpkit.ClozeModel.load(trained[0])
-    flat = [word for e in split(texts, test=0.2, validation=0.2).train for word in e.text.split()]
+    flat = [word for e in split_rows(texts, test=0.2, validation=0.2).train for word in e.text.split()]
     counts = dict(zip(model.words, model.counts.tolist(), strict=True))
     assert counts == {word: flat.count(word) for word in set(flat) if flat.count(word) >= 2}
     assert list(counts.values()) == sorted(counts.values(), reverse=True)
@@ -357,7 +358,7 @@ def test_samples_without_a_blank_are_refused_before_any_text_is_read(tmp_path):
 
 
 def test_validation_rows_without_an_answer_are_one_sentence(tmp_path, texts):
-    rows = split([*texts, *(Example(f"no {i}", "") for i in range(40))], test=0.2, validation=0.2)
+    rows = split_rows([*texts, *(Example(f"no {i}", "") for i in range(40))], test=0.2, validation=0.2)
     rows = [*rows.train, *(e for e in rows.validation if e.text.startswith("no"))]
     with pytest.raises(DataError, match=r"no validation row has a word that can be answered: give more texts$"):
         run(tmp_path / "m", rows, *QUICK, encoder="none")

@@ -12,7 +12,7 @@ from nlpkit.tasks.cloze.settings import AnswerSettings
 from nlpkit.tasks.cloze.words import choose_answers, read_words, store_words
 from nlpkit.text.corpus import Example
 from nlpkit.text.normalisation import Normaliser
-from nlpkit.training.components import make
+from nlpkit.training.components import make_component
 from nlpkit.training.storage import StoredCorpus, store_corpus
 
 pytestmark = pytest.mark.train
@@ -47,7 +47,7 @@ def test_no_word_that_is_left_out_is_more_frequent(counts, min_count):
 
 @pytest.mark.parametrize("name", ["char", "rjieba", "whitespace"])
 def test_words_come_back_as_they_were_tokenised(tmp_path, corpus, name):
-    part = make("tokenizer", {"name": name}, normaliser=Normaliser())
+    part = make_component("tokenizer", {"name": name}, normaliser=Normaliser())
     tokenizer = part.instance
     told = list(store_words(tmp_path / "words", corpus, tokenizer, Normaliser(), AnswerSettings(min_count=2)))
     assert [(e.what, e.done, e.total) for e in told] == [
@@ -68,7 +68,7 @@ def test_words_that_are_too_few_leave_nothing(tmp_path, corpus):
     told = store_words(
         tmp_path / "words",
         corpus,
-        make("tokenizer", {"name": "whitespace"}).instance,
+        make_component("tokenizer", {"name": "whitespace"}).instance,
         Normaliser(),
         AnswerSettings(min_count=1000),
     )

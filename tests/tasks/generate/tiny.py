@@ -31,7 +31,7 @@ def bundle(name="tiny-chars", texts=TEXTS, **changes):
     vocabulary = TableVocabulary.count(tokens.lists(), min_count=1, max_size=1000)
     ids = vocabulary.encode(tokens).grid[0]
     made = NgramSettings(name="ngrams", order=5, min_count=1)
-    config = {name: value for name, value in asdict(made).items() if name != "name"}
+    config = {name: value for name, value in asdict(made).items() if name not in ("name", "kind")}
     entry = {"name": "ngrams", "kind": "ngrams", "runtime": "ngrams", "config": config}
     config = {"format": FORMAT, "nlpkit": "0", "task": "generate", "normalisation": AS_IT_IS, "members": [entry]}
     files = {

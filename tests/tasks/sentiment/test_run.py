@@ -19,7 +19,7 @@ from nlpkit.plugins.registry import registry  # noqa: E402
 from nlpkit.tasks.sentiment.run import SentimentRun  # noqa: E402
 from nlpkit.tasks.sentiment.task import SENTIMENT  # noqa: E402
 from nlpkit.text.corpus import Example  # noqa: E402
-from nlpkit.text.split import split  # noqa: E402
+from nlpkit.text.split import split_rows  # noqa: E402
 from nlpkit.text.vocabulary import TableVocabulary, dump_vocabulary, load_vocabulary  # noqa: E402
 from nlpkit.training.events import Fitting, MemberExported, MemberStarted, Prepared, Remark, Saved, Working  # noqa: E402
 from nlpkit.training.loop import Epoch  # noqa: E402
@@ -110,7 +110,7 @@ def test_what_needs_no_graph_is_a_table(trained):
 def test_a_run_tells_what_it_does(trained, examples):
     events = trained[1]
     (prepared,) = the(Prepared, events)
-    parts = split(examples, test=0.2, validation=0.3)
+    parts = split_rows(examples, test=0.2, validation=0.3)
     assert (prepared.train, prepared.validation, prepared.test) == tuple(
         len(part) for part in (parts.train, parts.validation, parts.test)
     )
@@ -184,7 +184,7 @@ def test_labels_that_look_alike_are_told_with_what_joins_them(tmp_path, examples
 
 @pytest.mark.slow
 def test_they_are_told_too_where_they_are_why_nothing_can_be_trained(tmp_path, examples):
-    odd = next(e for e in examples if split([e]).test)
+    odd = next(e for e in examples if split_rows([e]).test)
     rows = [Example(e.text, "POSITIVE" if e is odd else e.label) for e in examples]
     events = []
     with pytest.raises(DataError, match="'POSITIVE' stands in the test rows only"):

@@ -1,6 +1,6 @@
 """A stranger's task: a number for a text, such as the stars of a review."""
 
-from nlpkit.tasks.base import Rows, Task, Verb
+from nlpkit.tasks import Rows, Task, Verb
 
 RATINGS = Task(
     name="ratings",

@@ -6,11 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nlpkit.model.base import SavedModel
-from nlpkit.model.members import open_member
-from nlpkit.tasks.metrics import Metrics
-from nlpkit.text.corpus import Example
-from nlpkit.text.row import Row, unfit
+from nlpkit import SavedModel
+from nlpkit.model import open_member
+from nlpkit.tasks import Metrics
+from nlpkit.text import Example, Row, unfit
 
 
 class Rating(NamedTuple):
@@ -59,8 +58,8 @@ class RatingModel(SavedModel):
 
     @property
     def _member(self) -> Any:
-        entry = self._entries[0]
-        return self._open_part(0, lambda: open_member(self.bundle, entry, 1, self.normaliser))
+        entry = self.entries[0]
+        return self.open_part(0, lambda: open_member(self.bundle, entry, 1, self.normaliser))
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nlpkit.training.batching import RowNumbers, Rows, draw_batches, logits_of
-from nlpkit.training.loop import Validation
-from nlpkit.training.run import Run
-from nlpkit.training.text_network import TextNetwork
+from nlpkit.training import RowNumbers, Rows, Run, TextNetwork, Validation, draw_batches, logits_of
 
 
 class SquaredError:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from nlpkit.tasks.base import Rows, Task, Verb
+from nlpkit.tasks import Rows, Task, Verb
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nlpkit.model.base import SavedModel
-from nlpkit.model.bundle import VOCABULARY
-from nlpkit.model.members import open_graph
-from nlpkit.tasks.metrics import Metrics
-from nlpkit.text.corpus import Example
-from nlpkit.text.json_rows import parse
-from nlpkit.text.row import Row, unfit
-from nlpkit.text.vocabulary import Tokens, load_vocabulary
+from nlpkit import SavedModel
+from nlpkit.model import VOCABULARY, open_graph
+from nlpkit.tasks import Metrics
+from nlpkit.text import Example, Row, Tokens, load_vocabulary, parse_json, unfit
 
 
 class Tagged(NamedTuple):
@@ -59,13 +55,13 @@ class SpanModel(SavedModel):
     def _tag(self, text: str, kind: str | None) -> Tagged:
         if fault := unfit(text) or (None if text.strip() else "empty"):
             return Tagged(None, fault)
-        vocabulary, graph = self._open_part(0, self._open)
+        vocabulary, graph = self.open_part(0, self._open)
         ids, mask = vocabulary.encode(Tokens.of([list(text)])).padded()
         tags = graph.run("tags", ids=ids, mask=mask)[0].argmax(1)
         return Tagged([span for span in spans_of(tags, self.kinds) if kind in (None, span[2])])
 
     def _open(self) -> tuple[Any, Any]:
-        name = self._entries[0]["name"]
+        name = self.entries[0]["name"]
         with self.bundle.report_damage(f"{name}/{VOCABULARY}"):
             return load_vocabulary(self.bundle.read(f"{name}/{VOCABULARY}")), open_graph(self.bundle, name)
 
@@ -118,7 +114,7 @@ def measure(model: SpanModel, examples: Iterable[Example]) -> SpanMetrics:
     """Compare spans."""
     rows = right = told = true = 0
     for example in examples:
-        expected = {tuple(span) for span in parse(example.label)}
+        expected = {tuple(span) for span in parse_json(example.label)}
         found = set(model.tag([example.text])[0].spans or [])
         rows, right, told, true = rows + 1, right + len(expected & found), told + len(found), true + len(expected)
     return SpanMetrics(rows, round(right / max(told, 1), 4), round(right / max(true, 1), 4))

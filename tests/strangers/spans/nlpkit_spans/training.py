@@ -8,17 +8,24 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nlpkit.model.bundle import WEIGHTS
-from nlpkit.model.network import load_weights, remake
-from nlpkit.text.json_rows import parse
-from nlpkit.text.vocabulary import Tokens
-from nlpkit.training.batching import draw_batches, sort_batches
-from nlpkit.training.components import check_shapes, fit_embedding, make
-from nlpkit.training.export import export_graph
-from nlpkit.training.loop import Validation
-from nlpkit.training.member import Comparison, NetworkMember, StoredMember, record_parts
-from nlpkit.training.run import Run
-from nlpkit.training.settings import MemberSettings, RowTraining
+from nlpkit.model import WEIGHTS, load_weights, remake
+from nlpkit.text import Tokens, parse_json
+from nlpkit.training import (
+    Comparison,
+    MemberSettings,
+    NetworkMember,
+    RowTraining,
+    Run,
+    StoredMember,
+    Validation,
+    check_shapes,
+    draw_batches,
+    export_graph,
+    fit_embedding,
+    make_component,
+    record_parts,
+    sort_batches,
+)
 from nlpkit_spans.model import tags_of
 
 
@@ -89,10 +96,10 @@ class TaggerMember(NetworkMember):
     chain = ("embedding", "encoder")
 
     def prepare(self, folder):
-        embedding = make("embedding", self.settings.embedding)
+        embedding = make_component("embedding", self.settings.embedding)
         documents = [list(text) for text in self._texts("train")]
         vocabulary = fit_embedding(embedding, documents, [0] * len(documents))
-        encoder = make("encoder", self.settings.encoder, input_dim=embedding.instance.dim)
+        encoder = make_component("encoder", self.settings.encoder, input_dim=embedding.instance.dim)
         check_shapes(embedding, encoder)
         network = Tagger(embedding.instance, encoder.instance, self._tags)
         self.keep(folder, network, vocabulary, {"name": self.name, **record_parts(embedding, encoder)})
@@ -115,7 +122,7 @@ class TaggerMember(NetworkMember):
         return StoredMember({**self.entry, "runtime": runtime}, files | self.files())
 
     def compare(self, stored: StoredMember) -> Comparison:
-        from nlpkit.model.members import open_graph
+        from nlpkit.model import open_graph
 
         example = self._example()
         with torch.inference_mode():
@@ -135,7 +142,7 @@ class TaggerMember(NetworkMember):
     def _rows(self, place: str):
         for text, answer in zip(self._texts(place), self.data.corpus.answers(place), strict=True):
             ids = self.vocabulary.encode(Tokens.of([list(text)])).rows()[0]
-            yield ids, tags_of(text, parse(answer), self.data.kinds)
+            yield ids, tags_of(text, parse_json(answer), self.data.kinds)
 
     def _example(self) -> dict[str, Tensor]:
         mask = torch.ones(2, 7, dtype=torch.bool)
@@ -159,7 +166,7 @@ class SpanRun(Run):
 
     def prepare(self, run, corpus):
         yield from ()
-        kinds = {span[2] for answer in corpus.answers("train") for span in parse(answer)}
+        kinds = {span[2] for answer in corpus.answers("train") for span in parse_json(answer)}
         return Texts(corpus, sorted(kinds))
 
     def config(self, data: Texts) -> dict[str, Any]:

@@ -1,0 +1,81 @@
+"""What all commands print by, and how."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nlpkit.commands.screen import drawable, escape_json, make_harmless
+from nlpkit.commands.screen import to_sentence as one_line
+
+# whether it can be read is found out when it is: a fault of a file, not of the command line
+FILE = click.Path(path_type=Path, readable=False)
+INPUT = click.Path(allow_dash=True, readable=False)
+
+
+def warn(sentence: str) -> None:
+    """Print one line on stderr."""
+    say(f"Warning: {sentence}")
+
+
+def say(sentence: str) -> None:
+    """Print on stderr; where a live line is drawn, above it."""
+    print(make_harmless(sentence), file=sys.stderr)  # click.echo would go past what rich put in its place
+
+
+def fail(error: object) -> None:
+    """Print one line on stderr that says what is wrong."""
+    say(f"Error: {one_line(str(error))}")
+
+
+def reason_of(error: OSError) -> str:
+    """Return what the system says, as the end of a sentence."""
+    return (error.strerror or str(error)).lower()
+
+
+def tell(text: str, *, end: str = "\n") -> None:
+    """Print for eyes on stdout: what could steer a terminal is left out, be it one or not."""
+    click.echo(make_harmless(text) + end, nl=False)
+
+
+def tell_json(value: Any) -> None:
+    """Print JSON on stdout, in which what could steer a terminal is escaped.
+
+    :param value: what is to be JSON, or bytes that are.
+    """
+    import orjson
+
+    data = value if isinstance(value, bytes) else orjson.dumps(value, option=orjson.OPT_INDENT_2)
+    click.echo(escape_json(data), nl=not isinstance(value, bytes))
+
+
+def make_console(*, stderr: bool = False) -> Any:
+    """Make a rich console that cuts nothing in a pipe, and lets nothing steer a terminal but what it draws."""
+    from nlpkit.commands.consoles import HarmlessConsole
+
+    stream = sys.stderr if stderr else sys.stdout
+    return HarmlessConsole(
+        file=drawable(stream),
+        stderr=stderr,
+        width=None if stream.isatty() else 200,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        soft_wrap=not stream.isatty(),
+    )
+
+
+def make_table(*columns: str) -> Any:
+    """Make an empty rich table; columns that begin with ``>`` hold numbers."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(
+            column.removeprefix(">"), justify="right" if column.startswith(">") else "left", overflow="fold"
+        )
+    return table

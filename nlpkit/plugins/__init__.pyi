@@ -1,0 +1,10 @@
+from .component import Component as Component
+from .component import of_saved_model as of_saved_model
+from .options import Count as Count
+from .options import Positive as Positive
+from .options import Range as Range
+from .options import Share as Share
+from .options import Size as Size
+from .options import Weight as Weight
+from .options import find_fault as find_fault
+from .options import options_of as options_of

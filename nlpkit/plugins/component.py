@@ -1,0 +1,195 @@
+"""A registered name: what it makes, by which options, and from which distribution it is."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from nlpkit.errors import BundleError, DataWarning, NlpkitError, PluginError, SettingError
+from nlpkit.plugins.base import BASES, adopt, find_misspelt
+from nlpkit.plugins.installed import pip_install
+from nlpkit.plugins.isolation import describe_error
+from nlpkit.plugins.options import Option, check, options_of
+
+if TYPE_CHECKING:
+    from nlpkit.text.normalisation import Normaliser
+
+GIVEN = ("input_dim", "files", "normaliser")  # parameters of a factory that are no options
+_SAVED: ContextVar[bool] = ContextVar("saved", default=False)
+
+
+@dataclass(frozen=True)
+class Component:
+    """One registered name.
+
+    :param factory: a callable, or the folder of a model.
+    :param made_with: the version of the distribution that a saved model records.
+    """
+
+    kind: str
+    name: str
+    factory: Any
+    distribution: str
+    version: str
+    plugin: str
+    made_with: str | None = None
+
+    @classmethod
+    def of(cls, kind: str, name: Any, value: Any, *, distribution: str, version: str, plugin: str) -> Self:
+        """Make a component of what a plugin registers.
+
+        :raises PluginError: if its kind asks for something else.
+        """
+        if not isinstance(name, str) or not name:
+            raise PluginError("a {kind} needs a name, was: {name!r}", kind=kind, name=name)
+        if kind == "model":
+            value = _read_folder(name, value)
+        elif kind == "task":
+            _check_task(name, value)
+        elif kind == "command":
+            _check_command(name, value)
+        else:
+            _check_factory(kind, name, value)
+        return cls(kind, name, value, distribution, version, plugin)
+
+    @property
+    def whole_name(self) -> str:
+        """What it is and whose, to begin a sentence with."""
+        return f"the {self.kind} {self.name!r} of {self.distribution} {self.version}"
+
+    @property
+    def takes_files(self) -> bool:
+        """Whether the factory can be given the files that one of its tokenizers kept."""
+        return "files" in inspect.signature(self.factory).parameters
+
+    @property
+    def takes_normaliser(self) -> bool:
+        """Whether the factory wants to know how texts are normalised."""
+        return "normaliser" in inspect.signature(self.factory).parameters
+
+    def options(self) -> dict[str, Option]:
+        """Read what can be set from the factory's signature."""
+        return {name: option for name, option in options_of(self.factory).items() if name not in GIVEN}
+
+    def check(self, options: Mapping[str, Any]) -> None:
+        """Refuse options that it does not have, and values that they do not take; nothing is made.
+
+        :raises SettingError: naming the first.
+        """
+        check(f"the {self.kind} {self.name!r}", self.options(), options)
+
+    def create(self, options: dict[str, Any], *, normaliser: Normaliser | None = None, **fixed: Any) -> Any:
+        """Call the factory.
+
+        :param normaliser: of the texts; it is given to a factory that takes it.
+        :raises SettingError: for an option that it does not have, or a value that it refuses.
+        :raises PluginError: for any other fault of the factory.
+        :raises BundleError: for any of these, if a saved model was made with another version.
+        """
+        if normaliser is not None and self.takes_normaliser:
+            fixed["normaliser"] = normaliser
+        saved = _SAVED.set(self.made_with is not None)
+        try:
+            return self._create(options, fixed)
+        except (SettingError, PluginError) as error:
+            if self.made_with in (None, self.version):
+                raise
+            raise BundleError(
+                "{error}; the model was made with {distribution} {made_with}, and {version} is installed{remedy}",
+                error=error,
+                distribution=self.distribution,
+                made_with=self.made_with,
+                version=self.version,
+                remedy=pip_install(self.distribution, "==", self.made_with),
+            ) from error
+        finally:
+            _SAVED.reset(saved)
+
+    def _create(self, options: dict[str, Any], fixed: dict[str, Any]) -> Any:
+        self.check(options)
+        try:
+            inspect.signature(self.factory).bind(**options, **fixed)
+            part = self.factory(**options, **fixed)
+        except NlpkitError:
+            raise
+        except (TypeError, ValueError) as error:
+            raise SettingError(
+                "the {kind} {name!r} refuses its options: {error}", kind=self.kind, name=self.name, error=error
+            ) from error
+        except Exception as error:  # a stranger's code
+            raise PluginError(
+                "{whole_name} cannot be made: {error}", whole_name=self.whole_name, error=describe_error(error)
+            ) from error
+        return self._adopt(part)
+
+    def _adopt(self, part: Any) -> Any:
+        """Give an object all that its kind promises."""
+        try:
+            adopt(BASES[self.kind], part)
+        except PluginError as error:
+            raise PluginError("{whole_name} {error}", whole_name=self.whole_name, error=error) from None
+        for name, meant in find_misspelt(part):
+            warnings.warn(
+                DataWarning(
+                    "{whole_name} has {name!r}: did you mean {meant!r}?",
+                    whole_name=self.whole_name,
+                    name=name,
+                    meant=meant,
+                ),
+                stacklevel=4,  # whoever called `create`
+            )
+        return part
+
+
+def of_saved_model() -> bool:
+    """Say whether a saved model is being opened: a factory must then reach for nothing outside the model's folder."""
+    return _SAVED.get()
+
+
+def _read_folder(name: str, value: Any) -> Path:
+    value = value() if callable(value) else value
+    if not isinstance(value, str | Path):
+        raise PluginError("the model {name!r} needs the path of a folder, was: {value!r}", name=name, value=value)
+    return Path(value)
+
+
+def _check_task(name: str, value: object) -> None:
+    from nlpkit.tasks.base import Task  # not what every start needs
+
+    if not isinstance(value, Task) or value.name != name:
+        raise PluginError(
+            "the task {name!r} needs a nlpkit.tasks.base.Task of that name, was: {value!r:.200}", name=name, value=value
+        )
+
+
+def _check_command(name: str, value: object) -> None:
+    import click  # only the shell pays for it
+
+    if not isinstance(value, click.Command):
+        raise PluginError("the command {name!r} needs a click.Command, was: {value!r}", name=name, value=value)
+
+
+def _check_factory(kind: str, name: str, factory: Any) -> None:
+    """Refuse what is no function, or has options that cannot be read from its signature or be given by name."""
+    if not callable(factory):
+        raise PluginError(
+            "the {kind} {name!r} needs a function that makes it, was: {value!r}", kind=kind, name=name, value=factory
+        )
+    try:
+        parameters = inspect.signature(factory).parameters.values()
+    except (TypeError, ValueError):
+        raise PluginError(
+            "{name!r} needs a function whose options can be read, was: {factory!r}", name=name, factory=factory
+        ) from None
+    for parameter in parameters:
+        if parameter.kind is not parameter.KEYWORD_ONLY:
+            raise PluginError(
+                "{name!r} needs a function with options by name, after a *, was: {parameter}",
+                name=name,
+                parameter=parameter,
+            )

@@ -1,0 +1,6 @@
+from .base import Rows as Rows
+from .base import Task as Task
+from .base import Verb as Verb
+from .base import resolve as resolve
+from .metrics import Metrics as Metrics
+from .metrics import Table as Table

@@ -1,0 +1,2 @@
+from .run import ClozeRun as ClozeRun
+from .task import CLOZE as CLOZE

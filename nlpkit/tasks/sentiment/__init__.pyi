@@ -1,0 +1,6 @@
+from .metrics import ClassMetrics as ClassMetrics
+from .metrics import measure as measure
+from .objective import Classification as Classification
+from .run import SentimentRun as SentimentRun
+from .settings import ClassifierTraining as ClassifierTraining
+from .task import SENTIMENT as SENTIMENT

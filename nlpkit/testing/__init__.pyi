@@ -1,0 +1,14 @@
+from .discovery import Subject as Subject
+from .discovery import Target as Target
+from .discovery import find_targets as find_targets
+from .discovery import list_subjects as list_subjects
+from .discovery import of_module as of_module
+from .kit import FAILED as FAILED
+from .kit import OK as OK
+from .kit import SKIPPED as SKIPPED
+from .kit import Check as Check
+from .kit import CheckError as CheckError
+from .kit import NotChecked as NotChecked
+from .kit import Result as Result
+from .kit import list_checks as list_checks
+from .kit import run as run
