@@ -53,6 +53,7 @@ def test_a_dry_run_shows_what_would_be_trained_and_leaves_nothing(task, train, t
     assert "judged by 120 of all 120 rows" in shown
     assert [part for part in PARTS[task] if re.search(rf"^ {part} ", shown, re.MULTILINE)] == list(PARTS[task])
     assert re.search(r"[\d,]+ ids, [\d,]+ parameters; saved as a (graph|table) [\d.]+ MB", shown)
+    assert ("ngrams: no network" in shown) is (task == "generate")
     assert [path.name for path in tmp_path.iterdir()] == ["goods.csv"]
 
 
