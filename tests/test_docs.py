@@ -19,6 +19,7 @@ from tests.tiny import model_files, sample
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+WITH_TORCH = re.compile(r"^```python torch\n(.*?)^```", re.MULTILINE | re.DOTALL)
 MODULE = re.compile(r"^```python (\w+\.py)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 WALK = re.compile(r"^```sh walk\n(.*?)^```", re.MULTILINE | re.DOTALL)  # run one after the other, in one folder
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)(?:#[^)\s]*)?\)")
@@ -69,6 +70,20 @@ def test_the_python_of_a_document_runs(path, tmp_path):
 def test_some_documents_hold_python():
     assert {"README.md", "library.md", "plugins.md"} <= {path.name for path in WITH_PYTHON}
     assert "training.md" in {path.name for path in WITH_A_WALK}
+
+
+@pytest.mark.slow
+@pytest.mark.train
+@pytest.mark.parametrize("path", [path for path in DOCUMENTS if WITH_TORCH.search(path.read_text(encoding="utf-8"))])
+def test_the_python_that_needs_torch_runs(path, tmp_path):
+    pytest.importorskip("torch")
+    (tmp_path / "corpora").symlink_to(ROOT / "corpora")
+    for source in WITH_TORCH.findall(path.read_text(encoding="utf-8")):
+        done = subprocess.run(
+            [sys.executable, "-c", source], cwd=tmp_path, capture_output=True, encoding="utf-8", check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout
 
 
 @pytest.mark.slow

@@ -14,9 +14,13 @@ from .components import fit_embedding as fit_embedding
 from .components import make_component as make_component
 from .components import remarks_of as remarks_of
 from .events import Event as Event
+from .events import Fitting as Fitting
+from .events import MemberExported as MemberExported
 from .events import MemberStarted as MemberStarted
 from .events import Note as Note
+from .events import Prepared as Prepared
 from .events import Remark as Remark
+from .events import Saved as Saved
 from .events import Working as Working
 from .export import export_graph as export_graph
 from .export import export_network as export_network
