@@ -110,6 +110,8 @@ def begun(nlpkit_command, clean_environment, tiny_model, tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_clears_away_what_is_half_written(begun, tmp_path, number):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        pytest.skip("the signal is ignored by all that is started here, as under nohup")
     begun.send_signal(number)
     assert begun.wait(30) == 128 + number
     assert begun.stderr.read().decode().strip() == ("Interrupted." if number == signal.SIGINT else "Terminated.")
