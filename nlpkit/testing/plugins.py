@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from nlpkit.errors import NlpkitError
 from nlpkit.testing.discovery import Subject, commands_of
 from nlpkit.testing.elsewhere import ask
 from nlpkit.testing.kit import CheckError, NotChecked, describe
+
+if TYPE_CHECKING:
+    from nlpkit.tasks.base import Task
 
 
 def loads(subject: Subject) -> None:
@@ -28,7 +35,7 @@ def start_up(subject: Subject) -> None:
 def resolves(subject: Subject) -> None:
     """Import all that a task names; its model opens bundles as every model does."""
     from nlpkit.model.base import SavedModel
-    from nlpkit.tasks.base import Task, resolve
+    from nlpkit.tasks.base import resolve
 
     try:
         from nlpkit.training.run import Run
@@ -53,6 +60,28 @@ def resolves(subject: Subject) -> None:
     for verb in task.verbs:
         if verb.method and not callable(getattr(resolve(task.model), verb.method, None)):
             raise CheckError(f"its verb {verb.name!r} wants the method {verb.method!r}, which its model lacks")
+    _check_run(task)
+
+
+def _check_run(task: Task) -> None:
+    """Look for what a run needs besides: kinds of members, the template of its card, the recipe that is usual."""
+    from nlpkit.tasks.base import resolve
+    from nlpkit.training.settings import read_recipe
+
+    run = resolve(task.run)
+    if not getattr(run, "kinds", None):
+        raise CheckError(f"its run {task.run!r} has no kinds of members: say kinds = {{'network': …}}")
+    package, _, path = getattr(run, "card", "").partition(":")
+    if not path or not files(package).joinpath(path).is_file():
+        raise CheckError(
+            f"its run {task.run!r} has no template of the model card: say card = 'package:path', such as "
+            "nlpkit.training:base_card.md"
+        )
+    usual = task.recipe if isinstance(task.recipe, str) else task.recipe({})
+    try:
+        run.shape().make_settings(read_recipe(task, usual))
+    except NlpkitError as error:
+        raise CheckError(f"its recipe {usual!r} cannot be used: {error}") from error
 
 
 def opens(subject: Subject) -> None:

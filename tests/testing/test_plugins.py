@@ -138,15 +138,20 @@ SPANS = Task(
     name="spans",
     about="Spans.",
     model="tests.testing.test_plugins:Spans",
-    run="nlpkit.training.run:Run",
+    run="nlpkit.tasks.sentiment:SentimentRun",
     measure="tests.testing.test_plugins:Spans",
     verbs=(Verb(name="mark", method="check", form="tests.testing.test_plugins:Spans"),),
     use="nlpkit spans mark",
+    recipes="nlpkit.tasks.sentiment:recipes",
 )
 
 
 class Spans(SavedModel):
     task = "spans"
+
+
+def bare_run():
+    """No class."""
 
 
 @pytest.mark.train
@@ -158,6 +163,10 @@ class Spans(SavedModel):
         ({"measure": "tests.testing.test_plugins:nothing"}, "which cannot be imported: AttributeError"),
         ({"model": "tests.testing.test_plugins:Characters"}, "expected a class, a nlpkit.model.base.SavedModel"),
         ({"verbs": (replace(SPANS.verbs[0], method="mark"),)}, "'mark' wants the method 'mark', which its model lacks"),
+        ({"name": "marks"}, "its model is for spans: set task = 'marks'"),
+        ({"run": "nlpkit.training:Run"}, "has no kinds of members"),
+        ({"run": "tests.testing.test_plugins:bare_run"}, "expected a class, a nlpkit.training.run.Run"),
+        ({"recipe": "nowhere"}, "its recipe 'nowhere' cannot be used: there is no recipe 'nowhere'"),
     ],
 )
 def test_a_task_names_what_is_there(changed, sentence):
