@@ -171,10 +171,11 @@ def show_plan(plan: Plan) -> None:
     labels = f" ({_list_labels(plan.labels)})" if plan.labels else ""
     screen.print(f"judged by {plan.sample:,} of {read}: {plan.train:,} to train on{labels}")
     for member in plan.members:
-        if not member.layers:
+        if not member.parameters:
             screen.print(f"{member.name}: no network; of the rows that were read {member.size / 1e6:.1f} MB")
             continue
-        screen.print(_make_plan_table(member))
+        if member.layers:
+            screen.print(_make_plan_table(member))
         screen.print(
             f"{member.name}: {member.vocabulary:,} ids, {member.parameters:,} parameters; saved as a {member.runtime} "
             f"{member.size / 1e6:.1f} MB, and the weights as trained {member.weights / 1e6:.1f} MB (--no-weights)"
