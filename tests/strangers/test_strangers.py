@@ -57,7 +57,7 @@ def place(task, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def shell(place, nlpkit_command, clean_environment):
+def command(place, nlpkit_command, clean_environment):
     environment = clean_environment | {"PYTHONPATH": str(place / "site")}
 
     def call(*arguments, code=0):
@@ -72,63 +72,63 @@ def shell(place, nlpkit_command, clean_environment):
 
 
 @pytest.fixture(scope="module")
-def model(task, place, shell):
-    shell(task, "train", "rows.jsonl", "-o", "mine")
+def model(task, place, command):
+    command(task, "train", "rows.jsonl", "-o", "mine")
     return place / "mine"
 
 
-def test_help_names_it(task, shell):
-    assert task in shell("--help")[0]
-    assert "train" in shell(task, "--help")[0]
+def test_help_names_it(task, command):
+    assert task in command("--help")[0]
+    assert "train" in command(task, "--help")[0]
 
 
 @pytest.mark.slow
-def test_it_answers_rows_in_every_format(task, model, shell):
+def test_it_answers_rows_in_every_format(task, model, command):
     verb = VERB[task]
     found = [
         json.loads(line)
-        for line in shell(task, *verb, "衣服很好", "--model", model, "--format", "jsonl")[0].splitlines()
+        for line in command(task, *verb, "衣服很好", "--model", model, "--format", "jsonl")[0].splitlines()
     ]
     assert len(found) == 1
     assert found[0]["reason"] is None
-    assert shell(task, verb[0], "--file", "rows.jsonl", "--model", model, "--format", "csv")[0].count("\n") == 241
-    assert shell(task, *verb, "衣服很好", "--model", model, "--format", "table")[0].strip()
+    assert command(task, verb[0], "--file", "rows.jsonl", "--model", model, "--format", "csv")[0].count("\n") == 241
+    assert command(task, *verb, "衣服很好", "--model", model, "--format", "table")[0].strip()
 
 
 @pytest.mark.slow
-def test_it_learns(task, model, shell):
-    figures = json.loads(shell(task, "evaluate", "rows.jsonl", "--model", model, "--format", "json")[0])["all"]
+def test_it_learns(task, model, command):
+    figures = json.loads(command(task, "evaluate", "rows.jsonl", "--model", model, "--format", "json")[0])["all"]
     assert figures["error"] < 1.5 if task == "ratings" else figures["recall"] > 0.5
 
 
 @pytest.mark.slow
-def test_what_comes_with_a_run_comes_with_it(task, model, shell):
+def test_what_comes_with_a_run_comes_with_it(task, model, command):
     config = json.loads((model / "config.json").read_text())
     assert config["task"] == task
     assert config["members"][0]["history"]
     assert (model / "history.csv").read_text().count("\n") >= 2
     assert f"nlpkit {task}" in (model / "README.md").read_text()
-    assert shell("models", "check", model)[0] == f"{model}: ok\n"
-    assert "SHA-256" in shell("models", "show", model)[0]
+    assert command("models", "check", model)[0] == f"{model}: ok\n"
+    assert "SHA-256" in command("models", "show", model)[0]
 
 
 @pytest.mark.slow
-def test_a_dry_run_shows_what_would_be(task, shell, place):
-    told = shell(task, "train", "rows.jsonl", "--dry-run")[0]
+def test_a_dry_run_shows_what_would_be(task, command, place):
+    told = command(task, "train", "rows.jsonl", "--dry-run")[0]
     assert "parameters" in told
     assert not (place / "rows").exists()
 
 
 @pytest.mark.slow
-def test_settings_are_checked_before_rows_are_read(task, shell):
-    _, told = shell(task, "train", "no-such-file.jsonl", "-o", "x", "--set", "training.epochs=many", code=2)
+def test_settings_are_checked_before_rows_are_read(task, command):
+    _, told = command(task, "train", "no-such-file.jsonl", "-o", "x", "--set", "training.epochs=many", code=2)
     assert "epochs wants a whole number, found 'many'" in told
-    _, told = shell(task, "train", "no-such-file.jsonl", "-o", "x", "--set", "embedding.dim=1.5", code=2)
+    _, told = command(task, "train", "no-such-file.jsonl", "-o", "x", "--set", "embedding.dim=1.5", code=2)
     assert "dim wants a whole number, found 1.5" in told
 
 
 @pytest.mark.slow
-def test_a_killed_run_goes_on_to_the_same_weights(task, place, shell, model):
+def test_a_killed_run_goes_on_to_the_same_weights(task, place, command, model):
     environment = {"PYTHONPATH": str(place / "site")}
     run = Running(
         task,
@@ -145,7 +145,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(task, place, shell, model):
     run.until(lambda: list(state.glob("*.safetensors")))
     run.abandon()
     assert not (place / "killed").exists()
-    shell(task, "train", "-o", "killed", "--resume")
+    command(task, "train", "-o", "killed", "--resume")
     for path in sorted(model.rglob("*.safetensors")):
         assert (place / "killed" / path.relative_to(model)).read_bytes() == path.read_bytes()
 
