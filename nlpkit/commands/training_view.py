@@ -100,8 +100,8 @@ def _describe_rows(event: Prepared) -> str:
             f"train {event.train:,}, validation {event.validation:,}, test {event.test:,}: {blocks}"
         )
     ordered = f", {event.ordered:,} of them lines in order, which all stay" if event.ordered else ""
-    conflicts = f"{event.conflicts:,} texts {'under several labels' if event.labels else 'with several answers'}, "
-    conflicts = conflicts if event.labels or event.conflicts else ""
+    several = "under several labels" if event.labels else "with several answers"
+    conflicts = f"{event.conflicts:,} texts {several}, " if event.labels or event.conflicts else ""
     labels = f" ({_list_labels(event.labels)})" if event.labels else ""
     return (
         f"{event.rows:,} rows{ordered}; dropped: {event.duplicates:,} copies, {conflicts}{event.empty:,} without "

@@ -152,7 +152,10 @@ def _find_fault_in_union(value: object, annotation: Any) -> str | None:
         return None
     others = [fault for kind, fault in faults.items() if fault and kind is not type(None)]
     sizes = [fault for fault in others if fault.startswith("must")]
-    return sizes[0] if sizes else others[0] if len(others) == 1 else _describe_mismatch(value, annotation)
+    if sizes:  # what else may stand there is said, too
+        also = [f"{one!r} or" for kind in faults if get_origin(kind) is Literal for one in get_args(kind)]
+        return sizes[0].replace("must be", " ".join(["must be", *also]), 1)
+    return others[0] if len(others) == 1 else _describe_mismatch(value, annotation)
 
 
 def _find_fault_inside(value: object, annotation: Any, items: list[Any] | None, inside: tuple[Any, ...]) -> str | None:

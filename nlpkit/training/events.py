@@ -24,8 +24,8 @@ class Working:
 
 
 @dataclass(frozen=True, init=False)
-class Note:
-    """A sentence that is no doubt: what was done with what a user gave."""
+class Statement:
+    """A sentence to a user."""
 
     sentence: Sentence
 
@@ -34,7 +34,12 @@ class Note:
 
 
 @dataclass(frozen=True, init=False)
-class Remark(Note):
+class Note(Statement):
+    """A sentence that is no doubt: what was done with what a user gave."""
+
+
+@dataclass(frozen=True, init=False)
+class Remark(Statement):
     """A doubt, in a sentence: what is odd about the files or the rows that a user gave, or about what came of them."""
 
 

@@ -162,3 +162,9 @@ def test_what_is_checked_is_one_sentence():
         check("the embedding 'vectors'", options, {"dim": 1.5})
     with pytest.raises(SettingError, match=r"^the embedding 'vectors' has no option 'dmi'; did you mean 'dim'\?"):
         check("the embedding 'vectors'", options, {"dmi": 1})
+
+
+def test_of_a_size_or_a_word_both_are_said():
+    order = Literal[0] | Annotated[int, Range(2, 8)]
+    assert find_fault(0, order) is None
+    assert find_fault(1, order) == "must be 0 or in [2, 8], was: 1"
