@@ -418,7 +418,7 @@ def broken() -> dict[str, bytes]:
 LONG = ("loop", "loop in a branch", "loop without a limit", "as many turns as it has numbers")
 WIDE = ("constant", "expand", "pad", "range", "doubled", "drawn")
 TAKES = dict.fromkeys(LONG, "refused: it takes more than [25] seconds for one token$") | dict.fromkeys(
-    WIDE, "refused: it takes more than 1536 megabytes for one token$"
+    WIDE, "refused: it takes more than (1536 megabytes|[25] seconds) for one token$"
 )
 
 
@@ -427,7 +427,9 @@ def endless() -> dict[str, bytes]:
     return looping(1 << 62)
 
 
-@pytest.mark.parametrize("kind", [pytest.param(endless, marks=pytest.mark.slow), growing, outside, not_finite, broken])
+@pytest.mark.parametrize(
+    "kind", [*(pytest.param(kind, marks=pytest.mark.slow) for kind in (endless, growing)), outside, not_finite, broken]
+)
 def test_a_hostile_graph_is_refused_by_one_sentence(tmp_path, kind):
     entry, files = table_member()
     made = model_files((entry | {"runtime": "graph"}, files), samples=[sample("好货")])

@@ -166,6 +166,7 @@ def check_resumed(case, undisturbed, path):
 moments = st.lists(st.integers(0, 30), min_size=1, max_size=3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_a_run_that_is_closed_anywhere_comes_to_the_same_weights(undisturbed, tmp_path_factory, case):
     @settings(max_examples=6 if case in BROAD else 2)

@@ -151,6 +151,7 @@ def test_a_network_learns_what_depends_on_the_step_before(name, labels):
     assert {event.right for event in events if isinstance(event, Step)} == {None} == {e.train_accuracy for e in epochs}
 
 
+@pytest.mark.slow
 @each
 @pytest.mark.parametrize("broken", [1, 2, 5, 6, 8, 17])  # of 6 steps an epoch, three to a row
 def test_a_run_that_is_broken_off_within_a_row_comes_to_the_same_weights(tmp_path, name, broken):

@@ -116,6 +116,7 @@ def test_what_need_not_be_told(confusion, trained):
     assert find_neglected([confused(*confusion)], trained) == {}
 
 
+@pytest.mark.slow
 @given(st.integers(1000, 3000), st.integers(-120, 120))
 def test_of_many_answers_the_normal_distribution_tells_as_much(count, more):
     """What it says and what it would say exactly differ by less than matters."""
