@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nlpkit.errors import DataError, nearest
 from nlpkit.model import bundle
@@ -17,7 +18,7 @@ from nlpkit.model.mixing import Stage
 from nlpkit.tasks.metrics import Metrics
 from nlpkit.tasks.sentiment.labels import BALANCED, remark_on_alike, remark_on_neglect
 from nlpkit.tasks.sentiment.member import Classifier
-from nlpkit.tasks.sentiment.metrics import Answers, ClassMetrics, find_neglected, measure_answers
+from nlpkit.tasks.sentiment.metrics import Answers, ClassMetrics, find_neglected, measure, measure_answers
 from nlpkit.tasks.sentiment.model import DECIMALS, SentimentModel
 from nlpkit.tasks.sentiment.settings import SentimentSettings
 from nlpkit.text.corpus import Example, rename
@@ -32,6 +33,8 @@ from nlpkit.training.run import Open, Run
 from nlpkit.training.settings import RunSettings
 from nlpkit.training.storage import StoredCorpus
 from nlpkit.training.text_network import COMPARE_ROWS
+
+Ints = NDArray[np.int64]
 
 SAMPLES = 12
 FEW = 5  # rows of a label: fewer can neither be learnt nor be measured, as one or none is a test row
@@ -118,6 +121,10 @@ class SentimentRun(Run):
         """Mix logits, in stages of which a sure row leaves early."""
         targets = data.corpus.targets("validation")[:COMPARE_ROWS]
         return tune_stages([_validation(member) for member in members], targets, self.settings.exits)
+
+    def measure_rows(self, model: SentimentModel, corpus: StoredCorpus, numbers: Ints) -> ClassMetrics:
+        """Measure test rows; each label of the model may be the answer."""
+        return measure(model, corpus.examples("test", numbers), labels=model.labels)
 
     def doubts(
         self,
