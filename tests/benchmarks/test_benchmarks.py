@@ -101,6 +101,7 @@ def test_domains(benchmark, corpora):
     assert "cars (" not in out  # it has neither good nor bad rows here
 
 
+@pytest.mark.slow
 def test_accuracy_beside_its_rival(benchmark, corpora):
     pytest.importorskip("sklearn")
     assert benchmark("accuracy", corpora).count("SVC") == 4
