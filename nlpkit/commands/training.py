@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nlpkit.commands.options import read_renames, read_rows, row_options
-from nlpkit.commands.printing import FILE
+from nlpkit.commands.printing import FILE, warn
 from nlpkit.errors import DataError, MissingExtra
 from nlpkit.tasks.base import Task, resolve
 
@@ -50,6 +50,7 @@ def command(task: Task) -> click.Command:
         click.Option(
             ["--set", "assignments"], multiple=True, metavar="NAME=VALUE", help="Change a setting: encoder.hidden=64."
         ),
+        *(_teaching_options() if task.teachable else ()),
         click.Option(["--samples"], type=FILE, help="Texts, a line each, by which the folder tests itself."),
         click.Option(
             ["--dry-run"], is_flag=True, help="Show composition, shapes, parameters, size and speed; train nothing."
@@ -75,6 +76,15 @@ def command(task: Task) -> click.Command:
     return click.Command("train", params=params, callback=callback, help=about)
 
 
+def _teaching_options() -> list[click.Parameter]:
+    return [
+        click.Option(["--teacher"], metavar="MODEL", help="A model whose probabilities are learnt, too."),
+        click.Option(
+            ["--unlabelled"], multiple=True, metavar="FILE", help="Texts without labels; what they are, a teacher says."
+        ),
+    ]
+
+
 def _train(
     task: Task,
     components: Mapping[str, str | None],
@@ -92,6 +102,8 @@ def _train(
     save_every: float,
     force: bool,
     labels: Sequence[str] = (),
+    teacher: str | None = None,
+    unlabelled: Sequence[str] = (),
     **columns: str | None,
 ) -> None:
     """Read what the options say, then train, or show what would be trained."""
@@ -102,14 +114,26 @@ def _train(
 
     request = read_request(output) if resume and output else {}
     settings = _read_settings(
-        task, components, request, recipe=config or recipe, assignments=assignments, labels=read_renames(labels)
+        task,
+        components,
+        request,
+        recipe=config or recipe,
+        assignments=assignments,
+        labels=read_renames(labels),
+        more={"teacher": {"model": teacher} if teacher else {}, "unlabelled": list(unlabelled)},
     )
+    reader = settings.reader(corpora)
+    if not reader.corpora and not resume:
+        raise click.UsageError("give a CORPUS: a file, a folder, or a name that `nlpkit corpus list` shows")
+    for name in reader.unused:
+        warn(f"the recipe has a table [[corpora]] of {name}, which is none of the corpora")
     set_threads(threads or request.get("threads", 1))
     if dry_run:
         from nlpkit.commands.training_view import show_plan
         from nlpkit.training.dry_run import plan
 
-        origin = {"corpora": corpora, "columns": columns} if corpora else check_unchanged(request["origin"])
+        origin = {"corpora": corpora, "columns": columns}
+        origin = check_unchanged(request["origin"]) if resume and not corpora else origin
         show_plan(plan(task, _read_rows(task, settings, origin), settings))
         return
     assert output is not None
@@ -118,7 +142,10 @@ def _train(
 
     check_writable(output, force=force or request.get("force", False))
     values = [value for options in settings.list_components() for value in options.values()]
-    origin = origin_of(corpora, columns, values) if corpora else check_unchanged(request["origin"])
+    if resume and not corpora:
+        origin = check_unchanged(request["origin"])
+    else:
+        origin = origin_of(corpora, columns, values, files=reader.corpora)
     show(
         train(
             task,
@@ -150,9 +177,7 @@ def _check(
         raise click.UsageError("give --recipe or --config, not both")
     if output is None and (resume or not dry_run):
         raise click.UsageError("say by --output where the model shall go, or where the run to resume was going")
-    if not corpora and not resume:
-        raise click.UsageError("give a CORPUS: a file, a folder, or a name that `nlpkit corpus list` shows")
-    if not corpora and any(columns.values()):
+    if resume and not corpora and any(columns.values()):
         raise click.UsageError("say the CORPUS too, or nothing of its columns and encoding: --resume knows them")
 
 
@@ -164,6 +189,7 @@ def _read_settings(
     recipe: str | Path | None,
     assignments: Iterable[str],
     labels: Mapping[str, str],
+    more: Mapping[str, Any],
 ) -> RunSettings:
     """Read what a recipe and the options say or, where a run is resumed, what it was begun with."""
     from nlpkit.training.settings import read_recipe
@@ -175,12 +201,16 @@ def _read_settings(
     tables = shape.assign(shape.choose(tables, components), assignments)
     if labels and isinstance(tables.get("labels", {}), dict):
         tables["labels"] = {**tables.get("labels", {}), **labels}
+    for name, value in more.items():
+        if value:
+            tables[name] = {**tables.get(name, {}), **value} if isinstance(value, dict) else value
     settings: RunSettings = shape.make_settings(tables)
     return settings
 
 
 def _read_rows(task: Task, settings: RunSettings, origin: Mapping[str, Any]) -> Iterator[Example]:
-    return read_rows(task, origin["corpora"], **settings.reading, **origin["columns"])
+    reader = settings.reader(origin["corpora"])
+    return read_rows(task, reader.corpora, read=reader, **settings.reading, **origin["columns"])
 
 
 def prepare_torch() -> None:
@@ -202,15 +232,23 @@ def set_threads(threads: int) -> None:
     torch.set_num_threads(threads)
 
 
-def origin_of(corpora: Sequence[str], columns: Mapping[str, str | None], options: Iterable[object]) -> dict[str, Any]:
-    """Say what a run is of: the corpora as they were named, and the SHA-256 of each file that they or options name."""
+def origin_of(
+    corpora: Sequence[str],
+    columns: Mapping[str, str | None],
+    options: Iterable[object],
+    files: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """Say what a run is of: the corpora as they were named, and the SHA-256 of each file that they or options name.
+
+    :param files: all corpora, those that only the settings name among them; None: no others.
+    """
     from nlpkit.text.catalogue import files_of
     from nlpkit.text.fetching import sha256_of
 
-    paths = [path for corpus in corpora for path in files_of(corpus)]
+    paths = [path for corpus in (corpora if files is None else files) for path in files_of(corpus)]
     paths += [Path(value) for value in options if isinstance(value, str)]
-    files = {str(path): sha256_of(path) for path in paths if path.is_file()}
-    return {"corpora": list(corpora), "columns": dict(columns), "files": files}
+    sums = {str(path): sha256_of(path) for path in paths if path.is_file()}
+    return {"corpora": list(corpora), "columns": dict(columns), "files": sums}
 
 
 def check_unchanged(origin: dict[str, Any] | None) -> dict[str, Any]:

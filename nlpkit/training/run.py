@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nlpkit.errors import PluginError
+from nlpkit.errors import PluginError, Sentence
 from nlpkit.model import bundle
 from nlpkit.model.base import SavedModel
 from nlpkit.model.bundle import Bundle
@@ -30,12 +30,14 @@ from nlpkit.text.corpus import Example
 from nlpkit.text.groups import corpus_names
 from nlpkit.text.split import PLACES
 from nlpkit.training.card import write_card
-from nlpkit.training.events import Event, Prepared, Remark, Saved, Working
+from nlpkit.training.events import Event, Note, Prepared, Remark, Saved, Working
 from nlpkit.training.history import History
 from nlpkit.training.member import Member, StoredMember, train_member
+from nlpkit.training.mixture import describe_mixture
 from nlpkit.training.run_folder import CORPUS, FORCE, allow_replacing, finish_run, is_unfinished, open_run, read_request
 from nlpkit.training.settings import RunSettings, Shape, drop_paths
 from nlpkit.training.storage import StoredCorpus, store_corpus
+from nlpkit.training.teacher import Trial
 from nlpkit.version import __version__
 
 Open: TypeAlias = Callable[[Sequence[Stage]], Any]  # the model, mixed so
@@ -48,6 +50,7 @@ class Run(ABC):
     """
 
     settings_class: ClassVar[type[RunSettings]] = RunSettings
+    trial: Trial | None = None  # where it is only tried out
     kinds: ClassVar[Mapping[str, type[Member]]]  # of members that may be trained, the usual one first
     card: ClassVar[Reference]  # the template of the model card, ``package:path``
 
@@ -81,11 +84,15 @@ class Run(ABC):
         yield Working("reading", 0, None)
         labelled = self.task.rows.answer == "label"
         shares = {"test": self.settings.test, "validation": self.settings.validation}
-        for count in store_corpus(rows, folder, **shares, labelled=labelled, **more):
+        for count in store_corpus(rows, folder, **shares, labelled=labelled, seed=self.settings.seed, **more):
             yield Working("reading", count, None)
 
     def remarks(self, corpus: StoredCorpus) -> Iterator[str]:  # noqa: ARG002
         """Say what is odd about the rows."""
+        return iter(())
+
+    def notes(self, corpus: StoredCorpus) -> Iterator[Sentence]:  # noqa: ARG002
+        """Say what was done with the rows besides what is done with all."""
         return iter(())
 
     def prepare(self, run: Path, corpus: StoredCorpus) -> Generator[Event, None, Any]:  # noqa: ARG002
@@ -109,6 +116,14 @@ class Run(ABC):
     def mix(self, members: Sequence[StoredMember], open_model: Open, data: Any) -> list[Stage]:  # noqa: ARG002
         """How members are mixed, as validation rows want it: evenly, unless the task knows better."""
         return [Stage((1 / len(members),) * len(members))]
+
+    def mixture(self) -> dict[str, Any]:
+        """Return what config.json says of how members are mixed besides the stages."""
+        return {}
+
+    def tell_mixture(self) -> Iterator[Event]:
+        """Say the same."""
+        return iter(())
 
     def measure(self, model: Any, corpus: StoredCorpus) -> Generator[Event, None, dict[str, Metrics]]:
         """Measure the test rows, all and those of each corpus."""
@@ -227,6 +242,7 @@ def _make_model(
     corpus = yield from run.store(path / CORPUS, rows)
     counts = count_rows(corpus, labelled=run.task.rows.answer == "label")
     yield counts
+    yield from map(Note, run.notes(corpus))
     yield from map(Remark, run.remarks(corpus))
     data = yield from run.prepare(path, corpus)
     if missing := [kind for kind in run.settings.components if kind not in run.config(data)]:
@@ -248,10 +264,11 @@ def _make_model(
 
     yield Working("mixing", 0, None)
     stages = run.mix(members, open_model, data)
+    yield from run.tell_mixture()
     model = open_model(stages)
     metrics = yield from run.measure(model, corpus)
     yield from map(Remark, run.doubts(metrics, stages, members, data))
-    config |= {"stages": [asdict(stage) for stage in stages]}
+    config |= {"stages": [asdict(stage) for stage in stages], **run.mixture()}
     files[bundle.CONFIG] = bundle.dump_json(config | {"metrics": {n: m.to_json() for n, m in metrics.items()}})
     texts = samples or run.samples(model, corpus)
     files[bundle.SAMPLES] = bundle.dump_json([model.sample(text) for text in texts])
@@ -271,7 +288,7 @@ def _train_members(
 def _make_config(run: Run, data: Any, members: Sequence[StoredMember]) -> dict[str, Any]:
     """Return what config.json says of a model, but for its data, its mixture and its figures."""
     own = run.config(data)
-    settings = asdict(run.settings)
+    settings = run.settings.record()
     for kind in run.settings.components:
         settings[kind] = drop_paths(settings[kind], own[kind]["config"])
     for member, table, export in zip(run.settings.members, settings["members"], members, strict=True):
@@ -304,7 +321,7 @@ def _describe_data(corpus: StoredCorpus, counts: Prepared) -> dict[str, Any]:
     for path, rows in corpus.corpora.items():
         corpora[Path(path).name] += rows
     facts = {name: value for name, value in asdict(counts).items() if value or name not in ("labels", "ordered")}
-    return facts | {"corpora": dict(corpora), "fingerprint": corpus.fingerprint}
+    return facts | {"corpora": dict(corpora), **describe_mixture(corpus), "fingerprint": corpus.fingerprint}
 
 
 def read_environment() -> dict[str, Any]:

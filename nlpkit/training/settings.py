@@ -9,10 +9,10 @@ from __future__ import annotations
 import copy
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_origin
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin
 
 from nlpkit.errors import DataError, SettingError, nearest
 from nlpkit.model.head_settings import HeadSettings
@@ -20,6 +20,7 @@ from nlpkit.plugins.options import Count, Option, Positive, Range, Share, Size, 
 from nlpkit.plugins.registry import registry
 from nlpkit.tasks.base import Task
 from nlpkit.text.normalisation import Normaliser
+from nlpkit.training.reading import Reader
 
 T = TypeVar("T")
 Seed = Annotated[int, Range(0, 2**32, high_open=True)]  # which every source of random numbers takes
@@ -154,6 +155,14 @@ class RunSettings:
     def reading(self) -> Mapping[str, Any]:
         """What `read_rows` is told besides: ``kept``, labels that stay though they look like none, ``blank_lines``."""
         return {}
+
+    def reader(self, corpora: Sequence[str]) -> Reader:
+        """Return what reads the corpora that the command names, and those that the settings do."""
+        return Reader(corpora)
+
+    def record(self) -> dict[str, Any]:
+        """Return all of them for config.json, which says of a file its name and not where it lies."""
+        return asdict(self)
 
     def list_components(self) -> Iterable[Mapping[str, Any]]:
         """Yield the settings of every component."""
@@ -397,9 +406,22 @@ def _convert(option: Option, value: Any, where: str) -> Any:
     if is_dataclass(annotation) and not isinstance(value, annotation):  # type: ignore[arg-type]
         place = f"{where}.{option.name}".removeprefix("the recipe.")
         return fill(annotation, _check_table(value, f"{where}: {option.name}"), place)  # type: ignore[arg-type]
+    if get_origin(annotation) is tuple and is_dataclass(get_args(annotation)[0]):
+        return _fill_all(get_args(annotation)[0], value, f"{where}: {option.name}")
     if wrong := option.find_fault(value):
         raise SettingError("{where}: {name} {wrong}", where=where, name=option.name, wrong=wrong)
-    return tuple(value) if get_origin(annotation) is tuple else value
+    kinds = {get_origin(kind) for kind in (annotation, *get_args(annotation))}
+    return tuple(value) if tuple in kinds and isinstance(value, list) else value
+
+
+def _fill_all(kind: type[T], tables: object, where: str) -> tuple[T, ...]:
+    """Make a dataclass of each of several tables.
+
+    :raises SettingError: if these are none.
+    """
+    if not isinstance(tables, list | tuple):
+        raise SettingError("{where} wants a list of tables, found {tables!r}", where=where, tables=tables)
+    return tuple(one if isinstance(one, kind) else fill(kind, _check_table(one, where), where) for one in tables)
 
 
 def _check_table(value: object, what: str) -> Mapping[str, Any]:

@@ -5,6 +5,7 @@ What these numbers are, and what is minimised, is a task's own: a class that inh
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from abc import abstractmethod
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -57,6 +58,11 @@ class TextNetwork(NetworkMember):
         """The stored rows; what a task prepares must hold them, unless it is they."""
         corpus: StoredCorpus = self.data if isinstance(self.data, StoredCorpus) else self.data.corpus
         return corpus
+
+    @property
+    def learnt(self) -> Sequence[str]:
+        """Places of the rows to train on, one after the other: what `targets` says of ``train`` is of all of these."""
+        return ("train",)
 
     @property
     @abstractmethod
@@ -118,11 +124,12 @@ class TextNetwork(NetworkMember):
         """Tokenise, choose the vocabulary, make the weights at the start, and write all of it down."""
         normaliser, settings, too_long = self.run.normaliser, self.settings, 0
         tokenizer = make_component("tokenizer", settings.tokenizer, normaliser=normaliser)
-        total = {place: len(self.corpus.rows(place)) for place in PLACES}
+        places = {"train": self.learnt, "validation": ("validation",)}
+        total = {name: sum(len(self.corpus.rows(place)) for place in places[name]) for name in PLACES}
 
-        def tokens(place: str) -> Iterator[Tokens]:
+        def tokens(name: str) -> Iterator[Tokens]:
             nonlocal too_long
-            for texts in self.corpus.texts(place):
+            for texts in itertools.chain.from_iterable(map(self.corpus.texts, places[name])):
                 block = tokenizer.instance.batch(normaliser.batch(texts))
                 too_long += int((np.diff(block.starts) > (settings.max_length or np.inf)).sum())
                 yield block

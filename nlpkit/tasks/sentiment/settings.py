@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from nlpkit.errors import SettingError
-from nlpkit.plugins.options import Count, Positive, Share, Weight
-from nlpkit.training.settings import LabelledRunSettings, RowTraining, TextNetworkSettings
+from nlpkit.plugins.options import Count, Positive, Range, Share, Weight
+from nlpkit.training.mixture import MixtureRunSettings
+from nlpkit.training.settings import RowTraining, TextNetworkSettings
 
 
 @dataclass(frozen=True)
@@ -40,22 +41,29 @@ class ClassifierSettings(TextNetworkSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SentimentSettings(LabelledRunSettings):
+class SentimentSettings(MixtureRunSettings):
     """A whole run.
 
-    :param exits: for each member but the last, the probability from which on the later ones are not asked.
+    :param exits: for each member but the last, the probability from which on the later ones are not asked; ``agree``:
+        the lowest at which the answers are nearly always those of the whole model, on every group of validation rows.
+    :param agreement: at which share of the rows that leave.
     :raises SettingError: for exits that are none.
     """
 
-    exits: tuple[float, ...] = ()
+    exits: tuple[float, ...] | Literal["agree"] = ()
+    agreement: Annotated[float, Range(0, 1, low_open=True)] = 0.995
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.exits == "agree":
+            if len(self.members) < 2:
+                raise SettingError("exits = 'agree' wants several members, of which a row may leave all but the last")
+            return
         if len(self.exits) > len(self.members) - 1:
             raise SettingError(
                 "exits has {count} values, more than members - 1: {expected}",
                 count=len(self.exits),
                 expected=len(self.members) - 1,
             )
-        if not all(0 < leave <= 1 for leave in self.exits):
+        if not all(isinstance(leave, int | float) and 0 < leave <= 1 for leave in self.exits):
             raise SettingError("exits are probabilities above 0, found: {exits}", exits=list(self.exits))
