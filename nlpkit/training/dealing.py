@@ -142,4 +142,5 @@ class SourcedRows:
 
     def _count(self, rows: Ints) -> dict[str, int]:
         labels, counts = np.unique(self.labels[rows], return_counts=True)
-        return {self.names[label]: count for label, count in zip(labels.tolist(), counts.tolist(), strict=True)}
+        pairs = zip(labels.tolist(), counts.tolist(), strict=True)
+        return dict(sorted((self.names[label], count) for label, count in pairs))

@@ -14,7 +14,7 @@ from nlpkit.errors import Sentence
 from nlpkit.model.members import Floats
 from nlpkit.model.mixing import Stage
 
-STEPS = 1e6  # an exit is rounded up to one part in so many
+STEPS = 1e6  # an exit is rounded down to one part in so many
 
 
 @dataclass(frozen=True)
@@ -108,14 +108,14 @@ def find_exits(
 
 
 def find_exit(groups: Sequence[tuple[NDArray[np.floating[Any]], NDArray[np.bool_]]], agreement: float) -> float | None:
-    """Find the lowest probability from which on, in every group, at least such a share of the rows agrees.
+    """Find the lowest probability of a row from which on, in every group, at least such a share of the rows agrees.
 
     :param groups: of each row the probability, and whether it agrees.
     :returns: None if there is none at which any row leaves.
     """
     if not sum(len(sure) for sure, _ in groups):
         return None
-    candidates = np.unique(np.ceil(np.concatenate([sure for sure, _ in groups]) * STEPS) / STEPS)
+    candidates = np.unique(np.floor(np.concatenate([sure for sure, _ in groups]) * STEPS) / STEPS)
     holds, leaves = np.ones(len(candidates), dtype=np.bool_), np.zeros(len(candidates), dtype=np.int64)
     for sure, same in groups:
         order = np.argsort(sure, kind="stable")

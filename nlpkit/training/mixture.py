@@ -16,6 +16,7 @@ from nlpkit.text.split import PLACES
 from nlpkit.training.reading import CorpusSettings, MixtureReader, name_of
 from nlpkit.training.settings import LabelledRunSettings
 from nlpkit.training.storage import StoredCorpus
+from nlpkit.training.teacher import TAUGHT
 
 ORDINARY = "ordinary rows"  # of validation: those that were dealt out
 Whole = Annotated[float, Range(0, 1)]
@@ -122,8 +123,8 @@ def check_validation(corpus: StoredCorpus, most: int) -> None:
     own = [rows for name, rows in group_validation(corpus).items() if name != ORDINARY]
     if any(rows[-1] >= most for rows in own):
         raise DataError(
-            "validation_corpora hold {rows:,} rows, and of all validation rows the first {most:,} are used: give fewer, "
-            "or a smaller share in their tables [[corpora]]",
+            "validation_corpora hold {rows:,} rows, and of all validation rows the first {most:,} are used: give "
+            "fewer, or a smaller share in their tables [[corpora]]",
             rows=sum(map(len, own)),
             most=most,
         )
@@ -141,7 +142,8 @@ def describe_mixture(corpus: StoredCorpus) -> dict[str, Any]:
             rows = {place: int((of == number).sum()) for place, of in owners.items()}
             table = asdict(source) | {"name": name_of(source.name)}
             if source.use == "unlabelled":
-                rows = {"unlabelled": int((corpus.source_of("unlabelled") == number).sum())}
+                place = TAUGHT if corpus.has_place(TAUGHT) else "unlabelled"
+                rows = {"unlabelled": int((corpus.source_of(place) == number).sum())}
             if draw := draws.get(source.name):
                 table |= {"drawn": dict(draw.rows), "of": dict(draw.of)}
             tables.append(table | {"rows": rows})

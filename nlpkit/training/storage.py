@@ -105,6 +105,10 @@ class StoredCorpus:
         """Numbers of the rows in a place, in the order in which they were read."""
         return map_array(self._folder / place, np.int64)
 
+    def has_place(self, place: str) -> bool:
+        """Whether there is such a place, rows in it or none."""
+        return (self._folder / place).exists()
+
     def add_place(self, place: str, rows: NDArray[np.int64]) -> None:
         """Make a place of some rows.
 
