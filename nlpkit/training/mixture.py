@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,11 @@ from nlpkit.plugins.options import Positive, Range
 from nlpkit.text.split import PLACES
 from nlpkit.training.reading import CorpusSettings, MixtureReader, name_of
 from nlpkit.training.settings import LabelledRunSettings
-from nlpkit.training.storage import StoredCorpus
-from nlpkit.training.teacher import TAUGHT
 
+if TYPE_CHECKING:  # it imports torch, and settings are looked at without
+    from nlpkit.training.storage import StoredCorpus
+
+TAUGHT = "taught"  # the place of rows without labels that a teacher has an answer to
 ORDINARY = "ordinary rows"  # of validation: those that were dealt out
 Whole = Annotated[float, Range(0, 1)]
 Open = Annotated[float, Range(0, 1, low_open=True, high_open=True)]

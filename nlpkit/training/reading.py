@@ -81,10 +81,10 @@ class Reader:
 class MixtureReader(Reader):
     """Reads corpora as tables say, first those that are all for validation, last those without labels.
 
-    :param corpora: as the command names them; none: those of the tables.
+    :param corpora: as the command names them; where it names none that is to be split, those of the tables.
     :param tables: which file is read how.
-    :param validation: corpora that are all for validation.
-    :param unlabelled: corpora that are read without labels.
+    :param validation: corpora that are all for validation; where such a file lies, the command may say.
+    :param unlabelled: likewise corpora that are read without labels.
     :raises SettingError: where they contradict each other.
     """
 
@@ -95,33 +95,38 @@ class MixtureReader(Reader):
         validation: Sequence[str] = (),
         unlabelled: Sequence[str] = (),
     ) -> None:
-        others = [*validation, *unlabelled]
         named = [table.file for table in tables]
         if twice := [name for name in named if named.count(name) > 1]:
             raise SettingError("two tables [[corpora]] are of {name}: join them", name=twice[0])
-        dealt = list(corpora) or [name for name in named if not any(_fits(name, other) for other in others)]
-        uses: list[tuple[Use, Sequence[str]]] = [
-            ("validation", validation),
-            ("dealt", dealt),
-            ("unlabelled", unlabelled),
+        own: list[tuple[Use, list[str]]] = [
+            ("validation", [_locate(name, corpora) for name in validation]),
+            ("unlabelled", [_locate(name, corpora) for name in unlabelled]),
         ]
+        others = [argument for _, arguments in own for argument in arguments]
+        dealt = [argument for argument in corpora if argument not in others]
+        dealt = dealt or [name for name in named if not any(_fits(name, other) for other in others)]
         self._tables: dict[str, CorpusSettings] = {}
         self._sources: dict[str, Source] = {}
-        for use, arguments in uses:
+        super().__init__([])
+        for use, arguments in (own[0], ("dealt", dealt), own[1]):
             for argument in arguments:
-                if argument in self._sources and self._use(argument) != use:
-                    raise SettingError(
-                        "{name} is given twice: for {one}, and for {other}",
-                        name=argument,
-                        one=_PURPOSES[self._use(argument)],
-                        other=_PURPOSES[use],
-                    )
-                table = next((table for table in tables if _fits(table.file, argument)), None)
-                self._tables[argument] = table or CorpusSettings(file=argument)
-                source = self._tables[argument].source(use)
-                self._sources[argument] = DEALT if source == DEALT else replace(source, name=argument)
-        super().__init__([argument for _, arguments in uses for argument in arguments])
+                self._add(argument, use, tables)
         self.unused = [name for name in named if not any(_fits(name, argument) for argument in self.corpora)]
+
+    def _add(self, argument: str, use: Use, tables: Sequence[CorpusSettings]) -> None:
+        """Take a corpus for something.
+
+        :raises SettingError: if it was taken for something else.
+        """
+        if use == "unlabelled" and argument in self._sources and self._sources[argument].use == "validation":
+            raise SettingError(
+                "{name} stands among validation_corpora and among unlabelled: leave it out of one", name=argument
+            )
+        table = next((table for table in tables if _fits(table.file, argument)), CorpusSettings(file=argument))
+        source = table.source(use)
+        self.corpora.append(argument)
+        self._tables[argument] = table
+        self._sources[argument] = DEALT if source == DEALT else replace(source, name=argument)
 
     def __call__(self, corpus: str, *, faults: Faults, **query: Any) -> Iterator[Example]:
         """Read one of them under the labels that its table gives them.
@@ -141,13 +146,6 @@ class MixtureReader(Reader):
             e.source = source
             yield e
 
-    def _use(self, argument: str) -> Use:
-        use = self._sources[argument].use
-        return "dealt" if use == "train" else use
-
-
-_PURPOSES: dict[Use, str] = {"dealt": "training", "validation": "validation", "unlabelled": "training without labels"}
-
 
 def name_of(corpus: str) -> str:
     """Name a corpus by the last part of its path; where it lies is nobody's business.
@@ -162,6 +160,11 @@ def name_of(corpus: str) -> str:
 def _fits(table: str, argument: str) -> bool:
     """Tell whether a table is of a corpus that the command names so."""
     return table in (argument, name_of(argument))
+
+
+def _locate(name: str, corpora: Sequence[str]) -> str:
+    """Return the corpus that the command names so, or else the name itself."""
+    return next((argument for argument in corpora if _fits(name, argument)), name)
 
 
 def _relabel(examples: Iterator[Example], corpus: str, table: CorpusSettings, faults: Faults) -> Iterator[Example]:

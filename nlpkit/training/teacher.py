@@ -24,12 +24,12 @@ from nlpkit.model.bundle import Bundle
 from nlpkit.tasks.base import Task, resolve
 from nlpkit.text.blocks import blocks_of
 from nlpkit.training.events import Event, Note, Remark, Working
+from nlpkit.training.mixture import TAUGHT
 from nlpkit.training.storage import ArrayFile, StoredCorpus, map_array
 
 FOLDER = "teacher"
 ASKED, ANSWERED = "asked.json", "answered.json"  # of whom; what came of it
 PART, PROBABILITIES = "part", "probabilities"
-TAUGHT = "taught"  # the place of rows without labels that the teacher has an answer to
 ROWS = 512  # that are asked together: always the same, and an interrupted run goes on behind the last whole block
 DTYPE = np.float32
 ENOUGH_SECONDS = 120  # from which on time is told in minutes

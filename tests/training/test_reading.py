@@ -89,6 +89,15 @@ def test_labelled_rows_may_be_read_without_their_labels(cars):
     assert not faults
 
 
+def test_the_command_may_say_where_a_file_lies_that_the_recipe_names(cars):
+    reader = MixtureReader(["goods.csv", cars], table(labels={"none": "neutral"}), ["cars.csv"])
+    assert reader.corpora == [cars, "goods.csv"]
+    pairs, rows, _ = read(reader, cars)
+    assert {e.source.use for e in rows} == {"validation"}
+    assert len(pairs) == 5
+    assert MixtureReader([cars], [CorpusSettings(file="goods.csv")], ["cars.csv"]).corpora == [cars, "goods.csv"]
+
+
 def test_without_a_command_the_tables_are_the_corpora_but_those_for_something_else(cars):
     tables = [CorpusSettings(file=cars), CorpusSettings(file="judges.csv")]
     reader = MixtureReader([], tables, ["somewhere/judges.csv"])
@@ -100,8 +109,7 @@ def test_without_a_command_the_tables_are_the_corpora_but_those_for_something_el
     ("tables", "validation", "unlabelled", "sentence"),
     [
         ([{"file": "a.csv"}, {"file": "a.csv"}], [], [], r"two tables \[\[corpora\]\] are of a.csv"),
-        ([], ["a.csv"], [], "a.csv is given twice: for validation, and for training"),
-        ([], [], ["a.csv"], "a.csv is given twice: for training, and for training without labels"),
+        ([], ["b.csv"], ["b.csv"], "b.csv stands among validation_corpora and among unlabelled"),
         ([{"file": "b.csv", "balance": True}], [], ["b.csv"], "of b.csv speaks of labels"),
         (
             [{"file": "b.csv", "split": False}],

@@ -14,8 +14,9 @@ from nlpkit.tasks.sentiment.task import SENTIMENT
 from nlpkit.text.example import Example, Source
 from nlpkit.training import teacher
 from nlpkit.training.events import Note, Remark, Working
+from nlpkit.training.mixture import TAUGHT
 from nlpkit.training.storage import StoredCorpus, store_corpus
-from nlpkit.training.teacher import TAUGHT, Trial, ask_teacher
+from nlpkit.training.teacher import Trial, ask_teacher
 from tests.tiny import model_files, sample, table_member
 from tests.training.runs import the
 

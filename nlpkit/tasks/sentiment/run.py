@@ -33,6 +33,7 @@ from nlpkit.training.events import Event, Note, Remark, Working
 from nlpkit.training.exits import FoundExit, find_exits
 from nlpkit.training.member import Member, StoredMember
 from nlpkit.training.mixture import (
+    TAUGHT,
     check_validation,
     group_validation,
     tell_mixture,
@@ -42,7 +43,7 @@ from nlpkit.training.mixture import (
 from nlpkit.training.run import Open, Run
 from nlpkit.training.settings import RunSettings
 from nlpkit.training.storage import StoredCorpus
-from nlpkit.training.teacher import TAUGHT, ask_teacher, open_teacher
+from nlpkit.training.teacher import ask_teacher, open_teacher
 from nlpkit.training.text_network import COMPARE_ROWS
 
 Ints = NDArray[np.int64]
