@@ -48,9 +48,9 @@ TOGETHER = 64  # texts that are written side by side
 @click.option(
     "--no-repeat",
     type=click.IntRange(0),
-    default=12,
+    default=6,
     show_default=True,
-    help="Write no run of so many characters twice in a text; 0 lets any come again.",
+    help="Write no run of so many characters twice among the last 128; 0 lets any come again.",
 )
 @click.option("--stop", help="End before this text.")
 @click.option("--through", is_flag=True, help="Go on behind the end of a text, with the next.")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from nlpkit.errors import SettingError
 
 RECENT = 64  # tokens whose repetition is penalised
+NEAR = 128  # tokens among which no run stands twice
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,8 @@ class Sampling:
     :param top_p: draw among the likeliest that together have this probability (nucleus sampling: Holtzman et al. 2020,
         https://arxiv.org/abs/1904.09751).
     :param penalty: by how much a logit is lessened for each time that its token stands among the last 64, at most 100.
-    :param no_repeat: no run of so many tokens is written twice in a text, so that what is likeliest does not go round
-        and round (Paulus et al. 2017, https://arxiv.org/abs/1705.04304); 0 for any.
+    :param no_repeat: no run of so many tokens stands twice among the last 128 written, so that what is likeliest does not
+        go round and round (Paulus et al. 2017, https://arxiv.org/abs/1705.04304); 0 for any.
     :raises SettingError: for a value out of its range.
     """
 
@@ -34,7 +35,7 @@ class Sampling:
     top_k: int = 0
     top_p: float = 1.0
     penalty: float = 0.0
-    no_repeat: int = 12
+    no_repeat: int = 6
 
     def __post_init__(self) -> None:
         if not (_is_number(self.temperature) and (self.temperature == 0 or 0.01 <= self.temperature <= 100)):
@@ -87,22 +88,25 @@ class Sampling:
 class WrittenRuns:
     """The runs of tokens that one text holds, and what may not follow its last ones, lest a run stand there twice.
 
-    :param size: tokens of a run; 0: any may follow.
+    :param size: tokens of a run, at least 2.
     """
 
     def __init__(self, size: int) -> None:
-        self._followers: dict[tuple[int, ...], list[int]] = {}
-        self._last: deque[int] = deque(maxlen=max(size - 1, 0))
+        self._followers: dict[tuple[int, ...], dict[int, int]] = {}  # by the tokens before: where each stood last
+        self._last: deque[int] = deque(maxlen=size - 1)
+        self._written = 0
 
     def add(self, column: int) -> None:
         """Take the column that was drawn."""
         if len(self._last) == self._last.maxlen:
-            self._followers.setdefault(tuple(self._last), []).append(column)
+            self._followers.setdefault(tuple(self._last), {})[column] = self._written
         self._last.append(column)
+        self._written += 1
 
     def forbid(self, logits: NDArray[Any]) -> None:
-        """Make impossible, in logits ``(tokens,)``, what would repeat a run, unless nothing else were left."""
-        if columns := self._followers.get(tuple(self._last)):
+        """Make impossible, in logits ``(tokens,)``, what would repeat a run that is near, unless nothing else is left."""
+        followers = self._followers.get(tuple(self._last), {})
+        if columns := [column for column, at in followers.items() if self._written - at < NEAR]:
             kept = logits[columns].copy()
             logits[columns] = -np.inf
             if not np.isfinite(logits).any():
