@@ -26,7 +26,7 @@ class Sampling:
     :param top_p: draw among the likeliest that together have this probability (nucleus sampling: Holtzman et al. 2020,
         https://arxiv.org/abs/1904.09751).
     :param penalty: by how much a logit is lessened for each time that its token stands among the last 64, at most 100.
-    :param no_repeat: no run of so many tokens stands twice among the last 128 written, so that what is likeliest does not
+    :param no_repeat: no run of so many tokens stands twice among the last 128, so that what is likeliest does not
         go round and round (Paulus et al. 2017, https://arxiv.org/abs/1705.04304); 0 for any.
     :raises SettingError: for a value out of its range.
     """
@@ -104,7 +104,7 @@ class WrittenRuns:
         self._written += 1
 
     def forbid(self, logits: NDArray[Any]) -> None:
-        """Make impossible, in logits ``(tokens,)``, what would repeat a run that is near, unless nothing else is left."""
+        """Make impossible, in logits ``(tokens,)``, what would repeat a run, unless nothing else is left."""
         followers = self._followers.get(tuple(self._last), {})
         if columns := [column for column, at in followers.items() if self._written - at < NEAR]:
             kept = logits[columns].copy()
