@@ -171,6 +171,8 @@ def show_plan(plan: Plan) -> None:
     labels = f" ({_list_labels(plan.labels)})" if plan.labels else ""
     screen.print(f"judged by {plan.sample:,} of {read}: {plan.train:,} to train on{labels}")
     for member in plan.members:
+        if member.base:
+            screen.print(member.base)
         if not member.parameters:
             screen.print(f"{member.name}: no network; of the rows that were read {member.size / 1e6:.1f} MB")
             continue

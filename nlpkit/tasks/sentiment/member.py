@@ -35,6 +35,11 @@ class Classifier(TextNetwork):
         """As many as there are labels."""
         return len(self.corpus.labels)
 
+    @property
+    def answers(self) -> Sequence[str]:
+        """The labels."""
+        return self.corpus.labels
+
     def targets(self, place: str) -> NDArray[Any]:
         """Return the index of each row's label ``(rows,)``."""
         return self.corpus.targets(place)

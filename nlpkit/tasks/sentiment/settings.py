@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 from nlpkit.errors import SettingError
 from nlpkit.plugins.options import Count, Positive, Share, Weight
@@ -30,6 +31,7 @@ class ClassifierTraining(RowTraining):
     r_drop: Weight = 0.0
     pretrain: Count = 0
     pretrain_rate: Positive = 4e-3
+    fine_tuning: ClassVar[Mapping[str, Any]] = {"pretrain": 0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +50,7 @@ class SentimentSettings(LabelledRunSettings):
     """
 
     exits: tuple[float, ...] = ()
+    tunable: ClassVar[tuple[str, ...]] = ("exits",)
 
     def __post_init__(self) -> None:
         super().__post_init__()
