@@ -18,6 +18,7 @@ from nlpkit.tasks.base import Task, resolve
 
 if TYPE_CHECKING:
     from nlpkit.text.corpus import Example
+    from nlpkit.training.base_model import BaseModel
     from nlpkit.training.settings import RunSettings
 
 CODING = {"coding": "output"}  # what options call a kind of component, where it is not its name
@@ -25,6 +26,9 @@ HELP = """Train a model and save it as a folder.
 
 A CORPUS is a file or a folder of texts{answers}, or the name of a corpus that `nlpkit corpus list` shows. Copies are
 dropped before anything is split; early stopping keeps the best epoch; the test rows are touched once, at the end.
+
+With --from, training goes on from a saved model or a shipped one, also with other labels: it is composed as that was,
+its vocabulary stays, and what of its weights is kept is told.
 
 The run keeps its state in FOLDER.training. However it is interrupted, the same command with --resume, or just
 `--resume -o FOLDER`, goes on and comes to the same weights.
@@ -47,6 +51,7 @@ def command(task: Task) -> click.Command:
         *row_options(task),
         click.Option(["--recipe"], help="A recipe that comes with the task: see below."),
         click.Option(["--config"], type=FILE, help="A recipe of your own, in TOML."),
+        click.Option(["--from", "base"], metavar="MODEL", help="Go on from this model: a name, or a folder."),
         click.Option(
             ["--set", "assignments"], multiple=True, metavar="NAME=VALUE", help="Change a setting: encoder.hidden=64."
         ),
@@ -93,6 +98,7 @@ def _train(
     output: Path | None,
     recipe: str | None,
     config: Path | None,
+    base: str | None,
     assignments: tuple[str, ...],
     samples: Path | None,
     dry_run: bool,
@@ -107,16 +113,18 @@ def _train(
     **columns: str | None,
 ) -> None:
     """Read what the options say, then train, or show what would be trained."""
-    _check(corpora, output, columns, recipe=recipe, config=config, resume=resume, dry_run=dry_run)
+    _check(corpora, output, columns, recipe=recipe, config=config, base=base, resume=resume, dry_run=dry_run)
     prepare_torch()
     from nlpkit.model.bundle import check_writable
     from nlpkit.training.run_folder import read_request
 
     request = read_request(output) if resume and output else {}
+    model = _open_base(task, base, request)
     settings = _read_settings(
         task,
         components,
         request,
+        model,
         recipe=config or recipe,
         assignments=assignments,
         labels=read_renames(labels),
@@ -134,7 +142,8 @@ def _train(
 
         origin = {"corpora": corpora, "columns": columns}
         origin = check_unchanged(request["origin"]) if resume and not corpora else origin
-        show_plan(plan(task, _read_rows(task, settings, origin), settings))
+        model = model or _open_base(task, request.get("from", {}).get("source"), {})
+        show_plan(plan(task, _read_rows(task, settings, origin), settings, model))
         return
     assert output is not None
     from nlpkit.commands.training_view import show
@@ -157,6 +166,7 @@ def _train(
             resume=resume,
             every=save_every,
             origin=origin,
+            base=model,
             samples=read_texts(samples) if samples else request.get("samples"),
         )
     )
@@ -169,35 +179,48 @@ def _check(
     *,
     recipe: str | None,
     config: Path | None,
+    base: str | None,
     resume: bool,
     dry_run: bool,
 ) -> None:
     """Refuse what contradicts itself."""
     if recipe and config:
         raise click.UsageError("give --recipe or --config, not both")
+    if base and (recipe or config):
+        raise click.UsageError(
+            "give --from or a recipe, not both: the model says how it is composed, and --set what else shall differ"
+        )
     if output is None and (resume or not dry_run):
         raise click.UsageError("say by --output where the model shall go, or where the run to resume was going")
     if resume and not corpora and any(columns.values()):
         raise click.UsageError("say the CORPUS too, or nothing of its columns and encoding: --resume knows them")
 
 
+def _open_base(task: Task, base: str | None, request: Mapping[str, Any]) -> BaseModel | None:
+    """Open the model from which training goes on, unless the run to resume has it in its folder."""
+    from nlpkit.training.base_model import BaseModel
+
+    return None if base is None or base == request.get("from", {}).get("source") else BaseModel.open(base, task)
+
+
 def _read_settings(
     task: Task,
     components: Mapping[str, str | None],
     request: Mapping[str, Any],
+    base: BaseModel | None,
     *,
     recipe: str | Path | None,
     assignments: Iterable[str],
     labels: Mapping[str, str],
     more: Mapping[str, Any],
 ) -> RunSettings:
-    """Read what a recipe and the options say or, where a run is resumed, what it was begun with."""
+    """Read what a recipe or a saved model and the options say or, where a run is resumed, what it was begun with."""
     from nlpkit.training.settings import read_recipe
 
     shape = resolve(task.run).shape()
     old = request["settings"] if request and not recipe and not any(components.values()) else None
     usual = task.recipe if isinstance(task.recipe, str) else task.recipe(components)
-    tables = old or read_recipe(task, recipe or usual)
+    tables = old or (base.tables() if base else read_recipe(task, recipe or usual))
     tables = shape.assign(shape.choose(tables, components), assignments)
     if labels and isinstance(tables.get("labels", {}), dict):
         tables["labels"] = {**tables.get("labels", {}), **labels}
@@ -205,6 +228,8 @@ def _read_settings(
         if value:
             tables[name] = {**tables.get(name, {}), **value} if isinstance(value, dict) else value
     settings: RunSettings = shape.make_settings(tables)
+    if base is not None:
+        base.check(settings)
     return settings
 
 

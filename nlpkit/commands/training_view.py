@@ -174,6 +174,8 @@ def show_plan(plan: Plan) -> None:
     free = f", and {plan.unlabelled:,} without labels" if plan.unlabelled else ""
     screen.print(f"judged by {plan.sample:,} of {read}: {plan.train:,} to train on{labels}{free}")
     for member in plan.members:
+        if member.base:
+            screen.print(member.base)
         if not member.parameters:
             screen.print(f"{member.name}: no network; of the rows that were read {member.size / 1e6:.1f} MB")
             continue

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from nlpkit.model.bundle import WEIGHTS
 from nlpkit.tasks.base import Task, resolve
 from nlpkit.text.corpus import Example
+from nlpkit.training.base_model import BaseModel
 from nlpkit.training.events import Event, Note, Remark
 from nlpkit.training.loop import Diverged, Objective, Step, fit
 from nlpkit.training.member import Layer, Member, prepare_member
@@ -51,6 +52,7 @@ class MemberPlan:
     :param size: bytes in the model, without the weights as trained.
     :param weights: bytes of these.
     :param training: settings of the loop that are not the defaults, and those that say how long it lasts.
+    :param base: what it has of the saved model from which training would go on.
     """
 
     name: str
@@ -62,6 +64,7 @@ class MemberPlan:
     weights: int
     loops: Sequence[LoopPlan]
     training: Mapping[str, Any]
+    base: str | None = None
 
 
 @dataclass(frozen=True)
@@ -87,12 +90,15 @@ class Plan:
     unlabelled: int = 0
 
 
-def plan(task: Task, rows: Iterable[Example], settings: Any) -> Plan:
+def plan(task: Task, rows: Iterable[Example], settings: Any, base: BaseModel | None = None) -> Plan:
     """Compose every member on the first rows, train each for a moment, and keep nothing.
 
+    :param base: the saved model from which training would go on.
     :raises DataError: if these rows could not be trained on.
     """
     run: Run = resolve(task.run)(task, settings)
+    if base is not None:
+        run.go_on_from(base)
     remarks = run.rehearse()
     sample, count, whole = _sample(rows, settings.seed)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:  # Windows holds on to files that are mapped
@@ -103,6 +109,8 @@ def plan(task: Task, rows: Iterable[Example], settings: Any) -> Plan:
         remarks += run.remarks(corpus)
         run.trial = Trial(SECONDS, count / max(len(sample), 1))
         data = drain(run.prepare(folder, corpus), remarks, notes)
+        if base is not None:
+            remarks += [event.sentence for event in run.remark_on_base(base, corpus) if isinstance(event, Remark)]
         members = [_plan_member(run.make_member(position, data), folder) for position in range(len(settings.members))]
         unlabelled = len(corpus.rows("unlabelled")) if corpus.unlabelled else 0
         return Plan(count, whole, len(sample), counts.train, counts.labels, members, remarks, notes, unlabelled)
@@ -138,7 +146,7 @@ def _plan_member(member: Member, folder: Path) -> MemberPlan:
     return MemberPlan(
         *(member.name, layers, start.vocabulary if start else 0, start.parameters if start else 0),
         *(export.entry["runtime"], export.size, len(export.files.get(WEIGHTS, b"")), loops),
-        _pick_settings(member.loop_settings),
+        *(_pick_settings(member.loop_settings), member.describe_base()),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,10 @@ class MixtureRunSettings(LabelledRunSettings):
     validation_corpora: tuple[str, ...] = ()
     validation_share: Open | None = None
     teacher: TeacherSettings = TeacherSettings()
+    own: ClassVar[tuple[str, ...]] = (
+        *LabelledRunSettings.own,
+        *("corpora", "unlabelled", "validation_corpora", "validation_share", "teacher"),
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

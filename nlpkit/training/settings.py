@@ -55,6 +55,8 @@ class LoopSettings:
     clip: Weight = 1.0
     monitor: Literal["loss", "accuracy"] = "loss"
     patience: Size = 3
+    fine_tuning: ClassVar[Mapping[str, Any]] = {}  # what is set anew where training goes on from a saved model
+    fixed: ClassVar[tuple[str, ...]] = ()  # what cannot change then
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class TextTraining(LoopSettings):
 
     focus: tuple[float, ...] = ()
     precision: Literal["float32", "bfloat16"] = "float32"
+    fine_tuning: ClassVar[Mapping[str, Any]] = {"focus": ()}  # as there are other corpora
 
     def __post_init__(self) -> None:
         if self.focus and (len(self.focus) != 2 or not all(0 <= share <= 1 for share in self.focus)):
@@ -101,6 +104,7 @@ class MemberSettings:
     kind: str = ""
     components: ClassVar[tuple[str, ...]] = ()  # its fields that name one, each called as the kind of component
     one_way: ClassVar[bool] = False  # whether its encoder must not see what comes after, where it has the choice
+    tunable: ClassVar[tuple[str, ...]] = ("training",)  # what may change where training goes on from a saved model
 
     @property
     def absent(self) -> bool:
@@ -124,6 +128,7 @@ class TextNetworkSettings(MemberSettings):
     max_length: Count = 0
     weights: Weights = "float32"
     components: ClassVar[tuple[str, ...]] = ("tokenizer", "embedding", "encoder")
+    tunable: ClassVar[tuple[str, ...]] = ("training", "max_length", "weights")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +147,8 @@ class RunSettings:
     normalisation: Mapping[str, bool] = field(default_factory=dict)
     components: ClassVar[tuple[str, ...]] = ()  # of the run: its members share them
     defaults: ClassVar[Mapping[str, bool]] = {}  # of the normalisation, where they are not those of `Normaliser`
+    own: ClassVar[tuple[str, ...]] = ("seed", "test", "validation")  # what no saved model says that it goes on from
+    tunable: ClassVar[tuple[str, ...]] = ()  # what such a model says, and may change
 
     def __post_init__(self) -> None:
         check_shares(self.test, self.validation)
@@ -178,6 +185,7 @@ class LabelledRunSettings(RunSettings):
     """
 
     labels: Mapping[str, str] = field(default_factory=dict)
+    own: ClassVar[tuple[str, ...]] = (*RunSettings.own, "labels")
 
     @property
     def reading(self) -> Mapping[str, Any]:

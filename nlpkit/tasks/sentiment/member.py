@@ -41,6 +41,11 @@ class Classifier(TextNetwork):
         """Labelled rows, then those to which a teacher gives labels."""
         return self._teaching.places
 
+    @property
+    def answers(self) -> Sequence[str]:
+        """The labels."""
+        return self.corpus.labels
+
     def targets(self, place: str) -> NDArray[Any]:
         """Return the index of each row's label ``(rows,)``, where it has none that of the teacher's answer."""
         own = self.corpus.targets(place)

@@ -28,6 +28,7 @@ from nlpkit.text.evidence import Evidence, EvidenceCount
 from nlpkit.text.labels import alike, rename_options
 from nlpkit.text.split import PLACES
 from nlpkit.text.vocabulary import TableVocabulary, load_vocabulary
+from nlpkit.training.base_model import BaseModel
 from nlpkit.training.calibration import tune_stages
 from nlpkit.training.events import Event, Note, Remark, Working
 from nlpkit.training.exits import FoundExit, find_exits
@@ -117,6 +118,20 @@ class SentimentRun(Run):
                 "each label count as much as any other"
             )
 
+    def remark_on_base(self, base: BaseModel, corpus: StoredCorpus) -> Iterator[Event]:
+        """Say which labels the model that training goes on from had under another name."""
+        labels = set(base.bundle.config["labels"])
+        meant = {old: self._base_names[old] for old in corpus.labels if self._base_names.get(old) in labels}
+        if meant := {old: new for old, new in meant.items() if old not in labels}:
+            called = " and ".join(f"{old} {new}" for old, new in meant.items())
+            yield Remark(
+                "{model} was trained with {called}: if these rows mean the same, say {options}, and what it knows of "
+                "them is kept",
+                model=base.name,
+                called=f"{called} for labels" if len(meant) > 1 else f"{called} for a label",
+                options=rename_options(meant),
+            )
+
     def notes(self, corpus: StoredCorpus) -> Iterator[Sentence]:
         """Say what was done with rows that were not simply dealt out."""
         return tell_mixture(corpus, self.settings.validation_share)
@@ -158,12 +173,18 @@ class SentimentRun(Run):
     def config(self, data: Texts) -> dict[str, Any]:
         """Return labels, the names that corpora have for them, what the texts were like, and who taught them."""
         taught = {"teacher": dict(data.taught)} if data.taught else {}
-        aliases = dict(self.settings.labels)
-        return {"labels": list(data.corpus.labels), "aliases": aliases, "statistics": data.statistics, **taught}
+        labels = list(data.corpus.labels)
+        known = {old: new for old, new in self._base_names.items() if new in labels and old not in labels}
+        aliases = known | dict(self.settings.labels)
+        return {"labels": labels, "aliases": aliases, "statistics": data.statistics, **taught}
 
     def files(self, data: Texts, members: Sequence[StoredMember]) -> dict[str, bytes]:
         """Return what counts as evidence: characters of the training texts, and the words that members know."""
         evidence = data.evidence
+        if self.base is not None:
+            with self.base.bundle.report_damage(bundle.EVIDENCE):
+                known = self.base.bundle.read_json(bundle.EVIDENCE)
+                evidence = evidence.join(Evidence(known["characters"], known["words"]))
         for member in members:
             if isinstance(vocabulary := load_vocabulary(member.files[bundle.VOCABULARY]), TableVocabulary):
                 evidence = evidence.with_tokens(vocabulary.tokens)
@@ -217,6 +238,11 @@ class SentimentRun(Run):
         """Return some validation rows."""
         place = "validation" if len(corpus.rows("validation")) else "train"
         return [text for block in corpus.texts(place, SAMPLES) for text in block]
+
+    @property
+    def _base_names(self) -> Mapping[str, str]:
+        """Return the names of labels that a saved model knows for those of corpora."""
+        return self.base.bundle.config.get("aliases", {}) if self.base else {}
 
     @property
     def _balanced(self) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from nlpkit.errors import SettingError
 from nlpkit.plugins.options import Count, Positive, Range, Share, Weight
@@ -31,6 +32,7 @@ class ClassifierTraining(RowTraining):
     r_drop: Weight = 0.0
     pretrain: Count = 0
     pretrain_rate: Positive = 4e-3
+    fine_tuning: ClassVar[Mapping[str, Any]] = {"pretrain": 0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +54,7 @@ class SentimentSettings(MixtureRunSettings):
 
     exits: tuple[float, ...] | Literal["agree"] = ()
     agreement: Annotated[float, Range(0, 1, low_open=True)] = 0.995
+    tunable: ClassVar[tuple[str, ...]] = ("exits", "agreement")
 
     def __post_init__(self) -> None:
         super().__post_init__()
