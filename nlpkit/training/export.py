@@ -23,8 +23,9 @@ from nlpkit.model.network import Network
 from nlpkit.plugins.base import StaticEmbedding
 from nlpkit.plugins.telemetry import disable_telemetry
 
-AGREEMENT = {"float32": 1e-4, "int8": 0.05}  # greatest difference of a calibrated probability; int8 rounds
+AGREEMENT = {"float32": 1e-4, "int8": 0.05, "int4": 0.05}  # greatest difference of a calibrated probability; bytes round
 SMALL = 1024  # arrays of fewer numbers stay float32
+BLOCK, ZERO = 32, 8  # numbers that share a scale, and the code of nought among those of 4 bits
 
 
 def export_network(network: Network, weights: str, *, folds: bool = True) -> tuple[str, dict[str, bytes]]:
@@ -49,7 +50,7 @@ def check_agreement(name: str, difference: float, weights: str) -> None:
     """Refuse an export of a member that says something else than torch does.
 
     :param difference: greatest difference of a probability.
-    :param weights: how they are stored: float32 or int8.
+    :param weights: how they are stored: float32, int8 or int4.
     :raises NlpkitError: if it is more than rounding explains.
     """
     if difference > AGREEMENT[weights]:
@@ -59,7 +60,7 @@ def check_agreement(name: str, difference: float, weights: str) -> None:
             name=name,
             difference=difference,
             most=AGREEMENT[weights],
-            remedy=", train with --set weights=float32" if weights == "int8" else "",
+            remedy="" if weights == "float32" else ", train with --set weights=float32",
         )
 
 
@@ -98,7 +99,7 @@ def _fold_table(network: Network, vectors: torch.Tensor, weights: str) -> bytes:
     table = network.head.layers(vectors) - network.head.layers(zeros)
     table, bias = (table[:, 1:] - table[:, :1]).detach().numpy(), (bias[0, 1:] - bias[0, 0]).detach().numpy()
     arrays = {"table": np.ascontiguousarray(table), "bias": bias.astype(np.float64)}
-    if weights == "int8":
+    if weights != "float32":
         arrays["table"], arrays["levels"] = _quantise(table)
     return save(arrays)
 
@@ -148,10 +149,62 @@ def _dump_graph(
         )
     assert program is not None
     model = program.model_proto
-    if weights == "int8":
+    if weights == "int4":
+        _store_int4(model, onnx)
+    if weights != "float32":
         _store_int8(model, onnx)
     _forget_sources(model)
     return cast(bytes, model.SerializeToString())
+
+
+def _store_int4(model: Any, onnx: Any) -> None:
+    """Store matrices that are in blocks of 4 bits as such, with a scale of two bytes; the runtime multiplies by them.
+
+    A matrix is in blocks where nothing is lost by it: `find_blocks`. Others are left alone.
+    """
+    graph = model.graph
+    matrices = {initializer.name: initializer for initializer in graph.initializer if len(initializer.dims) == 2}
+    stored: set[str] = set()
+    for node in list(graph.node):
+        if node.op_type != "MatMul" or (name := node.input[1]) not in matrices:
+            continue
+        matrix = onnx.numpy_helper.to_array(matrices[name])
+        if matrix.size < SMALL or (blocks := find_blocks(matrix.T)) is None:
+            continue
+        if name not in stored:
+            stored.add(name)
+            arrays = {f"{name}_int4": blocks[0], f"{name}_half": blocks[1].reshape(-1)}
+            graph.initializer.extend(onnx.numpy_helper.from_array(array, key) for key, array in arrays.items())
+            scale = onnx.helper.make_node("Cast", [f"{name}_half"], [f"{name}_scale"], to=onnx.TensorProto.FLOAT)
+            graph.node.insert(0, scale)
+        sizes = {"K": matrix.shape[0], "N": matrix.shape[1], "bits": 4, "block_size": BLOCK}
+        inputs, outputs = [node.input[0], f"{name}_int4", f"{name}_scale"], list(node.output)
+        node.CopyFrom(onnx.helper.make_node("MatMulNBits", inputs, outputs, domain="com.microsoft", **sizes))
+    if stored:
+        read = {name for node in graph.node for name in node.input}
+        for initializer in [matrices[name] for name in stored - read]:
+            graph.initializer.remove(initializer)
+        model.opset_import.append(onnx.helper.make_opsetid("com.microsoft", 1))
+
+
+def find_blocks(matrix: NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.float16]] | None:
+    """Return codes ``(rows, blocks, 16)`` and scales ``(rows, blocks)`` of a matrix that is nothing else, or None.
+
+    Each `BLOCK` numbers of a row are whole numbers from -8 to 7 times a scale, which float16 holds, and one of them is
+    -8 times it: the format Q4_0 of ggml (https://github.com/ggml-org/ggml). A byte has the codes of two neighbours.
+    """
+    rows, columns = matrix.shape
+    if matrix.dtype != np.float32 or columns % BLOCK:
+        return None
+    blocks = np.ascontiguousarray(matrix).reshape(rows, -1, BLOCK)
+    extreme = np.take_along_axis(blocks, np.abs(blocks).argmax(-1)[..., None], -1)
+    scales = (extreme / -ZERO).astype(np.float16)
+    wide = scales.astype(np.float32)
+    whole = np.rint(blocks / np.where(wide == 0, 1, wide)).clip(-ZERO, ZERO - 1)
+    if not np.array_equal(whole * wide, blocks):
+        return None
+    codes = (whole + ZERO).astype(np.uint8)
+    return codes[..., ::2] | codes[..., 1::2] << 4, scales[..., 0]
 
 
 def _store_int8(model: Any, onnx: Any) -> None:
