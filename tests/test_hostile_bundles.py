@@ -467,7 +467,8 @@ def endless() -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize(
-    "kind", [*(pytest.param(kind, marks=pytest.mark.slow) for kind in (endless, growing)), outside, not_finite, blocks, broken]
+    "kind",
+    [*(pytest.param(kind, marks=pytest.mark.slow) for kind in (endless, growing)), outside, not_finite, blocks, broken],
 )
 def test_a_hostile_graph_is_refused_by_one_sentence(tmp_path, kind):
     entry, files = table_member()

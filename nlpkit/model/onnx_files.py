@@ -3,9 +3,10 @@
 A file of a stranger's may hold functions that call each other, weights that lie elsewhere on the disk, and numbers that
 are none; or operators of the runtime's own, which take a matrix for as large as they are told. Of these there is one
 that is executed, which multiplies by matrices in blocks of a few bits, and its sizes must be those of its matrix
-(https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#com.microsoft.MatMulNBits). What only shows when it runs, such as loops without end, is seen to in `nlpkit.model.graphs`. Inference
-has no package that reads ONNX, and needs little of it: a protocol buffer is a run of fields, each a number, a kind and
-a value (https://protobuf.dev/programming-guides/encoding/; the numbers of fields are those of
+(https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#com.microsoft.MatMulNBits). What only shows
+when it runs, such as loops without end, is seen to in `nlpkit.model.graphs`. Inference has no package that reads ONNX,
+and needs little of it: a protocol buffer is a run of fields, each a number, a kind and a value
+(https://protobuf.dev/programming-guides/encoding/; the numbers of fields are those of
 https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3).
 """
 
@@ -125,7 +126,7 @@ class _Reader:
             columns, rows, bits, block = (node.numbers[name] for name in SIZES)
             codes, scales = (self._find_tensor(name) for name in node.inputs[1:])
         except (KeyError, ValueError):
-            raise ValueError(f"it has the operator {BLOCKS} without a matrix of its own, or with more than that") from None
+            raise ValueError(f"its operator {BLOCKS} has no matrix of its own, or more than that") from None
         sizes = f"it multiplies by {rows} x {columns} numbers of {bits} bits in blocks of {block}"
         if bits not in (4, 8) or block not in (16, 32, 64, 128, 256) or not 0 < rows * columns <= MOST_NUMBERS:
             raise ValueError(f"{sizes}, which is not executed")

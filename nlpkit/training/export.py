@@ -23,7 +23,11 @@ from nlpkit.model.network import Network
 from nlpkit.plugins.base import StaticEmbedding
 from nlpkit.plugins.telemetry import disable_telemetry
 
-AGREEMENT = {"float32": 1e-4, "int8": 0.05, "int4": 0.05}  # greatest difference of a calibrated probability; bytes round
+AGREEMENT = {
+    "float32": 1e-4,
+    "int8": 0.05,
+    "int4": 0.05,
+}  # greatest difference of a calibrated probability
 SMALL = 1024  # arrays of fewer numbers stay float32
 BLOCK, ZERO = 32, 8  # numbers that share a scale, and the code of nought among those of 4 bits
 
@@ -204,7 +208,8 @@ def find_blocks(matrix: NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.flo
     if not np.array_equal(whole * wide, blocks):
         return None
     codes = (whole + ZERO).astype(np.uint8)
-    return codes[..., ::2] | codes[..., 1::2] << 4, scales[..., 0]
+    pairs: NDArray[np.uint8] = codes[..., ::2] | codes[..., 1::2] << np.uint8(4)
+    return pairs, scales[..., 0]
 
 
 def _store_int8(model: Any, onnx: Any) -> None:

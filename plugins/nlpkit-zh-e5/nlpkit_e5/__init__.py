@@ -23,10 +23,10 @@ def e5_pieces(
     longest: Longest = 512,
     files: dict[str, bytes] | None = None,
 ) -> Tokenizer:
-    """Cut texts into pieces as multilingual-e5-small reads them, between its two marks (https://arxiv.org/abs/2402.05672).
+    """Cut texts into pieces as multilingual-e5-small does, between its two marks (https://arxiv.org/abs/2402.05672).
 
-    :param prefix: what is put before each text: ``query: ``, as e5 wants it where texts are classified, ``passage: `` or
-        nothing.
+    :param prefix: what is put before each text: ``query: ``, as e5 wants it where texts are classified, ``passage: ``
+        or nothing.
     :param longest: pieces in a text, the marks and the prefix among them; what a text has more is cut off before the
         last mark.
     """

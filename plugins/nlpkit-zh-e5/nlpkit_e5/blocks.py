@@ -1,13 +1,13 @@
 """Matrices in blocks of 4 bits as torch modules: 32 numbers, each a whole number from -8 to 7 times the block's scale.
 
-It is the format Q4_0 of ggml (https://github.com/ggml-org/ggml), but that a byte holds two neighbours, as ONNX Runtime's
-MatMulNBits wants it.
+It is the format Q4_0 of ggml (https://github.com/ggml-org/ggml), but that a byte holds two neighbours, as
+MatMulNBits of ONNX Runtime wants it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from torch.nn import functional
 from nlpkit_e5.weights import BLOCK
 
 ZERO = 8  # the code of nought
+Linear: TypeAlias = Callable[[int, int], nn.Module]  # makes a layer of so many inputs and outputs
 
 
 class BlockTable(nn.Module):
@@ -48,7 +49,7 @@ class BlockLinear(nn.Module):
         self.register_buffer("scales", torch.zeros(outputs, inputs // BLOCK, dtype=torch.float16))
         self.register_buffer("bias", torch.zeros(outputs))
         self.register_buffer("weight", torch.zeros(outputs, inputs), persistent=False)
-        self.register_load_state_dict_post_hook(_renew)
+        self.register_load_state_dict_post_hook(_renew)  # type: ignore[no-untyped-call]
 
     def forward(self, states: Tensor) -> Tensor:
         """States ``(..., inputs)`` to ``(..., outputs)``."""
@@ -68,7 +69,7 @@ class RoundedLinear(nn.Linear):
         super().__init__(inputs, outputs)
         self.stored: Tensor
         self.register_buffer("stored", torch.zeros(outputs, inputs), persistent=False)
-        self.register_load_state_dict_post_hook(_renew)
+        self.register_load_state_dict_post_hook(_renew)  # type: ignore[no-untyped-call]
 
     def forward(self, states: Tensor) -> Tensor:
         """States ``(..., inputs)`` to ``(..., outputs)``."""
@@ -92,7 +93,7 @@ def unpack(codes: Tensor, scales: Tensor) -> Tensor:
     """Codes ``(..., dim / 2)``, two a byte, and scales ``(..., blocks)`` to the numbers ``(..., dim)``."""
     high = (codes.float() / 16).floor()  # no shift of bits: not every exporter has one of bytes
     pairs = torch.stack([codes.float() - 16 * high, high], -1).flatten(-2)
-    blocks = pairs.unflatten(-1, (-1, BLOCK)) - ZERO
+    blocks: Tensor = pairs.reshape(*scales.shape, BLOCK) - ZERO
     return (blocks * scales.float().unsqueeze(-1)).flatten(-2)
 
 
@@ -101,15 +102,12 @@ def round_blocks(matrix: Tensor) -> Tensor:
 
     A block's scale is an eighth of its number farthest from nought, with the other sign, in float16.
     """
-    blocks = matrix.unflatten(-1, (-1, BLOCK))
+    blocks = matrix.reshape(len(matrix), -1, BLOCK)
     extreme = blocks.gather(-1, blocks.abs().argmax(-1, keepdim=True))
     scales = (extreme / -ZERO).half().float()
-    codes = (blocks / torch.where(scales == 0, 1.0, scales)).round().clamp(-ZERO, ZERO - 1)
+    codes: Tensor = (blocks / torch.where(scales == 0, 1.0, scales)).round().clamp(-ZERO, ZERO - 1)
     return (codes * scales).flatten(-2)
 
 
 def _renew(module: Any, _: object) -> None:
     module.renew()
-
-
-Linear = Callable[[int, int], nn.Module]

@@ -14,18 +14,19 @@ from tokenizers.pre_tokenizers import Metaspace
 
 from nlpkit_e5.weights import BEGIN, END, PIECES, SPACE, UNKNOWN, folder, load_pieces
 
+MARKS = 2
 NOWHERE = "\0"  # what the library calls unknown; stands in no text that it is given
 PREFIXES = {"query": "query: ", "passage": "passage: ", "none": ""}
 _SPACES = re.compile(" {2,}")
 
 
 class PiecesTokenizer(nlpkit.Tokenizer):
-    """Pieces of a text by their probabilities (Kudo 2018, https://aclanthology.org/P18-1007), between ``<s>`` and ``</s>``.
+    """Pieces of a text by their probabilities (Kudo 2018, https://aclanthology.org/P18-1007), between two marks.
 
     Before it is cut, characters are spelled as e5's own normalisation does (NFKC, white space), and a prefix is put
     before the text. A run of characters that no piece has becomes ``<unk>``. There are no more than ``longest`` tokens,
-    the last of which is ``</s>``; ``cut`` is the number of texts so far that had more. A text of nothing but white space
-    has no tokens. What reads like a mark in a text is text.
+    of which the first is ``<s>`` and the last ``</s>``; ``cut`` is the number of texts so far that had more. A text of
+    nothing but white space has no tokens. What reads like a mark in a text is text.
 
     :param files: pieces.json.
     :param prefix: a name: query, passage or none.
@@ -41,7 +42,7 @@ class PiecesTokenizer(nlpkit.Tokenizer):
         scored, spelling = load_pieces(files[PIECES])
         self.config: dict[str, Any] = {"prefix": prefix, "longest": longest}
         self.files = files
-        self.longest, self.cut = longest, 0
+        self.longest, self.cut, self._most = longest, 0, longest - MARKS
         self.pieces = [piece for piece, _ in scored]
         self._names = [UNKNOWN, *self.pieces]
         self._spelling = str.maketrans({**spelling, NOWHERE: ""})
@@ -57,15 +58,16 @@ class PiecesTokenizer(nlpkit.Tokenizer):
         """Cut all texts at once, as `tokenize` does."""
         spelled = [self._spell(text) for text in texts]
         found = self._model.encode_batch_fast([_SPACES.sub(" ", f"{self._prefix}{text}") for text in spelled])
-        return Tokens.of([self._row(each.ids) if text.strip() else [] for text, each in zip(spelled, found, strict=True)])
+        rows = zip(spelled, found, strict=True)
+        return Tokens.of([self._row(each.ids) if text.strip() else [] for text, each in rows])
 
     def _spell(self, text: str) -> str:
         """Spell a text as the pieces are; halves of surrogate pairs stand for no character, and go."""
         return text.encode("utf-8", "ignore").decode("utf-8").translate(self._spelling)
 
     def _row(self, ids: Sequence[int]) -> list[str]:
-        self.cut += len(ids) > self.longest - 2
-        return [BEGIN, *(self._names[i] for i in ids[: self.longest - 2]), END]
+        self.cut += len(ids) > self._most
+        return [BEGIN, *(self._names[i] for i in ids[: self._most]), END]
 
 
 def read_files() -> dict[str, bytes]:

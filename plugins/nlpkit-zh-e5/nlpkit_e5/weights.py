@@ -45,5 +45,5 @@ def load_pieces(data: bytes) -> tuple[list[tuple[str, float]], dict[str, str]]:
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{PIECES} is damaged: {error}") from error
     if not sound:
-        raise ValueError(f"{PIECES} is damaged: it should hold different pieces, their scores, and a spelling of characters")
+        raise ValueError(f"{PIECES} is damaged: it should hold pieces, their scores, and what characters become")
     return scored, spelling
