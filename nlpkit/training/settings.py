@@ -114,6 +114,7 @@ class TextNetworkSettings(MemberSettings):
     :param max_length: ids of a row that are kept, its first and last halves; 0 for all.
     :param weights: how the saved weights are stored: float32, int8, or int4, which is int8 but for matrices that are in
         blocks of 4 bits already, as those of a plugin may be: these stay so.
+    :param arithmetic: by what the saved graph multiplies large matrices: float32, or int8, which is faster and rounds.
     """
 
     tokenizer: Mapping[str, Any]
@@ -123,6 +124,7 @@ class TextNetworkSettings(MemberSettings):
     training: RowTraining = field(default_factory=RowTraining)
     max_length: Count = 0
     weights: Weights = "float32"
+    arithmetic: Literal["float32", "int8"] = "float32"
     components: ClassVar[tuple[str, ...]] = ("tokenizer", "embedding", "encoder")
 
 

@@ -54,6 +54,12 @@ class TextNetwork(NetworkMember):
         return weights
 
     @property
+    def arithmetic(self) -> str:
+        """As its settings say."""
+        arithmetic: str = self.settings.arithmetic
+        return arithmetic
+
+    @property
     def corpus(self) -> StoredCorpus:
         """The stored rows; what a task prepares must hold them, unless it is they."""
         corpus: StoredCorpus = self.data if isinstance(self.data, StoredCorpus) else self.data.corpus
@@ -209,7 +215,7 @@ class TextNetwork(NetworkMember):
 
     def export(self) -> StoredMember:
         """Export as a table, a graph, or for torch."""
-        runtime, files = export_network(self.network, self.settings.weights, folds=self.folds)
+        runtime, files = export_network(self.network, self.weights, arithmetic=self.arithmetic, folds=self.folds)
         files |= self.files() | {f"{TOKENIZER}/{path}": data for path, data in self._tokenizer_files.items()}
         return StoredMember({"name": self.name, "runtime": runtime, **self.entry}, files)
 

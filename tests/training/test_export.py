@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
+from nlpkit.errors import NlpkitError  # noqa: E402
 from nlpkit.model.graphs import Graph  # noqa: E402
-from nlpkit.training.export import export_graph, find_blocks  # noqa: E402
+from nlpkit.training.export import check_agreement, export_graph  # noqa: E402
+from nlpkit.training.graph_weights import find_blocks  # noqa: E402
 
 pytestmark = pytest.mark.train
 FREE = {"numbers": (0, 1)}
@@ -40,10 +42,13 @@ class Pair(torch.nn.Module):
 @pytest.fixture(scope="module")
 def exported():
     module = Pair().eval()
-    return module, {
-        weights: export_graph(module, {"numbers": torch.ones(2, 3, 64)}, ["out"], weights, FREE)[1]["model.onnx"]
-        for weights in ("float32", "int8", "int4")
-    }
+
+    def export(weights, arithmetic="float32"):
+        example = {"numbers": torch.ones(2, 3, 64)}
+        return export_graph(module, example, ["out"], weights, FREE, arithmetic)[1]["model.onnx"]
+
+    files = {weights: export(weights) for weights in ("float32", "int8", "int4")}
+    return module, files | {f"{weights}, int8": export(weights, "int8") for weights in ("float32", "int8", "int4")}
 
 
 @pytest.mark.slow
@@ -56,7 +61,10 @@ def test_what_is_in_blocks_stays_so_and_the_rest_is_rounded_to_bytes(exported):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("weights", "off"), [("float32", 1e-5), ("int8", 0.05), ("int4", 0.05)])
+@pytest.mark.parametrize(
+    ("weights", "off"),
+    [("float32", 1e-5), ("int8", 0.02), ("int4", 0.02)] + [(f"{w}, int8", 0.04) for w in ("float32", "int8", "int4")],
+)
 def test_a_graph_says_what_torch_says_however_it_is_stored(exported, weights, off):
     module, files = exported
     numbers = torch.randn(4, 5, 64, generator=torch.Generator().manual_seed(1))
@@ -64,6 +72,40 @@ def test_a_graph_says_what_torch_says_however_it_is_stored(exported, weights, of
         expected = module(numbers).numpy()
     found = Graph(files[weights], "m").run("out", numbers=numbers.numpy())
     np.testing.assert_allclose(found, expected, atol=off * np.abs(expected).max())
+
+
+@pytest.mark.slow
+def test_products_of_int8_are_one_operator_and_hang_on_their_own_token_alone(exported, tmp_path):
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath, options.log_severity_level = str(tmp_path / "made.onnx"), 4
+    onnxruntime.InferenceSession(exported[1]["int4, int8"], options)
+    made = [node.op_type for node in onnx.load(tmp_path / "made.onnx").graph.node]
+    assert made.count("MatMulIntegerToFloat") == 3
+    assert not {"MatMul", "Div", "Round"} & set(made)
+    graph = Graph(exported[1]["int4, int8"], "m")
+    numbers = np.random.default_rng(0).normal(size=(3, 4, 64)).astype(np.float32)
+    numbers[1] *= 1000
+    numbers[2] = 0
+    together = graph.run("out", numbers=numbers)
+    for row in range(3):
+        np.testing.assert_array_equal(graph.run("out", numbers=numbers[row : row + 1, :2])[0], together[row, :2])
+
+
+@pytest.mark.parametrize(
+    ("difference", "settings", "remedy"),
+    [
+        (0.001, ("float32",), "not saved$"),
+        (0.06, ("int8",), r"more than 0\.05: not saved, train with --set weights=float32"),
+        (0.06, ("int4",), "train with --set weights=float32"),
+        (0.3, ("int4", "int8"), r"more than 0\.25: not saved, train with --set arithmetic=float32"),
+    ],
+)
+def test_what_differs_by_more_than_rounding_explains_is_not_saved(difference, settings, remedy):
+    check_agreement("m", difference / 10, *settings)
+    with pytest.raises(NlpkitError, match=f"the export of m differs from torch by {difference} .*{remedy}"):
+        check_agreement("m", difference, *settings)
 
 
 @pytest.mark.slow

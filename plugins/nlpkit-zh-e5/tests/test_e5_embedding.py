@@ -14,9 +14,10 @@ from nlpkit import SettingError, registry  # noqa: E402
 from nlpkit.model import Head, HeadSettings, Network, dump_weights, load_weights  # noqa: E402
 from nlpkit.text import PAD, UNKNOWN  # noqa: E402
 from nlpkit.training import export_network  # noqa: E402
+from safetensors.torch import load_file  # noqa: E402
+
 from nlpkit_e5.blocks import round_blocks, unpack  # noqa: E402
 from nlpkit_e5.weights import WEIGHTS, folder  # noqa: E402
-from safetensors.torch import load_file  # noqa: E402
 
 pytestmark = pytest.mark.train
 SOURCE = json.loads(Path(__file__).with_name("source.json").read_text(encoding="utf-8"))  # computed by other code
