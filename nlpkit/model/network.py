@@ -44,14 +44,19 @@ class Network(nn.Module):
 
 
 class VectorNetwork(nn.Module):
-    """Vectors to logits: what of a network learns where its embedding does not, and all there is of one fed numbers."""
+    """Vectors to logits: what of a network learns where its embedding does not, and all there is of one fed numbers.
 
-    def __init__(self, encoder: Encoder, head: Head) -> None:
+    :param upper: what of the embedding learns, if it is but a part of it: maps vectors and mask to vectors.
+    """
+
+    def __init__(self, encoder: Encoder, head: Head, upper: nn.Module | None = None) -> None:
         super().__init__()
-        self.encoder, self.head = encoder, head
+        self.upper, self.encoder, self.head = upper, encoder, head
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """Vectors ``(batch, time, dim)`` and mask ``(batch, time)`` to logits ``(batch, labels)``."""
+        if self.upper is not None:
+            vectors = self.upper(vectors, mask)
         states, _ = self.encoder(vectors, mask)
         return self.head(states, mask)  # type: ignore[no-any-return]
 

@@ -80,6 +80,14 @@ class Embedding:
     def check_tokenizer(self, tokenizer: Any) -> None:
         """Refuse a tokenizer that does not fit, by a SettingError."""
 
+    def halves(self) -> tuple[Any, Any] | None:
+        """Return two torch modules of which it consists, the first `fixed` and the second trained, if it is so.
+
+        The first maps ids and mask to vectors ``(batch, time, dim)``, with a ``dim`` that it says, computed once a run;
+        the second maps these and the mask to the embedding's own. Both hold its very weights.
+        """
+        return None
+
     if TYPE_CHECKING:
 
         def __call__(self, ids: Tensor, mask: Tensor) -> Tensor: ...  # noqa: D102

@@ -132,7 +132,12 @@ class Member(ABC):
 
     @property
     def weights(self) -> str:
-        """How its numbers are stored, by which it is judged how far the export may be from it: float32 or int8."""
+        """How its numbers are stored, by which it is judged how far the export may be off: float32, int8 or int4."""
+        return "float32"
+
+    @property
+    def arithmetic(self) -> str:
+        """By what its graph multiplies large matrices, by which the same is judged: float32 or int8."""
         return "float32"
 
     @property
@@ -356,7 +361,7 @@ def train_member(member: Member, run: Path, history: History, every: float) -> G
         yield Working(f"{member.name}: exporting", 0, None)
         result = member.export()
         comparison = member.compare(result) or Comparison(0.0, 0)
-        check_agreement(member.name, comparison.difference, member.weights)
+        check_agreement(member.name, comparison.difference, member.weights, member.arithmetic)
         outcome = _record_history(history.epochs.get(member.name), divergence)
         with write_folder(folder) as new:
             _write(new, StoredMember(result.entry | outcome, result.files, comparison.validation), comparison)

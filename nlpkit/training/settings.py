@@ -24,7 +24,7 @@ from nlpkit.training.reading import Reader
 
 T = TypeVar("T")
 Seed = Annotated[int, Range(0, 2**32, high_open=True)]  # which every source of random numbers takes
-Weights = Literal["float32", "int8"]
+Weights = Literal["float32", "int8", "int4"]
 ONE_WAY = {"bidirectional": False, "causal": True}  # the options by which an encoder reads one way
 PYTHON_BOOLS = {"True": "true", "False": "false"}  # as Python spells them
 
@@ -117,7 +117,9 @@ class TextNetworkSettings(MemberSettings):
     """What a network that reads texts is told. Components are ``{"name": …, option: …}``.
 
     :param max_length: ids of a row that are kept, its first and last halves; 0 for all.
-    :param weights: how the saved weights are stored: float32 or int8.
+    :param weights: how the saved weights are stored: float32, int8, or int4, which is int8 but for matrices that are in
+        blocks of 4 bits already, as those of a plugin may be: these stay so.
+    :param arithmetic: by what the saved graph multiplies large matrices: float32, or int8, which is faster and rounds.
     """
 
     tokenizer: Mapping[str, Any]
@@ -127,6 +129,7 @@ class TextNetworkSettings(MemberSettings):
     training: RowTraining = field(default_factory=RowTraining)
     max_length: Count = 0
     weights: Weights = "float32"
+    arithmetic: Literal["float32", "int8"] = "float32"
     components: ClassVar[tuple[str, ...]] = ("tokenizer", "embedding", "encoder")
     tunable: ClassVar[tuple[str, ...]] = ("training", "max_length", "weights")
 

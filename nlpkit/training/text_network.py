@@ -28,7 +28,7 @@ from nlpkit.training.batching import Rows, logits_of
 from nlpkit.training.components import Part, check_pair, check_shapes, fit_embedding, remarks_of
 from nlpkit.training.events import Event, MemberStarted, Working
 from nlpkit.training.export import export_network
-from nlpkit.training.fixed_vectors import map_vectors, store_vectors
+from nlpkit.training.fixed_vectors import map_vectors, size_of, store_vectors
 from nlpkit.training.inheritance import ANSWERING, Answers, Inheritance, name_parts, read_back, read_weights
 from nlpkit.training.loop import Diverged, Objective
 from nlpkit.training.member import CHECK_ROWS, Comparison, Layer, Minimise, NetworkMember, StoredMember, record_parts
@@ -37,6 +37,7 @@ from nlpkit.training.storage import StoredCorpus, StoredTokens, map_rows, store_
 
 COMPARE_ROWS = 50_000  # validation rows that are enough to compare an export by, and to tune weights and temperature on
 CHECK_READ_BACK = 32  # training rows on which weights that were read back must answer as the saved model does
+MOST = 1 << 30  # bytes of vectors of the lower half of an embedding; with more, it is asked each time
 PLACES = ("train", "validation")
 
 
@@ -55,6 +56,12 @@ class TextNetwork(NetworkMember):
         """As its settings say."""
         weights: str = self.settings.weights
         return weights
+
+    @property
+    def arithmetic(self) -> str:
+        """As its settings say."""
+        arithmetic: str = self.settings.arithmetic
+        return arithmetic
 
     @property
     def corpus(self) -> StoredCorpus:
@@ -291,7 +298,7 @@ class TextNetwork(NetworkMember):
 
     def export(self) -> StoredMember:
         """Export as a table, a graph, or for torch."""
-        runtime, files = export_network(self.network, self.settings.weights, folds=self.folds)
+        runtime, files = export_network(self.network, self.weights, arithmetic=self.arithmetic, folds=self.folds)
         files |= self.files() | {f"{TOKENIZER}/{path}": data for path, data in self._tokenizer_files.items()}
         return StoredMember({"name": self.name, "runtime": runtime, **self.entry}, files)
 
@@ -308,16 +315,19 @@ class TextNetwork(NetworkMember):
         return Comparison(difference, min(CHECK_ROWS, len(expected)), validation=outputs)
 
     def _select_trainable(self) -> Generator[Event, None, tuple[nn.Module, Mapping[str, Rows]]]:
-        """Return what of the network learns, and the rows as it sees them: vectors where the embedding is fixed."""
-        network = self.network
-        if not network.embedding.fixed:
+        """Return what of the network learns, and the rows as it sees them: vectors where the embedding is fixed, or its
+        lower half is and there is room for them.
+        """
+        network, rows = self.network, {}
+        embedding = network.embedding
+        lower, upper = (embedding, None) if embedding.fixed else embedding.halves() or (None, None)
+        if lower is None or (upper and sum(size_of(ids, lower.dim) for ids in self.rows.values()) > MOST):
             return network, self.rows
-        rows = {}
         for place, ids in self.rows.items():
             path = self._folder / f"{place}.vectors"
-            yield from store_vectors(path, network.embedding, ids, f"{self.name}: {place} vectors")
-            rows[place] = map_vectors(path, network.embedding.dim, ids)
-        return VectorNetwork(network.encoder, network.head), rows
+            yield from store_vectors(path, lower, ids, f"{self.name}: {place} vectors")
+            rows[place] = map_vectors(path, lower.dim, ids)
+        return VectorNetwork(network.encoder, network.head, upper), rows
 
 
 def _describe_vectors(embedding: Any) -> dict[str, Any]:
