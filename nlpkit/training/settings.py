@@ -58,6 +58,10 @@ class LoopSettings:
     fine_tuning: ClassVar[Mapping[str, Any]] = {}  # what is set anew where training goes on from a saved model
     fixed: ClassVar[tuple[str, ...]] = ()  # what cannot change then
 
+    def rate_of(self, parameter: str) -> float:  # noqa: ARG002
+        """Return the highest learning rate of a parameter, by its name in the module that is trained."""
+        return self.learning_rate
+
 
 @dataclass(frozen=True)
 class RowTraining(LoopSettings):

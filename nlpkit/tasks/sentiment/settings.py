@@ -22,6 +22,8 @@ class ClassifierTraining(RowTraining):
     :param class_weights: none; or balanced, where each label counts as much as any other, however rare.
     :param r_drop: weight of the difference between two passes under dropout (Liang et al. 2021,
         https://arxiv.org/abs/2106.14448); doubles the time.
+    :param embedding_rate: the highest learning rate of the embedding, if it is another: a pretrained one that is tuned
+        wants smaller steps than what is new.
     :param pretrain: epochs as a two-way language model before the first; for a recurrent encoder with one layer.
     :param pretrain_rate: its learning rate.
     """
@@ -30,9 +32,15 @@ class ClassifierTraining(RowTraining):
     label_smoothing: Share = 0.0
     class_weights: Literal["none", "balanced"] = "none"
     r_drop: Weight = 0.0
+    embedding_rate: Positive | None = None
     pretrain: Count = 0
     pretrain_rate: Positive = 4e-3
     fine_tuning: ClassVar[Mapping[str, Any]] = {"pretrain": 0}
+
+    def rate_of(self, parameter: str) -> float:
+        """Return the highest learning rate of a parameter."""
+        of_embedding = parameter.startswith(("embedding.", "upper."))  # the upper half is all of it that is trained
+        return self.embedding_rate if of_embedding and self.embedding_rate is not None else self.learning_rate
 
 
 @dataclass(frozen=True, kw_only=True)
