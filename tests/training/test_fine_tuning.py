@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ def quick():
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory, quick):
+def trained(tmp_path_factory, quick):  # noqa: ARG001 - it is there before
     """The folder of a tiny model of a task, by its name; not to be changed."""
     folders = {}
 
@@ -327,7 +328,7 @@ def test_dropout_that_is_set_is_that_of_the_new_model(tmp_path, trained):
 def test_settings_of_another_model_are_refused_by_the_run_itself(tmp_path, trained):
     tiny = TINY["sentiment"]
     base = BaseModel.open(trained("sentiment"), tiny.task)
-    with pytest.raises(SettingError, match="embedding.dim of table was 8, is 6"):
+    with pytest.raises(SettingError, match=r"embedding\.dim of table was 8, is 6"):
         next(train(tiny.task, [], tiny.settings("table.embedding.dim=6"), tmp_path / "m", base=base))
     assert not (tmp_path / "m.training").exists()
 
@@ -357,7 +358,7 @@ def test_a_model_of_another_task_is_refused(trained):
 
 
 def test_a_name_that_is_none_says_what_there_is():
-    with pytest.raises(BundleError, match="there is no model 'revews', .* did you mean 'reviews'"):
+    with pytest.raises(BundleError, match=r"there is no model 'revews', .* did you mean 'reviews'"):
         BaseModel.open("revews", SENTIMENT)
 
 
@@ -404,7 +405,7 @@ def test_a_plugin_that_chooses_a_vocabulary_anew_is_named(tmp_path, trained, mon
     from nlpkit.tasks.sentiment.member import Classifier
     from nlpkit.training.components import fit_embedding
 
-    monkeypatch.setattr(Classifier, "fit_embedding", lambda self, *arguments: fit_embedding(*arguments))
+    monkeypatch.setattr(Classifier, "fit_embedding", lambda _, *arguments: fit_embedding(*arguments))
     rows = [Example(f"{row.text}啊", row.label) for row in TINY["sentiment"].rows()]
     with pytest.raises(PluginError, match="the member table chose a vocabulary anew where it should go on from tiny"):
         list(go_on("sentiment", trained("sentiment"), tmp_path / "m", rows=rows))
@@ -429,7 +430,7 @@ def test_a_linear_model_is_read_back_from_its_table(tmp_path, copy):
     for event in events:
         noted += [event.sentence] if isinstance(event, Note) else []
     assert noted[1] == (
-        "from mine: embedding and head of ngrams kept; its weights are those that inference reads, as they are rounded there"
+        "from mine: embedding and head of ngrams kept; its weights are those that inference reads, as rounded there"
     )
     before, now = (load((at / "ngrams" / "arrays.safetensors").read_bytes()) for at in (model, tmp_path / "m"))
     assert np.abs(before["table"] - now["table"]).max() < 1e-5
@@ -440,16 +441,16 @@ def test_a_network_that_was_folded_says_what_to_do(tmp_path, copy):
     with pytest.raises(BundleError) as caught:
         list(go_on("sentiment", without_weights(copy()), tmp_path / "m"))
     assert str(caught.value) == (
-        "mine comes without the weights of its member table (table/model.safetensors), and what inference executes does "
-        "not hold all of them (embedding.table.weight, head.layers.1.bias, head.layers.1.weight): go on from a model that "
-        "was trained with --keep-weights"
+        "mine comes without the weights of its member table (table/model.safetensors), and what inference executes "
+        "does not hold all of them (embedding.table.weight, head.layers.1.bias, head.layers.1.weight): go on from a "
+        "model that was trained with --keep-weights"
     )
 
 
 GRAPHS = {
-    "sentiment": ["members.table.encoder.name=lstm", "table.encoder.hidden=4", "table.head.pooling=max+attention"],
+    "sentiment": ["table.encoder.name=lstm", "table.encoder.hidden=4", "table.head.pooling=max+attention"],
     "cloze": ["encoder.name=lstm", "encoder.hidden=4", "encoder.bidirectional=false", "output.tied=true"],
-    "generate": ["encoder.name=lstm", "encoder.hidden=4", "encoder.bidirectional=false", "ngrams.order=0"],
+    "generate": ["encoder.name=lstm", "encoder.hidden=4", "encoder.bidirectional=false", "output.tied=true"],
 }
 
 
@@ -460,32 +461,35 @@ GRAPHS = {
     [
         *GRAPHS.items(),
         ("cloze", [*GRAPHS["cloze"], "embedding.name=spelled", "training.subsample=0.01"]),
-        ("cloze", [*GRAPHS["cloze"][:3], 'output={"name"="binary-codes", "bits"=8}', "training.subsample=0.01"]),
+        ("cloze", [*GRAPHS["cloze"][:3], "training.subsample=0.01"]),
         ("generate", [*GRAPHS["generate"], "output.tied=false"]),
     ],
     ids=["sentiment", "cloze", "generate", "spelled", "codes", "untied"],
 )
-def test_a_graph_is_read_back(tmp_path, name, changes, weights):
-    model = tmp_path / "tiny"
-    changes = [change for change in changes if not change.startswith("output={")]
-    tables = dict(TINY[name].tables)
-    if any("codes" in c for c in changes):
-        tables["network"] = tables["network"] | {"output": {"name": "binary-codes", "bits": 8}}
-    list(TINY[name].train(model, *changes, f"weights={weights}", "training.epochs=1"))
+def test_a_graph_is_read_back(tmp_path, name, changes, weights, request):
+    model, tiny, case = tmp_path / "tiny", TINY[name], request.node.callspec.id
+    if "codes" in case:
+        network = tiny.tables["network"] | {"output": {"name": "binary-codes", "bits": 8}}
+        tiny = replace(tiny, tables=tiny.tables | {"network": network})
+    list(tiny.train(model, *changes, f"weights={weights}", "training.epochs=1"))
     member = Bundle.open(model).config["members"][0]["name"]
     kept = load((model / member / "model.safetensors").read_bytes())
     noted, run = begin(name, without_weights(model), tmp_path / "m")
-    assert "as they are rounded there" in noted[0]
+    assert "as rounded there" in noted[0]
     now = load((run / "members" / member / "model.safetensors").read_bytes())
-    if "spelled" not in "".join(changes):
-        assert all(np.allclose(kept[key], now[key], atol=0.05 if weights == "int8" else 1e-6) for key in kept)
+    away = {key: float(np.abs(now[key].astype(float) - kept[key]).max()) for key in kept}
+    bytewise = weights == "int8" or "untied" in case  # as is the table of an output, always
+    if "spelled" in "".join(changes):  # whose vectors are the same, though not what they are added up from
+        away = {key: value for key, value in away.items() if not key.startswith("embedding.")}
+    assert {key: value for key, value in away.items() if value > (0.05 if bytewise else 1e-5)} == {}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["reviews", "reviews-cloze", "reviews-chars"])
 def test_the_shipped_models_can_be_gone_on_from(tmp_path, model):
     name = nlpkit.load(model).task
-    rows = [Example(row.text.replace(" ", ""), row.label, "one.csv") for row in TINY[name].rows()]
+    labels = {"0": "negative", "1": "positive"}
+    rows = [Example(row.text.replace(" ", ""), labels.get(row.label, ""), "one.csv") for row in TINY[name].rows()]
     noted, _ = begin(name, model, tmp_path / "m", rows=rows)
     assert noted[0].startswith(f"from {model}: ")
     assert "nothing" not in noted[0]
@@ -532,7 +536,7 @@ def test_a_model_that_changed_before_it_was_taken_is_told(tmp_path, copy):
         list(train(SENTIMENT, [], settings, folder, resume=True))
 
 
-def test_a_model_may_be_replaced_by_what_comes_of_it(tmp_path, copy):
+def test_a_model_may_be_replaced_by_what_comes_of_it(copy):
     model = copy()
     before = Bundle.open(model).fingerprint
     list(go_on("sentiment", model, model, "training.epochs=1", force=True))
