@@ -18,7 +18,7 @@ from nlpkit.plugins.component import Component  # noqa: E402
 from nlpkit.plugins.registry import registry  # noqa: E402
 from nlpkit.tasks.sentiment.run import SentimentRun  # noqa: E402
 from nlpkit.text.corpus import Example  # noqa: E402
-from nlpkit.training.base_model import RATE, BaseModel  # noqa: E402
+from nlpkit.training.base_model import BaseModel  # noqa: E402
 from nlpkit.training.dry_run import plan  # noqa: E402
 from nlpkit.training.events import Note, Remark, Saved  # noqa: E402
 from nlpkit.training.inheritance import Answers, describe, measure_unknown  # noqa: E402
@@ -27,7 +27,9 @@ from nlpkit.training.run import train  # noqa: E402
 from tests.training.runs import TINY, deciding, files_of, the  # noqa: E402
 
 pytestmark = pytest.mark.train
-each = pytest.mark.parametrize("name", TINY)
+each = pytest.mark.parametrize(  # the tasks go one way: the quick tests see one of them
+    "name", ["sentiment", *(pytest.param(name, marks=pytest.mark.slow) for name in TINY if name != "sentiment")]
+)
 SENTIMENT = TINY["sentiment"].task
 
 
@@ -126,6 +128,7 @@ def test_what_comes_of_it_knows_where_it_came_from(tmp_path, trained, name):
     )
 
 
+@pytest.mark.slow
 def test_counted_members_are_counted_anew_and_may_be_dropped(tmp_path, trained):
     events = list(go_on("generate", trained("generate"), tmp_path / "m", "training.epochs=1"))
     assert "from tiny: ngrams is counted anew, in these rows alone" in [event.sentence for event in the(Note, events)]
@@ -133,6 +136,7 @@ def test_counted_members_are_counted_anew_and_may_be_dropped(tmp_path, trained):
     assert [member["name"] for member in Bundle.open(tmp_path / "n").config["members"]] == ["network"]
 
 
+@pytest.mark.slow
 def test_words_that_can_be_answered_stay(tmp_path, trained):
     rows = [Example(f"我 看见 {new} 山 {new}", "", "new.txt") for new in ("云", "雨", "雪") for _ in range(40)]
     rows = [Example(f"{row.text} 第{i}", "", "new.txt") for i, row in enumerate(rows)]
@@ -199,6 +203,7 @@ def test_labels_may_become_more_and_fewer():
     assert Answers(["a", "c"], ["a", "c"]).changes == {}
 
 
+@pytest.mark.slow
 def test_a_linear_model_keeps_the_columns_of_its_labels(tmp_path, trained):
     folder = tmp_path / "m"
     rows = renamed(_0="坏")
@@ -218,6 +223,7 @@ def test_a_linear_model_of_other_labels_begins_anew(tmp_path, trained):
     assert noted[1] == "from tiny: nothing of ngrams kept, embedding and head new (labels 坏, 好)"
 
 
+@pytest.mark.slow
 def test_names_of_labels_that_the_model_knows_are_told_and_stay(tmp_path, copy):
     model = copy()
     change_config(model, labels=["negative", "positive"], aliases={"0": "negative", "1": "positive", "2": ""})
@@ -246,7 +252,7 @@ def test_settings_are_those_of_the_model_but_for_what_a_run_says_itself(copy):
     change_config(model, settings=settings | {"seed": 7, "test": 0.1, "labels": {"0": "x"}})
     base = BaseModel.open(model, SENTIMENT).make_settings()
     assert (base.seed, base.test, base.validation, dict(base.labels)) == (0, 0.2, 0.2, {})
-    assert [member.training.learning_rate for member in base.members] == [0.02 * RATE] * 2
+    assert [member.training.learning_rate for member in base.members] == [0.02] * 2
     assert base.normaliser.config == json.loads((model / "config.json").read_text("utf-8"))["normalisation"]
 
 
@@ -256,12 +262,6 @@ def test_what_is_done_before_the_first_epoch_is_not_done_again(copy):
     settings["members"][0]["training"] |= {"pretrain": 3}
     change_config(model, settings=settings)
     assert BaseModel.open(model, SENTIMENT).make_settings().members[0].training.pretrain == 0
-
-
-def test_the_learning_rate_is_lowered_once(tmp_path, trained):
-    list(go_on("sentiment", trained("sentiment"), tmp_path / "m", "training.epochs=1"))
-    settings = BaseModel.open(tmp_path / "m", SENTIMENT).make_settings()
-    assert [member.training.learning_rate for member in settings.members] == [0.02 * RATE] * 2
 
 
 @pytest.mark.parametrize(
@@ -562,3 +562,23 @@ def test_runs_say_nothing_of_models_that_there_are_not(tmp_path):
     assert not the(Note, events)
     assert "went on from" not in (tmp_path / "m" / "README.md").read_text("utf-8")
     assert SentimentRun.base is None
+
+
+def test_a_path_in_the_settings_of_a_model_is_not_followed(tmp_path, copy):
+    model = copy()
+    settings = json.loads((model / "config.json").read_text("utf-8"))["settings"]
+    settings["members"][0]["embedding"]["vectors"] = str(tmp_path / "no-such-file")
+    change_config(model, settings=settings)
+    assert the(Saved, go_on("sentiment", model, tmp_path / "m", "training.epochs=1"))
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [{"settings": []}, {"settings": {"members": [3]}}, {"settings": {"members": []}}, {"normalisation": {"lower": 3}}],
+)
+def test_a_config_that_is_damaged_is_one_sentence(copy, entries):
+    model = copy()
+    change_config(model, **entries)
+    with pytest.raises((BundleError, SettingError)) as caught:
+        BaseModel.open(model, SENTIMENT).make_settings()
+    assert "\n" not in str(caught.value)

@@ -99,5 +99,5 @@ def test_it_stays_the_one_that_it_is(trained, option):
 def test_without_its_weights_it_says_what_to_do(trained, tmp_path):
     model = shutil.copytree(trained(frozen=False), tmp_path / "mine")
     (model / "network" / "model.safetensors").unlink()
-    with pytest.raises(BundleError, match="mine comes without the weights of its member network .*--keep-weights"):
+    with pytest.raises(BundleError, match=r"mine comes without the weights of its member network .*--keep-weights"):
         go_on(model, tmp_path / "m")

@@ -139,7 +139,7 @@ class TaggerMember(NetworkMember):
         kinds = self.base.model.bundle.config["kinds"] if self.base else []
         return ["", *(kind + place for kind in kinds for place in ("begin", "inside"))]
 
-    def find_answering(self, network) -> dict[str, int]:  # noqa: ARG002
+    def find_answering(self, network) -> dict[str, int]:
         return {"linear.weight": 0, "linear.bias": 0}
 
     @property
