@@ -21,13 +21,12 @@ from nlpkit.tasks.base import Task, resolve
 from nlpkit.text.normalisation import Normaliser
 from nlpkit.text.vocabulary import Vocabulary, load_vocabulary
 from nlpkit.training.components import Part
-from nlpkit.training.settings import Shape
+from nlpkit.training.settings import LoopSettings, Shape
 from nlpkit.training.storage import write_folder
 from nlpkit.version import __version__
 
 FROM = "from"  # of config.json, of run.json
 STORED = "from"  # the folder of a run that holds what training needs of the model
-RATE = 0.5  # of the learning rate of the model that training goes on from
 UNREAD = {*UNLISTED, SAMPLES} - {CONFIG}  # files that training has no use for
 FREE = ("dropout", "frozen")  # options of a component on which no weight depends
 
@@ -98,8 +97,8 @@ class BaseModel:
     def tables(self) -> dict[str, Any]:
         """Return its settings as nested tables, as a run wants them that goes on from it.
 
-        What a run says for itself is as always: the seed, the shares of the rows, names of labels. The learning rate is
-        `RATE` of what it was, and what was done once, before the first epoch, is not done again.
+        What a run says for itself is as always: the seed, the shares of the rows, names of labels. What was done once,
+        before the first epoch, is not done again.
 
         :raises BundleError: if they are damaged.
         """
@@ -108,11 +107,8 @@ class BaseModel:
             list(_prune(self.shape, tables))
             for name in self.shape.run.own:
                 tables.pop(name, None)
-            rate = (
-                1.0 if FROM in self.bundle.config else RATE
-            )  # it is as low as it should be where training went on before
             for member in tables["members"]:
-                _tune(member, self.shape, rate)
+                _tune(member, self.shape)
             tables["normalisation"] = Normaliser.of(self.bundle.config["normalisation"]).config
         return tables
 
@@ -247,13 +243,14 @@ def _make_again(
     normaliser: Normaliser | None,
     fixed: Mapping[str, Any],
 ) -> Part:
-    """Make a recorded component with other settings; of its options only such as it records itself are no paths."""
+    """Make a recorded component with other settings: of those that a model may say, none names a path."""
     with bundle.report_damage(CONFIG):
         component = registry().need(kind, *origin_of(record))
         files = {"files": bundle.read_folder(folder)} if component.takes_files else {}
-        options = record["config"] | {name: value for name, value in settings.items() if name != "name"}
+        recorded: dict[str, Any] = record["config"]
+        options = recorded | {n: v for n, v in settings.items() if n != "name" and (n in recorded or _is_free(n))}
         part = Part(component, component.create(options, normaliser=normaliser, **files, **fixed))
-        if unknown := sorted(set(record["config"]) - set(part.instance.config)):
+        if unknown := sorted(set(recorded) - set(part.instance.config)):
             raise ValueError(f"the {kind} has no option {unknown[0]!r}")
     return part
 
@@ -277,15 +274,12 @@ def _prune_table(kind: Any, table: dict[str, Any], place: str) -> Iterator[str]:
             yield from _prune_table(options[name].annotation, value, f"{place}{name}.")
 
 
-def _tune(member: dict[str, Any], shape: Shape, share: float) -> None:
-    """Set what is other in the training of a member that goes on from another, and a share of the learning rate."""
+def _tune(member: dict[str, Any], shape: Shape) -> None:
+    """Set what is other in the training of a member that goes on from another."""
     kind = shape.kinds.get(member["kind"])
-    option = options_of(kind).get("training") if kind else None
-    if option is None:
-        return
-    training = dict(member.get("training", {}))
-    rate = training.get("learning_rate", option.annotation.learning_rate)
-    member["training"] = training | option.annotation.fine_tuning | {"learning_rate": rate * share}
+    training = options_of(kind)["training"].annotation if kind and "training" in options_of(kind) else None
+    if isinstance(training, type) and issubclass(training, LoopSettings):
+        member["training"] = {**member.get("training", {}), **training.fine_tuning}
 
 
 def _pair(before: Sequence[Any], after: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
@@ -310,17 +304,23 @@ def _list_changes(where: str, before: Any, after: Any, entry: Mapping[str, Any])
     old, new = (json.loads(json.dumps(asdict(settings))) for settings in (before, after))
     for name in ("members", *after.own, *after.tunable) if not where else after.tunable:
         old.pop(name, None), new.pop(name, None)
-    fixed = getattr(getattr(after, "training", None), "fixed", ())
-    for name in fixed:  # of what may change otherwise
-        old[f"training.{name}"], new[f"training.{name}"] = (getattr(s.training, name) for s in (before, after))
+    for settings, table in ((before, old), (after, new)):
+        training = vars(settings).get("training")
+        if isinstance(training, LoopSettings):  # of which the most may change
+            table["training"] = {name: getattr(training, name) for name in training.fixed}
     made = {kind: entry.get(kind, {}).get("config", {}) for kind in after.components}
     for place in sorted(set(_flatten(old)) | set(_flatten(new))):
         kind, _, option = place.partition(".")
         was = _flatten(old).get(place, made.get(kind, {}).get(option, MISSING))
         now = _flatten(new).get(place, made.get(kind, {}).get(option, MISSING))
-        if was != now and place.rpartition(".")[2].rpartition("_")[2] not in FREE:
+        if was != now and not _is_free(place):
             of = f" of {where}" if where else ""
             yield f"{place}{of} was {_show(was)}, is {_show(now)}"
+
+
+def _is_free(place: str) -> bool:
+    """Whether a setting is one on which no weight depends: ``encoder.weight_dropout``, say."""
+    return place.rpartition(".")[2].rpartition("_")[2] in FREE
 
 
 def _flatten(table: Mapping[str, Any], place: str = "") -> dict[str, Any]:

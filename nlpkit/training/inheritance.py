@@ -113,7 +113,7 @@ def describe(model: str, member: str, facts: Mapping[str, Any] | None) -> Senten
     if facts["new"]:
         labels = f" (labels {_list(answers['new'])})" if ANSWERING in facts["new"] and answers.get("new") else ""
         clauses.append(f"{_join(facts['new'])} new{labels}")
-    more = "; its weights are those that inference reads, as they are rounded there" if facts.get("read_back") else ""
+    more = "; its weights are those that inference reads, as rounded there" if facts.get("read_back") else ""
     if unknown is not None:
         more += f"; {100 * unknown:.1f}% of the tokens to train on are unknown to it"
     return Sentence("from {model}: {clauses}{more}", model=model, clauses=", ".join(clauses), more=more)

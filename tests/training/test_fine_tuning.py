@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from nlpkit.plugins.component import Component  # noqa: E402
 from nlpkit.plugins.registry import registry  # noqa: E402
 from nlpkit.tasks.sentiment.run import SentimentRun  # noqa: E402
 from nlpkit.text.corpus import Example  # noqa: E402
-from nlpkit.training.base_model import RATE, BaseModel  # noqa: E402
+from nlpkit.training.base_model import BaseModel  # noqa: E402
 from nlpkit.training.dry_run import plan  # noqa: E402
 from nlpkit.training.events import Note, Remark, Saved  # noqa: E402
 from nlpkit.training.inheritance import Answers, describe, measure_unknown  # noqa: E402
@@ -26,7 +27,9 @@ from nlpkit.training.run import train  # noqa: E402
 from tests.training.runs import TINY, deciding, files_of, the  # noqa: E402
 
 pytestmark = pytest.mark.train
-each = pytest.mark.parametrize("name", TINY)
+each = pytest.mark.parametrize(  # the tasks go one way: the quick tests see one of them
+    "name", ["sentiment", *(pytest.param(name, marks=pytest.mark.slow) for name in TINY if name != "sentiment")]
+)
 SENTIMENT = TINY["sentiment"].task
 
 
@@ -41,7 +44,7 @@ def quick():
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory, quick):
+def trained(tmp_path_factory, quick):  # noqa: ARG001 - it is there before
     """The folder of a tiny model of a task, by its name; not to be changed."""
     folders = {}
 
@@ -125,6 +128,7 @@ def test_what_comes_of_it_knows_where_it_came_from(tmp_path, trained, name):
     )
 
 
+@pytest.mark.slow
 def test_counted_members_are_counted_anew_and_may_be_dropped(tmp_path, trained):
     events = list(go_on("generate", trained("generate"), tmp_path / "m", "training.epochs=1"))
     assert "from tiny: ngrams is counted anew, in these rows alone" in [event.sentence for event in the(Note, events)]
@@ -132,6 +136,7 @@ def test_counted_members_are_counted_anew_and_may_be_dropped(tmp_path, trained):
     assert [member["name"] for member in Bundle.open(tmp_path / "n").config["members"]] == ["network"]
 
 
+@pytest.mark.slow
 def test_words_that_can_be_answered_stay(tmp_path, trained):
     rows = [Example(f"我 看见 {new} 山 {new}", "", "new.txt") for new in ("云", "雨", "雪") for _ in range(40)]
     rows = [Example(f"{row.text} 第{i}", "", "new.txt") for i, row in enumerate(rows)]
@@ -198,6 +203,7 @@ def test_labels_may_become_more_and_fewer():
     assert Answers(["a", "c"], ["a", "c"]).changes == {}
 
 
+@pytest.mark.slow
 def test_a_linear_model_keeps_the_columns_of_its_labels(tmp_path, trained):
     folder = tmp_path / "m"
     rows = renamed(_0="坏")
@@ -217,6 +223,7 @@ def test_a_linear_model_of_other_labels_begins_anew(tmp_path, trained):
     assert noted[1] == "from tiny: nothing of ngrams kept, embedding and head new (labels 坏, 好)"
 
 
+@pytest.mark.slow
 def test_names_of_labels_that_the_model_knows_are_told_and_stay(tmp_path, copy):
     model = copy()
     change_config(model, labels=["negative", "positive"], aliases={"0": "negative", "1": "positive", "2": ""})
@@ -245,7 +252,7 @@ def test_settings_are_those_of_the_model_but_for_what_a_run_says_itself(copy):
     change_config(model, settings=settings | {"seed": 7, "test": 0.1, "labels": {"0": "x"}})
     base = BaseModel.open(model, SENTIMENT).make_settings()
     assert (base.seed, base.test, base.validation, dict(base.labels)) == (0, 0.2, 0.2, {})
-    assert [member.training.learning_rate for member in base.members] == [0.02 * RATE] * 2
+    assert [member.training.learning_rate for member in base.members] == [0.02] * 2
     assert base.normaliser.config == json.loads((model / "config.json").read_text("utf-8"))["normalisation"]
 
 
@@ -255,12 +262,6 @@ def test_what_is_done_before_the_first_epoch_is_not_done_again(copy):
     settings["members"][0]["training"] |= {"pretrain": 3}
     change_config(model, settings=settings)
     assert BaseModel.open(model, SENTIMENT).make_settings().members[0].training.pretrain == 0
-
-
-def test_the_learning_rate_is_lowered_once(tmp_path, trained):
-    list(go_on("sentiment", trained("sentiment"), tmp_path / "m", "training.epochs=1"))
-    settings = BaseModel.open(tmp_path / "m", SENTIMENT).make_settings()
-    assert [member.training.learning_rate for member in settings.members] == [0.02 * RATE] * 2
 
 
 @pytest.mark.parametrize(
@@ -327,7 +328,7 @@ def test_dropout_that_is_set_is_that_of_the_new_model(tmp_path, trained):
 def test_settings_of_another_model_are_refused_by_the_run_itself(tmp_path, trained):
     tiny = TINY["sentiment"]
     base = BaseModel.open(trained("sentiment"), tiny.task)
-    with pytest.raises(SettingError, match="embedding.dim of table was 8, is 6"):
+    with pytest.raises(SettingError, match=r"embedding\.dim of table was 8, is 6"):
         next(train(tiny.task, [], tiny.settings("table.embedding.dim=6"), tmp_path / "m", base=base))
     assert not (tmp_path / "m.training").exists()
 
@@ -357,7 +358,7 @@ def test_a_model_of_another_task_is_refused(trained):
 
 
 def test_a_name_that_is_none_says_what_there_is():
-    with pytest.raises(BundleError, match="there is no model 'revews', .* did you mean 'reviews'"):
+    with pytest.raises(BundleError, match=r"there is no model 'revews', .* did you mean 'reviews'"):
         BaseModel.open("revews", SENTIMENT)
 
 
@@ -404,7 +405,7 @@ def test_a_plugin_that_chooses_a_vocabulary_anew_is_named(tmp_path, trained, mon
     from nlpkit.tasks.sentiment.member import Classifier
     from nlpkit.training.components import fit_embedding
 
-    monkeypatch.setattr(Classifier, "fit_embedding", lambda self, *arguments: fit_embedding(*arguments))
+    monkeypatch.setattr(Classifier, "fit_embedding", lambda _, *arguments: fit_embedding(*arguments))
     rows = [Example(f"{row.text}啊", row.label) for row in TINY["sentiment"].rows()]
     with pytest.raises(PluginError, match="the member table chose a vocabulary anew where it should go on from tiny"):
         list(go_on("sentiment", trained("sentiment"), tmp_path / "m", rows=rows))
@@ -429,7 +430,7 @@ def test_a_linear_model_is_read_back_from_its_table(tmp_path, copy):
     for event in events:
         noted += [event.sentence] if isinstance(event, Note) else []
     assert noted[1] == (
-        "from mine: embedding and head of ngrams kept; its weights are those that inference reads, as they are rounded there"
+        "from mine: embedding and head of ngrams kept; its weights are those that inference reads, as rounded there"
     )
     before, now = (load((at / "ngrams" / "arrays.safetensors").read_bytes()) for at in (model, tmp_path / "m"))
     assert np.abs(before["table"] - now["table"]).max() < 1e-5
@@ -440,16 +441,16 @@ def test_a_network_that_was_folded_says_what_to_do(tmp_path, copy):
     with pytest.raises(BundleError) as caught:
         list(go_on("sentiment", without_weights(copy()), tmp_path / "m"))
     assert str(caught.value) == (
-        "mine comes without the weights of its member table (table/model.safetensors), and what inference executes does "
-        "not hold all of them (embedding.table.weight, head.layers.1.bias, head.layers.1.weight): go on from a model that "
-        "was trained with --keep-weights"
+        "mine comes without the weights of its member table (table/model.safetensors), and what inference executes "
+        "does not hold all of them (embedding.table.weight, head.layers.1.bias, head.layers.1.weight): go on from a "
+        "model that was trained with --keep-weights"
     )
 
 
 GRAPHS = {
-    "sentiment": ["members.table.encoder.name=lstm", "table.encoder.hidden=4", "table.head.pooling=max+attention"],
+    "sentiment": ["table.encoder.name=lstm", "table.encoder.hidden=4", "table.head.pooling=max+attention"],
     "cloze": ["encoder.name=lstm", "encoder.hidden=4", "encoder.bidirectional=false", "output.tied=true"],
-    "generate": ["encoder.name=lstm", "encoder.hidden=4", "encoder.bidirectional=false", "ngrams.order=0"],
+    "generate": ["encoder.name=lstm", "encoder.hidden=4", "encoder.bidirectional=false", "output.tied=true"],
 }
 
 
@@ -460,32 +461,35 @@ GRAPHS = {
     [
         *GRAPHS.items(),
         ("cloze", [*GRAPHS["cloze"], "embedding.name=spelled", "training.subsample=0.01"]),
-        ("cloze", [*GRAPHS["cloze"][:3], 'output={"name"="binary-codes", "bits"=8}', "training.subsample=0.01"]),
+        ("cloze", [*GRAPHS["cloze"][:3], "training.subsample=0.01"]),
         ("generate", [*GRAPHS["generate"], "output.tied=false"]),
     ],
     ids=["sentiment", "cloze", "generate", "spelled", "codes", "untied"],
 )
-def test_a_graph_is_read_back(tmp_path, name, changes, weights):
-    model = tmp_path / "tiny"
-    changes = [change for change in changes if not change.startswith("output={")]
-    tables = dict(TINY[name].tables)
-    if any("codes" in c for c in changes):
-        tables["network"] = tables["network"] | {"output": {"name": "binary-codes", "bits": 8}}
-    list(TINY[name].train(model, *changes, f"weights={weights}", "training.epochs=1"))
+def test_a_graph_is_read_back(tmp_path, name, changes, weights, request):
+    model, tiny, case = tmp_path / "tiny", TINY[name], request.node.callspec.id
+    if "codes" in case:
+        network = tiny.tables["network"] | {"output": {"name": "binary-codes", "bits": 8}}
+        tiny = replace(tiny, tables=tiny.tables | {"network": network})
+    list(tiny.train(model, *changes, f"weights={weights}", "training.epochs=1"))
     member = Bundle.open(model).config["members"][0]["name"]
     kept = load((model / member / "model.safetensors").read_bytes())
     noted, run = begin(name, without_weights(model), tmp_path / "m")
-    assert "as they are rounded there" in noted[0]
+    assert "as rounded there" in noted[0]
     now = load((run / "members" / member / "model.safetensors").read_bytes())
-    if "spelled" not in "".join(changes):
-        assert all(np.allclose(kept[key], now[key], atol=0.05 if weights == "int8" else 1e-6) for key in kept)
+    away = {key: float(np.abs(now[key].astype(float) - kept[key]).max()) for key in kept}
+    bytewise = weights == "int8" or "untied" in case  # as is the table of an output, always
+    if "spelled" in "".join(changes):  # whose vectors are the same, though not what they are added up from
+        away = {key: value for key, value in away.items() if not key.startswith("embedding.")}
+    assert {key: value for key, value in away.items() if value > (0.05 if bytewise else 1e-5)} == {}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["reviews", "reviews-cloze", "reviews-chars"])
 def test_the_shipped_models_can_be_gone_on_from(tmp_path, model):
     name = nlpkit.load(model).task
-    rows = [Example(row.text.replace(" ", ""), row.label, "one.csv") for row in TINY[name].rows()]
+    labels = {"0": "negative", "1": "positive"}
+    rows = [Example(row.text.replace(" ", ""), labels.get(row.label, ""), "one.csv") for row in TINY[name].rows()]
     noted, _ = begin(name, model, tmp_path / "m", rows=rows)
     assert noted[0].startswith(f"from {model}: ")
     assert "nothing" not in noted[0]
@@ -532,7 +536,7 @@ def test_a_model_that_changed_before_it_was_taken_is_told(tmp_path, copy):
         list(train(SENTIMENT, [], settings, folder, resume=True))
 
 
-def test_a_model_may_be_replaced_by_what_comes_of_it(tmp_path, copy):
+def test_a_model_may_be_replaced_by_what_comes_of_it(copy):
     model = copy()
     before = Bundle.open(model).fingerprint
     list(go_on("sentiment", model, model, "training.epochs=1", force=True))
@@ -558,3 +562,23 @@ def test_runs_say_nothing_of_models_that_there_are_not(tmp_path):
     assert not the(Note, events)
     assert "went on from" not in (tmp_path / "m" / "README.md").read_text("utf-8")
     assert SentimentRun.base is None
+
+
+def test_a_path_in_the_settings_of_a_model_is_not_followed(tmp_path, copy):
+    model = copy()
+    settings = json.loads((model / "config.json").read_text("utf-8"))["settings"]
+    settings["members"][0]["embedding"]["vectors"] = str(tmp_path / "no-such-file")
+    change_config(model, settings=settings)
+    assert the(Saved, go_on("sentiment", model, tmp_path / "m", "training.epochs=1"))
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [{"settings": []}, {"settings": {"members": [3]}}, {"settings": {"members": []}}, {"normalisation": {"lower": 3}}],
+)
+def test_a_config_that_is_damaged_is_one_sentence(copy, entries):
+    model = copy()
+    change_config(model, **entries)
+    with pytest.raises((BundleError, SettingError)) as caught:
+        BaseModel.open(model, SENTIMENT).make_settings()
+    assert "\n" not in str(caught.value)
