@@ -177,13 +177,22 @@ def restore(bundle: Bundle, entry: Mapping[str, Any], vocabulary: Vocabulary, ou
     """
     path = f"{entry['name']}/{WEIGHTS}"
     with bundle.report_damage(path):
-        embedding = remake("embedding", entry)
-        embedding.build(vocabulary)
-        encoder = remake("encoder", entry, input_dim=embedding.dim)
-        head = Head.from_config(entry["head"], input_dim=encoder.output_dim, labels=outputs)
-        network = Network(embedding, encoder, head)
+        network = remake_network(entry, vocabulary, outputs)
         load_weights(network, bundle.read(path))
     return network.eval()
+
+
+def remake_network(entry: Mapping[str, Any], vocabulary: Vocabulary, outputs: int) -> Network:
+    """Make a saved member's network again, without its weights.
+
+    :raises MissingPlugin: if a component is not installed.
+    :raises ValueError: or KeyError or TypeError, if the entry is damaged.
+    """
+    embedding = remake("embedding", entry)
+    embedding.build(vocabulary)
+    encoder = remake("encoder", entry, input_dim=embedding.dim)
+    head = Head.from_config(entry["head"], input_dim=encoder.output_dim, labels=outputs)
+    return Network(embedding, encoder, head)
 
 
 def run_of(network: Network) -> Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]:

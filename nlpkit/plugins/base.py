@@ -100,6 +100,10 @@ class StaticEmbedding(Embedding):
     def vectors(self) -> Tensor:
         """Return the vector of every id ``(ids, dim)``."""
 
+    def take(self, vectors: Tensor) -> bool:  # noqa: ARG002
+        """Make the vectors these ``(ids, dim)``, and say whether that can be done; `build` has been called."""
+        return False
+
 
 class SharedEmbedding(StaticEmbedding):
     """A static embedding that can be asked for some vectors alone, and so be shared by what a model puts in and out."""
@@ -190,6 +194,10 @@ class OutputLayer:
     @abstractmethod
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the tables by which a decoder reads the outputs."""
+
+    def take(self, arrays: Mapping[str, NDArray[Any]]) -> bool:  # noqa: ARG002
+        """Be as the layer was that returned these arrays, and say whether that can be done; `fit` has been called."""
+        return False
 
     if TYPE_CHECKING:
 

@@ -93,6 +93,15 @@ def test_accuracy(benchmark, corpora):
 
 
 @pytest.mark.slow
+def test_domains(benchmark, corpora):
+    write(corpora / "car_forum.csv", ("label", "review"), [("none", f"{thing(n)}在哪里") for n in range(60)])
+    out = benchmark("domains", corpora, "--alone", "--rows", "5")
+    for expected in ("goods (", "hotel (", "minimal_pairs (400)", "pairs_in_reviews (400)", "of 200 texts without"):
+        assert expected in out
+    assert "cars (" not in out  # it has neither good nor bad rows here
+
+
+@pytest.mark.slow
 def test_accuracy_beside_its_rival(benchmark, corpora):
     pytest.importorskip("sklearn")
     assert benchmark("accuracy", corpora).count("SVC") == 4

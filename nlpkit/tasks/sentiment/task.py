@@ -85,6 +85,7 @@ SENTIMENT = Task(
     rows=Rows(answer="label"),
     recipes="nlpkit.tasks.sentiment:recipes",
     recipe=_recipe,
+    teachable=True,
     default_model="reviews",
     describe=describe,
     evaluate_about="""\b
@@ -97,6 +98,7 @@ SENTIMENT = Task(
     nlpkit sentiment train goods.txt hotels.csv -o mine --label 1=positive --label 0=negative
     nlpkit sentiment train corpus.csv -o mine --encoder gru --set encoder.hidden=128 --set training.epochs=10
     nlpkit sentiment train corpus.csv --recipe stacked --dry-run
+    nlpkit sentiment train corpus.csv --unlabelled more.txt -o mine --teacher large
     nlpkit sentiment train -o mine --resume
 
     Recipes: ngrams (the default: linear, seconds), network (what --encoder and --embedding start
