@@ -26,7 +26,17 @@ from numpy.typing import NDArray
 from nlpkit.errors import DataError
 from nlpkit.files import sync, write_synced
 from nlpkit.text.corpus import Example
-from nlpkit.text.split import PLACES, Key, fingerprint, first_copies, places, places_in_order
+from nlpkit.text.split import (
+    PLACES,
+    Key,
+    Unevenness,
+    deal_by_seed,
+    find_unevenness,
+    fingerprint,
+    first_copies,
+    places,
+    places_in_order,
+)
 from nlpkit.text.vocabulary import Tokens, Vocabulary
 from nlpkit.training.batching import Rows
 
@@ -95,6 +105,8 @@ class StoredCorpus:
         self.labels: list[str] = facts["labels"]
         self.corpora: dict[str, int] = facts["corpora"]  # rows that each held
         self._continuous: list[int] = facts.get("continuous", [])  # positions in corpora
+        uneven = facts.get("uneven")
+        self.uneven = Unevenness(**uneven) if uneven else None  # why the seed has dealt the rows; None: their hash has
 
     def rows(self, place: str) -> NDArray[np.int64]:
         """Numbers of the rows in a place, in the order in which they were read."""
@@ -154,11 +166,13 @@ def store_corpus(
     *,
     test: float,
     validation: float,
+    seed: int = 0,
     labelled: bool = True,
     continuous: Collection[str] = (),
 ) -> Iterator[int]:
     """Read examples once, to the end; drop copies, deal out places, leave a folder for `StoredCorpus`.
 
+    :param seed: deals the rows that their hash would not deal evenly: see `find_unevenness`.
     :param labelled: false for texts that all have the empty label.
     :param continuous: the corpora of texts without labels that follow each other: all of these stay, and each corpus is
         cut into a beginning, a middle and an end; it may grow while examples are read.
@@ -173,7 +187,7 @@ def store_corpus(
                     writer.flush()
                     yield rows
             writer.flush()
-        facts = writer.finish(test=test, validation=validation, labelled=labelled)
+        facts = writer.finish(test=test, validation=validation, seed=seed, labelled=labelled)
         write_synced(new / "corpus.json", json.dumps(facts).encode())  # in ASCII: a name may hold lone surrogates
 
 
@@ -212,18 +226,23 @@ class _CorpusWriter(ExitStack):
         self._starts.append(self._ends)
         self._ends.clear()
 
-    def finish(self, *, test: float, validation: float, labelled: bool) -> dict[str, Any]:
+    def finish(self, *, test: float, validation: float, seed: int, labelled: bool) -> dict[str, Any]:
         """Write which rows stay and where; return the facts of corpus.json."""
         labels, corpora = np.frombuffer(self._labels, np.int32), np.frombuffer(self._corpora, np.int32)
         continuous = [at for name, at in self._corpus_names.items() if name in self._continuous]
         ordered = np.isin(corpora, continuous)
         loose = np.flatnonzero(~ordered)
-        copies = first_copies(np.frombuffer(self._bits, np.uint64)[loose], labels[loose])
+        bits, residues = np.frombuffer(self._bits, np.uint64), np.frombuffer(self._residues, np.uint8)
+        copies = first_copies(bits[loose], labels[loose])
         mask = ordered.copy()
         mask[loose] = copies.mask
+        stay = loose[copies.mask]
+        if uneven := find_unevenness(residues[stay], test=test, validation=validation):
+            residues = residues.copy()
+            residues[stay] = deal_by_seed(bits[stay], seed, test=test, validation=validation)
 
         def deal(test: float, validation: float) -> dict[str, Ints]:
-            numbers = places(np.frombuffer(self._residues, np.uint8), test=test, validation=validation)
+            numbers = places(residues, test=test, validation=validation)
             numbers[ordered] = places_in_order(corpora[ordered], test=test, validation=validation)
             return {place: np.flatnonzero(mask & (numbers == position)) for position, place in enumerate(PLACES)}
 
@@ -240,7 +259,8 @@ class _CorpusWriter(ExitStack):
         total = self._rows_of.total()
         counts = Counts(total, copies.duplicates, copies.conflicts, total - len(labels), int(ordered.sum()))
         sizes = {name: self._rows_of[name] for name in self._corpus_names}
-        return {"counts": asdict(counts), "labels": order, "corpora": sizes, "continuous": continuous}
+        facts = {"counts": asdict(counts), "labels": order, "corpora": sizes, "continuous": continuous}
+        return facts | ({"uneven": asdict(uneven)} if uneven else {})
 
 
 @dataclass(frozen=True)
