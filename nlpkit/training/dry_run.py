@@ -17,7 +17,7 @@ from nlpkit.text.corpus import Example
 from nlpkit.training.events import Event, Remark
 from nlpkit.training.loop import Diverged, Objective, Step, fit
 from nlpkit.training.member import Layer, Member, prepare_member
-from nlpkit.training.run import Run, count_rows
+from nlpkit.training.run import Run, count_rows, remark_on_dealing
 from nlpkit.training.run_folder import CORPUS
 from nlpkit.training.settings import LoopSettings
 
@@ -34,6 +34,7 @@ class LoopPlan:
     """A loop as it would be.
 
     :param what: that it is, if it is not the main one.
+    :param epochs: at most.
     :param epoch: seconds that an epoch over the sample takes, on this machine as busy as it is now; None for too few
         steps to tell.
     """
@@ -94,7 +95,7 @@ def plan(task: Task, rows: Iterable[Example], settings: Any) -> Plan:
         folder = Path(name)
         corpus = drain(run.store(folder / CORPUS, sample), remarks)
         counts = count_rows(corpus, labelled=task.rows.answer == "label")
-        remarks += run.remarks(corpus)
+        remarks += [*remark_on_dealing(corpus), *run.remarks(corpus)]
         data = drain(run.prepare(folder, corpus), remarks)
         members = [_plan_member(run.make_member(position, data), folder) for position in range(len(settings.members))]
         return Plan(count, whole, len(sample), counts.train, counts.labels, members, remarks)
@@ -121,7 +122,7 @@ def _plan_member(member: Member, folder: Path) -> MemberPlan:
     def minimise(
         objective: Objective, settings: LoopSettings, what: str = ""
     ) -> Generator[Event, None, Diverged | None]:
-        loops.append(LoopPlan(what, settings.epochs, _measure_epoch(fit(objective, settings, member.seed))))
+        loops.append(_plan_loop(what, fit(objective, settings, member.seed), settings.epochs))
         yield from ()
         return None
 
@@ -141,17 +142,18 @@ def _pick_settings(training: Any) -> dict[str, Any]:
     return {k: v for k, v in asdict(training).items() if k in MAIN_SETTINGS or v != defaults.get(k)}
 
 
-def _measure_epoch(events: Iterator[Any]) -> float | None:
-    """Seconds that an epoch takes, of a loop that is given up after a moment."""
+def _plan_loop(what: str, events: Iterator[Any], epochs: int) -> LoopPlan:
+    """Find how many epochs a loop has, and the seconds that one takes; it is given up after a moment."""
     steps, start, each = 0, 0.0, 0
     for count, event in enumerate((e for e in events if isinstance(e, Step)), start=1):
+        epochs = event.epochs
         if count <= WARMUP_STEPS:
             start = time.monotonic()
             continue
         steps, each = steps + 1, event.steps
         if time.monotonic() - start > SECONDS:
             break
-    return each * (time.monotonic() - start) / steps if steps else None
+    return LoopPlan(what, epochs, each * (time.monotonic() - start) / steps if steps else None)
 
 
 def drain(steps: Generator[Any, None, T], remarks: list[str]) -> T:

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nlpkit.errors import PluginError
+from nlpkit.errors import PluginError, Sentence
 from nlpkit.model import bundle
 from nlpkit.model.base import SavedModel
 from nlpkit.model.bundle import Bundle
@@ -29,6 +29,7 @@ from nlpkit.tasks.metrics import Metrics
 from nlpkit.text.corpus import Example
 from nlpkit.text.groups import corpus_names
 from nlpkit.text.split import PLACES
+from nlpkit.training.calibration import ends_at_bound
 from nlpkit.training.card import write_card
 from nlpkit.training.events import Event, Prepared, Remark, Saved, Working
 from nlpkit.training.history import History
@@ -81,7 +82,7 @@ class Run(ABC):
         yield Working("reading", 0, None)
         labelled = self.task.rows.answer == "label"
         shares = {"test": self.settings.test, "validation": self.settings.validation}
-        for count in store_corpus(rows, folder, **shares, labelled=labelled, **more):
+        for count in store_corpus(rows, folder, **shares, seed=self.settings.seed, labelled=labelled, **more):
             yield Working("reading", count, None)
 
     def remarks(self, corpus: StoredCorpus) -> Iterator[str]:  # noqa: ARG002
@@ -227,7 +228,8 @@ def _make_model(
     corpus = yield from run.store(path / CORPUS, rows)
     counts = count_rows(corpus, labelled=run.task.rows.answer == "label")
     yield counts
-    yield from map(Remark, run.remarks(corpus))
+    dealing = remark_on_dealing(corpus)
+    yield from map(Remark, [*dealing, *run.remarks(corpus)])
     data = yield from run.prepare(path, corpus)
     if missing := [kind for kind in run.settings.components if kind not in run.config(data)]:
         raise PluginError(
@@ -250,8 +252,11 @@ def _make_model(
     stages = run.mix(members, open_model, data)
     model = open_model(stages)
     metrics = yield from run.measure(model, corpus)
-    yield from map(Remark, run.doubts(metrics, stages, members, data))
+    bounds = remark_on_bounds(stages)
+    yield from map(Remark, [*bounds, *run.doubts(metrics, stages, members, data)])
     config |= {"stages": [asdict(stage) for stage in stages]}
+    if doubts := [*dealing, *bounds]:
+        config["doubts"] = doubts
     files[bundle.CONFIG] = bundle.dump_json(config | {"metrics": {n: m.to_json() for n, m in metrics.items()}})
     texts = samples or run.samples(model, corpus)
     files[bundle.SAMPLES] = bundle.dump_json([model.sample(text) for text in texts])
@@ -298,12 +303,40 @@ def count_rows(corpus: StoredCorpus, *, labelled: bool) -> Prepared:
     return Prepared(**asdict(corpus.counts), **{place: len(corpus.rows(place)) for place in PLACES}, labels=labels)
 
 
+def remark_on_dealing(corpus: StoredCorpus) -> list[Sentence]:
+    """Say, in one sentence or none, that not the hash of their letters has dealt the rows out."""
+    if (uneven := corpus.uneven) is None:
+        return []
+    sentence = Sentence(
+        "the hash of their letters puts {rows:,} of {of:,} rows into {place}, where {expected:,} were expected, as if "
+        "such a hash had chosen them before: the seed has dealt them instead, so a text may stand elsewhere than in "
+        "other runs",
+        **asdict(uneven),
+    )
+    return [sentence]
+
+
+def remark_on_bounds(stages: Sequence[Stage]) -> list[Sentence]:
+    """Say of each stage whose temperature is at the end of its range that its probabilities mean little."""
+    template = (
+        "the temperature ended at its bound, {temperature:g}, and would have gone further: the probabilities mean "
+        "little; the network's numbers are far too {large}, which another pooling, learning rate or loss may mend"
+    )
+    return [
+        Sentence(template, temperature=stage.temperature, large="large" if stage.temperature > 1 else "small")
+        for stage in stages
+        if ends_at_bound(stage)
+    ]
+
+
 def _describe_data(corpus: StoredCorpus, counts: Prepared) -> dict[str, Any]:
     """Return what config.json says of the rows; of a file its name alone, as where it lies is nobody's business."""
     corpora: Counter[str] = Counter()
     for path, rows in corpus.corpora.items():
         corpora[Path(path).name] += rows
     facts = {name: value for name, value in asdict(counts).items() if value or name not in ("labels", "ordered")}
+    if corpus.uneven:
+        facts["dealt"] = "seed"
     return facts | {"corpora": dict(corpora), "fingerprint": corpus.fingerprint}
 
 
