@@ -155,7 +155,7 @@ def _make_summary(event: Saved) -> Any:
         for e in best:
             figures = (e.train_loss, e.validation_loss, e.validation_accuracy)
             drawing.add_row(
-                *(name, f"{len(epochs)}", f"{e.epoch}"),
+                *(name, f"{epochs[-1].epoch}", f"{e.epoch}"),
                 *("-" if figure is None else f"{figure:.4f}" for figure in figures),
                 *(f"{e.norm:.2f}", f"{seconds:.1f}"),
             )

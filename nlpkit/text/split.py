@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,9 @@ from nlpkit.text.invisible import visible
 from nlpkit.text.normalisation import nfkc
 
 PLACES = ("train", "validation", "test")  # a row's place is a position here
+CHANCE = 1e-6  # that a hash fills a place as it does: below it something else has chosen the rows
+FEW = 10  # rows: fewer may all fall into one place by chance
+DEALS = 100  # by the seed, of which one is even
 
 
 def letters(text: str) -> str:
@@ -75,6 +79,70 @@ def places(residues: NDArray[np.integer[Any]], *, test: float, validation: float
     table = np.full(100, PLACES.index("train"), dtype=np.uint8)
     table[slots[:first]], table[slots[first:second]] = PLACES.index("test"), PLACES.index("validation")
     return np.asarray(table[residues])
+
+
+@dataclass(frozen=True)
+class Unevenness:
+    """A place that holds more rows, or fewer, than chance explains.
+
+    :param rows: of ``of`` rows; ``expected`` were to be.
+    """
+
+    place: str
+    rows: int
+    of: int
+    expected: int
+
+
+def find_unevenness(residues: NDArray[np.integer[Any]], *, test: float, validation: float) -> Unevenness | None:
+    """Find the place that holds least of its share, if that is less than half of it, and not by chance.
+
+    A hash deals rows that nothing has chosen evenly. Those that a like hash has dealt before, as part of another
+    corpus, it may deal into one place. So are ten rows or more uneven, too, that all lie in one. A place that is merely
+    somewhat larger or smaller does no harm, and stays. Chance would do it less than once in a million times, by
+    Chernoff's bound: ``exp(-n KL(share found, share))``.
+
+    :param residues: of the rows ``(rows,)``, by which `places` deals them.
+    """
+    total = len(residues)
+    counts = np.bincount(places(residues, test=test, validation=validation), minlength=len(PLACES)).tolist()
+    shares = (1 - test - validation, validation, test)
+    if max(counts) == total >= FEW and max(shares) < 1:
+        found = int(np.argmax(counts))
+    else:
+        found = min(range(len(PLACES)), key=lambda place: counts[place] / (shares[place] or 1e-9))
+        if 2 * counts[found] >= shares[found] * total or _bound_chance(counts[found], total, shares[found]) >= CHANCE:
+            return None
+    return Unevenness(PLACES[found], counts[found], total, round(shares[found] * total))
+
+
+def _bound_chance(count: int, total: int, share: float) -> float:
+    """Bound the chance of as many rows of a place, or more; or where these are few, of as many or fewer."""
+    if not total or not 0 < share < 1:
+        return 1.0
+    found = count / total
+    parts = [a * math.log(a / b) for a, b in ((found, share), (1 - found, 1 - share)) if a]
+    return math.exp(-total * max(0.0, sum(parts)))
+
+
+def deal_by_seed(bits: NDArray[np.uint64], seed: int, *, test: float, validation: float) -> NDArray[np.uint8]:
+    """Return other residues for rows by their keys' bits ``(rows,)``: they hang on the seed and a row's letters alone.
+
+    Of several deals the first is taken that is even: rows may have been dealt so before, too.
+    """
+    for deal in range(DEALS):
+        residues = (_mix(bits + _mix(np.full(1, seed * DEALS + deal, np.uint64))) % np.uint64(100)).astype(np.uint8)
+        if find_unevenness(residues, test=test, validation=validation) is None:
+            break
+    return residues
+
+
+def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Mix the bits of numbers ``(rows,)`` until none tells of another: SplitMix64 (Steele et al. 2014)."""
+    values = values + np.uint64(0x9E3779B97F4A7C15)
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
 
 
 def places_in_order(corpora: NDArray[np.integer[Any]], *, test: float, validation: float) -> NDArray[np.uint8]:

@@ -114,12 +114,12 @@ def draw_with_focus(
     None comes again before all of its kind have come.
 
     :param focus: the share in the first and the last epoch; empty: every number once.
-    :param done: 0 in the first epoch, 1 in the last.
+    :param done: 0 in the first epoch, 1 in the last, and whatever is beyond counts as 1.
     """
     firsts, others = np.flatnonzero(first), np.flatnonzero(~first)
     if not (focus and len(firsts) and len(others)):
         return np.arange(len(first))
-    count = round((focus[0] + done * (focus[1] - focus[0])) * len(first))
+    count = round((focus[0] + min(1.0, done) * (focus[1] - focus[0])) * len(first))
     return np.concatenate([_draw_in_rounds(firsts, count, draw), _draw_in_rounds(others, len(first) - count, draw)])
 
 

@@ -81,6 +81,11 @@ class SourcedRows:
         rows = rows[orders >= 0]
         return rows[np.argsort(orders[orders >= 0], kind="stable")]
 
+    def select_dealt(self, rows: Ints) -> Ints:
+        """Leave out rows that are all for one place."""
+        dealt = np.array([source.use == "dealt" for source in self.sources], np.bool_)
+        return np.asarray(rows[dealt[self.owners[rows]]])
+
     def place(self, places: NDArray[np.integer[Any]]) -> None:
         """Put rows that are all for one place there, in place."""
         for number, source in enumerate(self.sources):

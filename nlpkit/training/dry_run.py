@@ -18,7 +18,7 @@ from nlpkit.training.base_model import BaseModel
 from nlpkit.training.events import Event, Note, Remark
 from nlpkit.training.loop import Diverged, Objective, Step, fit
 from nlpkit.training.member import Layer, Member, prepare_member
-from nlpkit.training.run import Run, count_rows
+from nlpkit.training.run import Run, count_rows, remark_on_dealing
 from nlpkit.training.run_folder import CORPUS
 from nlpkit.training.settings import LoopSettings
 from nlpkit.training.teacher import Trial
@@ -36,6 +36,7 @@ class LoopPlan:
     """A loop as it would be.
 
     :param what: that it is, if it is not the main one.
+    :param epochs: at most.
     :param epoch: seconds that an epoch over the sample takes, on this machine as busy as it is now; None for too few
         steps to tell.
     """
@@ -106,7 +107,7 @@ def plan(task: Task, rows: Iterable[Example], settings: Any, base: BaseModel | N
         corpus = drain(run.store(folder / CORPUS, sample), remarks)
         counts = count_rows(corpus, labelled=task.rows.answer == "label")
         notes: list[str] = list(run.notes(corpus))
-        remarks += run.remarks(corpus)
+        remarks += [*remark_on_dealing(corpus), *run.remarks(corpus)]
         run.trial = Trial(SECONDS, count / max(len(sample), 1))
         data = drain(run.prepare(folder, corpus), remarks, notes)
         if base is not None:
@@ -137,7 +138,7 @@ def _plan_member(member: Member, folder: Path) -> MemberPlan:
     def minimise(
         objective: Objective, settings: LoopSettings, what: str = ""
     ) -> Generator[Event, None, Diverged | None]:
-        loops.append(LoopPlan(what, settings.epochs, _measure_epoch(fit(objective, settings, member.seed))))
+        loops.append(_plan_loop(what, fit(objective, settings, member.seed), settings.epochs))
         yield from ()
         return None
 
@@ -157,17 +158,18 @@ def _pick_settings(training: Any) -> dict[str, Any]:
     return {k: v for k, v in asdict(training).items() if k in MAIN_SETTINGS or v != defaults.get(k)}
 
 
-def _measure_epoch(events: Iterator[Any]) -> float | None:
-    """Seconds that an epoch takes, of a loop that is given up after a moment."""
+def _plan_loop(what: str, events: Iterator[Any], epochs: int) -> LoopPlan:
+    """Find how many epochs a loop has, and the seconds that one takes; it is given up after a moment."""
     steps, start, each = 0, 0.0, 0
     for count, event in enumerate((e for e in events if isinstance(e, Step)), start=1):
+        epochs = event.epochs
         if count <= WARMUP_STEPS:
             start = time.monotonic()
             continue
         steps, each = steps + 1, event.steps
         if time.monotonic() - start > SECONDS:
             break
-    return each * (time.monotonic() - start) / steps if steps else None
+    return LoopPlan(what, epochs, each * (time.monotonic() - start) / steps if steps else None)
 
 
 def drain(steps: Generator[Any, None, T], remarks: list[str], notes: list[str] | None = None) -> T:

@@ -17,6 +17,7 @@ from nlpkit.errors import NlpkitError, SettingError
 from nlpkit.training.batching import RowNumbers
 from nlpkit.training.checkpoint import Checkpoint, State
 from nlpkit.training.optimizer import optimizer_of, schedule_of
+from nlpkit.training.pace import Pace
 from nlpkit.training.settings import LoopSettings
 
 
@@ -67,7 +68,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass over the training rows.
+    """One pass over the training rows; or several, of which this is the last, where so few rows are judged more seldom.
 
     ``norm`` is the mean and ``greatest_norm`` the greatest norm of a gradient before clipping, ``clipped`` the share of
     steps in which it was shortened, ``seconds`` wall time, validation included.
@@ -112,6 +113,7 @@ class _Progress:
 
     epoch: int = 1
     step: int = 0
+    steps: int = 0
     rows: int = 0
     loss: float = 0.0
     right: int | None = 0
@@ -129,6 +131,7 @@ class _Progress:
     def add(self, step: Step, *, clipped: bool, seconds: float) -> None:
         """Count one step."""
         self.step = step.step
+        self.steps += 1
         self.rows += step.rows
         self.loss += step.loss * step.rows
         self.right = None if self.right is None or step.right is None else self.right + step.right
@@ -138,8 +141,12 @@ class _Progress:
         self.rate = step.rate
         self.seconds += seconds
 
-    def close(self, validation: Validation | None, settings: LoopSettings) -> Epoch:
-        """End the epoch at hand."""
+    def go_on(self) -> None:
+        """End the epoch at hand, which nobody judges."""
+        self.epoch, self.step = self.epoch + 1, 0
+
+    def close(self, validation: Validation | None, settings: LoopSettings, pace: Pace) -> Epoch:
+        """End the epoch at hand, and judge all since the last that was judged."""
         value = -1.0 * self.epoch if validation is None else validation.loss
         if validation and validation.accuracy is not None and settings.monitor == "accuracy":
             value = -validation.accuracy
@@ -152,17 +159,18 @@ class _Progress:
             validation_loss=validation.loss if validation else None,
             validation_accuracy=validation.accuracy if validation else None,
             learning_rate=self.rate,
-            norm=self.norm / self.step,
+            norm=self.norm / self.steps,
             greatest_norm=self.greatest_norm,
-            clipped=self.clipped / self.step,
+            clipped=self.clipped / self.steps,
             rows=self.rows,
             seconds=self.seconds,
             best=best,
         )
         self.history.append(asdict(epoch))
-        self.epoch, self.step, self.rows, self.loss, self.right = self.epoch + 1, 0, 0, 0.0, 0
+        self.go_on()
+        self.steps, self.rows, self.loss, self.right = 0, 0, 0.0, 0
         self.norm, self.greatest_norm, self.clipped, self.seconds = 0.0, 0.0, 0, 0.0
-        self.finished = self.epoch > settings.epochs or self.since >= settings.patience
+        self.finished = self.epoch > pace.epochs or self.since >= pace.patience
         return epoch
 
     def diverge(self, what: str, objective: Objective) -> Diverged:
@@ -206,7 +214,8 @@ def fit(
     try:
         while not progress.finished:
             order = objective.batches(progress.epoch, np.random.default_rng((seed, progress.epoch)))
-            rate_at = schedule_of(settings, len(order) * settings.epochs)
+            pace = Pace.of(settings, len(order))
+            rate_at = schedule_of(settings, len(order) * pace.epochs)
             module.train()
             while progress.step < len(order):
                 start = time.monotonic()
@@ -219,7 +228,7 @@ def fit(
                 loss.backward()  # type: ignore[no-untyped-call]
                 norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None]).item()
                 step = Step(
-                    *(progress.epoch, settings.epochs, progress.step + 1, len(order), len(rows), right),
+                    *(progress.epoch, pace.epochs, progress.step + 1, len(order), len(rows), right),
                     *(loss.item(), norm, settings.learning_rate * rate_at(steps_before)),
                 )
                 if not math.isfinite(step.loss + norm):
@@ -234,13 +243,16 @@ def fit(
                     checkpoint.save(_state_of(module, optimizer, best, progress))
                 yield step
             else:
+                if progress.epoch % pace.every:
+                    progress.go_on()
+                    continue
                 start = time.monotonic()
                 validation = objective.validate()
                 progress.seconds += time.monotonic() - start
                 if what := _find_fault(module, validation):
                     yield progress.diverge(what, objective)
                     break
-                epoch = progress.close(validation, settings)
+                epoch = progress.close(validation, settings, pace)
                 if epoch.best:
                     best = copy.deepcopy(module.state_dict())
                 if checkpoint.is_cheap():
@@ -282,7 +294,7 @@ def _restore(state: State, module: nn.Module, optimizer: torch.optim.Optimizer, 
             memory.setdefault(int(position), {})[key] = tensor
         optimizer.load_state_dict({"state": memory, "param_groups": optimizer.state_dict()["param_groups"]})
         torch.set_rng_state(state.tensors["random"])
-        return _Progress(**state.values)
+        return _Progress(**{"steps": state.values["step"], **state.values})  # which older states do not hold
     except (RuntimeError, KeyError, TypeError, ValueError) as error:
         why = " ".join(str(error).split())
         raise NlpkitError(

@@ -27,7 +27,8 @@ from nlpkit.text.vocabulary import Vocabulary, dump_vocabulary, load_vocabulary
 from nlpkit.training.base_model import BaseMember
 from nlpkit.training.checkpoint import Checkpoint
 from nlpkit.training.components import Part, build_embedding, fit_embedding, make_component
-from nlpkit.training.events import Event, Fitting, MemberExported, MemberStarted, Note, Working
+from nlpkit.training.doubts import find_overfitting, find_unfinished
+from nlpkit.training.events import Event, Fitting, MemberExported, MemberStarted, Note, Remark, Working
 from nlpkit.training.export import check_agreement
 from nlpkit.training.history import History
 from nlpkit.training.inheritance import (
@@ -39,7 +40,7 @@ from nlpkit.training.inheritance import (
     read_weights,
     transfer,
 )
-from nlpkit.training.loop import Diverged, Epoch, Objective, Resumed, fit
+from nlpkit.training.loop import Diverged, Epoch, Objective, Resumed, Step, fit
 from nlpkit.training.settings import LoopSettings, MemberSettings
 from nlpkit.training.storage import write_folder
 
@@ -354,7 +355,7 @@ def train_member(member: Member, run: Path, history: History, every: float) -> G
     ) -> Generator[Event, None, Diverged | None]:
         name = f"{member.name}: {what}" if what else member.name
         state = run / f"{'.'.join(filter(None, (member.name, what.replace(' ', '-'))))}.safetensors"
-        return _record_loop(name, fit(objective, settings, member.seed, Checkpoint(state, every)), history)
+        return _record_loop(name, fit(objective, settings, member.seed, Checkpoint(state, every)), history, settings)
 
     divergence = yield from member.train(minimise)
     if not folder.exists():
@@ -362,7 +363,7 @@ def train_member(member: Member, run: Path, history: History, every: float) -> G
         result = member.export()
         comparison = member.compare(result) or Comparison(0.0, 0)
         check_agreement(member.name, comparison.difference, member.weights, member.arithmetic)
-        outcome = _record_history(history.epochs.get(member.name), divergence)
+        outcome = _record_history(member.name, history.epochs.get(member.name), divergence, member.loop_settings)
         with write_folder(folder) as new:
             _write(new, StoredMember(result.entry | outcome, result.files, comparison.validation), comparison)
     result, report = _read(folder)
@@ -382,13 +383,16 @@ def prepare_member(member: Member, run: Path) -> Generator[Event, None, None]:
 
 
 def _record_loop(
-    name: str, events: Generator[Any, None, None], history: History
+    name: str, events: Generator[Any, None, None], history: History, settings: LoopSettings
 ) -> Generator[Event, None, Diverged | None]:
-    """Pass a loop's events on, and write its epochs down."""
+    """Pass a loop's events on, write its epochs down, and say what is odd about its length or its end."""
     yield Fitting(name)
-    divergence = None
+    divergence, told = None, False
     with closing(events):  # so that it saves its state when we are closed
         for event in events:
+            if isinstance(event, Step) and event.epochs > settings.epochs and not told:
+                yield _say_longer(name, event, settings)
+                told = True
             if isinstance(event, Resumed):
                 history.set(name, event.history)
             elif isinstance(event, Epoch):
@@ -396,17 +400,36 @@ def _record_loop(
             elif isinstance(event, Diverged):
                 divergence = event
             yield event
+    if divergence is None:
+        epochs = history.epochs.get(name, ())
+        yield from (Note(sentence) for sentence in find_overfitting(name, epochs))
+        yield from (Remark(sentence) for sentence in find_unfinished(name, epochs, settings))
     return divergence
 
 
-def _record_history(epochs: Sequence[Epoch] | None, divergence: Diverged | None) -> dict[str, Any]:
+def _say_longer(name: str, step: Step, settings: LoopSettings) -> Note:
+    return Note(
+        "{name}: an epoch has {steps:,} steps, so there are {epochs:,} at most and not {fewer:,}: training.min_steps "
+        "is {least:,}",
+        name=name,
+        steps=step.steps,
+        epochs=step.epochs,
+        fewer=settings.epochs,
+        least=settings.min_steps,
+    )
+
+
+def _record_history(
+    name: str, epochs: Sequence[Epoch] | None, divergence: Diverged | None, settings: LoopSettings | None
+) -> dict[str, Any]:
     """Return what an entry says of the main loop."""
     if epochs is None:
         return {}
     rows = [{k: v for k, v in asdict(epoch).items() if k not in TIMES} for epoch in epochs]
-    if divergence is None:
-        return {"history": rows}
-    return {"history": rows, "diverged": {"epoch": divergence.epoch, "step": divergence.step}}
+    if divergence is not None:
+        return {"history": rows, "diverged": {"epoch": divergence.epoch, "step": divergence.step}}
+    doubts = find_overfitting(name, epochs) + (find_unfinished(name, epochs, settings) if settings else [])
+    return {"history": rows} | ({"doubts": doubts} if doubts else {})
 
 
 def _write(folder: Path, member: StoredMember, comparison: Comparison) -> None:

@@ -30,6 +30,7 @@ from nlpkit.text.corpus import Example
 from nlpkit.text.groups import corpus_names
 from nlpkit.text.split import PLACES
 from nlpkit.training.base_model import FROM, BaseModel, keep_base
+from nlpkit.training.calibration import ends_at_bound
 from nlpkit.training.card import write_card
 from nlpkit.training.components import Part, make_component
 from nlpkit.training.events import Event, Note, Prepared, Remark, Saved, Working
@@ -283,8 +284,9 @@ def _make_model(
     corpus = yield from run.store(path / CORPUS, rows)
     counts = count_rows(corpus, labelled=run.task.rows.answer == "label")
     yield counts
+    dealing = remark_on_dealing(corpus)
     yield from map(Note, run.notes(corpus))
-    yield from map(Remark, run.remarks(corpus))
+    yield from map(Remark, [*dealing, *run.remarks(corpus)])
     data = yield from run.prepare(path, corpus)
     if missing := [kind for kind in run.settings.components if kind not in run.config(data)]:
         raise PluginError(
@@ -310,8 +312,11 @@ def _make_model(
     yield from run.tell_mixture()
     model = open_model(stages)
     metrics = yield from run.measure(model, corpus)
-    yield from map(Remark, run.doubts(metrics, stages, members, data))
+    bounds = remark_on_bounds(stages)
+    yield from map(Remark, [*bounds, *run.doubts(metrics, stages, members, data)])
     config |= {"stages": [asdict(stage) for stage in stages], **run.mixture()}
+    if doubts := [*dealing, *bounds]:
+        config["doubts"] = doubts
     files[bundle.CONFIG] = bundle.dump_json(config | {"metrics": {n: m.to_json() for n, m in metrics.items()}})
     texts = samples or run.samples(model, corpus)
     files[bundle.SAMPLES] = bundle.dump_json([model.sample(text) for text in texts])
@@ -359,12 +364,40 @@ def count_rows(corpus: StoredCorpus, *, labelled: bool) -> Prepared:
     return Prepared(**asdict(corpus.counts), **{place: len(corpus.rows(place)) for place in PLACES}, labels=labels)
 
 
+def remark_on_dealing(corpus: StoredCorpus) -> list[Sentence]:
+    """Say, in one sentence or none, that not the hash of their letters has dealt the rows out."""
+    if (uneven := corpus.uneven) is None:
+        return []
+    sentence = Sentence(
+        "the hash of their letters puts {rows:,} of {of:,} rows into {place}, where {expected:,} were expected, as if "
+        "such a hash had chosen them before: the seed has dealt them instead, so a text may stand elsewhere than in "
+        "other runs",
+        **asdict(uneven),
+    )
+    return [sentence]
+
+
+def remark_on_bounds(stages: Sequence[Stage]) -> list[Sentence]:
+    """Say of each stage whose temperature is at the end of its range that its probabilities mean little."""
+    template = (
+        "the temperature ended at its bound, {temperature:g}, and would have gone further: the probabilities mean "
+        "little; the network's numbers are far too {large}, which another pooling, learning rate or loss may mend"
+    )
+    return [
+        Sentence(template, temperature=stage.temperature, large="large" if stage.temperature > 1 else "small")
+        for stage in stages
+        if ends_at_bound(stage)
+    ]
+
+
 def _describe_data(corpus: StoredCorpus, counts: Prepared) -> dict[str, Any]:
     """Return what config.json says of the rows; of a file its name alone, as where it lies is nobody's business."""
     corpora: Counter[str] = Counter()
     for path, rows in corpus.corpora.items():
         corpora[Path(path).name] += rows
     facts = {name: value for name, value in asdict(counts).items() if value or name not in ("labels", "ordered")}
+    if corpus.uneven:
+        facts["dealt"] = "seed"
     return facts | {"corpora": dict(corpora), **describe_mixture(corpus), "fingerprint": corpus.fingerprint}
 
 

@@ -42,6 +42,8 @@ class LoopSettings:
     :param clip: the greatest norm of a gradient; 0 clips nothing. Norms are recorded either way.
     :param monitor: loss or accuracy: by which the validation rows judge an epoch.
     :param patience: epochs without a better one before the run stops.
+    :param min_steps: updates to which a run is made longer, by more epochs, if ``epochs`` are fewer: of few rows an
+        epoch has few; 0 leaves it as long as it is. See `nlpkit.training.pace`.
     """
 
     epochs: Size = 20
@@ -55,6 +57,7 @@ class LoopSettings:
     clip: Weight = 1.0
     monitor: Literal["loss", "accuracy"] = "loss"
     patience: Size = 3
+    min_steps: Count = 0
     fine_tuning: ClassVar[Mapping[str, Any]] = {}  # what is set anew where training goes on from a saved model
     fixed: ClassVar[tuple[str, ...]] = ()  # what cannot change then
 

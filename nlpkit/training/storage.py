@@ -27,7 +27,17 @@ from nlpkit.errors import DataError
 from nlpkit.files import replace_file, sync, write_synced
 from nlpkit.text.corpus import Example
 from nlpkit.text.example import Source
-from nlpkit.text.split import PLACES, Key, fingerprint, first_copies, places, places_in_order
+from nlpkit.text.split import (
+    PLACES,
+    Key,
+    Unevenness,
+    deal_by_seed,
+    find_unevenness,
+    fingerprint,
+    first_copies,
+    places,
+    places_in_order,
+)
 from nlpkit.text.vocabulary import Tokens, Vocabulary
 from nlpkit.training.batching import Rows
 from nlpkit.training.dealing import Draw, SourcedRows, UnlabelledCounts
@@ -100,6 +110,8 @@ class StoredCorpus:
         self.sources = [Source(**source) for source in facts.get("sources", [])]  # empty where all rows are dealt out
         self.draws = [Draw(**draw) for draw in facts.get("draws", [])]
         self.unlabelled = UnlabelledCounts(**facts["unlabelled"]) if "unlabelled" in facts else None
+        uneven = facts.get("uneven")
+        self.uneven = Unevenness(**uneven) if uneven else None  # why the seed has dealt the rows; None: their hash has
 
     def rows(self, place: str) -> NDArray[np.int64]:
         """Numbers of the rows in a place, in the order in which they were read."""
@@ -176,15 +188,16 @@ def store_corpus(
     *,
     test: float,
     validation: float,
+    seed: int = 0,
     labelled: bool = True,
     continuous: Collection[str] = (),
-    seed: int = 0,
 ) -> Iterator[int]:
     """Read examples once, to the end; drop copies, deal out places, leave a folder for `StoredCorpus`.
 
     What their sources say goes before how they would be dealt out: see `nlpkit.text.example.Source`. Of those without
     labels the texts that stand elsewhere go, and the rest is the place ``unlabelled``.
 
+    :param seed: deals the rows that their hash would not deal evenly: see `find_unevenness`; and draws what is drawn.
     :param labelled: false for texts that all have the empty label.
     :param continuous: the corpora of texts without labels that follow each other: all of these stay, and each corpus is
         cut into a beginning, a middle and an end; it may grow while examples are read.
@@ -255,12 +268,17 @@ class _CorpusWriter(ExitStack):
         continuous = [at for name, at in self._corpus_names.items() if name in self._continuous]
         ordered = np.isin(corpora, continuous)
         loose = sourced.order(np.flatnonzero(~ordered))
+        residues = np.frombuffer(self._residues, np.uint8)
         copies = first_copies(bits[loose], labels[loose])
         mask = ordered.copy()
         mask[loose] = copies.mask
+        stay = sourced.select_dealt(loose[copies.mask])
+        if uneven := find_unevenness(residues[stay], test=test, validation=validation):
+            residues = residues.copy()
+            residues[stay] = deal_by_seed(bits[stay], seed, test=test, validation=validation)
 
         def deal(test: float, validation: float) -> dict[str, Ints]:
-            numbers = places(np.frombuffer(self._residues, np.uint8), test=test, validation=validation)
+            numbers = places(residues, test=test, validation=validation)
             numbers[ordered] = places_in_order(corpora[ordered], test=test, validation=validation)
             sourced.place(numbers)
             return {place: np.flatnonzero(mask & (numbers == position)) for position, place in enumerate(PLACES)}
@@ -285,7 +303,8 @@ class _CorpusWriter(ExitStack):
         total, kept = self._rows_of.total() - self._unlabelled, int((labels >= 0).sum())
         counts = Counts(total, copies.duplicates, copies.conflicts, total - kept, int(ordered.sum()))
         sizes = {name: self._rows_of[name] for name in self._corpus_names}
-        return {"counts": asdict(counts), "labels": order, "corpora": sizes, "continuous": continuous, **facts}
+        facts |= {"counts": asdict(counts), "labels": order, "corpora": sizes, "continuous": continuous}
+        return facts | ({"uneven": asdict(uneven)} if uneven else {})
 
 
 @dataclass(frozen=True)

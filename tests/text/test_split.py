@@ -1,5 +1,6 @@
 import hashlib
 import string
+from math import comb
 
 import numpy as np
 import pytest
@@ -10,7 +11,10 @@ from nlpkit.text.corpus import Example
 from nlpkit.text.split import (
     PLACES,
     Key,
+    Unevenness,
+    deal_by_seed,
     deduplicate,
+    find_unevenness,
     fingerprint,
     first_copies,
     letters,
@@ -157,3 +161,48 @@ def test_rows_in_order_are_cut_into_three_blocks_in_each_corpus(corpora, test, v
 def test_six_hundred_lines():
     placed = places_in_order(np.zeros(600, dtype=np.int32), test=0.2, validation=0.05)
     assert np.bincount(placed).tolist() == [450, 30, 120]
+
+
+def test_a_hash_that_deals_evenly_is_never_doubted():
+    draw = np.random.default_rng(0)
+    for size in [*range(200), 1_000, 100_000]:
+        for test, validation in ((0.2, 0.2), (0.0, 0.05), (0.3, 0.5)):
+            residues = draw.integers(0, 100, size)
+            together = len(np.unique(places(residues, test=test, validation=validation))) == 1
+            uneven = find_unevenness(residues, test=test, validation=validation)
+            assert (uneven is not None) == (together and size >= 10)
+
+
+@given(st.integers(1, 400), st.data())
+def test_what_is_doubted_has_a_chance_below_one_in_a_million(size, data):
+    validations = data.draw(st.integers(0, size))
+    residues = np.array([2] * validations + [0] * (size - validations))  # of validation and of training
+    both = places(np.array([2, 0]), test=0.0, validation=0.4).tolist()
+    assert both == [PLACES.index("validation"), PLACES.index("train")]
+    tails = [range(validations, size + 1), range(validations + 1)]
+    chance = min(sum(comb(size, n) * 0.4**n * 0.6 ** (size - n) for n in tail) for tail in tails)
+    uneven = find_unevenness(residues, test=0.0, validation=0.4)
+    if validations in (0, size):
+        assert (uneven is not None) == (size >= 10)
+    elif uneven:
+        assert chance < 1e-6
+        assert uneven == Unevenness("validation", validations, size, round(0.4 * size)) or uneven.place == "train"
+        assert uneven.rows < uneven.expected
+    else:
+        assert chance > 1e-10 or min(validations / 0.4, (size - validations) / 0.6) > size / 2 - 1
+
+
+def test_a_place_that_is_merely_somewhat_smaller_stays():
+    """As where a like hash has taken a fifth of the rows away."""
+    residues = np.array([residue for residue in range(100) if residue % 5] * 200)
+    assert find_unevenness(residues, test=0.2, validation=0.05) is None
+
+
+def test_the_seed_deals_by_letters_alone():
+    bits = np.array([Key.of(f"第{i}家店").bits for i in range(4000)], dtype=np.uint64)
+    dealt = {seed: deal_by_seed(bits, seed, test=0.2, validation=0.2) for seed in (0, 1, 2**32 - 1)}
+    for seed, residues in dealt.items():
+        assert residues.max() < 100
+        assert np.abs(np.bincount(residues, minlength=100) - 40).max() < 40
+        assert (deal_by_seed(bits[::-1], seed, test=0.2, validation=0.2)[::-1] == residues).all()
+    assert abs((dealt[0] == dealt[1]).mean() - 0.01) < 0.01

@@ -4,7 +4,7 @@ import pytest
 pytest.importorskip("torch")
 
 from nlpkit.model.mixing import Stage
-from nlpkit.training.calibration import tune_stage, tune_stages
+from nlpkit.training.calibration import ends_at_bound, tune_stage, tune_stages
 
 pytestmark = pytest.mark.train
 DRAW = np.random.default_rng(0)
@@ -26,7 +26,7 @@ def test_no_other_temperature_is_better():
 
 def test_surer_logits_are_cooled():
     one, ten = tune_stage([GOOD], LABELS, None), tune_stage([GOOD * 10], LABELS, None)
-    assert ten.temperature == pytest.approx(10 * one.temperature, rel=1e-2)
+    assert ten.temperature == pytest.approx(10 * one.temperature, rel=5e-2)
 
 
 def test_a_member_that_knows_nothing_weighs_nothing():
@@ -52,3 +52,50 @@ def test_rows_that_count_nothing_change_nothing():
 def test_an_exit_may_be_found_later():
     first, _ = tune_stages([GOOD, NOISE], LABELS, [None])
     assert (len(first.weights), first.exit) == (1, None)
+
+
+def clear(rows, margin, size=4):
+    """Logits that tell every row apart, and its labels."""
+    labels = np.arange(rows) % size
+    return np.eye(size)[labels] * margin, labels
+
+
+@pytest.mark.parametrize("margin", [0.5, 0.8, 5.0])
+@pytest.mark.parametrize("rows", [10, 77, 1000])
+def test_rows_that_are_all_right_make_nothing_surer_than_their_number_does(rows, margin):
+    logits, labels = clear(rows, margin)
+    found = tune_stage([logits], labels, None)
+    assert not ends_at_bound(found)
+    assert found.temperature > 0.05
+    assert found.probabilities([logits]).max() < 1 - 0.6 / (rows + 2)  # plain cross entropy comes to 1
+
+
+def test_two_members_that_tell_every_row_apart_are_no_surer():
+    logits, labels = clear(77, 1.0)
+    found = tune_stage([logits, logits * 2], labels, None)
+    assert found.probabilities([logits, logits * 2]).max() < 78 / 79 + 1e-3
+
+
+def test_the_more_rows_the_less_is_held_back():
+    """The temperature comes to that of plain cross entropy, which is where no gradient is left."""
+
+    def slope(count):
+        logits, labels = np.tile(GOOD, (count, 1)), np.tile(LABELS, count)
+        found = tune_stage([logits], labels, None)
+        shares = found.probabilities([logits])
+        return float(np.mean((shares * logits).sum(1) - logits[np.arange(len(labels)), labels]))
+
+    once, often = slope(1), slope(100)
+    assert abs(once) > 20 * abs(often)
+
+
+@pytest.mark.parametrize(("scale", "ends"), [(1.0, False), (0.05, False), (1e5, True)])
+def test_the_end_of_the_range_is_known(scale, ends):
+    assert ends_at_bound(tune_stage([GOOD * scale], LABELS, None)) is ends
+    assert ends_at_bound(tune_stage([GOOD * scale, GOOD * scale], LABELS, None)) is ends
+
+
+def test_temperatures_of_rows_without_number_stay_in_range():
+    assert not ends_at_bound(Stage((1.0,)))
+    assert ends_at_bound(Stage((1.0,), 0.01))
+    assert ends_at_bound(Stage((0.5, 0.5), 50.0))

@@ -74,6 +74,39 @@ def test_a_seed_gives_the_same_weights_and_another_gives_others():
     assert found[0] == found[1] != found[2]
 
 
+LONGER = replace(SETTINGS, min_steps=400)  # 80 epochs of 5 steps, judged in every second
+
+
+def test_of_few_rows_a_run_makes_as_many_steps_as_it_must_at_least():
+    events = list(fit(classification(LONGER), replace(LONGER, patience=3), seed=0))
+    steps, epochs = the(Step, events), the(Epoch, events)
+    assert [(s.epoch, s.step) for s in steps] == [(e, s) for e in range(1, 81) for s in range(1, 6)]
+    assert {(s.steps, s.epochs) for s in steps} == {(5, 80)}
+    assert [(e.epoch, e.rows) for e in epochs] == [(e, 80) for e in range(2, 81, 2)]
+    assert steps[-1].rate < 1e-4 < steps[200].rate < steps[30].rate  # the schedule lasts as long
+    for epoch in epochs:
+        its = [s for s in steps if epoch.epoch - 2 < s.epoch <= epoch.epoch]
+        assert epoch.train_loss == pytest.approx(sum(s.loss * s.rows for s in its) / 80)
+        assert epoch.norm == pytest.approx(np.mean([s.norm for s in its]))
+
+
+def test_its_patience_is_the_same_share_of_it():
+    objective = classification(LONGER, validation=rows(2, flipped=True))
+    epochs = the(Epoch, fit(objective, replace(LONGER, patience=1), seed=0))
+    assert [e.best for e in epochs] == [True] + [False] * 14  # a third of 40 times
+    assert objective.validate().loss == pytest.approx(epochs[0].validation_loss)
+
+
+def test_a_run_that_is_long_enough_is_the_same_bit_for_bit():
+    objectives = [classification(SETTINGS) for _ in range(2)]
+    first, second = (
+        told(the(Epoch, fit(one, replace(SETTINGS, min_steps=least), seed=0)))
+        for one, least in zip(objectives, (0, 15), strict=True)
+    )
+    assert first == second
+    assert weights(objectives[0].module) == weights(objectives[1].module)
+
+
 class Told(Classification):
     """Judged by what it is told."""
 
@@ -123,9 +156,10 @@ CASES = {
     "balanced": (replace(SETTINGS, class_weights="balanced", loss="bce", schedule="linear"), {}),
     "r-drop": (replace(SETTINGS, r_drop=1.0, loss="mse"), {"dropout": 0.3}),
     "early stopping": (replace(SETTINGS, epochs=9, patience=1, learning_rate=0.9), {}),
+    "few rows": (replace(SETTINGS, epochs=1, min_steps=35, batch_size=40, patience=1), {"dropout": 0.3}),
     "language model": (LANGUAGE, {"encoder": "lstm"}),
 }
-BROAD = ("bag", "lstm", "early stopping", "language model")
+BROAD = ("bag", "lstm", "few rows", "early stopping", "language model")
 
 
 def begun(case, seed):

@@ -12,7 +12,7 @@ pytest.importorskip("torch")
 
 from nlpkit.errors import DataError
 from nlpkit.text.corpus import Example
-from nlpkit.text.split import PLACES, deduplicate, fingerprint, split_rows
+from nlpkit.text.split import PLACES, Unevenness, deduplicate, fingerprint, split_rows
 from nlpkit.text.vocabulary import HashVocabulary, TableVocabulary, Tokens
 from nlpkit.training.storage import (
     BLOCK,
@@ -112,7 +112,7 @@ def test_reading_that_is_broken_off_leaves_nothing(tmp_path):
         ([Example("好", "1"), Example("棒", "1")], "at least two labels, found: only the label '1'"),
         ([Example("！", "1"), Example("。", "0")], "at least two labels, found: no labelled rows"),
         ([Example("好", "1"), Example("好", "0")], "0 rows to train on.*1 texts stood under several labels"),
-        ([e for e in KNOWN if e in split_rows(KNOWN).train], "too few: none fell into validation"),
+        ([e for e in KNOWN if e in split_rows(KNOWN).train][:9], "9 rows are too few: none fell into validation"),
     ],
 )
 def test_a_split_that_teaches_nothing_is_refused(tmp_path, found, sentence):
@@ -137,15 +137,13 @@ def placed(place, count, label, *, test=0.2, validation=0.3):
     )
 
 
-@pytest.mark.parametrize(
-    "found",
-    [
-        placed("train", 60, "a") + placed("train", 60, "b"),
-        placed("test", 60, "a") + placed("test", 60, "b"),
-        placed("train", 60, "a") + placed("train", 60, "b") + placed("validation", 5, "c"),
-    ],
-)
-def test_shares_are_advised_where_they_help(tmp_path, found):
+def evenly(label):
+    """Texts of a label that fall into every place."""
+    return placed("train", 40, label) + placed("validation", 25, label) + placed("test", 15, label)
+
+
+def test_shares_are_advised_where_they_help(tmp_path):
+    found = evenly("a") + evenly("b") + placed("validation", 5, "c")
     with pytest.raises(DataError) as caught:
         stored(found, tmp_path / "corpus")
     advice = re.search(r", or other shares by --set test=(\S+) --set validation=(\S+)$", str(caught.value))
@@ -154,7 +152,7 @@ def test_shares_are_advised_where_they_help(tmp_path, found):
     stored(found, tmp_path / "corpus", test=test, validation=validation)
 
 
-@pytest.mark.parametrize("found", [KNOWN[:1], KNOWN[:2], placed("train", 8, "a") + placed("train", 8, "b")])
+@pytest.mark.parametrize("found", [KNOWN[:1], KNOWN[:2], placed("train", 4, "a") + placed("train", 5, "b")])
 def test_no_shares_are_advised_for_rows_that_are_simply_few(tmp_path, found):
     with pytest.raises(DataError) as caught:
         stored(found, tmp_path / "corpus")
@@ -168,6 +166,62 @@ def test_labels_are_left_out_only_where_that_can_be_said(tmp_path):
     odd = [Example(e.text, "very bad") for e in rare]
     with pytest.raises(DataError, match="or --label 'very bad=' leaves it out"):
         stored([*KNOWN, *odd], tmp_path / "corpus")
+
+
+@pytest.mark.parametrize(
+    ("found", "uneven"),
+    [
+        (placed("train", 60, "a") + placed("train", 60, "b"), Unevenness("train", 120, 120, 60)),
+        (placed("test", 60, "a") + placed("test", 60, "b"), Unevenness("test", 120, 120, 24)),
+        (placed("train", 6, "a") + placed("train", 6, "b"), Unevenness("train", 12, 12, 6)),
+        (
+            placed("train", 100, "a") + placed("train", 100, "b") + placed("validation", 20, "a"),
+            Unevenness("test", 0, 220, 44),
+        ),
+    ],
+)
+def test_rows_that_a_hash_has_chosen_before_are_dealt_by_the_seed(tmp_path, found, uneven):
+    corpus = stored(found, tmp_path / "corpus")
+    assert corpus.uneven == uneven
+    sizes = {place: len(corpus.rows(place)) for place in PLACES}
+    assert sum(sizes.values()) == len(found)
+    assert all(abs(sizes[p] - s * len(found)) < 4 * len(found) ** 0.5 for p, s in zip(PLACES, SHARED, strict=True))
+    assert min(sizes.values()) < max(sizes.values()) < len(found)
+
+
+SHARED = (0.5, 0.3, 0.2)
+
+
+def test_another_seed_deals_them_otherwise_and_their_order_does_not(tmp_path):
+    found, again = placed("train", 60, "a") + placed("train", 60, "b"), {}
+    for name, rows, seed in (("one", found, 0), ("same", found, 0), ("turned", found[::-1], 0), ("other", found, 1)):
+        list(store_corpus(rows, tmp_path / name, test=0.2, validation=0.3, seed=seed))
+        again[name] = {place: set(lines_of(StoredCorpus(tmp_path / name), place)) for place in PLACES}
+    assert again["one"] == again["same"] == again["turned"] != again["other"]
+
+
+def test_rows_that_the_seed_has_chosen_before_are_dealt_evenly_too(tmp_path):
+    first = stored(placed("train", 200, "a") + placed("train", 200, "b"), tmp_path / "first")
+    chosen = [Example(text, text[0]) for text in lines_of(first, "train")]
+    second = stored(chosen, tmp_path / "second")
+    sizes = [len(second.rows(place)) for place in PLACES]
+    assert second.uneven is not None
+    assert min(sizes) > 0.1 * len(chosen)
+
+
+def test_rows_that_nothing_has_chosen_are_dealt_by_their_hash(tmp_path):
+    corpus = stored(KNOWN, tmp_path / "corpus")
+    assert corpus.uneven is None
+    check_same(corpus, KNOWN)
+
+
+def test_texts_that_follow_each_other_are_never_dealt_by_the_seed(tmp_path):
+    novel = [Example(e.text, "", "novel.txt") for e in placed("train", 100, "a")]
+    shares = {"test": 0.2, "validation": 0.05}
+    list(store_corpus(novel, tmp_path / "corpus", **shares, labelled=False, continuous=["novel.txt"]))
+    corpus = StoredCorpus(tmp_path / "corpus")
+    assert corpus.uneven is None
+    assert lines_of(corpus, "train") == [e.text for e in novel[:75]]
 
 
 def lines_of(corpus, place):

@@ -29,7 +29,12 @@ DROPOUT = 0.1
 def pretraining_settings(settings: ClassifierTraining) -> ClassifierTraining:
     """Say how the language model is trained; its epochs are all run, as nothing judges them."""
     return replace(
-        settings, epochs=settings.pretrain, learning_rate=settings.pretrain_rate, weight_decay=0.001, optimizer="adamw"
+        settings,
+        epochs=settings.pretrain,
+        min_steps=0,
+        learning_rate=settings.pretrain_rate,
+        weight_decay=0.001,
+        optimizer="adamw",
     )
 
 

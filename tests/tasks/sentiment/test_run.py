@@ -21,7 +21,7 @@ from nlpkit.tasks.sentiment.task import SENTIMENT  # noqa: E402
 from nlpkit.text.corpus import Example  # noqa: E402
 from nlpkit.text.split import split_rows  # noqa: E402
 from nlpkit.text.vocabulary import TableVocabulary, dump_vocabulary, load_vocabulary  # noqa: E402
-from nlpkit.training.events import Fitting, MemberExported, MemberStarted, Prepared, Remark, Saved, Working  # noqa: E402
+from nlpkit.training.events import Fitting, MemberExported, MemberStarted, Note, Prepared, Remark, Saved, Working  # noqa: E402
 from nlpkit.training.loop import Epoch  # noqa: E402
 from nlpkit.training.run import train  # noqa: E402
 from tests.training.runs import NGRAMS, TABLE, TRAINING, files_of, the  # noqa: E402
@@ -214,7 +214,8 @@ def test_labels_of_few_rows_and_rare_ones_are_told_before_training(tmp_path):
 
 @pytest.mark.slow
 def test_nothing_of_the_kind_is_told_of_balanced_rows(trained):
-    assert the(Remark, trained[1]) == []
+    ended = "was still getting better"  # after two epochs; which is told of no label
+    assert [event for event in the(Remark, trained[1]) if ended not in event.sentence] == []
 
 
 @pytest.mark.parametrize("test", [0.2, 0.0])
@@ -296,6 +297,69 @@ def test_weights_that_do_not_fit_are_damage(trained, data):
     with pytest.raises(BundleError, match=r"trained is damaged: bag/model\.safetensors") as caught:
         restore(Bundle("trained", add_checksums(files)), entry, vocabulary, 2)
     assert "\n" not in str(caught.value)
+
+
+def card_of(folder):
+    return " ".join((folder / "README.md").read_text("utf-8").split())
+
+
+@pytest.mark.slow
+def test_rows_that_a_hash_has_chosen_are_trained_on_and_told(tmp_path, examples):
+    chosen = split_rows(examples, test=0.2, validation=0.2).train
+    folder = tmp_path / "m"
+    events = run(folder, chosen, NGRAMS)
+    (told,) = remarks(events, "the hash of their letters")
+    count = len(chosen)
+    assert f"puts {count} of {count} rows into train, where {round(0.6 * count)} were expected" in told
+    (prepared,) = the(Prepared, events)
+    assert min(prepared.train, prepared.validation, prepared.test) > 0.08 * count
+    config = Bundle.open(folder).config
+    assert (config["data"]["dealt"], config["doubts"]) == ("seed", [told])
+    assert "The rest was split by the seed:" in card_of(folder)
+    assert told in card_of(folder)
+
+
+@pytest.mark.slow
+def test_a_run_is_made_longer_where_rows_are_few_and_says_so(tmp_path, examples):
+    member = NGRAMS | {"training": TRAINING | {"min_steps": 70}}
+    events = run(tmp_path / "m", examples, member)
+    (note, *_) = [event.sentence for event in the(Note, events)]
+    steps = -(-the(Prepared, events)[0].train // TRAINING["batch_size"])
+    assert note.startswith(f"ngrams: an epoch has {steps} steps, so there are {-(-70 // steps)} at most and not 2: ")
+    assert [e.epoch for e in the(Epoch, events)] == list(range(1, -(-70 // steps) + 1))
+    assert f"best of {-(-70 // steps)} epochs" in card_of(tmp_path / "m")
+    assert not [e for e in the(Note, run(tmp_path / "n", examples, NGRAMS)) if "an epoch has" in e.sentence]
+
+
+@pytest.mark.slow
+def test_how_training_ended_is_told_and_stands_in_the_card(tmp_path, examples):
+    slow = TABLE | {"training": TRAINING | {"epochs": 8, "learning_rate": 0.01, "schedule": "constant"}}
+    long = TABLE | {"name": "long", "training": TRAINING | {"epochs": 60, "patience": 60}}
+    noise = [Example(e.text, str(i * i % 7 % 2)) for i, e in enumerate(examples)]  # which no text tells
+    for name, rows, member, words in (
+        ("slow", examples, slow, "table was still getting better when its 8 epochs were over"),
+        ("long", noise, long, "long overfits: at epoch 60 the loss is"),
+    ):
+        events = run(tmp_path / name, rows, member)
+        said = [event.sentence for event in the((Note, Remark), events) if words in event.sentence]
+        assert len(said) == 1
+        assert isinstance(next(e for e in the((Note, Remark), events) if e.sentence == said[0]), Remark) == (
+            name == "slow"
+        )
+        assert Bundle.open(tmp_path / name).config["members"][0]["doubts"] == said
+        assert said[0] in card_of(tmp_path / name)
+    assert said[0].endswith("; more rows would help, or more dropout")
+
+
+@pytest.mark.slow
+def test_a_temperature_at_its_bound_is_told(tmp_path, examples):
+    """Squared error and a rate beyond measure: logits of thousands, some of them wrong."""
+    wild = TABLE | {"head": {"pooling": "sum"}, "training": TRAINING | {"learning_rate": 300.0, "optimizer": "sgd"}}
+    wild["training"] |= {"clip": 0.0, "schedule": "constant", "epochs": 1, "loss": "mse"}
+    rows = [Example(e.text, "bad" if i % 5 == 0 else e.label) for i, e in enumerate(examples)]
+    (told,) = remarks(run(tmp_path / "m", rows, wild), "the temperature ended at its bound, 100")
+    assert Bundle.open(tmp_path / "m").config["doubts"] == [told]
+    assert told in card_of(tmp_path / "m")
 
 
 def test_corpora_that_share_no_label_are_told(tmp_path, examples):
