@@ -18,7 +18,7 @@ SPACE = "▁"  # how a piece writes one
 
 def folder() -> Path:
     """Where they lie."""
-    return Path(str(files("nlpkit_e5"))) / "weights"
+    return Path(str(files("nlpkit_e5"))) / "e5-small"
 
 
 def dump_pieces(scored: Sequence[Sequence[Any]], spelling: Mapping[str, str]) -> bytes:
