@@ -51,6 +51,12 @@ def tune_stage(logits: Sequence[Floats], labels: NDArray[np.int64], leave: float
     return Stage(tuple(round(w / total, 6) for w in weights.tolist()), round(1 / total, 6), leave)
 
 
+def calibrated_loss(logits: Floats, labels: NDArray[np.int64]) -> float:
+    """Return the mean cross entropy of logits ``(rows, labels)`` in nats, once a temperature is tuned on these rows."""
+    probabilities = tune_stage([logits], labels, None).probabilities([logits])
+    return float(-np.log(probabilities[np.arange(len(labels)), labels]).mean())
+
+
 def ends_at_bound(stage: Stage) -> bool:
     """Tell whether a stage was tuned to the end of what its weights may be, so that its probabilities mean little."""
     total = 1 / stage.temperature

@@ -12,7 +12,10 @@ from torch.nn import functional
 
 from nlpkit.tasks.sentiment.settings import ClassifierTraining
 from nlpkit.training.batching import RowNumbers, Rows, draw_batches, logits_of
+from nlpkit.training.calibration import calibrated_loss
 from nlpkit.training.loop import Validation
+
+FEW = 10_000  # validation rows; of more an epoch has so many steps that no loop is made longer
 
 
 class Classification:
@@ -50,11 +53,14 @@ class Classification:
         return loss, int((logits.detach().argmax(1) == labels).sum())
 
     def validate(self) -> Validation:
-        """Measure the mean loss without smoothing or weights, and the accuracy."""
+        """Measure the mean loss without smoothing or weights, the accuracy, and of few rows the calibrated loss."""
         logits = logits_of(self.module, self._validation, self._settings.batch_size)
         labels = torch.from_numpy(self._validation.targets)
         losses = row_losses(self._settings.loss, logits, labels)
-        return Validation(losses.mean().item(), (logits.argmax(1) == labels).double().mean().item())
+        accuracy = (logits.argmax(1) == labels).double().mean().item()
+        few = self._settings.loss == "cross_entropy" and 0 < len(labels) <= FEW and bool(logits.isfinite().all())
+        calibrated = calibrated_loss(logits.double().numpy(), self._validation.targets) if few else None
+        return Validation(losses.mean().item(), accuracy, calibrated)
 
     def _mean(self, logits: Tensor, labels: Tensor) -> Tensor:
         losses = row_losses(self._settings.loss, logits, labels, self._settings.label_smoothing)
