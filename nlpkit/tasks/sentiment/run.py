@@ -22,6 +22,7 @@ from nlpkit.tasks.sentiment.model import DECIMALS, SentimentModel
 from nlpkit.tasks.sentiment.settings import SentimentSettings
 from nlpkit.text.corpus import Example, rename
 from nlpkit.text.evidence import Evidence, EvidenceCount
+from nlpkit.text.familiarity import FamiliarityCount
 from nlpkit.text.labels import alike, rename_options
 from nlpkit.text.split import PLACES
 from nlpkit.text.vocabulary import TableVocabulary, load_vocabulary
@@ -90,16 +91,19 @@ class SentimentRun(Run):
             )
 
     def prepare(self, run: Path, corpus: StoredCorpus) -> Generator[Event, None, Texts]:  # noqa: ARG002
-        """Find out what the training texts hold, how long they are, and how rare their characters."""
-        evidence, statistics, normaliser = EvidenceCount(), _Statistics(), self.settings.normaliser
-        total, done = len(corpus.rows("train")), 0
+        """Find out what the training texts hold, how long they are, and how rare their characters and pairs of them."""
+        evidence, statistics, familiarity = EvidenceCount(), _Statistics(), FamiliarityCount()
+        normaliser, total, done = self.settings.normaliser, len(corpus.rows("train")), 0
         for block in corpus.texts("train"):
             texts = normaliser.batch(block)
             evidence.add(texts)
             statistics.add(texts)
+            familiarity.add(texts)
             done += len(texts)
             yield Working("characters", done, total)
-        return Texts(corpus, evidence.evidence(), statistics.to_json())
+        found = familiarity.familiarity(map(normaliser.batch, corpus.texts("validation", COMPARE_ROWS)))
+        more = {"familiarity": found.to_json()} if found else {}
+        return Texts(corpus, evidence.evidence(), statistics.to_json() | more)
 
     def config(self, data: Texts) -> dict[str, Any]:
         """Return labels, the names that corpora have for them, and what the texts were like."""
