@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from nlpkit.commands.options import OWN, count_reasons, encoding_option, model_option, options_of_dataclass
-from nlpkit.commands.printing import FILE, INPUT, say
+from nlpkit.commands.printing import FILE, INPUT, say, warn
 from nlpkit.errors import DataError
 from nlpkit.tasks.base import Task, Verb, resolve
 
@@ -93,6 +93,7 @@ def _answer(
     write, ask = make_writer(kind, form), getattr(saved, verb.method)(**options)
     name = "TEXT" if verb.reads == "texts" else "--text"
     reasons: Counter[str] = Counter()
+    unlike = Unlike()
     rows = 0
     with (
         open_output(output, force=force, styled=kind == "table") as out,
@@ -107,12 +108,41 @@ def _answer(
             if terminal or source.name == STDIN:
                 out.flush()
             reasons.update(answer.reason.split(":")[0] for answer in answers if answer.reason)
+            unlike.add(source.name, answers)
             rows += len(block)
             advance(rows, source.progress())
+    if sentence := unlike.describe():
+        warn(f"{sentence}: `nlpkit {task.name} evaluate` on labelled rows like these tells what it is worth there")
     if reasons:
         say(f"{reasons.total():,} of {rows:,} rows could not be {form.done}: {count_reasons(reasons)}")
         if strict:
             raise click.exceptions.Exit(1)
+
+
+class Unlike:
+    """Counts the rows of each file of which a model says that they are unlike its training text."""
+
+    def __init__(self) -> None:
+        self._rows: Counter[str] = Counter()
+        self._warned: Counter[str] = Counter()
+
+    def add(self, name: str, answers: Sequence[Any]) -> None:
+        """Take answers to rows of a file, if they have a ``warning`` at all."""
+        if answers and hasattr(answers[0], "warning"):
+            self._rows[name] += len(answers)
+            self._warned[name] += len([answer for answer in answers if answer.warning])
+
+    def describe(self) -> str:
+        """Say which files are unlike it as a whole, and how many of their rows; nothing if none is."""
+        if not self._warned.total():
+            return ""
+        from nlpkit.text.familiarity import is_unlike
+
+        files = [name for name, warned in self._warned.items() if is_unlike(warned, self._rows[name])]
+        if not files:
+            return ""
+        listed = ", ".join(f"{self._warned[name]:,} of {self._rows[name]:,} rows of {name}" for name in files)
+        return f"{listed} are unlike the text that the model was made from, so its labels may mean little"
 
 
 def _check_input(texts: Sequence[str], files: Sequence[str], verb: Verb, *, of_file: bool) -> None:

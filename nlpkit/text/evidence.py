@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nlpkit.text.characters import Characters
 from nlpkit.text.invisible import visible
 
 _HAN = "㐀-鿿豈-﫿𠀀-𳑿"
@@ -45,15 +45,16 @@ class Evidence:
         """Return what either has seen."""
         return Evidence(self.characters | other.characters, self.words | other.words)
 
-    def reasons(self, texts: Sequence[str]) -> list[str | None]:
-        """Return None for each normalised text, or why it holds no evidence."""
-        joined = "\n".join(texts)
-        codes = np.frombuffer(joined.encode("utf-32-le"), dtype=np.uint32)
-        known = self._known[np.minimum(codes, len(self._known) - 1)]
-        owner = np.cumsum(codes == ord("\n"))
-        evident: NDArray[np.bool_] = np.zeros(len(texts), dtype=np.bool_)
-        evident[owner[known]] = True
-        return [None if seen else self._reason(text) for seen, text in zip(evident.tolist(), texts, strict=True)]
+    def reasons(self, texts: Sequence[str], characters: Characters | None = None) -> list[str | None]:
+        """Return None for each normalised text, or why it holds no evidence.
+
+        :param characters: those of the texts, if they are known.
+        """
+        characters = characters or Characters.of(texts)
+        reasons: list[str | None] = [None] * len(texts)
+        for number in np.flatnonzero(characters.count(characters.look_up(self._known)) == 0).tolist():
+            reasons[number] = self._reason(texts[number])
+        return reasons
 
     def to_json(self) -> dict[str, Any]:
         """Return everything needed to make an equal one."""

@@ -70,6 +70,15 @@ def tune_stage(
     return Stage(tuple(round(w / total, 6) for w in weights.tolist()), round(1 / total, 6), leave)
 
 
+def calibrated_loss(logits: Floats, labels: NDArray[np.int64], counts: NDArray[np.float64] | None = None) -> float:
+    """Return the mean cross entropy of logits ``(rows, labels)`` in nats, once a temperature is tuned on these rows.
+
+    :param counts: what each row counts ``(rows,)``; None: one as much as another.
+    """
+    probabilities = tune_stage([logits], labels, None, counts).probabilities([logits])
+    return float(np.average(-np.log(probabilities[np.arange(len(labels)), labels]), weights=counts))
+
+
 def ends_at_bound(stage: Stage) -> bool:
     """Tell whether a stage was tuned to the end of what its weights may be, so that its probabilities mean little."""
     total = 1 / stage.temperature

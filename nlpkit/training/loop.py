@@ -45,10 +45,15 @@ class Validation:
     """Figures on the validation rows: mean loss in nats (or squared error) a row, share of rows that are right.
 
     Of numbers none is simply right, and ``accuracy`` is None; then loss is what an epoch is judged by.
+
+    :param calibrated: the loss once a temperature is tuned on these rows, if that can be said. By it an epoch is judged
+        in a loop that is made longer for few rows: a network soon knows them by heart and becomes too sure, which
+        calibration mends in the end, while it still learns to tell others apart.
     """
 
     loss: float
     accuracy: float | None
+    calibrated: float | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,8 @@ class Epoch:
     """One pass over the training rows; or several, of which this is the last, where so few rows are judged more seldom.
 
     ``norm`` is the mean and ``greatest_norm`` the greatest norm of a gradient before clipping, ``clipped`` the share of
-    steps in which it was shortened, ``seconds`` wall time, validation included.
+    steps in which it was shortened, ``seconds`` wall time, validation included; ``calibrated_loss`` is that of the
+    validation where the epoch was judged by it.
     """
 
     epoch: int
@@ -86,6 +92,7 @@ class Epoch:
     rows: int
     seconds: float
     best: bool
+    calibrated_loss: float | None = None
 
 
 @dataclass(frozen=True)
@@ -147,9 +154,10 @@ class _Progress:
 
     def close(self, validation: Validation | None, settings: LoopSettings, pace: Pace) -> Epoch:
         """End the epoch at hand, and judge all since the last that was judged."""
-        value = -1.0 * self.epoch if validation is None else validation.loss
+        calibrated = validation.calibrated if validation and pace.epochs > settings.epochs else None
+        value = -1.0 * self.epoch if validation is None else validation.loss if calibrated is None else calibrated
         if validation and validation.accuracy is not None and settings.monitor == "accuracy":
-            value = -validation.accuracy
+            value, calibrated = -validation.accuracy, None
         best = value < self.best
         self.best, self.since = (value, 0) if best else (self.best, self.since + 1)
         epoch = Epoch(
@@ -165,6 +173,7 @@ class _Progress:
             rows=self.rows,
             seconds=self.seconds,
             best=best,
+            calibrated_loss=calibrated,
         )
         self.history.append(asdict(epoch))
         self.go_on()

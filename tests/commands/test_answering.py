@@ -11,10 +11,13 @@ from tests.outcomes import csv_rows, json_rows, on_a_terminal, one_sentence
 VERBS = {"sentiment": "score", "cloze": "fill"}
 TEXTS = {"sentiment": ["好货", "", "差"], "cloze": ["质量__，值得推荐", "", "发货__"]}
 ANSWERS = {
-    "sentiment": ["label", "probability", "probabilities", "reason"],
+    "sentiment": ["label", "probability", "probabilities", "reason", "warning"],
     "cloze": ["fillings", "reason"],
 }
-CELLS = {"sentiment": ["label", "probability", "reason"], "cloze": ["words", "probability", "filled", "reason"]}
+CELLS = {
+    "sentiment": ["label", "probability", "reason", "warning"],
+    "cloze": ["words", "probability", "filled", "reason"],
+}
 DONE = {"sentiment": "scored", "cloze": "filled"}
 pytestmark = pytest.mark.parametrize("task", VERBS)
 

@@ -4,7 +4,7 @@ import pytest
 pytest.importorskip("torch")
 
 from nlpkit.model.mixing import Stage
-from nlpkit.training.calibration import ends_at_bound, tune_stage, tune_stages
+from nlpkit.training.calibration import calibrated_loss, ends_at_bound, tune_stage, tune_stages
 
 pytestmark = pytest.mark.train
 DRAW = np.random.default_rng(0)
@@ -99,3 +99,9 @@ def test_temperatures_of_rows_without_number_stay_in_range():
     assert not ends_at_bound(Stage((1.0,)))
     assert ends_at_bound(Stage((1.0,), 0.01))
     assert ends_at_bound(Stage((0.5, 0.5), 50.0))
+
+
+def test_a_calibrated_loss_is_that_of_the_tuned_stage_however_sure_the_logits_are():
+    expected = loss(tune_stage([GOOD], LABELS, None), [GOOD])
+    assert calibrated_loss(GOOD, LABELS) == pytest.approx(expected)
+    assert calibrated_loss(GOOD * 20, LABELS) == pytest.approx(expected, rel=1e-2)

@@ -12,7 +12,7 @@ from nlpkit.training.loop import Epoch
 pytestmark = pytest.mark.train
 COLUMNS = [
     *("run", "epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "learning_rate"),
-    *("norm", "greatest_norm", "clipped", "rows", "seconds", "best"),
+    *("norm", "greatest_norm", "clipped", "rows", "seconds", "best", "calibrated_loss"),
 ]
 
 
@@ -43,6 +43,7 @@ def test_a_row_an_epoch():
     first, second, third = rows(text)
     assert (first["run"], first["epoch"], first["best"], first["seconds"]) == ("a, b", "1", "1", "0.123457")
     assert (second["train_loss"], second["best"]) == ("0.333333", "0")
+    assert first["calibrated_loss"] == ""
     assert third["train_accuracy"] == third["validation_loss"] == third["validation_accuracy"] == ""
 
 

@@ -126,6 +126,34 @@ def test_an_epoch_is_judged_by_what_is_monitored(monitor, best):
     assert [e.best for e in the(Epoch, fit(classification(made, kind=Told), made, seed=0))] == best
 
 
+class Sure(Told):
+    """Too sure of itself, which calibration mends."""
+
+    def validate(self):
+        return replace(super().validate(), calibrated=next(self.calibrated))
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.calibrated = iter([0.9, 0.8, 0.7, 0.75, 0.76])
+
+
+@pytest.mark.parametrize(
+    ("least", "monitor", "best"),
+    [
+        (0, "loss", [True, True, False, False, False]),
+        (21, "loss", [True, True, True, False, False]),
+        (21, "accuracy", [True, False, True, False, False]),
+    ],
+)
+def test_of_few_rows_an_epoch_is_judged_by_its_calibrated_loss(least, monitor, best):
+    made = replace(SETTINGS, epochs=5 if not least else 4, patience=9, min_steps=least, monitor=monitor)
+    epochs = the(Epoch, fit(classification(made, kind=Sure), made, seed=0))
+    assert [e.best for e in epochs] == best
+    known = [0.9, 0.8, 0.7, 0.75, 0.76] if least and monitor == "loss" else [None] * 5
+    assert [e.calibrated_loss for e in epochs] == known
+    assert [e.validation_loss for e in epochs] == [1.0, 0.9, 0.95, 0.97, 0.98]
+
+
 class Numbers(Told):
     """As where none is simply right."""
 

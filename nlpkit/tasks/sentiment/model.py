@@ -13,7 +13,9 @@ from nlpkit.model.bundle import CONFIG, EVIDENCE, Bundle
 from nlpkit.model.members import Floats, Member, open_member
 from nlpkit.tasks.sentiment.choice import Choice, read_labels
 from nlpkit.text.blocks import blocks_of_texts
+from nlpkit.text.characters import Characters
 from nlpkit.text.evidence import Evidence
+from nlpkit.text.familiarity import Familiarity
 from nlpkit.text.row import Row, answer_rows, check_texts, unfit
 
 BLOCK = 4096  # texts scored together, so that the unsure ones among them fill batches of similar length
@@ -25,13 +27,15 @@ DECIMALS = 6
 class Score(NamedTuple):
     """What is said of one text.
 
-    ``label`` and both probabilities are None where the text cannot be scored; ``reason`` then says why.
+    ``label`` and both probabilities are None where the text cannot be scored; ``reason`` then says why. ``warning``
+    says of a text that it is unlike those that the model was made from, so that its label may mean little, and by what.
     """
 
     label: str | None
     probability: float | None
     probabilities: dict[str, float] | None
     reason: str | None = None
+    warning: str | None = None
 
 
 class SentimentModel(SavedModel):
@@ -92,12 +96,7 @@ class SentimentModel(SavedModel):
 
         :returns: why each has no answer, None where it has one; probabilities ``(answered, labels)`` of the others.
         """
-        faults = [unfit(text) for text in texts]
-        readable = ["" if fault else text for text, fault in zip(texts, faults, strict=True)]
-        normalised = self.normaliser.batch(readable)
-        unknown = self._evidence.reasons(normalised)
-        reasons = [fault or reason for fault, reason in zip(faults, unknown, strict=True)]
-        known = [text for text, reason in zip(normalised, reasons, strict=True) if reason is None]
+        reasons, known, _ = self._read(texts)
         return reasons, self.probabilities(known)
 
     def probabilities(self, normalised: Sequence[str]) -> Floats:
@@ -129,7 +128,7 @@ class SentimentModel(SavedModel):
         """Open every part and answer once, so that no later answer has to wait for a part to be opened."""
         for position in range(len(self.entries)):
             self.member(position).logits(self.normaliser.batch(["好"]))
-        self._evidence.reasons(["好"])
+        self.score(["好"])  # by all that it knows of texts, too
 
     def sample(self, text: str) -> dict[str, Any]:
         """Answer a text as samples.json holds it, for `check`."""
@@ -144,16 +143,36 @@ class SentimentModel(SavedModel):
         return None if same else f"{text!r}: expected {expected or None}, found {shares or None}"
 
     def _score_block(self, texts: Sequence[Any], choice: Choice) -> list[Score]:
-        reasons, probabilities = self.answer(texts)
-        labels, probabilities = choice.labels, choice.probabilities(probabilities)
+        reasons, known, characters = self._read(texts)
+        labels, probabilities = choice.labels, choice.probabilities(self.probabilities(known))
         best, values = probabilities.argmax(1).tolist(), np.round(probabilities, DECIMALS).tolist()
         scored = [
             Score(labels[i], row[i], dict(zip(labels, row, strict=True))) for i, row in zip(best, values, strict=True)
         ]
-        if len(scored) == len(texts):
-            return scored
-        answers = iter(scored)
-        return [next(answers) if reason is None else _refuse(reason) for reason in reasons]
+        if len(scored) < len(texts):
+            answers = iter(scored)
+            scored = [next(answers) if reason is None else _refuse(reason) for reason in reasons]
+        for number, warning in (self._familiarity.warnings(characters) if self._familiarity else {}).items():
+            if reasons[number] is None:
+                scored[number] = scored[number]._replace(warning=warning)
+        return scored
+
+    def _read(self, texts: Sequence[Any]) -> tuple[list[str | None], list[str], Characters]:
+        """Return why a text has no answer, None where it has one; those, normalised, that have; characters of all."""
+        faults = [unfit(text) for text in texts]
+        readable = ["" if fault else text for text, fault in zip(texts, faults, strict=True)]
+        normalised = self.normaliser.batch(readable)
+        characters = Characters.of(normalised)
+        unknown = self._evidence.reasons(normalised, characters)
+        reasons = [fault or reason for fault, reason in zip(faults, unknown, strict=True)]
+        return reasons, [text for text, reason in zip(normalised, reasons, strict=True) if reason is None], characters
+
+    @cached_property
+    def _familiarity(self) -> Familiarity | None:
+        """What the training texts were like; None in a model that was made before this was recorded, or of few rows."""
+        with self.bundle.report_damage(CONFIG):
+            statistics = self.bundle.config.get("statistics", {})
+            return Familiarity.from_json(statistics["familiarity"]) if "familiarity" in statistics else None
 
     @cached_property
     def _evidence(self) -> Evidence:

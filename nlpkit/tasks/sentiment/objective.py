@@ -14,7 +14,10 @@ from torch.nn import functional
 
 from nlpkit.tasks.sentiment.settings import ClassifierTraining
 from nlpkit.training.batching import RowNumbers, Rows, draw_batches, logits_of
+from nlpkit.training.calibration import calibrated_loss
 from nlpkit.training.loop import Validation
+
+FEW = 10_000  # validation rows; of more an epoch has so many steps that no loop is made longer
 
 
 @dataclass(frozen=True)
@@ -90,14 +93,17 @@ class Classification:
         return loss, int((logits.detach().argmax(1) == labels).sum())
 
     def validate(self) -> Validation:
-        """Measure the mean loss without smoothing or weights of labels, and the accuracy."""
+        """Measure loss without smoothing or weights of labels, accuracy, and of few rows the calibrated loss."""
         logits = logits_of(self.module, self._validation, self._settings.batch_size)
-        labels = torch.from_numpy(self._validation.targets)
+        targets, judging = self._validation.targets, self._teaching.judging
+        labels = torch.from_numpy(targets)
         losses, right = row_losses(self._settings.loss, logits, labels), (logits.argmax(1) == labels).double()
-        if self._teaching.judging is not None:
-            judging = torch.from_numpy(self._teaching.judging)
-            return Validation(*((figures * judging).sum().item() / judging.sum().item() for figures in (losses, right)))
-        return Validation(losses.mean().item(), right.mean().item())
+        few = self._settings.loss == "cross_entropy" and 0 < len(labels) <= FEW and bool(logits.isfinite().all())
+        calibrated = calibrated_loss(logits.double().numpy(), targets, judging) if few else None
+        if judging is None:
+            return Validation(losses.mean().item(), right.mean().item(), calibrated)
+        weights = torch.from_numpy(judging / judging.sum())
+        return Validation((losses * weights).sum().item(), (right * weights).sum().item(), calibrated)
 
     def _mean(self, logits: Tensor, labels: Tensor, rows: RowNumbers) -> Tensor:
         losses = row_losses(self._settings.loss, logits, labels, self._settings.label_smoothing)

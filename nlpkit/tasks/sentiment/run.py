@@ -25,6 +25,7 @@ from nlpkit.tasks.sentiment.objective import NOTHING, Teaching
 from nlpkit.tasks.sentiment.settings import SentimentSettings
 from nlpkit.text.corpus import Example, rename
 from nlpkit.text.evidence import Evidence, EvidenceCount
+from nlpkit.text.familiarity import FamiliarityCount
 from nlpkit.text.labels import alike, rename_options
 from nlpkit.text.split import PLACES
 from nlpkit.text.vocabulary import TableVocabulary, load_vocabulary
@@ -137,18 +138,22 @@ class SentimentRun(Run):
         return tell_mixture(corpus, self.settings.validation_share)
 
     def prepare(self, run: Path, corpus: StoredCorpus) -> Generator[Event, None, Texts]:
-        """Ask the teacher; find out what the training texts hold, how long they are, and how rare their characters."""
+        """Ask the teacher; find out what training texts hold, and how long and how usual they are."""
         check_validation(corpus, COMPARE_ROWS)
         teaching, taught = yield from self._prepare_teaching(run, corpus)
         evidence, statistics, normaliser = EvidenceCount(), _Statistics(), self.settings.normaliser
+        familiarity = FamiliarityCount()
         total, done = sum(len(corpus.rows(place)) for place in teaching.places), 0
         for block in itertools.chain.from_iterable(map(corpus.texts, teaching.places)):
             texts = normaliser.batch(block)
             evidence.add(texts)
             statistics.add(texts)
+            familiarity.add(texts)
             done += len(texts)
             yield Working("characters", done, total)
-        return Texts(corpus, evidence.evidence(), statistics.to_json(), teaching, taught)
+        found = familiarity.familiarity(map(normaliser.batch, corpus.texts("validation", COMPARE_ROWS)))
+        more = {"familiarity": found.to_json()} if found else {}
+        return Texts(corpus, evidence.evidence(), statistics.to_json() | more, teaching, taught)
 
     def _prepare_teaching(
         self, run: Path, corpus: StoredCorpus

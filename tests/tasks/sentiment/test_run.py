@@ -24,6 +24,7 @@ from nlpkit.text.vocabulary import TableVocabulary, dump_vocabulary, load_vocabu
 from nlpkit.training.events import Fitting, MemberExported, MemberStarted, Note, Prepared, Remark, Saved, Working  # noqa: E402
 from nlpkit.training.loop import Epoch  # noqa: E402
 from nlpkit.training.run import train  # noqa: E402
+from tests.text.familiar import CLASSICAL, reviews  # noqa: E402
 from tests.training.runs import NGRAMS, TABLE, TRAINING, files_of, the  # noqa: E402
 
 pytestmark = pytest.mark.train
@@ -349,6 +350,20 @@ def test_how_training_ended_is_told_and_stands_in_the_card(tmp_path, examples):
         assert Bundle.open(tmp_path / name).config["members"][0]["doubts"] == said
         assert said[0] in card_of(tmp_path / name)
     assert said[0].endswith("; more rows would help, or more dropout")
+
+
+@pytest.mark.slow
+def test_a_run_records_what_its_texts_are_like(tmp_path):
+    rows = [Example(text, str(len(text) % 2)) for text in reviews(1500, seed=3)]
+    run(tmp_path / "m", rows[:600], NGRAMS)
+    model = nlpkit.load(tmp_path / "m")
+    told = [score.warning for score in model.score(e.text for e in rows[600:]) if score.warning]
+    assert len(told) <= 9
+    assert all(score.warning for score in model.score(CLASSICAL) if score.label)
+    assert "familiarity" in model.bundle.config["statistics"]
+    run(tmp_path / "n", rows[:60], NGRAMS)  # of which too few are for validation
+    assert "familiarity" not in Bundle.open(tmp_path / "n").config["statistics"]
+    assert [score.warning for score in nlpkit.load(tmp_path / "n").score(CLASSICAL)] == [None] * len(CLASSICAL)
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import pytest
 
 from tests import terminals
 
-KEYS = ["file", "row", "text", "label", "probability", "probabilities", "reason"]
+KEYS = ["file", "row", "text", "label", "probability", "probabilities", "reason", "warning"]
 LINES = ["好货", "", "差", "👍", "慢，差", "貨好 货好", '引号"和,逗号', "棒\0棒"]
 LABELS = ["positive", None, "negative", None, "negative", "positive", None, "positive"]
 
@@ -74,7 +74,7 @@ def test_jsonl_has_a_row_for_each_line(score, write):
 @pytest.mark.parametrize(("kind", "delimiter"), [("csv", ","), ("tsv", "\t")])
 def test_delimited_has_a_row_for_each_line(score, write, kind, delimiter):
     rows = csv_rows(score(write("\n".join(LINES)), "--format", kind).stdout, delimiter)
-    assert list(rows[0]) == ["file", "row", "text", "label", "probability", "reason"]
+    assert list(rows[0]) == ["file", "row", "text", "label", "probability", "reason", "warning"]
     assert [row["text"] for row in rows] == LINES
     assert [row["label"] or None for row in rows] == LABELS
     assert all(bool(row["label"]) != bool(row["reason"]) for row in rows)
@@ -96,7 +96,7 @@ def test_lines_become_jsonl_and_tables_csv_unless_said(score, write):
 def test_a_table_keeps_its_columns_first(score, write):
     text = 'id,评价,label\n1,"好，\n棒",x\n2,差,y\n3,,z\n'
     rows = csv_rows(score(write(text, "a.csv"), "--column", "评价").stdout)
-    assert list(rows[0]) == ["id", "评价", "label", "predicted_label", "probability", "reason"]
+    assert list(rows[0]) == ["id", "评价", "label", "predicted_label", "probability", "reason", "warning"]
     assert [list(row.values())[:3] for row in rows] == [["1", "好，\n棒", "x"], ["2", "差", "y"], ["3", "", "z"]]
     assert [row["predicted_label"] for row in rows] == ["positive", "negative", ""]
     assert rows[2]["reason"] == "empty"
@@ -119,7 +119,7 @@ def test_one_file_twice_has_one_header_and_one_mark(score, write):
 def test_a_table_of_no_rows_gives_its_header(score, write):
     done = score(write("id,text\n", "a.csv"))
     assert (done.returncode, done.stderr) == (0, b"")
-    assert done.stdout.decode().splitlines() == ["id,text,label,probability,reason"]
+    assert done.stdout.decode().splitlines() == ["id,text,label,probability,reason,warning"]
 
 
 def test_a_ragged_table_keeps_labels_in_their_column(score, write):
@@ -184,7 +184,8 @@ def test_the_samples_give_a_row_each(run, samples):
     assert [row["text"] for row in json_rows(done.stdout)] == lines
     labelled = csv_rows(run("sentiment", "score", samples / "labelled.csv").stdout)
     assert len(labelled) == 300
-    assert list(labelled[0]) == ["id", "category", "review", "label", "predicted_label", "probability", "reason"]
+    answers = ["predicted_label", "probability", "reason", "warning"]
+    assert list(labelled[0]) == ["id", "category", "review", "label", *answers]
 
 
 def test_all_is_quiet_where_all_is_well(score, write):
@@ -424,8 +425,8 @@ def test_an_output_can_be_scored_again_and_again(score, write, tmp_path):
         assert score(path, "-o", out).returncode == 0
         path = out
     header, row = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"))))
-    assert len(set(header)) == len(header) == 2 + 3 * 3
-    assert header[:6] == ["text", "n", "label", "probability", "reason", "predicted_label"]
+    assert len(set(header)) == len(header) == 2 + 3 * 4
+    assert header[:7] == ["text", "n", "label", "probability", "reason", "warning", "predicted_label"]
     assert [cell for name, cell in zip(header, row, strict=True) if "label" in name] == ["positive"] * 3
 
 
