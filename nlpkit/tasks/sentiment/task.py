@@ -99,6 +99,7 @@ SENTIMENT = Task(
     nlpkit sentiment train corpus.csv -o mine --encoder gru --set encoder.hidden=128 --set training.epochs=10
     nlpkit sentiment train corpus.csv --recipe stacked --dry-run
     nlpkit sentiment train corpus.csv --unlabelled more.txt -o mine --teacher large
+    nlpkit sentiment train mine.csv -o mine --from reviews
     nlpkit sentiment train -o mine --resume
 
     Recipes: ngrams (the default: linear, seconds), network (what --encoder and --embedding start
