@@ -110,7 +110,8 @@ def find_unevenness(residues: NDArray[np.integer[Any]], *, test: float, validati
     if max(counts) == total >= FEW and max(shares) < 1:
         found = int(np.argmax(counts))
     else:
-        found = min(range(len(PLACES)), key=lambda place: counts[place] / (shares[place] or 1e-9))
+        wanted = [place for place, share in enumerate(shares) if share > 0]
+        found = min(wanted, key=lambda place: counts[place] / shares[place])
         if 2 * counts[found] >= shares[found] * total or _bound_chance(counts[found], total, shares[found]) >= CHANCE:
             return None
     return Unevenness(PLACES[found], counts[found], total, round(shares[found] * total))

@@ -173,7 +173,12 @@ def tell_mixture(corpus: StoredCorpus, validation_share: float | None) -> Iterat
         yield Sentence(
             "{rows:,} rows without labels; dropped: {copies:,} copies, {trained:,} that are labelled training rows, "
             "{held_out:,} that are validation or test rows, {empty:,} without letters{left}",
-            **asdict(of) | {"left": f"; {of.left:,} were not drawn" if of.left else ""},
+            rows=of.rows,
+            copies=of.copies,
+            trained=of.trained,
+            held_out=of.held_out,
+            empty=of.empty,
+            left=f"; {of.left:,} were not drawn" if of.left else "",
         )
 
 

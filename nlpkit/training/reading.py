@@ -187,8 +187,18 @@ def _check_named(corpus: str, labels: Mapping[str, str], found: Collection[str])
     unknown = [label for label in labels if label not in found]
     if not unknown:
         return
-    words = {"corpus": corpus, "there_is": nearest(unknown[0], sorted(found))}
+    there_is = nearest(unknown[0], sorted(found))
     if len(unknown) == len(labels):
-        raise DataError("{corpus}: no row has any of the labels {names}{there_is}", names=", ".join(unknown), **words)
-    listed = ", ".join(map(repr, unknown))
-    warnings.warn(DataWarning("{corpus}: no row has the label {names}{there_is}", names=listed, **words), stacklevel=2)
+        raise DataError(
+            "{corpus}: no row has any of the labels {names}{there_is}",
+            corpus=corpus,
+            names=", ".join(unknown),
+            there_is=there_is,
+        )
+    warning = DataWarning(
+        "{corpus}: no row has the label {names}{there_is}",
+        corpus=corpus,
+        names=", ".join(map(repr, unknown)),
+        there_is=there_is,
+    )
+    warnings.warn(warning, stacklevel=2)

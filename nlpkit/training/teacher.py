@@ -208,7 +208,10 @@ def _tell(facts: dict[str, Any]) -> Iterator[Event]:
     free = f", {kept:,} without labels" if facts["unlabelled"] else ""
     yield Note(
         "taught by {model}: {labelled:,} labelled rows, of which it says the label of {agreement:.1%}{free}",
-        **facts | {"free": free},
+        model=facts["model"],
+        labelled=facts["labelled"],
+        agreement=facts["agreement"],
+        free=free,
     )
     if any(facts["unanswered"].values()):
         yield Remark(

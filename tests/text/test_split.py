@@ -189,7 +189,7 @@ def test_what_is_doubted_has_a_chance_below_one_in_a_million(size, data):
         assert uneven == Unevenness("validation", validations, size, round(0.4 * size)) or uneven.place == "train"
         assert uneven.rows < uneven.expected
     else:
-        assert chance > 1e-10 or min(validations / 0.4, (size - validations) / 0.6) > size / 2 - 1
+        assert chance > 1e-9 or min(validations / 0.4, (size - validations) / 0.6) > size / 2 - 1
 
 
 def test_a_place_that_is_merely_somewhat_smaller_stays():
