@@ -311,7 +311,10 @@ def remark_on_dealing(corpus: StoredCorpus) -> list[Sentence]:
         "the hash of their letters puts {rows:,} of {of:,} rows into {place}, where {expected:,} were expected, as if "
         "such a hash had chosen them before: the seed has dealt them instead, so a text may stand elsewhere than in "
         "other runs",
-        **asdict(uneven),
+        rows=uneven.rows,
+        of=uneven.of,
+        place=uneven.place,
+        expected=uneven.expected,
     )
     return [sentence]
 
