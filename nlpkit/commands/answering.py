@@ -112,7 +112,7 @@ def _answer(
             rows += len(block)
             advance(rows, source.progress())
     if sentence := unlike.describe():
-        warn(f"{sentence}: `nlpkit {task.name} evaluate` on labelled rows like these tells what it is worth there")
+        warn(f"{sentence}: `nlpkit {task.name} evaluate` on labelled rows of the kind tells what they are worth")
     if reasons:
         say(f"{reasons.total():,} of {rows:,} rows could not be {form.done}: {count_reasons(reasons)}")
         if strict:
@@ -142,7 +142,7 @@ class Unlike:
         if not files:
             return ""
         listed = ", ".join(f"{self._warned[name]:,} of {self._rows[name]:,} rows of {name}" for name in files)
-        return f"{listed} are unlike the text that the model was made from, so its labels may mean little"
+        return f"{listed} are unlike the text that the model was made from, where answers may mean little"
 
 
 def _check_input(texts: Sequence[str], files: Sequence[str], verb: Verb, *, of_file: bool) -> None:

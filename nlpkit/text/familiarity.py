@@ -19,10 +19,10 @@ BITS = 16  # of the hash of two characters
 USUAL = 8000  # buckets of it that the most frequent pairs fill
 ENOUGH = 20  # validation rows: from fewer nothing follows
 LONG = 60  # characters from which on a text weighs no more in a mean
-TOO = 2  # times the longest, which is too long; or the shortest, which is too short
+LONGER, SHORTER = 2, 10  # times the longest, which is too long; and part of the shortest, below which it is too short
 RATE = 0.005  # share of rows like the training text that are told all the same
-SHARE, CHANCE = 0.03, 0.01  # of a file's rows, and that this many are told by chance: then it is unlike as a whole
-MANY = 50  # rows that are told as a rule: six times as many are never told by chance
+SHARE, CHANCE = 0.05, 0.01  # of a file's rows, and that this many are told by chance: then it is unlike as a whole
+MANY = 50  # rows that are told as a rule: ten times as many are never told by chance
 FOREIGN = ((0x30, 0x39), (0x41, 0x5A), (0x61, 0x7A), (0xC0, 0x1FFF), (0x3041, 0x30FF), (0xAC00, 0xD7A3))
 Floats = NDArray[np.float64]
 
@@ -125,7 +125,7 @@ class Familiarity:
         pairs, foreign = measure_shares(texts, self.unusual)
         odd = self.pairs.deviations(lengths, pairs) > self.pairs.most
         mixed = self.foreign.deviations(lengths, foreign) > self.foreign.most
-        unfit = (lengths > TOO * self.longest) | (TOO * lengths < self.shortest)
+        unfit = (lengths > LONGER * self.longest) | (SHORTER * lengths < self.shortest)
         warnings = {}
         for number in np.flatnonzero(odd | mixed | unfit).tolist():
             parts = []

@@ -64,7 +64,8 @@ SENTIMENT = Task(
             about="""Score reviews: a row for each row that goes in, in order.
 
             FILES hold a review a line, or are CSV or TSV with a header; - is stdin, and so is nothing at all. A row
-            that cannot be scored (empty, without any known character, undecodable) has no label but a reason.
+            that cannot be scored (empty, without any known character, undecodable) has no label but a reason. One that
+            is unlike the texts that the model was made from has a label, which may mean little, and a warning.
 
             The format is what the name of --output says; else a table on a terminal, CSV or TSV for the same, JSONL for
             lines.
