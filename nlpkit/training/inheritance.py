@@ -109,7 +109,7 @@ def describe(model: str, member: str, facts: Mapping[str, Any] | None) -> Senten
     clauses = [f"{_join(facts['kept'])} of {member} kept" if facts["kept"] else f"nothing of {member} kept"]
     if answers.get("kept"):
         new = f", new for {_list(answers['new'])}" if answers["new"] else ""
-        clauses.append(f"{ANSWERING} kept for {_list(answers['kept'])}{new}")
+        clauses.append(f"{ANSWERING} kept for {_join(answers['kept'])}{new}")
     if facts["new"]:
         labels = f" (labels {_list(answers['new'])})" if ANSWERING in facts["new"] and answers.get("new") else ""
         clauses.append(f"{_join(facts['new'])} new{labels}")

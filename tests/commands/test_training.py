@@ -87,7 +87,7 @@ def test_a_model_to_go_on_from_is_the_recipe(train, tmp_path, recipe):
 
 
 @pytest.mark.slow
-def test_training_goes_on_from_a_model_and_is_gone_on_with_without_it(task, train, run, tmp_path):
+def test_training_goes_on_from_a_model_and_says_so(task, train, run, tmp_path):
     columns = ["--column", "乙"]
     assert train("-o", tmp_path / "first", *columns, "--set", "training.epochs=1").returncode == 0
     further = [task, "train", tmp_path / "goods.csv", *columns, "--from", "first", "--set", "training.epochs=1"]
@@ -97,5 +97,7 @@ def test_training_goes_on_from_a_model_and_is_gone_on_with_without_it(task, trai
     assert done.returncode == 0, done.stderr.decode()
     assert "\nfrom first: " in done.stderr.decode()
     assert "Training went on from the model first" in run("models", "show", tmp_path / "whole").stdout.decode()
-    done = run(*further, "-o", "other", "--set", "embedding.name=spelled", cwd=tmp_path)
-    assert "training that goes on from first cannot change how it is composed: embedding.name" in one_sentence(done, 2)
+    done = run(*further, "-o", "other", "--encoder", "gru", cwd=tmp_path)
+    told = one_sentence(done, 2)
+    assert "training that goes on from first cannot change how it is composed: encoder." in told
+    assert 'is "gru"' in told

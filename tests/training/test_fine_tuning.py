@@ -243,6 +243,34 @@ def test_names_of_labels_that_the_model_knows_are_told_and_stay(tmp_path, copy):
     assert Bundle.open(tmp_path / "o").config["aliases"] == {"0": "negative", "1": "positive"}
 
 
+@pytest.mark.parametrize(
+    ("facts", "told"),
+    [
+        (None, "from a: b is counted anew, in these rows alone"),
+        ({"kept": ["embedding", "encoder", "head"], "new": []}, "from a: embedding, encoder and head of b kept"),
+        (
+            {"kept": ["embedding"], "new": ["head"], "answers": {"kept": [], "new": ["x", "y"], "gone": ["z"]}},
+            "from a: embedding of b kept, head new (labels x, y)",
+        ),
+        (
+            {"kept": ["embedding"], "new": [], "answers": {"kept": ["x", "y"], "new": [], "gone": ["z"]}},
+            "from a: embedding of b kept, head kept for x and y",
+        ),
+        (
+            {"kept": ["embedding"], "new": ["marks"], "answers": {"kept": ["x"], "new": ["y", "z"], "gone": []}},
+            "from a: embedding of b kept, head kept for x, new for y, z, marks new",
+        ),
+        (
+            {"kept": ["embedding"], "new": [], "unknown": 0.0271, "read_back": True},
+            "from a: embedding of b kept; its weights are those that inference reads, as rounded there; 2.7% of the "
+            "tokens to train on are unknown to it",
+        ),
+    ],
+)
+def test_what_is_kept_is_one_sentence(facts, told):
+    assert describe("a", "b", facts) == told
+
+
 # Settings
 
 
