@@ -130,6 +130,7 @@ def cores(grammar, times, pool="all"):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_what_words_add_up_to(one_domain):
     found = defaultdict(set)
     for text, label in cores(one_domain, 500):
@@ -199,7 +200,7 @@ def measured():
     return {letters(text) for text in Normaliser().batch(sorted(texts))} - {""}
 
 
-@pytest.mark.parametrize("count", [2000, pytest.param(50_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [2000, pytest.param(50_000, marks=(pytest.mark.slow, pytest.mark.long))])
 def test_no_row_is_a_text_that_measures(count):
     rows = Normaliser().batch([row.text for row in phrases.rows(count, seed=0)])
     assert measured().isdisjoint(map(letters, rows))

@@ -52,6 +52,7 @@ def exported():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_what_is_in_blocks_stays_so_and_the_rest_is_rounded_to_bytes(exported):
     graph = onnx.load_from_string(exported[1]["int4"]).graph
     kinds = {np.prod(each.dims): each.data_type for each in graph.initializer if np.prod(each.dims) > 1024}
@@ -61,6 +62,7 @@ def test_what_is_in_blocks_stays_so_and_the_rest_is_rounded_to_bytes(exported):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("weights", "off"),
     [("float32", 1e-5), ("int8", 0.02), ("int4", 0.02)] + [(f"{w}, int8", 0.04) for w in ("float32", "int8", "int4")],
@@ -75,6 +77,7 @@ def test_a_graph_says_what_torch_says_however_it_is_stored(exported, weights, of
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_products_of_int8_are_one_operator_and_hang_on_their_own_token_alone(exported, tmp_path):
     import onnxruntime
 
@@ -109,6 +112,7 @@ def test_what_differs_by_more_than_rounding_explains_is_not_saved(difference, se
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_blocks_alone_lose_nothing():
     stored = Pair().stored.eval()
     _, files = export_graph(stored, {"numbers": torch.ones(2, 3, 64)}, ["out"], "int4", FREE)

@@ -28,7 +28,11 @@ from tests.training.runs import TINY, deciding, files_of, the  # noqa: E402
 
 pytestmark = pytest.mark.train
 each = pytest.mark.parametrize(  # the tasks go one way: the quick tests see one of them
-    "name", ["sentiment", *(pytest.param(name, marks=pytest.mark.slow) for name in TINY if name != "sentiment")]
+    "name",
+    [
+        "sentiment",
+        *(pytest.param(name, marks=(pytest.mark.slow, pytest.mark.long)) for name in TINY if name != "sentiment"),
+    ],
 )
 SENTIMENT = TINY["sentiment"].task
 
@@ -129,6 +133,7 @@ def test_what_comes_of_it_knows_where_it_came_from(tmp_path, trained, name):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_counted_members_are_counted_anew_and_may_be_dropped(tmp_path, trained):
     events = list(go_on("generate", trained("generate"), tmp_path / "m", "training.epochs=1"))
     assert "from tiny: ngrams is counted anew, in these rows alone" in [event.sentence for event in the(Note, events)]
@@ -137,6 +142,7 @@ def test_counted_members_are_counted_anew_and_may_be_dropped(tmp_path, trained):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_words_that_can_be_answered_stay(tmp_path, trained):
     rows = [Example(f"我 看见 {new} 山 {new}", "", "new.txt") for new in ("云", "雨", "雪") for _ in range(40)]
     rows = [Example(f"{row.text} 第{i}", "", "new.txt") for i, row in enumerate(rows)]
@@ -204,6 +210,7 @@ def test_labels_may_become_more_and_fewer():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_linear_model_keeps_the_columns_of_its_labels(tmp_path, trained):
     folder = tmp_path / "m"
     rows = renamed(_0="坏")
@@ -224,6 +231,7 @@ def test_a_linear_model_of_other_labels_begins_anew(tmp_path, trained):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_names_of_labels_that_the_model_knows_are_told_and_stay(tmp_path, copy):
     model = copy()
     change_config(model, labels=["negative", "positive"], aliases={"0": "negative", "1": "positive", "2": ""})
@@ -483,6 +491,7 @@ GRAPHS = {
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("weights", ["float32", "int8"])
 @pytest.mark.parametrize(
     ("name", "changes"),
@@ -513,6 +522,7 @@ def test_a_graph_is_read_back(tmp_path, name, changes, weights, request):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("model", ["reviews", "reviews-cloze", "reviews-chars"])
 def test_the_shipped_models_can_be_gone_on_from(tmp_path, model):
     name = nlpkit.load(model).task

@@ -18,7 +18,7 @@ from nlpkit.training import BaseModel, Note, train  # noqa: E402
 from safetensors.numpy import load_file  # noqa: E402
 from tiny_bert import write_bert  # noqa: E402
 
-pytestmark = [pytest.mark.train, pytest.mark.slow]
+pytestmark = [pytest.mark.train, pytest.mark.slow, pytest.mark.long]
 QUICK = ("training.epochs=1", "training.batch_size=16")
 
 

@@ -57,6 +57,7 @@ def test_a_tokenizer_needs_no_torch(python):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.train
 def test_the_embedding_says_what_to_install(python):
     pytest.importorskip("torch")
@@ -68,6 +69,7 @@ def test_the_embedding_says_what_to_install(python):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.train
 @pytest.mark.parametrize(
     ("settings", "largest"),
@@ -94,6 +96,7 @@ def test_what_was_trained_scores_without_torch_and_is_the_same_opened_again(trai
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.train
 def test_a_run_that_is_resumed_comes_to_the_same_weights(train, environment, tmp_path):
     """The run is stopped in its second epoch; states of the lower half are on the disk by then."""
@@ -120,6 +123,7 @@ def test_a_run_that_is_resumed_comes_to_the_same_weights(train, environment, tmp
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.train
 def test_texts_that_are_cut_are_told(environment, tmp_path):
     pytest.importorskip("torch")
@@ -134,6 +138,7 @@ def test_texts_that_are_cut_are_told(environment, tmp_path):
 @pytest.mark.train
 @pytest.mark.skipif(sys.platform == "win32", reason="the commands are written for a Unix shell")
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["frozen", "tuned", "recipe"])
 def test_what_the_readme_shows_goes(environment, tmp_path, name):
     pytest.importorskip("torch")

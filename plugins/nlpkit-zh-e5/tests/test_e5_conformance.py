@@ -19,6 +19,7 @@ def test_plugin_and_tokenizer_keep_their_promises():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.train
 @pytest.mark.parametrize(
     "options", [{}, {"tuned": 1, "rounded": True}, {"tuned": 2, "states": [0, 2], "join": "concat"}]

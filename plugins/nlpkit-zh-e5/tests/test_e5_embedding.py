@@ -48,6 +48,7 @@ def states(**options):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_mean_of_its_vectors_is_what_the_source_makes_of_a_text():
     """`source.json` holds vectors that were made of the source's whole file, its table unpruned, by other code."""
     made, vocabulary = fitted(layers=12)
@@ -186,6 +187,7 @@ def test_rows_longer_than_its_positions_are_refused():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("weights", "options", "off", "largest"),
     [

@@ -114,6 +114,7 @@ def test_a_student_tells_by_whom_and_by_what_it_was_taught(tmp_path, large):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_student_that_is_broken_off_again_and_again_comes_to_the_same_files(tmp_path, large):
     made = settings(large)
     list(train(SENTIMENT, mixed(), made, tmp_path / "whole" / "m"))
@@ -131,6 +132,7 @@ def test_a_student_that_is_broken_off_again_and_again_comes_to_the_same_files(tm
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("member", [NGRAMS, TABLE, CNN], ids=lambda member: member["name"])
 def test_every_kind_of_member_learns_from_texts_that_nobody_labelled(tmp_path, large, member):
     """快 and 慢 stand in texts without labels alone."""
@@ -232,6 +234,7 @@ training = { epochs = 2, learning_rate = 0.02, batch_size = 16 }
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_command_says_what_it_did_with_every_corpus(run, files, large):
     done = run(
         *("sentiment", "train", files / "goods.csv", files / "odd.csv", "--unlabelled", files / "free.txt"),
@@ -255,6 +258,7 @@ def test_the_command_says_what_it_did_with_every_corpus(run, files, large):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_dry_run_shows_teacher_texts_without_labels_and_groups(run, files, large):
     done = run(
         *("sentiment", "train", files / "goods.csv", files / "odd.csv", "--unlabelled", files / "free.txt"),
