@@ -258,14 +258,19 @@ class Shape:
         """Return tables with ``encoder.hidden=64`` and the like put in.
 
         A setting of the run is changed, or one of all members that have it; a member's name before it says of which.
+        Whoever says how many ``epochs`` there shall be means it: a recipe's ``min_steps`` beside them goes, unless it is
+        assigned, too.
 
         :raises SettingError: for an assignment without ``=``, or a place that does not exist.
         """
         tables = self.spell_out(tables)
-        for place, value in map(parse_assignment, assignments):
-            *path, last = place
+        places = [parse_assignment(assignment) for assignment in assignments]
+        shorter = "min_steps" not in {place[-1] for place, _ in places}
+        for (*path, last), value in places:
             for table in self._find_tables(tables, path, last):
                 table[last] = value
+                if last == "epochs" and shorter:
+                    table.pop("min_steps", None)
         return tables
 
     def choose(self, tables: Mapping[str, Any], components: Mapping[str, str | None]) -> dict[str, Any]:

@@ -92,6 +92,19 @@ def test_a_recipe_that_is_no_toml(tmp_path):
         read_recipe(SENTIMENT, path)
 
 
+def test_epochs_that_are_assigned_set_the_steps_of_a_recipe_aside():
+    tables = read_recipe(SENTIMENT, "network")
+
+    def training(*assignments):
+        made = SHAPE.make_settings(SHAPE.assign(tables, assignments)).members[0].training
+        return made.epochs, made.min_steps
+
+    assert training() == training("seed=3") == (10, 600)
+    assert training("training.epochs=3") == training("network.training.epochs=3") == (3, 0)
+    assert training("training.min_steps=50", "training.epochs=3") == (3, 50)
+    assert training("training.min_steps=50") == (10, 50)
+
+
 def test_assignments_reach_their_places():
     made = settings(
         assign(

@@ -139,7 +139,7 @@ def test_a_run_is_reported(from_samples):
     folder, done = from_samples
     said = done.stderr.decode()
     assert re.search(r"300 rows\b.*\bcopies\b.*\bseveral labels\b", said)
-    assert re.search(r"epoch +1 +train loss [\d.]+ acc [\d.]+ +val loss [\d.]+ acc [\d.]+ +[\d.]+ s +best", said)
+    assert re.search(r"epoch +3 +train loss [\d.]+ acc [\d.]+ +val loss [\d.]+ acc [\d.]+ +[\d.]+ s +best", said)
     assert "greatest difference of a probability from torch" in said
     assert str(folder) in said
     assert "macro F1" in done.stdout.decode()
