@@ -258,8 +258,8 @@ class Shape:
         """Return tables with ``encoder.hidden=64`` and the like put in.
 
         A setting of the run is changed, or one of all members that have it; a member's name before it says of which.
-        Whoever says how many ``epochs`` there shall be means it: a recipe's ``min_steps`` beside them goes, unless it is
-        assigned, too.
+        Whoever says how many ``epochs`` there shall be means it: a recipe's ``min_steps`` beside them goes, unless it
+        is assigned, too.
 
         :raises SettingError: for an assignment without ``=``, or a place that does not exist.
         """
