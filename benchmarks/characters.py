@@ -96,7 +96,7 @@ def streams(ids: np.ndarray, texts: Sequence[str], vocabulary: TableVocabulary) 
     objective = TokenPrediction(network, documents, documents, settings, rare)
     draw = np.random.default_rng(0)
     spans = itertools.chain.from_iterable(objective.batches(epoch, draw) for epoch in itertools.count(1))
-    optimizer = optimizer_of(list(network.parameters()), settings)
+    optimizer = optimizer_of(network, settings)
 
     def step() -> int:
         loss, _ = objective.loss(next(spans))

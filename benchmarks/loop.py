@@ -47,7 +47,7 @@ def bare(network: torch.nn.Module, rows: Rows, member: ClassifierSettings, steps
     training = member.training
     order = Classification(network, rows, rows, training, 2).batches(1, np.random.default_rng((0, 1)))
     batches = [rows.batch(chosen) for chosen in order[: steps + 5]]
-    optimizer = optimizer_of(network.parameters(), training)
+    optimizer = optimizer_of(network, training)
     network.train()
     began = 0.0
     for number, (ids, mask, labels) in enumerate(batches):

@@ -22,7 +22,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Self
 
-CLONED = ("nlpkit-zh-bert", "nlpkit-zh-diagnose", "nlpkit-zh-srn", "nlpkit-zh-word2vec")  # of the repository's plugins/
+CLONED = tuple(f"nlpkit-zh-{name}" for name in ("bert", "diagnose", "e5", "srn", "word2vec"))  # in our plugins/
 
 
 class Sentence(str):

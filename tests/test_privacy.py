@@ -214,6 +214,7 @@ def test_commands_of_several_seconds_open_no_socket_and_write_nothing(tmp_path, 
         assert_private(name, process)
 
 
+@pytest.mark.slow
 @strace
 @pytest.mark.skipif(
     sys.platform != "linux" or tuple(map(int, version("onnxruntime").split(".")[:2])) < (1, 29),

@@ -81,11 +81,15 @@ def _evaluate(
         show_metrics(metrics)
 
 
-def _measure_groups(measure: Callable[[Iterable[Example]], Metrics], examples: Iterable[Example]) -> dict[str, Metrics]:
+def _measure_groups(measure: Callable[..., Metrics], examples: Iterable[Example]) -> dict[str, Metrics]:
     from nlpkit.text.groups import groups
 
     rows = list(examples)
-    return {name: measure(rows[number] for number in numbers) for name, numbers in groups(rows).items()}
+    metrics = {"all": measure(rows)}
+    for name, numbers in groups(rows).items():
+        if name != "all":
+            metrics[name] = measure((rows[number] for number in numbers), **metrics["all"].settled)
+    return metrics
 
 
 def show_metrics(metrics: Mapping[str, Metrics]) -> None:

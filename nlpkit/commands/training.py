@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nlpkit.commands.options import read_renames, read_rows, row_options
-from nlpkit.commands.printing import FILE
+from nlpkit.commands.printing import FILE, warn
 from nlpkit.errors import DataError, MissingExtra
 from nlpkit.tasks.base import Task, resolve
 
 if TYPE_CHECKING:
     from nlpkit.text.corpus import Example
+    from nlpkit.training.base_model import BaseModel
     from nlpkit.training.settings import RunSettings
 
 CODING = {"coding": "output"}  # what options call a kind of component, where it is not its name
@@ -25,6 +26,9 @@ HELP = """Train a model and save it as a folder.
 
 A CORPUS is a file or a folder of texts{answers}, or the name of a corpus that `nlpkit corpus list` shows. Copies are
 dropped before anything is split; early stopping keeps the best epoch; the test rows are touched once, at the end.
+
+With --from, training goes on from a saved model or a shipped one, also with other labels: it is composed as that was,
+its vocabulary stays, and what of its weights is kept is told.
 
 The run keeps its state in FOLDER.training. However it is interrupted, the same command with --resume, or just
 `--resume -o FOLDER`, goes on and comes to the same weights.
@@ -47,9 +51,11 @@ def command(task: Task) -> click.Command:
         *row_options(task),
         click.Option(["--recipe"], help="A recipe that comes with the task: see below."),
         click.Option(["--config"], type=FILE, help="A recipe of your own, in TOML."),
+        click.Option(["--from", "base"], metavar="MODEL", help="Go on from this model: a name, or a folder."),
         click.Option(
             ["--set", "assignments"], multiple=True, metavar="NAME=VALUE", help="Change a setting: encoder.hidden=64."
         ),
+        *(_teaching_options() if task.teachable else ()),
         click.Option(["--samples"], type=FILE, help="Texts, a line each, by which the folder tests itself."),
         click.Option(
             ["--dry-run"], is_flag=True, help="Show composition, shapes, parameters, size and speed; train nothing."
@@ -75,6 +81,15 @@ def command(task: Task) -> click.Command:
     return click.Command("train", params=params, callback=callback, help=about)
 
 
+def _teaching_options() -> list[click.Parameter]:
+    return [
+        click.Option(["--teacher"], metavar="MODEL", help="A model whose probabilities are learnt, too."),
+        click.Option(
+            ["--unlabelled"], multiple=True, metavar="FILE", help="Texts without labels; what they are, a teacher says."
+        ),
+    ]
+
+
 def _train(
     task: Task,
     components: Mapping[str, str | None],
@@ -83,6 +98,7 @@ def _train(
     output: Path | None,
     recipe: str | None,
     config: Path | None,
+    base: str | None,
     assignments: tuple[str, ...],
     samples: Path | None,
     dry_run: bool,
@@ -92,25 +108,42 @@ def _train(
     save_every: float,
     force: bool,
     labels: Sequence[str] = (),
+    teacher: str | None = None,
+    unlabelled: Sequence[str] = (),
     **columns: str | None,
 ) -> None:
     """Read what the options say, then train, or show what would be trained."""
-    _check(corpora, output, columns, recipe=recipe, config=config, resume=resume, dry_run=dry_run)
+    _check(corpora, output, columns, recipe=recipe, config=config, base=base, resume=resume, dry_run=dry_run)
     prepare_torch()
     from nlpkit.model.bundle import check_writable
     from nlpkit.training.run_folder import read_request
 
     request = read_request(output) if resume and output else {}
+    model = _open_base(task, base, request)
     settings = _read_settings(
-        task, components, request, recipe=config or recipe, assignments=assignments, labels=read_renames(labels)
+        task,
+        components,
+        request,
+        model,
+        recipe=config or recipe,
+        assignments=assignments,
+        labels=read_renames(labels),
+        more={"teacher": {"model": teacher} if teacher else {}, "unlabelled": list(unlabelled)},
     )
+    reader = settings.reader(corpora)
+    if not reader.corpora and not resume:
+        raise click.UsageError("give a CORPUS: a file, a folder, or a name that `nlpkit corpus list` shows")
+    for name in reader.unused:
+        warn(f"the recipe has a table [[corpora]] of {name}, which is none of the corpora")
     set_threads(threads or request.get("threads", 1))
     if dry_run:
         from nlpkit.commands.training_view import show_plan
         from nlpkit.training.dry_run import plan
 
-        origin = {"corpora": corpora, "columns": columns} if corpora else check_unchanged(request["origin"])
-        show_plan(plan(task, _read_rows(task, settings, origin), settings))
+        origin = {"corpora": corpora, "columns": columns}
+        origin = check_unchanged(request["origin"]) if resume and not corpora else origin
+        model = model or _open_base(task, request.get("from", {}).get("source"), {})
+        show_plan(plan(task, _read_rows(task, settings, origin), settings, model))
         return
     assert output is not None
     from nlpkit.commands.training_view import show
@@ -118,7 +151,10 @@ def _train(
 
     check_writable(output, force=force or request.get("force", False))
     values = [value for options in settings.list_components() for value in options.values()]
-    origin = origin_of(corpora, columns, values) if corpora else check_unchanged(request["origin"])
+    if resume and not corpora:
+        origin = check_unchanged(request["origin"])
+    else:
+        origin = origin_of(corpora, columns, values, files=reader.corpora)
     show(
         train(
             task,
@@ -130,6 +166,7 @@ def _train(
             resume=resume,
             every=save_every,
             origin=origin,
+            base=model,
             samples=read_texts(samples) if samples else request.get("samples"),
         )
     )
@@ -142,45 +179,63 @@ def _check(
     *,
     recipe: str | None,
     config: Path | None,
+    base: str | None,
     resume: bool,
     dry_run: bool,
 ) -> None:
     """Refuse what contradicts itself."""
     if recipe and config:
         raise click.UsageError("give --recipe or --config, not both")
+    if base and (recipe or config):
+        raise click.UsageError(
+            "give --from or a recipe, not both: the model says how it is composed, and --set what else shall differ"
+        )
     if output is None and (resume or not dry_run):
         raise click.UsageError("say by --output where the model shall go, or where the run to resume was going")
-    if not corpora and not resume:
-        raise click.UsageError("give a CORPUS: a file, a folder, or a name that `nlpkit corpus list` shows")
-    if not corpora and any(columns.values()):
+    if resume and not corpora and any(columns.values()):
         raise click.UsageError("say the CORPUS too, or nothing of its columns and encoding: --resume knows them")
+
+
+def _open_base(task: Task, base: str | None, request: Mapping[str, Any]) -> BaseModel | None:
+    """Open the model from which training goes on, unless the run to resume has it in its folder."""
+    from nlpkit.training.base_model import BaseModel
+
+    return None if base is None or base == request.get("from", {}).get("source") else BaseModel.open(base, task)
 
 
 def _read_settings(
     task: Task,
     components: Mapping[str, str | None],
     request: Mapping[str, Any],
+    base: BaseModel | None,
     *,
     recipe: str | Path | None,
     assignments: Iterable[str],
     labels: Mapping[str, str],
+    more: Mapping[str, Any],
 ) -> RunSettings:
-    """Read what a recipe and the options say or, where a run is resumed, what it was begun with."""
+    """Read what a recipe or a saved model and the options say or, where a run is resumed, what it was begun with."""
     from nlpkit.training.settings import read_recipe
 
     shape = resolve(task.run).shape()
     old = request["settings"] if request and not recipe and not any(components.values()) else None
     usual = task.recipe if isinstance(task.recipe, str) else task.recipe(components)
-    tables = old or read_recipe(task, recipe or usual)
+    tables = old or (base.tables() if base else read_recipe(task, recipe or usual))
     tables = shape.assign(shape.choose(tables, components), assignments)
     if labels and isinstance(tables.get("labels", {}), dict):
         tables["labels"] = {**tables.get("labels", {}), **labels}
+    for name, value in more.items():
+        if value:
+            tables[name] = {**tables.get(name, {}), **value} if isinstance(value, dict) else value
     settings: RunSettings = shape.make_settings(tables)
+    if base is not None:
+        base.check(settings)
     return settings
 
 
 def _read_rows(task: Task, settings: RunSettings, origin: Mapping[str, Any]) -> Iterator[Example]:
-    return read_rows(task, origin["corpora"], **settings.reading, **origin["columns"])
+    reader = settings.reader(origin["corpora"])
+    return read_rows(task, reader.corpora, read=reader, **settings.reading, **origin["columns"])
 
 
 def prepare_torch() -> None:
@@ -202,15 +257,23 @@ def set_threads(threads: int) -> None:
     torch.set_num_threads(threads)
 
 
-def origin_of(corpora: Sequence[str], columns: Mapping[str, str | None], options: Iterable[object]) -> dict[str, Any]:
-    """Say what a run is of: the corpora as they were named, and the SHA-256 of each file that they or options name."""
+def origin_of(
+    corpora: Sequence[str],
+    columns: Mapping[str, str | None],
+    options: Iterable[object],
+    files: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """Say what a run is of: the corpora as they were named, and the SHA-256 of each file that they or options name.
+
+    :param files: all corpora, those that only the settings name among them; None: no others.
+    """
     from nlpkit.text.catalogue import files_of
     from nlpkit.text.fetching import sha256_of
 
-    paths = [path for corpus in corpora for path in files_of(corpus)]
+    paths = [path for corpus in (corpora if files is None else files) for path in files_of(corpus)]
     paths += [Path(value) for value in options if isinstance(value, str)]
-    files = {str(path): sha256_of(path) for path in paths if path.is_file()}
-    return {"corpora": list(corpora), "columns": dict(columns), "files": files}
+    sums = {str(path): sha256_of(path) for path in paths if path.is_file()}
+    return {"corpora": list(corpora), "columns": dict(columns), "files": sums}
 
 
 def check_unchanged(origin: dict[str, Any] | None) -> dict[str, Any]:

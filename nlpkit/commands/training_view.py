@@ -166,11 +166,16 @@ def show_plan(plan: Plan) -> None:
     """Print what a run would be."""
     for remark in plan.remarks:
         warn(remark)
+    for note in plan.notes:
+        say(note)
     screen = make_console()
     read = f"all {plan.rows:,} rows" if plan.whole else f"the first {plan.rows:,} rows"
     labels = f" ({_list_labels(plan.labels)})" if plan.labels else ""
-    screen.print(f"judged by {plan.sample:,} of {read}: {plan.train:,} to train on{labels}")
+    free = f", and {plan.unlabelled:,} without labels" if plan.unlabelled else ""
+    screen.print(f"judged by {plan.sample:,} of {read}: {plan.train:,} to train on{labels}{free}")
     for member in plan.members:
+        if member.base:
+            screen.print(member.base)
         if not member.parameters:
             screen.print(f"{member.name}: no network; of the rows that were read {member.size / 1e6:.1f} MB")
             continue
@@ -190,7 +195,7 @@ def _describe_duration(loop: LoopPlan, plan: Plan) -> str:
     if not loop.epoch:
         return f"{what}too few rows to tell the speed"
     seconds = loop.epoch * plan.rows / plan.sample
-    rows = plan.train * plan.rows / plan.sample
+    rows = (plan.train + plan.unlabelled) * plan.rows / plan.sample
     more = "" if plan.whole else " of the rows that were read"
     return (
         f"{what}{rows / seconds:,.0f} training rows a second: an epoch{more} takes {format_duration(seconds)}, at most "

@@ -77,6 +77,11 @@ class TrainableEmbedding(SharedEmbedding, nn.Module):
         """Return the vector of every id ``(ids, dim)``."""
         return self.table.weight
 
+    def take(self, vectors: Tensor) -> bool:
+        """Make the vectors these ``(ids, dim)``."""
+        self._start(vectors)
+        return True
+
     def lookup(self, ids: Tensor) -> Tensor:
         """Vectors ``(n, dim)`` of ids ``(n,)``, whole also in training."""
         return self.table(ids)  # type: ignore[no-any-return]
@@ -158,6 +163,14 @@ class SpelledEmbedding(SharedEmbedding, nn.Module):
         """Return the vector of every id ``(ids, dim)``."""
         return self.lookup(torch.arange(len(self.spelling)))
 
+    def take(self, vectors: Tensor) -> bool:
+        """Make the vectors these ``(ids, dim)``; those of characters begin at nothing, as theirs are in them."""
+        with torch.no_grad():
+            self.table.weight.copy_(vectors)
+            for rows in (self.characters, self.ends):
+                rows.weight.zero_()
+        return True
+
 
 def _make_rows(count: int, dim: int) -> nn.Embedding:
     """Small random rows but for the first, padding."""
@@ -218,6 +231,12 @@ class NgramEmbedding(StaticEmbedding, nn.Module):
     def vectors(self) -> Tensor:
         """Return the vector of every id ``(ids, dim)``."""
         return self.table.weight * self.scale
+
+    def take(self, vectors: Tensor) -> bool:
+        """Make the vectors these ``(ids, dim)``; all n-grams then learn alike, unless a scale says otherwise."""
+        with torch.no_grad():
+            self.table.weight.copy_(vectors / self.scale)
+        return True
 
 
 class TokenDropout(nn.Module):

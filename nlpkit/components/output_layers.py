@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nlpkit.components.codes import check_bits, choose_codes, count_collisions
-from nlpkit.components.decoders import pack
+from nlpkit.components.decoders import pack, unpack
 from nlpkit.components.vectors import VectorFile
 from nlpkit.errors import SettingError
 from nlpkit.plugins.base import OutputLayer
@@ -111,6 +111,13 @@ class SoftmaxLayer(OutputLayer, nn.Module):
         stored = {"table": np.round(table / scale).astype(np.int8), "scale": scale.astype(np.float32)}
         return stored | {"bias": (self.bias - self.made_up).detach().numpy()}
 
+    def take(self, arrays: Mapping[str, NDArray[Any]]) -> bool:
+        """Take the biases and, where it has one of its own, the table."""
+        _put(self.bias, arrays["bias"], self.made_up)
+        if self.table is not None:
+            _put(self.table, arrays["table"] * arrays["scale"])
+        return True
+
     def _rows(self, words: Tensor) -> Tensor:
         """Vectors ``(n, dim)`` of words ``(n,)``."""
         return self._inputs(words) if self.table is None else self.table[words]  # type: ignore[misc]
@@ -190,6 +197,18 @@ class CodeLayer(OutputLayer, nn.Module):
         """Return the codes, packed, and a bias for each word."""
         scale = np.array(SCALE, dtype=np.float32)
         return {"codes": pack(self.codes.numpy()), "bias": (self.bias - self.made_up).detach().numpy(), "scale": scale}
+
+    def take(self, arrays: Mapping[str, NDArray[Any]]) -> bool:
+        """Take the codes and the biases."""
+        self.codes.copy_(torch.from_numpy(unpack(arrays["codes"], self.codes.shape[1])))
+        _put(self.bias, arrays["bias"], self.made_up)
+        return True
+
+
+def _put(parameter: Tensor, values: NDArray[Any], more: Tensor | float = 0.0) -> None:
+    """Put values into a parameter, and more to them."""
+    with torch.no_grad():
+        parameter.copy_(torch.from_numpy(values) + more)
 
 
 def _dim_of(inputs: Callable[[Tensor], Tensor] | None) -> int | None:

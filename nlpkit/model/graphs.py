@@ -23,6 +23,7 @@ from nlpkit.model.stored_files import MEGABYTE, largest_file
 from nlpkit.plugins.telemetry import disable_telemetry
 
 SILENT = 4  # of its log: but for what ends the process
+SLOW = ["SkipLayerNormFusion"]  # makes one operator of a sum and a norm, which takes five times as long as the two
 SECONDS = 2.0  # of a processor, for one token
 SECONDS_OF_DAY = 5.0  # the same where only the time of day is known: a busy machine has others to serve
 MEMORY = 1536 * MEGABYTE  # bytes, for one token; or thrice the largest file that is read
@@ -138,7 +139,7 @@ def _make_session(data: bytes, *, tried: bool = False) -> Any:
     if tried:
         options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.add_session_config_entry("session.use_env_allocators", "1")
-    return runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    return runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOW)
 
 
 @cache

@@ -44,14 +44,19 @@ class Network(nn.Module):
 
 
 class VectorNetwork(nn.Module):
-    """Vectors to logits: what of a network learns where its embedding does not, and all there is of one fed numbers."""
+    """Vectors to logits: what of a network learns where its embedding does not, and all there is of one fed numbers.
 
-    def __init__(self, encoder: Encoder, head: Head) -> None:
+    :param upper: what of the embedding learns, if it is but a part of it: maps vectors and mask to vectors.
+    """
+
+    def __init__(self, encoder: Encoder, head: Head, upper: nn.Module | None = None) -> None:
         super().__init__()
-        self.encoder, self.head = encoder, head
+        self.upper, self.encoder, self.head = upper, encoder, head
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """Vectors ``(batch, time, dim)`` and mask ``(batch, time)`` to logits ``(batch, labels)``."""
+        if self.upper is not None:
+            vectors = self.upper(vectors, mask)
         states, _ = self.encoder(vectors, mask)
         return self.head(states, mask)  # type: ignore[no-any-return]
 
@@ -172,13 +177,22 @@ def restore(bundle: Bundle, entry: Mapping[str, Any], vocabulary: Vocabulary, ou
     """
     path = f"{entry['name']}/{WEIGHTS}"
     with bundle.report_damage(path):
-        embedding = remake("embedding", entry)
-        embedding.build(vocabulary)
-        encoder = remake("encoder", entry, input_dim=embedding.dim)
-        head = Head.from_config(entry["head"], input_dim=encoder.output_dim, labels=outputs)
-        network = Network(embedding, encoder, head)
+        network = remake_network(entry, vocabulary, outputs)
         load_weights(network, bundle.read(path))
     return network.eval()
+
+
+def remake_network(entry: Mapping[str, Any], vocabulary: Vocabulary, outputs: int) -> Network:
+    """Make a saved member's network again, without its weights.
+
+    :raises MissingPlugin: if a component is not installed.
+    :raises ValueError: or KeyError or TypeError, if the entry is damaged.
+    """
+    embedding = remake("embedding", entry)
+    embedding.build(vocabulary)
+    encoder = remake("encoder", entry, input_dim=embedding.dim)
+    head = Head.from_config(entry["head"], input_dim=encoder.output_dim, labels=outputs)
+    return Network(embedding, encoder, head)
 
 
 def run_of(network: Network) -> Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]:

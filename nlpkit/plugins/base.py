@@ -80,6 +80,14 @@ class Embedding:
     def check_tokenizer(self, tokenizer: Any) -> None:
         """Refuse a tokenizer that does not fit, by a SettingError."""
 
+    def halves(self) -> tuple[Any, Any] | None:
+        """Return two torch modules of which it consists, the first `fixed` and the second trained, if it is so.
+
+        The first maps ids and mask to vectors ``(batch, time, dim)``, with a ``dim`` that it says, computed once a run;
+        the second maps these and the mask to the embedding's own. Both hold its very weights.
+        """
+        return None
+
     if TYPE_CHECKING:
 
         def __call__(self, ids: Tensor, mask: Tensor) -> Tensor: ...  # noqa: D102
@@ -91,6 +99,10 @@ class StaticEmbedding(Embedding):
     @abstractmethod
     def vectors(self) -> Tensor:
         """Return the vector of every id ``(ids, dim)``."""
+
+    def take(self, vectors: Tensor) -> bool:  # noqa: ARG002
+        """Make the vectors these ``(ids, dim)``, and say whether that can be done; `build` has been called."""
+        return False
 
 
 class SharedEmbedding(StaticEmbedding):
@@ -182,6 +194,10 @@ class OutputLayer:
     @abstractmethod
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the tables by which a decoder reads the outputs."""
+
+    def take(self, arrays: Mapping[str, NDArray[Any]]) -> bool:  # noqa: ARG002
+        """Be as the layer was that returned these arrays, and say whether that can be done; `fit` has been called."""
+        return False
 
     if TYPE_CHECKING:
 

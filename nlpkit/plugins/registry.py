@@ -37,6 +37,8 @@ ELSEWHERE = {  # our components with a distribution of their own
     ("embedding", "word2vec"): "nlpkit-zh-word2vec",
     ("embedding", "bert"): "nlpkit-zh-bert",
     ("tokenizer", "wordpiece"): "nlpkit-zh-bert",
+    ("embedding", "e5"): "nlpkit-zh-e5",
+    ("tokenizer", "e5-pieces"): "nlpkit-zh-e5",
     ("encoder", "srn"): "nlpkit-zh-srn",
 }
 RIVALS = {"task": "command", "command": "task"}  # both are called as ``nlpkit NAME``

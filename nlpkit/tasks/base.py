@@ -82,6 +82,7 @@ class Task:
     :param recipe: the one that is taken unless another is named: its name, or a function of the components that are
         named, by their kinds.
     :param components: the kinds that a run has, and ``train`` an option for.
+    :param teachable: whether a run takes a teacher and texts without labels, so that ``train`` has options for them.
     :param read: a function of a corpus's path and of what `read_examples` may be told, which reads rows for
         ``evaluate``.
     :param recipes_about: what ``train --help`` says of them, and shows of itself.
@@ -107,4 +108,5 @@ class Task:
     default_model: str | None = None
     describe: Callable[[Bundle], Mapping[str, Any]] = _nothing
     components: tuple[str, ...] = ("tokenizer", "embedding", "encoder")
+    teachable: bool = False
     read: Reference | None = None

@@ -48,6 +48,11 @@ class Metrics(ABC):
         """
         return ()
 
+    @property
+    def settled(self) -> Mapping[str, Any]:
+        """Options of measuring that these rows have settled for the groups among them."""
+        return {}
+
     def nothing(self, options: Mapping[str, Any]) -> str:  # noqa: ARG002
         """Return why there was nothing to measure.
 

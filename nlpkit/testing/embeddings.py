@@ -170,16 +170,29 @@ def vectors(subject: Subject) -> None:
 def fixed(subject: Subject) -> None:
     """See that vectors that are computed once for a whole run may be."""
     fitted = _fit(subject)
-    if not fitted.embedding.fixed:
+    embedding = fitted.embedding
+    halves = None if embedding.fixed else embedding.halves()
+    if not embedding.fixed and halves is None:
         raise NotChecked("it does not say that it is fixed")
-    for name, parameter in fitted.embedding.named_parameters():
+    part, upper = halves or (embedding, None)
+    what = "it says that it is fixed" if upper is None else "the first of its halves should be fixed"
+    for name, parameter in part.named_parameters():
         if parameter.requires_grad:
-            raise CheckError(f"it says that it is fixed, but {name} requires a gradient: call requires_grad_(False)")
-    before = fitted.vectors()
-    fitted.embedding.train()
-    check_near(
-        fitted.vectors(), before, "it says that it is fixed, so training must not change its vectors: no dropout"
-    )
+            raise CheckError(f"{what}, but {name} requires a gradient: call requires_grad_(False)")
+    before = _read(part, fitted)
+    if upper is not None:
+        joined = upper(before, fitted.mask).detach()
+        check_numbers(before, (*fitted.ids.shape, part.dim), "what the first of its halves returns (batch, time, dim)")
+        check_near(joined[fitted.mask], fitted.vectors()[fitted.mask], "its halves, one after the other, are the whole")
+    part.train()
+    check_near(_read(part, fitted), before, f"{what}, so training must not change its vectors: no dropout")
+
+
+def _read(part: Any, fitted: FittedEmbedding) -> Tensor:
+    """Return the vectors that an embedding or a half of one gives to its batch."""
+    with torch.no_grad():
+        vectors: Tensor = part(fitted.ids, fitted.mask)
+    return vectors
 
 
 def export(subject: Subject) -> None:

@@ -171,7 +171,7 @@ _CHECKS = (
         _SAVED,
         _GRADIENTS,
         ("vectors", "vectors() and lookup(ids) are what forward returns"),
-        ("fixed", "what says that it is fixed has nothing to train and is the same in training"),
+        ("fixed", "what says that it is fixed, or a half of it, has nothing to train and is the same in training"),
         _EXPORT,
     ),
     *_of_components("encoder", needs_torch=True),

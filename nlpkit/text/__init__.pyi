@@ -2,6 +2,7 @@ from .catalogue import examples_of as examples_of
 from .corpus import read_examples as read_examples
 from .example import Example as Example
 from .example import Faults as Faults
+from .example import Source as Source
 from .example import rename as rename
 from .fetching import sha256_of as sha256_of
 from .groups import corpus_names as corpus_names

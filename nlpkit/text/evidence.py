@@ -41,6 +41,10 @@ class Evidence:
         """Add the Han characters of tokens that a model knows though no training text held them."""
         return Evidence(self.characters.union(_CHARACTER.findall(" ".join(tokens))), self.words)
 
+    def join(self, other: Evidence) -> Evidence:
+        """Return what either has seen."""
+        return Evidence(self.characters | other.characters, self.words | other.words)
+
     def reasons(self, texts: Sequence[str], characters: Characters | None = None) -> list[str | None]:
         """Return None for each normalised text, or why it holds no evidence.
 

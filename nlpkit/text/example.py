@@ -5,20 +5,49 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from nlpkit.text.line_numbers import MOST_NAMED, Lines
 
 NO_LABEL = "no label"
+Use: TypeAlias = Literal["dealt", "train", "validation", "unlabelled"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a run does with the rows of a corpus.
+
+    :param name: by which the corpus is told from others; two that differ in it are two.
+    :param use: ``dealt`` out to training, validation and test; all for ``train``; all for ``validation``; or
+        ``unlabelled``: for training by what a teacher says of them.
+    :param weight: of each of its training rows.
+    :param balance: equally many rows of each label are drawn for training, and as large a share of each label for
+        validation; the test keeps all.
+    :param share: of these rows that is drawn.
+    """
+
+    name: str = ""
+    use: Use = "dealt"
+    weight: float = 1.0
+    balance: bool = False
+    share: float = 1.0
+
+
+DEALT = Source()
 
 
 @dataclass(slots=True)  # not frozen: that would make a million of them take three times as long
 class Example:
-    """A labelled text and the file that it came from."""
+    """A labelled text and the file that it came from.
+
+    :param source: what a run does with it.
+    """
 
     text: str
     label: str
     corpus: str = ""
     group: str = ""
+    source: Source = DEALT
 
 
 class Faults(Counter[str]):
@@ -61,7 +90,12 @@ class Faults(Counter[str]):
 
 
 def rename(examples: Iterable[Example], names: Mapping[str, str]) -> Iterator[Example]:
-    """Put examples under the labels that ``names`` gives theirs; one renamed to nothing is left out."""
+    """Put examples under the labels that ``names`` gives theirs; one renamed to nothing is left out.
+
+    Those that are there without labels stay as they are.
+    """
     for e in examples:
-        if label := names.get(e.label, e.label):
-            yield Example(e.text, label, e.corpus, e.group)
+        if e.source.use == "unlabelled":
+            yield e
+        elif label := names.get(e.label, e.label):
+            yield Example(e.text, label, e.corpus, e.group, e.source)

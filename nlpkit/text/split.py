@@ -95,23 +95,26 @@ class Unevenness:
 
 
 def find_unevenness(residues: NDArray[np.integer[Any]], *, test: float, validation: float) -> Unevenness | None:
-    """Find the place that is most unlike its share, if chance would do that less than once in a million times.
+    """Find the place that holds least of its share, if that is less than half of it, and not by chance.
 
     A hash deals rows that nothing has chosen evenly. Those that a like hash has dealt before, as part of another
-    corpus, it deals into one place. So are ten rows or more uneven, too, that all lie in one. The chance is at most
-    Chernoff's bound, ``exp(-n KL(share found, share))``.
+    corpus, it may deal into one place. So are ten rows or more uneven, too, that all lie in one. A place that is merely
+    somewhat larger or smaller does no harm, and stays. Chance would do it less than once in a million times, by
+    Chernoff's bound: ``exp(-n KL(share found, share))``.
 
     :param residues: of the rows ``(rows,)``, by which `places` deals them.
     """
     total = len(residues)
     counts = np.bincount(places(residues, test=test, validation=validation), minlength=len(PLACES)).tolist()
     shares = (1 - test - validation, validation, test)
-    chances = [_bound_chance(count, total, share) for count, share in zip(counts, shares, strict=True)]
-    together = max(counts) == total >= FEW
-    if min(chances) >= CHANCE and not together:
-        return None
-    worst = int(np.argmax(counts) if together else np.argmin(chances))
-    return Unevenness(PLACES[worst], counts[worst], total, round(shares[worst] * total))
+    if max(counts) == total >= FEW and max(shares) < 1:
+        found = int(np.argmax(counts))
+    else:
+        wanted = [place for place, share in enumerate(shares) if share > 0]
+        found = min(wanted, key=lambda place: counts[place] / shares[place])
+        if 2 * counts[found] >= shares[found] * total or _bound_chance(counts[found], total, shares[found]) >= CHANCE:
+            return None
+    return Unevenness(PLACES[found], counts[found], total, round(shares[found] * total))
 
 
 def _bound_chance(count: int, total: int, share: float) -> float:

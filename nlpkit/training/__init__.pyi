@@ -1,3 +1,4 @@
+from .base_model import BaseModel as BaseModel
 from .batching import RowNumbers as RowNumbers
 from .batching import Rows as Rows
 from .batching import draw_batches as draw_batches

@@ -15,17 +15,28 @@ RANGE = float(np.log(100))
 SPREAD = 1.0  # standard deviation of the logarithm of a temperature, before any row was seen
 
 
-def tune_stages(logits: Sequence[Floats], labels: NDArray[np.int64], exits: Sequence[float]) -> list[Stage]:
+def tune_stages(
+    logits: Sequence[Floats],
+    labels: NDArray[np.int64],
+    exits: Sequence[float | None],
+    weights: NDArray[np.float64] | None = None,
+) -> list[Stage]:
     """Make a stage after each member that has an exit, and a last one with all members.
 
     :param logits: for each member ``(rows, labels)``.
-    :param exits: for the first members, the probability at which a row leaves.
+    :param exits: for the first members, the probability at which a row leaves; None where that is yet to be found.
+    :param weights: what each row counts ``(rows,)``; None: one as much as another.
     """
-    stages = [tune_stage(logits[: i + 1], labels, leave) for i, leave in enumerate(exits)]
-    return [*stages, tune_stage(logits, labels, None)]
+    stages = [tune_stage(logits[: i + 1], labels, leave, weights) for i, leave in enumerate(exits)]
+    return [*stages, tune_stage(logits, labels, None, weights)]
 
 
-def tune_stage(logits: Sequence[Floats], labels: NDArray[np.int64], leave: float | None) -> Stage:
+def tune_stage(
+    logits: Sequence[Floats],
+    labels: NDArray[np.int64],
+    leave: float | None,
+    counts: NDArray[np.float64] | None = None,
+) -> Stage:
     """Minimise cross entropy over non-negative weights; their sum is one over the temperature.
 
     One member's weight is temperature scaling (Guo et al. 2017); several are a log-linear mixture of experts. Few rows
@@ -33,16 +44,24 @@ def tune_stage(logits: Sequence[Floats], labels: NDArray[np.int64], leave: float
     (n + 1) / (n + 2), by Laplace's rule of succession (as in Platt 1999); and before any row is seen, the logarithm of
     the temperature is taken to lie around 0, normally distributed with `SPREAD`. Either counts the less the more rows
     there are. Members that tell nothing have no best weights: then equal ones stay.
+
+    :param counts: what each row counts ``(rows,)``; None: one as much as another.
     """
     members = torch.from_numpy(np.stack(logits))  # (members, rows, labels)
     truth = torch.from_numpy(labels)
-    rows, size = members.shape[1:]
+    size = members.shape[2]
+    rows = len(truth) if counts is None else float(counts.sum() ** 2 / np.square(counts).sum())  # Kish 1965
     smoothing = size / (max(size - 1, 1) * (rows + 2))  # of which the label itself gets a share again
 
     def loss(weights: torch.Tensor) -> torch.Tensor:
         mixed = torch.einsum("m,mrl->rl", weights, members)
         prior = (weights.sum().log() / SPREAD).square() / (2 * max(rows, 1))
-        return torch.nn.functional.cross_entropy(mixed, truth, label_smoothing=smoothing) + prior
+        if counts is None:
+            return torch.nn.functional.cross_entropy(mixed, truth, label_smoothing=smoothing) + prior
+        losses: torch.Tensor = torch.nn.functional.cross_entropy(
+            mixed, truth, label_smoothing=smoothing, reduction="none"
+        )
+        return (losses * torch.from_numpy(counts)).sum() / float(counts.sum()) + prior
 
     equal = torch.full((len(logits),), 1 / len(logits), dtype=torch.float64)
     best = _descend(loss, equal)
@@ -51,10 +70,13 @@ def tune_stage(logits: Sequence[Floats], labels: NDArray[np.int64], leave: float
     return Stage(tuple(round(w / total, 6) for w in weights.tolist()), round(1 / total, 6), leave)
 
 
-def calibrated_loss(logits: Floats, labels: NDArray[np.int64]) -> float:
-    """Return the mean cross entropy of logits ``(rows, labels)`` in nats, once a temperature is tuned on these rows."""
-    probabilities = tune_stage([logits], labels, None).probabilities([logits])
-    return float(-np.log(probabilities[np.arange(len(labels)), labels]).mean())
+def calibrated_loss(logits: Floats, labels: NDArray[np.int64], counts: NDArray[np.float64] | None = None) -> float:
+    """Return the mean cross entropy of logits ``(rows, labels)`` in nats, once a temperature is tuned on these rows.
+
+    :param counts: what each row counts ``(rows,)``; None: one as much as another.
+    """
+    probabilities = tune_stage([logits], labels, None, counts).probabilities([logits])
+    return float(np.average(-np.log(probabilities[np.arange(len(labels)), labels]), weights=counts))
 
 
 def ends_at_bound(stage: Stage) -> bool:

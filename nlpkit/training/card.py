@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.resources import files as resources
 from pathlib import Path
+from typing import Any
 
 from nlpkit.model.bundle import CONFIG, CURVE, HISTORY
 from nlpkit.tasks.base import Reference, Task
+from nlpkit.training.base_model import FROM
+from nlpkit.training.inheritance import describe
 
 
 def write_card(template: Reference, name: str, task: Task, files: Mapping[str, bytes]) -> str:
@@ -32,7 +35,15 @@ def write_card(template: Reference, name: str, task: Task, files: Mapping[str, b
         data=config["data"],
         settings=config["settings"],
         megabytes=f"{sum(map(len, files.values())) / 1e6:.1f}",
+        inherited=list(_list_inherited(config)),
         pictures=[picture for picture in (HISTORY, CURVE) if picture in files],
         read=lambda path: json.loads(files[path]),
     )
     return text.rstrip("\n") + "\n"
+
+
+def _list_inherited(config: Mapping[str, Any]) -> Iterator[str]:
+    """Say what each member has of the model from which training went on, if there is one."""
+    if FROM in config:
+        for member in config["members"]:
+            yield describe(config[FROM]["model"], member["name"], member.get(FROM))

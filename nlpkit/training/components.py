@@ -152,6 +152,15 @@ def fit_embedding(embedding: Part, documents: Iterable[Sequence[str]], targets: 
     return vocabulary
 
 
+def build_embedding(embedding: Part, vocabulary: Vocabulary) -> None:
+    """Build an embedding for a vocabulary that is there already.
+
+    :raises PluginError: for a fault of its code.
+    """
+    with _blame(embedding, "cannot be built"):
+        embedding.instance.build(vocabulary)
+
+
 def _make_mask() -> torch.Tensor:
     """Return the mask of two rows, of three steps and of two."""
     return torch.tensor([[True, True, True], [True, True, False]])

@@ -14,12 +14,14 @@ from typing import Any, TypeVar
 from nlpkit.model.bundle import WEIGHTS
 from nlpkit.tasks.base import Task, resolve
 from nlpkit.text.corpus import Example
-from nlpkit.training.events import Event, Remark
+from nlpkit.training.base_model import BaseModel
+from nlpkit.training.events import Event, Note, Remark
 from nlpkit.training.loop import Diverged, Objective, Step, fit
 from nlpkit.training.member import Layer, Member, prepare_member
 from nlpkit.training.run import Run, count_rows, remark_on_dealing
 from nlpkit.training.run_folder import CORPUS
 from nlpkit.training.settings import LoopSettings
+from nlpkit.training.teacher import Trial
 
 T = TypeVar("T")
 MOST_ROWS = 1_000_000  # rows of the corpus that are read at most
@@ -51,6 +53,7 @@ class MemberPlan:
     :param size: bytes in the model, without the weights as trained.
     :param weights: bytes of these.
     :param training: settings of the loop that are not the defaults, and those that say how long it lasts.
+    :param base: what it has of the saved model from which training would go on.
     """
 
     name: str
@@ -62,6 +65,7 @@ class MemberPlan:
     weights: int
     loops: Sequence[LoopPlan]
     training: Mapping[str, Any]
+    base: str | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,8 @@ class Plan:
     :param sample: of these, by which it was judged.
     :param train: training rows among the sample; ``labels`` counts them by label.
     :param remarks: what a user should know of the files that parts were given, and of the rows.
+    :param notes: what was done with the rows, a sentence each.
+    :param unlabelled: rows of the sample that train besides, without labels.
     """
 
     rows: int
@@ -81,24 +87,34 @@ class Plan:
     labels: Mapping[str, int]
     members: Sequence[MemberPlan]
     remarks: Sequence[str] = ()
+    notes: Sequence[str] = ()
+    unlabelled: int = 0
 
 
-def plan(task: Task, rows: Iterable[Example], settings: Any) -> Plan:
+def plan(task: Task, rows: Iterable[Example], settings: Any, base: BaseModel | None = None) -> Plan:
     """Compose every member on the first rows, train each for a moment, and keep nothing.
 
+    :param base: the saved model from which training would go on.
     :raises DataError: if these rows could not be trained on.
     """
     run: Run = resolve(task.run)(task, settings)
+    if base is not None:
+        run.go_on_from(base)
     remarks = run.rehearse()
     sample, count, whole = _sample(rows, settings.seed)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:  # Windows holds on to files that are mapped
         folder = Path(name)
         corpus = drain(run.store(folder / CORPUS, sample), remarks)
         counts = count_rows(corpus, labelled=task.rows.answer == "label")
+        notes: list[str] = list(run.notes(corpus))
         remarks += [*remark_on_dealing(corpus), *run.remarks(corpus)]
-        data = drain(run.prepare(folder, corpus), remarks)
+        run.trial = Trial(SECONDS, count / max(len(sample), 1))
+        data = drain(run.prepare(folder, corpus), remarks, notes)
+        if base is not None:
+            remarks += [event.sentence for event in run.remark_on_base(base, corpus) if isinstance(event, Remark)]
         members = [_plan_member(run.make_member(position, data), folder) for position in range(len(settings.members))]
-        return Plan(count, whole, len(sample), counts.train, counts.labels, members, remarks)
+        unlabelled = len(corpus.rows("unlabelled")) if corpus.unlabelled else 0
+        return Plan(count, whole, len(sample), counts.train, counts.labels, members, remarks, notes, unlabelled)
 
 
 def _sample(rows: Iterable[Example], seed: int) -> tuple[list[Example], int, bool]:
@@ -131,7 +147,7 @@ def _plan_member(member: Member, folder: Path) -> MemberPlan:
     return MemberPlan(
         *(member.name, layers, start.vocabulary if start else 0, start.parameters if start else 0),
         *(export.entry["runtime"], export.size, len(export.files.get(WEIGHTS, b"")), loops),
-        _pick_settings(member.loop_settings),
+        *(_pick_settings(member.loop_settings), member.describe_base()),
     )
 
 
@@ -156,8 +172,8 @@ def _plan_loop(what: str, events: Iterator[Any], epochs: int) -> LoopPlan:
     return LoopPlan(what, epochs, each * (time.monotonic() - start) / steps if steps else None)
 
 
-def drain(steps: Generator[Any, None, T], remarks: list[str]) -> T:
-    """Return what a generator returns at its end; take down the remarks among its events."""
+def drain(steps: Generator[Any, None, T], remarks: list[str], notes: list[str] | None = None) -> T:
+    """Return what a generator returns at its end; take down the remarks among its events, and the notes."""
     while True:
         try:
             event = next(steps)
@@ -165,3 +181,5 @@ def drain(steps: Generator[Any, None, T], remarks: list[str]) -> T:
             return end.value  # type: ignore[no-any-return]
         if isinstance(event, Remark):
             remarks.append(event.sentence)
+        elif isinstance(event, Note) and notes is not None:
+            notes.append(event.sentence)

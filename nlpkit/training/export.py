@@ -23,16 +23,20 @@ from nlpkit.model.network import Network
 from nlpkit.plugins.base import StaticEmbedding
 from nlpkit.plugins.telemetry import disable_telemetry
 
-AGREEMENT = {"float32": 1e-4, "int8": 0.05}  # greatest difference of a calibrated probability; int8 rounds
-SMALL = 1024  # arrays of fewer numbers stay float32
+AGREEMENT = {"float32": 1e-4, "int8": 0.05, "int4": 0.05}  # greatest difference of a calibrated probability
+AGREEMENT_INT8 = 0.25  # the same where a graph multiplies by int8, which rounds the numbers of every layer
 
 
-def export_network(network: Network, weights: str, *, folds: bool = True) -> tuple[str, dict[str, bytes]]:
+def export_network(
+    network: Network, weights: str, *, arithmetic: str = "float32", folds: bool = True
+) -> tuple[str, dict[str, bytes]]:
     """Return the runtime and the member's files.
 
     The runtime is ``table`` for a composition that folds, ``graph`` for one that torch can export, and ``torch`` for
     the rest, of which nothing but the weights as trained is there to be executed.
 
+    :param weights: how they are stored: float32, int8 or int4.
+    :param arithmetic: by what a graph multiplies large matrices: float32 or int8.
     :param folds: whether only differences between outputs count, so that a sum over ids may become a table.
     :raises MissingExtra: if onnx or onnxscript is not installed.
     """
@@ -42,24 +46,27 @@ def export_network(network: Network, weights: str, *, folds: bool = True) -> tup
     ids = torch.ones(2, 7, dtype=torch.int64)
     mask = torch.ones(2, 7, dtype=torch.bool)
     mask[1, 4:] = False
-    return export_graph(network, {"ids": ids, "mask": mask}, ["logits"], weights)
+    return export_graph(network, {"ids": ids, "mask": mask}, ["logits"], weights, arithmetic=arithmetic)
 
 
-def check_agreement(name: str, difference: float, weights: str) -> None:
+def check_agreement(name: str, difference: float, weights: str, arithmetic: str = "float32") -> None:
     """Refuse an export of a member that says something else than torch does.
 
     :param difference: greatest difference of a probability.
-    :param weights: how they are stored: float32 or int8.
+    :param weights: how they are stored: float32, int8 or int4.
+    :param arithmetic: by what a graph multiplies large matrices: float32 or int8.
     :raises NlpkitError: if it is more than rounding explains.
     """
-    if difference > AGREEMENT[weights]:
+    most = AGREEMENT[weights] if arithmetic == "float32" else AGREEMENT_INT8
+    if difference > most:
+        coarse = [name for name, value in (("arithmetic", arithmetic), ("weights", weights)) if value != "float32"]
         raise NlpkitError(
             "the export of {name} differs from torch by {difference:.3g} in a probability, more than {most:g}: not "
             "saved{remedy}",
             name=name,
             difference=difference,
-            most=AGREEMENT[weights],
-            remedy=", train with --set weights=float32" if weights == "int8" else "",
+            most=most,
+            remedy=f", train with --set {coarse[0]}=float32" if coarse else "",
         )
 
 
@@ -69,16 +76,18 @@ def export_graph(
     outputs: Sequence[str],
     weights: str,
     free: Mapping[str, Sequence[int]] | None = None,
+    arithmetic: str = "float32",
 ) -> tuple[str, dict[str, bytes]]:
     """Return the runtime, and the graph if it is ``graph``: ``torch`` has none.
 
     :param inputs: an example of each input.
     :param outputs: what to call what the module returns.
     :param free: the axes of each input of which the size may be another; None for all axes of all.
+    :param arithmetic: by what large matrices are multiplied: float32 or int8.
     :raises MissingExtra: if onnx or onnxscript is not installed.
     """
     try:
-        return "graph", {GRAPH: _dump_graph(module, inputs, outputs, weights, free)}
+        return "graph", {GRAPH: _dump_graph(module, inputs, outputs, weights, free, arithmetic)}
     except torch.onnx.errors.OnnxExporterError:
         return "torch", {}
 
@@ -98,7 +107,7 @@ def _fold_table(network: Network, vectors: torch.Tensor, weights: str) -> bytes:
     table = network.head.layers(vectors) - network.head.layers(zeros)
     table, bias = (table[:, 1:] - table[:, :1]).detach().numpy(), (bias[0, 1:] - bias[0, 0]).detach().numpy()
     arrays = {"table": np.ascontiguousarray(table), "bias": bias.astype(np.float64)}
-    if weights == "int8":
+    if weights != "float32":
         arrays["table"], arrays["levels"] = _quantise(table)
     return save(arrays)
 
@@ -122,13 +131,16 @@ def _dump_graph(
     outputs: Sequence[str],
     weights: str,
     free: Mapping[str, Sequence[int]] | None,
+    arithmetic: str,
 ) -> bytes:
     disable_telemetry()  # the exporter may import onnxruntime
     try:
-        import onnx
-        import onnxscript  # noqa: F401 - the exporter needs it
+        import onnx  # noqa: F401 - that, and what follows, the exporter needs
+        import onnxscript  # noqa: F401
     except ImportError as error:
         raise MissingExtra(error.name or "onnx", "train", "exporting a model") from error
+    from nlpkit.training.graph_weights import multiply_int8, store_int4, store_int8  # onnx
+
     axes = [range(example.dim()) if free is None else free[name] for name, example in inputs.items()]
     shapes: tuple[Any, ...] = tuple(dict.fromkeys(own, torch.export.Dim.DYNAMIC) for own in axes)
     if any(p.kind is p.VAR_POSITIONAL for p in inspect.signature(module.forward).parameters.values()):
@@ -148,29 +160,14 @@ def _dump_graph(
         )
     assert program is not None
     model = program.model_proto
-    if weights == "int8":
-        _store_int8(model, onnx)
+    if arithmetic == "int8":
+        multiply_int8(model)
+    if weights == "int4":
+        store_int4(model)
+    if weights != "float32":
+        store_int8(model)
     _forget_sources(model)
     return cast(bytes, model.SerializeToString())
-
-
-def _store_int8(model: Any, onnx: Any) -> None:
-    """Store large arrays as int8 with a scale along their first axis longer than one; the runtime multiplies them."""
-    graph = model.graph
-    for initializer in list(graph.initializer):
-        array = onnx.numpy_helper.to_array(initializer)
-        if array.dtype != np.float32 or array.size < SMALL:
-            continue
-        axis = next(i for i, size in enumerate(array.shape) if size > 1)
-        others = tuple(i for i in range(array.ndim) if i != axis)
-        scale = np.maximum(np.abs(array).max(others, keepdims=True), 1e-12) / 127
-        name = initializer.name
-        graph.initializer.remove(initializer)
-        small = onnx.numpy_helper.from_array(np.round(array / scale).astype(np.int8), f"{name}_int8")
-        graph.initializer.extend([small, onnx.numpy_helper.from_array(scale.astype(np.float32), f"{name}_scale")])
-        cast_node = onnx.helper.make_node("Cast", [f"{name}_int8"], [f"{name}_float"], to=onnx.TensorProto.FLOAT)
-        graph.node.insert(0, onnx.helper.make_node("Mul", [f"{name}_float", f"{name}_scale"], [name]))
-        graph.node.insert(0, cast_node)
 
 
 def _forget_sources(model: Any) -> None:

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from nlpkit.errors import DataError, PluginError
 from nlpkit.files import sync
-from nlpkit.plugins.base import Embedding
 from nlpkit.training.batching import RowNumbers, Rows, sort_batches
 from nlpkit.training.events import Working
 from nlpkit.training.storage import map_array
@@ -25,14 +24,14 @@ BATCH = 32  # rows of these that are in the embedding together
 DTYPE = np.float16
 
 
-def store_vectors(path: Path, embedding: Embedding, rows: Rows, what: str) -> Iterator[Working]:
+def store_vectors(path: Path, embedding: Any, rows: Rows, what: str) -> Iterator[Working]:
     """Compute what an earlier attempt has not; the iterator does it.
 
+    :param embedding: one that is fixed, or the lower half of one.
     :param what: is done, in the eyes of the user.
     :raises DataError: if the disk has no room for it.
     """
-    width = embedding.dim * np.dtype(DTYPE).itemsize
-    size = int(rows.starts[-1]) * width
+    width, size = embedding.dim * np.dtype(DTYPE).itemsize, size_of(rows, embedding.dim)
     path.touch()
     bytes_before = path.stat().st_size
     if size - bytes_before > (free := shutil.disk_usage(path.parent).free):
@@ -52,6 +51,11 @@ def store_vectors(path: Path, embedding: Embedding, rows: Rows, what: str) -> It
             file.write(_compute(embedding, rows, np.arange(first, min(first + CHUNK, len(rows)))).data)
             sync(file)
         yield Working(what, min(first + CHUNK, len(rows)), len(rows))
+
+
+def size_of(rows: Rows, dim: int) -> int:
+    """How many bytes `store_vectors` writes."""
+    return int(rows.starts[-1]) * dim * np.dtype(DTYPE).itemsize
 
 
 def map_vectors(path: Path, dim: int, rows: Rows) -> Rows:

@@ -213,7 +213,7 @@ def fit(
     checkpoint = checkpoint or Checkpoint()
     module = objective.module
     parameters = [p for p in module.parameters() if p.requires_grad]
-    optimizer = optimizer_of(parameters, settings)
+    optimizer = optimizer_of(module, settings)
     best, progress = copy.deepcopy(module.state_dict()), _Progress()
     if state := checkpoint.load():
         progress = _restore(state, module, optimizer, best)
@@ -231,14 +231,14 @@ def fit(
                 rows = order[progress.step]
                 steps_before = (progress.epoch - 1) * len(order) + progress.step
                 for group in optimizer.param_groups:
-                    group["lr"] = settings.learning_rate * rate_at(steps_before)
+                    group["lr"] = group["highest"] * rate_at(steps_before)
                 loss, right = objective.loss(rows)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
                 norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None]).item()
                 step = Step(
                     *(progress.epoch, pace.epochs, progress.step + 1, len(order), len(rows), right),
-                    *(loss.item(), norm, optimizer.param_groups[0]["lr"]),
+                    *(loss.item(), norm, settings.learning_rate * rate_at(steps_before)),
                 )
                 if not math.isfinite(step.loss + norm):
                     progress.step += 1

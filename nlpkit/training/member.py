@@ -8,9 +8,9 @@ from __future__ import annotations
 import io
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
@@ -19,17 +19,27 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from nlpkit.errors import PluginError
+from nlpkit.errors import PluginError, Sentence
 from nlpkit.files import write_synced
 from nlpkit.model.bundle import VOCABULARY, WEIGHTS, Bundle, dump_json
 from nlpkit.model.network import dump_weights
 from nlpkit.text.vocabulary import Vocabulary, dump_vocabulary, load_vocabulary
+from nlpkit.training.base_model import BaseMember
 from nlpkit.training.checkpoint import Checkpoint
-from nlpkit.training.components import Part
+from nlpkit.training.components import Part, build_embedding, fit_embedding, make_component
 from nlpkit.training.doubts import find_overfitting, find_unfinished
 from nlpkit.training.events import Event, Fitting, MemberExported, MemberStarted, Note, Remark, Working
 from nlpkit.training.export import check_agreement
 from nlpkit.training.history import History
+from nlpkit.training.inheritance import (
+    Answers,
+    describe,
+    measure_unknown,
+    name_parts,
+    read_back,
+    read_weights,
+    transfer,
+)
 from nlpkit.training.loop import Diverged, Epoch, Objective, Resumed, Step, fit
 from nlpkit.training.settings import LoopSettings, MemberSettings
 from nlpkit.training.storage import write_folder
@@ -110,6 +120,7 @@ class Member(ABC):
     """
 
     settings_class: ClassVar[type[MemberSettings]]
+    base: BaseMember | None = None  # the member of a saved model from which training goes on
 
     def __init__(self, settings: Any, run: Any, data: Any, seed: int) -> None:
         self.settings, self.run, self.data, self.seed = settings, run, data, seed
@@ -122,7 +133,12 @@ class Member(ABC):
 
     @property
     def weights(self) -> str:
-        """How its numbers are stored, by which it is judged how far the export may be from it: float32 or int8."""
+        """How its numbers are stored, by which it is judged how far the export may be off: float32, int8 or int4."""
+        return "float32"
+
+    @property
+    def arithmetic(self) -> str:
+        """By what its graph multiplies large matrices, by which the same is judged: float32 or int8."""
         return "float32"
 
     @property
@@ -130,9 +146,25 @@ class Member(ABC):
         """How its main loop runs, where it has one."""
         return None
 
-    @classmethod
-    def rehearse(cls, settings: Any, run: Any) -> list[str]:  # noqa: ARG003
-        """Make every part once, before any corpus is read.
+    def make_component(self, kind: str, **fixed: Any) -> Part:
+        """Make the component that its settings name, or those of the run; of a saved model its own, made again.
+
+        :param fixed: what the factory is given besides options.
+        :raises SettingError: for a name that nobody registers, or options that it refuses.
+        :raises PluginError: if it is not what its kind promises.
+        """
+        owner = self.settings if kind in self.settings.components else self.run
+        settings, normaliser = getattr(owner, kind), self.run.normaliser
+        if self.base is not None:
+            return self.base.make_component(kind, settings, normaliser, **fixed)
+        return make_component(kind, settings, normaliser=normaliser, **fixed)
+
+    def describe_base(self) -> Sentence | None:
+        """Say what it has of a saved model from which the run goes on; None where there is none."""
+        return describe(self.base.model.name, self.name, None) if self.base else None
+
+    def rehearse(self) -> list[str]:
+        """Make every part once, before any corpus is read: there are no ``data`` yet.
 
         :returns: what a user should know of the files that parts were given, a sentence each.
         :raises SettingError: for a value that a part refuses, or parts that do not go together.
@@ -182,6 +214,7 @@ class NetworkMember(Member):
     network: Any
     vocabulary: Any
     entry: dict[str, Any]
+    _unknown: float | None = None
 
     @property
     def loop_settings(self) -> LoopSettings:
@@ -189,12 +222,79 @@ class NetworkMember(Member):
         loop: LoopSettings = self.settings.training
         return loop
 
+    @property
+    def answers(self) -> Sequence[str] | None:
+        """What its outputs stand for, in order; None where they have no names."""
+        return None
+
+    @property
+    def base_answers(self) -> Sequence[str] | None:
+        """What those of the saved model stand for from which it goes on: its labels, unless a task says otherwise."""
+        return self.base.model.bundle.config.get("labels") if self.base else None
+
     @abstractmethod
     def restore(self, stored: Bundle) -> nn.Module:
         """Make the network again of files: those that `keep` wrote, or those of a model."""
 
+    def fit_embedding(self, embedding: Part, documents: Iterable[Sequence[str]], classes: Sequence[int]) -> Vocabulary:
+        """Fit an embedding to documents; where training goes on from a saved model, the vocabulary is that model's.
+
+        :param classes: a label's index for each document, which some embeddings look at.
+        :raises PluginError: for a fault of its code.
+        """
+        if self.base is None:
+            return fit_embedding(embedding, documents, classes)
+        vocabulary = self.base.vocabulary
+        build_embedding(embedding, vocabulary)
+        self._unknown = measure_unknown(documents, vocabulary)
+        return vocabulary
+
+    def find_answering(self, network: nn.Module) -> Mapping[str, int]:  # noqa: ARG002
+        """Return the parameters that have a row for each answer, or a column: the axis by the parameter's name.
+
+        Where answers change from one model to the next, those of the answers that stay are kept.
+        """
+        return {}
+
+    def name_parts(self, network: nn.Module) -> Mapping[str, str]:
+        """Return what to call the part that a parameter is of, by the parameter's name."""
+        return name_parts(network)
+
+    def read_base(self, base: BaseMember, network: nn.Module) -> tuple[dict[str, Any], bool]:
+        """Return the saved weights, and whether they are read back from what inference executes.
+
+        :param network: its embedding is built; its weights may be changed.
+        :raises BundleError: if they are damaged, or not there.
+        """
+        weights = read_weights(base)
+        return (weights, False) if weights is not None else (read_back(network, base), True)
+
+    def inherit(self, network: nn.Module, vocabulary: Vocabulary) -> dict[str, Any]:
+        """Put in the weights of the saved model from which training goes on, if there is one; return what was taken.
+
+        :raises BundleError: if they do not fit.
+        :raises PluginError: if the network was not composed as that of the model.
+        """
+        if self.base is None:
+            return {}
+        if vocabulary.to_json() != self.base.vocabulary.to_json():
+            raise PluginError(
+                "the member {name} chose a vocabulary anew where it should go on from {model}: call its fit_embedding "
+                "in prepare, and not the function",
+                name=self.name,
+                model=self.base.model.name,
+            )
+        weights, is_read_back = self.read_base(self.base, network)
+        answers = Answers(self.base_answers or (), self.answers or (), self.find_answering(network))
+        taken = transfer(network, weights, answers, self.name_parts(network), self.base)
+        return {"from": replace(taken, unknown=self._unknown, read_back=is_read_back).to_json()}
+
+    def describe_base(self) -> Sentence | None:
+        """Say what its network has of a saved model; known once it is open."""
+        return describe(self.base.model.name, self.name, self.entry["from"]) if self.base else None
+
     def keep(self, folder: Path, network: nn.Module, vocabulary: Vocabulary, entry: Mapping[str, Any]) -> None:
-        """Write the network as it is now for `open`.
+        """Write the network as it is now for `open`, with what it takes over of a saved model.
 
         :param entry: what config.json will say of the member, each of its components as `record_parts` has it.
         :raises PluginError: if a component is not in it.
@@ -205,9 +305,10 @@ class NetworkMember(Member):
                 name=self.name,
                 missing=" and ".join(missing),
             )
+        entry = {**entry, **self.inherit(network, vocabulary)}
         write_synced(folder / VOCABULARY, dump_vocabulary(vocabulary))
         write_synced(folder / WEIGHTS, dump_weights(network))
-        write_synced(folder / ENTRY, dump_json(dict(entry)))
+        write_synced(folder / ENTRY, dump_json(entry))
 
     def open(self, folder: Path) -> None:
         """Take up what `keep` wrote."""
@@ -244,6 +345,8 @@ def train_member(member: Member, run: Path, history: History, every: float) -> G
     """
     folder = run / "trained" / member.name
     yield from prepare_member(member, run)
+    if sentence := member.describe_base():
+        yield Note(sentence)
     if start := member.describe():
         yield start
 
@@ -259,7 +362,7 @@ def train_member(member: Member, run: Path, history: History, every: float) -> G
         yield Working(f"{member.name}: exporting", 0, None)
         result = member.export()
         comparison = member.compare(result) or Comparison(0.0, 0)
-        check_agreement(member.name, comparison.difference, member.weights)
+        check_agreement(member.name, comparison.difference, member.weights, member.arithmetic)
         outcome = _record_history(member.name, history.epochs.get(member.name), divergence, member.loop_settings)
         with write_folder(folder) as new:
             _write(new, StoredMember(result.entry | outcome, result.files, comparison.validation), comparison)

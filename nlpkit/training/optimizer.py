@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,8 +12,16 @@ from torch import nn
 from nlpkit.training.settings import LoopSettings
 
 
-def optimizer_of(parameters: Iterable[nn.Parameter], settings: LoopSettings) -> torch.optim.Optimizer:
-    """Make the optimizer that settings name, in torch's fused form where there is one for the CPU."""
+def optimizer_of(module: nn.Module, settings: LoopSettings) -> torch.optim.Optimizer:
+    """Make the optimizer that settings name, in torch's fused form where there is one for the CPU.
+
+    Parameters are grouped by their highest learning rate, which each group has as ``highest``.
+    """
+    rates: dict[float, list[nn.Parameter]] = {}
+    for name, parameter in module.named_parameters():
+        if parameter.requires_grad:
+            rates.setdefault(settings.rate_of(name), []).append(parameter)
+    parameters = [{"params": group, "lr": rate, "highest": rate} for rate, group in rates.items()]
     common: dict[str, Any] = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
     match settings.optimizer:
         case "adamw":

@@ -29,14 +29,18 @@ from nlpkit.tasks.metrics import Metrics
 from nlpkit.text.corpus import Example
 from nlpkit.text.groups import corpus_names
 from nlpkit.text.split import PLACES
+from nlpkit.training.base_model import FROM, BaseModel, keep_base
 from nlpkit.training.calibration import ends_at_bound
 from nlpkit.training.card import write_card
-from nlpkit.training.events import Event, Prepared, Remark, Saved, Working
+from nlpkit.training.components import Part, make_component
+from nlpkit.training.events import Event, Note, Prepared, Remark, Saved, Working
 from nlpkit.training.history import History
 from nlpkit.training.member import Member, StoredMember, train_member
+from nlpkit.training.mixture import describe_mixture
 from nlpkit.training.run_folder import CORPUS, FORCE, allow_replacing, finish_run, is_unfinished, open_run, read_request
 from nlpkit.training.settings import RunSettings, Shape, drop_paths
 from nlpkit.training.storage import StoredCorpus, store_corpus
+from nlpkit.training.teacher import Trial
 from nlpkit.version import __version__
 
 Open: TypeAlias = Callable[[Sequence[Stage]], Any]  # the model, mixed so
@@ -49,8 +53,10 @@ class Run(ABC):
     """
 
     settings_class: ClassVar[type[RunSettings]] = RunSettings
+    trial: Trial | None = None  # where it is only tried out
     kinds: ClassVar[Mapping[str, type[Member]]]  # of members that may be trained, the usual one first
     card: ClassVar[Reference]  # the template of the model card, ``package:path``
+    base: BaseModel | None = None  # the saved model from which it goes on
 
     def __init__(self, task: Task, settings: Any) -> None:
         self.task, self.settings = task, settings
@@ -60,10 +66,29 @@ class Run(ABC):
         """Return what the settings look like."""
         return Shape(cls.settings_class, {name: kind.settings_class for name, kind in cls.kinds.items()})
 
+    def go_on_from(self, base: BaseModel) -> None:
+        """Let the run go on from a saved model.
+
+        :raises SettingError: if its settings are of another composition.
+        :raises BundleError: if the model is damaged, or of another task.
+        """
+        base.bundle.require_task(self.task.name)
+        base.check(self.settings)
+        self.base = base
+
     def rehearse(self) -> list[str]:
         """Make every part once, before any corpus is read; see `Member.rehearse`."""
-        remarks = [r for member in self.settings.members for r in self._kind_of(member).rehearse(member, self.settings)]
+        members = [self.make_member(position, None) for position in range(len(self.settings.members))]
+        remarks = [*(self.base.remarks() if self.base else ())]
+        remarks += [remark for member in members for remark in member.rehearse()]
         return list(dict.fromkeys(remarks))
+
+    def make_component(self, kind: str) -> Part:
+        """Make a component that all members share; of a saved model its own, made again."""
+        settings, normaliser = getattr(self.settings, kind), self.settings.normaliser
+        if self.base is not None:
+            return self.base.make_component(kind, settings, normaliser)
+        return make_component(kind, settings, normaliser=normaliser)
 
     def check_samples(self, samples: Sequence[str]) -> None:  # noqa: B027 - most tasks take any
         """Refuse texts by which a model could not test itself.
@@ -82,11 +107,19 @@ class Run(ABC):
         yield Working("reading", 0, None)
         labelled = self.task.rows.answer == "label"
         shares = {"test": self.settings.test, "validation": self.settings.validation}
-        for count in store_corpus(rows, folder, **shares, seed=self.settings.seed, labelled=labelled, **more):
+        for count in store_corpus(rows, folder, **shares, labelled=labelled, seed=self.settings.seed, **more):
             yield Working("reading", count, None)
 
     def remarks(self, corpus: StoredCorpus) -> Iterator[str]:  # noqa: ARG002
         """Say what is odd about the rows."""
+        return iter(())
+
+    def notes(self, corpus: StoredCorpus) -> Iterator[Sentence]:  # noqa: ARG002
+        """Say what was done with the rows besides what is done with all."""
+        return iter(())
+
+    def remark_on_base(self, base: BaseModel, corpus: StoredCorpus) -> Iterator[Event]:  # noqa: ARG002
+        """Say what is odd about going on from a model with these rows."""
         return iter(())
 
     def prepare(self, run: Path, corpus: StoredCorpus) -> Generator[Event, None, Any]:  # noqa: ARG002
@@ -95,9 +128,14 @@ class Run(ABC):
         return corpus
 
     def make_member(self, position: int, data: Any) -> Member:
-        """Make a member, yet to be trained."""
+        """Make a member, yet to be trained.
+
+        :param data: what `prepare` returned; None for one that only rehearses.
+        """
         settings = self.settings.members[position]
-        return self._kind_of(settings)(settings, self.settings, data, self.settings.seed + position)
+        member = self._kind_of(settings)(settings, self.settings, data, self.settings.seed + position)
+        member.base = self.base.member(settings.name) if self.base else None
+        return member
 
     def config(self, data: Any) -> dict[str, Any]:  # noqa: ARG002
         """Return what config.json says of this task's models besides what it says of all."""
@@ -110,6 +148,14 @@ class Run(ABC):
     def mix(self, members: Sequence[StoredMember], open_model: Open, data: Any) -> list[Stage]:  # noqa: ARG002
         """How members are mixed, as validation rows want it: evenly, unless the task knows better."""
         return [Stage((1 / len(members),) * len(members))]
+
+    def mixture(self) -> dict[str, Any]:
+        """Return what config.json says of how members are mixed besides the stages."""
+        return {}
+
+    def tell_mixture(self) -> Iterator[Event]:
+        """Say the same."""
+        return iter(())
 
     def measure(self, model: Any, corpus: StoredCorpus) -> Generator[Event, None, dict[str, Metrics]]:
         """Measure the test rows, all and those of each corpus."""
@@ -170,6 +216,7 @@ def train(
     resume: bool = False,
     every: float = 30.0,
     origin: Mapping[str, Any] | None = None,
+    base: BaseModel | None = None,
 ) -> Generator[Event, None, None]:
     """Train and save; the same rows, settings and number of threads give the same model.
 
@@ -182,20 +229,29 @@ def train(
     :param force: replace a model, or an unfinished run, that is there.
     :param every: seconds between saves of the state from which a killed run goes on.
     :param origin: JSON that says which rows these are; a resumed run must be of the same.
+    :param base: a saved model from which training goes on, with settings that `BaseModel.make_settings` made; a resumed
+        run has it in its folder, and need not be told.
     :raises DataError: if the rows that are left are too few for the split.
     :raises SettingError: for settings of which parts do not go together.
     :raises BundleError: if the folder may not be replaced, or a run is in it.
     """
     run: Run = resolve(task.run)(task, settings)
+    if base is not None:
+        run.go_on_from(base)
     if not resume:
         yield from map(Remark, run.rehearse())  # what an earlier attempt composed needs no file of the user's again
     if samples is not None:
         run.check_samples(samples)
     request: dict[str, Any] = {"task": task.name, "settings": asdict(settings), "samples": samples}
     request |= {"keep_weights": keep_weights, "threads": torch.get_num_threads(), "origin": origin}
-    force = force or (resume and bool(read_request(folder).get(FORCE)))
+    begun = read_request(folder) if resume else {}
+    if asked := base.request if base else begun.get(FROM):
+        request[FROM] = asked
+    force = force or bool(begun.get(FORCE))
     bundle.check_writable(folder, force=force)
     with open_run(folder, request, resume=resume, force=force) as path:
+        if asked:
+            run.base = keep_base(path, base, asked, task)
         history = History(path)
         try:
             files, stages, metrics = yield from _make_model(
@@ -229,6 +285,7 @@ def _make_model(
     counts = count_rows(corpus, labelled=run.task.rows.answer == "label")
     yield counts
     dealing = remark_on_dealing(corpus)
+    yield from map(Note, run.notes(corpus))
     yield from map(Remark, [*dealing, *run.remarks(corpus)])
     data = yield from run.prepare(path, corpus)
     if missing := [kind for kind in run.settings.components if kind not in run.config(data)]:
@@ -237,6 +294,8 @@ def _make_model(
             task=run.task.name,
             missing=" and ".join(missing),
         )
+    if run.base:
+        yield from run.remark_on_base(run.base, corpus)
     members = yield from _train_members(run, data, path, history, every)
     files = run.files(data, members)
     for export in members:
@@ -250,11 +309,12 @@ def _make_model(
 
     yield Working("mixing", 0, None)
     stages = run.mix(members, open_model, data)
+    yield from run.tell_mixture()
     model = open_model(stages)
     metrics = yield from run.measure(model, corpus)
     bounds = remark_on_bounds(stages)
     yield from map(Remark, [*bounds, *run.doubts(metrics, stages, members, data)])
-    config |= {"stages": [asdict(stage) for stage in stages]}
+    config |= {"stages": [asdict(stage) for stage in stages], **run.mixture()}
     if doubts := [*dealing, *bounds]:
         config["doubts"] = doubts
     files[bundle.CONFIG] = bundle.dump_json(config | {"metrics": {n: m.to_json() for n, m in metrics.items()}})
@@ -276,7 +336,7 @@ def _train_members(
 def _make_config(run: Run, data: Any, members: Sequence[StoredMember]) -> dict[str, Any]:
     """Return what config.json says of a model, but for its data, its mixture and its figures."""
     own = run.config(data)
-    settings = asdict(run.settings)
+    settings = run.settings.record()
     for kind in run.settings.components:
         settings[kind] = drop_paths(settings[kind], own[kind]["config"])
     for member, table, export in zip(run.settings.members, settings["members"], members, strict=True):
@@ -286,6 +346,7 @@ def _make_config(run: Run, data: Any, members: Sequence[StoredMember]) -> dict[s
         "format": bundle.FORMAT,
         "nlpkit": __version__,
         "task": run.task.name,
+        **({FROM: run.base.record} if run.base else {}),
         **own,
         "normalisation": run.settings.normaliser.config,
         "members": [member.entry for member in members],
@@ -340,7 +401,7 @@ def _describe_data(corpus: StoredCorpus, counts: Prepared) -> dict[str, Any]:
     facts = {name: value for name, value in asdict(counts).items() if value or name not in ("labels", "ordered")}
     if corpus.uneven:
         facts["dealt"] = "seed"
-    return facts | {"corpora": dict(corpora), "fingerprint": corpus.fingerprint}
+    return facts | {"corpora": dict(corpora), **describe_mixture(corpus), "fingerprint": corpus.fingerprint}
 
 
 def read_environment() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 my-model.training/
   run.json         what was asked for: the task, settings, corpora, threads
+  from/            the model from which training goes on, if there is one
   corpus/          the texts, without copies, in their places
   members/NAME/    tokens as ids, vocabulary, the weights at the start
   NAME.safetensors, NAME.WHAT.safetensors   the state of a loop: the main one's, or what else is trained before it

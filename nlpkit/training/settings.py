@@ -9,10 +9,10 @@ from __future__ import annotations
 import copy
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_origin
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin
 
 from nlpkit.errors import DataError, SettingError, nearest
 from nlpkit.model.head_settings import HeadSettings
@@ -20,10 +20,11 @@ from nlpkit.plugins.options import Count, Option, Positive, Range, Share, Size, 
 from nlpkit.plugins.registry import registry
 from nlpkit.tasks.base import Task
 from nlpkit.text.normalisation import Normaliser
+from nlpkit.training.reading import Reader
 
 T = TypeVar("T")
 Seed = Annotated[int, Range(0, 2**32, high_open=True)]  # which every source of random numbers takes
-Weights = Literal["float32", "int8"]
+Weights = Literal["float32", "int8", "int4"]
 ONE_WAY = {"bidirectional": False, "causal": True}  # the options by which an encoder reads one way
 PYTHON_BOOLS = {"True": "true", "False": "false"}  # as Python spells them
 
@@ -57,6 +58,12 @@ class LoopSettings:
     monitor: Literal["loss", "accuracy"] = "loss"
     patience: Size = 3
     min_steps: Count = 0
+    fine_tuning: ClassVar[Mapping[str, Any]] = {}  # what is set anew where training goes on from a saved model
+    fixed: ClassVar[tuple[str, ...]] = ()  # what cannot change then
+
+    def rate_of(self, parameter: str) -> float:  # noqa: ARG002
+        """Return the highest learning rate of a parameter, by its name in the module that is trained."""
+        return self.learning_rate
 
 
 @dataclass(frozen=True)
@@ -81,6 +88,7 @@ class TextTraining(LoopSettings):
 
     focus: tuple[float, ...] = ()
     precision: Literal["float32", "bfloat16"] = "float32"
+    fine_tuning: ClassVar[Mapping[str, Any]] = {"focus": ()}  # as there are other corpora
 
     def __post_init__(self) -> None:
         if self.focus and (len(self.focus) != 2 or not all(0 <= share <= 1 for share in self.focus)):
@@ -103,6 +111,7 @@ class MemberSettings:
     kind: str = ""
     components: ClassVar[tuple[str, ...]] = ()  # its fields that name one, each called as the kind of component
     one_way: ClassVar[bool] = False  # whether its encoder must not see what comes after, where it has the choice
+    tunable: ClassVar[tuple[str, ...]] = ("training",)  # what may change where training goes on from a saved model
 
     @property
     def absent(self) -> bool:
@@ -115,7 +124,9 @@ class TextNetworkSettings(MemberSettings):
     """What a network that reads texts is told. Components are ``{"name": …, option: …}``.
 
     :param max_length: ids of a row that are kept, its first and last halves; 0 for all.
-    :param weights: how the saved weights are stored: float32 or int8.
+    :param weights: how the saved weights are stored: float32, int8, or int4, which is int8 but for matrices that are in
+        blocks of 4 bits already, as those of a plugin may be: these stay so.
+    :param arithmetic: by what the saved graph multiplies large matrices: float32, or int8, which is faster and rounds.
     """
 
     tokenizer: Mapping[str, Any]
@@ -125,7 +136,9 @@ class TextNetworkSettings(MemberSettings):
     training: RowTraining = field(default_factory=RowTraining)
     max_length: Count = 0
     weights: Weights = "float32"
+    arithmetic: Literal["float32", "int8"] = "float32"
     components: ClassVar[tuple[str, ...]] = ("tokenizer", "embedding", "encoder")
+    tunable: ClassVar[tuple[str, ...]] = ("training", "max_length", "weights")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +157,8 @@ class RunSettings:
     normalisation: Mapping[str, bool] = field(default_factory=dict)
     components: ClassVar[tuple[str, ...]] = ()  # of the run: its members share them
     defaults: ClassVar[Mapping[str, bool]] = {}  # of the normalisation, where they are not those of `Normaliser`
+    own: ClassVar[tuple[str, ...]] = ("seed", "test", "validation")  # what no saved model says that it goes on from
+    tunable: ClassVar[tuple[str, ...]] = ()  # what such a model says, and may change
 
     def __post_init__(self) -> None:
         check_shares(self.test, self.validation)
@@ -157,6 +172,14 @@ class RunSettings:
     def reading(self) -> Mapping[str, Any]:
         """What `read_rows` is told besides: ``kept``, labels that stay though they look like none, ``blank_lines``."""
         return {}
+
+    def reader(self, corpora: Sequence[str]) -> Reader:
+        """Return what reads the corpora that the command names, and those that the settings do."""
+        return Reader(corpora)
+
+    def record(self) -> dict[str, Any]:
+        """Return all of them for config.json, which says of a file its name and not where it lies."""
+        return asdict(self)
 
     def list_components(self) -> Iterable[Mapping[str, Any]]:
         """Yield the settings of every component."""
@@ -172,6 +195,7 @@ class LabelledRunSettings(RunSettings):
     """
 
     labels: Mapping[str, str] = field(default_factory=dict)
+    own: ClassVar[tuple[str, ...]] = (*RunSettings.own, "labels")
 
     @property
     def reading(self) -> Mapping[str, Any]:
@@ -258,7 +282,7 @@ class Shape:
         """Return tables with ``encoder.hidden=64`` and the like put in.
 
         A setting of the run is changed, or one of all members that have it; a member's name before it says of which.
-        Whoever says how many ``epochs`` there shall be means it: a recipe's ``min_steps`` beside them goes, unless it
+        Whoever says how many ``epochs`` there shall be means it: a recipe's ``min_steps`` beside them goes, unless that
         is assigned, too.
 
         :raises SettingError: for an assignment without ``=``, or a place that does not exist.
@@ -405,9 +429,22 @@ def _convert(option: Option, value: Any, where: str) -> Any:
     if is_dataclass(annotation) and not isinstance(value, annotation):  # type: ignore[arg-type]
         place = f"{where}.{option.name}".removeprefix("the recipe.")
         return fill(annotation, _check_table(value, f"{where}: {option.name}"), place)  # type: ignore[arg-type]
+    if get_origin(annotation) is tuple and is_dataclass(get_args(annotation)[0]):
+        return _fill_all(get_args(annotation)[0], value, f"{where}: {option.name}")
     if wrong := option.find_fault(value):
         raise SettingError("{where}: {name} {wrong}", where=where, name=option.name, wrong=wrong)
-    return tuple(value) if get_origin(annotation) is tuple else value
+    kinds = {get_origin(kind) for kind in (annotation, *get_args(annotation))}
+    return tuple(value) if tuple in kinds and isinstance(value, list) else value
+
+
+def _fill_all(kind: type[T], tables: object, where: str) -> tuple[T, ...]:
+    """Make a dataclass of each of several tables.
+
+    :raises SettingError: if these are none.
+    """
+    if not isinstance(tables, list | tuple):
+        raise SettingError("{where} wants a list of tables, found {tables!r}", where=where, tables=tables)
+    return tuple(one if isinstance(one, kind) else fill(kind, _check_table(one, where), where) for one in tables)
 
 
 def _check_table(value: object, what: str) -> Mapping[str, Any]:

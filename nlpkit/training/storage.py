@@ -24,8 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlpkit.errors import DataError
-from nlpkit.files import sync, write_synced
+from nlpkit.files import replace_file, sync, write_synced
 from nlpkit.text.corpus import Example
+from nlpkit.text.example import Source
 from nlpkit.text.split import (
     PLACES,
     Key,
@@ -39,6 +40,7 @@ from nlpkit.text.split import (
 )
 from nlpkit.text.vocabulary import Tokens, Vocabulary
 from nlpkit.training.batching import Rows
+from nlpkit.training.dealing import Draw, SourcedRows, UnlabelledCounts
 
 NO_KEY = Key(0, 0)  # of a text that is kept whatever it holds
 ENOUGH = 50  # rows: fewer are too few, whatever their shares
@@ -105,6 +107,9 @@ class StoredCorpus:
         self.labels: list[str] = facts["labels"]
         self.corpora: dict[str, int] = facts["corpora"]  # rows that each held
         self._continuous: list[int] = facts.get("continuous", [])  # positions in corpora
+        self.sources = [Source(**source) for source in facts.get("sources", [])]  # empty where all rows are dealt out
+        self.draws = [Draw(**draw) for draw in facts.get("draws", [])]
+        self.unlabelled = UnlabelledCounts(**facts["unlabelled"]) if "unlabelled" in facts else None
         uneven = facts.get("uneven")
         self.uneven = Unevenness(**uneven) if uneven else None  # why the seed has dealt the rows; None: their hash has
 
@@ -112,13 +117,30 @@ class StoredCorpus:
         """Numbers of the rows in a place, in the order in which they were read."""
         return map_array(self._folder / place, np.int64)
 
+    def has_place(self, place: str) -> bool:
+        """Whether there is such a place, rows in it or none."""
+        return (self._folder / place).exists()
+
+    def add_place(self, place: str, rows: NDArray[np.int64]) -> None:
+        """Make a place of some rows.
+
+        :param rows: their numbers, ascending.
+        """
+        replace_file(self._folder / place, np.ascontiguousarray(rows, dtype=np.int64).tobytes())
+
     def targets(self, place: str) -> NDArray[np.int64]:
-        """Position of each row's label ``(rows,)``."""
+        """Position of each row's label ``(rows,)``; -1 of a row without."""
         return map_array(self._folder / "labels", np.int32)[self.rows(place)].astype(np.int64)
 
     def corpus_of(self, place: str) -> NDArray[np.int32]:
         """Position in ``corpora`` of where each row came from ``(rows,)``."""
         return np.asarray(map_array(self._folder / "corpora", np.int32)[self.rows(place)])
+
+    def source_of(self, place: str) -> NDArray[np.int32]:
+        """Position in ``sources`` of each row's ``(rows,)``; all 0 where there are none."""
+        if not self.sources:
+            return np.zeros(len(self.rows(place)), dtype=np.int32)
+        return np.asarray(map_array(self._folder / "sources", np.int32)[self.rows(place)])
 
     def continuity_of(self, place: str) -> NDArray[np.bool_]:
         """Whether each row follows the one before it, as the lines of a novel do ``(rows,)``."""
@@ -172,7 +194,10 @@ def store_corpus(
 ) -> Iterator[int]:
     """Read examples once, to the end; drop copies, deal out places, leave a folder for `StoredCorpus`.
 
-    :param seed: deals the rows that their hash would not deal evenly: see `find_unevenness`.
+    What their sources say goes before how they would be dealt out: see `nlpkit.text.example.Source`. Of those without
+    labels the texts that stand elsewhere go, and the rest is the place ``unlabelled``.
+
+    :param seed: deals the rows that their hash would not deal evenly: see `find_unevenness`; and draws what is drawn.
     :param labelled: false for texts that all have the empty label.
     :param continuous: the corpora of texts without labels that follow each other: all of these stay, and each corpus is
         cut into a beginning, a middle and an end; it may grow while examples are read.
@@ -187,7 +212,7 @@ def store_corpus(
                     writer.flush()
                     yield rows
             writer.flush()
-        facts = writer.finish(test=test, validation=validation, seed=seed, labelled=labelled)
+        facts = writer.finish(test=test, validation=validation, labelled=labelled, seed=seed)
         write_synced(new / "corpus.json", json.dumps(facts).encode())  # in ASCII: a name may hold lone surrogates
 
 
@@ -199,8 +224,11 @@ class _CorpusWriter(ExitStack):
         self._folder, self._continuous = folder, continuous
         self._bits, self._residues = array("Q"), array("B")
         self._labels, self._corpora = array("i"), array("i")
+        self._owners = array("i")
         self._label_names: dict[str, int] = {}
         self._corpus_names: dict[str, int] = {}
+        self._sources: dict[Source, int] = {}
+        self._unlabelled = 0  # rows that were read, those without letters among them
         self._rows_of: Counter[str] = Counter()
         self._texts = (folder / "texts").open("wb")
         self.callback(sync_and_close, self._texts)
@@ -213,30 +241,38 @@ class _CorpusWriter(ExitStack):
         """Take one row; one without letters is only counted, unless it follows another."""
         corpus = self._corpus_names.setdefault(example.corpus, len(self._corpus_names))
         self._rows_of[example.corpus] += 1
+        source = self._sources.setdefault(example.source, len(self._sources))
+        free = example.source.use == "unlabelled"
+        self._unlabelled += free
         if key := NO_KEY if example.corpus in self._continuous else Key.of(example.text):
             self._size += self._texts.write(example.text.encode("utf-8", "surrogatepass"))
             self._ends.append(self._size)
             self._bits.append(key.bits)
             self._residues.append(key.residue)
-            self._labels.append(self._label_names.setdefault(example.label, len(self._label_names)))
+            label = -1 if free else self._label_names.setdefault(example.label, len(self._label_names))
+            self._labels.append(label)
             self._corpora.append(corpus)
+            self._owners.append(source)
 
     def flush(self) -> None:
         """Write the ends of the texts so far."""
         self._starts.append(self._ends)
         self._ends.clear()
 
-    def finish(self, *, test: float, validation: float, seed: int, labelled: bool) -> dict[str, Any]:
+    def finish(self, *, test: float, validation: float, labelled: bool, seed: int) -> dict[str, Any]:
         """Write which rows stay and where; return the facts of corpus.json."""
         labels, corpora = np.frombuffer(self._labels, np.int32), np.frombuffer(self._corpora, np.int32)
+        bits, owners = np.frombuffer(self._bits, np.uint64), np.frombuffer(self._owners, np.int32)
+        names = list(self._label_names)
+        sourced = SourcedRows(list(self._sources), owners, bits, labels, names, seed)
         continuous = [at for name, at in self._corpus_names.items() if name in self._continuous]
         ordered = np.isin(corpora, continuous)
-        loose = np.flatnonzero(~ordered)
-        bits, residues = np.frombuffer(self._bits, np.uint64), np.frombuffer(self._residues, np.uint8)
+        loose = sourced.order(np.flatnonzero(~ordered))
+        residues = np.frombuffer(self._residues, np.uint8)
         copies = first_copies(bits[loose], labels[loose])
         mask = ordered.copy()
         mask[loose] = copies.mask
-        stay = loose[copies.mask]
+        stay = sourced.select_dealt(loose[copies.mask])
         if uneven := find_unevenness(residues[stay], test=test, validation=validation):
             residues = residues.copy()
             residues[stay] = deal_by_seed(bits[stay], seed, test=test, validation=validation)
@@ -244,22 +280,30 @@ class _CorpusWriter(ExitStack):
         def deal(test: float, validation: float) -> dict[str, Ints]:
             numbers = places(residues, test=test, validation=validation)
             numbers[ordered] = places_in_order(corpora[ordered], test=test, validation=validation)
+            sourced.place(numbers)
             return {place: np.flatnonzero(mask & (numbers == position)) for position, place in enumerate(PLACES)}
 
-        names = list(self._label_names)
         split = _SplitCheck(deal, labels, names, copies.conflicts, labelled=labelled)
         split.check(test, validation)
-        rows = deal(test, validation)
+        rows = sourced.draw(deal(test, validation))
         order = sorted(split.labels_of(rows["train"]) if labelled else names)
         position = np.array([order.index(name) if name in order else -1 for name in names], dtype=np.int32)
-        arrays = {"labels": position[labels], "corpora": corpora}
+        arrays = {"labels": np.where(labels < 0, -1, position[labels]) if names else labels, "corpora": corpora}
+        facts: dict[str, Any] = {}
+        if not sourced.plain:
+            arrays["sources"] = owners
+            facts = {"sources": list(map(asdict, self._sources)), "draws": list(map(asdict, sourced.draws))}
+        if self._unlabelled:
+            rows["unlabelled"], became = sourced.select_unlabelled(rows)
+            empty = self._unlabelled - int((labels < 0).sum())
+            facts["unlabelled"] = asdict(UnlabelledCounts(self._unlabelled, empty, **became))
         for name, values in (arrays | rows).items():
             with ArrayFile(self._folder / name, np.int64 if name in rows else np.int32) as file:
                 file.append(values)
-        total = self._rows_of.total()
-        counts = Counts(total, copies.duplicates, copies.conflicts, total - len(labels), int(ordered.sum()))
+        total, kept = self._rows_of.total() - self._unlabelled, int((labels >= 0).sum())
+        counts = Counts(total, copies.duplicates, copies.conflicts, total - kept, int(ordered.sum()))
         sizes = {name: self._rows_of[name] for name in self._corpus_names}
-        facts = {"counts": asdict(counts), "labels": order, "corpora": sizes, "continuous": continuous}
+        facts |= {"counts": asdict(counts), "labels": order, "corpora": sizes, "continuous": continuous}
         return facts | ({"uneven": asdict(uneven)} if uneven else {})
 
 

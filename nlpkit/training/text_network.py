@@ -5,9 +5,10 @@ What these numbers are, and what is minimised, is a task's own: a class that inh
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from abc import abstractmethod
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,23 +17,27 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from nlpkit.errors import SettingError
+from nlpkit.errors import BundleError, SettingError
 from nlpkit.files import write_synced
-from nlpkit.model.bundle import TOKENIZER, Bundle
-from nlpkit.model.members import Floats, open_member
-from nlpkit.model.network import Head, Network, VectorNetwork, restore
-from nlpkit.text.vocabulary import Tokens
+from nlpkit.model.bundle import CONFIG, TOKENIZER, Bundle
+from nlpkit.model.members import Floats, PaddedMember, TextIds, open_member
+from nlpkit.model.network import Head, Network, VectorNetwork, remake_network, restore, run_of
+from nlpkit.text.vocabulary import Tokens, Vocabulary
+from nlpkit.training.base_model import BaseMember
 from nlpkit.training.batching import Rows, logits_of
-from nlpkit.training.components import check_pair, check_shapes, fit_embedding, make_component, remarks_of
+from nlpkit.training.components import Part, check_pair, check_shapes, fit_embedding, remarks_of
 from nlpkit.training.events import Event, MemberStarted, Working
 from nlpkit.training.export import export_network
-from nlpkit.training.fixed_vectors import map_vectors, store_vectors
+from nlpkit.training.fixed_vectors import map_vectors, size_of, store_vectors
+from nlpkit.training.inheritance import ANSWERING, Answers, Inheritance, name_parts, read_back, read_weights
 from nlpkit.training.loop import Diverged, Objective
 from nlpkit.training.member import CHECK_ROWS, Comparison, Layer, Minimise, NetworkMember, StoredMember, record_parts
-from nlpkit.training.settings import MemberSettings, RunSettings, TextNetworkSettings
+from nlpkit.training.settings import MemberSettings, TextNetworkSettings
 from nlpkit.training.storage import StoredCorpus, StoredTokens, map_rows, store_ids, store_tokens
 
 COMPARE_ROWS = 50_000  # validation rows that are enough to compare an export by, and to tune weights and temperature on
+CHECK_READ_BACK = 32  # training rows on which weights that were read back must answer as the saved model does
+MOST = 1 << 30  # bytes of vectors of the lower half of an embedding; with more, it is asked each time
 PLACES = ("train", "validation")
 
 
@@ -53,10 +58,21 @@ class TextNetwork(NetworkMember):
         return weights
 
     @property
+    def arithmetic(self) -> str:
+        """As its settings say."""
+        arithmetic: str = self.settings.arithmetic
+        return arithmetic
+
+    @property
     def corpus(self) -> StoredCorpus:
         """The stored rows; what a task prepares must hold them, unless it is they."""
         corpus: StoredCorpus = self.data if isinstance(self.data, StoredCorpus) else self.data.corpus
         return corpus
+
+    @property
+    def learnt(self) -> Sequence[str]:
+        """Places of the rows to train on, one after the other: what `targets` says of ``train`` is of all of these."""
+        return ("train",)
 
     @property
     @abstractmethod
@@ -86,14 +102,12 @@ class TextNetwork(NetworkMember):
         """Train before the main loop, if at all."""
         yield from ()
 
-    @classmethod
-    def rehearse(cls, settings: Any, run: RunSettings) -> list[str]:
+    def rehearse(self) -> list[str]:
         """Make every part once; see `Member.rehearse`."""
-        tokenizer = make_component("tokenizer", settings.tokenizer, normaliser=run.normaliser)
-        part = make_component("embedding", settings.embedding, normaliser=run.normaliser)
+        settings, tokenizer, part = self.settings, self.make_component("tokenizer"), self.make_component("embedding")
         check_pair(tokenizer, part)
         embedding = part.instance
-        encoder = make_component("encoder", settings.encoder, input_dim=embedding.dim or 2).instance
+        encoder = self.make_component("encoder", input_dim=embedding.dim or 2).instance
         ordered, identity = embedding.ordered, encoder.identity
         if not ordered and (not identity or settings.max_length):
             raise SettingError(
@@ -104,7 +118,7 @@ class TextNetwork(NetworkMember):
                 encoder=settings.encoder["name"],
                 max_length=settings.max_length,
             )
-        cls.check_encoder(encoder, settings)
+        self.check_encoder(encoder, settings)
         return remarks_of(tokenizer, part)
 
     @classmethod
@@ -117,12 +131,13 @@ class TextNetwork(NetworkMember):
     def prepare(self, folder: Path) -> Iterator[Event]:
         """Tokenise, choose the vocabulary, make the weights at the start, and write all of it down."""
         normaliser, settings, too_long = self.run.normaliser, self.settings, 0
-        tokenizer = make_component("tokenizer", settings.tokenizer, normaliser=normaliser)
-        total = {place: len(self.corpus.rows(place)) for place in PLACES}
+        tokenizer = self.make_component("tokenizer")
+        places = {"train": self.learnt, "validation": ("validation",)}
+        total = {name: sum(len(self.corpus.rows(place)) for place in places[name]) for name in PLACES}
 
-        def tokens(place: str) -> Iterator[Tokens]:
+        def tokens(name: str) -> Iterator[Tokens]:
             nonlocal too_long
-            for texts in self.corpus.texts(place):
+            for texts in itertools.chain.from_iterable(map(self.corpus.texts, places[name])):
                 block = tokenizer.instance.batch(normaliser.batch(texts))
                 too_long += int((np.diff(block.starts) > (settings.max_length or np.inf)).sum())
                 yield block
@@ -133,9 +148,9 @@ class TextNetwork(NetworkMember):
             yield Working(f"{self.name}: tokens", count, total["train"])
         documents = StoredTokens(scratch)
         yield Working(f"{self.name}: vocabulary", 0, None)
-        embedding = make_component("embedding", settings.embedding, normaliser=normaliser)
-        vocabulary = fit_embedding(embedding, documents, self.classes())
-        encoder = make_component("encoder", settings.encoder, input_dim=embedding.instance.dim)
+        embedding = self.make_component("embedding")
+        vocabulary = self.fit_embedding(embedding, documents, self.classes())
+        encoder = self.make_component("encoder", input_dim=embedding.instance.dim)
         check_shapes(embedding, encoder)
         head = Head.of_encoder(encoder.instance, settings.head, labels=self.outputs)
         for place, blocks in (("train", documents.blocks()), ("validation", tokens("validation"))):
@@ -149,6 +164,81 @@ class TextNetwork(NetworkMember):
         for path, data in tokenizer.instance.files.items():
             write_synced(folder / TOKENIZER / path, data)
         self.keep(folder, Network(embedding.instance, encoder.instance, head), vocabulary, entry)
+
+    @property
+    def _begins_anew(self) -> bool:
+        """Whether all weights of the saved model are those of labels that are gone."""
+        if self.base is None or self.settings.head.projection or self.answers is None:
+            return False
+        return not Answers(self.base_answers or (), self.answers).common
+
+    def make_component(self, kind: str, **fixed: Any) -> Part:
+        """Make a component; without a projection, a vector has a number for each output."""
+        if self.base is None or self.data is None or kind != "embedding" or self.settings.head.projection:
+            return super().make_component(kind, **fixed)
+        settings = {**self.settings.embedding, "dim": self.outputs}
+        return self.base.make_component(kind, settings, self.run.normaliser, **fixed)
+
+    def fit_embedding(self, embedding: Part, documents: Iterable[Sequence[str]], classes: Sequence[int]) -> Vocabulary:
+        """Fit an embedding, anew if nothing of a saved one can be kept."""
+        if self._begins_anew:
+            return fit_embedding(embedding, documents, classes)
+        return super().fit_embedding(embedding, documents, classes)
+
+    def inherit(self, network: nn.Module, vocabulary: Vocabulary) -> dict[str, Any]:
+        """Put in the weights of a saved model, unless nothing of them can be kept."""
+        if not self._begins_anew:
+            return super().inherit(network, vocabulary)
+        answers = Answers(self.base_answers or (), self.answers or ())
+        return {"from": Inheritance(new=("embedding", ANSWERING), answers=answers.changes).to_json()}
+
+    def find_answering(self, network: nn.Module) -> Mapping[str, int]:
+        """Return the last layer of the head or, where it has none, the vectors of the embedding."""
+        head, state = self.settings.head, network.state_dict()
+        if head.projection:
+            last = max(int(name.split(".")[2]) for name in state if name.startswith("head.layers."))
+            return {name: 0 for name in state if name.startswith(f"head.layers.{last}.")}
+        tables = [n for n, t in state.items() if n.startswith("embedding.") and t.dim() == 2 and t.shape[1] > 1]
+        return {**dict.fromkeys(tables, 1), "head.bias": 0}
+
+    def name_parts(self, network: nn.Module) -> Mapping[str, str]:
+        """Tell the pooling and a hidden layer from the head's last layer."""
+        parts, answering = dict(name_parts(network)), self.find_answering(network)
+        lower = {n: "pooling" if n.startswith("head.attention.") else "hidden layer" for n in parts if n[:5] == "head."}
+        return parts | lower | dict.fromkeys(answering, ANSWERING)
+
+    def read_base(self, base: BaseMember, network: nn.Module) -> tuple[dict[str, Any], bool]:  # noqa: ARG002
+        """Read saved weights; those of what inference executes must answer as that does."""
+        if (weights := read_weights(base)) is not None:
+            return weights, False
+        outputs = len(self.base_answers or ()) or self.outputs
+        with base.model.bundle.report_damage(CONFIG):
+            saved = remake_network(base.entry, base.vocabulary, outputs)
+        weights = read_back(saved, base)
+        self._check_read_back(base, saved.eval(), outputs)
+        return weights, True
+
+    def _check_read_back(self, base: BaseMember, network: Network, outputs: int) -> None:
+        """Refuse weights that were not understood: some rows must get the answers of the saved model.
+
+        :raises BundleError: if they do not.
+        """
+        tokenizer = self.make_component("tokenizer").instance
+        members = [
+            open_member(base.model.bundle, dict(base.entry), outputs, self.run.normaliser),
+            PaddedMember(TextIds(tokenizer, base.vocabulary, base.entry["max_length"]), run_of(network)),
+        ]
+        texts = self.run.normaliser.batch(next(self.corpus.texts("train", CHECK_READ_BACK)))
+        expected, found = (member.logits(texts) for member in members)
+        if outputs > 1:  # of labels only differences count, and a table holds no more
+            expected, found = expected - expected[:, :1], found - found[:, :1]
+        if not np.allclose(expected, found, rtol=1e-3, atol=1e-3):
+            raise BundleError(
+                "{model} comes without the weights of its member {member}, and those in what inference executes are "
+                "not understood: go on from a model that was trained with --keep-weights",
+                model=base.model.name,
+                member=base.name,
+            )
 
     def restore(self, stored: Bundle) -> nn.Module:
         """Embedding, encoder and head."""
@@ -208,7 +298,7 @@ class TextNetwork(NetworkMember):
 
     def export(self) -> StoredMember:
         """Export as a table, a graph, or for torch."""
-        runtime, files = export_network(self.network, self.settings.weights, folds=self.folds)
+        runtime, files = export_network(self.network, self.weights, arithmetic=self.arithmetic, folds=self.folds)
         files |= self.files() | {f"{TOKENIZER}/{path}": data for path, data in self._tokenizer_files.items()}
         return StoredMember({"name": self.name, "runtime": runtime, **self.entry}, files)
 
@@ -225,16 +315,19 @@ class TextNetwork(NetworkMember):
         return Comparison(difference, min(CHECK_ROWS, len(expected)), validation=outputs)
 
     def _select_trainable(self) -> Generator[Event, None, tuple[nn.Module, Mapping[str, Rows]]]:
-        """Return what of the network learns, and the rows as it sees them: vectors where the embedding is fixed."""
-        network = self.network
-        if not network.embedding.fixed:
+        """Return what of the network learns, and the rows as it sees them: vectors where the embedding is fixed, or its
+        lower half is and there is room for them.
+        """
+        network, rows = self.network, {}
+        embedding = network.embedding
+        lower, upper = (embedding, None) if embedding.fixed else embedding.halves() or (None, None)
+        if lower is None or (upper and sum(size_of(ids, lower.dim) for ids in self.rows.values()) > MOST):
             return network, self.rows
-        rows = {}
         for place, ids in self.rows.items():
             path = self._folder / f"{place}.vectors"
-            yield from store_vectors(path, network.embedding, ids, f"{self.name}: {place} vectors")
-            rows[place] = map_vectors(path, network.embedding.dim, ids)
-        return VectorNetwork(network.encoder, network.head), rows
+            yield from store_vectors(path, lower, ids, f"{self.name}: {place} vectors")
+            rows[place] = map_vectors(path, lower.dim, ids)
+        return VectorNetwork(network.encoder, network.head, upper), rows
 
 
 def _describe_vectors(embedding: Any) -> dict[str, Any]:

@@ -85,6 +85,7 @@ def test_every_script_with_a_main_stands_in_the_readme():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_accuracy(benchmark, corpora):
     rows = benchmark("accuracy", corpora, "--alone").splitlines()
     assert "test rows: goods" in rows[0]
@@ -93,6 +94,17 @@ def test_accuracy(benchmark, corpora):
 
 
 @pytest.mark.slow
+@pytest.mark.long
+def test_domains(benchmark, corpora):
+    write(corpora / "car_forum.csv", ("label", "review"), [("none", f"{thing(n)}在哪里") for n in range(60)])
+    out = benchmark("domains", corpora, "--alone", "--rows", "5")
+    for expected in ("goods (", "hotel (", "minimal_pairs (400)", "pairs_in_reviews (400)", "of 200 texts without"):
+        assert expected in out
+    assert "cars (" not in out  # it has neither good nor bad rows here
+
+
+@pytest.mark.slow
+@pytest.mark.long
 def test_accuracy_beside_its_rival(benchmark, corpora):
     pytest.importorskip("sklearn")
     assert benchmark("accuracy", corpora).count("SVC") == 4
@@ -106,18 +118,21 @@ def test_speed(benchmark, corpora, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_speed_beside_its_rival(benchmark, corpora):
     pytest.importorskip("fasttext")
     assert "whole process: ratio" in benchmark("speed", corpora, "--rows", 200, "--runs", 1)
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(os.name == "nt", reason="os.wait4")
 def test_memory(benchmark, corpora):
     assert numbers(benchmark("memory", corpora, "--rows", 100, 1000).splitlines()[-1])[0] > 0.5
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.train
 @pytest.mark.skipif(os.name == "nt", reason="os.wait4")
 def test_start(benchmark):
@@ -128,6 +143,7 @@ def test_start(benchmark):
 
 @pytest.mark.train
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
 def test_golden(benchmark, capsys, tmp_path):
     old, new = tmp_path / "old", tmp_path / "new"
@@ -150,17 +166,20 @@ def test_golden(benchmark, capsys, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_nearest(benchmark):
     assert benchmark("nearest", "--rounds", 2, "--sizes", 300).count("exact") == 2
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_cloze(benchmark, corpora):
     ratios = benchmark("cloze", corpora, "--items", 5).splitlines()[-1]
     assert len(numbers(ratios)) == 4
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.train
 def test_loop(benchmark, corpora):
     shown = benchmark("loop", corpora / "goods_zh.txt", "--recipes", "network", "--rounds", 1, "--steps", 2)
@@ -168,12 +187,14 @@ def test_loop(benchmark, corpora):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.train
 def test_tutorial(benchmark, corpora):
     assert benchmark("tutorial", corpora / "goods_zh.txt", "--epochs", 2).count("2 epochs") == 2
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.train
 def test_large(benchmark, corpora, tmp_path):
     found = json.loads(benchmark("large", corpora / "goods_zh.txt", "--rows", 300, "--folder", tmp_path, "--child"))
@@ -181,6 +202,7 @@ def test_large(benchmark, corpora, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.train
 def test_characters(benchmark, corpora):
     shown = benchmark("characters", corpora, "--seconds", 0.1, "--length", 20)
@@ -190,6 +212,7 @@ def test_characters(benchmark, corpora):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.train
 def test_codes(benchmark, corpora, tmp_path):
     small = ("encoder.hidden=8", "embedding.dim=8", "head.hidden=[8]", "embedding.min_count=1", "answers.min_count=1")
@@ -200,6 +223,7 @@ def test_codes(benchmark, corpora, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.train
 def test_compositions(benchmark, corpora, tmp_path, monkeypatch):
     few = ("--only", "char-ngrams-none", "--folder", tmp_path, "--output", tmp_path / "page.md")
@@ -209,6 +233,7 @@ def test_compositions(benchmark, corpora, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.train
 def test_diagnose(benchmark, tmp_path):
     pytest.importorskip("nlpkit_diagnose")
@@ -219,6 +244,7 @@ def test_diagnose(benchmark, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 def test_kills_of_saving_and_scoring(benchmark, corpora):
     shown = benchmark("kills", corpora / "goods_zh.txt", "--only", "save", "score", "--kills", 6)
@@ -227,6 +253,7 @@ def test_kills_of_saving_and_scoring(benchmark, corpora):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.train
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 def test_kills_of_training(benchmark, corpora):

@@ -118,6 +118,7 @@ def test_a_signal_clears_away_what_is_half_written(begun, tmp_path, number):
     assert names(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_a_kill_leaves_what_the_next_run_clears_away(begun, score, tmp_path):
     begun.kill()
     begun.wait()

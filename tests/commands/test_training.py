@@ -68,6 +68,7 @@ def test_a_dry_run_shows_what_would_be_trained_and_leaves_nothing(task, train, t
         (["-o", "{}", "--samples", "nowhere.txt"], 1, "nowhere.txt"),
         (["-o", "{}", "--encoding", "utf-9"], 2, "utf-9"),
         (["-o", "{}", "--resume"], 1, "no unfinished run"),
+        (["-o", "{}", "--from", "nowhere"], 1, "there is no model 'nowhere'"),
         (["-o", "{}", "--set", "training.learning_rate=nan"], 2, "learning_rate wants a number, found nan"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -76,3 +77,27 @@ def test_what_is_wrong_is_one_sentence_and_leaves_nothing(task, train, tmp_path,
     done = train(*(str(tmp_path / "m") if word == "{}" else word for word in arguments))
     assert sentence.format(task=task) in one_sentence(done, code)
     assert [path.name for path in tmp_path.iterdir()] == ["goods.csv"]
+
+
+@pytest.mark.parametrize("recipe", [["--recipe", "network"], ["--config", "mine.toml"]])
+def test_a_model_to_go_on_from_is_the_recipe(train, tmp_path, recipe):
+    done = train("-o", tmp_path / "m", "--from", "reviews", *recipe)
+    assert done.returncode == 2
+    assert b"give --from or a recipe, not both: the model says how it is composed" in done.stderr
+
+
+@pytest.mark.slow
+def test_training_goes_on_from_a_model_and_says_so(task, train, run, tmp_path):
+    columns = ["--column", "乙"]
+    assert train("-o", tmp_path / "first", *columns, "--set", "training.epochs=1").returncode == 0
+    further = [task, "train", tmp_path / "goods.csv", *columns, "--from", "first", "--set", "training.epochs=1"]
+    shown = run(*further, "--dry-run", cwd=tmp_path).stdout.decode()
+    assert "\nfrom first: " in shown
+    done = run(*further, "-o", "whole", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr.decode()
+    assert "\nfrom first: " in done.stderr.decode()
+    assert "Training went on from the model first" in run("models", "show", tmp_path / "whole").stdout.decode()
+    done = run(*further, "-o", "other", "--encoder", "gru", cwd=tmp_path)
+    told = one_sentence(done, 2)
+    assert "training that goes on from first cannot change how it is composed: encoder." in told
+    assert 'is "gru"' in told

@@ -87,6 +87,17 @@ def test_tokens_of_a_file_are_met_in_the_spelling_of_texts_of_which_the_first_co
     assert (made.found, made.repeated) == ((2, 3), 1)
 
 
+@pytest.mark.parametrize("name", ["trainable", "spelled", "ngrams"])
+def test_vectors_can_be_others(name):
+    made = embedding(name, **({"dim": 3, "bits": 6} if name == "ngrams" else {"dim": 3, "min_count": 1}))
+    vocabulary = made.fit(documents(40), [0, 1] * 20)
+    vectors = torch.randn(len(vocabulary), 3)
+    vectors[PAD] = 0
+    assert made.take(vectors)
+    assert torch.allclose(made.vectors(), vectors, atol=1e-6)
+    assert all(parameter.requires_grad for parameter in made.parameters())
+
+
 @pytest.mark.parametrize("start", ["normal", "ppmi"])
 @pytest.mark.parametrize("kind", [Streamed, Counted])
 def test_documents_are_streamed(monkeypatch, start, kind):

@@ -219,6 +219,20 @@ def test_a_layer_is_saved_and_made_again(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_layer_can_be_as_that_of_which_the_arrays_are(kind):
+    made, layer = fitted(kind, kept=KEPT)
+    _, other = fitted(kind, kept=KEPT, vectors=torch.randn(30, 12))
+    with torch.no_grad():
+        layer.bias.copy_(torch.randn(30))
+    assert other.take(load(save(layer.arrays())))
+    other.projection.load_state_dict(layer.projection.state_dict())
+    features, targets = asked()
+    losses = [one.loss(features, targets, exact=True).item() for one in (layer, other)]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-3)  # a number of a table is a byte
+    assert torch.allclose(decoded(made, other, features), decoded(made, layer, features), atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_arrays_that_are_not_its_own_are_refused(kind):
     made, layer = fitted(kind)
     with pytest.raises((ValueError, KeyError)):

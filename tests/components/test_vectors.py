@@ -172,6 +172,7 @@ def test_what_is_no_text_is_one_sentence(write, data):
     assert len(str(caught.value)) < 400
 
 
+@pytest.mark.slow
 def test_a_file_is_never_in_memory_as_a_whole(write):
     import tracemalloc
 

@@ -156,6 +156,7 @@ bundle.save(Path(sys.argv[1]), {path: Path(sys.argv[3], path).read_bytes() for p
 """
 
 
+@pytest.mark.slow
 def test_a_death_before_any_step_of_saving_leaves_one_whole_model(tmp_path):
     save(tmp_path / "new", NEW)
     seen = []
@@ -208,6 +209,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
 def test_a_kill_at_any_moment_leaves_one_whole_model(tmp_path):
     more = {f"characters/tokenizer/{i}": b"x" * 1000 for i in range(20)}

@@ -151,6 +151,27 @@ def test_a_killed_run_goes_on_to_the_same_weights(task, place, command, model):
 
 
 @pytest.mark.slow
+def test_training_goes_on_from_its_model(task, command, model):
+    _, told = command(task, "train", "rows.jsonl", "-o", "further", "--from", model, "--set", "training.epochs=1")
+    parts = {
+        "ratings": "embedding, hidden layer and head of network",
+        "spans": "embedding, encoder and linear of tagger",
+    }
+    assert f"\nfrom mine: {parts[task]} kept; 0.0% of the tokens to train on are unknown to it\n" in told
+    figures = [
+        json.loads(command(task, "evaluate", "rows.jsonl", "--model", of, "--format", "json")[0])["all"]
+        for of in (model, "further")
+    ]
+    before, now = (row["error"] if task == "ratings" else -row["recall"] for row in figures)
+    assert now < before + 0.1
+    assert "Training went on from the model mine" in command("models", "show", "further")[0]
+    _, told = command(
+        task, "train", "rows.jsonl", "-o", "x", "--from", model, "--set", "embedding.dim=3", "--dry-run", code=2
+    )
+    assert "embedding.dim of" in told
+
+
+@pytest.mark.slow
 def test_the_library_opens_it(model, place, clean_environment):
     program = "import sys, nlpkit; print(nlpkit.load(sys.argv[1]).check())"
     environment = clean_environment | {"PYTHONPATH": str(place / "site")}

@@ -10,7 +10,7 @@ from torch import nn  # noqa: E402
 
 from nlpkit import hookimpl  # noqa: E402
 from nlpkit.testing import list_subjects, of_module  # noqa: E402
-from nlpkit.text.vocabulary import HashVocabulary  # noqa: E402
+from nlpkit.text.vocabulary import HashVocabulary, TableVocabulary  # noqa: E402
 from tests.testing.sound_layers import Table  # noqa: E402
 from tests.testing.trying import failures, module, only, outcomes, subject  # noqa: E402
 
@@ -334,6 +334,77 @@ class FixedButDropped(Table):
 )
 def test_what_is_not_as_fixed_as_it_says(kind, sentence):
     assert sentence in only(tried(kind), "fixed", without=("export", "gradients"))
+
+
+class Lookup(nn.Module):
+    """A half that looks vectors up and leaves them as they are."""
+
+    def __init__(self, rows, *, learns=False, drops=False, dim=8):
+        super().__init__()
+        self.table = nn.Embedding(rows, 8).requires_grad_(learns)
+        self.drops, self.dim = drops, dim
+
+    def forward(self, ids, mask):
+        return nn.functional.dropout(self.table(ids), 0.5, self.training and self.drops)
+
+
+class Scaled(nn.Module):
+    """A half that learns to scale what it is given."""
+
+    def __init__(self):
+        super().__init__()
+        self.factors = nn.Parameter(torch.linspace(0.5, 2, 8))
+
+    def forward(self, vectors, mask):
+        return vectors * self.factors
+
+
+class Halved(nn.Module):
+    lower = ()
+
+    def __init__(self):
+        super().__init__()
+        self.config, self.dim = {}, 8
+
+    def fit(self, documents, labels):
+        vocabulary = TableVocabulary.count(documents, min_count=2, max_size=1000)
+        self.build(vocabulary)
+        return vocabulary
+
+    def build(self, vocabulary):
+        self.first, self.second = Lookup(len(vocabulary), **dict(self.lower)), Scaled()
+
+    def forward(self, ids, mask):
+        return self.second(self.first(ids, mask), mask)
+
+    def halves(self):
+        return self.first, self.second
+
+
+def test_an_embedding_of_two_halves_passes():
+    assert failures(subject("embedding", Halved)) == {}
+    assert outcomes(subject("embedding", Halved))["fixed"] is None
+
+
+@pytest.mark.parametrize(
+    ("lower", "sentence"),
+    [
+        ({"learns": True}, "the first of its halves should be fixed, but table.weight requires a gradient"),
+        ({"drops": True}, "the first of its halves should be fixed, so training must not change its vectors"),
+        ({"dim": 9}, "what the first of its halves returns (batch, time, dim)"),
+    ],
+)
+def test_a_half_that_is_not_as_it_says(lower, sentence):
+    kind = type("Odd", (Halved,), {"lower": tuple(lower.items())})
+    assert sentence in failures(subject("embedding", kind))["fixed"]
+
+
+def test_halves_that_are_not_the_whole():
+    class Doubled(Halved):
+        def forward(self, ids, mask):
+            return 2 * super().forward(ids, mask)
+
+    assert "its halves, one after the other, are the whole" in failures(subject("embedding", Doubled))["fixed"]
 
 
 class OtherExported(Table):

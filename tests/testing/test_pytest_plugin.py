@@ -72,6 +72,7 @@ def author(tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_each_check_of_each_component_is_a_test(author):
     done = author("-v")
     assert done.returncode == 0, done.stdout
@@ -84,6 +85,7 @@ def test_one_check_can_be_chosen(author):
     assert "1 passed" in author("-k", "files").stdout
 
 
+@pytest.mark.slow
 def test_options_of_components_can_be_said(author):
     done = author(test=OVERRIDDEN + TEST)
     assert done.returncode == 1
@@ -103,6 +105,7 @@ def test_a_failure_is_a_sentence_without_a_traceback(author):
     assert "Traceback" not in done.stdout
 
 
+@pytest.mark.slow
 def test_what_the_plugin_raises_is_shown_where_it_is(author):
     done = author(source=PLUGIN.replace('"".join(text.split())', '"".join(text.split("")) '))
     assert "ValueError: empty separator" in done.stdout
@@ -155,6 +158,7 @@ def test_an_embedding_is_tried_with_warnings_as_errors(author):
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.slow
 def test_without_torch_what_needs_it_is_skipped(author):
     program = "import sys; sys.modules['torch'] = None; import pytest; sys.exit(pytest.main(sys.argv[1:]))"
     done = author("-rs", source=PLUGIN + TABLE, program=program)

@@ -170,6 +170,7 @@ def _is_mark(c):
     return all(map(unicodedata.combining, unicodedata.normalize("NFKD", c)))
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.sampled_from(["好", "é", "e\u0301", "ａ", "後", "ΑΣ", " ", "。", "乾\u0301", "ｶﾞ"]), min_size=1, max_size=9
@@ -183,6 +184,7 @@ def test_a_line_of_many_pieces_equals_its_whole(words):
     assert Normaliser()(line + "。后") == SIMPLIFY.convert(unicodedata.normalize("NFKC", line).lower()) + "。后"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("marks", [MARK_OF_EACH_CLASS, ["\u0301", "\u0316"], ["\u0344"], ["\uff9e"], ["か", "\u3099"]])
 def test_time_grows_with_the_length_alone(marks):
     def seconds(length):

@@ -11,6 +11,7 @@ from nlpkit.text.corpus import Example
 from nlpkit.text.split import (
     PLACES,
     Key,
+    Unevenness,
     deal_by_seed,
     deduplicate,
     find_unevenness,
@@ -185,9 +186,16 @@ def test_what_is_doubted_has_a_chance_below_one_in_a_million(size, data):
         assert (uneven is not None) == (size >= 10)
     elif uneven:
         assert chance < 1e-6
-        assert (uneven.place, uneven.of) == ("validation", size) or uneven.place == "train"
+        assert uneven == Unevenness("validation", validations, size, round(0.4 * size)) or uneven.place == "train"
+        assert uneven.rows < uneven.expected
     else:
-        assert chance > 1e-9
+        assert chance > 1e-9 or min(validations / 0.4, (size - validations) / 0.6) > size / 2 - 1
+
+
+def test_a_place_that_is_merely_somewhat_smaller_stays():
+    """As where a like hash has taken a fifth of the rows away."""
+    residues = np.array([residue for residue in range(100) if residue % 5] * 200)
+    assert find_unevenness(residues, test=0.2, validation=0.05) is None
 
 
 def test_the_seed_deals_by_letters_alone():

@@ -42,6 +42,18 @@ def test_a_stage_for_each_exit_and_one_at_the_end():
     assert (len(last.weights), last.exit) == (2, None)
 
 
+def test_rows_that_count_nothing_change_nothing():
+    counts = np.where(np.arange(400) < 200, 2.0, 0.0)
+    found, half = tune_stage([GOOD], LABELS, None, counts), tune_stage([GOOD[:200]], LABELS[:200], None)
+    assert found.temperature == pytest.approx(half.temperature, rel=1e-3)
+    assert found.temperature != pytest.approx(tune_stage([GOOD], LABELS, None).temperature, rel=1e-3)
+
+
+def test_an_exit_may_be_found_later():
+    first, _ = tune_stages([GOOD, NOISE], LABELS, [None])
+    assert (len(first.weights), first.exit) == (1, None)
+
+
 def clear(rows, margin, size=4):
     """Logits that tell every row apart, and its labels."""
     labels = np.arange(rows) % size

@@ -44,6 +44,7 @@ SLOW = ("jieba",)  # half a second each time that one is made, and a run makes f
 RECURRENT = ("rnn", "lstm", "gru")
 TRAINING = {"epochs": 1, "learning_rate": 0.02}
 MADE_OF_A_MODEL = {"wordpiece": {"longest": 64}, "bert": {}}
+PIECES = {"wordpiece": "bert", "e5-pieces": "e5"}  # tokenizers, and the embedding that each is of
 ODD = ["这 手机 很好 。", "", "🎧"]
 
 
@@ -56,8 +57,10 @@ def ours(kind):
 def go_together(tokenizer, embedding, encoder="none"):
     """Whether a composition makes sense."""
     if embedding == "ngrams":
-        return tokenizer != "wordpiece" and encoder == "none"
-    return embedding in ("bert", "trainable") if tokenizer == "wordpiece" else embedding != "bert"
+        return tokenizer not in PIECES and encoder == "none"
+    if tokenizer in PIECES:
+        return embedding in (PIECES[tokenizer], "trainable")
+    return embedding not in PIECES.values()
 
 
 TOKENIZERS, EMBEDDINGS, ENCODERS = (ours(kind) for kind in ("tokenizer", "embedding", "encoder"))
@@ -72,8 +75,13 @@ WHOLE = [
     *((*pair, "none") for pair in PAIRS if go_together(*pair) and pair[0] not in SLOW),
     *((tokenizer, "trainable", "none") for tokenizer in SLOW),
     *(("char", "trainable", encoder) for encoder in ENCODERS if encoder != "none"),
-    *(("char", embedding, "gru") for embedding in EMBEDDINGS if embedding not in ("trainable", "ngrams", "bert")),
+    *(
+        ("char", embedding, "gru")
+        for embedding in EMBEDDINGS
+        if embedding not in ("trainable", "ngrams", *PIECES.values())
+    ),
     ("wordpiece", "bert", "gru"),
+    ("e5-pieces", "e5", "gru"),
 ]
 together = "-".join  # of which a test's name is made
 
@@ -168,7 +176,7 @@ def test_a_whole_run_saves_a_model_that_scores_without_torch(tmp_path, rows, com
     events = list(train(SENTIMENT, rows, composed(*chosen), tmp_path / "m"))
     assert len(the(Step, events)) == 3
     (exported,) = the(MemberExported, events)
-    assert exported.runtime == ("table" if chosen[2] == "none" and chosen[1] != "bert" else "graph")
+    assert exported.runtime == ("table" if chosen[2] == "none" and chosen[1] not in PIECES.values() else "graph")
     assert exported.difference < 1e-4
     model = nlpkit.load(tmp_path / "m")
     assert model.check() == []
@@ -183,7 +191,7 @@ def test_what_does_not_go_together_is_refused_by_a_sentence_that_says_what_does(
     (sentence,) = str(refused.value).splitlines()
     wrong = ["ngrams", encoder, "none"] if go_together(tokenizer, embedding) else [tokenizer, embedding]
     assert all(name in sentence for name in wrong)
-    assert wrong == ["ngrams", encoder, "none"] or ("wordpiece" in sentence and "bert" in sentence)
+    assert wrong == ["ngrams", encoder, "none"] or any(t in sentence and e in sentence for t, e in PIECES.items())
 
 
 MENDED_BY = {

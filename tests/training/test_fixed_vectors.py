@@ -16,7 +16,7 @@ from nlpkit.plugins.registry import registry  # noqa: E402
 from nlpkit.tasks.sentiment.run import SentimentRun  # noqa: E402
 from nlpkit.tasks.sentiment.task import SENTIMENT  # noqa: E402
 from nlpkit.text.vocabulary import TableVocabulary  # noqa: E402
-from nlpkit.training import fixed_vectors  # noqa: E402
+from nlpkit.training import fixed_vectors, text_network  # noqa: E402
 from nlpkit.training.batching import Rows  # noqa: E402
 from nlpkit.training.components import check_encoder, make_component  # noqa: E402
 from nlpkit.training.events import MemberStarted, Saved, Working  # noqa: E402
@@ -58,6 +58,37 @@ class Averages(nn.Module):
 
 def averages(*, dim: int = 8):
     return Averages(dim)
+
+
+class Scaled(nn.Module):
+    """What learns of `Halved`."""
+
+    def __init__(self, dim):
+        super().__init__()
+        self.layer = nn.Linear(dim, dim)
+
+    def forward(self, vectors, mask):
+        return torch.tanh(self.layer(vectors)) * mask[:, :, None]
+
+
+class Halved(Averages):
+    """`Averages`, and what learns above them."""
+
+    fixed = False
+
+    def build(self, vocabulary):
+        self.lower, self.upper = Averages(self.dim), Scaled(self.dim)
+        self.lower.build(vocabulary)
+
+    def forward(self, ids, mask):
+        return self.upper(self.lower(ids, mask), mask)
+
+    def halves(self):
+        return self.lower, self.upper
+
+
+def halved(*, dim: int = 8):
+    return Halved(dim)
 
 
 @pytest.fixture
@@ -164,6 +195,24 @@ def test_a_run_that_is_closed_again_and_again_comes_to_the_same_files(tmp_path, 
     assert attempts > 1
     expected, found = files_of(tmp_path / "whole" / "m"), files_of(folder)
     assert [path for path in expected if expected[path] != found.get(path)] == []
+
+
+@pytest.mark.slow
+def test_of_two_halves_the_first_is_computed_once_and_the_second_is_trained(tmp_path, examples, register, monkeypatch):
+    register(halved, name="halved")
+    settings, folders = made(embedding={"name": "halved"}), {}
+    for most in (1 << 30, 0):
+        monkeypatch.setattr(text_network, "MOST", most)
+        Averages.asked = 0
+        events = list(train(SENTIMENT, examples, settings, tmp_path / str(most)))
+        told = [e.what for e in the(Working, events) if "vectors" in e.what]
+        folders[most] = told, Averages.asked, nlpkit.load(tmp_path / str(most))
+    assert [told for told, _, _ in folders.values()] == [["fixed: train vectors", "fixed: validation vectors"], []]
+    assert folders[1 << 30][1] < folders[0][1]
+    texts = [example.text for example in examples[:40]]
+    once, each = (model.score(texts) for _, _, model in folders.values())
+    assert max(abs(a.probability - b.probability) for a, b in zip(once, each, strict=True) if a.label) < 0.05
+    assert folders[1 << 30][2].check() == []
 
 
 def test_what_does_not_go_together_is_refused_before_anything_is_read(tmp_path, register):

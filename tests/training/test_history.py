@@ -75,6 +75,7 @@ HISTORIES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HISTORIES)
 def test_a_picture_is_drawn(name):
     pytest.importorskip("matplotlib")

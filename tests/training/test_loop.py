@@ -228,6 +228,7 @@ def check_resumed(case, undisturbed, path):
 moments = st.lists(st.integers(0, 30), min_size=1, max_size=3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_a_run_that_is_closed_anywhere_comes_to_the_same_weights(undisturbed, tmp_path_factory, case):
     @settings(max_examples=6 if case in BROAD else 2)
@@ -469,3 +470,20 @@ def test_what_was_given_is_trained_and_nothing_else():
     before = copy.deepcopy(weights(other))
     list(fit(objective, SETTINGS, seed=0))
     assert weights(other) == before != weights(objective.module)
+
+
+def test_the_embedding_has_a_rate_of_its_own():
+    made = replace(SETTINGS, optimizer="sgd", momentum=0.0, weight_decay=0.0, clip=0.0, epochs=1, embedding_rate=0.001)
+    slow, fast, before = (classification(kind) for kind in (made, replace(made, embedding_rate=None), made))
+    for objective, kind in ((slow, made), (fast, replace(made, embedding_rate=None))):
+        steps = fit(objective, kind, seed=0)
+        assert next(steps).rate == 0.05  # what is told is that of the rest
+        steps.close()
+    moved = [
+        {name: (tensor - before.module.state_dict()[name]) for name, tensor in one.module.state_dict().items()}
+        for one in (slow, fast)
+    ]
+    for name, by_fast in moved[1].items():
+        share = 0.02 if name.startswith("embedding.") else 1.0
+        torch.testing.assert_close(moved[0][name], share * by_fast, rtol=1e-3, atol=1e-6)
+    assert any(name.startswith("embedding.") and by_fast.any() for name, by_fast in moved[1].items())

@@ -148,6 +148,7 @@ def _hold(model, entered, leave):
         leave.wait(60)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="processes are forked")
 def test_one_process_at_a_time(model):
     from tests.training.processes import context

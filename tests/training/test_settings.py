@@ -156,7 +156,7 @@ def test_an_assignment_without_a_value():
         ("training.r_drop=inf", "r_drop.*inf"),
         ("test=0.155", r"whole percentages.* was: 0\.155"),
         ("max_length=-1", "one: max_length must not be negative, was: -1"),
-        ("weights=int4", r"one: weights cannot be 'int4'; did you mean 'int8'\? There is: float32, int8"),
+        ("weights=int2", r"one: weights cannot be 'int2'; did you mean 'int8'\? There is: float32, int8, int4"),
         ("sed=1", "no setting 'sed'"),
         ("name=a/b", "letters, digits"),
         ("validation=0", "validation must not be 0"),

@@ -176,7 +176,7 @@ def test_labels_are_left_out_only_where_that_can_be_said(tmp_path):
         (placed("train", 6, "a") + placed("train", 6, "b"), Unevenness("train", 12, 12, 6)),
         (
             placed("train", 100, "a") + placed("train", 100, "b") + placed("validation", 20, "a"),
-            Unevenness("train", 200, 220, 110),
+            Unevenness("test", 0, 220, 44),
         ),
     ],
 )

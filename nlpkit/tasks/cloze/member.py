@@ -26,7 +26,7 @@ from nlpkit.tasks.cloze.objective import Pieces, WordPrediction
 from nlpkit.tasks.cloze.settings import ClozeNetworkSettings
 from nlpkit.tasks.cloze.words import PLACES, Words
 from nlpkit.text.vocabulary import TableVocabulary
-from nlpkit.training.components import check_pair, check_shapes, fit_embedding, make_component, remarks_of
+from nlpkit.training.components import check_pair, check_shapes, remarks_of
 from nlpkit.training.events import Event, MemberStarted, Working
 from nlpkit.training.export import export_graph
 from nlpkit.training.loop import Diverged
@@ -58,16 +58,14 @@ class ClozeMember(NetworkMember):
         weights: str = self.settings.weights
         return weights
 
-    @classmethod
-    def rehearse(cls, settings: Any, run: Any) -> list[str]:
+    def rehearse(self) -> list[str]:
         """Make every part once; see `Member.rehearse`."""
-        tokenizer = make_component("tokenizer", run.tokenizer, normaliser=run.normaliser)
-        part = make_component("embedding", settings.embedding, normaliser=run.normaliser)
+        tokenizer, part = self.make_component("tokenizer"), self.make_component("embedding")
         check_pair(tokenizer, part)
         embedding = part.instance
-        check_embedding(embedding, settings)
-        encoder = make_component("encoder", settings.encoder, input_dim=embedding.dim or 2).instance
-        output = make_component("output", settings.output).instance
+        check_embedding(embedding, self.settings)
+        encoder = self.make_component("encoder", input_dim=embedding.dim or 2).instance
+        output = self.make_component("output").instance
         shared = torch.zeros(2, embedding.dim or 2)
         inputs = shared.__getitem__ if isinstance(embedding, SharedEmbedding) else None
         output.layer(input_dim=encoder.output_dim, words=2, inputs=inputs)
@@ -80,20 +78,19 @@ class ClozeMember(NetworkMember):
         settings, words = self.settings, self.data
         yield Working(f"{self.name}: vocabulary", 0, None)
         documents = words.tokens["train"]
-        embedding = make_component("embedding", settings.embedding, normaliser=self.run.normaliser)
-        vocabulary = fit_embedding(embedding, documents, np.zeros(len(documents), dtype=np.int64).tolist())
+        embedding = self.make_component("embedding")
+        vocabulary = self.fit_embedding(embedding, documents, np.zeros(len(documents), dtype=np.int64).tolist())
         static = check_embedding(embedding.instance, settings)
         dim = embedding.instance.dim
-        encoder, output = (
-            make_component("encoder", settings.encoder, input_dim=dim),
-            make_component("output", settings.output),
-        )
+        encoder, output = self.make_component("encoder", input_dim=dim), self.make_component("output")
         check_shapes(embedding, encoder)
-        encoders = make_encoders(lambda: make_component("encoder", settings.encoder, input_dim=dim).instance)
+        encoders = make_encoders(lambda: self.make_component("encoder", input_dim=dim).instance)
         ids = ids_of(words.answers, vocabulary)
         network = ClozeNetwork(embedding.instance, encoders, settings.head, output.instance, ids)
         vectors = None
-        if output.instance.needs_vectors:
+        if output.instance.needs_vectors and self.base is not None:
+            vectors = torch.randn(len(ids), dim)  # of the codes that come of it none stays
+        elif output.instance.needs_vectors:
             vectors = (
                 static.vectors().detach()[torch.from_numpy(ids)]
                 if embedding.instance.pretrained

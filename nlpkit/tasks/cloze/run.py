@@ -17,11 +17,10 @@ from nlpkit.tasks.cloze.member import ClozeMember
 from nlpkit.tasks.cloze.metrics import item_blanks, measure_items
 from nlpkit.tasks.cloze.model import ClozeModel
 from nlpkit.tasks.cloze.settings import ClozeSettings
-from nlpkit.tasks.cloze.words import Words, read_words, store_words
+from nlpkit.tasks.cloze.words import Words, choose_answers, read_words, store_words
 from nlpkit.tasks.metrics import Metrics
 from nlpkit.text.vocabulary import Ints
 from nlpkit.training.calibration import tune_stage
-from nlpkit.training.components import make_component
 from nlpkit.training.events import Event
 from nlpkit.training.member import Member, StoredMember
 from nlpkit.training.run import Open, Run
@@ -57,10 +56,19 @@ class ClozeRun(Run):
         for member in self.settings.members:
             check_focus(member.training.focus, len(corpus.corpora))
         folder, normaliser = run / "words", self.settings.normaliser
-        tokenizer = make_component("tokenizer", self.settings.tokenizer, normaliser=normaliser)
+        tokenizer, choose = self.make_component("tokenizer"), self._choose_answers
         if not folder.exists():
-            yield from store_words(folder, corpus, tokenizer.instance, normaliser, self.settings.answers)
+            yield from store_words(folder, corpus, tokenizer.instance, normaliser, choose)
         return read_words(folder, corpus, tokenizer)
+
+    def _choose_answers(self, counts: Mapping[str, int]) -> dict[str, int]:
+        """Choose the words that can be answered, with their counts: of a saved model its own, with its counts."""
+        if self.base is None:
+            return choose_answers(counts, self.settings.answers)
+        bundle = self.base.bundle
+        with bundle.report_damage(ANSWERS):
+            answers = bundle.read_json(ANSWERS)
+            return dict(zip(map(str, answers["words"]), map(int, answers["counts"]), strict=True))
 
     def config(self, data: Words) -> dict[str, Any]:
         """Return the tokenizer, by which all members read."""

@@ -40,6 +40,7 @@ class ClozeTraining(TextTraining):
     blanked: Share = 0.05
     subsample: Weight = 0.0
     exact_epochs: Count = 0
+    fixed: ClassVar[tuple[str, ...]] = ("subsample",)  # for which the biases of the words make up
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +60,7 @@ class ClozeNetworkSettings(MemberSettings):
     weights: Weights = "float32"
     components: ClassVar[tuple[str, ...]] = ("embedding", "encoder", "output")
     one_way: ClassVar[bool] = True
+    tunable: ClassVar[tuple[str, ...]] = ("training", "max_length", "weights")
 
 
 @dataclass(frozen=True)

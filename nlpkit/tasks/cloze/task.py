@@ -102,6 +102,7 @@ CLOZE = Task(
     nlpkit cloze train reviews.txt -o mine
     nlpkit cloze train goods.txt hotels.csv -o mine --set training.focus=[0.35,0.6]
     nlpkit cloze train reviews.txt -o small --coding binary-codes --set output.bits=100
+    nlpkit cloze train mine.txt -o mine --from reviews-cloze
     nlpkit cloze train -o mine --resume
 
     Recipes: network (the default), tutorial, reviews-cloze (the shipped model).""",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,9 +43,16 @@ class Words:
 
 
 def store_words(
-    folder: Path, corpus: StoredCorpus, tokenizer: Tokenizer, normaliser: Normaliser, settings: AnswerSettings
+    folder: Path,
+    corpus: StoredCorpus,
+    tokenizer: Tokenizer,
+    normaliser: Normaliser,
+    choose: Callable[[Mapping[str, int]], dict[str, int]],
 ) -> Iterator[Working]:
-    """Tokenise a corpus, and choose the answers; leave a folder for `read_words`."""
+    """Tokenise a corpus, and choose the answers; leave a folder for `read_words`.
+
+    :param choose: maps the counts of the training tokens to the words that can be answered, with theirs.
+    """
     with write_folder(folder) as new:
         for place in PLACES:
             (new / place).mkdir()
@@ -53,7 +60,7 @@ def store_words(
             blocks = (tokenizer.batch(normaliser.batch(texts)) for texts in corpus.texts(place))
             for count in store_tokens(blocks, new / place):
                 yield Working(f"{place} tokens", count, total)
-        answers = choose_answers(StoredTokens(new / "train").counts(), settings)
+        answers = choose(StoredTokens(new / "train").counts())
         write_synced(new / "answers.json", json.dumps(answers).encode())
 
 

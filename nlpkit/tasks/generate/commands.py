@@ -45,6 +45,13 @@ TOGETHER = 64  # texts that are written side by side
     show_default=True,
     help="Lessen a character's logit by this for each time that it stands among the last 64.",
 )
+@click.option(
+    "--no-repeat",
+    type=click.IntRange(0),
+    default=6,
+    show_default=True,
+    help="Write no run of so many characters twice among the last 128; 0 lets any come again.",
+)
 @click.option("--stop", help="End before this text.")
 @click.option("--through", is_flag=True, help="Go on behind the end of a text, with the next.")
 @click.option("--seed", type=click.IntRange(0, SEEDS - 1), help="The same seed gives the same texts.  [default: any]")
@@ -68,6 +75,7 @@ def text(
     top_k: int,
     top_p: float,
     penalty: float,
+    no_repeat: int,
     stop: str | None,
     through: bool,
     seed: int | None,
@@ -112,7 +120,7 @@ def text(
     read_headers(files, column=column, encoding=encoding)
     seed = secrets.randbelow(SEEDS) if seed is None else seed
     options: dict[str, Any] = {"length": length, "stop": stop or None, "through": through, "seed": seed}
-    options |= {"first": first, "sampling": Sampling(temperature, top_k, top_p, penalty)}
+    options |= {"first": first, "sampling": Sampling(temperature, top_k, top_p, penalty, no_repeat)}
     if kind == "text" and count == 1 and len(prompts) == 1 and output is None:
         _stream(generation, prompts[0], options)
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -28,7 +29,7 @@ from nlpkit.tasks.generate.objective import Documents, TokenPrediction
 from nlpkit.tasks.generate.sampling import Sampling
 from nlpkit.tasks.generate.settings import LanguageModelSettings, NgramSettings
 from nlpkit.text.vocabulary import UNKNOWN, TableVocabulary
-from nlpkit.training.components import check_causal, check_shapes, fit_embedding, make_component, remarks_of
+from nlpkit.training.components import check_causal, check_shapes, remarks_of
 from nlpkit.training.events import Event, Note, Working
 from nlpkit.training.export import export_graph
 from nlpkit.training.loop import Diverged, Epoch
@@ -75,19 +76,18 @@ class LanguageModelMember(NetworkMember):
         weights: str = self.settings.weights
         return weights
 
-    @classmethod
-    def rehearse(cls, settings: Any, run: Any) -> list[str]:
+    def rehearse(self) -> list[str]:
         """Make every part once; see `Member.rehearse`."""
-        part = make_component("embedding", settings.embedding, normaliser=run.normaliser)
+        part = self.make_component("embedding")
         embedding: Any = part.instance
         if not isinstance(part.instance, StaticEmbedding) or not embedding.ordered:
-            name = settings.embedding["name"]
+            name = self.settings.embedding["name"]
             raise SettingError(
                 "the embedding {name} has no vector that depends on its token alone: choose trainable", name=name
             )
-        encoder = make_component("encoder", settings.encoder, input_dim=embedding.dim or 2)
+        encoder = self.make_component("encoder", input_dim=embedding.dim or 2)
         check_causal(encoder, embedding.dim or 2)
-        output = make_component("output", settings.output).instance
+        output = self.make_component("output").instance
         if embedding.dim:
             embedding.build(TableVocabulary([END]))
             LanguageModel(embedding, encoder.instance, output, dropout=0.0, size=UNKNOWN + 2).begin(1)
@@ -97,16 +97,16 @@ class LanguageModelMember(NetworkMember):
         """Choose the vocabulary, make the weights at the start, encode the rows, and write all of it down."""
         settings, tokens = self.settings, self.data.tokens
         yield Working(f"{self.name}: vocabulary", 0, None)
-        embedding = make_component("embedding", settings.embedding, normaliser=self.run.normaliser)
+        embedding = self.make_component("embedding")
         documents = tokens["train"]
-        vocabulary = fit_embedding(embedding, documents, np.zeros(len(documents), dtype=np.int64).tolist())
+        vocabulary = self.fit_embedding(embedding, documents, np.zeros(len(documents), dtype=np.int64).tolist())
         vocabulary = _check_vocabulary(vocabulary, embedding.component.name)
-        encoder = make_component("encoder", settings.encoder, input_dim=embedding.instance.dim)
+        encoder = self.make_component("encoder", input_dim=embedding.instance.dim)
         check_shapes(embedding, encoder)
-        output = make_component("output", settings.output)
+        output = self.make_component("output")
         parts = embedding.instance, encoder.instance, output.instance
         network = LanguageModel(*parts, dropout=settings.dropout, size=len(vocabulary))
-        counts = documents.counts()
+        counts = Counter(documents.counts())  # a saved vocabulary may have tokens that do not stand there
         known = np.array([counts[token] for token in vocabulary.tokens], dtype=np.int64)
         occurrences = np.concatenate([[max(1, int((known == 1).sum()) // 2)], known])
         vectors = embedding.instance.vectors().detach()[UNKNOWN:]
@@ -141,7 +141,7 @@ class LanguageModelMember(NetworkMember):
 
     def train(self, minimise: Minimise) -> Generator[Event, None, Diverged | None]:
         """Predict tokens; after each epoch show a text as the network would write it now."""
-        counts = self.data.tokens["train"].counts()
+        counts = Counter(self.data.tokens["train"].counts())
         rare = np.array([False, False, *(counts[token] == 1 for token in self.vocabulary.tokens)])
         documents, training = self._documents, self.settings.training
         objective = TokenPrediction(self.network, documents["train"], documents["validation"], training, rare)

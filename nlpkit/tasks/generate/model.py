@@ -19,7 +19,7 @@ from nlpkit.model.members import Floats
 from nlpkit.model.mixing import softmax
 from nlpkit.tasks.generate.characters import END, characters_of
 from nlpkit.tasks.generate.inference import open_member
-from nlpkit.tasks.generate.sampling import RECENT, Sampling, is_count
+from nlpkit.tasks.generate.sampling import RECENT, Sampling, WrittenRuns, is_count
 from nlpkit.tasks.generate.writing import Logits, State, WritingMember, choose_texts, join_texts
 from nlpkit.text.vocabulary import UNKNOWN, Ints, TableVocabulary, load_vocabulary
 
@@ -129,6 +129,7 @@ class GenerationModel(SavedModel):
         seed = secrets.randbelow(MOST_SEEDS) if seed is None else seed
         draws = [np.random.default_rng((seed, first + number)) for number in range(len(texts))]
         going = list(range(len(texts)))
+        runs = [WrittenRuns(sampling.no_repeat) for _ in texts] if sampling.no_repeat else []
         logits, states, recent = self._begin(prompts, progress or (lambda _so_far, _in_all: None))
         numbers = np.zeros((len(texts), 0))
         yield texts
@@ -136,8 +137,12 @@ class GenerationModel(SavedModel):
             if not step % NUMBERS:
                 numbers = np.array([draws[number].random(min(NUMBERS, length - step)) for number in going])
             logits[:, 0] = -np.inf  # what is unknown cannot be written
+            for row, number in enumerate(going if runs else ()):
+                runs[number].forbid(logits[row])
             columns = sampling.draw(logits, numbers[:, step % NUMBERS], recent)
             for number, column in zip(going, columns.tolist(), strict=True):
+                if runs:
+                    runs[number].add(column)
                 _put(texts[number], self.characters[column - 1], stop or "", through=through)
             rows = np.flatnonzero([texts[number].ended is None for number in going])
             if step + 1 == length or not len(rows):

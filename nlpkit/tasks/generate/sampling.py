@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from nlpkit.errors import SettingError
 
 RECENT = 64  # tokens whose repetition is penalised
+NEAR = 128  # tokens among which no run stands twice
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Sampling:
     :param top_p: draw among the likeliest that together have this probability (nucleus sampling: Holtzman et al. 2020,
         https://arxiv.org/abs/1904.09751).
     :param penalty: by how much a logit is lessened for each time that its token stands among the last 64, at most 100.
+    :param no_repeat: no run of so many tokens stands twice among the last 128, so that what is likeliest does not
+        go round and round (Paulus et al. 2017, https://arxiv.org/abs/1705.04304); 0 for any.
     :raises SettingError: for a value out of its range.
     """
 
@@ -31,6 +35,7 @@ class Sampling:
     top_k: int = 0
     top_p: float = 1.0
     penalty: float = 0.0
+    no_repeat: int = 6
 
     def __post_init__(self) -> None:
         if not (_is_number(self.temperature) and (self.temperature == 0 or 0.01 <= self.temperature <= 100)):
@@ -43,6 +48,8 @@ class Sampling:
             raise SettingError("top_p must be above 0 and at most 1, was: {top_p}", top_p=self.top_p)
         if not (_is_number(self.penalty) and 0 <= self.penalty <= 100):
             raise SettingError("penalty must be from 0 to 100, was: {penalty}", penalty=self.penalty)
+        if not (is_count(self.no_repeat) and self.no_repeat != 1):
+            raise SettingError("no_repeat must be 0, or 2 or more, was: {no_repeat}", no_repeat=self.no_repeat)
 
     def draw(self, logits: NDArray[Any], numbers: NDArray[Any], recent: NDArray[np.int64]) -> NDArray[np.int64]:
         """Draw a column of each row of logits ``(batch, tokens)``: ``(batch,)``.
@@ -76,6 +83,34 @@ class Sampling:
             before = np.cumsum(chances, 1, dtype=np.float64) - chances
             chances[(before > 0) & (before >= self.top_p * chances.sum(1, keepdims=True))] = 0
         return np.asarray(np.take_along_axis(likeliest, _choose_columns(chances, numbers)[:, None], 1)[:, 0])
+
+
+class WrittenRuns:
+    """The runs of tokens that one text holds, and what may not follow its last ones, lest a run stand there twice.
+
+    :param size: tokens of a run, at least 2.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._followers: dict[tuple[int, ...], dict[int, int]] = {}  # by the tokens before: where each stood last
+        self._last: deque[int] = deque(maxlen=size - 1)
+        self._written = 0
+
+    def add(self, column: int) -> None:
+        """Take the column that was drawn."""
+        if len(self._last) == self._last.maxlen:
+            self._followers.setdefault(tuple(self._last), {})[column] = self._written
+        self._last.append(column)
+        self._written += 1
+
+    def forbid(self, logits: NDArray[Any]) -> None:
+        """Make impossible, in logits ``(tokens,)``, what would repeat a run, unless nothing else is left."""
+        followers = self._followers.get(tuple(self._last), {})
+        if columns := [column for column, at in followers.items() if self._written - at < NEAR]:
+            kept = logits[columns].copy()
+            logits[columns] = -np.inf
+            if not np.isfinite(logits).any():
+                logits[columns] = kept
 
 
 def _choose_columns(chances: NDArray[Any], numbers: NDArray[Any]) -> NDArray[np.int64]:

@@ -41,6 +41,7 @@ class LanguageModelSettings(MemberSettings):
     weights: Weights = "float32"
     components: ClassVar[tuple[str, ...]] = ("embedding", "encoder", "output")
     one_way: ClassVar[bool] = True
+    tunable: ClassVar[tuple[str, ...]] = ("training", "weights")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +56,7 @@ class NgramSettings(MemberSettings):
     order: Literal[0] | Annotated[int, Range(2, LONGEST)] = 6
     min_count: Size = 2
     most: Size = 10_000_000
+    tunable: ClassVar[tuple[str, ...]] = ("order", "min_count", "most")  # they are counted anew
 
     @property
     def absent(self) -> bool:

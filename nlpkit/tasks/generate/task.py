@@ -27,6 +27,7 @@ GENERATE = Task(
     nlpkit generate train novel.txt -o novel --set training.shuffle=false
     nlpkit generate train goods.txt hotels.csv -o mine --set training.focus=[0.35,0.6]
     nlpkit generate train reviews.txt -o small --encoder gru --set encoder.hidden=128
+    nlpkit generate train mine.txt -o mine --from reviews-chars
     nlpkit generate train -o mine --resume
 
     Recipes: network (the default), tutorial, reviews-chars (the shipped model).""",

@@ -12,7 +12,7 @@ from torch import nn
 
 from nlpkit.errors import SettingError
 from nlpkit.model.members import Floats
-from nlpkit.tasks.sentiment.objective import Classification
+from nlpkit.tasks.sentiment.objective import NOTHING, Classification, Teaching
 from nlpkit.tasks.sentiment.pretraining import Pretraining, pretraining_settings
 from nlpkit.tasks.sentiment.settings import ClassifierSettings
 from nlpkit.training.batching import Rows
@@ -21,6 +21,7 @@ from nlpkit.training.events import Event
 from nlpkit.training.loop import Objective
 from nlpkit.training.member import CHECK_ROWS, Minimise
 from nlpkit.training.settings import MemberSettings
+from nlpkit.training.storage import StoredCorpus
 from nlpkit.training.text_network import TextNetwork
 
 
@@ -35,18 +36,38 @@ class Classifier(TextNetwork):
         """As many as there are labels."""
         return len(self.corpus.labels)
 
+    @property
+    def learnt(self) -> Sequence[str]:
+        """Labelled rows, then those to which a teacher gives labels."""
+        return self._teaching.places
+
+    @property
+    def answers(self) -> Sequence[str]:
+        """The labels."""
+        return self.corpus.labels
+
     def targets(self, place: str) -> NDArray[Any]:
-        """Return the index of each row's label ``(rows,)``."""
-        return self.corpus.targets(place)
+        """Return the index of each row's label ``(rows,)``, where it has none that of the teacher's answer."""
+        own = self.corpus.targets(place)
+        if place != "train" or self._teaching.probabilities is None:
+            return own
+        return np.concatenate([own, self._teaching.probabilities[len(own) :].argmax(1)])
 
     def classes(self) -> Sequence[int]:
         """Return the same of the training rows."""
-        classes: list[int] = self.corpus.targets("train").tolist()
+        classes: list[int] = self.targets("train").tolist()
         return classes
 
     def objective(self, module: nn.Module, rows: Mapping[str, Rows]) -> Objective:
-        """Return the loss of logits against one label a row."""
-        return Classification(module, rows["train"], rows["validation"], self.settings.training, self.outputs)
+        """Return the loss of logits against one label a row, and against what a teacher says."""
+        training, teaching = self.settings.training, self._teaching
+        return Classification(module, rows["train"], rows["validation"], training, self.outputs, teaching)
+
+    @property
+    def _teaching(self) -> Teaching:
+        """What it learns from besides one label a row."""
+        teaching: Teaching = NOTHING if isinstance(self.data, StoredCorpus) else self.data.teaching
+        return teaching
 
     def pretrain(self, minimise: Minimise) -> Generator[Event, None, None]:
         """Train as a language model, if that is asked for."""

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import comb, erfc, sqrt
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nlpkit.errors import DataError
+from nlpkit.model.members import Floats
 from nlpkit.tasks.metrics import Metrics, Table
+from nlpkit.tasks.sentiment.choice import Choice, read_labels, write_labels
 from nlpkit.tasks.sentiment.labels import remark_on_neglect
-from nlpkit.tasks.sentiment.model import Score, SentimentModel
+from nlpkit.tasks.sentiment.model import DECIMALS, SentimentModel
 from nlpkit.text.blocks import blocks_of
 from nlpkit.text.corpus import Example
 from nlpkit.text.labels import likeness, rename_options
+
+Ints: TypeAlias = NDArray[np.integer[Any]]
 
 BLOCK = 4096  # rows that are answered together
 BINS = 10
@@ -33,6 +37,7 @@ class ClassMetrics(Metrics):
     :param calibration_error: expected calibration error over ten bins of the scored rows (Guo et al. 2017).
     :param unscored: rows without an answer.
     :param confusion: rows by true label, then by answer; the last answer of each is "none".
+    :param excluded: labels of the model that could not be the answer, as the choice was forced among the others.
     """
 
     rows: int
@@ -42,6 +47,7 @@ class ClassMetrics(Metrics):
     unscored: int
     labels: tuple[str, ...]
     confusion: tuple[tuple[int, ...], ...]
+    excluded: tuple[str, ...] = ()
 
     columns = (">rows", ">accuracy", ">macro F1", ">calibration error", ">unscored")
 
@@ -53,6 +59,11 @@ class ClassMetrics(Metrics):
     def rows_measured(self) -> int:
         """All of them."""
         return self.rows
+
+    @property
+    def settled(self) -> Mapping[str, Any]:
+        """The labels that could be the answer, so that groups of the rows are measured by the same."""
+        return {"labels": self.labels}
 
     def cells(self) -> tuple[str, ...]:
         """Return the figures as a row of the table."""
@@ -80,6 +91,11 @@ class ClassMetrics(Metrics):
             )
         if model is None and (never := [label for label, n in zip(self.labels, answers, strict=False) if not n]):
             doubts.append(f"no test row was answered by {', '.join(map(repr, never))}")
+        if model is not None and self.excluded:
+            doubts.append(
+                f"the choice was forced among {', '.join(self.labels)}: no row is {' or '.join(self.excluded)}, "
+                f"and --labels {write_labels(model.labels)} lets every label be the answer"
+            )
         if model is not None:
             few = find_neglected([self], model.bundle.config.get("data", {}).get("labels", {}))
             doubts += remark_on_neglect(few, "evaluated", balanced=_balanced(model.bundle.config))
@@ -100,29 +116,65 @@ class Answers:
     probability: NDArray[np.floating[Any]]
 
     @classmethod
-    def of(cls, truth: Sequence[str], scores: Sequence[Score], labels: Sequence[str]) -> Answers:
-        """Make arrays of true labels and scores, whose labels all stand in ``labels``."""
-        position = {label: i for i, label in enumerate(labels)}
-        pairs = list(zip(truth, scores, strict=True))
-        return cls(
-            np.array([position[true] for true, _ in pairs], dtype=np.int32),
-            np.array([-1 if s.label is None else position[s.label] for _, s in pairs], dtype=np.int32),
-            np.array([s.probability or 0.0 for _, s in pairs], dtype=np.float64),
-        )
+    def of(
+        cls, truth: Ints, answered: NDArray[np.bool_], probabilities: Floats, labels: Sequence[str], choice: Choice
+    ) -> Answers:
+        """Make arrays of true labels and what a model says.
+
+        :param truth: positions among all labels ``(rows,)``, of labels that may be the answer.
+        :param answered: which rows have an answer ``(rows,)``.
+        :param probabilities: those of these rows ``(answered, labels)``.
+        """
+        place = np.array([choice.labels.index(label) if label in choice.labels else -1 for label in labels], np.int32)
+        shares = choice.probabilities(probabilities)
+        best, sure = np.full(len(truth), -1, np.int32), np.zeros(len(truth))
+        best[answered], sure[answered] = shares.argmax(1), np.round(shares.max(1, initial=0), DECIMALS)
+        return cls(place[truth], best, sure)
 
 
-def measure(model: SentimentModel, examples: Iterable[Example]) -> ClassMetrics:
+def measure(
+    model: SentimentModel, examples: Iterable[Example], *, labels: str | Sequence[str] | None = None
+) -> ClassMetrics:
     """Answer labelled rows as they come, and compare.
 
-    :raises DataError: if rows have labels that the model does not know.
+    :param labels: those that may be the answer: names, or one text with commas between them. None: those that the rows
+        have, if they are two or more, so that a model is not blamed for an answer that no row could have.
+    :raises DataError: if rows have labels that the model does not know, or that may not be the answer.
+    :raises SettingError: for labels that the model does not know.
     """
-    parts = [Answers.of([], [], model.labels)]
+    chosen = read_labels(labels) if isinstance(labels, str) else labels
+    choice = Choice.among(model.labels, chosen)
+    position = {label: i for i, label in enumerate(model.labels)}
+    truths: list[Ints] = [np.zeros(0, np.int32)]
+    answered: list[NDArray[np.bool_]] = [np.zeros(0, np.bool_)]
+    probabilities: list[Floats] = [np.zeros((0, len(model.labels)))]
     for block in blocks_of(examples, BLOCK):
         truth = [example.label for example in block]
         check_labels(model, truth)
-        parts.append(Answers.of(truth, model.score(example.text for example in block), model.labels))
-    columns = (np.concatenate([getattr(part, name) for part in parts]) for name in ("truth", "choice", "probability"))
-    return measure_answers(Answers(*columns), model.labels)
+        check_choice(choice, truth)
+        reasons, shares = model.answer([example.text for example in block])
+        truths.append(np.array([position[label] for label in truth], np.int32))
+        answered.append(np.array([reason is None for reason in reasons]))
+        probabilities.append(shares)
+    truth_of_all = np.concatenate(truths)
+    if labels is None and len(seen := np.unique(truth_of_all)) > 1:
+        choice = Choice.among(model.labels, [model.labels[i] for i in seen])
+    answers = Answers.of(truth_of_all, np.concatenate(answered), np.concatenate(probabilities), model.labels, choice)
+    return measure_answers(answers, choice.labels, [label for label in model.labels if label not in choice.labels])
+
+
+def check_choice(choice: Choice, labels: Iterable[str]) -> None:
+    """Refuse labels that may not be the answer.
+
+    :raises DataError: saying which.
+    """
+    if others := sorted(set(labels) - set(choice.labels)):
+        raise DataError(
+            "rows have the label {label}, which is none of {chosen}: {without} leaves them out",
+            label=others[0],
+            chosen=", ".join(choice.labels),
+            without=rename_options({others[0]: ""}),
+        )
 
 
 def check_labels(model: SentimentModel, labels: Iterable[str]) -> None:
@@ -146,8 +198,11 @@ def check_labels(model: SentimentModel, labels: Iterable[str]) -> None:
         )
 
 
-def measure_answers(answers: Answers, labels: Sequence[str]) -> ClassMetrics:
-    """Compute the figures over all rows of ``answers``."""
+def measure_answers(answers: Answers, labels: Sequence[str], excluded: Sequence[str] = ()) -> ClassMetrics:
+    """Compute the figures over all rows of ``answers``.
+
+    :param labels: those that could be the answer; ``excluded``: those that could not.
+    """
     size = len(labels)
     columns = np.where(answers.choice < 0, size, answers.choice)
     places = answers.truth.astype(np.int64) * (size + 1) + columns
@@ -163,6 +218,7 @@ def measure_answers(answers: Answers, labels: Sequence[str]) -> ClassMetrics:
         unscored=int(confusion[:, -1].sum()),
         labels=tuple(labels),
         confusion=tuple(tuple(row) for row in confusion.tolist()),
+        excluded=tuple(excluded),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from nlpkit.model.base import SavedModel, is_text_list
 from nlpkit.model.bundle import CONFIG, EVIDENCE, Bundle
 from nlpkit.model.members import Floats, Member, open_member
+from nlpkit.tasks.sentiment.choice import Choice, read_labels
 from nlpkit.text.blocks import blocks_of_texts
 from nlpkit.text.characters import Characters
 from nlpkit.text.evidence import Evidence
@@ -65,26 +66,38 @@ class SentimentModel(SavedModel):
         """Keep its labels, also those that look like none."""
         return {"kept": tuple(self.labels)}
 
-    def score(self, texts: Iterable[str]) -> list[Score]:
+    def score(self, texts: Iterable[str], *, labels: Sequence[str] | None = None) -> list[Score]:
         """Score each text, in order.
 
-        :raises SettingError: if it is given one text, or nothing that holds texts.
+        :param labels: the choice is forced among these, and their probabilities add up to 1; None: among all.
+        :raises SettingError: if it is given one text, or nothing that holds texts; or for labels that it does not know.
         """
-        return list(self.stream(texts))
+        return list(self.stream(texts, labels=labels))
 
-    def stream(self, texts: Iterable[str]) -> Iterator[Score]:
+    def stream(self, texts: Iterable[str], *, labels: Sequence[str] | None = None) -> Iterator[Score]:
         """Score texts as they come, a block at a time, so that memory does not grow with their number."""
         check_texts(texts, "score")
+        choice = Choice.among(self.labels, labels)
         for block in blocks_of_texts(texts, CHARACTERS, BLOCK):
-            yield from self._score_block(block)
+            yield from self._score_block(block, choice)
 
-    def scorer(self) -> Callable[[Sequence[Row]], list[Score]]:
-        """Return what scores rows of a file."""
-        return self.score_rows
+    def scorer(self, *, labels: str | None = None) -> Callable[[Sequence[Row]], list[Score]]:
+        """Return what scores rows of a file; the labels as the option ``--labels`` has them."""
+        chosen = None if labels is None else read_labels(labels)
+        Choice.among(self.labels, chosen)  # told before any row is read
+        return partial(self.score_rows, labels=chosen)
 
-    def score_rows(self, rows: Sequence[Row]) -> list[Score]:
+    def score_rows(self, rows: Sequence[Row], *, labels: Sequence[str] | None = None) -> list[Score]:
         """Score rows of a file; a row that could not be read has no label, and its fault as the reason."""
-        return answer_rows(rows, self.score, _refuse)
+        return answer_rows(rows, partial(self.score, labels=labels), _refuse)
+
+    def answer(self, texts: Sequence[Any]) -> tuple[list[str | None], Floats]:
+        """Answer a block of texts.
+
+        :returns: why each has no answer, None where it has one; probabilities ``(answered, labels)`` of the others.
+        """
+        reasons, known, _ = self._read(texts)
+        return reasons, self.probabilities(known)
 
     def probabilities(self, normalised: Sequence[str]) -> Floats:
         """Map normalised texts to probabilities ``(batch, labels)``, whether or not they hold evidence."""
@@ -129,17 +142,10 @@ class SentimentModel(SavedModel):
         same = expected.keys() == shares.keys() and all(abs(expected[k] - shares[k]) <= TOLERANCE for k in expected)
         return None if same else f"{text!r}: expected {expected or None}, found {shares or None}"
 
-    def _score_block(self, texts: Sequence[Any]) -> list[Score]:
-        faults = [unfit(text) for text in texts]
-        readable = ["" if fault else text for text, fault in zip(texts, faults, strict=True)]
-        normalised = self.normaliser.batch(readable)
-        characters = Characters.of(normalised)
-        unknown = self._evidence.reasons(normalised, characters)
-        reasons = [fault or reason for fault, reason in zip(faults, unknown, strict=True)]
-        known = [text for text, reason in zip(normalised, reasons, strict=True) if reason is None]
-        probabilities = self.probabilities(known)
+    def _score_block(self, texts: Sequence[Any], choice: Choice) -> list[Score]:
+        reasons, known, characters = self._read(texts)
+        labels, probabilities = choice.labels, choice.probabilities(self.probabilities(known))
         best, values = probabilities.argmax(1).tolist(), np.round(probabilities, DECIMALS).tolist()
-        labels = self.labels
         scored = [
             Score(labels[i], row[i], dict(zip(labels, row, strict=True))) for i, row in zip(best, values, strict=True)
         ]
@@ -150,6 +156,16 @@ class SentimentModel(SavedModel):
             if reasons[number] is None:
                 scored[number] = scored[number]._replace(warning=warning)
         return scored
+
+    def _read(self, texts: Sequence[Any]) -> tuple[list[str | None], list[str], Characters]:
+        """Return why a text has no answer, None where it has one; those, normalised, that have; characters of all."""
+        faults = [unfit(text) for text in texts]
+        readable = ["" if fault else text for text, fault in zip(texts, faults, strict=True)]
+        normalised = self.normaliser.batch(readable)
+        characters = Characters.of(normalised)
+        unknown = self._evidence.reasons(normalised, characters)
+        reasons = [fault or reason for fault, reason in zip(faults, unknown, strict=True)]
+        return reasons, [text for text, reason in zip(normalised, reasons, strict=True) if reason is None], characters
 
     @cached_property
     def _familiarity(self) -> Familiarity | None:

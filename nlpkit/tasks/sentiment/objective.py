@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -18,10 +20,45 @@ from nlpkit.training.loop import Validation
 FEW = 10_000  # validation rows; of more an epoch has so many steps that no loop is made longer
 
 
+@dataclass(frozen=True)
+class Teaching:
+    """What a classifier learns from besides one label a row, and by what it is judged.
+
+    :param places: of the stored rows that are trained on, one after the other.
+    :param weights: what each training row counts ``(rows,)``, 1 on average; None: one as much as another.
+    :param probabilities: a teacher's of training rows ``(rows, labels)``, nan where it has none; None without teacher.
+    :param labelled: how many training rows have a label of their own, the first ones; the others have a teacher's.
+    :param share: of the teacher's probabilities in the loss of a row that has a label.
+    :param temperature: by which logits are divided before they are compared.
+    :param judging: what each validation row counts ``(rows,)``; None: one as much as another.
+    """
+
+    places: Sequence[str] = ("train",)
+    weights: NDArray[np.float32] | None = None
+    probabilities: NDArray[np.float32] | None = None
+    labelled: int = 0
+    share: float = 0.0
+    temperature: float = 1.0
+    judging: NDArray[np.float64] | None = None
+
+    def soft_targets(self, rows: RowNumbers) -> tuple[Tensor, Tensor]:
+        """Return probabilities of some rows, softened ``(batch, labels)``, and their share in losses ``(batch,)``."""
+        assert self.probabilities is not None
+        found = torch.from_numpy(self.probabilities[rows])
+        labelled = torch.from_numpy(rows < self.labelled)
+        share = torch.where(labelled, self.share, 1.0).masked_fill(found.isnan().any(1), 0.0)
+        powers = found.nan_to_num(1.0) ** (1 / self.temperature)
+        return powers / powers.sum(1, keepdim=True), share
+
+
+NOTHING = Teaching()
+
+
 class Classification:
     """The `Objective` of a network that maps ids and mask to logits, or vectors and mask where the rows hold these.
 
     :param labels: how many there are.
+    :param teaching: what else it learns from.
     """
 
     rate_setting = "training.learning_rate"
@@ -33,40 +70,64 @@ class Classification:
         validation: Rows,
         settings: ClassifierTraining,
         labels: int,
+        teaching: Teaching = NOTHING,
     ) -> None:
         self.module = network
         self._train, self._validation, self._settings, self._labels = train, validation, settings, labels
-        self._weights = weigh_labels(train.targets, labels) if settings.class_weights == "balanced" else None
+        self._teaching = teaching
+        balanced = settings.class_weights == "balanced"
+        self._weights = weigh_labels(train.targets, labels, teaching.weights) if balanced else None
 
     def batches(self, epoch: int, draw: np.random.Generator) -> Sequence[RowNumbers]:  # noqa: ARG002
         """Put rows of similar length together."""
         return draw_batches(self._train.lengths, self._settings.batch_size, draw)
 
     def loss(self, rows: RowNumbers) -> tuple[Tensor, int]:
-        """Return the mean loss, and how many rows got their label."""
+        """Return the mean loss, and how many rows got their label, or where they have none the teacher's answer."""
         ids, mask, labels = self._train.batch(rows)  # (batch, time), (batch, time), (batch,)
         logits = self.module(ids, mask)  # (batch, labels)
-        loss = self._mean(logits, labels)
+        loss = self._mean(logits, labels, rows)
         if self._settings.r_drop:
             again = self.module(ids, mask)  # the same rows under another dropout
-            loss = (loss + self._mean(again, labels)) / 2 + self._settings.r_drop * divergence(logits, again)
+            loss = (loss + self._mean(again, labels, rows)) / 2 + self._settings.r_drop * divergence(logits, again)
         return loss, int((logits.detach().argmax(1) == labels).sum())
 
     def validate(self) -> Validation:
-        """Measure the mean loss without smoothing or weights, the accuracy, and of few rows the calibrated loss."""
+        """Measure loss without smoothing or weights of labels, accuracy, and of few rows the calibrated loss."""
         logits = logits_of(self.module, self._validation, self._settings.batch_size)
-        labels = torch.from_numpy(self._validation.targets)
-        losses = row_losses(self._settings.loss, logits, labels)
-        accuracy = (logits.argmax(1) == labels).double().mean().item()
+        targets, judging = self._validation.targets, self._teaching.judging
+        labels = torch.from_numpy(targets)
+        losses, right = row_losses(self._settings.loss, logits, labels), (logits.argmax(1) == labels).double()
         few = self._settings.loss == "cross_entropy" and 0 < len(labels) <= FEW and bool(logits.isfinite().all())
-        calibrated = calibrated_loss(logits.double().numpy(), self._validation.targets) if few else None
-        return Validation(losses.mean().item(), accuracy, calibrated)
+        calibrated = calibrated_loss(logits.double().numpy(), targets, judging) if few else None
+        if judging is None:
+            return Validation(losses.mean().item(), right.mean().item(), calibrated)
+        weights = torch.from_numpy(judging / judging.sum())
+        return Validation((losses * weights).sum().item(), (right * weights).sum().item(), calibrated)
 
-    def _mean(self, logits: Tensor, labels: Tensor) -> Tensor:
+    def _mean(self, logits: Tensor, labels: Tensor, rows: RowNumbers) -> Tensor:
         losses = row_losses(self._settings.loss, logits, labels, self._settings.label_smoothing)
-        if self._weights is None:
-            return losses.mean()
-        return (losses * self._weights[labels]).mean()
+        if self._weights is not None:
+            losses = losses * self._weights[labels]
+        if self._teaching.probabilities is not None:
+            soft, share = self._teaching.soft_targets(rows)
+            losses = (1 - share) * losses + share * self._soft_losses(logits, soft)
+        if self._teaching.weights is not None:
+            losses = losses * torch.from_numpy(self._teaching.weights[rows])
+        return losses.mean()
+
+    def _soft_losses(self, logits: Tensor, soft: Tensor) -> Tensor:
+        """Return the loss of each row ``(batch,)`` against probabilities ``(batch, labels)``.
+
+        Labels that weigh more make rows weigh more as far as they are likely, and are themselves more so. Gradients
+        shrink with the square of the temperature, and are brought back.
+        """
+        temperature, scale = self._teaching.temperature, torch.ones(())
+        if self._weights is not None:
+            soft = soft * self._weights
+            scale = soft.sum(1)
+            soft = soft / scale[:, None]
+        return scale * temperature**2 * distances(self._settings.loss, logits / temperature, soft)
 
 
 def row_losses(name: str, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
@@ -83,9 +144,27 @@ def row_losses(name: str, logits: Tensor, labels: Tensor, smoothing: float = 0.0
     return (logits.softmax(1) - targets).square().mean(1)
 
 
-def weigh_labels(labels: np.ndarray[Any, Any], size: int) -> Tensor:
-    """Weigh each of ``size`` labels inversely to how often it stands in ``labels``; 1 on average over rows."""
-    counts = np.bincount(labels, minlength=size)
+def distances(name: str, logits: Tensor, targets: Tensor) -> Tensor:
+    """Return by how much the loss of each row ``(batch,)`` is above the least that it could be.
+
+    Cross entropy becomes the Kullback-Leibler divergence from the targets, in nats.
+
+    :param logits: ``(batch, labels)``, as are ``targets``, probabilities of labels.
+    """
+    if name == "cross_entropy":
+        return functional.kl_div(logits.log_softmax(1), targets, reduction="none").sum(1)
+    if name == "bce":
+        least = functional.binary_cross_entropy(targets, targets, reduction="none")
+        return (functional.binary_cross_entropy_with_logits(logits, targets, reduction="none") - least).mean(1)
+    return (logits.softmax(1) - targets).square().mean(1)
+
+
+def weigh_labels(labels: np.ndarray[Any, Any], size: int, weights: NDArray[np.float32] | None = None) -> Tensor:
+    """Weigh each of ``size`` labels inversely to how often it stands in ``labels``; 1 on average over rows.
+
+    :param weights: what each row counts ``(rows,)``; None: one as much as another.
+    """
+    counts = np.bincount(labels, weights, minlength=size)
     return torch.from_numpy(len(labels) / (size * np.maximum(counts, 1))).float()
 
 

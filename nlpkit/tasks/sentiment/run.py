@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 from array import array
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from nlpkit.errors import DataError, nearest
+from nlpkit.errors import DataError, Sentence, nearest
 from nlpkit.model import bundle
 from nlpkit.model.mixing import Stage
 from nlpkit.tasks.metrics import Metrics
 from nlpkit.tasks.sentiment.labels import BALANCED, remark_on_alike, remark_on_neglect
 from nlpkit.tasks.sentiment.member import Classifier
-from nlpkit.tasks.sentiment.metrics import Answers, ClassMetrics, find_neglected, measure_answers
+from nlpkit.tasks.sentiment.metrics import Answers, ClassMetrics, find_neglected, measure, measure_answers
 from nlpkit.tasks.sentiment.model import DECIMALS, SentimentModel
+from nlpkit.tasks.sentiment.objective import NOTHING, Teaching
 from nlpkit.tasks.sentiment.settings import SentimentSettings
 from nlpkit.text.corpus import Example, rename
 from nlpkit.text.evidence import Evidence, EvidenceCount
@@ -26,13 +29,26 @@ from nlpkit.text.familiarity import FamiliarityCount
 from nlpkit.text.labels import alike, rename_options
 from nlpkit.text.split import PLACES
 from nlpkit.text.vocabulary import TableVocabulary, load_vocabulary
+from nlpkit.training.base_model import BaseModel
 from nlpkit.training.calibration import tune_stages
-from nlpkit.training.events import Event, Remark, Working
+from nlpkit.training.events import Event, Note, Remark, Working
+from nlpkit.training.exits import FoundExit, find_exits
 from nlpkit.training.member import Member, StoredMember
+from nlpkit.training.mixture import (
+    TAUGHT,
+    check_validation,
+    group_validation,
+    tell_mixture,
+    weigh_rows,
+    weigh_validation,
+)
 from nlpkit.training.run import Open, Run
 from nlpkit.training.settings import RunSettings
 from nlpkit.training.storage import StoredCorpus
+from nlpkit.training.teacher import ask_teacher, open_teacher
 from nlpkit.training.text_network import COMPARE_ROWS
+
+Ints = NDArray[np.int64]
 
 SAMPLES = 12
 FEW = 5  # rows of a label: fewer can neither be learnt nor be measured, as one or none is a test row
@@ -41,11 +57,16 @@ RARE = 3  # times that the most frequent label is more frequent: from there on t
 
 @dataclass(frozen=True)
 class Texts:
-    """The stored rows, and what the training texts hold."""
+    """The stored rows, and what the training texts hold.
+
+    :param taught: what config.json says of the teacher; empty where there is none.
+    """
 
     corpus: StoredCorpus
     evidence: Evidence
     statistics: dict[str, Any]
+    teaching: Teaching = NOTHING
+    taught: Mapping[str, Any] = field(default_factory=dict)
 
 
 class SentimentRun(Run):
@@ -55,6 +76,13 @@ class SentimentRun(Run):
     kinds: ClassVar[Mapping[str, type[Member]]] = {"network": Classifier}
     card = "nlpkit.tasks.sentiment:card.md"
     settings: SentimentSettings
+    exits: Sequence[FoundExit] = ()  # as far as they were to be found
+
+    def rehearse(self) -> list[str]:
+        """Make every part once, and open the teacher."""
+        if self.settings.teacher.model:
+            open_teacher(self.task, self.settings.teacher.model)
+        return super().rehearse()
 
     def read(self, folder: Path, rows: Iterable[Example], **more: Any) -> Iterator[Event]:
         """Read rows under their new labels, and say what is odd about the labels."""
@@ -65,6 +93,7 @@ class SentimentRun(Run):
             yield from _remark_on_alike(counts, names)  # which may be why
             raise
         yield from _remark_on_alike(counts, names)
+        yield from _tell_left_out(counts, names)
         labels = sorted({label for of_corpus in counts.values() for label in of_corpus})
         if unknown := [label for label in names if label not in labels]:
             yield Remark(
@@ -90,11 +119,32 @@ class SentimentRun(Run):
                 "each label count as much as any other"
             )
 
-    def prepare(self, run: Path, corpus: StoredCorpus) -> Generator[Event, None, Texts]:  # noqa: ARG002
-        """Find out what the training texts hold, how long they are, and how rare their characters and pairs of them."""
-        evidence, statistics, familiarity = EvidenceCount(), _Statistics(), FamiliarityCount()
-        normaliser, total, done = self.settings.normaliser, len(corpus.rows("train")), 0
-        for block in corpus.texts("train"):
+    def remark_on_base(self, base: BaseModel, corpus: StoredCorpus) -> Iterator[Event]:
+        """Say which labels the model that training goes on from had under another name."""
+        labels = set(base.bundle.config["labels"])
+        meant = {old: self._base_names[old] for old in corpus.labels if self._base_names.get(old) in labels}
+        if meant := {old: new for old, new in meant.items() if old not in labels}:
+            called = " and ".join(f"{old} {new}" for old, new in meant.items())
+            yield Remark(
+                "{model} was trained with {called}: if these rows mean the same, say {options}, and what it knows of "
+                "them is kept",
+                model=base.name,
+                called=f"{called} for labels" if len(meant) > 1 else f"{called} for a label",
+                options=rename_options(meant),
+            )
+
+    def notes(self, corpus: StoredCorpus) -> Iterator[Sentence]:
+        """Say what was done with rows that were not simply dealt out."""
+        return tell_mixture(corpus, self.settings.validation_share)
+
+    def prepare(self, run: Path, corpus: StoredCorpus) -> Generator[Event, None, Texts]:
+        """Ask the teacher; find out what training texts hold, and how long and how usual they are."""
+        check_validation(corpus, COMPARE_ROWS)
+        teaching, taught = yield from self._prepare_teaching(run, corpus)
+        evidence, statistics, normaliser = EvidenceCount(), _Statistics(), self.settings.normaliser
+        familiarity = FamiliarityCount()
+        total, done = sum(len(corpus.rows(place)) for place in teaching.places), 0
+        for block in itertools.chain.from_iterable(map(corpus.texts, teaching.places)):
             texts = normaliser.batch(block)
             evidence.add(texts)
             statistics.add(texts)
@@ -103,16 +153,43 @@ class SentimentRun(Run):
             yield Working("characters", done, total)
         found = familiarity.familiarity(map(normaliser.batch, corpus.texts("validation", COMPARE_ROWS)))
         more = {"familiarity": found.to_json()} if found else {}
-        return Texts(corpus, evidence.evidence(), statistics.to_json() | more)
+        return Texts(corpus, evidence.evidence(), statistics.to_json() | more, teaching, taught)
+
+    def _prepare_teaching(
+        self, run: Path, corpus: StoredCorpus
+    ) -> Generator[Event, None, tuple[Teaching, Mapping[str, Any]]]:
+        """Return what is learnt from besides labels, and what config.json says of the teacher."""
+        teacher, judging = self.settings.teacher, weigh_validation(corpus, self.settings.validation_share)
+        if not teacher.model:
+            return Teaching(weights=weigh_rows(corpus, "train"), judging=judging), {}
+        lessons = yield from ask_teacher(self.task, teacher.model, corpus, run, self.trial)
+        places = ("train", TAUGHT) if corpus.unlabelled else ("train",)
+        teaching = Teaching(
+            places,
+            weigh_rows(corpus, *places),
+            lessons.probabilities,
+            labelled=len(corpus.rows("train")),
+            share=teacher.weight,
+            temperature=teacher.temperature,
+            judging=judging,
+        )
+        return teaching, {**lessons.facts, "weight": teacher.weight, "temperature": teacher.temperature}
 
     def config(self, data: Texts) -> dict[str, Any]:
-        """Return labels, the names that corpora have for them, and what the texts were like."""
-        aliases = dict(self.settings.labels)
-        return {"labels": list(data.corpus.labels), "aliases": aliases, "statistics": data.statistics}
+        """Return labels, the names that corpora have for them, what the texts were like, and who taught them."""
+        taught = {"teacher": dict(data.taught)} if data.taught else {}
+        labels = list(data.corpus.labels)
+        known = {old: new for old, new in self._base_names.items() if new in labels and old not in labels}
+        aliases = known | dict(self.settings.labels)
+        return {"labels": labels, "aliases": aliases, "statistics": data.statistics, **taught}
 
     def files(self, data: Texts, members: Sequence[StoredMember]) -> dict[str, bytes]:
         """Return what counts as evidence: characters of the training texts, and the words that members know."""
         evidence = data.evidence
+        if self.base is not None:
+            with self.base.bundle.report_damage(bundle.EVIDENCE):
+                known = self.base.bundle.read_json(bundle.EVIDENCE)
+                evidence = evidence.join(Evidence(known["characters"], known["words"]))
         for member in members:
             if isinstance(vocabulary := load_vocabulary(member.files[bundle.VOCABULARY]), TableVocabulary):
                 evidence = evidence.with_tokens(vocabulary.tokens)
@@ -121,7 +198,28 @@ class SentimentRun(Run):
     def mix(self, members: Sequence[StoredMember], opened: Open, data: Texts) -> list[Stage]:  # noqa: ARG002
         """Mix logits, in stages of which a sure row leaves early."""
         targets = data.corpus.targets("validation")[:COMPARE_ROWS]
-        return tune_stages([_validation(member) for member in members], targets, self.settings.exits)
+        judging = data.teaching.judging
+        judging = None if judging is None else judging[:COMPARE_ROWS]
+        logits = [_validation(member) for member in members]
+        if self.settings.exits != "agree":
+            return tune_stages(logits, targets, self.settings.exits, judging)
+        stages = tune_stages(logits, targets, [None] * (len(members) - 1), judging)
+        groups = {name: rows[rows < len(targets)] for name, rows in group_validation(data.corpus).items()}
+        names = [member.entry["name"] for member in members]
+        stages, self.exits = find_exits(stages, logits, groups, names, self.settings.agreement)
+        return stages
+
+    def mixture(self) -> dict[str, Any]:
+        """Return what was found out about exits."""
+        return {"exits": [found.to_json() for found in self.exits]} if self.exits else {}
+
+    def tell_mixture(self) -> Iterator[Event]:
+        """Say how many rows leave early, and how often that is what the whole model says."""
+        return (Remark(found.tell()) if found.exit is None else Note(found.tell()) for found in self.exits)
+
+    def measure_rows(self, model: SentimentModel, corpus: StoredCorpus, numbers: Ints) -> ClassMetrics:
+        """Measure test rows; each label of the model may be the answer."""
+        return measure(model, corpus.examples("test", numbers), labels=model.labels)
 
     def doubts(
         self,
@@ -147,6 +245,11 @@ class SentimentRun(Run):
         return [text for block in corpus.texts(place, SAMPLES) for text in block]
 
     @property
+    def _base_names(self) -> Mapping[str, str]:
+        """Return the names of labels that a saved model knows for those of corpora."""
+        return self.base.bundle.config.get("aliases", {}) if self.base else {}
+
+    @property
     def _balanced(self) -> bool:
         """Whether in every member each label counts as much as any other."""
         return all(member.training.class_weights == "balanced" for member in self.settings.members)
@@ -161,7 +264,8 @@ def _validation(member: StoredMember) -> Any:
 def _count(rows: Iterable[Example], counts: dict[str, Counter[str]]) -> Iterator[Example]:
     """Yield the same rows, and count the labels of each corpus."""
     for row in rows:
-        counts.setdefault(row.corpus, Counter())[row.label] += 1
+        if row.source.use != "unlabelled":
+            counts.setdefault(row.corpus, Counter())[row.label] += 1
         yield row
 
 
@@ -186,6 +290,14 @@ def _rename(
 def _remark_on_alike(counts: Mapping[str, Counter[str]], names: Mapping[str, str]) -> Iterator[Event]:
     if groups := alike(sum(counts.values(), Counter[str]()), names):
         yield Remark(remark_on_alike(groups))
+
+
+def _tell_left_out(counts: Mapping[str, Counter[str]], names: Mapping[str, str]) -> Iterator[Event]:
+    """Say how many rows have labels that were to be left out."""
+    rows = {label: sum(of[label] for of in counts.values()) for label, name in names.items() if not name}
+    if any(rows.values()):
+        listed = ", ".join(f"{count:,} labelled {label!r}" for label, count in rows.items() if count)
+        yield Note("rows were left out as asked: {listed}", listed=listed)
 
 
 def _remark_on_disjoint(counts: Mapping[str, Mapping[str, int]], names: Mapping[str, str]) -> Iterator[Event]:

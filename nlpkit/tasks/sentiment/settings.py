@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from nlpkit.errors import SettingError
-from nlpkit.plugins.options import Count, Positive, Share, Weight
-from nlpkit.training.settings import LabelledRunSettings, RowTraining, TextNetworkSettings
+from nlpkit.plugins.options import Count, Positive, Range, Share, Weight
+from nlpkit.training.mixture import MixtureRunSettings
+from nlpkit.training.settings import RowTraining, TextNetworkSettings
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,8 @@ class ClassifierTraining(RowTraining):
     :param class_weights: none; or balanced, where each label counts as much as any other, however rare.
     :param r_drop: weight of the difference between two passes under dropout (Liang et al. 2021,
         https://arxiv.org/abs/2106.14448); doubles the time.
+    :param embedding_rate: the highest learning rate of the embedding, if it is another: a pretrained one that is tuned
+        wants smaller steps than what is new.
     :param pretrain: epochs as a two-way language model before the first; for a recurrent encoder with one layer.
     :param pretrain_rate: its learning rate.
     """
@@ -28,8 +32,15 @@ class ClassifierTraining(RowTraining):
     label_smoothing: Share = 0.0
     class_weights: Literal["none", "balanced"] = "none"
     r_drop: Weight = 0.0
+    embedding_rate: Positive | None = None
     pretrain: Count = 0
     pretrain_rate: Positive = 4e-3
+    fine_tuning: ClassVar[Mapping[str, Any]] = {"pretrain": 0}
+
+    def rate_of(self, parameter: str) -> float:
+        """Return the highest learning rate of a parameter."""
+        of_embedding = parameter.startswith(("embedding.", "upper."))  # the upper half is all of it that is trained
+        return self.embedding_rate if of_embedding and self.embedding_rate is not None else self.learning_rate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,22 +51,30 @@ class ClassifierSettings(TextNetworkSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SentimentSettings(LabelledRunSettings):
+class SentimentSettings(MixtureRunSettings):
     """A whole run.
 
-    :param exits: for each member but the last, the probability from which on the later ones are not asked.
+    :param exits: for each member but the last, the probability from which on the later ones are not asked; ``agree``:
+        the lowest at which the answers are nearly always those of the whole model, on every group of validation rows.
+    :param agreement: at which share of the rows that leave.
     :raises SettingError: for exits that are none.
     """
 
-    exits: tuple[float, ...] = ()
+    exits: tuple[float, ...] | Literal["agree"] = ()
+    agreement: Annotated[float, Range(0, 1, low_open=True)] = 0.995
+    tunable: ClassVar[tuple[str, ...]] = ("exits", "agreement")
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.exits == "agree":
+            if len(self.members) < 2:
+                raise SettingError("exits = 'agree' wants several members, of which a row may leave all but the last")
+            return
         if len(self.exits) > len(self.members) - 1:
             raise SettingError(
                 "exits has {count} values, more than members - 1: {expected}",
                 count=len(self.exits),
                 expected=len(self.members) - 1,
             )
-        if not all(0 < leave <= 1 for leave in self.exits):
+        if not all(isinstance(leave, int | float) and 0 < leave <= 1 for leave in self.exits):
             raise SettingError("exits are probabilities above 0, found: {exits}", exits=list(self.exits))

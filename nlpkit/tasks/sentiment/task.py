@@ -3,12 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nlpkit.tasks.base import Rows, Task, Verb
 
 if TYPE_CHECKING:
     from nlpkit.model.bundle import Bundle
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a choice is among.
+
+    :param labels: Choose among these labels of the model only, with commas between them: negative,positive. Their
+        probabilities add up to 1.
+    """
+
+    labels: str | None = None
+
+
+@dataclass(frozen=True)
+class MeasureOptions:
+    """What a choice is among.
+
+    :param labels: Choose among these labels of the model only, with commas between them. Default: those that the rows
+        have.
+    """
+
+    labels: str | None = None
 
 
 def describe(bundle: Bundle) -> Mapping[str, Any]:
@@ -34,6 +57,7 @@ SENTIMENT = Task(
     model="nlpkit.tasks.sentiment.model:SentimentModel",
     run="nlpkit.tasks.sentiment.run:SentimentRun",
     measure="nlpkit.tasks.sentiment.metrics:measure",
+    measure_options=MeasureOptions,
     verbs=(
         Verb(
             name="score",
@@ -50,9 +74,11 @@ SENTIMENT = Task(
             nlpkit sentiment score reviews.txt
             nlpkit sentiment score --text "质量很好，下次还来" --text "不建议购买"
             nlpkit sentiment score orders.csv --column 评价 -o scored.csv
+            nlpkit sentiment score orders.csv --labels negative,positive
             cat reviews.txt | nlpkit sentiment score --format jsonl | jq .label
             """,
             method="scorer",
+            options=Options,
             form="nlpkit.tasks.sentiment.form:ScoreForm",
         ),
     ),
@@ -60,6 +86,7 @@ SENTIMENT = Task(
     rows=Rows(answer="label"),
     recipes="nlpkit.tasks.sentiment:recipes",
     recipe=_recipe,
+    teachable=True,
     default_model="reviews",
     describe=describe,
     evaluate_about="""\b
@@ -72,6 +99,8 @@ SENTIMENT = Task(
     nlpkit sentiment train goods.txt hotels.csv -o mine --label 1=positive --label 0=negative
     nlpkit sentiment train corpus.csv -o mine --encoder gru --set encoder.hidden=128 --set training.epochs=10
     nlpkit sentiment train corpus.csv --recipe stacked --dry-run
+    nlpkit sentiment train corpus.csv --unlabelled more.txt -o mine --teacher large
+    nlpkit sentiment train mine.csv -o mine --from reviews
     nlpkit sentiment train -o mine --resume
 
     Recipes: ngrams (the default: linear, seconds), network (what --encoder and --embedding start

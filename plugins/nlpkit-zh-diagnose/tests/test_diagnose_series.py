@@ -139,6 +139,7 @@ def test_validating_leaves_what_is_carried():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @each
 @kinds
 def test_a_network_learns_what_depends_on_the_step_before(name, labels):
@@ -151,6 +152,8 @@ def test_a_network_learns_what_depends_on_the_step_before(name, labels):
     assert {event.right for event in events if isinstance(event, Step)} == {None} == {e.train_accuracy for e in epochs}
 
 
+@pytest.mark.slow
+@pytest.mark.long
 @each
 @pytest.mark.parametrize("broken", [1, 2, 5, 6, 8, 17])  # of 6 steps an epoch, three to a row
 def test_a_run_that_is_broken_off_within_a_row_comes_to_the_same_weights(tmp_path, name, broken):

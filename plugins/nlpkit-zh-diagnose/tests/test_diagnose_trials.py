@@ -179,6 +179,8 @@ def uninterrupted():
     return list(map(known, ended(events_of(Letters(), ["gru", "rnn"], *RESUMED, seeds=(0, 1)))))
 
 
+@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("at", [1, 2, 4, 5, 8, 9, 10, 11, 13, 25, EVENTS - 1, EVENTS])
 def test_a_run_that_was_interrupted_comes_to_the_same_and_does_nothing_twice(tmp_path, uninterrupted, at):
     events = events_of(Letters(), ["gru", "rnn"], *RESUMED, seeds=(0, 1), run=tmp_path)

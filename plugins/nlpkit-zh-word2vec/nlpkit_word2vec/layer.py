@@ -89,6 +89,12 @@ class Word2VecEmbedding(SharedEmbedding, nn.Module):
         """Return the vector of every id ``(ids, dim)``."""
         return self.table.weight
 
+    def take(self, vectors: Tensor) -> bool:
+        """Make the vectors these ``(ids, dim)``."""
+        with torch.no_grad():
+            self.table.weight.copy_(vectors)
+        return True
+
     def lookup(self, ids: Tensor) -> Tensor:
         """Map ids ``(n,)`` to vectors ``(n, dim)``, whole also in training."""
         return self.table(ids)  # type: ignore[no-any-return]

@@ -286,3 +286,10 @@ def right(model):
 def test_words_unseen_in_training_work_if_the_file_has_them(trained):
     assert right(trained("all")) == 1.0
     assert right(trained(0)) <= 0.6  # all unseen words are one, so at best one label is right
+
+
+def test_its_vectors_can_be_others():
+    made, _ = fitted()
+    vectors = torch.randn(made.vectors().shape)
+    assert made.take(vectors)
+    assert torch.equal(made.vectors(), vectors)

@@ -51,6 +51,7 @@ def blind_to(features, ids, mask, by):
     return bool((~changed).any())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("encoder", ENCODERS, ids=described)
 def test_no_position_sees_itself_and_all_see_their_neighbours(encoder, head):

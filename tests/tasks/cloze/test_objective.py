@@ -137,6 +137,7 @@ def objective(*arguments, settings=SETTINGS, kept=None, **options):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "encoder",
     [

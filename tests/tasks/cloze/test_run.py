@@ -358,8 +358,8 @@ def test_samples_without_a_blank_are_refused_before_any_text_is_read(tmp_path):
 
 
 def test_validation_rows_without_an_answer_are_one_sentence(tmp_path, texts):
-    rows = split_rows([*texts, *(Example(f"no {i}", "") for i in range(40))], test=0.2, validation=0.2)
-    rows = [*rows.train, *(e for e in rows.validation if e.text.startswith("no"))]
+    rows = split_rows([*texts, *(Example(f"no {i}", "") for i in range(2 * len(texts)))], test=0.2, validation=0.2)
+    rows = [*rows.train, *rows.test, *(e for e in rows.validation if e.text.startswith("no"))]
     with pytest.raises(DataError, match=r"no validation row has a word that can be answered: give more texts$"):
         run(tmp_path / "m", rows, *QUICK, encoder="none")
 

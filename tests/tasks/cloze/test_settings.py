@@ -107,7 +107,7 @@ def test_what_was_asked_for_can_be_asked_for_again():
         ("head.pooling=max", r"network\.head has no setting 'pooling'"),
         ("head.neighbours=1", "neighbours wants true or false, found 1"),
         ("max_length=1", "max_length must be at least 2, was: 1"),
-        ("weights=int4", "weights cannot be 'int4'; did you mean 'int8'"),
+        ("weights=int2", "weights cannot be 'int2'; did you mean 'int8'"),
         ("answers.min_count=0", r"answers: min_count must be at least 1, was: 0"),
         ("answers.max_size=1", r"answers: max_size must be at least 2, was: 1"),
         ("answers.most=9", "answers has no setting 'most'"),

@@ -1,5 +1,7 @@
 """The words of a corpus on disk, and which of them can be answered."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -49,7 +51,8 @@ def test_no_word_that_is_left_out_is_more_frequent(counts, min_count):
 def test_words_come_back_as_they_were_tokenised(tmp_path, corpus, name):
     part = make_component("tokenizer", {"name": name}, normaliser=Normaliser())
     tokenizer = part.instance
-    told = list(store_words(tmp_path / "words", corpus, tokenizer, Normaliser(), AnswerSettings(min_count=2)))
+    choose = partial(choose_answers, settings=AnswerSettings(min_count=2))
+    told = list(store_words(tmp_path / "words", corpus, tokenizer, Normaliser(), choose))
     assert [(e.what, e.done, e.total) for e in told] == [
         (f"{place} tokens", len(corpus.rows(place)), len(corpus.rows(place))) for place in ("train", "validation")
     ]
@@ -70,7 +73,7 @@ def test_words_that_are_too_few_leave_nothing(tmp_path, corpus):
         corpus,
         make_component("tokenizer", {"name": "whitespace"}).instance,
         Normaliser(),
-        AnswerSettings(min_count=1000),
+        partial(choose_answers, settings=AnswerSettings(min_count=1000)),
     )
     with pytest.raises(DataError, match=r"0 words .* stand 1000 times .* a cloze model needs 2 at least: give more"):
         list(told)

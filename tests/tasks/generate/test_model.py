@@ -11,7 +11,7 @@ from nlpkit.errors import BundleError, SettingError
 from nlpkit.model.bundle import CONFIG, SAMPLES, Bundle
 from nlpkit.tasks.generate.metrics import measure_texts
 from nlpkit.tasks.generate.model import BLOCK, GenerationModel
-from nlpkit.tasks.generate.sampling import Sampling
+from nlpkit.tasks.generate.sampling import Sampling, WrittenRuns
 from tests.tasks.generate import tiny as tiny_generation
 
 MODEL = GenerationModel(tiny_generation.bundle())
@@ -225,6 +225,38 @@ def test_the_penalty_is_also_for_what_the_prompt_repeats():
     plain = written("好好好好好", length=1, sampling=Sampling(0)).text
     assert written(plain * 20, length=1, sampling=Sampling(0, penalty=100)).text != plain
     assert written("x😀" * 40, length=5, sampling=Sampling(penalty=5)).ended  # what is unknown is no column
+
+
+def runs_of(text, size):
+    return [text[at : at + size] for at in range(len(text) - size + 1)]
+
+
+@pytest.mark.parametrize("size", [2, 5, 12])
+@pytest.mark.parametrize("temperature", [0, 1])
+def test_no_run_stands_twice_in_a_text(size, temperature):
+    sampling = Sampling(temperature, no_repeat=size)
+    for text in MODEL.generate(["好", "质"], length=60, through=True, seed=1, sampling=sampling):
+        found = runs_of(text.text, size)
+        assert len(found) == len(set(found))
+
+
+def test_what_is_likeliest_goes_round_where_it_may():
+    """Of a model of few characters: else the test above would hold of itself."""
+    found = runs_of(MODEL.generate(["好"], length=60, through=True, sampling=Sampling(0, no_repeat=0))[0].text, 12)
+    assert len(found) > len(set(found))
+
+
+def test_where_nothing_else_is_left_a_run_may_stand_twice():
+    runs, logits = WrittenRuns(2), np.array([-np.inf, 1.0, 0.5])
+    for column in (1, 1, 2, 1):
+        runs.add(column)
+    runs.forbid(logits)
+    assert logits.tolist() == [-np.inf, 1.0, 0.5]
+    runs = WrittenRuns(2)
+    for column in (1, 1):
+        runs.add(column)
+    runs.forbid(logits)
+    assert logits.tolist() == [-np.inf, -np.inf, 0.5]
 
 
 def test_texts_are_dealt_out_whole_and_each_stream_begins_with_one():

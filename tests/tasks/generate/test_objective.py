@@ -99,6 +99,7 @@ def test_a_network_learns_what_follows():
     assert found[-1].validation_accuracy > 0.6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("broken", [1, 4, 9, 20])
 def test_a_run_that_is_broken_off_comes_to_the_same_weights(tmp_path, broken, precision):

@@ -179,7 +179,7 @@ def test_what_fails_as_a_run_is_closed_is_heard(tmp_path, texts):
         ({}, ["training.streams=0"], "streams must be at least 1, was: 0"),
         ({}, ["training.focus=[2, 3]"], "training.focus wants two shares"),
         ({}, ["dropout=1"], r"dropout must be in \[0, 1\)"),
-        ({}, ["weights=int4"], "weights cannot be 'int4'; did you mean 'int8'"),
+        ({}, ["weights=int2"], "weights cannot be 'int2'; did you mean 'int8'"),
         ({}, ["ngrams.order=1"], "ngrams: order "),
         ({}, ["ngrams.order=9"], "ngrams: order "),
         ({}, ["ngrams.min_count=0"], "ngrams: min_count must be at least 1, was: 0"),

@@ -9,7 +9,14 @@ torch = pytest.importorskip("torch")
 
 from torch.nn import functional  # noqa: E402
 
-from nlpkit.tasks.sentiment.objective import Classification, divergence, row_losses, weigh_labels  # noqa: E402
+from nlpkit.tasks.sentiment.objective import (  # noqa: E402
+    Classification,
+    Teaching,
+    distances,
+    divergence,
+    row_losses,
+    weigh_labels,
+)
 from nlpkit.tasks.sentiment.settings import ClassifierTraining  # noqa: E402
 from nlpkit.training.batching import Rows, logits_of  # noqa: E402
 from nlpkit.training.loop import fit  # noqa: E402
@@ -153,3 +160,114 @@ def test_logits_stand_in_the_order_of_the_rows():
     together = logits_of(made, found, 7)
     alone = torch.cat([made.eval()(*found.batch(np.array([row]))[:2]) for row in range(len(found))])
     torch.testing.assert_close(together, alone.detach())
+
+
+# Taught by another model
+
+TRAIN = rows(1)
+SAID = np.random.default_rng(5).dirichlet((0.5, 0.5), len(TRAIN)).astype(np.float32)
+SOME = np.array([3, 11, 20, 38])
+
+
+def gradients(teaching, **changes):
+    """Of the loss of some rows."""
+    made = network()
+    objective = Classification(made, TRAIN, rows(2), replace(SETTINGS, **changes), 2, teaching)
+    loss, _ = objective.loss(SOME)
+    loss.backward()
+    return loss.item(), torch.cat([p.grad.flatten() for p in made.parameters()])
+
+
+def expected_gradients(targets, weights=None, temperature=1.0):
+    """Of cross entropy against probabilities ``(rows, labels)``, by torch."""
+    made = network()
+    ids, mask, _ = TRAIN.batch(SOME)
+    losses = functional.cross_entropy(made(ids, mask) / temperature, torch.from_numpy(targets[SOME]), reduction="none")
+    (losses * (1 if weights is None else torch.from_numpy(weights[SOME]))).mean().backward()
+    return torch.cat([p.grad.flatten() for p in made.parameters()])
+
+
+def hard(targets=TRAIN.targets):
+    return np.eye(2, dtype=np.float32)[targets]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_the_teachers_share_mixes_targets(share):
+    teaching = Teaching(probabilities=SAID, labelled=len(TRAIN), share=share)
+    _, found = gradients(teaching)
+    torch.testing.assert_close(found, expected_gradients((1 - share) * hard() + share * SAID))
+
+
+def test_rows_without_labels_learn_from_the_teacher_alone_and_those_without_answer_from_labels():
+    said = SAID.copy()
+    said[[3, 38]] = np.nan
+    said[38] = SAID[38]
+    targets = hard()
+    targets[11] = 0.5 * targets[11] + 0.5 * said[11]
+    targets[[20, 38]] = said[[20, 38]]  # behind the labelled ones
+    _, found = gradients(Teaching(probabilities=said, labelled=20, share=0.5))
+    torch.testing.assert_close(found, expected_gradients(targets))
+
+
+@pytest.mark.parametrize("temperature", [0.5, 3.0])
+def test_a_temperature_softens_both_and_keeps_gradients_as_large(temperature):
+    soft = SAID ** (1 / temperature)
+    soft = soft / soft.sum(1, keepdims=True)
+    loss, found = gradients(Teaching(probabilities=SAID, labelled=0, temperature=temperature))
+    torch.testing.assert_close(found, temperature**2 * expected_gradients(soft, temperature=temperature))
+    assert loss >= 0
+
+
+def test_rows_weigh_as_their_corpora_do():
+    weights = np.linspace(0.2, 1.8, len(TRAIN), dtype=np.float32)
+    _, found = gradients(Teaching(weights=weights))
+    torch.testing.assert_close(found, expected_gradients(hard(), weights))
+    _, both = gradients(Teaching(weights=weights, probabilities=SAID, labelled=len(TRAIN), share=0.5))
+    torch.testing.assert_close(both, expected_gradients(0.5 * hard() + 0.5 * SAID, weights))
+
+
+def test_balanced_labels_weigh_in_the_teachers_probabilities_as_in_labels():
+    """Against probabilities as against labels drawn by them, on average."""
+    weight = weigh_labels(TRAIN.targets, 2)
+    _, found = gradients(Teaching(probabilities=SAID, labelled=0), class_weights="balanced")
+    made = network()
+    ids, mask, _ = TRAIN.batch(SOME)
+    losses = functional.cross_entropy(made(ids, mask), torch.from_numpy(SAID[SOME]), weight=weight, reduction="none")
+    losses.mean().backward()
+    torch.testing.assert_close(found, torch.cat([p.grad.flatten() for p in made.parameters()]))
+
+
+def test_labels_weigh_by_the_weights_of_their_rows():
+    labels, weights = np.array([0, 0, 1, 1]), np.array([1.5, 1.5, 0.5, 0.5], dtype=np.float32)
+    found = weigh_labels(labels, 2, weights)
+    assert found.tolist() == pytest.approx([4 / (2 * 3), 4 / (2 * 1)])
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "bce", "mse"])
+def test_nothing_is_lost_where_the_student_says_what_the_teacher_says(name):
+    said = torch.from_numpy(SAID[:5]).clamp(0.01, 0.99)
+    said = said / said.sum(1, keepdim=True)
+    same = torch.logit(said) if name == "bce" else said.log()
+    torch.testing.assert_close(distances(name, same, said), torch.zeros(5), atol=1e-6, rtol=0)
+    assert (distances(name, same + torch.tensor([1.0, -1.0]), said) > 0).all()
+    sure = torch.tensor([[1.0, 0.0]])
+    assert torch.isfinite(distances(name, torch.tensor([[3.0, -2.0]]), sure)).all()
+
+
+def test_validation_rows_count_as_they_are_judged():
+    judging = np.where(np.arange(len(rows(2))) < 10, 4.0, 0.0)
+    made = network()
+    found = Classification(made, TRAIN, rows(2), SETTINGS, 2, Teaching(judging=judging)).validate()
+    first = Classification(made, TRAIN, rows(2).take(10), SETTINGS, 2).validate()
+    assert (found.loss, found.accuracy) == (pytest.approx(first.loss), pytest.approx(first.accuracy))
+
+
+def test_a_student_learns_what_no_label_says():
+    """All labels are wrong; the teacher is right."""
+    wrong = rows(1, flipped=True)
+    teaching = Teaching(probabilities=hard(1 - wrong.targets) * 0.9 + 0.05, labelled=len(wrong), share=0.9)
+    made = network()
+    for _ in fit(Classification(made, wrong, rows(2), SETTINGS, 2, teaching), SETTINGS, 0):
+        pass
+    answers = logits_of(made, rows(2)).argmax(1).numpy()
+    assert (answers == rows(2).targets).mean() > 0.9

@@ -321,6 +321,7 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss differs elsewhere")
 @pytest.mark.parametrize("kind", ["jsonl", "csv"])
 def test_memory_does_not_grow_with_the_rows(nlpkit_command, clean_environment, tiny_model, write, kind):

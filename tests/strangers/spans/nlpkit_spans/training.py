@@ -21,8 +21,6 @@ from nlpkit.training import (
     check_shapes,
     draw_batches,
     export_graph,
-    fit_embedding,
-    make_component,
     record_parts,
     sort_batches,
 )
@@ -96,10 +94,10 @@ class TaggerMember(NetworkMember):
     chain = ("embedding", "encoder")
 
     def prepare(self, folder):
-        embedding = make_component("embedding", self.settings.embedding)
+        embedding = self.make_component("embedding")
         documents = [list(text) for text in self._texts("train")]
-        vocabulary = fit_embedding(embedding, documents, [0] * len(documents))
-        encoder = make_component("encoder", self.settings.encoder, input_dim=embedding.instance.dim)
+        vocabulary = self.fit_embedding(embedding, documents, [0] * len(documents))
+        encoder = self.make_component("encoder", input_dim=embedding.instance.dim)
         check_shapes(embedding, encoder)
         network = Tagger(embedding.instance, encoder.instance, self._tags)
         self.keep(folder, network, vocabulary, {"name": self.name, **record_parts(embedding, encoder)})
@@ -131,6 +129,18 @@ class TaggerMember(NetworkMember):
         logits = torch.from_numpy(graph.run("tags", **{name: tensor.numpy() for name, tensor in example.items()}))
         there = example["mask"].numpy()
         return Comparison(float(np.abs(logits.softmax(2).numpy() - expected)[there].max()), len(there))
+
+    @property
+    def answers(self) -> list[str]:
+        return ["", *(kind + place for kind in self.data.kinds for place in ("begin", "inside"))]
+
+    @property
+    def base_answers(self) -> list[str]:
+        kinds = self.base.model.bundle.config["kinds"] if self.base else []
+        return ["", *(kind + place for kind in kinds for place in ("begin", "inside"))]
+
+    def find_answering(self, network) -> dict[str, int]:
+        return {"linear.weight": 0, "linear.bias": 0}
 
     @property
     def _tags(self) -> int:

@@ -1,0 +1,72 @@
+"""A forced choice: which of a model's labels may be the answer."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nlpkit.errors import SettingError, nearest
+from nlpkit.model.members import Floats
+
+LEAST = 1e-300  # of a probability, so that of two that are next to nothing the greater is the answer
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Some labels of a model, in its order.
+
+    :param labels: those that may be the answer.
+    :param columns: where each of them stands among all labels; None where all may be the answer.
+    """
+
+    labels: list[str]
+    columns: list[int] | None = None
+
+    @classmethod
+    def among(cls, known: Sequence[str], labels: Sequence[str] | None) -> Choice:
+        """Choose among labels of a model; None: among all that it knows.
+
+        :raises SettingError: for labels that it does not know, or fewer than two.
+        """
+        if labels is None:
+            return cls(list(known))
+        if isinstance(labels, str):
+            raise SettingError("labels are a list of names, found one text: {found!r}", found=labels)
+        if unknown := [label for label in labels if label not in known]:
+            raise SettingError(
+                "the model has no label {unknown!r}{there_is}",
+                unknown=unknown[0],
+                there_is=nearest(unknown[0], list(known)),
+            )
+        if len(set(labels)) < 2:
+            raise SettingError(
+                "a choice is among two labels or more, found {found}; the model has {known}",
+                found=", ".join(labels) or "none",
+                known=", ".join(known),
+            )
+        columns = [position for position, label in enumerate(known) if label in labels]
+        return cls([known[column] for column in columns], columns if len(columns) < len(known) else None)
+
+    def probabilities(self, probabilities: Floats) -> Floats:
+        """Map probabilities of all labels ``(batch, labels)`` to those of the chosen, whose sum is 1."""
+        if self.columns is None:
+            return probabilities
+        chosen = np.maximum(probabilities[:, self.columns], LEAST)
+        return np.asarray(chosen / chosen.sum(1, keepdims=True))
+
+
+def read_labels(names: str) -> list[str]:
+    """Read names with commas between them; a name that holds a comma stands in double quotes.
+
+    >>> read_labels('negative, positive')
+    ['negative', 'positive']
+    """
+    return [name.strip() for row in csv.reader([names], skipinitialspace=True) for name in row if name.strip()]
+
+
+def write_labels(labels: Sequence[str]) -> str:
+    """Write names as `read_labels` reads them."""
+    return ",".join(f'"{label}"' if "," in label else label for label in labels)
