@@ -419,19 +419,13 @@ def _say_longer(name: str, step: Step, settings: LoopSettings) -> Note:
     )
 
 
-def _describe_epoch(epoch: Epoch) -> dict[str, Any]:
-    """Return what an entry says of an epoch: all that is the same in another run, if it is known at all."""
-    unknown = {"calibrated_loss"} if epoch.calibrated_loss is None else set()
-    return {name: value for name, value in asdict(epoch).items() if name not in {*TIMES, *unknown}}
-
-
 def _record_history(
     name: str, epochs: Sequence[Epoch] | None, divergence: Diverged | None, settings: LoopSettings | None
 ) -> dict[str, Any]:
     """Return what an entry says of the main loop."""
     if epochs is None:
         return {}
-    rows = [_describe_epoch(epoch) for epoch in epochs]
+    rows = [{k: v for k, v in asdict(epoch).items() if k not in TIMES} for epoch in epochs]
     if divergence is not None:
         return {"history": rows, "diverged": {"epoch": divergence.epoch, "step": divergence.step}}
     doubts = find_overfitting(name, epochs) + (find_unfinished(name, epochs, settings) if settings else [])
