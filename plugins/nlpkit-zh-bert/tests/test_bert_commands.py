@@ -124,7 +124,9 @@ class TestReadme:
         done = walk(shown["folder"])
         assert done.returncode == 0, done.stderr
         assert "Traceback" not in done.stderr
-        assert "Warning" not in done.stderr
+        expected = ("are unlike the text", "still getting better")  # of so few rows and a model so small
+        warned = [line for line in done.stderr.splitlines() if "Warning" in line]
+        assert [line for line in warned if not any(part in line for part in expected)] == []
         shutil.rmtree(tmp_path / "bert")
         written = (tmp_path / "mine" / "config.json").read_text(encoding="utf-8")
         assert str(tmp_path) not in written
