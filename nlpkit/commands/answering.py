@@ -128,9 +128,9 @@ class Unlike:
 
     def add(self, name: str, answers: Sequence[Any]) -> None:
         """Take answers to rows of a file, if they have a ``warning`` at all."""
-        if answers and hasattr(answers[0], "warning"):
+        if answers and "warning" in answers[0]._fields:
             self._rows[name] += len(answers)
-            self._warned[name] += len([answer for answer in answers if answer.warning])
+            self._warned[name] += sum(answer.warning is not None for answer in answers)
 
     def describe(self) -> str:
         """Say which files are unlike it as a whole, and how many of their rows; nothing if none is."""

@@ -83,9 +83,9 @@ def command(task: Task) -> click.Command:
 
 def _teaching_options() -> list[click.Parameter]:
     return [
-        click.Option(["--teacher"], metavar="MODEL", help="A model whose probabilities are learnt, too."),
+        click.Option(["--teacher"], metavar="MODEL", help="Learn from this model's probabilities, too."),
         click.Option(
-            ["--unlabelled"], multiple=True, metavar="FILE", help="Texts without labels; what they are, a teacher says."
+            ["--unlabelled"], multiple=True, metavar="FILE", help="Texts without labels, for which the teacher answers."
         ),
     ]
 

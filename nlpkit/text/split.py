@@ -83,7 +83,7 @@ def places(residues: NDArray[np.integer[Any]], *, test: float, validation: float
 
 @dataclass(frozen=True)
 class Unevenness:
-    """A place that holds more rows, or fewer, than chance explains.
+    """A place that holds far fewer rows than its share, or all that there are, and not by chance.
 
     :param rows: of ``of`` rows; ``expected`` were to be.
     """
@@ -118,7 +118,7 @@ def find_unevenness(residues: NDArray[np.integer[Any]], *, test: float, validati
 
 
 def _bound_chance(count: int, total: int, share: float) -> float:
-    """Bound the chance of as many rows of a place, or more; or where these are few, of as many or fewer."""
+    """Bound the chance that a place holds so many rows, or a number still farther from its share."""
     if not total or not 0 < share < 1:
         return 1.0
     found = count / total

@@ -242,7 +242,7 @@ def _read_graph(network: Any, member: BaseMember) -> set[str]:
         shape = tuple(state[name].shape)
         rivals = [n for n in lacking if tuple(state[n].shape) in (shape, shape[::-1])]
         fits = [array for array in others if tuple(array.shape) in (shape, shape[::-1])]
-        if len(rivals) == len(fits) == 1 and len(shape) > 1:
+        if len(rivals) == len(fits) == 1 and shape != shape[::-1]:  # a square one might be turned
             found[name] = fits[0] if tuple(fits[0].shape) == shape else fits[0].T
     network.load_state_dict({**state, **found})
     embedding = network.embedding

@@ -9,10 +9,8 @@ from nlpkit.commands.screen import to_one_line
 from nlpkit.tasks.sentiment.model import Score, SentimentModel
 from nlpkit.text.row import Row
 
-_COLOURS = ("red", "green", "yellow", "cyan", "magenta")
-
-
 UNLIKE = "unlike the training text"
+_COLOURS = ("red", "green", "yellow", "cyan", "magenta")
 
 
 class ScoreForm(Form):
