@@ -75,8 +75,7 @@ class RoundedLinear(nn.Linear):
         """States ``(..., inputs)`` to ``(..., outputs)``."""
         if not self.training:
             return functional.linear(states, self.stored, self.bias)
-        weight = self.weight + (round_blocks(self.weight.detach()) - self.weight.detach())
-        return functional.linear(states, weight, self.bias)
+        return functional.linear(states, _Rounding.apply(self.weight), self.bias)
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode; outside training the rounded matrix is made once."""
@@ -87,6 +86,18 @@ class RoundedLinear(nn.Linear):
     def renew(self) -> None:
         """Round the matrix."""
         self.stored.copy_(round_blocks(self.weight))
+
+
+class _Rounding(torch.autograd.Function):
+    """Rounds a matrix, and lets the gradient pass."""
+
+    @staticmethod
+    def forward(_: Any, matrix: Tensor) -> Tensor:
+        return round_blocks(matrix)
+
+    @staticmethod
+    def backward(_: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+        return gradient
 
 
 def unpack(codes: Tensor, scales: Tensor) -> Tensor:
@@ -103,10 +114,10 @@ def round_blocks(matrix: Tensor) -> Tensor:
     A block's scale is an eighth of its number farthest from nought, with the other sign, in float16.
     """
     blocks = matrix.reshape(len(matrix), -1, BLOCK)
-    extreme = blocks.gather(-1, blocks.abs().argmax(-1, keepdim=True))
-    scales = (extreme / -ZERO).half().float()
-    codes: Tensor = (blocks / torch.where(scales == 0, 1.0, scales)).round().clamp(-ZERO, ZERO - 1)
-    return (codes * scales).flatten(-2)
+    low, high = torch.aminmax(blocks, dim=-1, keepdim=True)
+    scales = (torch.where(high > -low, high, low) / -ZERO).half().float()
+    codes = (blocks / torch.where(scales == 0, 1.0, scales)).round_().clamp_(-ZERO, ZERO - 1)
+    return codes.mul_(scales).flatten(-2)
 
 
 def _renew(module: Any, _: object) -> None:

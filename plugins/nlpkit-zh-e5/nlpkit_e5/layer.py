@@ -17,6 +17,7 @@ from nlpkit_e5.pieces import PiecesTokenizer, read_files
 from nlpkit_e5.weights import BEGIN, END, PIECES, WEIGHTS, folder, load_pieces
 
 DIM, UNITS, HEADS, POSITIONS, EPSILON = 384, 1536, 12, 512, 1e-12
+UNSEEN = -1e4  # what a column that is not seen scores
 
 
 class E5Embedding(Embedding, nn.Module):
@@ -172,10 +173,17 @@ class Layer(nn.Module):
         """States ``(batch, time, dim)`` to the same shape; which columns are seen ``(batch, 1, 1, time)``."""
         parts = self.inward(states).unflatten(2, (3, HEADS, -1)).permute(2, 0, 3, 1, 4)
         query, keys, values = parts.unbind(0)  # (batch, heads, time, size)
-        rate = self.dropout.p if self.training else 0.0
-        mixture = functional.scaled_dot_product_attention(query, keys, values, attn_mask=seen, dropout_p=rate)
+        if query.requires_grad:
+            mixture = self._attend(query, keys, values, seen)
+        else:
+            mixture = functional.scaled_dot_product_attention(query, keys, values, attn_mask=seen)
         states = self.inner_norm(states + self.dropout(self.outward(mixture.transpose(1, 2).flatten(2))))
         return self.norm(states + self.dropout(self.down(functional.gelu(self.up(states)))))  # type: ignore[no-any-return]
+
+    def _attend(self, query: Tensor, keys: Tensor, values: Tensor, seen: Tensor) -> Tensor:
+        """Do what torch's function does, which takes four times as long where it is trained on short rows."""
+        weights = (query * query.shape[-1] ** -0.5 @ keys.transpose(2, 3)).masked_fill(~seen, UNSEEN).softmax(3)
+        return self.dropout(weights) @ values
 
 
 def _check(layers: int, tuned: int, states: Sequence[int] | None) -> None:
