@@ -21,6 +21,9 @@ class HeadSettings:
     :param norm: none, layer or batch: how these units are normalised before the ReLU.
     :param dropout: on what goes into each layer.
     :param projection: false: the pooled states are the logits but for a bias, one a label.
+    :param standardised: shift and scale the pooled states so that each of their numbers has mean 0 and variance 1 over
+        the training rows before the first step, and begin the last layer at zero: for states of a pretrained embedding,
+        which all point the same way, and few rows.
     :raises SettingError: for a value that no head could use.
     """
 
@@ -29,6 +32,7 @@ class HeadSettings:
     norm: Literal["none", "layer", "batch"] = "none"
     dropout: Share = 0.0
     projection: bool = True
+    standardised: bool = False
 
     def __post_init__(self) -> None:
         for pooling in self.pooling.split("+"):
@@ -39,6 +43,8 @@ class HeadSettings:
                     pooling=pooling,
                     there_is=there_is,
                 )
+        if self.standardised and not self.projection:
+            raise SettingError("head.standardised=true wants a layer behind the pooled states: head.projection=true")
         if self.norm != "none" and not self.hidden:
             raise SettingError(
                 "head.norm={norm} normalises hidden units, and there are none: set head.hidden", norm=self.norm

@@ -73,6 +73,27 @@ class BatchNorm(nn.BatchNorm1d):
         return functional.batch_norm(rows, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
 
 
+class Standardisation(nn.Module):
+    """Shifts and scales numbers by what they were like before the first step; nothing of it is trained."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.shift: Tensor
+        self.scale: Tensor
+        self.register_buffer("shift", torch.zeros(dim))
+        self.register_buffer("scale", torch.ones(dim))
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Rows ``(batch, dim)`` to the same shape."""
+        return (rows - self.shift) * self.scale
+
+    def fit(self, rows: Tensor) -> None:
+        """Let the columns of such rows ``(rows, dim)`` have mean 0 and variance 1; one that is constant is shifted."""
+        deviation, mean = torch.std_mean(rows, 0, correction=0)
+        self.shift.copy_(mean)
+        self.scale.copy_(torch.where(deviation > 0, 1 / deviation, 1.0))
+
+
 def _make_norm(name: str, dim: int) -> list[nn.Module]:
     """Make the layer that a setting names; none if it names none."""
     match name:
@@ -106,12 +127,16 @@ class Head(nn.Module):
         self.attention = nn.Linear(input_dim, 1) if "attention" in self.poolings else None
         input_dim *= len(self.poolings)
         self.bias = None if settings.projection else nn.Parameter(torch.zeros(labels))
+        self.standardisation = Standardisation(input_dim) if settings.standardised else None
         layers: list[nn.Module] = [nn.Dropout(settings.dropout)]
         if settings.hidden:
             norm = _make_norm(settings.norm, settings.hidden)
             layers += [nn.Linear(input_dim, settings.hidden), *norm, nn.ReLU(), nn.Dropout(settings.dropout)]
             input_dim = settings.hidden
-        layers.append(nn.Linear(input_dim, labels))
+        layers.append(last := nn.Linear(input_dim, labels))
+        if settings.standardised:
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
         self.layers = nn.Sequential(*layers) if settings.projection else nn.Sequential()
 
     @classmethod
@@ -132,7 +157,10 @@ class Head(nn.Module):
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
         """States ``(batch, time, dim)`` and mask ``(batch, time)`` to logits ``(batch, labels)``."""
-        logits = self.layers(self.pool(states, mask))
+        pooled = self.pool(states, mask)
+        if self.standardisation is not None:
+            pooled = self.standardisation(pooled)
+        logits = self.layers(pooled)
         return logits if self.bias is None else logits + self.bias  # type: ignore[no-any-return]
 
     def pool(self, states: Tensor, mask: Tensor) -> Tensor:

@@ -41,7 +41,9 @@ class StatefulNetwork(nn.Module, ABC):
         """
         vectors = self.vectors(inputs)
         if torch.is_autocast_enabled("cpu"):  # torch's recurrent modules do not see to it themselves
-            vectors = vectors.to(torch.get_autocast_dtype("cpu"))
+            half = torch.get_autocast_dtype("cpu")
+            vectors = vectors.to(half)
+            state = state and [part.to(half) if part.is_floating_point() else part for part in state]
         mask = torch.ones(vectors.shape[:2], dtype=torch.bool)
         before = None if state is None else pytree.tree_unflatten(state, self._structure)
         states, after = self.encoder(vectors, mask, before)

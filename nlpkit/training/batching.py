@@ -128,14 +128,18 @@ def _draw_in_rounds(numbers: RowNumbers, count: int, draw: np.random.Generator) 
     return np.concatenate([*rounds, numbers[:0]])[:count]
 
 
-def logits_of(network: nn.Module, rows: Rows, size: int = 64) -> Tensor:
-    """Logits ``(rows, labels)`` of all rows in their order, without gradients or dropout."""
+def logits_of(network: nn.Module, rows: Rows, size: int = 64, numbers: RowNumbers | None = None) -> Tensor:
+    """Logits ``(rows, labels)`` of rows in their order, without gradients or dropout.
+
+    :param numbers: of the rows; None: all.
+    """
+    numbers = np.arange(len(rows)) if numbers is None else numbers
     network.eval()
     result = torch.empty(0)
     with torch.inference_mode():
-        for batch in sort_batches(rows.lengths, size):
-            logits = network(*rows.batch(batch)[:2])
+        for batch in sort_batches(rows.lengths[numbers], size):
+            logits = network(*rows.batch(numbers[batch])[:2])
             if not len(result):  # one array for all: results kept one by one would hold on to the memory between them
-                result = logits.new_empty(len(rows), logits.shape[1])
+                result = logits.new_empty(len(numbers), logits.shape[1])
             result[torch.from_numpy(batch)] = logits
     return result

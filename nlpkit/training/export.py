@@ -95,7 +95,8 @@ def export_graph(
 def _find_id_vectors(network: Network) -> torch.Tensor | None:
     """Return the vector of every id ``(ids, dim)`` if logits are a sum over ids, so that all folds into a table."""
     head = network.head.config
-    if head["hidden"] or head["pooling"] not in NORMS or not network.encoder.identity:
+    simple = not (head["hidden"] or head["standardised"]) and head["pooling"] in NORMS
+    if not simple or not network.encoder.identity:
         return None
     return network.embedding.vectors().detach() if isinstance(network.embedding, StaticEmbedding) else None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
@@ -46,14 +46,14 @@ class Validation:
 
     Of numbers none is simply right, and ``accuracy`` is None; then loss is what an epoch is judged by.
 
-    :param calibrated: the loss once a temperature is tuned on these rows, if that can be said. By it an epoch is judged
-        in a loop that is made longer for few rows: a network soon knows them by heart and becomes too sure, which
-        calibration mends in the end, while it still learns to tell others apart.
+    :param calibrated: computes the loss once a temperature is tuned on these rows, if that can be said. By it an epoch
+        is judged in a loop that is made longer for few rows: a network soon knows them by heart and becomes too sure,
+        which calibration mends in the end, while it still learns to tell others apart.
     """
 
     loss: float
     accuracy: float | None
-    calibrated: float | None = None
+    calibrated: Callable[[], float] | None = None
 
 
 @dataclass(frozen=True)
@@ -154,10 +154,15 @@ class _Progress:
 
     def close(self, validation: Validation | None, settings: LoopSettings, pace: Pace) -> Epoch:
         """End the epoch at hand, and judge all since the last that was judged."""
-        calibrated = validation.calibrated if validation and pace.epochs > settings.epochs else None
-        value = -1.0 * self.epoch if validation is None else validation.loss if calibrated is None else calibrated
-        if validation and validation.accuracy is not None and settings.monitor == "accuracy":
-            value, calibrated = -validation.accuracy, None
+        calibrated = None
+        if validation is None:
+            value = -1.0 * self.epoch
+        elif validation.accuracy is not None and settings.monitor == "accuracy":
+            value = -validation.accuracy
+        elif validation.calibrated and pace.epochs > settings.epochs:
+            value = calibrated = validation.calibrated()
+        else:
+            value = validation.loss
         best = value < self.best
         self.best, self.since = (value, 0) if best else (self.best, self.since + 1)
         epoch = Epoch(
@@ -232,7 +237,8 @@ def fit(
                 steps_before = (progress.epoch - 1) * len(order) + progress.step
                 for group in optimizer.param_groups:
                     group["lr"] = group["highest"] * rate_at(steps_before)
-                loss, right = objective.loss(rows)
+                with torch.autocast("cpu", torch.bfloat16, enabled=settings.precision == "bfloat16"):
+                    loss, right = objective.loss(rows)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
                 norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None]).item()

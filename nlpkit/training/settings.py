@@ -44,6 +44,8 @@ class LoopSettings:
     :param patience: epochs without a better one before the run stops.
     :param min_steps: updates to which a run is made longer, by more epochs, if ``epochs`` are fewer: of few rows an
         epoch has few; 0 leaves it as long as it is. See `nlpkit.training.pace`.
+    :param precision: float32, or bfloat16: matrices are multiplied in it, which is several times as fast on processors
+        that have it, and slow on others; weights and what the optimizer remembers stay in float32.
     """
 
     epochs: Size = 20
@@ -58,6 +60,7 @@ class LoopSettings:
     monitor: Literal["loss", "accuracy"] = "loss"
     patience: Size = 3
     min_steps: Count = 0
+    precision: Literal["float32", "bfloat16"] = "float32"
     fine_tuning: ClassVar[Mapping[str, Any]] = {}  # what is set anew where training goes on from a saved model
     fixed: ClassVar[tuple[str, ...]] = ()  # what cannot change then
 
@@ -82,12 +85,10 @@ class TextTraining(LoopSettings):
 
     :param focus: share of the texts of the first corpus in the first and the last epoch, in between in proportion;
         empty: each corpus as large as it is. However that is, an epoch has as many texts as there are.
-    :param precision: float32, or bfloat16, which is faster on processors that have it.
     :raises SettingError: for a focus that is none.
     """
 
     focus: tuple[float, ...] = ()
-    precision: Literal["float32", "bfloat16"] = "float32"
     fine_tuning: ClassVar[Mapping[str, Any]] = {"focus": ()}  # as there are other corpora
 
     def __post_init__(self) -> None:
@@ -161,7 +162,12 @@ class RunSettings:
     tunable: ClassVar[tuple[str, ...]] = ()  # what such a model says, and may change
 
     def __post_init__(self) -> None:
-        check_shares(self.test, self.validation)
+        check_shares(self.test, self.validation, judge=self.judge)
+
+    @property
+    def judge(self) -> str:
+        """The place of the rows by which members are mixed and probabilities calibrated."""
+        return "validation"
 
     @property
     def normaliser(self) -> Normaliser:
@@ -483,9 +489,10 @@ def check_component(kind: str, component: Mapping[str, Any], where: str) -> None
     registry().get(kind, component["name"]).check(options)
 
 
-def check_shares(test: float, validation: float) -> None:
+def check_shares(test: float, validation: float, judge: str) -> None:
     """Refuse shares of the rows that cannot be dealt out.
 
+    :param judge: see `RunSettings.judge`.
     :raises SettingError: saying what they must be.
     """
     shares = test * 100, validation * 100
@@ -495,7 +502,12 @@ def check_shares(test: float, validation: float) -> None:
             test=test,
             validation=validation,
         )
-    if not (round(shares[0]) >= 0 and round(shares[1]) > 0 and round(sum(shares)) < 100):
+    if judge != "validation" and validation:
+        raise SettingError(
+            "folds of the training rows judge, so validation must be 0, was: {validation}", validation=validation
+        )
+    least = 1 if judge == "validation" else 0
+    if not (round(shares[0]) >= 0 and round(shares[1]) >= least and round(sum(shares)) < 100):
         raise SettingError(
             "test {test} and validation {validation} must leave rows to train on, and validation must not be 0",
             test=test,

@@ -350,7 +350,7 @@ class _SplitCheck:
             label, place = lone
             leave_out = f", or --label {shlex.quote(label + '=')} leaves it out" if "=" not in label else ""
             return f"the label {label!r} stands in the {place} rows only: it needs more rows{leave_out}"
-        for place in ("train", "validation"):
+        for place in ("train", "validation") if validation else ("train",):
             if not len(rows[place]):
                 total = sum(map(len, rows.values()))
                 return f"{total:,} rows are too few: none fell into {place}; give more"
@@ -361,7 +361,10 @@ class _SplitCheck:
         if sum(map(len, self.deal(test, validation).values())) < ENOUGH:
             return ""
         pairs = [
-            (t, v) for t in {test, *SHARES} for v in {validation, *SHARES} if t + v < 0.9 and bool(t) == bool(test)
+            (t, v)
+            for t in {test, *SHARES}
+            for v in {validation, *SHARES}
+            if t + v < 0.9 and bool(t) == bool(test) and bool(v) == bool(validation)
         ]
         for pair in sorted(pairs, key=lambda pair: (abs(pair[0] - test) + abs(pair[1] - validation), pair)):
             if self._find_fault(*pair) is None:

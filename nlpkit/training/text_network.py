@@ -36,6 +36,7 @@ from nlpkit.training.settings import MemberSettings, TextNetworkSettings
 from nlpkit.training.storage import StoredCorpus, StoredTokens, map_rows, store_ids, store_tokens
 
 COMPARE_ROWS = 50_000  # validation rows that are enough to compare an export by, and to tune weights and temperature on
+STANDARDISED = 2048  # training rows by which the numbers of pooled states are shifted and scaled
 CHECK_READ_BACK = 32  # training rows on which weights that were read back must answer as the saved model does
 MOST = 1 << 30  # bytes of vectors of the lower half of an embedding; with more, it is asked each time
 PLACES = ("train", "validation")
@@ -204,7 +205,8 @@ class TextNetwork(NetworkMember):
     def name_parts(self, network: nn.Module) -> Mapping[str, str]:
         """Tell the pooling and a hidden layer from the head's last layer."""
         parts, answering = dict(name_parts(network)), self.find_answering(network)
-        lower = {n: "pooling" if n.startswith("head.attention.") else "hidden layer" for n in parts if n[:5] == "head."}
+        pooling = ("head.attention.", "head.standardisation.")
+        lower = {n: "pooling" if n.startswith(pooling) else "hidden layer" for n in parts if n[:5] == "head."}
         return parts | lower | dict.fromkeys(answering, ANSWERING)
 
     def read_base(self, base: BaseMember, network: nn.Module) -> tuple[dict[str, Any], bool]:  # noqa: ARG002
@@ -303,12 +305,12 @@ class TextNetwork(NetworkMember):
         return StoredMember({"name": self.name, "runtime": runtime, **self.entry}, files)
 
     def compare(self, stored: StoredMember) -> Comparison:
-        """Compare the outputs on validation rows, as inference computes them, with torch's."""
-        rows = self.rows["validation"].take(COMPARE_ROWS)
+        """Compare the outputs on the rows that judge, as inference computes them, with torch's."""
+        rows = self.rows[self.run.judge].take(COMPARE_ROWS)
         expected = logits_of(self.network, rows).double().numpy()
         normaliser = self.run.normaliser
         member = open_member(stored.bundle, stored.entry, self.outputs, normaliser)
-        texts = [t for block in self.corpus.texts("validation", COMPARE_ROWS) for t in normaliser.batch(block)]
+        texts = [t for block in self.corpus.texts(self.run.judge, COMPARE_ROWS) for t in normaliser.batch(block)]
         parts = [member.logits(texts[at : at + 1024]) for at in range(0, len(texts), 1024)]
         outputs = np.concatenate(parts)
         difference = self.difference(expected, outputs)
@@ -318,16 +320,32 @@ class TextNetwork(NetworkMember):
         """Return what of the network learns, and the rows as it sees them: vectors where the embedding is fixed, or its
         lower half is and there is room for them.
         """
-        network, rows = self.network, {}
+        network, rows = self.network, dict[str, Rows]()
         embedding = network.embedding
         lower, upper = (embedding, None) if embedding.fixed else embedding.halves() or (None, None)
+        module: nn.Module = network
         if lower is None or (upper and sum(size_of(ids, lower.dim) for ids in self.rows.values()) > MOST):
-            return network, self.rows
-        for place, ids in self.rows.items():
-            path = self._folder / f"{place}.vectors"
-            yield from store_vectors(path, lower, ids, f"{self.name}: {place} vectors")
-            rows[place] = map_vectors(path, lower.dim, ids)
-        return VectorNetwork(network.encoder, network.head, upper), rows
+            rows = self.rows
+        else:
+            for place, ids in self.rows.items():
+                path = self._folder / f"{place}.vectors"
+                yield from store_vectors(path, lower, ids, f"{self.name}: {place} vectors")
+                rows[place] = map_vectors(path, lower.dim, ids)
+            module = VectorNetwork(network.encoder, network.head, upper)
+        if self.base is None:  # whose head knows other numbers
+            _standardise(module, network.head, rows["train"])
+        return module, rows
+
+
+def _standardise(module: nn.Module, head: Head, rows: Rows) -> None:
+    """Fit what standardises the pooled states of a head, if it has that, to some rows, as they are now."""
+    if head.standardisation is None:
+        return
+    pooled: list[torch.Tensor] = []
+    hook = head.standardisation.register_forward_pre_hook(lambda _, inputs: pooled.append(inputs[0]))
+    logits_of(module, rows.take(STANDARDISED))
+    hook.remove()
+    head.standardisation.fit(torch.cat(pooled))
 
 
 def _describe_vectors(embedding: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@ import copy
 import math
 import re
 from dataclasses import asdict, replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -130,7 +131,7 @@ class Sure(Told):
     """Too sure of itself, which calibration mends."""
 
     def validate(self):
-        return replace(super().validate(), calibrated=next(self.calibrated))
+        return replace(super().validate(), calibrated=partial(float, next(self.calibrated)))
 
     def __init__(self, *arguments):
         super().__init__(*arguments)

@@ -128,9 +128,8 @@ class WordPrediction:
             places = keep_first(answers != NONE)
         blanks = (torch.rand(ids.shape) < self._settings.blanked) & (ids >= 0) & mask
         ids = torch.where(blanks, BLANK, ids)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self._settings.precision == "bfloat16"):
-            features = self._network.features(ids, mask, places)
-            return self._network.output.loss(features, answers[places], exact=self._exact), None
+        features = self._network.features(ids, mask, places)
+        return self._network.output.loss(features, answers[places], exact=self._exact), None
 
     def validate(self) -> Validation:
         """Measure the cross entropy in nats a word over all answers, and the share of words that come first."""

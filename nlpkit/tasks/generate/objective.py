@@ -143,11 +143,8 @@ class TokenPrediction:
         ids, targets = self._streams.read(begins)
         unknown = self._rare[targets] & (torch.rand(targets.shape) < 0.5)
         targets = torch.where(unknown, UNKNOWN, targets)
-        half = self._settings.precision == "bfloat16"
-        state = [tensor.bfloat16() if half else tensor.clone() for tensor in self._carrier.state]
-        with torch.autocast("cpu", torch.bfloat16, enabled=half):
-            features, after = self._network.features(ids, state)
-            loss = self._network.output.loss(features.flatten(0, 1), targets.flatten() - UNKNOWN, exact=True)
+        features, after = self._network.features(ids, [tensor.clone() for tensor in self._carrier.state])
+        loss = self._network.output.loss(features.flatten(0, 1), targets.flatten() - UNKNOWN, exact=True)
         self._carrier.carry(after)
         return loss, None
 

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from nlpkit.errors import SettingError
 from nlpkit.model.members import Floats
 from nlpkit.tasks.sentiment.objective import NOTHING, Classification, Teaching
 from nlpkit.tasks.sentiment.pretraining import Pretraining, pretraining_settings
 from nlpkit.tasks.sentiment.settings import ClassifierSettings
-from nlpkit.training.batching import Rows
+from nlpkit.training.batching import Rows, logits_of
 from nlpkit.training.calibration import tune_stage
 from nlpkit.training.events import Event
-from nlpkit.training.loop import Objective
-from nlpkit.training.member import CHECK_ROWS, Minimise
+from nlpkit.training.loop import Diverged, Objective
+from nlpkit.training.member import CHECK_ROWS, Comparison, Minimise, StoredMember
 from nlpkit.training.settings import MemberSettings
 from nlpkit.training.storage import StoredCorpus
-from nlpkit.training.text_network import TextNetwork
+from nlpkit.training.text_network import COMPARE_ROWS, TextNetwork
 
 
 class Classifier(TextNetwork):
@@ -30,6 +32,7 @@ class Classifier(TextNetwork):
 
     settings_class: ClassVar[type[MemberSettings]] = ClassifierSettings
     folds = True
+    _left_out: Floats | None = None  # logits ``(rows, labels)`` of training rows, each by the fold trained without it
 
     @property
     def outputs(self) -> int:
@@ -63,6 +66,39 @@ class Classifier(TextNetwork):
         training, teaching = self.settings.training, self._teaching
         return Classification(module, rows["train"], rows["validation"], training, self.outputs, teaching)
 
+    def train(self, minimise: Minimise) -> Generator[Event, None, Diverged | None]:
+        """Train once or, of folds, once without each; then the weights are the means of theirs."""
+        if not self.run.folds:
+            return (yield from super().train(minimise))
+        yield from self.pretrain(minimise)
+        module, rows = yield from self._select_trainable()
+        folds = cut_folds(rows["train"].targets, self.run.folds, self.seed)
+        start, total = copy.deepcopy(module.state_dict()), dict[str, Tensor]()
+        self._left_out = np.empty((len(folds), self.outputs))
+        divergence = None
+        for fold in range(self.run.folds):
+            module.load_state_dict(start)
+            objective = Classification(
+                *(module, rows["train"], rows["validation"], self.settings.training, self.outputs, self._teaching),
+                learnt=np.flatnonzero(folds != fold),
+            )
+            diverged = yield from minimise(objective, self.settings.training, f"fold {fold + 1}")
+            divergence = divergence or diverged
+            left = np.flatnonzero(folds == fold)
+            self._left_out[left] = logits_of(module, rows["train"], self.settings.training.batch_size, left).double()
+            for name, tensor in module.state_dict().items():
+                total[name] = total[name] + tensor.double() if name in total else tensor.double()
+        mean = {name: (tensor / self.run.folds).to(start[name].dtype) for name, tensor in total.items()}
+        module.load_state_dict(mean)
+        return divergence
+
+    def compare(self, stored: StoredMember) -> Comparison:
+        """Compare what was exported with torch; of folds, members are mixed by what each says of those left out."""
+        comparison = super().compare(stored)
+        if self._left_out is None:
+            return comparison
+        return replace(comparison, validation=self._left_out[:COMPARE_ROWS])
+
     @property
     def _teaching(self) -> Teaching:
         """What it learns from besides one label a row."""
@@ -79,7 +115,7 @@ class Classifier(TextNetwork):
 
     def difference(self, expected: Floats, outputs: Floats) -> float:
         """Return the greatest difference of a probability, both calibrated as the expected logits want it."""
-        targets = self.rows["validation"].targets[: len(expected)]
+        targets = self.rows[self.run.judge].targets[: len(expected)]
         calibrated = tune_stage([expected], targets, None)
         pair = (calibrated.probabilities([logits[:CHECK_ROWS]]) for logits in (expected, outputs))
         return float(np.abs(np.subtract(*pair)).max())
@@ -94,3 +130,15 @@ class Classifier(TextNetwork):
                 name=settings.name,
                 dict=dict(settings.encoder),
             )
+
+
+def cut_folds(targets: NDArray[Any], folds: int, seed: int) -> NDArray[np.int64]:
+    """Return which of so many folds each row is in ``(rows,)``: every label evenly spread, by chance otherwise.
+
+    :param targets: the index of each row's label ``(rows,)``.
+    """
+    order = np.random.default_rng(seed).permutation(len(targets))
+    order = order[np.argsort(targets[order], kind="stable")]
+    result = np.empty(len(targets), dtype=np.int64)
+    result[order] = np.arange(len(targets)) % folds
+    return result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,6 @@ from nlpkit.tasks.sentiment.settings import ClassifierTraining
 from nlpkit.training.batching import RowNumbers, Rows, draw_batches, logits_of
 from nlpkit.training.calibration import calibrated_loss
 from nlpkit.training.loop import Validation
-
-FEW = 10_000  # validation rows; of more an epoch has so many steps that no loop is made longer
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,7 @@ class Classification:
 
     :param labels: how many there are.
     :param teaching: what else it learns from.
+    :param learnt: numbers of the rows to train on; None: all.
     """
 
     rate_setting = "training.learning_rate"
@@ -71,35 +71,45 @@ class Classification:
         settings: ClassifierTraining,
         labels: int,
         teaching: Teaching = NOTHING,
+        learnt: RowNumbers | None = None,
     ) -> None:
         self.module = network
         self._train, self._validation, self._settings, self._labels = train, validation, settings, labels
         self._teaching = teaching
-        balanced = settings.class_weights == "balanced"
-        self._weights = weigh_labels(train.targets, labels, teaching.weights) if balanced else None
+        self._learnt = np.arange(len(train)) if learnt is None else learnt
+        self._weights: Tensor | None = None
+        if settings.class_weights == "balanced":
+            weights = None if teaching.weights is None else teaching.weights[self._learnt]
+            self._weights = weigh_labels(train.targets[self._learnt], labels, weights)
 
     def batches(self, epoch: int, draw: np.random.Generator) -> Sequence[RowNumbers]:  # noqa: ARG002
         """Put rows of similar length together."""
-        return draw_batches(self._train.lengths, self._settings.batch_size, draw)
+        batches = draw_batches(self._train.lengths[self._learnt], self._settings.batch_size, draw)
+        return [self._learnt[batch] for batch in batches]
 
     def loss(self, rows: RowNumbers) -> tuple[Tensor, int]:
         """Return the mean loss, and how many rows got their label, or where they have none the teacher's answer."""
         ids, mask, labels = self._train.batch(rows)  # (batch, time), (batch, time), (batch,)
-        logits = self.module(ids, mask)  # (batch, labels)
+        logits = self.module(ids, mask).float()  # (batch, labels)
         loss = self._mean(logits, labels, rows)
         if self._settings.r_drop:
-            again = self.module(ids, mask)  # the same rows under another dropout
+            again = self.module(ids, mask).float()  # the same rows under another dropout
             loss = (loss + self._mean(again, labels, rows)) / 2 + self._settings.r_drop * divergence(logits, again)
         return loss, int((logits.detach().argmax(1) == labels).sum())
 
-    def validate(self) -> Validation:
-        """Measure loss without smoothing or weights of labels, accuracy, and of few rows the calibrated loss."""
+    def validate(self) -> Validation | None:
+        """Measure loss without smoothing or weights of labels, accuracy, and what the loss is once calibrated.
+
+        None where there are no validation rows.
+        """
+        if not len(self._validation):
+            return None
         logits = logits_of(self.module, self._validation, self._settings.batch_size)
         targets, judging = self._validation.targets, self._teaching.judging
         labels = torch.from_numpy(targets)
         losses, right = row_losses(self._settings.loss, logits, labels), (logits.argmax(1) == labels).double()
-        few = self._settings.loss == "cross_entropy" and 0 < len(labels) <= FEW and bool(logits.isfinite().all())
-        calibrated = calibrated_loss(logits.double().numpy(), targets, judging) if few else None
+        sound = self._settings.loss == "cross_entropy" and bool(logits.isfinite().all())
+        calibrated = partial(calibrated_loss, logits.double().numpy(), targets, judging) if sound else None
         if judging is None:
             return Validation(losses.mean().item(), right.mean().item(), calibrated)
         weights = torch.from_numpy(judging / judging.sum())

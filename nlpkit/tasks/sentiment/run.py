@@ -134,24 +134,31 @@ class SentimentRun(Run):
             )
 
     def notes(self, corpus: StoredCorpus) -> Iterator[Sentence]:
-        """Say what was done with rows that were not simply dealt out."""
-        return tell_mixture(corpus, self.settings.validation_share)
+        """Say what was done with rows that were not simply dealt out, and by what rows the model is judged."""
+        yield from tell_mixture(corpus, self.settings.validation_share)
+        if folds := self.settings.folds:
+            yield Sentence(
+                "{folds} folds: each member is trained so often, without another part of the rows; its weights are the "
+                "means, and what it says of the rows left out takes the place of validation",
+                folds=folds,
+            )
 
     def prepare(self, run: Path, corpus: StoredCorpus) -> Generator[Event, None, Texts]:
         """Ask the teacher; find out what training texts hold, and how long and how usual they are."""
         check_validation(corpus, COMPARE_ROWS)
         teaching, taught = yield from self._prepare_teaching(run, corpus)
         evidence, statistics, normaliser = EvidenceCount(), _Statistics(), self.settings.normaliser
-        familiarity = FamiliarityCount()
+        familiarity, folds = FamiliarityCount(), self.settings.folds
         total, done = sum(len(corpus.rows(place)) for place in teaching.places), 0
         for block in itertools.chain.from_iterable(map(corpus.texts, teaching.places)):
             texts = normaliser.batch(block)
             evidence.add(texts)
             statistics.add(texts)
-            familiarity.add(texts)
+            familiarity.add([text for number, text in enumerate(texts) if not folds or number % folds])
             done += len(texts)
             yield Working("characters", done, total)
-        found = familiarity.familiarity(map(normaliser.batch, corpus.texts("validation", COMPARE_ROWS)))
+        judges = map(normaliser.batch, corpus.texts(self.settings.judge, COMPARE_ROWS))
+        found = familiarity.familiarity(texts[:: folds or 1] for texts in judges)
         more = {"familiarity": found.to_json()} if found else {}
         return Texts(corpus, evidence.evidence(), statistics.to_json() | more, teaching, taught)
 
@@ -197,7 +204,7 @@ class SentimentRun(Run):
 
     def mix(self, members: Sequence[StoredMember], opened: Open, data: Texts) -> list[Stage]:  # noqa: ARG002
         """Mix logits, in stages of which a sure row leaves early."""
-        targets = data.corpus.targets("validation")[:COMPARE_ROWS]
+        targets = data.corpus.targets(self.settings.judge)[:COMPARE_ROWS]
         judging = data.teaching.judging
         judging = None if judging is None else judging[:COMPARE_ROWS]
         logits = [_validation(member) for member in members]
@@ -231,18 +238,18 @@ class SentimentRun(Run):
         """Say which labels are answered too rarely, on the rows of validation and test."""
         corpus = data.corpus
         probabilities = stages[-1].probabilities([_validation(member) for member in members])
-        truth = corpus.targets("validation")[: len(probabilities)]
+        truth = corpus.targets(self.settings.judge)[: len(probabilities)]
         held_out = [measure_answers(Answers(truth, probabilities.argmax(1), probabilities.max(1)), corpus.labels)]
         held_out += [m for name, m in measured.items() if name == "all" and isinstance(m, ClassMetrics)]
         counts = np.bincount(corpus.targets("train"), minlength=len(corpus.labels)).tolist()
         few = find_neglected(held_out, dict(zip(corpus.labels, counts, strict=True)))
-        place = "validation and test" if measured else "validation"
+        judges = "left-out" if self.settings.folds else "validation"
+        place = f"{judges} and test" if measured else judges
         yield from remark_on_neglect(few, place, balanced=self._balanced)
 
     def samples(self, model: SentimentModel, corpus: StoredCorpus) -> list[str]:  # noqa: ARG002
         """Return some validation rows."""
-        place = "validation" if len(corpus.rows("validation")) else "train"
-        return [text for block in corpus.texts(place, SAMPLES) for text in block]
+        return [text for block in corpus.texts(self.settings.judge, SAMPLES) for text in block]
 
     @property
     def _base_names(self) -> Mapping[str, str]:

@@ -11,6 +11,8 @@ from nlpkit.plugins.options import Count, Positive, Range, Share, Weight
 from nlpkit.training.mixture import MixtureRunSettings
 from nlpkit.training.settings import RowTraining, TextNetworkSettings
 
+Folds = Annotated[int, Range(0, 20)]
+
 
 @dataclass(frozen=True)
 class ClassifierTraining(RowTraining):
@@ -57,15 +59,33 @@ class SentimentSettings(MixtureRunSettings):
     :param exits: for each member but the last, the probability from which on the later ones are not asked; ``agree``:
         the lowest at which the answers are nearly always those of the whole model, on every group of validation rows.
     :param agreement: at which share of the rows that leave.
-    :raises SettingError: for exits that are none.
+    :param folds: into so many parts the training rows are cut, where they are few: each member is trained as often,
+        without one of them each time, and has the mean of the weights (as in Izmailov et al. 2018,
+        https://arxiv.org/abs/1803.05407, but of several runs from one start); what it says of the rows that it was
+        trained without takes the place of validation rows. 0: validation rows are set aside.
+    :raises SettingError: for exits that are none, or what does not go with folds.
     """
 
     exits: tuple[float, ...] | Literal["agree"] = ()
     agreement: Annotated[float, Range(0, 1, low_open=True)] = 0.995
+    folds: Folds = 0
+    own: ClassVar[tuple[str, ...]] = (*MixtureRunSettings.own, "folds")
     tunable: ClassVar[tuple[str, ...]] = ("exits", "agreement")
+
+    @property
+    def judge(self) -> str:
+        """Training rows, where there are folds."""
+        return "train" if self.folds else "validation"
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.folds == 1:
+            raise SettingError("folds are two or more, or 0 for none, was: 1")
+        for name, value in (("validation_corpora", self.validation_corpora), ("a teacher", self.teacher.model)):
+            if self.folds and value:
+                raise SettingError("folds do not go with {name}: set folds=0", name=name)
+        if self.folds and self.exits == "agree":
+            raise SettingError("folds do not go with exits = 'agree', which wants validation rows: set folds=0")
         if self.exits == "agree":
             if len(self.members) < 2:
                 raise SettingError("exits = 'agree' wants several members, of which a row may leave all but the last")
