@@ -137,7 +137,7 @@ class Classification:
             soft = soft * self._weights
             scale = soft.sum(1)
             soft = soft / scale[:, None]
-        return scale * temperature**2 * distances(self._settings.loss, logits / temperature, soft)
+        return scale * temperature**2 * soft_losses(self._settings.loss, logits / temperature, soft)
 
 
 def row_losses(name: str, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
@@ -154,18 +154,12 @@ def row_losses(name: str, logits: Tensor, labels: Tensor, smoothing: float = 0.0
     return (logits.softmax(1) - targets).square().mean(1)
 
 
-def distances(name: str, logits: Tensor, targets: Tensor) -> Tensor:
-    """Return by how much the loss of each row ``(batch,)`` is above the least that it could be.
-
-    Cross entropy becomes the Kullback-Leibler divergence from the targets, in nats.
-
-    :param logits: ``(batch, labels)``, as are ``targets``, probabilities of labels.
-    """
+def soft_losses(name: str, logits: Tensor, targets: Tensor) -> Tensor:
+    """Return the loss of each row ``(batch,)`` of logits ``(batch, labels)`` against probabilities of the same shape."""
     if name == "cross_entropy":
-        return functional.kl_div(logits.log_softmax(1), targets, reduction="none").sum(1)
+        return functional.cross_entropy(logits, targets, reduction="none")
     if name == "bce":
-        least = functional.binary_cross_entropy(targets, targets, reduction="none")
-        return (functional.binary_cross_entropy_with_logits(logits, targets, reduction="none") - least).mean(1)
+        return functional.binary_cross_entropy_with_logits(logits, targets, reduction="none").mean(1)
     return (logits.softmax(1) - targets).square().mean(1)
 
 

@@ -139,7 +139,7 @@ def test_texts_that_are_cut_are_told(environment, tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="the commands are written for a Unix shell")
 @pytest.mark.slow
 @pytest.mark.long
-@pytest.mark.parametrize("name", ["frozen", "tuned", "recipe"])
+@pytest.mark.parametrize("name", ["few", "frozen", "tuned", "recipe"])
 def test_what_the_readme_shows_goes(environment, tmp_path, name):
     pytest.importorskip("torch")
     for file in ("labelled.csv", "reviews.txt"):
@@ -151,5 +151,7 @@ def test_what_the_readme_shows_goes(environment, tmp_path, name):
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
-    assert "Warning" not in done.stderr
+    expected = ("are unlike the text", "still getting better", "no test row could be used")  # of so few rows
+    warnings = [line for line in done.stderr.splitlines() if "Warning" in line]
+    assert all(any(part in line for part in expected) for line in warnings), done.stderr
     assert done.stdout.count("\n") >= len((tmp_path / "reviews.txt").read_text(encoding="utf-8").splitlines())
