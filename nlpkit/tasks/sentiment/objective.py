@@ -155,7 +155,7 @@ def row_losses(name: str, logits: Tensor, labels: Tensor, smoothing: float = 0.0
 
 
 def soft_losses(name: str, logits: Tensor, targets: Tensor) -> Tensor:
-    """Return the loss of each row ``(batch,)`` of logits ``(batch, labels)`` against probabilities of the same shape."""
+    """Return the loss of each row ``(batch,)`` of logits ``(batch, labels)`` against probabilities, shaped likewise."""
     if name == "cross_entropy":
         return functional.cross_entropy(logits, targets, reduction="none")
     if name == "bce":
