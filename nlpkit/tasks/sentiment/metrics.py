@@ -131,6 +131,23 @@ class Answers:
         best[answered], sure[answered] = shares.argmax(1), np.round(shares.max(1, initial=0), DECIMALS)
         return cls(place[truth], best, sure)
 
+    @classmethod
+    def join(cls, parts: Sequence[Answers]) -> Answers:
+        """Return those of all rows, of which these are parts in their order."""
+        return cls(*map(np.concatenate, zip(*((p.truth, p.choice, p.probability) for p in parts), strict=True)))
+
+    def take(self, rows: NDArray[np.int64]) -> Answers:
+        """Return those of some rows."""
+        return Answers(self.truth[rows], self.choice[rows], self.probability[rows])
+
+
+def answer_rows(model: SentimentModel, rows: Sequence[Example]) -> Answers:
+    """Answer labelled rows; each label of the model may be the answer."""
+    reasons, shares = model.answer([row.text for row in rows])
+    truth = np.array([model.labels.index(row.label) for row in rows], np.int32)
+    answered = np.array([reason is None for reason in reasons])
+    return Answers.of(truth, answered, shares, model.labels, Choice.among(model.labels, None))
+
 
 def measure(
     model: SentimentModel, examples: Iterable[Example], *, labels: str | Sequence[str] | None = None

@@ -19,10 +19,11 @@ from nlpkit.model.mixing import Stage
 from nlpkit.tasks.metrics import Metrics
 from nlpkit.tasks.sentiment.labels import BALANCED, remark_on_alike, remark_on_neglect
 from nlpkit.tasks.sentiment.member import Classifier
-from nlpkit.tasks.sentiment.metrics import Answers, ClassMetrics, find_neglected, measure, measure_answers
+from nlpkit.tasks.sentiment.metrics import BLOCK, Answers, ClassMetrics, answer_rows, find_neglected, measure_answers
 from nlpkit.tasks.sentiment.model import DECIMALS, SentimentModel
 from nlpkit.tasks.sentiment.objective import NOTHING, Teaching
 from nlpkit.tasks.sentiment.settings import SentimentSettings
+from nlpkit.text.blocks import blocks_of
 from nlpkit.text.corpus import Example, rename
 from nlpkit.text.evidence import Evidence, EvidenceCount
 from nlpkit.text.familiarity import FamiliarityCount
@@ -42,7 +43,7 @@ from nlpkit.training.mixture import (
     weigh_rows,
     weigh_validation,
 )
-from nlpkit.training.run import Open, Run
+from nlpkit.training.run import Open, Run, group_rows
 from nlpkit.training.settings import RunSettings
 from nlpkit.training.storage import StoredCorpus
 from nlpkit.training.teacher import ask_teacher, open_teacher
@@ -224,9 +225,18 @@ class SentimentRun(Run):
         """Say how many rows leave early, and how often that is what the whole model says."""
         return (Remark(found.tell()) if found.exit is None else Note(found.tell()) for found in self.exits)
 
-    def measure_rows(self, model: SentimentModel, corpus: StoredCorpus, numbers: Ints) -> ClassMetrics:
-        """Measure test rows; each label of the model may be the answer."""
-        return measure(model, corpus.examples("test", numbers), labels=model.labels)
+    def measure(self, model: SentimentModel, corpus: StoredCorpus) -> Generator[Event, None, dict[str, Metrics]]:
+        """Measure test rows, each asked about once: all, and those of each corpus. Each label may be the answer."""
+        groups, parts, done = group_rows(corpus, "test"), list[Answers](), 0
+        total = len(corpus.rows("test"))
+        for block in blocks_of(corpus.examples("test", np.arange(total)), BLOCK):
+            yield Working("testing", done, total)
+            parts.append(answer_rows(model, block))
+            done += len(block)
+        if not parts:
+            return {}
+        answers = Answers.join(parts)
+        return {name: measure_answers(answers.take(rows), model.labels) for name, rows in groups.items()}
 
     def doubts(
         self,
