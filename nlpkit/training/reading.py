@@ -28,6 +28,7 @@ class CorpusSettings:
     :param balance: draw equally many rows of each label.
     :param share: of its rows that is drawn, for training and validation.
     :param split: whether it is split as others are; false: all of its rows are trained on.
+    :param source: where it comes from, and ``licence``, under which one as stated there; for the model's card.
     """
 
     file: str
@@ -40,8 +41,10 @@ class CorpusSettings:
     balance: bool = False
     share: Part = 1.0
     split: bool = True
+    source: str = ""
+    licence: str = ""
 
-    def source(self, use: Use) -> Source:
+    def make_source(self, use: Use) -> Source:
         """Return what a run does with its rows.
 
         :raises SettingError: for what goes not with their use.
@@ -123,7 +126,7 @@ class MixtureReader(Reader):
                 "{name} stands among validation_corpora and among unlabelled: leave it out of one", name=argument
             )
         table = next((table for table in tables if _fits(table.file, argument)), CorpusSettings(file=argument))
-        source = table.source(use)
+        source = table.make_source(use)
         self.corpora.append(argument)
         self._tables[argument] = table
         self._sources[argument] = DEALT if source == DEALT else replace(source, name=argument)

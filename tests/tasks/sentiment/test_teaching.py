@@ -21,7 +21,7 @@ from nlpkit.training.run import train  # noqa: E402
 from nlpkit.training.storage import StoredCorpus, store_corpus  # noqa: E402
 from tests.outcomes import one_sentence  # noqa: E402
 from tests.tiny import model_files  # noqa: E402
-from tests.training.runs import NGRAMS, TABLE, files_of, the  # noqa: E402
+from tests.training.runs import NGRAMS, TABLE, files_of, reviews, the  # noqa: E402
 
 pytestmark = pytest.mark.train
 FREE = Source("free.txt", use="unlabelled", weight=0.5)
@@ -286,3 +286,17 @@ def test_what_is_wrong_on_the_command_line_is_one_sentence(run, files, arguments
     assert sentence in one_sentence(done, code)
     assert not (files / "m").exists()
     assert not (files / "m.training").exists()
+
+
+def test_the_card_says_where_corpora_come_from_and_under_which_licence(tmp_path):
+    told = {"corpora": [{"file": "one.csv", "source": "a shop", "licence": "MIT"}]}
+    made = SentimentRun.shape().make_settings({"members": [NGRAMS], **told})
+    list(train(SENTIMENT, reviews(), made, tmp_path / "m"))
+    lines = (tmp_path / "m" / "README.md").read_text("utf-8").splitlines()
+    at = lines.index("| corpus | rows | source | licence, as stated there |")
+    rows = [tuple(cell.strip() for cell in line.split("|")[1:-1]) for line in lines[at + 1 : at + 4]]
+    assert {len(row) for row in rows} == {4}
+    assert {(row[0], *row[2:]) for row in rows[1:]} == {
+        ("one.csv", "a shop", "MIT"),
+        ("two.csv", "not said", "not said"),
+    }
