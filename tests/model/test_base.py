@@ -54,7 +54,7 @@ def test_a_pickled_model_is_opened_again(folders, task, monkeypatch):
 def test_a_name_is_pickled_as_a_name():
     data = pickle.dumps(nlpkit.load("reviews"))
     assert str(find("reviews").name).encode() not in data
-    assert pickle.loads(data).labels == ["negative", "positive"]
+    assert pickle.loads(data).labels == ["negative", "neutral", "positive"]
 
 
 @pytest.mark.parametrize("seal", [dict, add_checksums])

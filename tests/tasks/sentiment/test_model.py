@@ -1,6 +1,7 @@
 import itertools
 import json
 import math
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from nlpkit.tasks.sentiment.model import BLOCK, Score, SentimentModel
 from nlpkit.text.row import LONGEST_TEXT
 from tests.tiny import component, model_files, sample, stage, table_member
 
+ROOT = Path(__file__).parents[3]
 SIMPLE = model_files()
 POSITIVE = {"好": 3.0, "差": -3.0, "慢": -0.1, "快": 0.2}
 DOUBT = {"好": -1.0, "差": 1.0, "慢": -4.0, "快": 4.0}
@@ -205,9 +207,38 @@ def test_a_model_checks_its_own_samples():
 
 def test_the_shipped_model_is_whole(reviews):
     assert reviews.check() == []
-    assert reviews.labels == ["negative", "positive"]
+    assert reviews.labels == ["negative", "neutral", "positive"]
     for position in range(len(reviews.bundle.config["members"])):
-        assert reviews.member(position).logits(["好", ""]).shape == (2, 2)
+        assert reviews.member(position).logits(["好", ""]).shape == (2, 3)
+
+
+TUTORIAL = {
+    "这手机吃后台特别严重,不建议购买": "negative",
+    "这样很好,穿着特别舒适,很喜欢的一双鞋子,夏天也比较透气": "positive",
+    "性价比还是不错的,使用到现在还没有出现问题": "positive",
+    "服务态度差,物流慢": "negative",
+    "这手机有问题,反应到客服没人理": "negative",
+    "强烈建议购买": "positive",
+    "强烈不建议购买": "negative",
+}
+
+
+def test_the_seven_reviews_of_the_tutorial_are_right_and_shown(reviews):
+    scores = reviews.score(list(TUTORIAL))
+    assert [score.label for score in scores] == list(TUTORIAL.values())
+    assert min(score.probability for score in scores) > 0.75
+    samples = {sample["text"] for sample in json.loads(reviews.bundle.read("samples.json"))}
+    pages = [(ROOT / name).read_text("utf-8") for name in ("README.md", "README.zh.md")]
+    for text, score in zip(TUTORIAL, scores, strict=True):
+        assert text in samples
+        assert all(f"{score.label}  {score.probability:.3f}  {text}" in page for page in pages)
+
+
+def test_what_holds_no_opinion_is_neutral(reviews):
+    texts = ["退货地址填哪里", "大家好我是张三", "请问什么时候发货？", "我昨天买了三件。"]
+    assert [score.label for score in reviews.score(texts)] == ["neutral"] * 4
+    forced = reviews.score(texts, labels=["negative", "positive"])
+    assert {score.label for score in forced} <= {"negative", "positive"}
 
 
 def test_the_shipped_model_tells_good_from_bad(reviews, samples):
