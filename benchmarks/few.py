@@ -101,6 +101,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--test", type=int, default=1500, help="others, to measure by")
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--first", type=int, default=0, help="the number of the first draw")
+    parser.add_argument("--alone", action="store_true", help="without the rival, which needs scikit-learn")
     args = parser.parse_args(argv)
     if args.messages == bool(args.corpus):
         parser.error("give either a corpus or --messages")
@@ -118,7 +119,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         folder = Path(name)
         for number, (train, test) in enumerate(draws, start=args.first):
             path = write_rows(folder / "train.csv", train)
-            for system in ("TF-IDF + LR", *args.recipe):
+            for system in (*(() if args.alone else ("TF-IDF + LR",)), *args.recipe):
                 if system in args.recipe:
                     figures = measure_recipe(system, args.assignments, path, test, folder)
                 else:

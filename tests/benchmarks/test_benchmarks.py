@@ -103,6 +103,18 @@ def test_domains(benchmark, corpora):
     assert "cars (" not in out  # it has neither good nor bad rows here
 
 
+@pytest.mark.train
+@pytest.mark.slow
+@pytest.mark.long
+def test_few_rows_are_drawn_and_measured(benchmark, corpora):
+    pytest.importorskip("torch")
+    few = ("--rows", "80", "--test", "40", "--draws", "2")
+    out = benchmark("few", corpora / "goods_zh.txt", "--alone", "--recipe", "ngrams", *few)
+    lines = [line for line in out.splitlines() if "ngrams" in line]
+    assert [line.split()[0] for line in lines] == ["0", "1", "mean"]
+    assert all(0 <= figure <= 100 for line in lines for figure in numbers(line)[1:4])
+
+
 @pytest.mark.slow
 @pytest.mark.long
 def test_accuracy_beside_its_rival(benchmark, corpora):
