@@ -75,7 +75,8 @@ class RoundedLinear(nn.Linear):
         """States ``(..., inputs)`` to ``(..., outputs)``."""
         if not self.training:
             return functional.linear(states, self.stored, self.bias)
-        return functional.linear(states, _Rounding.apply(self.weight), self.bias)
+        weight: Tensor = _Rounding.apply(self.weight)  # type: ignore[no-untyped-call]
+        return functional.linear(states, weight, self.bias)
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode; outside training the rounded matrix is made once."""
@@ -96,7 +97,7 @@ class _Rounding(torch.autograd.Function):
         return round_blocks(matrix)
 
     @staticmethod
-    def backward(_: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(_: Any, gradient: Tensor) -> Tensor:
         return gradient
 
 

@@ -183,7 +183,8 @@ class Layer(nn.Module):
     def _attend(self, query: Tensor, keys: Tensor, values: Tensor, seen: Tensor) -> Tensor:
         """Do what torch's function does, which takes four times as long where it is trained on short rows."""
         weights = (query * query.shape[-1] ** -0.5 @ keys.transpose(2, 3)).masked_fill(~seen, UNSEEN).softmax(3)
-        return self.dropout(weights) @ values
+        mixture: Tensor = self.dropout(weights) @ values
+        return mixture
 
 
 def _check(layers: int, tuned: int, states: Sequence[int] | None) -> None:
