@@ -61,10 +61,15 @@ class Classifier(TextNetwork):
         classes: list[int] = self.targets("train").tolist()
         return classes
 
-    def objective(self, module: nn.Module, rows: Mapping[str, Rows]) -> Objective:
-        """Return the loss of logits against one label a row, and against what a teacher says."""
+    def objective(
+        self, module: nn.Module, rows: Mapping[str, Rows], learnt: NDArray[np.int64] | None = None
+    ) -> Objective:
+        """Return the loss of logits against one label a row, and against what a teacher says.
+
+        :param learnt: numbers of the rows to train on; None: all.
+        """
         training, teaching = self.settings.training, self._teaching
-        return Classification(module, rows["train"], rows["validation"], training, self.outputs, teaching)
+        return Classification(module, rows["train"], rows["validation"], training, self.outputs, teaching, learnt)
 
     def train(self, minimise: Minimise) -> Generator[Event, None, Diverged | None]:
         """Train once or, of folds, once without each; then the weights are the means of theirs."""
@@ -78,10 +83,7 @@ class Classifier(TextNetwork):
         divergence = None
         for fold in range(self.run.folds):
             module.load_state_dict(start)
-            objective = Classification(
-                *(module, rows["train"], rows["validation"], self.settings.training, self.outputs, self._teaching),
-                learnt=np.flatnonzero(folds != fold),
-            )
+            objective = self.objective(module, rows, np.flatnonzero(folds != fold))
             diverged = yield from minimise(objective, self.settings.training, f"fold {fold + 1}")
             divergence = divergence or diverged
             left = np.flatnonzero(folds == fold)

@@ -147,6 +147,12 @@ class SentimentRun(Run):
     def prepare(self, run: Path, corpus: StoredCorpus) -> Generator[Event, None, Texts]:
         """Ask the teacher; find out what training texts hold, and how long and how usual they are."""
         check_validation(corpus, COMPARE_ROWS)
+        if (rows := len(corpus.rows("train"))) < self.settings.folds:
+            raise DataError(
+                "{rows:,} rows to train on cannot be cut into {folds} folds: give more rows, or set fewer folds",
+                rows=rows,
+                folds=self.settings.folds,
+            )
         teaching, taught = yield from self._prepare_teaching(run, corpus)
         evidence, statistics, normaliser = EvidenceCount(), _Statistics(), self.settings.normaliser
         familiarity, folds = FamiliarityCount(), self.settings.folds

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 from safetensors.torch import load_file  # noqa: E402
 
 import nlpkit  # noqa: E402
-from nlpkit.errors import SettingError  # noqa: E402
+from nlpkit.errors import DataError, SettingError  # noqa: E402
 from nlpkit.tasks.sentiment.member import cut_folds  # noqa: E402
 from nlpkit.text.corpus import Example  # noqa: E402
 from nlpkit.training.events import MemberExported, Note, Prepared  # noqa: E402
@@ -114,6 +114,15 @@ def test_a_run_that_is_closed_in_any_fold_comes_to_the_same_files(trained, tmp_p
 def test_what_does_not_go_together_is_refused(settings, sentence):
     with pytest.raises(SettingError, match=sentence):
         SENTIMENT.settings(*settings)
+
+
+def test_fewer_rows_than_folds_are_refused(tmp_path):
+    rows = [
+        Example(text, label, "one.csv") for text, label in (("好用", "1"), ("太差", "0"), ("很好", "1"), ("失望", "0"))
+    ]
+    with pytest.raises(DataError, match="4 rows to train on cannot be cut into 9 folds"):
+        list(SENTIMENT.train(tmp_path / "m", "folds=9", "validation=0", "test=0", rows=rows))
+    assert not list(tmp_path.iterdir())
 
 
 def test_standardised_states_have_mean_0_and_variance_1_over_the_training_rows(tmp_path):
