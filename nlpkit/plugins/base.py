@@ -88,6 +88,9 @@ class Embedding:
         """
         return None
 
+    def finish(self) -> None:
+        """End training: make the weights those by which it answers, where they were others; called once."""
+
     if TYPE_CHECKING:
 
         def __call__(self, ids: Tensor, mask: Tensor) -> Tensor: ...  # noqa: D102

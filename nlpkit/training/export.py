@@ -7,7 +7,7 @@ import inspect
 import io
 import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -26,9 +26,16 @@ from nlpkit.plugins.telemetry import disable_telemetry
 AGREEMENT = {"float32": 1e-4, "int8": 0.05, "int4": 0.05}  # greatest difference of a calibrated probability
 AGREEMENT_INT8 = 0.25  # the same where a graph multiplies by int8, which rounds the numbers of every layer
 
+NUMPY = (torch.float32, torch.float16, torch.uint8, torch.int64)  # of arrays that a graph may hold under a name
+
 
 def export_network(
-    network: Network, weights: str, *, arithmetic: str = "float32", folds: bool = True
+    network: Network,
+    weights: str,
+    *,
+    arithmetic: str = "float32",
+    folds: bool = True,
+    samples: Iterable[Mapping[str, NDArray[Any]]] = (),
 ) -> tuple[str, dict[str, bytes]]:
     """Return the runtime and the member's files.
 
@@ -38,6 +45,7 @@ def export_network(
     :param weights: how they are stored: float32, int8 or int4.
     :param arithmetic: by what a graph multiplies large matrices: float32 or int8.
     :param folds: whether only differences between outputs count, so that a sum over ids may become a table.
+    :param samples: ids and mask of some rows, by which what int8 multiplies is balanced.
     :raises MissingExtra: if onnx or onnxscript is not installed.
     """
     network.eval()
@@ -46,7 +54,8 @@ def export_network(
     ids = torch.ones(2, 7, dtype=torch.int64)
     mask = torch.ones(2, 7, dtype=torch.bool)
     mask[1, 4:] = False
-    return export_graph(network, {"ids": ids, "mask": mask}, ["logits"], weights, arithmetic=arithmetic)
+    inputs = {"ids": ids, "mask": mask}
+    return export_graph(network, inputs, ["logits"], weights, arithmetic=arithmetic, samples=samples)
 
 
 def check_agreement(name: str, difference: float, weights: str, arithmetic: str = "float32") -> None:
@@ -77,6 +86,7 @@ def export_graph(
     weights: str,
     free: Mapping[str, Sequence[int]] | None = None,
     arithmetic: str = "float32",
+    samples: Iterable[Mapping[str, NDArray[Any]]] = (),
 ) -> tuple[str, dict[str, bytes]]:
     """Return the runtime, and the graph if it is ``graph``: ``torch`` has none.
 
@@ -84,10 +94,11 @@ def export_graph(
     :param outputs: what to call what the module returns.
     :param free: the axes of each input of which the size may be another; None for all axes of all.
     :param arithmetic: by what large matrices are multiplied: float32 or int8.
+    :param samples: inputs by which what int8 multiplies is balanced.
     :raises MissingExtra: if onnx or onnxscript is not installed.
     """
     try:
-        return "graph", {GRAPH: _dump_graph(module, inputs, outputs, weights, free, arithmetic)}
+        return "graph", {GRAPH: _dump_graph(module, inputs, outputs, weights, free, arithmetic, samples)}
     except torch.onnx.errors.OnnxExporterError:
         return "torch", {}
 
@@ -133,6 +144,7 @@ def _dump_graph(
     weights: str,
     free: Mapping[str, Sequence[int]] | None,
     arithmetic: str,
+    samples: Iterable[Mapping[str, NDArray[Any]]],
 ) -> bytes:
     disable_telemetry()  # the exporter may import onnxruntime
     try:
@@ -140,7 +152,7 @@ def _dump_graph(
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise MissingExtra(error.name or "onnx", "train", "exporting a model") from error
-    from nlpkit.training.graph_weights import multiply_int8, store_int4, store_int8  # onnx
+    from nlpkit.training.graph_weights import multiply_int8, name_arrays, store_int4, store_int8  # onnx
 
     axes = [range(example.dim()) if free is None else free[name] for name, example in inputs.items()]
     shapes: tuple[Any, ...] = tuple(dict.fromkeys(own, torch.export.Dim.DYNAMIC) for own in axes)
@@ -161,8 +173,10 @@ def _dump_graph(
         )
     assert program is not None
     model = program.model_proto
+    state = {**dict(module.named_buffers()), **dict(module.named_parameters())}
+    name_arrays(model, {name: tensor.detach().numpy() for name, tensor in state.items() if tensor.dtype in NUMPY})
     if arithmetic == "int8":
-        multiply_int8(model)
+        multiply_int8(model, samples)
     if weights == "int4":
         store_int4(model)
     if weights != "float32":

@@ -2,18 +2,53 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from nlpkit.model.graphs import import_onnxruntime
+
 OWN, FLOAT = "com.microsoft", onnx.TensorProto.FLOAT
+TURNED = ".T"  # behind the name of a matrix that is turned
 SMALL = 1024  # arrays of fewer numbers stay float32
 BLOCK, ZERO = 32, 8  # numbers that share a scale, and the code of nought among those of 4 bits
 STEPS, MIDDLE = 127, 128  # of what goes into a product of int8, and where nought lies among its bytes
+LEAST = 1e-5  # magnitude that counts
 FEWER = 63  # steps of a matrix: two products of bytes must fit into 16 bits, as processors without VNNI add them
+
+
+Inputs: TypeAlias = Mapping[str, NDArray[Any]]  # of a graph, by name
+
+
+def name_arrays(model: Any, state: Mapping[str, NDArray[Any]]) -> None:
+    """Call arrays as the parameters that they are, where the exporter has turned or folded one and forgot its name.
+
+    :param state: arrays by their names; that of one that is turned in the graph gets `TURNED` behind it.
+    """
+    arrays = {i.name: i for i in model.graph.initializer}
+    free = {name: array for name, array in state.items() if name not in arrays and array.size > 1}
+    for old in [name for name in arrays if name not in state]:
+        array = numpy_helper.to_array(arrays[old])
+        for turned, seen in (("", array), (TURNED, array.T)):
+            found = (n for n, a in free.items() if a.dtype == seen.dtype and np.array_equal(a, seen))
+            if name := next(found, None):
+                del free[name]
+                _rename(model.graph, old, name + turned)
+                break
+
+
+def _rename(graph: Any, old: str, new: str) -> None:
+    for initializer in graph.initializer:
+        if initializer.name == old:
+            initializer.name = new
+    for node in graph.node:
+        for at, name in enumerate(node.input):
+            if name == old:
+                node.input[at] = new
 
 
 def store_int8(model: Any) -> None:
@@ -24,6 +59,8 @@ def store_int8(model: Any) -> None:
         if array.dtype != np.float32 or array.size < SMALL:
             continue
         axis = next(i for i, size in enumerate(array.shape) if size > 1)
+        if array.size == array.shape[axis]:  # a scale for each number would be no gain
+            continue
         others = tuple(i for i in range(array.ndim) if i != axis)
         scale = np.maximum(np.abs(array).max(others, keepdims=True), 1e-12) / 127
         name = initializer.name
@@ -62,6 +99,13 @@ def store_int4(model: Any) -> None:
         model.opset_import.append(helper.make_opsetid(OWN, 1))
 
 
+def unpack_blocks(codes: NDArray[np.uint8], scales: NDArray[np.float16]) -> NDArray[np.float32]:
+    """Return the matrix ``(rows, columns)`` of codes ``(rows, blocks, 16)`` and scales ``(rows, blocks)``."""
+    whole = np.stack([codes & 15, codes >> 4], -1).reshape(*scales.shape, BLOCK).astype(np.float32) - ZERO
+    matrix: NDArray[np.float32] = (whole * scales[..., None].astype(np.float32)).reshape(len(codes), -1)
+    return matrix
+
+
 def find_blocks(matrix: NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.float16]] | None:
     """Return codes ``(rows, blocks, 16)`` and scales ``(rows, blocks)`` of a matrix that is nothing else, or None.
 
@@ -83,29 +127,63 @@ def find_blocks(matrix: NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.flo
     return pairs, scales[..., 0]
 
 
-def multiply_int8(model: Any) -> None:
+def multiply_int8(model: Any, samples: Iterable[Inputs] = ()) -> None:
     """Let products with large matrices be computed of int8.
 
     What goes in is rounded to 255 steps between the greatest magnitude of a token's numbers and its opposite, so that
     no token depends on another (Yao et al. 2022, https://arxiv.org/abs/2206.01861), and a matrix to 127 steps a column.
     It is written as ONNX writes that, by quantising and dequantising, of which the runtime makes one operator.
+
+    Some of a token's numbers are a hundred times as great as the others, always the same ones, and would leave these
+    few steps: they are made smaller, and the rows of the matrix that they meet greater, each by the root of how much
+    the former are greater than the latter (SmoothQuant: Xiao et al. 2023, https://arxiv.org/abs/2211.10438).
+
+    :param samples: inputs of the graph, by which that is measured; without any, numbers stay as they are.
     """
     graph = model.graph
     matrices = {i.name: i for i in graph.initializer if len(i.dims) == 2 and i.data_type == FLOAT}
-    for node in list(graph.node):
-        if node.op_type != "MatMul" or node.input[1] not in matrices:
-            continue
-        matrix = numpy_helper.to_array(matrices[node.input[1]])
-        if matrix.size < SMALL:
-            continue
+    products = [
+        (node, matrix)
+        for node in graph.node
+        if node.op_type == "MatMul"
+        and node.input[1] in matrices
+        and (matrix := numpy_helper.to_array(matrices[node.input[1]])).size >= SMALL
+    ]
+    greatest = _measure(model, {node.input[0] for node, _ in products}, samples)
+    for node, matrix in products:
         nodes, at = _Nodes(graph, node.output[0]), list(graph.node).index(node)
-        _multiply(nodes, node.input[0], node.input[1], matrix, node.output[0])
+        _multiply(nodes, *node.input, matrix, greatest.get(node.input[0]), node.output[0])
         graph.node.remove(node)
         nodes.insert(at)
 
 
-def _multiply(nodes: _Nodes, numbers: str, name: str, matrix: NDArray[Any], product: str) -> None:
-    """Multiply numbers ``(..., K)`` by a matrix ``(K, N)``."""
+def _measure(model: Any, names: set[str], samples: Iterable[Inputs]) -> dict[str, NDArray[np.float32]]:
+    """Return the greatest magnitude in each column of some arrays ``(..., columns)`` as a graph computes them."""
+    session, found = None, dict[str, NDArray[np.float32]]()
+    for inputs in samples:
+        if session is None:
+            seen = onnx.ModelProto()
+            seen.CopyFrom(model)
+            seen.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in sorted(names))
+            session = import_onnxruntime().InferenceSession(seen.SerializeToString())
+        for name, array in zip(sorted(names), session.run(sorted(names), dict(inputs)), strict=True):
+            greatest = np.abs(array).reshape(-1, array.shape[-1]).max(0)
+            found[name] = np.maximum(found.get(name, greatest), greatest)
+    return found
+
+
+def _multiply(
+    nodes: _Nodes, numbers: str, name: str, matrix: NDArray[Any], greatest: NDArray[np.float32] | None, product: str
+) -> None:
+    """Multiply numbers ``(..., K)`` by a matrix ``(K, N)``.
+
+    :param greatest: magnitude of each of the K numbers, if that is known.
+    """
+    if greatest is not None:
+        balance = np.sqrt(np.maximum(greatest, LEAST) / np.maximum(np.abs(matrix).max(1), LEAST)).astype(np.float32)
+        numbers = nodes.add("Mul", numbers, nodes.constant(1 / balance))
+        name = nodes.add("Mul", name, nodes.constant(balance[:, None]))
+        matrix = matrix * balance[:, None]
     last, middle = nodes.constant([1]), nodes.constant(np.uint8(MIDDLE))
     rows = nodes.add("Reshape", numbers, nodes.constant([-1, len(matrix)]))
     ends = nodes.add("ReduceMax", rows, last, keepdims=0), nodes.add("ReduceMin", rows, last, keepdims=0)

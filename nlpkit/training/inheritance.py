@@ -235,7 +235,11 @@ def _read_graph(network: Any, member: BaseMember) -> set[str]:
     there is but one of that shape on either side.
     """
     arrays, state = _load_graph(member), network.state_dict()
-    found: Weights = {n: torch.from_numpy(a) for n, a in arrays.items() if n in state and a.shape == state[n].shape}
+    found: Weights = {
+        name: torch.from_numpy(np.ascontiguousarray(array))
+        for name, array in arrays.items()
+        if name in state and array.shape == state[name].shape
+    }
     others = [torch.from_numpy(a) for name, a in arrays.items() if name not in state and a.dtype == np.float32]
     lacking = [name for name in _list_needed(network) if name not in found]
     for name in lacking:
@@ -267,11 +271,13 @@ def _take_table(network: Any, arrays: Arrays) -> set[str]:
 
 
 def _load_graph(member: BaseMember) -> Arrays:
-    """Return the arrays of a graph by their names, those of one byte as the numbers that they stand for."""
+    """Return the arrays of a graph by their names, those of 8 or 4 bits as the numbers that they stand for."""
     try:
         import onnx
     except ImportError:
         raise MissingExtra("onnx", "train", f"going on from {member.model.name}") from None
+    from nlpkit.training.graph_weights import TURNED, unpack_blocks  # onnx
+
     path, bundle = f"{member.name}/{GRAPH}", member.model.bundle
     with bundle.report_damage(path):
         try:
@@ -282,6 +288,11 @@ def _load_graph(member: BaseMember) -> Arrays:
         for name in [name for name in arrays if name.endswith("_int8")]:
             plain = name.removesuffix("_int8")
             arrays[plain] = arrays.pop(name) * arrays.pop(f"{plain}_scale")
+        for name in [name for name in arrays if name.endswith("_int4")]:
+            plain = name.removesuffix("_int4")
+            arrays[plain] = unpack_blocks(arrays.pop(name), arrays.pop(f"{plain}_half")).T
+        for name in [name for name in arrays if name.endswith(TURNED)]:
+            arrays[name.removesuffix(TURNED)] = arrays.pop(name).T
         check_finite(arrays)
     return arrays
 

@@ -37,6 +37,7 @@ from nlpkit.training.storage import StoredCorpus, StoredTokens, map_rows, store_
 
 COMPARE_ROWS = 50_000  # validation rows that are enough to compare an export by, and to tune weights and temperature on
 STANDARDISED = 2048  # training rows by which the numbers of pooled states are shifted and scaled
+SAMPLES = 256  # training rows by which what int8 multiplies is balanced
 CHECK_READ_BACK = 32  # training rows on which weights that were read back must answer as the saved model does
 MOST = 1 << 30  # bytes of vectors of the lower half of an embedding; with more, it is asked each time
 PLACES = ("train", "validation")
@@ -300,9 +301,18 @@ class TextNetwork(NetworkMember):
 
     def export(self) -> StoredMember:
         """Export as a table, a graph, or for torch."""
-        runtime, files = export_network(self.network, self.weights, arithmetic=self.arithmetic, folds=self.folds)
+        self.network.embedding.finish()
+        options = {"arithmetic": self.arithmetic, "folds": self.folds, "samples": self._draw_samples()}
+        runtime, files = export_network(self.network, self.weights, **options)
         files |= self.files() | {f"{TOKENIZER}/{path}": data for path, data in self._tokenizer_files.items()}
         return StoredMember({"name": self.name, "runtime": runtime, **self.entry}, files)
+
+    def _draw_samples(self) -> Iterator[dict[str, NDArray[Any]]]:
+        """Yield ids and mask of some training rows, each alone."""
+        rows = self.rows["train"]
+        for row in np.linspace(0, len(rows) - 1, min(SAMPLES, len(rows)), dtype=np.int64):
+            ids, mask, _ = rows.batch(row[None])
+            yield {"ids": ids.numpy(), "mask": mask.numpy()}
 
     def compare(self, stored: StoredMember) -> Comparison:
         """Compare the outputs on the rows that judge, as inference computes them, with torch's."""

@@ -88,6 +88,12 @@ class RoundedLinear(nn.Linear):
         """Round the matrix."""
         self.stored.copy_(round_blocks(self.weight))
 
+    @torch.no_grad()
+    def finish(self) -> None:
+        """Let the rounded matrix be the matrix."""
+        self.renew()
+        self.weight.copy_(self.stored)
+
 
 class _Rounding(torch.autograd.Function):
     """Rounds a matrix, and lets the gradient pass."""

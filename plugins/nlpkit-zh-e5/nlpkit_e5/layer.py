@@ -89,6 +89,12 @@ class E5Embedding(Embedding, nn.Module):
         """Return what stays as it is, and the layers that are tuned; None where there is not a layer of either."""
         return (self.lower, self.upper) if self.lower.layers and self.upper.layers else None
 
+    def finish(self) -> None:
+        """Round for good what was trained rounded."""
+        for module in self.upper.modules():
+            if isinstance(module, RoundedLinear):
+                module.finish()
+
 
 class Lower(nn.Module):
     """Ids to the states of some layers, side by side; nothing of it is trained.
