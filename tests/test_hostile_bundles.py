@@ -25,7 +25,7 @@ from tests.tasks.generate import tiny as tiny_generation
 from tests.tiny import WORDS, component, model_files, sample, stage, table_member
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the folders hold what only Unix has")
-SECONDS, KILOBYTES = 5, 3 << 20  # of a processor, and of memory, that a refusal may take
+SECONDS, KILOBYTES = 15, 3 << 20  # of a processor, and of memory, that a refusal may take
 CHECKING = """
 import json, resource, sys, time
 from nlpkit.errors import NlpkitError

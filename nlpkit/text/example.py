@@ -11,6 +11,7 @@ from nlpkit.text.line_numbers import MOST_NAMED, Lines
 
 NO_LABEL = "no label"
 Use: TypeAlias = Literal["dealt", "train", "validation", "unlabelled"]
+Rest: TypeAlias = Literal["drop", "teach"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Source:
     :param balance: equally many rows of each label are drawn for training, and as large a share of each label for
         validation; the test keeps all.
     :param share: of these rows that is drawn.
+    :param rest: what becomes of training rows that are not: dropped, or trained on as if they were ``unlabelled``.
     """
 
     name: str = ""
@@ -31,6 +33,7 @@ class Source:
     weight: float = 1.0
     balance: bool = False
     share: float = 1.0
+    rest: Rest = "drop"
 
 
 DEALT = Source()

@@ -29,6 +29,7 @@ class UnlabelledCounts:
     :param trained: copies of a labelled training row.
     :param held_out: copies of a validation or test row.
     :param left: by a ``share`` of their corpus.
+    :param rest: training rows with a label that were not drawn, and are used without; they are not among ``rows``.
     """
 
     rows: int
@@ -37,6 +38,7 @@ class UnlabelledCounts:
     trained: int = 0
     held_out: int = 0
     left: int = 0
+    rest: int = 0
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,9 @@ class SourcedRows:
         """Draw rows of the sources that are to be balanced, or of which a share is wanted.
 
         :param rows: numbers by place.
+        :returns: those that stay, and as ``rest`` training rows that are to be used without their labels.
         """
-        result = dict(rows)
+        result, rest = dict(rows), [np.zeros(0, np.int64)]
         for number, source in enumerate(self.sources):
             if (source.balance or source.share < 1) and source.use != "unlabelled":
                 of = {place: rows[place][self.owners[rows[place]] == number] for place in DRAWN}
@@ -105,11 +108,13 @@ class SourcedRows:
                 for place in DRAWN:
                     others = np.setdiff1d(result[place], of[place], assume_unique=True)
                     result[place] = np.sort(np.concatenate([others, kept[place]]))
+                if source.rest == "teach":
+                    rest.append(np.setdiff1d(of["train"], kept["train"], assume_unique=True))
                 self.draws.append(Draw(source.name, self._count(of["train"]), self._count(kept["train"])))
-        return result
+        return result | {"rest": np.concatenate(rest)}
 
     def select_unlabelled(self, rows: Mapping[str, Ints]) -> tuple[Ints, dict[str, int]]:
-        """Return the rows without labels that are no copies of each other or of others, and what became of the rest.
+        """Return rows to be used without labels, no copies of each other or of others, and what became of them all.
 
         :param rows: numbers by place.
         """
@@ -118,12 +123,13 @@ class SourcedRows:
         _, first = np.unique(self.bits[found], return_index=True)
         kept = found[np.sort(first)]
         held_out = np.isin(self.bits[kept], self.bits[np.concatenate([rows["validation"], rows["test"]])])
-        trained = np.isin(self.bits[kept], self.bits[rows["train"]])
+        trained = np.isin(self.bits[kept], self.bits[np.concatenate([rows["train"], rows["rest"]])])
         counts = {"copies": len(found) - len(kept), "trained": int(trained.sum()), "held_out": int(held_out.sum())}
         kept = kept[~(trained | held_out)]
         drawn = [self._first(kept[self.owners[kept] == n], source.share) for n, source in enumerate(self.sources)]
-        chosen = np.sort(np.concatenate([*drawn, kept[:0]]))
-        return chosen, counts | {"left": len(kept) - len(chosen)}
+        left = len(kept) - sum(map(len, drawn))
+        chosen = np.sort(np.concatenate([*drawn, rows["rest"]]))
+        return chosen, counts | {"left": left, "rest": len(rows["rest"])}
 
     def _draw_by_label(self, source: Source, of: Mapping[str, Ints]) -> dict[str, Ints]:
         """Draw training rows, and of each label as large a share of the validation rows."""

@@ -173,7 +173,7 @@ def _dump_graph(
         )
     assert program is not None
     model = program.model_proto
-    state = {**dict(module.named_buffers()), **dict(module.named_parameters())}
+    state = {**dict(module.named_parameters()), **dict(module.named_buffers())}
     name_arrays(model, {name: tensor.detach().numpy() for name, tensor in state.items() if tensor.dtype in NUMPY})
     if arithmetic == "int8":
         multiply_int8(model, samples)

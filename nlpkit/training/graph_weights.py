@@ -27,14 +27,15 @@ Inputs: TypeAlias = Mapping[str, NDArray[Any]]  # of a graph, by name
 def name_arrays(model: Any, state: Mapping[str, NDArray[Any]]) -> None:
     """Call arrays as the parameters that they are, where the exporter has turned or folded one and forgot its name.
 
-    :param state: arrays by their names; that of one that is turned in the graph gets `TURNED` behind it.
+    :param state: arrays by their names; that of one that is turned in the graph gets `TURNED` behind it. What is two
+        bytes a number may be four there.
     """
     arrays = {i.name: i for i in model.graph.initializer}
     free = {name: array for name, array in state.items() if name not in arrays and array.size > 1}
     for old in [name for name in arrays if name not in state]:
         array = numpy_helper.to_array(arrays[old])
         for turned, seen in (("", array), (TURNED, array.T)):
-            found = (n for n, a in free.items() if a.dtype == seen.dtype and np.array_equal(a, seen))
+            found = (n for n, a in free.items() if a.dtype in (seen.dtype, np.float16) and np.array_equal(a, seen))
             if name := next(found, None):
                 del free[name]
                 _rename(model.graph, old, name + turned)
@@ -136,7 +137,7 @@ def multiply_int8(model: Any, samples: Iterable[Inputs] = ()) -> None:
 
     Some of a token's numbers are a hundred times as great as the others, always the same ones, and would leave these
     few steps: they are made smaller, and the rows of the matrix that they meet greater, each by the root of how much
-    the former are greater than the latter (SmoothQuant: Xiao et al. 2023, https://arxiv.org/abs/2211.10438).
+    the former are greater than the latter, to the nearest power of two (SmoothQuant: Xiao et al. 2023, https://arxiv.org/abs/2211.10438).
 
     :param samples: inputs of the graph, by which that is measured; without any, numbers stay as they are.
     """
@@ -180,7 +181,8 @@ def _multiply(
     :param greatest: magnitude of each of the K numbers, if that is known.
     """
     if greatest is not None:
-        balance = np.sqrt(np.maximum(greatest, LEAST) / np.maximum(np.abs(matrix).max(1), LEAST)).astype(np.float32)
+        ratio = np.maximum(greatest, LEAST) / np.maximum(np.abs(matrix).max(1), LEAST)
+        balance = np.exp2(np.round(np.log2(ratio) / 2)).astype(np.float32)  # by which nothing is rounded
         numbers = nodes.add("Mul", numbers, nodes.constant(1 / balance))
         name = nodes.add("Mul", name, nodes.constant(balance[:, None]))
         matrix = matrix * balance[:, None]

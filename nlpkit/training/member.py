@@ -350,12 +350,15 @@ def train_member(member: Member, run: Path, history: History, every: float) -> G
     if start := member.describe():
         yield start
 
+    longer = set[int]()
+
     def minimise(
         objective: Objective, settings: LoopSettings, what: str = ""
     ) -> Generator[Event, None, Diverged | None]:
         name = f"{member.name}: {what}" if what else member.name
         state = run / f"{'.'.join(filter(None, (member.name, what.replace(' ', '-'))))}.safetensors"
-        return _record_loop(name, fit(objective, settings, member.seed, Checkpoint(state, every)), history, settings)
+        events = fit(objective, settings, member.seed, Checkpoint(state, every))
+        return _record_loop(name, events, history, settings, longer)
 
     divergence = yield from member.train(minimise)
     if not folder.exists():
@@ -383,16 +386,19 @@ def prepare_member(member: Member, run: Path) -> Generator[Event, None, None]:
 
 
 def _record_loop(
-    name: str, events: Generator[Any, None, None], history: History, settings: LoopSettings
+    name: str, events: Generator[Any, None, None], history: History, settings: LoopSettings, longer: set[int]
 ) -> Generator[Event, None, Diverged | None]:
-    """Pass a loop's events on, write its epochs down, and say what is odd about its length or its end."""
+    """Pass a loop's events on, write its epochs down, and say what is odd about its length or its end.
+
+    :param longer: epochs of loops of which it was said that they are more than the settings say; of folds it is once.
+    """
     yield Fitting(name)
-    divergence, told = None, False
+    divergence = None
     with closing(events):  # so that it saves its state when we are closed
         for event in events:
-            if isinstance(event, Step) and event.epochs > settings.epochs and not told:
+            if isinstance(event, Step) and event.epochs > settings.epochs and event.epochs not in longer:
                 yield _say_longer(name, event, settings)
-                told = True
+                longer.add(event.epochs)
             if isinstance(event, Resumed):
                 history.set(name, event.history)
             elif isinstance(event, Epoch):

@@ -67,6 +67,10 @@ class MixtureRunSettings(LabelledRunSettings):
             raise SettingError(
                 "{files} have no labels: say by --teacher which model gives them", files=", ".join(self.unlabelled)
             )
+        if (taught := [table.file for table in self.corpora if table.rest == "teach"]) and not self.teacher.model:
+            raise SettingError(
+                "the rest of {files} is to be taught: say by --teacher which model does", files=", ".join(taught)
+            )
         if self.teacher != TeacherSettings() and not self.teacher.model:
             raise SettingError("the table [teacher] names no model: say it there, or by --teacher")
         if self.validation_share is not None and not self.validation_corpora:
@@ -172,13 +176,14 @@ def tell_mixture(corpus: StoredCorpus, validation_share: float | None) -> Iterat
     if of := corpus.unlabelled:
         yield Sentence(
             "{rows:,} rows without labels; dropped: {copies:,} copies, {trained:,} that are labelled training rows, "
-            "{held_out:,} that are validation or test rows, {empty:,} without letters{left}",
+            "{held_out:,} that are validation or test rows, {empty:,} without letters{left}{rest}",
             rows=of.rows,
             copies=of.copies,
             trained=of.trained,
             held_out=of.held_out,
             empty=of.empty,
             left=f"; {of.left:,} were not drawn" if of.left else "",
+            rest=f"; beside them {of.rest:,} labelled ones that were not drawn" if of.rest else "",
         )
 
 

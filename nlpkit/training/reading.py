@@ -12,7 +12,7 @@ from nlpkit.errors import DataError, DataWarning, SettingError, nearest
 from nlpkit.plugins.options import Positive, Range
 from nlpkit.text.catalogue import examples_of
 from nlpkit.text.corpus import Example, label_and_file
-from nlpkit.text.example import DEALT, Faults, Source, Use
+from nlpkit.text.example import DEALT, Faults, Rest, Source, Use
 
 Part = Annotated[float, Range(0, 1, low_open=True)]
 
@@ -27,6 +27,7 @@ class CorpusSettings:
     :param weight: of each of its training rows, beside 1 of others.
     :param balance: draw equally many rows of each label.
     :param share: of its rows that is drawn, for training and validation.
+    :param rest: whether training rows that are not drawn are dropped, or train as rows without labels do, by a teacher.
     :param split: whether it is split as others are; false: all of its rows are trained on.
     :param source: where it comes from, and ``licence``, under which one as stated there; for the model's card.
     """
@@ -40,6 +41,7 @@ class CorpusSettings:
     weight: Positive = 1.0
     balance: bool = False
     share: Part = 1.0
+    rest: Rest = "drop"
     split: bool = True
     source: str = ""
     licence: str = ""
@@ -62,8 +64,11 @@ class CorpusSettings:
                 table=table,
                 weight=self.weight,
             )
+        if self.rest == "teach" and (use != "dealt" or (not self.balance and self.share == 1)):
+            raise SettingError("{table} says rest, and all of its rows are used: say balance or share", table=table)
         use = use if self.split else "train"
-        return Source(use=use, weight=float(self.weight), balance=self.balance, share=float(self.share))
+        drawn = {"balance": self.balance, "share": float(self.share), "rest": self.rest}
+        return Source(use=use, weight=float(self.weight), **drawn)
 
 
 class Reader:

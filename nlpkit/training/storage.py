@@ -293,10 +293,11 @@ class _CorpusWriter(ExitStack):
         if not sourced.plain:
             arrays["sources"] = owners
             facts = {"sources": list(map(asdict, self._sources)), "draws": list(map(asdict, sourced.draws))}
-        if self._unlabelled:
+        if self._unlabelled or len(rows["rest"]):
             rows["unlabelled"], became = sourced.select_unlabelled(rows)
             empty = self._unlabelled - int((labels < 0).sum())
             facts["unlabelled"] = asdict(UnlabelledCounts(self._unlabelled, empty, **became))
+        del rows["rest"]
         for name, values in (arrays | rows).items():
             with ArrayFile(self._folder / name, np.int64 if name in rows else np.int32) as file:
                 file.append(values)

@@ -125,6 +125,21 @@ def test_a_share_of_texts_without_labels_is_drawn_too(tmp_path):
     assert corpus.unlabelled.left == 30
 
 
+def test_rows_that_are_not_drawn_may_be_taught_without_their_labels(tmp_path):
+    source = Source("odd.csv", balance=True, rest="teach")
+    rows = goods(400, source, label=lambda i: "0" if i % 8 else "1")
+    parts = split_rows(rows, test=0.2, validation=0.2)
+    free = [Example(e.text + "！", "", "free.txt", source=FREE) for e in (parts.train[1], parts.test[1])]
+    free += [Example("新的一句", "", "free.txt", source=FREE)]
+    corpus = stored([*goods(60, start=2000), *rows, *free], tmp_path / "c")
+    train, rest = set(read(corpus, "train")), set(read(corpus, "unlabelled"))
+    assert not train & rest
+    assert rest == set(texts(parts.train)) - train | {"新的一句"}
+    (draw,) = corpus.draws
+    assert corpus.unlabelled.rest == len(rest) - 1 == sum(draw.of.values()) - sum(draw.rows.values()) > 100
+    assert (corpus.unlabelled.rows, corpus.unlabelled.trained, corpus.unlabelled.held_out) == (3, 1, 1)
+
+
 def test_a_label_that_only_judges_have_is_refused(tmp_path):
     odd = [Example("新的一句", "2", "judges.csv", source=JUDGES)]
     with pytest.raises(DataError, match="'2' stands in the validation rows only"):

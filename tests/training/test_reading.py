@@ -117,6 +117,8 @@ def test_without_a_command_the_tables_are_the_corpora_but_those_for_something_el
             ["b.csv"],
             "of b.csv says split = false, and its rows are unlabelled",
         ),
+        ([{"file": "a.csv", "rest": "teach"}], [], [], "of a.csv says rest, and all of its rows are used: say balance"),
+        ([{"file": "b.csv", "share": 0.5, "rest": "teach"}], ["b.csv"], [], "of b.csv says rest"),
         ([{"file": "b.csv", "weight": 2.0}], ["b.csv"], [], "of b.csv says weight = 2.0, which is for training"),
     ],
 )

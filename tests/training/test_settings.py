@@ -38,6 +38,8 @@ def installed(recipe):
     """The name of a recipe whose plugin is there."""
     if recipe == "word2vec":
         pytest.importorskip("nlpkit_word2vec")
+    if recipe in ("few", "reviews", "reviews-large"):
+        pytest.importorskip("nlpkit_e5")
     return recipe
 
 

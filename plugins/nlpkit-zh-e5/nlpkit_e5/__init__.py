@@ -1,8 +1,9 @@
-"""The tokenizer ``e5-pieces`` and the embedding ``e5``; light, as nlpkit imports it to read its options."""
+"""The tokenizer ``e5-pieces``, the embedding ``e5``, the model ``reviews-large``; light, as nlpkit reads options here."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from nlpkit import MissingExtra
@@ -15,6 +16,7 @@ Longest: TypeAlias = Annotated[int, Range(8, 512)]  # two marks and a prefix cou
 Layers: TypeAlias = Annotated[int, Range(1, 12)]
 Tuned: TypeAlias = Annotated[int, Range(0, 12)]
 State: TypeAlias = Annotated[int, Range(0, 12)]
+reviews_large = Path(__file__).parent / "reviews-large"
 
 
 def e5_pieces(
@@ -43,6 +45,7 @@ def e5(
     join: Literal["mean", "concat"] = "mean",
     dropout: Share = 0.1,
     rounded: bool = False,
+    longest: Longest = 512,
 ) -> Embedding:
     """Give the pieces of `e5-pieces` the states of multilingual-e5-small, each of which depends on the whole text.
 
@@ -52,6 +55,7 @@ def e5(
     :param join: whether the states of several layers are averaged or put side by side.
     :param dropout: in the layers that are trained, on attention and on what a layer adds to its input.
     :param rounded: train these layers rounded to blocks of 4 bits, as ``weights=int4`` stores them.
+    :param longest: pieces in a row, for which there are positions; fewer make the saved model a little smaller.
     """
     try:
         from nlpkit_e5.layer import E5Embedding  # torch
@@ -59,4 +63,5 @@ def e5(
         if error.name != "torch":
             raise
         raise MissingExtra("torch", "train", "the embedding e5", "nlpkit-zh-e5") from error
-    return E5Embedding(layers=layers, tuned=tuned, states=states, join=join, dropout=dropout, rounded=rounded)
+    halves = {"layers": layers, "tuned": tuned, "states": states, "join": join}
+    return E5Embedding(**halves, dropout=dropout, rounded=rounded, longest=longest)

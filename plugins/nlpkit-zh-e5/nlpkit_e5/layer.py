@@ -16,7 +16,7 @@ from nlpkit_e5.blocks import BlockLinear, BlockTable, Linear, RoundedLinear, unp
 from nlpkit_e5.pieces import PiecesTokenizer, read_files
 from nlpkit_e5.weights import BEGIN, END, PIECES, WEIGHTS, folder, load_pieces
 
-DIM, UNITS, HEADS, POSITIONS, EPSILON = 384, 1536, 12, 512, 1e-12
+DIM, UNITS, HEADS, EPSILON = 384, 1536, 12, 1e-12
 UNSEEN = -1e4  # what a column that is not seen scores
 
 
@@ -32,7 +32,15 @@ class E5Embedding(Embedding, nn.Module):
     tokenizers = ("e5-pieces",)
 
     def __init__(
-        self, *, layers: int, tuned: int, states: Sequence[int] | None, join: str, dropout: float, rounded: bool
+        self,
+        *,
+        layers: int,
+        tuned: int,
+        states: Sequence[int] | None,
+        join: str,
+        dropout: float,
+        rounded: bool,
+        longest: int,
     ) -> None:
         super().__init__()
         _check(layers, tuned, states)
@@ -42,7 +50,7 @@ class E5Embedding(Embedding, nn.Module):
             "states": states and list(states),
             "join": join,
         }
-        self.config |= {"dropout": dropout, "rounded": rounded}
+        self.config |= {"dropout": dropout, "rounded": rounded, "longest": longest}
         self.fixed = not tuned
         self.dim: int = DIM * (len(states) if states and join == "concat" else 1)
         self.lower: Lower
@@ -73,7 +81,7 @@ class E5Embedding(Embedding, nn.Module):
         frozen, states = config["layers"] - config["tuned"], config["states"] or [config["layers"]]
         inner = sorted({state for state in states if state <= frozen} | {frozen})
         linear = RoundedLinear if config["rounded"] else nn.Linear
-        self.lower = Lower(len(vocabulary), frozen, inner).requires_grad_(False)
+        self.lower = Lower(len(vocabulary), config["longest"], frozen, inner).requires_grad_(False)
         layers = [Layer(linear, config["dropout"]) for _ in range(config["tuned"])]
         self.upper = Upper(layers, inner, states, join=config["join"])
         self.train(self.training)
@@ -100,18 +108,19 @@ class Lower(nn.Module):
     """Ids to the states of some layers, side by side; nothing of it is trained.
 
     :param rows: of the table of pieces.
+    :param positions: how many there are.
     :param layers: how many.
     :param states: which; 0 is what goes into the first.
     """
 
-    def __init__(self, rows: int, layers: int, states: Sequence[int]) -> None:
+    def __init__(self, rows: int, positions: int, layers: int, states: Sequence[int]) -> None:
         super().__init__()
         self.states = states
         self.dim = DIM * len(states)
         self.positions: Tensor
         self.kind: Tensor
         self.table = BlockTable(rows, DIM)
-        self.register_buffer("positions", torch.zeros(POSITIONS, DIM, dtype=torch.float16))
+        self.register_buffer("positions", torch.zeros(positions, DIM, dtype=torch.float16))
         self.register_buffer("kind", torch.zeros(DIM, dtype=torch.float16))
         self.norm = nn.LayerNorm(DIM, EPSILON)
         self.layers = nn.ModuleList(Layer(BlockLinear, 0.0) for _ in range(layers))
@@ -121,11 +130,11 @@ class Lower(nn.Module):
 
         :raises SettingError: for rows longer than there are positions.
         """
-        if (time := ids.shape[1]) > POSITIONS:
+        if (time := ids.shape[1]) > len(self.positions):
             raise SettingError(
                 "a row has {shape} pieces, but e5 {positions} positions: set tokenizer.longest={positions}",
                 shape=time,
-                positions=POSITIONS,
+                positions=len(self.positions),
             )
         states, seen = self.norm(self.table(ids) + self.positions[:time].float() + self.kind.float()), _find_seen(mask)
         found = [states]
@@ -225,7 +234,7 @@ def _fill(part: nn.Module, weights: dict[str, Tensor], below: int) -> None:
         if (given := weights.get(there)) is None:
             stem = there.removesuffix(".weight")
             given = unpack(weights[f"{stem}.codes"].flatten(1), weights[f"{stem}.scales"])
-        filled[name] = given.reshape(own.shape).to(own.dtype)
+        filled[name] = given.reshape(-1, *own.shape[1:])[: len(own)].to(own.dtype)  # of positions the first
     part.load_state_dict(filled)
 
 

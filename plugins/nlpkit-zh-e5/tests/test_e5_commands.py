@@ -98,6 +98,24 @@ def test_what_was_trained_scores_without_torch_and_is_the_same_opened_again(trai
 @pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.train
+def test_training_goes_on_from_weights_of_four_bits(train, environment, tmp_path):
+    """Two layers tuned rounded, saved without the weights as trained: what inference executes holds them."""
+    pytest.importorskip("torch")
+    tuned = ("embedding.tuned=2", "embedding.rounded=true", "weights=int4", "arithmetic=int8", "encoder.name=none")
+    first = train("first", "--no-weights", *(word for setting in tuned for word in ("--set", setting)))
+    command = ["nlpkit", "sentiment", "train", str(SAMPLES / "labelled.csv"), "-o", str(tmp_path / "second")]
+    command += ["--from", str(first), "--set", "training.epochs=1", "--set", "training.learning_rate=1e-9"]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "from first: embedding and head of network kept; its weights are those that inference reads" in done.stderr
+    texts = (SAMPLES / "reviews.txt").read_text(encoding="utf-8").splitlines()
+    before, now = (nlpkit.load(folder).score(texts) for folder in (first, tmp_path / "second"))
+    assert [score.label for score in now] == [score.label for score in before]
+
+
+@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.train
 def test_a_run_that_is_resumed_comes_to_the_same_weights(train, environment, tmp_path):
     """The run is stopped in its second epoch; states of the lower half are on the disk by then."""
     pytest.importorskip("torch")

@@ -246,3 +246,13 @@ def test_the_pieces_of_another_version_are_refused():
     made = component.create({}, files={"pieces.json": json.dumps(other).encode()})
     with pytest.raises(SettingError, match="has other pieces than the embedding e5"):
         embedding().check_tokenizer(made)
+
+
+def test_positions_may_be_fewer():
+    made, whole = fitted(layers=1, longest=24)[0].eval(), fitted(layers=1)[0].eval()
+    ids = torch.arange(2, 26)[None]
+    assert made.state_dict()["lower.positions"].shape == (24, 384)
+    with torch.no_grad():
+        torch.testing.assert_close(made(ids, ids > 0), whole(ids, ids > 0))
+    with pytest.raises(SettingError, match=r"a row has 25 pieces, but e5 24 positions: set tokenizer.longest=24"):
+        made(torch.ones(1, 25, dtype=torch.int64), torch.ones(1, 25, dtype=torch.bool))

@@ -166,6 +166,10 @@ def test_too_many_rows_for_validation_alone_are_refused(tmp_path, large, monkeyp
     ("changes", "sentence"),
     [
         ({"teacher": {}, "unlabelled": ["a.txt"]}, "a.txt have no labels: say by --teacher"),
+        (
+            {"teacher": {}, "corpora": [{"file": "a.csv", "balance": True, "rest": "teach"}]},
+            "the rest of a.csv is to be taught: say by --teacher",
+        ),
         ({"teacher": {"weight": 0.2}}, r"the table \[teacher\] names no model"),
         ({"teacher": {"model": "x", "weight": 1.5}}, r"teacher: weight must be in \[0, 1\], was: 1.5"),
         ({"validation_corpora": []}, "validation_share is that of validation_corpora"),
