@@ -137,7 +137,8 @@ def multiply_int8(model: Any, samples: Iterable[Inputs] = ()) -> None:
 
     Some of a token's numbers are a hundred times as great as the others, always the same ones, and would leave these
     few steps: they are made smaller, and the rows of the matrix that they meet greater, each by the root of how much
-    the former are greater than the latter, to the nearest power of two (SmoothQuant: Xiao et al. 2023, https://arxiv.org/abs/2211.10438).
+    the former are greater than the latter, to the nearest power of two (SmoothQuant: Xiao et
+    al. 2023, https://arxiv.org/abs/2211.10438).
 
     :param samples: inputs of the graph, by which that is measured; without any, numbers stay as they are.
     """
@@ -153,7 +154,8 @@ def multiply_int8(model: Any, samples: Iterable[Inputs] = ()) -> None:
     greatest = _measure(model, {node.input[0] for node, _ in products}, samples)
     for node, matrix in products:
         nodes, at = _Nodes(graph, node.output[0]), list(graph.node).index(node)
-        _multiply(nodes, *node.input, matrix, greatest.get(node.input[0]), node.output[0])
+        numbers, name = node.input
+        _multiply(nodes, numbers, name, matrix, greatest.get(numbers), node.output[0])
         graph.node.remove(node)
         nodes.insert(at)
 
@@ -189,8 +191,8 @@ def _multiply(
     last, middle = nodes.constant([1]), nodes.constant(np.uint8(MIDDLE))
     rows = nodes.add("Reshape", numbers, nodes.constant([-1, len(matrix)]))
     ends = nodes.add("ReduceMax", rows, last, keepdims=0), nodes.add("ReduceMin", rows, last, keepdims=0)
-    greatest = nodes.add("Max", ends[0], nodes.add("Neg", ends[1]))
-    step = nodes.add("Max", nodes.add("Mul", greatest, nodes.number(1 / STEPS)), nodes.number(1e-12))
+    farthest = nodes.add("Max", ends[0], nodes.add("Neg", ends[1]))
+    step = nodes.add("Max", nodes.add("Mul", farthest, nodes.number(1 / STEPS)), nodes.number(1e-12))
     zeros = nodes.add("Expand", middle, nodes.add("Shape", step))
     bytes_in = nodes.add("QuantizeLinear", rows, step, zeros, axis=0)
     steps_in = nodes.add("DequantizeLinear", bytes_in, nodes.number(1), middle)

@@ -67,8 +67,7 @@ class CorpusSettings:
         if self.rest == "teach" and (use != "dealt" or (not self.balance and self.share == 1)):
             raise SettingError("{table} says rest, and all of its rows are used: say balance or share", table=table)
         use = use if self.split else "train"
-        drawn = {"balance": self.balance, "share": float(self.share), "rest": self.rest}
-        return Source(use=use, weight=float(self.weight), **drawn)
+        return Source("", use, float(self.weight), self.balance, float(self.share), self.rest)
 
 
 class Reader:

@@ -305,8 +305,9 @@ class TextNetwork(NetworkMember):
     def export(self) -> StoredMember:
         """Export as a table, a graph, or for torch."""
         self.network.embedding.finish()
-        options = {"arithmetic": self.arithmetic, "folds": self.folds, "samples": self._draw_samples()}
-        runtime, files = export_network(self.network, self.weights, **options)
+        runtime, files = export_network(
+            self.network, self.weights, arithmetic=self.arithmetic, folds=self.folds, samples=self._draw_samples()
+        )
         files |= self.files() | {f"{TOKENIZER}/{path}": data for path, data in self._tokenizer_files.items()}
         return StoredMember({"name": self.name, "runtime": runtime, **self.entry}, files)
 

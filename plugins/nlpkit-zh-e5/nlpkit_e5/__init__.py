@@ -1,4 +1,4 @@
-"""The tokenizer ``e5-pieces``, the embedding ``e5``, the model ``reviews-large``; light, as nlpkit reads options here."""
+"""The tokenizer ``e5-pieces``, the embedding ``e5``, the model ``reviews-large``; light, as nlpkit reads options."""
 
 from __future__ import annotations
 
@@ -63,5 +63,6 @@ def e5(
         if error.name != "torch":
             raise
         raise MissingExtra("torch", "train", "the embedding e5", "nlpkit-zh-e5") from error
-    halves = {"layers": layers, "tuned": tuned, "states": states, "join": join}
-    return E5Embedding(**halves, dropout=dropout, rounded=rounded, longest=longest)
+    return E5Embedding(
+        layers=layers, tuned=tuned, states=states, join=join, dropout=dropout, rounded=rounded, longest=longest
+    )
