@@ -270,6 +270,8 @@ def find(model: str | Path) -> Bundle:
         return bundle
     if folder.exists() or _aside_of(folder).exists() or len(folder.parts) > 1:
         return Bundle.open(folder)
+    if elsewhere := registry().tell_home("model", str(model)):
+        raise BundleError(elsewhere)
     others = f"{nearest(str(model), registry().names('model'))}{registry().list_absent()}"
     raise BundleError("there is no model {model!r}, by name or as a folder{others}", model=str(model), others=others)
 

@@ -16,7 +16,7 @@ from functools import cache, partial
 from importlib.metadata import EntryPoint
 from typing import Any
 
-from nlpkit.errors import MissingPlugin, PluginError, SettingError, nearest
+from nlpkit.errors import MissingPlugin, PluginError, Sentence, SettingError, nearest
 from nlpkit.plugins.component import Component
 from nlpkit.plugins.hookspecs import HOOKS, read_hooks
 from nlpkit.plugins.installed import (
@@ -40,6 +40,7 @@ ELSEWHERE = {  # our components with a distribution of their own
     ("embedding", "e5"): "nlpkit-zh-e5",
     ("tokenizer", "e5-pieces"): "nlpkit-zh-e5",
     ("encoder", "srn"): "nlpkit-zh-srn",
+    ("model", "reviews-large"): "nlpkit-zh-e5",
 }
 RIVALS = {"task": "command", "command": "task"}  # both are called as ``nlpkit NAME``
 
@@ -162,14 +163,8 @@ class Registry:
         if (named := self.points.get((kind, name))) and named.fault:
             whose = f"{kind} {name!r} of {named.source.distribution} {named.source.version}"
             raise PluginError("the {whose} does not work: {fault}", whose=whose, fault=named.fault)
-        if home := ELSEWHERE.get((kind, name)):
-            raise SettingError(
-                "the {kind} {name!r} is in {home}, {why_absent}",
-                kind=kind,
-                name=name,
-                home=home,
-                why_absent=self._explain_absence(home),
-            )
+        if elsewhere := self.tell_home(kind, name):
+            raise SettingError(elsewhere)
         raise SettingError(
             "there is no {kind} {name!r}{there_is}{elsewhere}",
             kind=kind,
@@ -177,6 +172,13 @@ class Registry:
             there_is=nearest(name, self.names(kind)),
             elsewhere=self.list_absent(),
         )
+
+    def tell_home(self, kind: str, name: str) -> Sentence | None:
+        """Say which distribution of ours has a component, and why it is not here; None if none has."""
+        if not (home := ELSEWHERE.get((kind, name))):
+            return None
+        why = self._explain_absence(home)
+        return Sentence("the {kind} {name!r} is in {home}, {why}", kind=kind, name=name, home=home, why=why)
 
     def need(self, kind: str, name: str, distribution: str, version: str) -> Component:
         """Return the component that a saved model recorded.

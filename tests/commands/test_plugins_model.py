@@ -81,3 +81,11 @@ def test_a_model_whose_folder_is_lost_is_named(run, hotels):
     assert b"reviews" in done.stdout
     assert b"Warning: hotels from nlpkit-zh-hotels 0.3.0: " in done.stderr
     assert b"Warning" not in run("plugins", "list", environment=environment).stderr
+
+
+def test_a_model_of_ours_in_another_distribution_is_told(run):
+    done = run(
+        *("sentiment", "score", "-t", "差", "-m", "reviews-large"),
+        environment={"NLPKIT_DISABLE_PLUGINS": "nlpkit-zh-e5"},
+    )
+    assert "the model 'reviews-large' is in nlpkit-zh-e5, which " in one_sentence(done, 1)
