@@ -157,7 +157,7 @@ def test_texts_that_are_cut_are_told(environment, tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="the commands are written for a Unix shell")
 @pytest.mark.slow
 @pytest.mark.long
-@pytest.mark.parametrize("name", ["few", "frozen", "tuned", "recipe"])
+@pytest.mark.parametrize("name", ["large", "few", "frozen", "tuned", "recipe"])
 def test_what_the_readme_shows_goes(environment, tmp_path, name):
     pytest.importorskip("torch")
     for file in ("labelled.csv", "reviews.txt"):
