@@ -64,6 +64,13 @@ def command(task: Task) -> click.Command:
             ["--keep-weights/--no-weights"], default=None, help="Also save the weights as trained.  [default: keep]"
         ),
         click.Option(["--threads"], type=click.IntRange(1), help="For torch.  [default: 1]"),
+        click.Option(
+            ["--device"],
+            default="auto",
+            show_default=True,
+            metavar="auto|cpu|cuda[:N]",
+            help="Where networks are trained; auto: on a GPU if torch sees one.",
+        ),
         click.Option(["--resume"], is_flag=True, help="Go on with the run that was interrupted in this folder."),
         click.Option(
             ["--save-every"], type=click.FloatRange(0), default=30, show_default=True, help="Seconds between states."
@@ -104,6 +111,7 @@ def _train(
     dry_run: bool,
     keep_weights: bool | None,
     threads: int | None,
+    device: str,
     resume: bool,
     save_every: float,
     force: bool,
@@ -165,6 +173,7 @@ def _train(
             force=force,
             resume=resume,
             every=save_every,
+            device=device,
             origin=origin,
             base=model,
             samples=read_texts(samples) if samples else request.get("samples"),

@@ -161,7 +161,7 @@ class SpelledEmbedding(SharedEmbedding, nn.Module):
 
     def vectors(self) -> Tensor:
         """Return the vector of every id ``(ids, dim)``."""
-        return self.lookup(torch.arange(len(self.spelling)))
+        return self.lookup(torch.arange(len(self.spelling), device=self.spelling.device))
 
     def take(self, vectors: Tensor) -> bool:
         """Make the vectors these ``(ids, dim)``; those of characters begin at nothing, as theirs are in them."""

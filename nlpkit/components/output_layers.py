@@ -51,7 +51,8 @@ class WordSample(nn.Module):
 
     def draw(self, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Targets ``(n,)`` to words ``(m,)``, sorted, and the log of each one's chance to be among them ``(m,)``."""
-        negatives = torch.searchsorted(self.chances.cumsum(0), torch.rand(self.size)).clamp(max=len(self.chances) - 1)
+        drawn = torch.rand(self.size, device=targets.device)
+        negatives = torch.searchsorted(self.chances.cumsum(0), drawn).clamp(max=len(self.chances) - 1)
         words = torch.unique(torch.cat((targets, negatives)))
         absent = self.size * torch.log1p(-self.chances[words]) + len(targets) * torch.log1p(-self.shares[words])
         return words, torch.log(-torch.expm1(absent))
@@ -106,10 +107,10 @@ class SoftmaxLayer(OutputLayer, nn.Module):
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the table ``(words, dim)`` as one byte a number, a scale a word, and the biases ``(words,)``."""
-        table = self._rows(torch.arange(len(self.bias))).detach().numpy()
+        table = self._rows(torch.arange(len(self.bias), device=self.bias.device)).detach().cpu().numpy()
         scale = np.maximum(np.abs(table).max(1, keepdims=True), 1e-12) / 127
         stored = {"table": np.round(table / scale).astype(np.int8), "scale": scale.astype(np.float32)}
-        return stored | {"bias": (self.bias - self.made_up).detach().numpy()}
+        return stored | {"bias": (self.bias - self.made_up).detach().cpu().numpy()}
 
     def take(self, arrays: Mapping[str, NDArray[Any]]) -> bool:
         """Take the biases and, where it has one of its own, the table."""
@@ -196,7 +197,8 @@ class CodeLayer(OutputLayer, nn.Module):
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the codes, packed, and a bias for each word."""
         scale = np.array(SCALE, dtype=np.float32)
-        return {"codes": pack(self.codes.numpy()), "bias": (self.bias - self.made_up).detach().numpy(), "scale": scale}
+        bias = (self.bias - self.made_up).detach().cpu().numpy()
+        return {"codes": pack(self.codes.cpu().numpy()), "bias": bias, "scale": scale}
 
     def take(self, arrays: Mapping[str, NDArray[Any]]) -> bool:
         """Take the codes and the biases."""
@@ -225,7 +227,7 @@ def word_loss(
     :param sample: draws the words that the softmax is over; None takes all.
     """
     if sample is None or not sample.size:
-        logits = functional.linear(outputs, rows(torch.arange(len(bias)))).float() + bias
+        logits = functional.linear(outputs, rows(torch.arange(len(bias), device=bias.device))).float() + bias
         return functional.cross_entropy(logits, targets)
     words, chances = sample.draw(targets)
     logits = functional.linear(outputs, rows(words)).float() + (bias[words] - chances)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nlpkit.text.vocabulary import PAD
+from nlpkit.training.devices import device_of, work_on
 
 POOL = 64  # batches drawn together and sorted by length before they are cut
 BLOCK = 1 << 22  # ids that are counted together
@@ -86,7 +87,7 @@ class Rows:
         kind = np.int64 if self.inputs.ndim == 1 else np.float32
         inputs = np.full((*mask.shape, *self.inputs.shape[1:]), PAD, dtype=kind)
         inputs[mask] = self.inputs[at]
-        return Batch(torch.from_numpy(inputs), torch.from_numpy(mask), torch.from_numpy(self.targets[rows]))
+        return Batch(torch.as_tensor(inputs), torch.as_tensor(mask), torch.as_tensor(self.targets[rows]))
 
 
 def draw_batches(lengths: NDArray[np.integer[Any]], size: int, draw: np.random.Generator) -> list[RowNumbers]:
@@ -136,10 +137,10 @@ def logits_of(network: nn.Module, rows: Rows, size: int = 64, numbers: RowNumber
     numbers = np.arange(len(rows)) if numbers is None else numbers
     network.eval()
     result = torch.empty(0)
-    with torch.inference_mode():
+    with work_on(device_of(network)), torch.inference_mode():
         for batch in sort_batches(rows.lengths[numbers], size):
             logits = network(*rows.batch(numbers[batch])[:2])
             if not len(result):  # one array for all: results kept one by one would hold on to the memory between them
                 result = logits.new_empty(len(numbers), logits.shape[1])
-            result[torch.from_numpy(batch)] = logits
-    return result
+            result[torch.as_tensor(batch)] = logits
+    return result.cpu()

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from nlpkit.errors import NlpkitError, SettingError
 from nlpkit.training.batching import RowNumbers
 from nlpkit.training.checkpoint import Checkpoint, State
+from nlpkit.training.devices import CPU, work_on
 from nlpkit.training.optimizer import optimizer_of, schedule_of
 from nlpkit.training.pace import Pace
 from nlpkit.training.settings import LoopSettings
@@ -204,7 +205,11 @@ class _Progress:
 
 
 def fit(
-    objective: Objective, settings: LoopSettings, seed: int, checkpoint: Checkpoint | None = None
+    objective: Objective,
+    settings: LoopSettings,
+    seed: int,
+    checkpoint: Checkpoint | None = None,
+    device: torch.device = CPU,
 ) -> Generator[Step | Epoch | Resumed | Diverged, None, None]:
     """Train in place; when the generator ends, the module has the weights of its best epoch.
 
@@ -212,11 +217,12 @@ def fit(
     with the same arguments, goes on from there and comes to the same weights, bit for bit on the same machine with the
     same number of threads.
 
+    :param device: where the module is meanwhile; when the generator ends, it is on the processor again.
     :raises NlpkitError: if the loss is no number before any epoch has ended, or the state cannot be saved.
     """
     torch.manual_seed(seed)
     checkpoint = checkpoint or Checkpoint()
-    module = objective.module
+    module = objective.module.to(device)
     parameters = [p for p in module.parameters() if p.requires_grad]
     optimizer = optimizer_of(module, settings)
     best, progress = copy.deepcopy(module.state_dict()), _Progress()
@@ -237,7 +243,8 @@ def fit(
                 steps_before = (progress.epoch - 1) * len(order) + progress.step
                 for group in optimizer.param_groups:
                     group["lr"] = group["highest"] * rate_at(steps_before)
-                with torch.autocast("cpu", torch.bfloat16, enabled=settings.precision == "bfloat16"):
+                half = settings.precision == "bfloat16"
+                with work_on(device), torch.autocast(device.type, torch.bfloat16, enabled=half):
                     loss, right = objective.loss(rows)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
@@ -262,7 +269,8 @@ def fit(
                     progress.go_on()
                     continue
                 start = time.monotonic()
-                validation = objective.validate()
+                with work_on(device):
+                    validation = objective.validate()
                 progress.seconds += time.monotonic() - start
                 if what := _find_fault(module, validation):
                     yield progress.diverge(what, objective)
@@ -276,6 +284,8 @@ def fit(
     except GeneratorExit:
         checkpoint.save(_state_of(module, optimizer, best, progress))
         raise
+    finally:
+        module.to(CPU)
     module.load_state_dict(best)
     checkpoint.save(_state_of(module, optimizer, best, progress))
 
@@ -296,6 +306,8 @@ def _state_of(
     tensors |= {f"best.{name}": tensor for name, tensor in best.items()}
     for position, memory in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{position}.{name}": value for name, value in memory.items() if value is not None}
+    if torch.cuda.is_available():
+        tensors["random.cuda"] = torch.cuda.get_rng_state()
     return State({**tensors, "random": torch.get_rng_state()}, asdict(progress))
 
 
@@ -309,6 +321,8 @@ def _restore(state: State, module: nn.Module, optimizer: torch.optim.Optimizer, 
             memory.setdefault(int(position), {})[key] = tensor
         optimizer.load_state_dict({"state": memory, "param_groups": optimizer.state_dict()["param_groups"]})
         torch.set_rng_state(state.tensors["random"])
+        if torch.cuda.is_available() and "random.cuda" in state.tensors:
+            torch.cuda.set_rng_state(state.tensors["random.cuda"])
         return _Progress(**{"steps": state.values["step"], **state.values})  # which older states do not hold
     except (RuntimeError, KeyError, TypeError, ValueError) as error:
         why = " ".join(str(error).split())

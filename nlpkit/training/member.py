@@ -27,6 +27,7 @@ from nlpkit.text.vocabulary import Vocabulary, dump_vocabulary, load_vocabulary
 from nlpkit.training.base_model import BaseMember
 from nlpkit.training.checkpoint import Checkpoint
 from nlpkit.training.components import Part, build_embedding, fit_embedding, make_component
+from nlpkit.training.devices import CPU
 from nlpkit.training.doubts import find_overfitting, find_unfinished
 from nlpkit.training.events import Event, Fitting, MemberExported, MemberStarted, Note, Remark, Working
 from nlpkit.training.export import check_agreement
@@ -337,10 +338,13 @@ def count_parameters(module: Any) -> int:
     return 0 if module is None else sum(p.numel() for p in module.parameters())
 
 
-def train_member(member: Member, run: Path, history: History, every: float) -> Generator[Event, None, StoredMember]:
+def train_member(
+    member: Member, run: Path, history: History, every: float, device: torch.device = CPU
+) -> Generator[Event, None, StoredMember]:
     """Train in the folder of a run; what an earlier attempt finished there is not done again.
 
     :param every: seconds between saves of a loop's state.
+    :param device: where its loops run.
     :raises NlpkitError: if what was exported says something else than torch does.
     """
     folder = run / "trained" / member.name
@@ -357,7 +361,7 @@ def train_member(member: Member, run: Path, history: History, every: float) -> G
     ) -> Generator[Event, None, Diverged | None]:
         name = f"{member.name}: {what}" if what else member.name
         state = run / f"{'.'.join(filter(None, (member.name, what.replace(' ', '-'))))}.safetensors"
-        events = fit(objective, settings, member.seed, Checkpoint(state, every))
+        events = fit(objective, settings, member.seed, Checkpoint(state, every), device)
         return _record_loop(name, events, history, settings, longer)
 
     divergence = yield from member.train(minimise)

@@ -33,6 +33,7 @@ from nlpkit.training.base_model import FROM, BaseModel, keep_base
 from nlpkit.training.calibration import ends_at_bound
 from nlpkit.training.card import write_card
 from nlpkit.training.components import Part, make_component
+from nlpkit.training.devices import CPU, choose_device, name_device
 from nlpkit.training.events import Event, Note, Prepared, Remark, Saved, Working
 from nlpkit.training.history import History
 from nlpkit.training.member import Member, StoredMember, train_member
@@ -217,8 +218,9 @@ def train(
     every: float = 30.0,
     origin: Mapping[str, Any] | None = None,
     base: BaseModel | None = None,
+    device: str = "cpu",
 ) -> Generator[Event, None, None]:
-    """Train and save; the same rows, settings and number of threads give the same model.
+    """Train and save; the same rows, settings and number of threads give the same model on one processor.
 
     An interrupted run is resumed by the same call with ``resume``: the weights are those that it would have come to.
 
@@ -228,6 +230,7 @@ def train(
     :param keep_weights: also save the weights as trained, which inference does not need.
     :param force: replace a model, or an unfinished run, that is there.
     :param every: seconds between saves of the state from which a killed run goes on.
+    :param device: where networks are trained: cpu, cuda, cuda:1, or auto for a GPU where torch sees one.
     :param origin: JSON that says which rows these are; a resumed run must be of the same.
     :param base: a saved model from which training goes on, with settings that `BaseModel.make_settings` made; a resumed
         run has it in its folder, and need not be told.
@@ -236,6 +239,9 @@ def train(
     :raises BundleError: if the folder may not be replaced, or a run is in it.
     """
     run: Run = resolve(task.run)(task, settings)
+    place = choose_device(device)
+    if place.type != "cpu":
+        yield Note("networks are trained on {device}", device=name_device(place))
     if base is not None:
         run.go_on_from(base)
     if not resume:
@@ -255,7 +261,11 @@ def train(
         history = History(path)
         try:
             files, stages, metrics = yield from _make_model(
-                run, rows, folder, path, history, samples=samples, keep_weights=keep_weights, every=every
+                *(run, rows, folder, path, history),
+                samples=samples,
+                keep_weights=keep_weights,
+                every=every,
+                device=place,
             )
             files = bundle.add_checksums(files) | history.files()
             files[bundle.CARD] = write_card(run.card, folder.name, task, files).encode()
@@ -279,6 +289,7 @@ def _make_model(
     samples: Sequence[str] | None,
     keep_weights: bool,
     every: float,
+    device: torch.device,
 ) -> Generator[Event, None, tuple[dict[str, bytes], Sequence[Stage], dict[str, Metrics]]]:
     """Make the model's files but for card and history; also return how its members are mixed, and its figures."""
     corpus = yield from run.store(path / CORPUS, rows)
@@ -296,11 +307,11 @@ def _make_model(
         )
     if run.base:
         yield from run.remark_on_base(run.base, corpus)
-    members = yield from _train_members(run, data, path, history, every)
+    members = yield from _train_members(run, data, path, history, every, device)
     files = run.files(data, members)
     for export in members:
         files |= export.collect_files(keep_weights=keep_weights)
-    config = _make_config(run, data, members) | {"data": _describe_data(corpus, counts)}
+    config = _make_config(run, data, members, device) | {"data": _describe_data(corpus, counts)}
 
     def open_model(stages: Sequence[Stage]) -> SavedModel:
         config_json = bundle.dump_json({**config, "stages": [asdict(stage) for stage in stages]})
@@ -324,16 +335,16 @@ def _make_model(
 
 
 def _train_members(
-    run: Run, data: Any, path: Path, history: History, every: float
+    run: Run, data: Any, path: Path, history: History, every: float, device: torch.device
 ) -> Generator[Event, None, list[StoredMember]]:
     members = []
     for position in range(len(run.settings.members)):
         member = run.make_member(position, data)
-        members.append((yield from train_member(member, path, history, every)))
+        members.append((yield from train_member(member, path, history, every, device)))
     return members
 
 
-def _make_config(run: Run, data: Any, members: Sequence[StoredMember]) -> dict[str, Any]:
+def _make_config(run: Run, data: Any, members: Sequence[StoredMember], device: torch.device) -> dict[str, Any]:
     """Return what config.json says of a model, but for its data, its mixture and its figures."""
     own = run.config(data)
     settings = run.settings.record()
@@ -351,7 +362,7 @@ def _make_config(run: Run, data: Any, members: Sequence[StoredMember]) -> dict[s
         "normalisation": run.settings.normaliser.config,
         "members": [member.entry for member in members],
         "settings": settings,
-        "environment": read_environment(),
+        "environment": read_environment(device),
     }
 
 
@@ -404,10 +415,11 @@ def _describe_data(corpus: StoredCorpus, counts: Prepared) -> dict[str, Any]:
     return facts | {"corpora": dict(corpora), **describe_mixture(corpus), "fingerprint": corpus.fingerprint}
 
 
-def read_environment() -> dict[str, Any]:
+def read_environment(device: torch.device = CPU) -> dict[str, Any]:
     """Where a run took place, as far as that may matter to what came of it."""
     return {
         "python": platform.python_version(),
         "torch": torch.__version__.split("+")[0],
         "threads": torch.get_num_threads(),
+        **({} if device.type == "cpu" else {"device": name_device(device)}),
     }

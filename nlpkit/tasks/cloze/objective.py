@@ -87,9 +87,9 @@ class Pieces:
         ids = np.where(at < first, BEGIN, np.where(at >= last, END, self.ids[within])) * mask + PAD * ~mask
         answers = np.where((at >= begin) & (at < end), self.answers[within] - FIRST, NONE)
         return (
-            torch.from_numpy(ids.astype(np.int64)),
-            torch.from_numpy(mask),
-            torch.from_numpy(answers.astype(np.int64)),
+            torch.as_tensor(ids.astype(np.int64)),
+            torch.as_tensor(mask),
+            torch.as_tensor(answers.astype(np.int64)),
         )
 
 
@@ -121,7 +121,7 @@ class WordPrediction:
     def loss(self, pieces: RowNumbers) -> tuple[Tensor, None]:
         """Return the mean loss of the words that are asked for, in nats."""
         ids, mask, answers = self._train.batch(pieces)
-        places = torch.rand(answers.shape) < self._chances[answers]
+        places = torch.rand(answers.shape) < self._chances.to(answers.device)[answers]
         if self._network.masked:
             places &= torch.rand(answers.shape) < MASKED
         if not bool(places.any()):
@@ -168,7 +168,7 @@ class WordPrediction:
                 ids, mask, answers = self._validation.batch(order[at : at + JUDGED_TOGETHER])
                 for places in self._take_turns(answers != NONE):
                     features = self._network.features(ids, mask, places)
-                    yield self._network.output(features).float().numpy(), answers[places].numpy()
+                    yield self._network.output(features).float().cpu().numpy(), answers[places].cpu().numpy()
 
     def _take_turns(self, places: Tensor) -> list[Tensor]:
         """Return what is asked for ``(batch, time)``, at once or, where that hides it from its neighbours, in turns."""

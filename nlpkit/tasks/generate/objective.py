@@ -70,7 +70,7 @@ class Streams(Sequence[RowNumbers]):
         time = min(self.span, self.length - 1 - int(begins[0] % self.length))
         at = begins[:, None] + np.arange(time + 1)
         document = np.searchsorted(self._ends, at, "right")
-        ids = torch.from_numpy(self._documents.ids[at + self._shifts[document]].astype(np.int64))
+        ids = torch.as_tensor(self._documents.ids[at + self._shifts[document]].astype(np.int64))
         return ids[:, :-1], ids[:, 1:]
 
     def first(self, begins: RowNumbers) -> bool:
@@ -141,7 +141,7 @@ class TokenPrediction:
         if self._streams.first(begins):
             self._carrier.carry(None)
         ids, targets = self._streams.read(begins)
-        unknown = self._rare[targets] & (torch.rand(targets.shape) < 0.5)
+        unknown = self._rare.to(targets.device)[targets] & (torch.rand(targets.shape) < 0.5)
         targets = torch.where(unknown, UNKNOWN, targets)
         features, after = self._network.features(ids, [tensor.clone() for tensor in self._carrier.state])
         loss = self._network.output.loss(features.flatten(0, 1), targets.flatten() - UNKNOWN, exact=True)
@@ -173,5 +173,5 @@ class TokenPrediction:
             for begins in streams:
                 ids, targets = streams.read(begins)
                 features, state = self._network.features(ids, state)
-                outputs = self._network.output(features.flatten(0, 1)).numpy()
-                yield torch.from_numpy(decoder.logits(outputs)), targets.flatten() - UNKNOWN
+                outputs = self._network.output(features.flatten(0, 1)).cpu().numpy()
+                yield torch.as_tensor(decoder.logits(outputs)), targets.flatten() - UNKNOWN

@@ -43,8 +43,8 @@ class Teaching:
     def soft_targets(self, rows: RowNumbers) -> tuple[Tensor, Tensor]:
         """Return probabilities of some rows, softened ``(batch, labels)``, and their share in losses ``(batch,)``."""
         assert self.probabilities is not None
-        found = torch.from_numpy(self.probabilities[rows])
-        labelled = torch.from_numpy(rows < self.labelled)
+        found = torch.as_tensor(self.probabilities[rows])
+        labelled = torch.as_tensor(rows < self.labelled)
         share = torch.where(labelled, self.share, 1.0).masked_fill(found.isnan().any(1), 0.0)
         powers = found.nan_to_num(1.0) ** (1 / self.temperature)
         return powers / powers.sum(1, keepdim=True), share
@@ -106,24 +106,24 @@ class Classification:
             return None
         logits = logits_of(self.module, self._validation, self._settings.batch_size)
         targets, judging = self._validation.targets, self._teaching.judging
-        labels = torch.from_numpy(targets)
+        labels = torch.as_tensor(targets, device=logits.device)
         losses, right = row_losses(self._settings.loss, logits, labels), (logits.argmax(1) == labels).double()
         sound = self._settings.loss == "cross_entropy" and bool(logits.isfinite().all())
         calibrated = partial(calibrated_loss, logits.double().numpy(), targets, judging) if sound else None
         if judging is None:
             return Validation(losses.mean().item(), right.mean().item(), calibrated)
-        weights = torch.from_numpy(judging / judging.sum())
+        weights = torch.as_tensor(judging / judging.sum(), device=logits.device)
         return Validation((losses * weights).sum().item(), (right * weights).sum().item(), calibrated)
 
     def _mean(self, logits: Tensor, labels: Tensor, rows: RowNumbers) -> Tensor:
         losses = row_losses(self._settings.loss, logits, labels, self._settings.label_smoothing)
         if self._weights is not None:
-            losses = losses * self._weights[labels]
+            losses = losses * self._weights.to(labels.device)[labels]
         if self._teaching.probabilities is not None:
             soft, share = self._teaching.soft_targets(rows)
             losses = (1 - share) * losses + share * self._soft_losses(logits, soft)
         if self._teaching.weights is not None:
-            losses = losses * torch.from_numpy(self._teaching.weights[rows])
+            losses = losses * torch.as_tensor(self._teaching.weights[rows])
         return losses.mean()
 
     def _soft_losses(self, logits: Tensor, soft: Tensor) -> Tensor:
@@ -134,7 +134,7 @@ class Classification:
         """
         temperature, scale = self._teaching.temperature, torch.ones(())
         if self._weights is not None:
-            soft = soft * self._weights
+            soft = soft * self._weights.to(soft.device)
             scale = soft.sum(1)
             soft = soft / scale[:, None]
         return scale * temperature**2 * soft_losses(self._settings.loss, logits / temperature, soft)

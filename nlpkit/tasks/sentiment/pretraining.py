@@ -77,7 +77,7 @@ class Pretraining:
         states, _ = self._encoder(self._embedding(ids, mask), mask)  # (batch, time, 2 * half)
         before, after = states.chunk(2, 2)
         known = mask & (ids != UNKNOWN)
-        columns = torch.searchsorted(self._cumulative, torch.rand(NEGATIVES, dtype=torch.float64))
+        columns = torch.searchsorted(self._cumulative.to(ids.device), torch.rand(NEGATIVES, dtype=torch.float64))
         negatives = columns.clamp(max=len(self._cumulative) - 1)
         ahead = self._head(0, before[:, :-1][known[:, 1:]], ids[:, 1:][known[:, 1:]], negatives)
         behind = self._head(1, after[:, 1:][known[:, :-1]], ids[:, :-1][known[:, :-1]], negatives)
@@ -103,7 +103,7 @@ class _TokenHead(nn.Module):
         if not len(targets):
             return states.sum() * 0
         vectors = self.dropout(self.projections[direction](states))  # (n, dim)
-        table, offset = self._table[0].weight, self.bias - self._expected
+        table, offset = self._table[0].weight, self.bias - self._expected.to(states.device)
         right = (vectors * table[targets]).sum(1) + offset[targets]  # (n,)
         wrong = vectors @ table[negatives].T + offset[negatives]  # (n, k)
         wrong = wrong.masked_fill(negatives[None, :] == targets[:, None], -1e4)

@@ -13,6 +13,7 @@ from nlpkit.tasks.generate.objective import Documents, Streams, TokenPrediction,
 from nlpkit.tasks.generate.settings import StreamTraining  # noqa: E402
 from nlpkit.text.vocabulary import UNKNOWN  # noqa: E402
 from nlpkit.training.checkpoint import Checkpoint  # noqa: E402
+from nlpkit.training.devices import work_on  # noqa: E402
 from nlpkit.training.loop import Epoch, Step, fit  # noqa: E402
 from tests.tasks.generate.test_network import SIZE, language_model  # noqa: E402
 
@@ -31,6 +32,20 @@ def objective(settings=SETTINGS, *, rows=ROWS, corpora=None, rare=(), **network)
     seen_once = np.isin(np.arange(SIZE), list(rare))
     train, validation = documents(rows, corpora), documents(ROWS[:10])
     return TokenPrediction(language_model(**network), train, validation, settings, seen_once)
+
+
+@pytest.mark.parametrize("encoder", ["gru", "lstm"])
+def test_a_step_is_computed_where_the_network_is(monkeypatch, encoder):
+    """The device ``meta``, which computes shapes alone and knows no autocast, stands in for a GPU."""
+    monkeypatch.setattr(torch, "is_autocast_enabled", lambda _: False)
+    made, meta = objective(rare=[3], encoder=encoder), torch.device("meta")
+    made.module.to(meta)
+    for begins in made.batches(1, np.random.default_rng(0)):
+        with work_on(meta):
+            loss, _ = made.loss(begins)
+        loss.backward()
+    assert loss.device == meta
+    assert {p.grad.device for p in made.module.parameters() if p.grad is not None} == {meta}
 
 
 @given(
