@@ -66,10 +66,8 @@ def command(task: Task) -> click.Command:
         click.Option(["--threads"], type=click.IntRange(1), help="For torch.  [default: 1]"),
         click.Option(
             ["--device"],
-            default="auto",
-            show_default=True,
             metavar="auto|cpu|cuda[:N]",
-            help="Where networks are trained; auto: on a GPU if torch sees one.",
+            help="Where networks are trained; auto: on a GPU if torch sees one.  [default: auto]",
         ),
         click.Option(["--resume"], is_flag=True, help="Go on with the run that was interrupted in this folder."),
         click.Option(
@@ -111,7 +109,7 @@ def _train(
     dry_run: bool,
     keep_weights: bool | None,
     threads: int | None,
-    device: str,
+    device: str | None,
     resume: bool,
     save_every: float,
     force: bool,
@@ -144,6 +142,7 @@ def _train(
     for name in reader.unused:
         warn(f"the recipe has a table [[corpora]] of {name}, which is none of the corpora")
     set_threads(threads or request.get("threads", 1))
+    place = device or request.get("device", "auto")
     if dry_run:
         from nlpkit.commands.training_view import show_plan
         from nlpkit.training.dry_run import plan
@@ -151,7 +150,7 @@ def _train(
         origin = {"corpora": corpora, "columns": columns}
         origin = check_unchanged(request["origin"]) if resume and not corpora else origin
         model = model or _open_base(task, request.get("from", {}).get("source"), {})
-        show_plan(plan(task, _read_rows(task, settings, origin), settings, model))
+        show_plan(plan(task, _read_rows(task, settings, origin), settings, model, place))
         return
     assert output is not None
     from nlpkit.commands.training_view import show
@@ -173,7 +172,7 @@ def _train(
             force=force,
             resume=resume,
             every=save_every,
-            device=device,
+            device=place,
             origin=origin,
             base=model,
             samples=read_texts(samples) if samples else request.get("samples"),

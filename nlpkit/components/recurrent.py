@@ -107,6 +107,9 @@ class RecurrentEncoder(Encoder, nn.Module):
         return [ahead, reverse(behind, mask)], last
 
     def _read_direction(self, layer: nn.Module, vectors: Tensor, state: Any) -> tuple[Tensor, Any]:
+        if vectors.is_cuda and torch.is_autocast_enabled("cuda"):  # which knows of float16 alone, for these
+            with torch.autocast("cuda", enabled=False):
+                return self._read_direction(layer, vectors.float(), state)
         if not (self.training and self.config["weight_dropout"]):
             return cast(tuple[Tensor, Any], layer(vectors, state))
         weights = functional.dropout(cast(Tensor, layer.weight_hh_l0), self.config["weight_dropout"])

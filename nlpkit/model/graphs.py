@@ -84,7 +84,7 @@ class Graph:
             if self._session is None:
                 check_onnx(self._data)
                 try_once(self._data)
-                self._session = _make_session(self._data)
+                self._session = open_session(self._data)
                 self._data = b""  # the session has its own
             return self._session
 
@@ -111,7 +111,7 @@ def try_once(data: bytes) -> None:
     runtime = import_onnxruntime()
     with _one_at_a_time:
         _limit_memory(runtime)
-        session = _make_session(data, tried=True)
+        session = open_session(data, tried=True)
         inputs = {each.name: _make_input(each) for each in session.get_inputs()}
         options = runtime.RunOptions()
         options.log_severity_level = SILENT
@@ -130,7 +130,7 @@ def try_once(data: bytes) -> None:
                 raise
 
 
-def _make_session(data: bytes, *, tried: bool = False) -> Any:
+def open_session(data: bytes, *, tried: bool = False) -> Any:
     """Make what executes a graph; one that is only tried is not made fast, and has a limit on its memory."""
     runtime = import_onnxruntime()
     options = runtime.SessionOptions()

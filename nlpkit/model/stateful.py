@@ -40,8 +40,8 @@ class StatefulNetwork(nn.Module, ABC):
         :param state: as a call before left it; None at a beginning.
         """
         vectors = self.vectors(inputs)
-        if torch.is_autocast_enabled(vectors.device.type):  # torch's recurrent modules do not see to it themselves
-            half = torch.get_autocast_dtype(vectors.device.type)
+        if torch.is_autocast_enabled("cpu"):  # torch's recurrent modules do not see to it themselves
+            half = torch.get_autocast_dtype("cpu")
             vectors = vectors.to(half)
             state = state and [part.to(half) if part.is_floating_point() else part for part in state]
         mask = torch.ones(vectors.shape[:2], dtype=torch.bool, device=vectors.device)

@@ -55,6 +55,7 @@ class Embedding:
     tokenizers: Sequence[str] | None = None  # names of those that it needs one of; None: any
     ordered: bool = True  # false where vectors do not stand in the order of the text: no encoder but ``none`` then goes
     fixed: bool = False  # nothing is trained and a row's vectors depend on it alone: computed once and kept on disk
+    longest: int | None = None  # tokens in a row that it can take, where that is limited
     pretrained: bool = False  # vectors mean something once it is fitted: codes can be made of them
     found: tuple[int, int] | None = None  # after `fit`: how many tokens a file of vectors had, and of how many
     repeated: int = 0  # how many more lines of the file were of one of these

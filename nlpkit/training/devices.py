@@ -26,8 +26,9 @@ def choose_device(name: str) -> torch.device:
         raise SettingError("the device {name!r} is none: choose auto, cpu, cuda or cuda:0", name=name) from None
     if device.type not in ("cpu", "cuda"):
         raise SettingError("nlpkit does not train on {name}: choose auto, cpu, cuda or cuda:0", name=name)
-    count = torch.cuda.device_count() if device.type == "cuda" else 1
-    if (device.index or 0) >= count:
+    if device.type == "cpu":
+        return CPU
+    if (device.index or 0) >= (count := torch.cuda.device_count()):
         found = "no GPU" if not count else f"{count} GPUs" if count > 1 else "one GPU, cuda:0"
         raise SettingError(
             "the device {name} is not there: torch {version} sees {found}; choose auto or cpu, or install a torch "

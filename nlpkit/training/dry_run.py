@@ -11,10 +11,13 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
+
 from nlpkit.model.bundle import WEIGHTS
 from nlpkit.tasks.base import Task, resolve
 from nlpkit.text.corpus import Example
 from nlpkit.training.base_model import BaseModel
+from nlpkit.training.devices import choose_device
 from nlpkit.training.events import Event, Note, Remark
 from nlpkit.training.loop import Diverged, Objective, Step, fit
 from nlpkit.training.member import Layer, Member, prepare_member
@@ -91,13 +94,17 @@ class Plan:
     unlabelled: int = 0
 
 
-def plan(task: Task, rows: Iterable[Example], settings: Any, base: BaseModel | None = None) -> Plan:
+def plan(
+    task: Task, rows: Iterable[Example], settings: Any, base: BaseModel | None = None, device: str = "cpu"
+) -> Plan:
     """Compose every member on the first rows, train each for a moment, and keep nothing.
 
     :param base: the saved model from which training would go on.
+    :param device: where networks would be trained.
     :raises DataError: if these rows could not be trained on.
     """
     run: Run = resolve(task.run)(task, settings)
+    place = choose_device(device)
     if base is not None:
         run.go_on_from(base)
     remarks = run.rehearse()
@@ -112,7 +119,9 @@ def plan(task: Task, rows: Iterable[Example], settings: Any, base: BaseModel | N
         data = drain(run.prepare(folder, corpus), remarks, notes)
         if base is not None:
             remarks += [event.sentence for event in run.remark_on_base(base, corpus) if isinstance(event, Remark)]
-        members = [_plan_member(run.make_member(position, data), folder) for position in range(len(settings.members))]
+        members = [
+            _plan_member(run.make_member(position, data), folder, place) for position in range(len(settings.members))
+        ]
         unlabelled = len(corpus.rows("unlabelled")) if corpus.unlabelled else 0
         return Plan(count, whole, len(sample), counts.train, counts.labels, members, remarks, notes, unlabelled)
 
@@ -130,7 +139,7 @@ def _sample(rows: Iterable[Example], seed: int) -> tuple[list[Example], int, boo
     return sample, count, next(rows, None) is None
 
 
-def _plan_member(member: Member, folder: Path) -> MemberPlan:
+def _plan_member(member: Member, folder: Path, device: torch.device) -> MemberPlan:
     drain(prepare_member(member, folder), [])
     start, layers = member.describe(), member.layers()
     loops: list[LoopPlan] = []
@@ -138,7 +147,7 @@ def _plan_member(member: Member, folder: Path) -> MemberPlan:
     def minimise(
         objective: Objective, settings: LoopSettings, what: str = ""
     ) -> Generator[Event, None, Diverged | None]:
-        loops.append(_plan_loop(what, fit(objective, settings, member.seed), settings.epochs))
+        loops.append(_plan_loop(what, fit(objective, settings, member.seed, device=device), settings.epochs))
         yield from ()
         return None
 

@@ -10,7 +10,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from nlpkit.model.graphs import import_onnxruntime
+from nlpkit.model.graphs import open_session
 
 OWN, FLOAT = "com.microsoft", onnx.TensorProto.FLOAT
 TURNED = ".T"  # behind the name of a matrix that is turned
@@ -18,6 +18,7 @@ SMALL = 1024  # arrays of fewer numbers stay float32
 BLOCK, ZERO = 32, 8  # numbers that share a scale, and the code of nought among those of 4 bits
 STEPS, MIDDLE = 127, 128  # of what goes into a product of int8, and where nought lies among its bytes
 LEAST = 1e-5  # magnitude that counts
+LITTLE = 0.01  # the same as a share of what is usual among the numbers of a token
 FEWER = 63  # steps of a matrix: two products of bytes must fit into 16 bits, as processors without VNNI add them
 
 
@@ -50,6 +51,9 @@ def _rename(graph: Any, old: str, new: str) -> None:
         for at, name in enumerate(node.input):
             if name == old:
                 node.input[at] = new
+        for attribute in node.attribute:
+            for body in [attribute.g, *attribute.graphs]:  # of a loop, which sees what is around it
+                _rename(body, old, new)
 
 
 def store_int8(model: Any) -> None:
@@ -168,7 +172,7 @@ def _measure(model: Any, names: set[str], samples: Iterable[Inputs]) -> dict[str
             seen = onnx.ModelProto()
             seen.CopyFrom(model)
             seen.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in sorted(names))
-            session = import_onnxruntime().InferenceSession(seen.SerializeToString())
+            session = open_session(seen.SerializeToString())
         for name, array in zip(sorted(names), session.run(sorted(names), dict(inputs)), strict=True):
             greatest = np.abs(array).reshape(-1, array.shape[-1]).max(0)
             found[name] = np.maximum(found.get(name, greatest), greatest)
@@ -183,7 +187,8 @@ def _multiply(
     :param greatest: magnitude of each of the K numbers, if that is known.
     """
     if greatest is not None:
-        ratio = np.maximum(greatest, LEAST) / np.maximum(np.abs(matrix).max(1), LEAST)
+        greatest = np.maximum(greatest, max(LEAST, float(np.median(greatest)) * LITTLE))  # of what came to no sample
+        ratio = greatest / np.maximum(np.abs(matrix).max(1), LEAST)
         balance = np.exp2(np.round(np.log2(ratio) / 2)).astype(np.float32)  # by which nothing is rounded
         numbers = nodes.add("Mul", numbers, nodes.constant(1 / balance))
         name = nodes.add("Mul", name, nodes.constant(balance[:, None]))

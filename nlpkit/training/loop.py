@@ -227,7 +227,7 @@ def fit(
     optimizer = optimizer_of(module, settings)
     best, progress = copy.deepcopy(module.state_dict()), _Progress()
     if state := checkpoint.load():
-        progress = _restore(state, module, optimizer, best)
+        progress = _restore(state, module, optimizer, best, device)
         yield Resumed(progress.epoch, progress.step, [Epoch(**epoch) for epoch in progress.history])
         if progress.diverged:
             yield Diverged(**progress.diverged)
@@ -262,7 +262,7 @@ def fit(
                 optimizer.step()
                 progress.add(step, clipped=clipped, seconds=time.monotonic() - start)
                 if checkpoint.is_due():
-                    checkpoint.save(_state_of(module, optimizer, best, progress))
+                    checkpoint.save(_state_of(module, optimizer, best, progress, device))
                 yield step
             else:
                 if progress.epoch % pace.every:
@@ -279,15 +279,15 @@ def fit(
                 if epoch.best:
                     best = copy.deepcopy(module.state_dict())
                 if checkpoint.is_cheap():
-                    checkpoint.save(_state_of(module, optimizer, best, progress))
+                    checkpoint.save(_state_of(module, optimizer, best, progress, device))
                 yield epoch
     except GeneratorExit:
-        checkpoint.save(_state_of(module, optimizer, best, progress))
+        checkpoint.save(_state_of(module, optimizer, best, progress, device))
         raise
     finally:
         module.to(CPU)
     module.load_state_dict(best)
-    checkpoint.save(_state_of(module, optimizer, best, progress))
+    checkpoint.save(_state_of(module, optimizer, best, progress, device))
 
 
 def _find_fault(module: nn.Module, validation: Validation | None) -> str | None:
@@ -299,19 +299,29 @@ def _find_fault(module: nn.Module, validation: Validation | None) -> str | None:
 
 
 def _state_of(
-    module: nn.Module, optimizer: torch.optim.Optimizer, best: dict[str, Tensor], progress: _Progress
+    module: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    best: dict[str, Tensor],
+    progress: _Progress,
+    device: torch.device,
 ) -> State:
     """Weights, the best so far, what the optimizer remembers, torch's random numbers, and where the run is."""
     tensors = {f"module.{name}": tensor for name, tensor in module.state_dict().items()}
     tensors |= {f"best.{name}": tensor for name, tensor in best.items()}
     for position, memory in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{position}.{name}": value for name, value in memory.items() if value is not None}
-    if torch.cuda.is_available():
-        tensors["random.cuda"] = torch.cuda.get_rng_state()
+    if device.type == "cuda":
+        tensors["random.cuda"] = torch.cuda.get_rng_state(device)
     return State({**tensors, "random": torch.get_rng_state()}, asdict(progress))
 
 
-def _restore(state: State, module: nn.Module, optimizer: torch.optim.Optimizer, best: dict[str, Tensor]) -> _Progress:
+def _restore(
+    state: State,
+    module: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    best: dict[str, Tensor],
+    device: torch.device,
+) -> _Progress:
     try:
         module.load_state_dict(state.select("module."))
         best.update(state.select("best."))
@@ -321,8 +331,8 @@ def _restore(state: State, module: nn.Module, optimizer: torch.optim.Optimizer, 
             memory.setdefault(int(position), {})[key] = tensor
         optimizer.load_state_dict({"state": memory, "param_groups": optimizer.state_dict()["param_groups"]})
         torch.set_rng_state(state.tensors["random"])
-        if torch.cuda.is_available() and "random.cuda" in state.tensors:
-            torch.cuda.set_rng_state(state.tensors["random.cuda"])
+        if device.type == "cuda" and "random.cuda" in state.tensors:
+            torch.cuda.set_rng_state(state.tensors["random.cuda"], device)
         return _Progress(**{"steps": state.values["step"], **state.values})  # which older states do not hold
     except (RuntimeError, KeyError, TypeError, ValueError) as error:
         why = " ".join(str(error).split())

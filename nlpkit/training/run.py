@@ -38,7 +38,16 @@ from nlpkit.training.events import Event, Note, Prepared, Remark, Saved, Working
 from nlpkit.training.history import History
 from nlpkit.training.member import Member, StoredMember, train_member
 from nlpkit.training.mixture import describe_mixture
-from nlpkit.training.run_folder import CORPUS, FORCE, allow_replacing, finish_run, is_unfinished, open_run, read_request
+from nlpkit.training.run_folder import (
+    CORPUS,
+    DEVICE,
+    FORCE,
+    allow_replacing,
+    finish_run,
+    is_unfinished,
+    open_run,
+    read_request,
+)
 from nlpkit.training.settings import RunSettings, Shape, drop_paths
 from nlpkit.training.storage import StoredCorpus, store_corpus
 from nlpkit.training.teacher import Trial
@@ -250,6 +259,7 @@ def train(
         run.check_samples(samples)
     request: dict[str, Any] = {"task": task.name, "settings": asdict(settings), "samples": samples}
     request |= {"keep_weights": keep_weights, "threads": torch.get_num_threads(), "origin": origin}
+    request[DEVICE] = device
     begun = read_request(folder) if resume else {}
     if asked := base.request if base else begun.get(FROM):
         request[FROM] = asked

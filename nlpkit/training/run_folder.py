@@ -26,6 +26,7 @@ from nlpkit.files import remove_dead_folders, replace_file
 
 REQUEST, CORPUS, LOCK = "run.json", "corpus", ".nlpkit.lock"
 FORCE = "force"  # whether the model may be replaced: a resumed run need not say it again
+DEVICE = "device"  # where it was begun: a resumed run may be elsewhere
 FILES = "origin.files."  # of a request: checksums
 MISSING = object()
 
@@ -130,7 +131,7 @@ def read_request(model: Path) -> dict[str, Any]:
 
 def _enter(model: Path, folder: Path, request: dict[str, Any], *, resume: bool, force: bool) -> None:
     if resume:
-        then = {**read_request(model), FORCE: request[FORCE]}
+        then = read_request(model) | {name: request[name] for name in (FORCE, DEVICE) if name in request}
         if differences := list(_list_differences(then, request)):
             raise SettingError(
                 "the run of {model} was begun with other settings: {differences}",

@@ -95,8 +95,8 @@ class ClozeNetwork(nn.Module):
     def _views(self, ids: Tensor, mask: Tensor) -> list[Tensor]:
         """Return what each position is told from, in parts ``(batch, time, dim)``."""
         vectors = self._vectors(ids, mask)
-        if torch.is_autocast_enabled(vectors.device.type):  # torch's recurrent modules do not see to it themselves
-            vectors = vectors.to(torch.get_autocast_dtype(vectors.device.type))
+        if torch.is_autocast_enabled("cpu"):  # torch's recurrent modules do not see to it themselves
+            vectors = vectors.to(torch.get_autocast_dtype("cpu"))
         beside = [_shift(vectors, 1), _shift(vectors, -1)] if self.neighbours else []
         if self.masked:
             return [self.encoders[0](vectors, mask)[0], *beside]

@@ -59,28 +59,30 @@ class GraphSteps:
 
 
 class TorchSteps:
-    """A network that torch executes.
+    """A network that torch executes, where it is.
 
     :param network: a `nlpkit.tasks.generate.network.LanguageModel`.
     """
 
     def __init__(self, network: Any) -> None:
-        self._network = network
-        self.axes: Sequence[int] = network.axes()
+        self._network, self._device = network, next(iter(network.state_dict().values())).device
+        with self._device:
+            self.axes: Sequence[int] = network.axes()
 
     def begin(self, batch: int) -> State:
         """Return what the network says."""
-        return [tensor.numpy() for tensor in self._network.begin(batch)]
+        with self._device:
+            return [tensor.cpu().numpy() for tensor in self._network.begin(batch)]
 
     def step(self, ids: Ints, state: State) -> tuple[NDArray[Any], State]:
         """Map ids ``(batch, time)`` and a state to outputs ``(batch, time, width)`` and the state behind them."""
         import torch
 
         training = self._network.training
-        with torch.inference_mode():
-            outputs, *after = self._network.eval()(*(torch.from_numpy(np.asarray(part)) for part in (ids, *state)))
+        with torch.inference_mode(), self._device:
+            outputs, *after = self._network.eval()(*(torch.as_tensor(np.asarray(part)) for part in (ids, *state)))
         self._network.train(training)
-        return outputs.numpy(), [tensor.numpy() for tensor in after]
+        return outputs.cpu().numpy(), [tensor.cpu().numpy() for tensor in after]
 
 
 class WritingNetwork:

@@ -177,7 +177,7 @@ class SentimentRun(Run):
         if not teacher.model:
             return Teaching(weights=weigh_rows(corpus, "train"), judging=judging), {}
         lessons = yield from ask_teacher(self.task, teacher.model, corpus, run, self.trial)
-        places = ("train", TAUGHT) if corpus.unlabelled else ("train",)
+        places = ("train", TAUGHT) if corpus.has_place(TAUGHT) else ("train",)
         teaching = Teaching(
             places,
             weigh_rows(corpus, *places),

@@ -51,7 +51,7 @@ class E5Embedding(Embedding, nn.Module):
             "join": join,
         }
         self.config |= {"dropout": dropout, "rounded": rounded, "longest": longest}
-        self.fixed = not tuned
+        self.fixed, self.longest = not tuned, longest
         self.dim: int = DIM * (len(states) if states and join == "concat" else 1)
         self.lower: Lower
         self.upper: Upper

@@ -256,3 +256,30 @@ def test_positions_may_be_fewer():
         torch.testing.assert_close(made(ids, ids > 0), whole(ids, ids > 0))
     with pytest.raises(SettingError, match=r"a row has 25 pieces, but e5 24 positions: set tokenizer.longest=24"):
         made(torch.ones(1, 25, dtype=torch.int64), torch.ones(1, 25, dtype=torch.bool))
+
+
+@pytest.mark.train
+@pytest.mark.parametrize(
+    ("member", "right"),
+    [
+        ({"max_length": 0}, False),
+        ({"max_length": 65}, False),
+        ({"max_length": 64}, True),
+        ({"max_length": 0, "tokenizer": {"name": "e5-pieces", "longest": 64}}, True),
+    ],
+)
+def test_rows_that_may_be_longer_are_refused_before_a_corpus_is_read(member, right):
+    from nlpkit.tasks.base import resolve
+
+    task = registry().get("task", "sentiment").factory
+    run, parts = (
+        resolve(task.run),
+        {"embedding": {"name": "e5", "layers": 1, "longest": 64}, "encoder": {"name": "none"}},
+    )
+    tables = {"members": [{"tokenizer": {"name": "e5-pieces"}, **parts, **member}]}
+    made = run(task, run.shape().make_settings(tables))
+    if right:
+        made.rehearse()
+        return
+    with pytest.raises(SettingError, match="e5 takes rows of at most 64 tokens: set max_length=64"):
+        made.rehearse()
