@@ -72,7 +72,9 @@ def test_what_is_written_is_well_written(tmp_path, kind):
 
 @pytest.mark.train
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=pytest.mark.long) if kind in ("encoder", "output") else kind for kind in KINDS]
+)
 def test_what_is_written_installs_passes_its_own_tests_and_trains(run, clean_environment, tmp_path, kind):
     pytest.importorskip("torch")
     folder, site = tmp_path / "a plugin", tmp_path / "site"

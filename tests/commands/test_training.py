@@ -86,6 +86,7 @@ def test_a_model_to_go_on_from_is_the_recipe(train, tmp_path, recipe):
     assert b"give --from or a recipe, not both: the model says how it is composed" in done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_training_goes_on_from_a_model_and_says_so(task, train, run, tmp_path):
     columns = ["--column", "乙"]

@@ -141,6 +141,7 @@ class TestReadme:
         assert len(lines) == len((tmp_path / "reviews.txt").read_text(encoding="utf-8").splitlines())
         assert {line["label"] for line in lines} <= {"positive", "negative", None}
 
+    @pytest.mark.long
     @pytest.mark.slow
     def test_it_can_be_tuned(self, walk, shown):
         done = walk(shown["tuned"])

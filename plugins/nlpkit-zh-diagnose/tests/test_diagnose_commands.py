@@ -351,6 +351,7 @@ def interrupted(command, environment, there):
     return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal")
 def test_a_run_that_was_interrupted_is_gone_on_with(shell, write, command, environment, tmp_path):

@@ -39,6 +39,7 @@ def run(*command, folder):
     return done.stdout
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="the commands are written for a Unix shell")
 def test_the_readme_can_be_walked(tmp_path):
