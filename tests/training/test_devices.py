@@ -12,7 +12,7 @@ from nlpkit.errors import SettingError  # noqa: E402
 from nlpkit.tasks.sentiment.objective import Classification, Teaching  # noqa: E402
 from nlpkit.tasks.sentiment.settings import ClassifierTraining  # noqa: E402
 from nlpkit.training.devices import choose_device, device_of, work_on  # noqa: E402
-from nlpkit.training.loop import Epoch, fit  # noqa: E402
+from nlpkit.training.loop import fit  # noqa: E402
 
 from .networks import classification, network, rows, weights  # noqa: E402
 from .runs import TINY  # noqa: E402
@@ -71,13 +71,6 @@ def test_a_step_of_a_classifier_is_computed_where_its_network_is(monkeypatch, en
 def test_a_network_that_is_elsewhere_than_its_batch_is_refused():
     with pytest.raises((RuntimeError, NotImplementedError)):
         classification(SETTINGS, network("lstm").to(META)).loss(np.arange(8))
-
-
-def test_the_loop_brings_the_module_back():
-    objective = classification(SETTINGS)
-    seen = list(fit(objective, SETTINGS, 0, device=torch.device("cpu")))
-    assert device_of(objective.module) == torch.device("cpu")
-    assert sum(isinstance(event, Epoch) for event in seen) == 2
 
 
 @pytest.mark.slow
