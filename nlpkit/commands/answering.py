@@ -16,10 +16,12 @@ import click
 
 from nlpkit.commands.options import OWN, count_reasons, encoding_option, model_option, options_of_dataclass
 from nlpkit.commands.printing import FILE, INPUT, say, warn
-from nlpkit.errors import DataError
+from nlpkit.errors import DataError, nearest
 from nlpkit.tasks.base import Task, Verb, resolve
 
 if TYPE_CHECKING:
+    from nlpkit.commands.answers import Form
+    from nlpkit.commands.summary import Summary
     from nlpkit.text.rows import Row, Source
 
 STDIN = "-"
@@ -47,6 +49,7 @@ def command(task: Task, verb: Verb) -> click.Command:
         click.Option(["--force"], is_flag=True, help="Let --output replace a file."),
         click.Option(["--strict"], is_flag=True, help="Exit with 1 if any row has no answer."),
         encoding_option(),
+        *(_label_options() if verb.labelled else ()),
     ]
 
     def callback(**values: Any) -> None:
@@ -54,6 +57,21 @@ def command(task: Task, verb: Verb) -> click.Command:
         _answer(task, verb, options, **values)
 
     return click.Command(verb.name, params=params, callback=callback, help=inspect.cleandoc(verb.about))
+
+
+def _label_options() -> list[click.Parameter]:
+    """Make the options by which rows are counted and sorted."""
+    return [
+        click.Option(
+            ["--by"],
+            multiple=True,
+            metavar="COLUMN",
+            help="Count labels by the values of a column, or of several; rows are written only where --output says.",
+        ),
+        click.Option(["--sort"], metavar="LABEL", help="Rows in the order of this label's probability, highest first."),
+        click.Option(["--top"], type=click.IntRange(1), metavar="N", help="Of sorted rows, only the first N."),
+        click.Option(["--probabilities"], is_flag=True, help="In CSV and TSV, a column for each label's probability."),
+    ]
 
 
 def _answer(
@@ -71,10 +89,16 @@ def _answer(
     force: bool,
     strict: bool,
     encoding: str | None,
+    by: Sequence[str] = (),
+    sort: str | None = None,
+    top: int | None = None,
+    probabilities: bool = False,
 ) -> None:
     """Answer texts, or the rows of files."""
     from nlpkit.commands.answers import Look, choose_format, make_writer
+    from nlpkit.commands.sorting import SortedRows
     from nlpkit.commands.streams import draw_bar, open_output, read_blocks
+    from nlpkit.commands.summary import Counts, Summary
 
     gc.disable()  # a fifth of the time, for a million rows of which none makes a cycle
     if verb.reads == "files":
@@ -82,41 +106,73 @@ def _answer(
     else:
         texts = (*arguments, *texts)
     _check_input(texts, files, verb, of_file=bool(column or encoding))
+    if top and not sort:
+        raise click.UsageError("--top is of sorted rows: say --sort LABEL, too")
+    tables = _find_table_format(files, column, encoding, by)
     saved = resolve(task.model).load(model)
     output = None if str(output) == "-" else output
     terminal = sys.stdout.isatty()
-    kind = choose_format(kind, output, tables=_find_table_format(files, column, encoding), terminal=terminal)
+    summed = bool(by) and output is None  # rows are counted and not written
+    format_of_counts = choose_format(kind, None, tables="csv", terminal=terminal) if by else ""
+    kind = choose_format(None if by else kind, output, tables=tables, terminal=terminal)
     eyes = terminal and output is None
     columns = shutil.get_terminal_size().columns if eyes else None
-    look = Look(color=eyes and not os.environ.get("NO_COLOR"), width=columns)
-    form = resolve(verb.form)(saved, look)
-    write, ask = make_writer(kind, form), getattr(saved, verb.method)(**options)
+    look = Look(color=terminal and (eyes or bool(by)) and not os.environ.get("NO_COLOR"), width=columns)
+    form = resolve(verb.form)(saved, look, options)
+    ask = getattr(saved, verb.method)(**options)
+    write = make_writer(kind, form, labels=form.labels if probabilities else ())
+    sorted_rows = SortedRows(sort, top, form.labels) if sort else None
+    summary = Summary(by)
+    all_rows, unlike = Counts(), Unlike()
     name = "TEXT" if verb.reads == "texts" else "--text"
-    reasons: Counter[str] = Counter()
-    unlike = Unlike()
-    rows = 0
     with (
-        open_output(output, force=force, styled=kind == "table") as out,
-        draw_bar(show=output is not None or not terminal) as advance,
+        open_output(None if summed else output, force=force, styled=kind == "table") as out,
+        draw_bar(show=output is not None or not terminal or summed) as advance,
     ):
         blocks = read_blocks(files, texts, name, column=column, encoding=encoding)
         for source, first, block in _cut_blocks(blocks, form.together):
+            if by and not block:
+                summary.check(source)
             answers = ask(block)
             if len(texts) == 1 and answers[0].reason and (wrong := form.refuse(texts[0], answers[0].reason)):
                 raise DataError(wrong)
-            out.write(write(source, first, block, answers))
+            if by:
+                summary.add(source, block, answers)
+            if sorted_rows is not None and block:
+                sorted_rows.add(source, first, block, answers)
+            elif not summed:
+                out.write(write(source, first, block, answers))
             if terminal or source.name == STDIN:
                 out.flush()
-            reasons.update(answer.reason.split(":")[0] for answer in answers if answer.reason)
+            all_rows.extend(answers)
             unlike.add(source.name, answers)
-            rows += len(block)
-            advance(rows, source.progress())
+            advance(all_rows.rows, source.progress())
+        if sorted_rows is not None and not summed:
+            out.writelines(write(*one) for one in sorted_rows)
+    if by:
+        _show_counts(summary, format_of_counts, form)
+    if output is not None and output.is_file():
+        say(f"{all_rows.describe(form.labels)}; saved in {output}")
     if sentence := unlike.describe():
         warn(f"{sentence}: `nlpkit {task.name} evaluate` on labelled rows of the kind tells what they are worth")
-    if reasons:
-        say(f"{reasons.total():,} of {rows:,} rows could not be {form.done}: {count_reasons(reasons)}")
+    if reasons := all_rows.reasons:
+        say(f"{reasons.total():,} of {all_rows.rows:,} rows could not be {form.done}: {count_reasons(reasons)}")
         if strict:
             raise click.exceptions.Exit(1)
+
+
+def _show_counts(summary: Summary, kind: str, form: Form) -> None:
+    """Print counts by the values of columns on stdout: as a table with bars, as CSV or TSV, or as lines of JSON."""
+    from nlpkit.commands.answers import csv_lines, dump
+    from nlpkit.commands.printing import make_console, tell
+
+    if kind == "table":
+        make_console().print(summary.draw(form.labels, form.colours))
+    elif kind == "jsonl":
+        tell("\n".join(dump(group).decode() for group in summary.to_objects(form.labels)))
+    else:
+        header, rows = summary.to_rows(form.labels)
+        tell(csv_lines([header, *rows], "\t" if kind == "tsv" else ",", end="\n"), end="")
 
 
 class Unlike:
@@ -156,12 +212,21 @@ def _check_input(texts: Sequence[str], files: Sequence[str], verb: Verb, *, of_f
         raise click.UsageError("no input: give a text, a file, or pipe something in; see --help")
 
 
-def _find_table_format(files: Sequence[str], column: str | None, encoding: str | None) -> str | None:
-    """Return the format of the input if all of it are tables of one shape."""
+def _find_table_format(
+    files: Sequence[str], column: str | None, encoding: str | None, by: Sequence[str] = ()
+) -> str | None:
+    """Return the format of the input if all of it are tables of one shape.
+
+    :param by: columns that each must have.
+    :raises DataError: if one has not, before anything is loaded.
+    """
     from nlpkit.commands.streams import read_headers
     from nlpkit.text.records import suffix_of
 
     headers = read_headers(files, column=column, encoding=encoding)
+    for header in headers:
+        if header is not None and (missing := [name for name in by if name not in header]):
+            raise DataError("there is no column {name!r}{known}", name=missing[0], known=nearest(missing[0], header))
     if any(header is None or header != headers[0] for header in headers):
         return None
     return "tsv" if any(suffix_of(file) == ".tsv" for file in files) else "csv" if headers or column else None

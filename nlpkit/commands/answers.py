@@ -41,16 +41,19 @@ class Form:
     """How the answers of a verb are written; a task's own inherits from it.
 
     :param model: that answers.
+    :param options: of the verb, by name.
     """
 
-    fields: ClassVar[Sequence[str]] = ()  # of an answer in JSON; none: those of the answer
-    columns: ClassVar[Sequence[str]] = ()  # of an answer in a table of delimited cells; none: the same
+    fields: Sequence[str] = ()  # of an answer in JSON; none: those of the answer
+    columns: Sequence[str] = ()  # of an answer in a table of delimited cells; none: the same
+    labels: Sequence[str] = ()  # that an answer may have, where it has one
+    colours: Mapping[str, str] = {}  # of labels on a terminal
     text: ClassVar[str] = "text"  # what the text of a row is called
     done: ClassVar[str] = "answered"  # what becomes of a row
     together: ClassVar[int | None] = None  # rows that are answered together at most, where that lasts
 
-    def __init__(self, model: Any, look: Look) -> None:
-        self.model, self.look = model, look
+    def __init__(self, model: Any, look: Look, options: Mapping[str, Any]) -> None:
+        self.model, self.look, self.options = model, look, options
 
     def values(self, answer: Any) -> Sequence[Any]:
         """Return an answer as JSON values, one a field."""
@@ -90,11 +93,14 @@ def choose_format(kind: str | None, output: Path | None, *, tables: str | None, 
     return tables or "jsonl"
 
 
-def make_writer(kind: str, form: Form) -> Write:
-    """Return a function that writes a block of rows and their answers, with a header before the first."""
+def make_writer(kind: str, form: Form, *, labels: Sequence[str] = ()) -> Write:
+    """Return a function that writes a block of rows and their answers, with a header before the first.
+
+    :param labels: whose probabilities have columns of their own in tables of delimited cells.
+    """
     if kind == "table":
         return lambda _source, _first, rows, answers: "".join(map(form.line, rows, answers)).encode("utf-8", "replace")
-    return _JsonForm(form) if kind == "jsonl" else _DelimitedForm("\t" if kind == "tsv" else ",", form)
+    return _JsonForm(form) if kind == "jsonl" else _DelimitedForm("\t" if kind == "tsv" else ",", form, labels)
 
 
 class _JsonForm:
@@ -105,7 +111,7 @@ class _JsonForm:
 
     def __call__(self, source: Source, first: int, rows: Sequence[Row], answers: Sequence[Any]) -> bytes:
         if answers and not self._form.fields:
-            self._form.fields = answers[0]._fields  # type: ignore[misc]
+            self._form.fields = answers[0]._fields
             self._lines = JsonLines(self._form.fields, text=self._form.text)
         return self._lines(source, first, rows, map(self._form.values, answers))
 
@@ -113,8 +119,8 @@ class _JsonForm:
 class _DelimitedForm:
     """A table's own columns, or file, row and text; then those of the answer."""
 
-    def __init__(self, delimiter: str, form: Form) -> None:
-        self._delimiter, self._form = delimiter, form
+    def __init__(self, delimiter: str, form: Form, labels: Sequence[str]) -> None:
+        self._delimiter, self._form, self._labels = delimiter, form, labels
         self._header: list[str] | None = None
         self._end = "\n"  # of a line, as the first file has it
 
@@ -128,6 +134,7 @@ class _DelimitedForm:
         if self._header is None:
             mark = "\ufeff" if source.windows else ""
             self._end = "\r\n" if source.windows else "\n"
+            names = [*names, *(f"probability_{label}" for label in self._labels)]
             records.append([*columns, *(find_free_name(name, columns) for name in names)])
             self._header = columns
         elif self._header != columns:
@@ -137,7 +144,8 @@ class _DelimitedForm:
             )
         for number, (row, answer) in enumerate(zip(rows, answers, strict=True), start=first):
             cells = _cells_of(source, number, row, columns)
-            records.append([*cells, *self._form.cells(answer)])
+            shares = map((answer.probabilities or {}).get, self._labels) if self._labels else ()
+            records.append([*cells, *self._form.cells(answer), *shares])
         return (mark + csv_lines(records, self._delimiter, end=self._end)).encode("utf-8", "replace")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from nlpkit.text.vocabulary import Tokens
 
 DICTIONARY = "dictionary.txt"
+_SPACE = re.compile(r"\s")
 
 
 class CharTokenizer(Tokenizer):
@@ -99,7 +101,8 @@ class WordTokenizer(Tokenizer):
         return tokens
 
     def _segment(self, text: str) -> list[str]:
-        return [word for word in self._cut(text, self.config["hmm"]) if not word.isspace()]
+        words = self._cut(text, self.config["hmm"])
+        return [word for word in words if not word.isspace()] if _SPACE.search(text) else list(words)
 
 
 def char() -> CharTokenizer:

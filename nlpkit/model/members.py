@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from nlpkit.model.numbers import check_finite
 from nlpkit.plugins.base import Tokenizer
 from nlpkit.plugins.registry import registry
 from nlpkit.text.normalisation import Normaliser
-from nlpkit.text.vocabulary import Ids, Vocabulary, load_vocabulary
+from nlpkit.text.vocabulary import Ids, Tokens, Vocabulary, load_vocabulary
 
 Floats: TypeAlias = NDArray[np.float64]
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]  # of a file, by their names
@@ -29,9 +29,23 @@ NORMS: dict[str, Callable[[Floats], Floats]] = {"sum": np.ones_like, "mean": lam
 class Member(Protocol):
     """Anything that gives each text a logit for each label."""
 
+    text_ids: TextIds
+
     def logits(self, texts: Sequence[str]) -> Floats:
         """Map normalised texts to logits ``(batch, labels)``."""
         ...
+
+
+class Contributions(NamedTuple):
+    """What each token adds to a text's logits.
+
+    :param values: of the tokens ``(total, labels)``.
+    :param bias: what no token adds ``(batch, labels)``; with the values of a text's tokens it is the text's logits.
+    """
+
+    tokens: Tokens
+    values: Floats
+    bias: Floats
 
 
 class TextIds:
@@ -44,6 +58,13 @@ class TextIds:
         """Ids of each normalised text."""
         ids = self.vocabulary.encode(self.tokenizer.batch(texts))
         return ids.truncated(self.max_length) if self.max_length else ids
+
+    def before_cut(self, texts: Sequence[str]) -> tuple[Tokens, Ids | None]:
+        """Return tokens and ids of normalised texts; None for the ids if a text has more than are read."""
+        tokens = self.tokenizer.batch(texts)
+        ids = self.vocabulary.encode(tokens)
+        cut = self.max_length and ids.counts.max(initial=0) > self.max_length
+        return tokens, None if cut else ids
 
 
 class TableMember:
@@ -58,7 +79,7 @@ class TableMember:
     def __init__(
         self, text_ids: TextIds, *, table: NDArray[Any], levels: NDArray[Any] | None, bias: Floats, pooling: str
     ) -> None:
-        self._text_ids = text_ids
+        self.text_ids = text_ids
         self._columns = [np.ascontiguousarray(column) for column in table.T]
         self._levels = None if levels is None else [np.ascontiguousarray(column) for column in levels.T]
         self._bias, self._norm = bias, NORMS[pooling]
@@ -68,17 +89,62 @@ class TableMember:
         parts = [self._logits(texts[at : at + CACHE_SIZE]) for at in range(0, len(texts), CACHE_SIZE)]
         return np.concatenate(parts or [np.zeros((0, len(self._columns) + 1))])
 
+    def contributions(self, texts: Sequence[str]) -> Contributions | None:
+        """Share out the logits of normalised texts among their tokens: an n-gram's number in equal parts among its own.
+
+        :returns: None where a text is so long that not all of it is read.
+        """
+        tokens, ids = self.text_ids.before_cut(texts)
+        if ids is None:
+            return None
+        vocabulary = self.text_ids.vocabulary
+        inside = _mark_tokens(ids, len(tokens.units)) if vocabulary.marks else slice(None)
+        norm = self._norm(np.maximum(ids.counts, 1).astype(np.float64))
+        values = np.zeros((len(tokens.units), len(self._columns) + 1))
+        bias = np.zeros((ids.size, len(self._columns) + 1))
+        for position in range(len(self._columns)):
+            shares = _share_out(self._values(position, ids), vocabulary.low)
+            shares /= np.repeat(norm, np.diff(ids.starts))
+            values[:, position + 1] = shares[inside]
+            bias[:, position + 1] = self._bias[position]
+            if vocabulary.marks:
+                bias[:, position + 1] += shares[ids.starts[:-1]] + shares[ids.starts[1:] - 1]
+        return Contributions(tokens, values, bias)
+
     def _logits(self, texts: Sequence[str]) -> Floats:
-        ids = self._text_ids(texts)
+        ids = self.text_ids(texts)
         norm = self._norm(np.maximum(ids.counts, 1).astype(np.float64))
         result = np.zeros((ids.size, len(self._columns) + 1))
-        for position, column in enumerate(self._columns):
-            values = column[ids.grid]  # (kinds, total); padding is worth 0
-            if self._levels is not None:
-                values = self._levels[position][values]
-            sums = ids.sums(values.sum(0).astype(np.float64))
+        for position in range(len(self._columns)):
+            sums = ids.sums(self._values(position, ids).sum(0).astype(np.float64))
             result[:, position + 1] = sums / norm + self._bias[position]
         return result
+
+    def _values(self, position: int, ids: Ids) -> NDArray[Any]:
+        """Return a column's number of each id ``(kinds, total)``; padding is worth 0."""
+        values = self._columns[position][ids.grid]
+        return values if self._levels is None else self._levels[position][values]
+
+
+def _share_out(values: NDArray[Any], low: int) -> Floats:
+    """Share the numbers of n-grams ``(kinds, total)``, each at its first token, among their tokens ``(total,)``.
+
+    :param low: tokens of the first kind; each other has one more than the last.
+    """
+    total = values.shape[1]
+    shares = np.zeros(total)
+    for size, row in enumerate(values, start=low):
+        for place in range(min(size, total)):
+            shares[place:] += row[: total - place] / size
+    return shares
+
+
+def _mark_tokens(ids: Ids, tokens: int) -> NDArray[np.bool_]:
+    """Tell tokens from the marks before and behind each text."""
+    inside = np.ones(ids.grid.shape[1], dtype=np.bool_)
+    inside[ids.starts[:-1]] = inside[ids.starts[1:] - 1] = False
+    assert inside.sum() == tokens
+    return inside
 
 
 class PaddedMember:
@@ -88,11 +154,11 @@ class PaddedMember:
     """
 
     def __init__(self, text_ids: TextIds, run: Callable[..., NDArray[Any]]) -> None:
-        self._text_ids, self._run = text_ids, run
+        self.text_ids, self._run = text_ids, run
 
     def logits(self, texts: Sequence[str]) -> Floats:
         """Map normalised texts to logits ``(batch, labels)``; a row's logits do not depend on the others."""
-        return run_sorted(self._text_ids(texts), self._run)
+        return run_sorted(self.text_ids(texts), self._run)
 
 
 def run_sorted(ids: Ids, run: Callable[..., NDArray[Any]], *more: NDArray[Any]) -> Floats:

@@ -52,6 +52,8 @@ class Verb:
     :param options: a dataclass; what its docstring says of each field is the help of a command's option.
     :param form: how answers are written, a `nlpkit.commands.answers.Form`.
     :param reads: what the command's arguments are: ``files``, or ``texts``.
+    :param labelled: whether an answer has a ``label``, and ``probabilities`` by label, None where it has none: by these
+        rows are counted and sorted.
     :param command: a click command in place of the one that is made of all this.
     """
 
@@ -61,6 +63,7 @@ class Verb:
     options: type[Any] | None = None
     form: Reference = "nlpkit.commands.answers:Form"
     reads: Literal["files", "texts"] = "files"
+    labelled: bool = False
     command: Reference | None = None
 
 

@@ -113,6 +113,8 @@ class TableVocabulary:
     """
 
     kind: ClassVar[str] = "table"
+    low: ClassVar[int] = 1
+    marks: ClassVar[bool] = False
 
     def __init__(self, tokens: Sequence[str], *, suffixes: bool = False) -> None:
         self.tokens, self.suffixes = list(tokens), suffixes

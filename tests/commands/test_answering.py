@@ -118,7 +118,9 @@ def test_strict_exits_with_one_but_answers_every_row(task, answer, write):
 @pytest.mark.parametrize("name", ["o.csv", "o.tsv", "o.jsonl", "o.ndjson"])
 def test_the_name_of_the_output_says_its_format(task, answer, tmp_path, name):
     done = answer("-t", TEXTS[task][0], "-o", tmp_path / name)
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert done.stderr.decode().startswith("1 row")
+    assert done.stderr.decode().endswith(f"; saved in {tmp_path / name}\n")
     written = (tmp_path / name).read_bytes()
     starts = {"o.csv": b"file,row", "o.tsv": b"file\trow"}
     assert written.startswith(starts.get(name, b'{"file"'))

@@ -1,4 +1,4 @@
-"""A forced choice: which of a model's labels may be the answer."""
+"""A forced choice: which of a model's labels may be the answer, and how sure it must be."""
 
 from __future__ import annotations
 
@@ -20,19 +20,23 @@ class Choice:
 
     :param labels: those that may be the answer.
     :param columns: where each of them stands among all labels; None where all may be the answer.
+    :param least: probability of an answer; one that is less sure is none.
     """
 
     labels: list[str]
     columns: list[int] | None = None
+    least: float = 0
 
     @classmethod
-    def among(cls, known: Sequence[str], labels: Sequence[str] | None) -> Choice:
+    def among(cls, known: Sequence[str], labels: Sequence[str] | None, *, least: float = 0) -> Choice:
         """Choose among labels of a model; None: among all that it knows.
 
-        :raises SettingError: for labels that it does not know, or fewer than two.
+        :raises SettingError: for labels that it does not know, or fewer than two; or for what is no probability.
         """
+        if isinstance(least, bool) or not isinstance(least, int | float) or not 0 <= least <= 1:
+            raise SettingError("min_probability is a number from 0 to 1, found: {least!r:.40}", least=least)
         if labels is None:
-            return cls(list(known))
+            return cls(list(known), least=least)
         if isinstance(labels, str):
             raise SettingError("labels are a list of names, found one text: {found!r}", found=labels)
         if unknown := [label for label in labels if label not in known]:
@@ -48,7 +52,7 @@ class Choice:
                 known=", ".join(known),
             )
         columns = [position for position, label in enumerate(known) if label in labels]
-        return cls([known[column] for column in columns], columns if len(columns) < len(known) else None)
+        return cls([known[column] for column in columns], columns if len(columns) < len(known) else None, least)
 
     def probabilities(self, probabilities: Floats) -> Floats:
         """Map probabilities of all labels ``(batch, labels)`` to those of the chosen, whose sum is 1."""

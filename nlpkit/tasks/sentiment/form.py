@@ -2,41 +2,105 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import click
 
 from nlpkit.commands.answers import Form, Look
 from nlpkit.commands.screen import to_one_line
+from nlpkit.tasks.sentiment.choice import Choice, read_labels
+from nlpkit.tasks.sentiment.explanation import Explanation
 from nlpkit.tasks.sentiment.model import Score, SentimentModel
 from nlpkit.text.row import Row
 
 UNLIKE = "unlike the training text"
-_COLOURS = ("red", "green", "yellow", "cyan", "magenta")
+_COLOURS = {"negative": "red", "positive": "green", "neutral": "yellow"}
+_OTHER_COLOURS = ("blue", "magenta", "cyan", "green", "yellow", "red")
+_OPPOSITE = {"red": "green", "green": "red"}
+_ESCAPED = re.compile(r'["\\\x00-\x1f\ud800-\udfff]')  # what JSON writes otherwise than it is
+STRONG, WEAK = 0.5, 0.15  # shares of the greatest weight of a text
 
 
 class ScoreForm(Form):
     """A label, how sure we are, a reason where there is none, and a warning where it may mean little."""
 
-    fields = Score._fields
-    columns = ("label", "probability", "reason", "warning")
     done = "scored"
 
-    def __init__(self, model: SentimentModel, look: Look) -> None:
-        super().__init__(model, look)
-        self._colours = dict(zip(model.labels, _COLOURS, strict=False)) if look.color else {}
+    def __init__(self, model: SentimentModel, look: Look, options: Mapping[str, Any]) -> None:
+        super().__init__(model, look, options)
+        self._explains = bool(options.get("explain"))
+        more = ("explanation", "method", "bias") if self._explains else ()
+        self.fields = (*Score._fields, *more)
+        self.columns = ("label", "probability", "reason", "warning", *more[:1])
+        chosen = read_labels(options["labels"]) if options.get("labels") else None
+        self.labels = Choice.among(model.labels, chosen).labels
+        others = iter(_OTHER_COLOURS * len(model.labels))
+        self.colours = {label: _COLOURS.get(label) or next(others) for label in model.labels} if look.color else {}
         self._label_width = max(8, *map(len, model.labels))
 
-    def cells(self, answer: Score) -> tuple[object, ...]:
-        """Return label, probability, reason and warning."""
-        return answer.label, answer.probability, answer.reason, answer.warning
+    def values(self, answer: Any) -> Sequence[Any]:
+        """Return a score's fields; those of an explanation with its words as objects."""
+        if not self._explains:
+            return answer  # type: ignore[no-any-return]
+        return *answer[: len(Score._fields)], tokens_as_json(answer), answer.method, answer.bias
 
-    def line(self, row: Row, answer: Score) -> str:
-        """Return label, probability, and as much of the text as fits."""
+    def cells(self, answer: Any) -> tuple[object, ...]:
+        """Return label, probability, reason and warning, and which words count most."""
+        cells = answer.label, answer.probability, answer.reason, answer.warning
+        return (*cells, name_strongest(answer)) if self._explains else cells
+
+    def line(self, row: Row, answer: Any) -> str:
+        """Return label, probability, and as much of the text as fits; below it the words that count most."""
         label = to_one_line(answer.label or "-").ljust(self._label_width)
         sure = "     -" if answer.probability is None else f"{answer.probability:6.3f}"
         text = to_one_line(row.text)
         if answer.reason or answer.warning:
             what = to_one_line(answer.reason) if answer.reason else UNLIKE
             text = f"({what})  {text}"  # first, lest a narrow terminal cut it off
-        colour = self._colours.get(answer.label or "")
+        colour = self.colours.get(answer.label or "")
         text = self.look.cut(text, self._label_width + 9)
-        return f"{click.style(label, fg=colour) if colour else label} {sure}  {text}\n"
+        if self._explains and answer.label and colour:
+            text = self._paint(text, answer, colour)
+        line = f"{click.style(label, fg=colour) if colour else label} {sure}  {text}\n"
+        if self._explains and answer.label:
+            strongest = to_one_line(name_strongest(answer))
+            line += f"{'':{self._label_width}}         {click.style(strongest, dim=True) if colour else strongest}\n"
+        return line
+
+    def _paint(self, text: str, answer: Explanation, colour: str) -> str:
+        """Colour the words of a line that speak for the answer, and those that speak against it."""
+        against = _OPPOSITE.get(colour, "bright_black")
+        painted: list[str] = []
+        end = 0
+        for token, strength in zip(answer.tokens, answer.strengths(), strict=True):
+            start = text.find(to_one_line(token.token), end) if abs(strength) >= WEAK and token.token.strip() else -1
+            if start < 0:
+                continue
+            painted.append(text[end:start])
+            end = start + len(to_one_line(token.token))
+            shade = colour if strength > 0 else against
+            painted.append(click.style(text[start:end], fg=shade, bold=abs(strength) >= STRONG, underline=strength < 0))
+        return "".join(painted) + text[end:]
+
+
+def name_strongest(answer: Explanation) -> str:
+    """Write the words that count most with their weights: ``很好 +2.10, 不 -0.50``."""
+    return ", ".join(f"{token.token} {token.weight:+.2f}" for token in answer.strongest())
+
+
+def tokens_as_json(answer: Explanation) -> Any:
+    """Return an explanation's words as JSON: made here, as hundreds of thousands of small objects take long."""
+    from orjson import Fragment
+
+    if answer.label is None:
+        return None
+    text = answer.text
+    pairs = zip(answer.spans, answer.weights, strict=True)
+    if _ESCAPED.search(text):
+        tokens = [{"token": text[a:b], "start": a, "end": b, "weight": weight} for (a, b), weight in pairs]
+        return Fragment(json.dumps(tokens, separators=(",", ":")))
+    objects = [f'{{"token":"{text[a:b]}","start":{a},"end":{b},"weight":{weight}}}' for (a, b), weight in pairs]
+    return Fragment(f"[{','.join(objects)}]".encode())

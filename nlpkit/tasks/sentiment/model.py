@@ -8,10 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nlpkit.components.tokenizers import CharTokenizer, rjieba
 from nlpkit.model.base import SavedModel, is_text_list
 from nlpkit.model.bundle import CONFIG, EVIDENCE, Bundle
 from nlpkit.model.members import Floats, Member, open_member
+from nlpkit.plugins.base import Tokenizer
 from nlpkit.tasks.sentiment.choice import Choice, read_labels
+from nlpkit.tasks.sentiment.explanation import Departure, Explanation, move_back, sign_logits, weigh_words
 from nlpkit.text.blocks import blocks_of_texts
 from nlpkit.text.characters import Characters
 from nlpkit.text.evidence import Evidence
@@ -27,8 +30,9 @@ DECIMALS = 6
 class Score(NamedTuple):
     """What is said of one text.
 
-    ``label`` and both probabilities are None where the text cannot be scored; ``reason`` then says why. ``warning``
-    says of a text that it is unlike those that the model was made from, so that its label may mean little, and by what.
+    ``label`` and both probabilities are None where the text cannot be scored; ``reason`` then says why. Where an answer
+    is less sure than was wanted, only ``label`` is None. ``warning`` says of a text that it is unlike those that the
+    model was made from, so that its label may mean little, and by what.
     """
 
     label: str | None
@@ -66,30 +70,56 @@ class SentimentModel(SavedModel):
         """Keep its labels, also those that look like none."""
         return {"kept": tuple(self.labels)}
 
-    def score(self, texts: Iterable[str], *, labels: Sequence[str] | None = None) -> list[Score]:
+    def score(
+        self, texts: Iterable[str], *, labels: Sequence[str] | None = None, min_probability: float = 0
+    ) -> list[Score]:
         """Score each text, in order.
 
         :param labels: the choice is forced among these, and their probabilities add up to 1; None: among all.
+        :param min_probability: an answer that is less sure is none: its label is None, the reason ``unsure (0.61)``.
         :raises SettingError: if it is given one text, or nothing that holds texts; or for labels that it does not know.
         """
-        return list(self.stream(texts, labels=labels))
+        return list(self.stream(texts, labels=labels, min_probability=min_probability))
 
-    def stream(self, texts: Iterable[str], *, labels: Sequence[str] | None = None) -> Iterator[Score]:
+    def stream(
+        self, texts: Iterable[str], *, labels: Sequence[str] | None = None, min_probability: float = 0
+    ) -> Iterator[Score]:
         """Score texts as they come, a block at a time, so that memory does not grow with their number."""
         check_texts(texts, "score")
-        choice = Choice.among(self.labels, labels)
+        choice = Choice.among(self.labels, labels, least=min_probability)
         for block in blocks_of_texts(texts, CHARACTERS, BLOCK):
             yield from self._score_block(block, choice)
 
-    def scorer(self, *, labels: str | None = None) -> Callable[[Sequence[Row]], list[Score]]:
-        """Return what scores rows of a file; the labels as the option ``--labels`` has them."""
+    def explain(
+        self, texts: Iterable[str], *, labels: Sequence[str] | None = None, min_probability: float = 0
+    ) -> list[Explanation]:
+        """Score each text, in order, and say what each of its words adds to the answer.
+
+        Where members are sums, their own numbers tell; a network is asked once more for each word.
+
+        :raises SettingError: as `score`.
+        """
+        check_texts(texts, "explain")
+        choice = Choice.among(self.labels, labels, least=min_probability)
+        blocks = blocks_of_texts(texts, CHARACTERS, BLOCK)
+        return [explanation for block in blocks for explanation in self._explain_block(block, choice)]
+
+    def scorer(
+        self, *, labels: str | None = None, explain: bool = False, min_probability: float = 0
+    ) -> Callable[[Sequence[Row]], Sequence[Score | Explanation]]:
+        """Return what scores rows of a file, or explains their scores; the labels as ``--labels`` has them."""
         chosen = None if labels is None else read_labels(labels)
         Choice.among(self.labels, chosen)  # told before any row is read
-        return partial(self.score_rows, labels=chosen)
+        if explain:
+            method = partial(self.explain, labels=chosen, min_probability=min_probability)
+            return lambda rows: answer_rows(rows, method, lambda reason: Explanation(*_refuse(reason), ""))
+        return partial(self.score_rows, labels=chosen, min_probability=min_probability)
 
-    def score_rows(self, rows: Sequence[Row], *, labels: Sequence[str] | None = None) -> list[Score]:
+    def score_rows(
+        self, rows: Sequence[Row], *, labels: Sequence[str] | None = None, min_probability: float = 0
+    ) -> list[Score]:
         """Score rows of a file; a row that could not be read has no label, and its fault as the reason."""
-        return answer_rows(rows, partial(self.score, labels=labels), _refuse)
+        return answer_rows(rows, partial(self.score, labels=labels, min_probability=min_probability), _refuse)
 
     def answer(self, texts: Sequence[Any]) -> tuple[list[str | None], Floats]:
         """Answer a block of texts.
@@ -102,22 +132,28 @@ class SentimentModel(SavedModel):
     def probabilities(self, normalised: Sequence[str]) -> Floats:
         """Map normalised texts to probabilities ``(batch, labels)``, whether or not they hold evidence."""
         result = np.zeros((len(normalised), len(self.labels)))
-        if not len(normalised):
-            return result
+        for departure in self._ask_members(normalised):
+            result[departure.rows] = departure.probabilities
+        return result
+
+    def _ask_members(self, normalised: Sequence[str]) -> Iterator[Departure]:
+        """Ask members about normalised texts, stage by stage; yield those that are answered."""
         rows = np.arange(len(normalised))
         logits: list[Floats] = []
         for position, stage in enumerate(self.stages):
+            if not len(rows):
+                return
             texts = [normalised[row] for row in rows.tolist()]
             logits += [self.member(i).logits(texts) for i in range(len(logits), len(stage.weights))]
             probabilities = stage.probabilities(logits)
-            result[rows] = probabilities
             if stage.exit is None or position == len(self.stages) - 1:
-                break
+                yield Departure(stage, rows, logits, probabilities)
+                return
             unsure = probabilities.max(1) < stage.exit
+            if not unsure.all():
+                sure = ~unsure
+                yield Departure(stage, rows[sure], [member[sure] for member in logits], probabilities[sure])
             rows, logits = rows[unsure], [member[unsure] for member in logits]
-            if not len(rows):
-                break
-        return result
 
     def member(self, position: int) -> Member:
         """Return a member, opened when first asked: a sure answer of the first never loads the others."""
@@ -144,12 +180,43 @@ class SentimentModel(SavedModel):
 
     def _score_block(self, texts: Sequence[Any], choice: Choice) -> list[Score]:
         reasons, known, characters = self._read(texts)
-        labels, probabilities = choice.labels, choice.probabilities(self.probabilities(known))
+        return self._make_scores(reasons, characters, choice, choice.probabilities(self.probabilities(known)))
+
+    def _explain_block(self, texts: Sequence[Any], choice: Choice) -> list[Explanation]:
+        reasons, known, characters = self._read(texts)
+        departures = list(self._ask_members(known))
+        shares = np.zeros((len(known), len(self.labels)))
+        for departure in departures:
+            shares[departure.rows] = departure.probabilities
+        shares = choice.probabilities(shares)
+        signs = sign_logits(shares.argmax(1), choice.columns or range(len(self.labels)), len(self.labels))
+        members = [self.member(position) for position in range(max((len(d.logits) for d in departures), default=0))]
+        weighings = weigh_words(known, departures, signs, members, self._word_tokenizers)
+        given = [text for text, reason in zip(texts, reasons, strict=True) if reason is None]
+        answered = iter(move_back(weighings, given, known, self.normaliser))
+        scores = self._make_scores(reasons, characters, choice, shares)
+        return [
+            Explanation(*score, text, *next(answered))
+            if reason is None
+            else Explanation(*score, text if isinstance(text, str) else "")
+            for text, reason, score in zip(texts, reasons, scores, strict=True)
+        ]
+
+    def _make_scores(
+        self, reasons: Sequence[str | None], characters: Characters, choice: Choice, probabilities: Floats
+    ) -> list[Score]:
+        """Make a score for each text, with a label where there is no reason why not.
+
+        :param probabilities: of these texts, and of the labels of the choice ``(answered, labels)``.
+        """
+        labels = choice.labels
         best, values = probabilities.argmax(1).tolist(), np.round(probabilities, DECIMALS).tolist()
         scored = [
             Score(labels[i], row[i], dict(zip(labels, row, strict=True))) for i, row in zip(best, values, strict=True)
         ]
-        if len(scored) < len(texts):
+        for row in np.flatnonzero(probabilities.max(1, initial=0) < choice.least).tolist():
+            scored[row] = scored[row]._replace(label=None, reason=f"unsure ({scored[row].probability:.2f})")
+        if len(scored) < len(reasons):
             answers = iter(scored)
             scored = [next(answers) if reason is None else _refuse(reason) for reason in reasons]
         for number, warning in (self._familiarity.warnings(characters) if self._familiarity else {}).items():
@@ -166,6 +233,13 @@ class SentimentModel(SavedModel):
         unknown = self._evidence.reasons(normalised, characters)
         reasons = [fault or reason for fault, reason in zip(faults, unknown, strict=True)]
         return reasons, [text for text, reason in zip(normalised, reasons, strict=True) if reason is None], characters
+
+    @cached_property
+    def _word_tokenizers(self) -> list[Tokenizer]:
+        """Tokenizers that cut a text whose answer is explained: those of members, but for characters, then words."""
+        tokenizers = [self.member(position).text_ids.tokenizer for position in range(len(self.entries))]
+        words = [tokenizer for tokenizer in tokenizers if not isinstance(tokenizer, CharTokenizer)]
+        return [*words, rjieba(normaliser=self.normaliser)]
 
     @cached_property
     def _familiarity(self) -> Familiarity | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+from nlpkit.plugins.options import Range
 from nlpkit.tasks.base import Rows, Task, Verb
 
 if TYPE_CHECKING:
@@ -18,9 +19,13 @@ class Options:
 
     :param labels: Choose among these labels of the model only, with commas between them: negative,positive. Their
         probabilities add up to 1.
+    :param explain: Say what each word adds to the answer: as colours, as objects in JSONL, the strongest in CSV.
+    :param min_probability: An answer that is less sure is none: no label, and the reason "unsure (0.61)".
     """
 
     labels: str | None = None
+    explain: bool = False
+    min_probability: Annotated[float, Range(0, 1)] = 0.0
 
 
 @dataclass(frozen=True)
@@ -75,11 +80,15 @@ SENTIMENT = Task(
             nlpkit sentiment score --text "质量很好，下次还来" --text "不建议购买"
             nlpkit sentiment score orders.csv --column 评价 -o scored.csv
             nlpkit sentiment score orders.csv --labels negative,positive
+            nlpkit sentiment score --explain --text "没有想象中那么差"
+            nlpkit sentiment score orders.csv --by 品类 --min-probability 0.8
+            nlpkit sentiment score orders.csv --sort negative --top 20
             cat reviews.txt | nlpkit sentiment score --format jsonl | jq .label
             """,
             method="scorer",
             options=Options,
             form="nlpkit.tasks.sentiment.form:ScoreForm",
+            labelled=True,
         ),
     ),
     use="nlpkit sentiment score FILE",

@@ -205,7 +205,8 @@ def test_strict_exits_with_one_but_prints_every_row(score, write, tmp_path):
 @pytest.mark.parametrize(("name", "first"), [("o.csv", b"file,row"), ("o.tsv", b"file\trow"), ("o.jsonl", b'{"file"')])
 def test_the_name_of_the_output_says_its_format(score, write, tmp_path, name, first):
     done = score(write("好\n"), "-o", tmp_path / name)
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert done.stderr.decode() == f"1 row: 1 positive; saved in {tmp_path / name}\n"
     assert (tmp_path / name).read_bytes().startswith(first)
 
 

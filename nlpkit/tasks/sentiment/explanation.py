@@ -1,0 +1,283 @@
+"""Why a text has its label: what each of its words adds to the answer.
+
+Of a member that is a sum, a word's weight is what its n-grams add, exactly; of a network, by how much the logits change
+where the word is left out (occlusion: Zeiler and Fergus 2014, https://arxiv.org/abs/1311.2901). Of a cascade only the
+members count that were asked about the text, each with its weight in the mixture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from html import escape
+from itertools import chain
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nlpkit.model.members import Contributions, Floats, Member, TableMember
+from nlpkit.text.spans import Span, find_origins, find_shifted, locate, spans_before
+
+if TYPE_CHECKING:
+    from nlpkit.model.mixing import Stage
+    from nlpkit.plugins.base import Tokenizer
+
+DECIMALS = 4
+MOST_WORDS = 128  # that are left out one by one; in a longer text neighbours are left out together
+VARIANTS = 1024  # texts with a word left out that a network is given at once
+SUM, OCCLUSION = "sum", "occlusion"
+RED, GREEN, AMBER, BLUE, GREY = "220,38,38", "22,163,74", "217,119,6", "37,99,235", "107,114,128"
+COLOURS = {"negative": (RED, GREEN), "positive": (GREEN, RED), "neutral": (AMBER, GREY)}  # for a label, and against it
+
+
+class Token(NamedTuple):
+    """A word of a text.
+
+    :param start: its first character in the text as given, ``end`` the one behind its last.
+    :param weight: what it adds to the answer's logit above the mean of the others': positive speaks for the answer.
+    """
+
+    token: str
+    start: int
+    end: int
+    weight: float
+
+
+class Explanation(NamedTuple):
+    """A score, and why.
+
+    :param spans: of the words of ``text``, in order.
+    :param weights: what each adds to the answer's logit above the mean of the others': positive speaks for the answer.
+    :param bias: None where there is no label.
+    :param method: ``sum``: weights and ``bias`` add up to the answer's logit above the mean of the others'.
+        ``occlusion``: a weight is what is lost if the word is left out. ``sum, occlusion``: of members of both kinds.
+    """
+
+    label: str | None
+    probability: float | None
+    probabilities: dict[str, float] | None
+    reason: str | None
+    warning: str | None
+    text: str
+    spans: Sequence[Span] = ()
+    weights: Sequence[float] = ()
+    bias: float | None = None
+    method: str | None = None
+
+    @property
+    def tokens(self) -> list[Token]:
+        """Its words with their places and weights, in order."""
+        text = self.text
+        pairs = zip(self.spans, self.weights, strict=True)
+        return [Token(text[start:end], start, end, weight) for (start, end), weight in pairs]
+
+    def strongest(self, most: int = 5) -> list[Token]:
+        """Return the words that count most, those with the greatest weight either way first."""
+        counting = [token for token in self.tokens if token.weight]
+        return sorted(counting, key=lambda token: -abs(token.weight))[:most]
+
+    def strengths(self) -> list[float]:
+        """Return each word's weight as a share of the greatest of the text, from -1 to 1."""
+        greatest = max(map(abs, self.weights), default=0) or 1
+        return [weight / greatest for weight in self.weights]
+
+    def to_html(self) -> str:
+        """Return the text, what speaks for the answer and against it in two colours, the stronger the deeper."""
+        colours = COLOURS.get(self.label or "", (BLUE, GREY))
+        parts: list[str] = []
+        end = 0
+        for token, strength in zip(self.tokens, self.strengths(), strict=True):
+            style = f"background:rgba({colours[strength < 0]},{abs(strength) * 0.55:.2f})"
+            shown = escape(self.text[max(end, token.start) : token.end])
+            parts.append(escape(self.text[end : token.start]))
+            parts.append(f'<span style="{style}" title="{token.weight:+.2f}">{shown}</span>')
+            end = max(end, token.end)
+        return f"<bdi>{''.join(parts)}{escape(self.text[end:])}</bdi>"
+
+    def _repr_html_(self) -> str:
+        """Show itself in a notebook."""
+        said = f"<b>{escape(self.label)}</b> {self.probability:.3f}" if self.label else escape(self.reason or "")
+        return f"<div>{said}&ensp;{self.to_html()}</div>"
+
+
+class Departure(NamedTuple):
+    """Texts that left a cascade at one of its stages.
+
+    :param rows: which of the texts these are ``(n,)``.
+    :param logits: of each member that was asked ``(n, labels)``.
+    :param probabilities: ``(n, labels)``.
+    """
+
+    stage: Stage
+    rows: NDArray[np.intp]
+    logits: Sequence[Floats]
+    probabilities: Floats
+
+
+class Weighing(NamedTuple):
+    """What the words of a text do to its answer; see `Explanation`."""
+
+    spans: Sequence[Span]
+    weights: Sequence[float]
+    bias: float
+    method: str
+
+
+def weigh_words(
+    texts: Sequence[str],
+    departures: Sequence[Departure],
+    signs: Floats,
+    members: Sequence[Member],
+    tokenizers: Sequence[Tokenizer],
+) -> list[Weighing]:
+    """Say what each word of normalised texts does to its answer.
+
+    :param signs: of each text, what each logit is worth to the answer ``(texts, labels)``.
+    :param members: the first of the model, as many as any text was asked about.
+    :param tokenizers: cut texts into words; the first whose tokens stand in a text as they are is taken.
+    """
+    weighings: dict[int, Weighing] = {}
+    for departure in departures:
+        rows = departure.rows.tolist()
+        own = [texts[row] for row in rows]
+        sums = [
+            member.contributions(own) if isinstance(member, TableMember) else None
+            for member, _ in zip(members, departure.logits, strict=False)
+        ]
+        spans = [_cut(text, tokenizers) for text in own]
+        if None in sums:
+            spans = [_join_neighbours(words) for words in spans]
+        weighed = _weigh(own, spans, departure, signs[departure.rows], sums, members)
+        weighings.update(zip(rows, weighed, strict=True))
+    return [weighings[row] for row in range(len(texts))]
+
+
+def _weigh(
+    texts: Sequence[str],
+    spans: Sequence[Sequence[Span]],
+    departure: Departure,
+    signs: Floats,
+    sums: Sequence[Contributions | None],
+    members: Sequence[Member],
+) -> list[Weighing]:
+    """Weigh the words of texts that left at the same stage."""
+    counts = [len(words) for words in spans]
+    values = np.zeros(sum(counts))
+    bias = np.zeros(len(texts))
+    methods = []
+    for weight, logits, member, contributions in zip(
+        departure.stage.weights, departure.logits, members, sums, strict=False
+    ):
+        shares = None if contributions is None else _add_up(contributions, texts, spans, signs)
+        methods.append(OCCLUSION if shares is None else SUM)
+        scale = weight / departure.stage.temperature
+        of_words, of_texts = shares or _leave_out(texts, spans, signs, member, logits)
+        values += of_words * scale
+        bias += of_texts * scale
+    numbers = np.round(values, DECIMALS).tolist()
+    ends = np.cumsum(counts).tolist()
+    method = ", ".join(dict.fromkeys(methods))
+    weights = (numbers[end - count : end] for end, count in zip(ends, counts, strict=True))
+    rests = np.round(bias, DECIMALS).tolist()
+    return [Weighing(*one, method) for one in zip(spans, weights, rests, strict=True)]
+
+
+def _add_up(
+    contributions: Contributions, texts: Sequence[str], spans: Sequence[Sequence[Span]], signs: Floats
+) -> tuple[Floats, Floats] | None:
+    """Add up what tokens contribute within words ``(words,)``, and what no word does ``(texts,)``.
+
+    :returns: None if the tokens do not stand in the texts as they are.
+    """
+    places = _find_characters(contributions, texts)
+    if places is None:
+        return None
+    owners = np.repeat(np.arange(len(texts)), np.diff(contributions.tokens.starts))
+    of_tokens = (contributions.values * signs[owners]).sum(1)
+    characters, sizes = places
+    lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+    totals = np.zeros(int(lengths.sum()) + 1)
+    totals[1:][characters] = of_tokens if sizes is None else np.repeat(of_tokens / sizes, sizes)
+    np.cumsum(totals, out=totals)
+    counts = np.fromiter(map(len, spans), np.int64, len(spans))
+    edges = np.fromiter(chain.from_iterable(chain.from_iterable(spans)), np.int64, 2 * int(counts.sum()))
+    edges = edges.reshape(-1, 2) + np.repeat(np.cumsum(lengths) - lengths, counts)[:, None]
+    return totals[edges[:, 1]] - totals[edges[:, 0]], (contributions.bias * signs).sum(1)
+
+
+def _find_characters(
+    contributions: Contributions, texts: Sequence[str]
+) -> tuple[NDArray[np.int64], NDArray[np.int64] | None] | None:
+    """Find the characters of all tokens in the texts, one behind the other, and how many each token has.
+
+    :returns: None for the sizes where each token is one character; None where tokens do not stand in the texts.
+    """
+    units = contributions.tokens.units
+    if isinstance(units, np.ndarray):
+        joined = "".join(texts)
+        codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+        spaces = [ord(character) for character in set(joined) if character.isspace()]
+        characters = np.flatnonzero(~np.isin(codes, spaces)) if spaces else np.arange(len(codes))
+        return (characters, None) if np.array_equal(codes[characters], units) else None
+    spans: list[Span] = []
+    start = 0
+    for text, tokens in zip(texts, contributions.tokens.lists(), strict=True):
+        located = locate(tokens, text)
+        if located is None:
+            return None
+        spans += [(first + start, last + start) for first, last in located]
+        start += len(text)
+    characters = np.fromiter(chain.from_iterable(range(*span) for span in spans), np.int64)
+    return characters, np.array([last - first for first, last in spans], np.int64)
+
+
+def _leave_out(
+    texts: Sequence[str], spans: Sequence[Sequence[Span]], signs: Floats, member: Member, logits: Floats
+) -> tuple[Floats, Floats]:
+    """Return what is lost where a word is left out ``(words,)``, and what remains of the whole ``(texts,)``."""
+    variants = [text[:start] + text[end:] for text, words in zip(texts, spans, strict=True) for start, end in words]
+    answers = [member.logits(variants[at : at + VARIANTS]) for at in range(0, len(variants), VARIANTS)]
+    rows = np.repeat(np.arange(len(texts)), [len(words) for words in spans])
+    losses = ((logits[rows] - np.concatenate([*answers, logits[:0]])) * signs[rows]).sum(1)
+    return losses, (logits * signs).sum(1) - np.bincount(rows, losses, len(texts))
+
+
+def _cut(text: str, tokenizers: Sequence[Tokenizer]) -> list[Span]:
+    """Cut a text into words; into characters, if no tokenizer leaves it as it is."""
+    for tokenizer in tokenizers:
+        spans = locate(tokenizer.tokenize(text), text)
+        if spans is not None:
+            return spans
+    return [(place, place + 1) for place, character in enumerate(text) if not character.isspace()]
+
+
+def _join_neighbours(spans: list[Span]) -> list[Span]:
+    """Put neighbours together where there are too many words."""
+    size = -(-len(spans) // MOST_WORDS)
+    if size <= 1:
+        return spans
+    groups = (spans[at : at + size] for at in range(0, len(spans), size))
+    return [(group[0][0], group[-1][1]) for group in groups]
+
+
+def sign_logits(answers: NDArray[np.intp], columns: Sequence[int], labels: int) -> Floats:
+    """Say what each logit is worth to an answer: its own 1, the others' together -1 ``(answers, labels)``.
+
+    :param answers: which of the columns is the answer.
+    :param columns: of the labels among which the choice was.
+    """
+    signs = np.zeros((len(answers), labels))
+    signs[:, columns] = -1 / max(1, len(columns) - 1)
+    signs[np.arange(len(answers)), np.asarray(columns)[answers]] = 1
+    return signs
+
+
+def move_back(
+    weighings: Sequence[Weighing], texts: Sequence[str], normalised: Sequence[str], normalise: Callable[[str], str]
+) -> list[Weighing]:
+    """Let spans be those of the texts as given, and not of their normalised forms."""
+    result = list(weighings)
+    for row in find_shifted(texts, normalised, normalise):
+        origins = find_origins(texts[row], normalised[row], normalise)
+        result[row] = result[row]._replace(spans=spans_before(result[row].spans, origins))
+    return result

@@ -1,0 +1,83 @@
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nlpkit.components.tokenizers import char, jieba, rjieba
+from nlpkit.text.normalisation import Normaliser
+from nlpkit.text.spans import find_origins, find_shifted, locate, spans_before
+
+NORMALISER = Normaliser()
+wild = st.text(st.characters(exclude_categories=("Cs",))) | st.text("好Ａﬁ½e\u0301\u200b後 \n", max_size=12)
+
+
+@given(wild)
+def test_tokens_stand_where_they_are_found(text):
+    text = NORMALISER(text)
+    for tokenizer in (char(), rjieba()):
+        tokens = tokenizer.tokenize(text)
+        spans = locate(tokens, text)
+        if spans is not None:
+            assert [text[start:end] for start, end in spans] == tokens
+            gaps = itertools.pairwise([(0, 0), *spans, (len(text), 0)])
+            assert not "".join(text[a:b] for (_, a), (b, _) in gaps).strip()
+
+
+@pytest.mark.parametrize(
+    ("tokens", "text"),
+    [(["好", "用"], "好不用"), (["▁好"], "好"), (["好"], "好用"), (["用", "好"], "好用"), (["", "好"], "好")],
+)
+def test_tokens_that_do_not_make_up_the_text_are_told(tokens, text):
+    assert locate(tokens, text) is None
+
+
+def test_nothing_but_white_space_is_left_out():
+    assert locate(["衣服", "好"], "衣服 \t好 ") == [(0, 2), (4, 5)]
+    assert locate([], "  ") == []
+
+
+def origins_of(text):
+    return find_origins(text, NORMALISER(text), NORMALISER)
+
+
+@pytest.mark.parametrize(
+    ("text", "origins"),
+    [
+        ("Ａ好", [0, 1, 2]),
+        ("½好", [0, 0, 0, 1, 2]),
+        ("\u200b好\u200b用", [1, 3, 4]),
+        ("e\u0301好", [0, 2, 3]),
+        ("", [0]),
+    ],
+)
+def test_each_character_is_where_it_came_from(text, origins):
+    assert origins_of(text) == origins
+
+
+@given(wild)
+def test_origins_are_in_order_and_inside(text):
+    normalised, origins = NORMALISER(text), origins_of(text)
+    assert len(origins) == len(normalised) + 1
+    assert origins == sorted(origins)
+    assert all(0 <= place <= len(text) for place in origins)
+    for start, end in spans_before([(place, place + 1) for place in range(len(normalised))], origins):
+        assert 0 <= start < end <= len(text)
+
+
+@given(st.lists(wild, max_size=6))
+def test_what_is_not_shifted_stands_where_it_stood(texts):
+    normalised = NORMALISER.batch(texts)
+    shifted = find_shifted(texts, normalised, NORMALISER)
+    for row, (text, new) in enumerate(zip(texts, normalised, strict=True)):
+        if row not in shifted:
+            assert [NORMALISER(character) for character in text] == list(new)
+
+
+def test_a_character_that_became_two_beside_one_that_went_is_shifted():
+    assert find_shifted(["\u200b½好", "好好"], ["1⁄2好"[:3] + "", "好好"], NORMALISER) == {0}
+
+
+def test_two_segmenters_cut_in_one_way():
+    text = "质量 很好\u3000下次还来"
+    assert locate(jieba().tokenize(text), text) == locate(rjieba().tokenize(text), text)
