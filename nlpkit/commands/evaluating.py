@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from nlpkit.commands.options import OWN, model_option, options_of_dataclass, read_renames, read_rows, row_options
-from nlpkit.commands.printing import warn
+from nlpkit.commands.printing import FILE, reason_of, say, warn
 from nlpkit.errors import DataError
 from nlpkit.tasks.base import Task, resolve
 
@@ -35,6 +36,10 @@ def command(task: Task) -> click.Command:
         click.Option(["--by", "group"], metavar="COLUMN", help="Also report each value of this column."),
         *row_options(task),
         click.Option(
+            ["--pictures"], type=FILE, metavar="FOLDER", help="Draw the figures of all rows into this folder."
+        ),
+        click.Option(["--force"], is_flag=True, help="Let --pictures replace files."),
+        click.Option(
             ["--format", "-f", "kind"], type=click.Choice(["table", "json"]), default="table", show_default=True
         ),
     ]
@@ -55,6 +60,8 @@ def _evaluate(
     model: str,
     group: str | None,
     kind: str,
+    pictures: Path | None,
+    force: bool,
     labels: Sequence[str] = (),
     **columns: Any,
 ) -> None:
@@ -75,10 +82,28 @@ def _evaluate(
         raise DataError("{corpora}: {nothing}", corpora=", ".join(corpora), nothing=metrics["all"].nothing(options))
     for sentence in metrics["all"].doubts(saved):
         warn(sentence)
+    if pictures is not None:
+        _save_pictures(pictures, metrics["all"].draw(), force=force)
     if kind == "json":
         tell_json({name: figures.to_json() for name, figures in metrics.items()})
     else:
         show_metrics(metrics)
+
+
+def _save_pictures(folder: Path, pictures: Mapping[str, bytes], *, force: bool) -> None:
+    """Write pictures into a folder, which is made if need be."""
+    from nlpkit.files import replace_file
+
+    if not pictures:
+        raise DataError("there is nothing to draw of these figures: leave --pictures out")
+    if not force and (there := [name for name in pictures if (folder / name).exists()]):
+        raise DataError("{path} exists: choose another folder, or say --force to replace it", path=folder / there[0])
+    try:
+        for name, data in pictures.items():
+            replace_file(folder / name, data)
+    except OSError as error:
+        raise DataError("{folder} cannot be written to: {reason}", folder=folder, reason=reason_of(error)) from error
+    say(f"saved {', '.join(pictures)} in {folder}")
 
 
 def _measure_groups(measure: Callable[..., Metrics], examples: Iterable[Example]) -> dict[str, Metrics]:

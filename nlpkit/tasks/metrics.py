@@ -41,6 +41,13 @@ class Metrics(ABC):
         """
         return ()
 
+    def draw(self) -> Mapping[str, bytes]:
+        """Return pictures of the figures by the names of their files; of all rows together.
+
+        :raises MissingExtra: if what draws them is not installed.
+        """
+        return {}
+
     def doubts(self, model: Any = None) -> Sequence[str]:  # noqa: ARG002
         """Return sentences that warn of what the figures show.
 

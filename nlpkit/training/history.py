@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
+from nlpkit.charts import import_figure, save_figure
 from nlpkit.errors import MissingExtra
 from nlpkit.files import replace_file
 from nlpkit.model.bundle import CURVE, HISTORY
@@ -76,40 +74,13 @@ def picture_of(histories: Mapping[str, Sequence[Epoch]]) -> bytes:
 
     :raises MissingExtra: if matplotlib is not installed.
     """
-    Figure = _import_figure()  # noqa: N806
+    Figure = import_figure("drawing the curve")  # noqa: N806
     figure = Figure(figsize=(9, 3.2 * len(histories)), layout="constrained")
     axes = figure.subplots(len(histories), 2, squeeze=False)
     for (name, epochs), (losses, accuracies) in zip(histories.items(), axes, strict=True):
         for axis, kind in ((losses, "loss"), (accuracies, "accuracy")):
             _draw(axis, f"{name}: {kind}", epochs, kind)
-    picture = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a name may hold characters that the font lacks: boxes stand for them
-        figure.savefig(picture, format="png", dpi=120)
-    return picture.getvalue()
-
-
-def _import_figure() -> Any:
-    """matplotlib's; when imported it lists all fonts, and would keep the list in the user's cache folder."""
-    names = () if _has_font_list() else ("MPLCONFIGDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")
-    before = {name: os.environ.get(name) for name in names}
-    try:
-        with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-            os.environ.update(dict.fromkeys(names, folder))
-            from matplotlib.figure import Figure  # a second to import, once a run
-    except ImportError:
-        raise MissingExtra("matplotlib", "train", "drawing the curve") from None
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
-    return Figure
-
-
-def _has_font_list() -> bool:
-    """Whether matplotlib has its list of fonts already, or a place for it that the user chose."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "matplotlib"
-    places = (cache, Path("~/.matplotlib").expanduser())
-    return "MPLCONFIGDIR" in os.environ or any(list(place.glob("fontlist-*.json")) for place in places)
+    return save_figure(figure)
 
 
 def _draw(axis: Any, title: str, epochs: Sequence[Epoch], kind: str) -> None:

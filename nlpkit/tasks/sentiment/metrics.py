@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from math import comb, erfc, sqrt
 from typing import Any, TypeAlias
 
@@ -25,7 +25,48 @@ Ints: TypeAlias = NDArray[np.integer[Any]]
 BLOCK = 4096  # rows that are answered together
 BINS = 10
 CHANCE = 0.05  # of what is told although there is nothing to it
+LEAST_PROBABILITIES = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)  # at which coverage is shown
+GOALS = (0.95, 0.98, 0.99)  # shares of right answers that people ask for
 EXACT = 1000  # throws of a coin: of more, the normal distribution tells as much
+
+
+@dataclass(frozen=True)
+class LabelMetrics:
+    """Figures of one label.
+
+    :param precision: share of its answers that are right, None if it is never the answer.
+    :param recall: share of its rows that are answered by it, None if it has none.
+    """
+
+    rows: int
+    precision: float | None
+    recall: float | None
+    f1: float | None
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Answers about as sure as each other.
+
+    :param probability: their mean, ``accuracy`` the share that is right.
+    """
+
+    rows: int
+    probability: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What is left if only answers count that are so sure.
+
+    :param coverage: share of all rows that then have an answer; ``accuracy``: share of these that is right, None if no
+        row has one.
+    """
+
+    min_probability: float
+    coverage: float
+    accuracy: float | None
 
 
 @dataclass(frozen=True)
@@ -38,6 +79,10 @@ class ClassMetrics(Metrics):
     :param unscored: rows without an answer.
     :param confusion: rows by true label, then by answer; the last answer of each is "none".
     :param excluded: labels of the model that could not be the answer, as the choice was forced among the others.
+    :param by_label: figures of each label.
+    :param bins: scored rows in ten bins by probability, those that hold any.
+    :param coverage: by rising probability.
+    :param goals: for shares of right answers, the least probability that gives it on these rows; None if none does.
     """
 
     rows: int
@@ -48,6 +93,10 @@ class ClassMetrics(Metrics):
     labels: tuple[str, ...]
     confusion: tuple[tuple[int, ...], ...]
     excluded: tuple[str, ...] = ()
+    by_label: Mapping[str, LabelMetrics] = field(default_factory=dict)
+    bins: tuple[Bin, ...] = ()
+    coverage: tuple[Coverage, ...] = ()
+    goals: Mapping[str, Coverage | None] = field(default_factory=dict)
 
     columns = (">rows", ">accuracy", ">macro F1", ">calibration error", ">unscored")
 
@@ -72,12 +121,56 @@ class ClassMetrics(Metrics):
 
     def to_json(self) -> dict[str, Any]:
         """Return all figures, rounded to four places."""
-        return {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(self).items()}
+        figures: dict[str, Any] = _rounded(asdict(self))
+        return figures
 
     def tables(self) -> Sequence[Table]:
-        """Return the confusion."""
+        """Return the confusion, the figures of each label, and coverage beside accuracy."""
         rows = [[label, *(f"{n:,}" for n in row)] for label, row in zip(self.labels, self.confusion, strict=True)]
-        return [Table(["true \\ answer", *(f">{label}" for label in (*self.labels, "none"))], rows)]
+        tables = [Table(["true \\ answer", *(f">{label}" for label in (*self.labels, "none"))], rows)]
+        if self.by_label:
+            shares = [
+                [label, f"{one.rows:,}", *map(_share, (one.precision, one.recall, one.f1))]
+                for label, one in self.by_label.items()
+            ]
+            tables.append(Table(["label", ">rows", ">precision", ">recall", ">F1"], shares))
+        if self.coverage:
+            lines = [
+                [
+                    f"{one.min_probability:.2f}",
+                    f"{one.coverage:.1%}",
+                    _share(one.accuracy),
+                    "█" * round(20 * one.coverage),
+                ]
+                for one in self.coverage
+            ]
+            tables.append(Table([">from a probability of", ">rows answered", ">accuracy", ""], lines))
+        return tables
+
+    def remarks(self, name: str) -> Sequence[str]:
+        """Say from which probability on so many answers are right; of all rows together."""
+        if name != "all" or not self.goals:
+            return ()
+        parts = []
+        for goal, reached in self.goals.items():
+            if reached is None:
+                parts.append(f"{goal} from none on")
+            elif reached.min_probability <= 1 / len(self.labels):
+                parts.append(f"{goal} of all")
+            else:
+                least = f"{reached.min_probability:.6f}".rstrip("0")
+                parts.append(f"{goal} from {least} on ({reached.coverage:.0%} of rows have an answer)")
+        return [f"answers that are right, by --min-probability on these rows: {'; '.join(parts)}"]
+
+    def draw(self) -> Mapping[str, bytes]:
+        """Return the reliability diagram, the confusion, and coverage beside accuracy, as PNG."""
+        from nlpkit.tasks.sentiment.pictures import draw_confusion, draw_coverage, draw_reliability
+
+        return {
+            "reliability.png": draw_reliability(self),
+            "confusion.png": draw_confusion(self),
+            "coverage.png": draw_coverage(self),
+        }
 
     def doubts(self, model: Any = None) -> Sequence[str]:
         """Return what figures say of a model that has learnt nothing, or hardly anything of rare labels."""
@@ -236,7 +329,64 @@ def measure_answers(answers: Answers, labels: Sequence[str], excluded: Sequence[
         labels=tuple(labels),
         confusion=tuple(tuple(row) for row in confusion.tolist()),
         excluded=tuple(excluded),
+        by_label={label: _measure_label(confusion, column) for column, label in enumerate(labels)},
+        **_measure_certainty(answers),
     )
+
+
+def _measure_label(confusion: NDArray[np.int64], column: int) -> LabelMetrics:
+    hits, rows, answers = confusion[column, column], confusion[column].sum(), confusion[:, column].sum()
+    return LabelMetrics(
+        rows=int(rows),
+        precision=float(hits / answers) if answers else None,
+        recall=float(hits / rows) if rows else None,
+        f1=float(2 * hits / (rows + answers)) if rows else None,
+    )
+
+
+def _measure_certainty(answers: Answers) -> dict[str, Any]:
+    """Return the figures of `ClassMetrics` that say what probabilities are worth."""
+    scored, total = answers.choice >= 0, len(answers.choice)
+    sure, right = answers.probability[scored], (answers.choice == answers.truth)[scored]
+    order = np.argsort(-sure, kind="stable")
+    sure, right = sure[order], right[order].astype(np.int64)
+    rows, hits = np.arange(1, len(sure) + 1), np.cumsum(right)
+    last = np.flatnonzero(np.append(sure[1:] != sure[:-1], True)) if len(sure) else rows  # of those that are as sure
+
+    def measure_from(least: float) -> Coverage:
+        covered = int((sure >= least).sum())
+        return Coverage(least, covered / max(total, 1), float(hits[covered - 1] / covered) if covered else None)
+
+    goals: dict[str, Coverage | None] = {}
+    for goal in GOALS:
+        enough = last[hits[last] >= goal * rows[last]]
+        goals[f"{goal:.0%}"] = measure_from(float(sure[enough[-1]])) if len(enough) else None
+    return {
+        "bins": tuple(Bin(*one) for one in _bins(sure, right)),
+        "coverage": tuple(measure_from(least) for least in LEAST_PROBABILITIES) if len(sure) else (),
+        "goals": goals if len(sure) else {},
+    }
+
+
+def _bins(sure: NDArray[np.floating[Any]], right: NDArray[np.int64]) -> Iterator[tuple[int, float, float]]:
+    """Yield rows, mean probability and accuracy of each bin that holds rows."""
+    bins = np.minimum((sure * BINS).astype(int), BINS - 1)
+    for number in np.unique(bins).tolist():
+        inside = bins == number
+        yield int(inside.sum()), float(sure[inside].mean()), float(right[inside].mean())
+
+
+def _share(share: float | None) -> str:
+    return "-" if share is None else f"{share:.4f}"
+
+
+def _rounded(value: Any) -> Any:
+    """Round the numbers in a value of JSON to four places, but for a probability that is a bound."""
+    if isinstance(value, float):
+        return round(value, 4)
+    if isinstance(value, Mapping):
+        return {key: item if key == "min_probability" else _rounded(item) for key, item in value.items()}
+    return [_rounded(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 @dataclass(frozen=True)

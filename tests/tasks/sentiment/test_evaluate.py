@@ -158,3 +158,17 @@ def test_unknown_labels_are_all_named_and_may_be_left_out(run, tmp_path):
     names = ("--label", "5=positive", "--label", "3=", "--label", "1=negative")
     done = run("sentiment", "evaluate", stars, *names, "--format", "json")
     assert json.loads(done.stdout)["all"]["rows"] == 2
+
+
+@pytest.mark.train
+def test_pictures_are_drawn_into_a_folder(run, tiny_model, tmp_path):
+    rows, folder = tmp_path / "rows.csv", tmp_path / "pictures"
+    rows.write_text("text,label\n好,positive\n差,negative\n快,negative\n", encoding="utf-8")
+    words = ("sentiment", "evaluate", rows, "--model", tiny_model, "--pictures", folder)
+    done = run(*words)
+    assert done.returncode == 0
+    assert {path.name for path in folder.iterdir()} == {"reliability.png", "confusion.png", "coverage.png"}
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in folder.iterdir())
+    again = run(*words)
+    assert again.returncode == 1
+    assert "--force" in again.stderr.decode()

@@ -126,3 +126,54 @@ def test_of_many_answers_the_normal_distribution_tells_as_much(count, more):
     heads = count // 2 + more
     exact = sum(comb(count, n) for n in range(heads, count + 1)) / 2**count
     assert _chance(heads, count - heads) == pytest.approx(exact, abs=0.01)
+
+
+def test_each_label_has_its_precision_and_recall():
+    truth, choice = np.array([0, 0, 0, 1, 1, 2]), np.array([0, 0, 1, 1, -1, 1])
+    found = measure_answers(Answers(truth, choice, np.full(6, 0.9)), ("a", "b", "c")).by_label
+    assert (found["a"].rows, found["a"].precision, found["a"].recall) == (3, 1.0, pytest.approx(2 / 3))
+    assert (found["b"].precision, found["b"].recall, found["b"].f1) == (pytest.approx(1 / 3), 0.5, pytest.approx(0.4))
+    assert (found["c"].precision, found["c"].recall, found["c"].f1) == (None, 0.0, 0.0)
+
+
+answered_rows = st.lists(
+    st.tuples(st.integers(0, 1), st.integers(-1, 1), st.sampled_from([0.5, 0.6, 0.75, 0.9, 0.99])), max_size=40
+)
+
+
+@given(answered_rows)
+def test_a_goal_is_reached_by_its_probability_and_missed_by_any_lower_one(rows):
+    truth, choice, sure = (np.array(column) for column in zip(*rows, strict=True)) if rows else [np.zeros(0, int)] * 3
+    found = measure_answers(Answers(truth, choice, sure), ("a", "b"))
+
+    def accuracy_from(least):
+        right = [t == c for t, c, p in rows if c >= 0 and p >= least]
+        return sum(right) / len(right) if right else None
+
+    for one in found.coverage:
+        assert one.accuracy == (
+            None if accuracy_from(one.min_probability) is None else pytest.approx(accuracy_from(one.min_probability))
+        )
+        assert one.coverage == pytest.approx(sum(c >= 0 and p >= one.min_probability for _, c, p in rows) / len(rows))
+    for name, reached in found.goals.items():
+        goal = float(name.rstrip("%")) / 100
+        levels = sorted({p for _, c, p in rows if c >= 0})
+        if reached is None:
+            assert all(accuracy_from(level) < goal for level in levels)
+        else:
+            assert accuracy_from(reached.min_probability) >= goal
+            assert all(accuracy_from(level) < goal for level in levels if level < reached.min_probability)
+
+
+def test_bins_hold_all_answers():
+    found = measure_answers(Answers(np.array([0, 1, 1]), np.array([0, 1, -1]), np.array([0.95, 0.55, 0])), ("a", "b"))
+    assert [(one.rows, one.accuracy) for one in found.bins] == [(1, 1.0), (1, 1.0)]
+    assert json.dumps(found.to_json())
+
+
+def test_what_to_ask_for_is_said_of_all_rows():
+    truth, sure = np.array([0] * 20), np.linspace(0.51, 0.99, 20)
+    found = measure_answers(Answers(truth, np.where(sure < 0.7, 1, 0), sure), ("a", "b"))
+    (sentence,) = found.remarks("all")
+    assert "95% from 0." in sentence
+    assert found.remarks("group") == ()
