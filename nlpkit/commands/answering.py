@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from nlpkit.commands.options import OWN, count_reasons, encoding_option, model_option, options_of_dataclass
+from nlpkit.commands.options import (
+    OWN,
+    count_reasons,
+    encoding_option,
+    model_option,
+    options_of_dataclass,
+    sheet_option,
+)
 from nlpkit.commands.printing import FILE, INPUT, say, warn
 from nlpkit.errors import DataError
 from nlpkit.tasks.base import Task, Verb, resolve
@@ -40,12 +47,13 @@ def command(task: Task, verb: Verb) -> click.Command:
         model_option(task),
         click.Option(
             ["--format", "-f", "kind"],
-            type=click.Choice(["table", "jsonl", "csv", "tsv"]),
+            type=click.Choice(["table", "jsonl", "csv", "tsv", "xlsx", "parquet"]),
             help="Default: what --output is called, a table on a terminal, else as the input.",
         ),
         click.Option(["--output", "-o"], type=FILE, help="Write here instead of to stdout."),
         click.Option(["--force"], is_flag=True, help="Let --output replace a file."),
         click.Option(["--strict"], is_flag=True, help="Exit with 1 if any row has no answer."),
+        sheet_option(),
         encoding_option(),
     ]
 
@@ -71,6 +79,7 @@ def _answer(
     force: bool,
     strict: bool,
     encoding: str | None,
+    sheet: str | None,
 ) -> None:
     """Answer texts, or the rows of files."""
     from nlpkit.commands.answers import Look, choose_format, make_writer
@@ -81,11 +90,11 @@ def _answer(
         files = (*arguments, *files)
     else:
         texts = (*arguments, *texts)
-    _check_input(texts, files, verb, of_file=bool(column or encoding))
+    _check_input(texts, files, verb, of_file=bool(column or encoding or sheet))
     saved = resolve(task.model).load(model)
     output = None if str(output) == "-" else output
     terminal = sys.stdout.isatty()
-    kind = choose_format(kind, output, tables=_find_table_format(files, column, encoding), terminal=terminal)
+    kind = choose_format(kind, output, tables=_find_table_format(files, column, encoding, sheet), terminal=terminal)
     eyes = terminal and output is None
     columns = shutil.get_terminal_size().columns if eyes else None
     look = Look(color=eyes and not os.environ.get("NO_COLOR"), width=columns)
@@ -99,7 +108,7 @@ def _answer(
         open_output(output, force=force, styled=kind == "table") as out,
         draw_bar(show=output is not None or not terminal) as advance,
     ):
-        blocks = read_blocks(files, texts, name, column=column, encoding=encoding)
+        blocks = read_blocks(files, texts, name, column=column, encoding=encoding, sheet=sheet)
         for source, first, block in _cut_blocks(blocks, form.together):
             answers = ask(block)
             if len(texts) == 1 and answers[0].reason and (wrong := form.refuse(texts[0], answers[0].reason)):
@@ -111,6 +120,7 @@ def _answer(
             unlike.add(source.name, answers)
             rows += len(block)
             advance(rows, source.progress())
+        out.write(write.end())
     if sentence := unlike.describe():
         warn(f"{sentence}: `nlpkit {task.name} evaluate` on labelled rows of the kind tells what they are worth")
     if reasons:
@@ -151,17 +161,17 @@ def _check_input(texts: Sequence[str], files: Sequence[str], verb: Verb, *, of_f
             "give FILES or --text, not both" if verb.reads == "files" else "give TEXT or --file, not both"
         )
     if texts and of_file:
-        raise click.UsageError("--column and --encoding are those of a file: give a file, or leave them out")
+        raise click.UsageError("--column, --sheet and --encoding are those of a file: give a file, or leave them out")
     if not files and not texts and sys.stdin.isatty():
         raise click.UsageError("no input: give a text, a file, or pipe something in; see --help")
 
 
-def _find_table_format(files: Sequence[str], column: str | None, encoding: str | None) -> str | None:
+def _find_table_format(files: Sequence[str], column: str | None, encoding: str | None, sheet: str | None) -> str | None:
     """Return the format of the input if all of it are tables of one shape."""
     from nlpkit.commands.streams import read_headers
     from nlpkit.text.records import suffix_of
 
-    headers = read_headers(files, column=column, encoding=encoding)
+    headers = read_headers(files, column=column, encoding=encoding, sheet=sheet)
     if any(header is None or header != headers[0] for header in headers):
         return None
     return "tsv" if any(suffix_of(file) == ".tsv" for file in files) else "csv" if headers or column else None
