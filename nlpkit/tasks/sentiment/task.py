@@ -63,9 +63,9 @@ SENTIMENT = Task(
             name="score",
             about="""Score reviews: a row for each row that goes in, in order.
 
-            FILES hold a review a line, or are tables with a header: CSV, TSV, a workbook of Excel, Parquet; - is stdin, and
-            so is nothing at all. A row that cannot be scored (empty, without any known character, undecodable) has no
-            label but a reason. One that is unlike the texts that the model was made from has a label, which may mean
+            FILES hold a review a line, or are tables with a header: CSV, TSV, a workbook of Excel, Parquet; - is stdin,
+            and so is nothing at all. A row that cannot be scored (empty, without any known character, undecodable) has
+            no label but a reason. One that is unlike the texts that the model was made from has a label, which may mean
             little, and a warning.
 
             The format is what the name of --output says; else a table on a terminal, CSV or TSV for the same, JSONL for
