@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from nlpkit.commands.options import OWN, count_reasons, encoding_option, model_option, options_of_dataclass
+from nlpkit.commands.options import (
+    OWN,
+    count_reasons,
+    encoding_option,
+    model_option,
+    options_of_dataclass,
+    sheet_option,
+)
 from nlpkit.commands.printing import FILE, INPUT, say, warn
 from nlpkit.errors import DataError, nearest
 from nlpkit.tasks.base import Task, Verb, resolve
@@ -42,12 +49,13 @@ def command(task: Task, verb: Verb) -> click.Command:
         model_option(task),
         click.Option(
             ["--format", "-f", "kind"],
-            type=click.Choice(["table", "jsonl", "csv", "tsv"]),
+            type=click.Choice(["table", "jsonl", "csv", "tsv", "xlsx", "parquet"]),
             help="Default: what --output is called, a table on a terminal, else as the input.",
         ),
         click.Option(["--output", "-o"], type=FILE, help="Write here instead of to stdout."),
         click.Option(["--force"], is_flag=True, help="Let --output replace a file."),
         click.Option(["--strict"], is_flag=True, help="Exit with 1 if any row has no answer."),
+        sheet_option(),
         encoding_option(),
         *(_label_options() if verb.labelled else ()),
     ]
@@ -89,6 +97,7 @@ def _answer(
     force: bool,
     strict: bool,
     encoding: str | None,
+    sheet: str | None,
     by: Sequence[str] = (),
     sort: str | None = None,
     top: int | None = None,
@@ -105,10 +114,10 @@ def _answer(
         files = (*arguments, *files)
     else:
         texts = (*arguments, *texts)
-    _check_input(texts, files, verb, of_file=bool(column or encoding))
+    _check_input(texts, files, verb, of_file=bool(column or encoding or sheet))
     if top and not sort:
         raise click.UsageError("--top is of sorted rows: say --sort LABEL, too")
-    tables = _find_table_format(files, column, encoding, by)
+    tables = _find_table_format(files, column, encoding, sheet, by)
     saved = resolve(task.model).load(model)
     output = None if str(output) == "-" else output
     terminal = sys.stdout.isatty()
@@ -118,9 +127,9 @@ def _answer(
     eyes = terminal and output is None
     columns = shutil.get_terminal_size().columns if eyes else None
     look = Look(color=terminal and (eyes or bool(by)) and not os.environ.get("NO_COLOR"), width=columns)
-    form = resolve(verb.form)(saved, look, options)
+    form = resolve(verb.form)(saved, look, {**options, "probabilities": probabilities})
     ask = getattr(saved, verb.method)(**options)
-    write = make_writer(kind, form, labels=form.labels if probabilities else ())
+    write = make_writer(kind, form)
     sorted_rows = SortedRows(sort, top, form.labels) if sort else None
     summary = Summary(by)
     all_rows, unlike = Counts(), Unlike()
@@ -129,7 +138,7 @@ def _answer(
         open_output(None if summed else output, force=force, styled=kind == "table") as out,
         draw_bar(show=output is not None or not terminal or summed) as advance,
     ):
-        blocks = read_blocks(files, texts, name, column=column, encoding=encoding)
+        blocks = read_blocks(files, texts, name, column=column, encoding=encoding, sheet=sheet)
         for source, first, block in _cut_blocks(blocks, form.together):
             if by and not block:
                 summary.check(source)
@@ -149,6 +158,8 @@ def _answer(
             advance(all_rows.rows, source.progress())
         if sorted_rows is not None and not summed:
             out.writelines(write(*one) for one in sorted_rows)
+        if not summed:
+            out.write(write.end())
     if by:
         _show_counts(summary, format_of_counts, form)
     if output is not None and output.is_file():
@@ -207,13 +218,13 @@ def _check_input(texts: Sequence[str], files: Sequence[str], verb: Verb, *, of_f
             "give FILES or --text, not both" if verb.reads == "files" else "give TEXT or --file, not both"
         )
     if texts and of_file:
-        raise click.UsageError("--column and --encoding are those of a file: give a file, or leave them out")
+        raise click.UsageError("--column, --sheet and --encoding are those of a file: give a file, or leave them out")
     if not files and not texts and sys.stdin.isatty():
         raise click.UsageError("no input: give a text, a file, or pipe something in; see --help")
 
 
 def _find_table_format(
-    files: Sequence[str], column: str | None, encoding: str | None, by: Sequence[str] = ()
+    files: Sequence[str], column: str | None, encoding: str | None, sheet: str | None, by: Sequence[str]
 ) -> str | None:
     """Return the format of the input if all of it are tables of one shape.
 
@@ -223,7 +234,7 @@ def _find_table_format(
     from nlpkit.commands.streams import read_headers
     from nlpkit.text.records import suffix_of
 
-    headers = read_headers(files, column=column, encoding=encoding)
+    headers = read_headers(files, column=column, encoding=encoding, sheet=sheet)
     for header in headers:
         if header is not None and (missing := [name for name in by if name not in header]):
             raise DataError("there is no column {name!r}{known}", name=missing[0], known=nearest(missing[0], header))

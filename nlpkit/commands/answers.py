@@ -6,19 +6,25 @@ import csv
 import io
 import itertools
 import json
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, TypeAlias
+from types import MappingProxyType
+from typing import Any, ClassVar
 
+from nlpkit.commands.columns import Writer, as_cell, cells_of, check_columns, columns_of, names_of
 from nlpkit.commands.screen import to_one_line
-from nlpkit.errors import DataError, SettingError
-from nlpkit.text.json_rows import as_written
+from nlpkit.errors import SettingError
+from nlpkit.text.cells import TypedRow, json_of
+from nlpkit.text.names import find_free_name, make_unique
 from nlpkit.text.rows import Row, Source
 
-FORMATS = ("table", "jsonl", "csv", "tsv")
-OTHERS = ("json", "xls", "xlsx", "parquet", "gz", "bz2", "xz", "zip")  # what must not be had by name only
-Write: TypeAlias = Callable[[Source, int, Sequence[Row], Sequence[Any]], bytes]  # the number is that of the first row
+FORMATS = ("table", "jsonl", "csv", "tsv", "xlsx", "parquet")
+BINARY = ("xlsx", "parquet")  # what is for no eyes
+OTHERS = ("json", "xls", "xlsm", "xlsb", "ods", "gz", "bz2", "xz", "zip")  # what must not be had by name only
+
+
+NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -41,18 +47,18 @@ class Form:
     """How the answers of a verb are written; a task's own inherits from it.
 
     :param model: that answers.
-    :param options: of the verb, by name.
+    :param options: of the verb, by name; ``probabilities``, if each label shall have a column.
     """
 
     fields: Sequence[str] = ()  # of an answer in JSON; none: those of the answer
     columns: Sequence[str] = ()  # of an answer in a table of delimited cells; none: the same
     labels: Sequence[str] = ()  # that an answer may have, where it has one
-    colours: Mapping[str, str] = {}  # of labels on a terminal
+    colours: Mapping[str, str] = NO_OPTIONS  # of labels on a terminal
     text: ClassVar[str] = "text"  # what the text of a row is called
     done: ClassVar[str] = "answered"  # what becomes of a row
     together: ClassVar[int | None] = None  # rows that are answered together at most, where that lasts
 
-    def __init__(self, model: Any, look: Look, options: Mapping[str, Any]) -> None:
+    def __init__(self, model: Any, look: Look, options: Mapping[str, Any] = NO_OPTIONS) -> None:
         self.model, self.look, self.options = model, look, options
 
     def values(self, answer: Any) -> Sequence[Any]:
@@ -61,7 +67,7 @@ class Form:
 
     def cells(self, answer: Any) -> Sequence[Any]:
         """Return an answer as cells, one a column."""
-        return [as_cell(value) for value in self.values(answer)]
+        return [value if type(value) in (int, float) else as_cell(value) or None for value in self.values(answer)]
 
     def line(self, row: Row, answer: Any) -> str:
         """Return what a terminal shows of a row and its answer, line ends included."""
@@ -82,28 +88,45 @@ def choose_format(kind: str | None, output: Path | None, *, tables: str | None, 
     suffix = "jsonl" if suffix == "ndjson" else suffix
     if kind is None and suffix in OTHERS:
         raise SettingError(
-            "{output} would hold no {suffix}: name it .csv, .tsv or .jsonl, or say --format",
+            "{output} would hold no {suffix}: name it .csv, .tsv, .jsonl or .xlsx, or say --format",
             output=output,
             suffix=suffix,
         )
-    if kind or suffix in FORMATS:
-        return kind or suffix
+    kind = kind or (suffix if suffix in FORMATS else None)
+    if kind in BINARY and terminal and output is None:
+        raise SettingError("{kind} is for a file, not for a terminal: say --output", kind=kind)
+    if kind:
+        return kind
     if terminal and output is None:
         return "table"
     return tables or "jsonl"
 
 
-def make_writer(kind: str, form: Form, *, labels: Sequence[str] = ()) -> Write:
-    """Return a function that writes a block of rows and their answers, with a header before the first.
+def make_writer(kind: str, form: Form) -> Writer:
+    """Return what writes a format.
 
-    :param labels: whose probabilities have columns of their own in tables of delimited cells.
+    :raises MissingExtra: if what writes it is not installed.
     """
+    if kind in BINARY:
+        from nlpkit.commands.typed_answers import ExcelWriter, ParquetWriter
+
+        return ExcelWriter(form) if kind == "xlsx" else ParquetWriter(form)
     if kind == "table":
-        return lambda _source, _first, rows, answers: "".join(map(form.line, rows, answers)).encode("utf-8", "replace")
-    return _JsonForm(form) if kind == "jsonl" else _DelimitedForm("\t" if kind == "tsv" else ",", form, labels)
+        return _LinesForm(form)
+    return _JsonForm(form) if kind == "jsonl" else _DelimitedForm("\t" if kind == "tsv" else ",", form)
 
 
-class _JsonForm:
+class _LinesForm(Writer):
+    """What a terminal shows of each row."""
+
+    def __init__(self, form: Form) -> None:
+        self._form = form
+
+    def __call__(self, source: Source, first: int, rows: Sequence[Row], answers: Sequence[Any]) -> bytes:  # noqa: ARG002
+        return "".join(map(self._form.line, rows, answers)).encode("utf-8", "replace")
+
+
+class _JsonForm(Writer):
     """A line of JSON a row."""
 
     def __init__(self, form: Form) -> None:
@@ -116,58 +139,30 @@ class _JsonForm:
         return self._lines(source, first, rows, map(self._form.values, answers))
 
 
-class _DelimitedForm:
+class _DelimitedForm(Writer):
     """A table's own columns, or file, row and text; then those of the answer."""
 
-    def __init__(self, delimiter: str, form: Form, labels: Sequence[str]) -> None:
-        self._delimiter, self._form, self._labels = delimiter, form, labels
+    def __init__(self, delimiter: str, form: Form) -> None:
+        self._delimiter, self._form = delimiter, form
         self._header: list[str] | None = None
         self._end = "\n"  # of a line, as the first file has it
 
     def __call__(self, source: Source, first: int, rows: Sequence[Row], answers: Sequence[Any]) -> bytes:
-        columns = source.header or source.fields or ["file", "row", self._form.text]
-        names = self._form.columns or self._form.fields or (answers[0]._fields if answers else None)
-        if names is None:  # a table without rows, of which nothing is known
+        columns, names = columns_of(source, self._form), names_of(self._form, answers)
+        if names is None:
             return b""
         records: list[Sequence[Any]] = []
         mark = ""
         if self._header is None:
             mark = "\ufeff" if source.windows else ""
             self._end = "\r\n" if source.windows else "\n"
-            names = [*names, *(f"probability_{label}" for label in self._labels)]
             records.append([*columns, *(find_free_name(name, columns) for name in names)])
             self._header = columns
-        elif self._header != columns:
-            raise DataError(
-                "{name} has other columns than the first file: score them apart, or use --format jsonl",
-                name=source.name,
-            )
+        check_columns(source, columns, self._header)
         for number, (row, answer) in enumerate(zip(rows, answers, strict=True), start=first):
-            cells = _cells_of(source, number, row, columns)
-            shares = map((answer.probabilities or {}).get, self._labels) if self._labels else ()
-            records.append([*cells, *self._form.cells(answer), *shares])
+            cells = cells_of(source, number, row, columns)
+            records.append([*cells, *self._form.cells(answer)])
         return (mark + csv_lines(records, self._delimiter, end=self._end)).encode("utf-8", "replace")
-
-
-def _cells_of(source: Source, number: int, row: Row, columns: Sequence[str]) -> Sequence[Any]:
-    """Return what a row has in the columns of its source."""
-    if source.header:
-        return row.cells
-    if source.fields is None:
-        return source.name, number, row.text
-    if row.fields is None:  # no object: what stands there is all that it has
-        own = source.field if source.field in columns else (source.field or "").partition(".")[0]
-        return [row.text if name == own else "" for name in columns]
-    fields = row.fields
-    if more := fields.keys() - set(columns):
-        raise DataError(
-            "{name}, line {line}: the field {more!r} is none of the first objects, and would be "
-            "lost in a table: use --format jsonl",
-            name=source.name,
-            line=row.line,
-            more=min(more),
-        )
-    return [as_cell(fields.get(name)) for name in columns]
 
 
 class JsonLines:
@@ -207,7 +202,8 @@ class JsonLines:
             where = {"file": self._file, "row": number, self._text: row.text}
             return dump(where | dict(zip(self._free, answer, strict=True))) + b"\n"
         place = itertools.compress((self._file, number, row.text), self._free_places)
-        return dump(dict(zip(self._keys, (*place, *row.cells, *answer), strict=True))) + b"\n"
+        own = map(json_of, row.values) if isinstance(row, TypedRow) else row.cells
+        return dump(dict(zip(self._keys, (*place, *own, *answer), strict=True))) + b"\n"
 
 
 def _splice(record: str, fields: Mapping[str, Any], answer: Mapping[str, Any]) -> bytes:
@@ -227,13 +223,6 @@ def dump(fields: Mapping[str, Any]) -> bytes:
         return json.dumps(fields, separators=(",", ":")).encode()
 
 
-def as_cell(value: Any) -> str:
-    """Return a value of JSON as a cell of a table: a text as it is, nothing for null, anything else as JSON."""
-    if value is None or isinstance(value, str | int | float):
-        return as_written(value) or ""
-    return json.dumps(value, ensure_ascii=False)
-
-
 def csv_lines(rows: Iterable[Sequence[Any]], delimiter: str, *, end: str) -> str:
     """Write records as CSV that every reader reads: a cell with any line break is quoted, whatever ends the lines."""
     text = io.StringIO()
@@ -250,19 +239,3 @@ class _Ending:
 
     def write(self, record: str) -> int:
         return self._write(record[:-2] + self._end)
-
-
-def find_free_name(name: str, others: Container[str]) -> str:
-    """Return a name for what is answered: itself, or one that nothing has yet."""
-    tries = itertools.chain([name, f"predicted_{name}"], (f"predicted_{name}_{n}" for n in itertools.count(2)))
-    return next(name for name in tries if name not in others)
-
-
-def make_unique(names: Sequence[str]) -> list[str]:
-    """Return names of columns of which no two are the same: the second ``n`` is ``n_2``."""
-    result: list[str] = []
-    for at, name in enumerate(names):
-        others = {*result, *names[at + 1 :]} if name in result else set()
-        tries = itertools.chain([name], (f"{name}_{n}" for n in itertools.count(2)))
-        result.append(next(candidate for candidate in tries if candidate not in others))
-    return result

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from nlpkit.text.example import Example, Faults
 
 ABOUT_ENCODING = "Of the input; found out unless said: UTF-8, GB18030, Big5, UTF-16."
+ABOUT_SHEET = "The sheet of a workbook, if several hold rows."
 ENCODING = click.option("--encoding", help=ABOUT_ENCODING)  # for commands that are functions
+SHEET = click.option("--sheet", help=ABOUT_SHEET)
 COLUMN = click.option("--column", "-c", help="Column of the text.")
 OWN = "own_"  # before the names of a task's own options, lest they meet those of every task
 WORDS = 4  # that were taken for no label, named
@@ -44,6 +46,11 @@ def model_option(task: Task) -> click.Option:
     )
 
 
+def sheet_option() -> click.Option:
+    """Make the option ``--sheet``."""
+    return click.Option(["--sheet"], help=ABOUT_SHEET)
+
+
 def row_options(task: Task) -> list[click.Parameter]:
     """Make the options that say which columns of a corpus hold what, and in which encoding."""
     columns = [click.Option(["--column", "-c"], help="Column of the text.")]
@@ -58,7 +65,7 @@ def row_options(task: Task) -> list[click.Parameter]:
                 help="Rename a label of the corpus: 1=positive; 3= leaves its rows out.",
             )
         )
-    return [*columns, encoding_option()]
+    return [*columns, sheet_option(), encoding_option()]
 
 
 def options_of_dataclass(kind: type[Any] | None) -> tuple[list[str], list[click.Parameter]]:

@@ -79,20 +79,28 @@ def _descriptor_of(output: Path) -> int | None:
     )
 
 
-def read_headers(files: Sequence[str], *, column: str | None, encoding: str | None) -> list[list[str] | None]:
+def read_headers(
+    files: Sequence[str], *, column: str | None, encoding: str | None, sheet: str | None = None
+) -> list[list[str] | None]:
     """Read the header of each file, None of lines; so every file is opened once, before work begins."""
     if files.count("-") > 1:
         raise click.UsageError("- stands for stdin, which can be read once")
     headers = []
     for file in files:
         if file != "-" and not (Path(file).exists() and not Path(file).is_file()):  # a pipe can be read once
-            with open_rows(file, column=column, encoding=encoding) as source:
+            with open_rows(file, column=column, encoding=encoding, sheet=sheet) as source:
                 headers.append(source.header)
     return headers
 
 
 def read_blocks(
-    files: Sequence[str], texts: Sequence[str], name: str, *, column: str | None, encoding: str | None
+    files: Sequence[str],
+    texts: Sequence[str],
+    name: str,
+    *,
+    column: str | None,
+    encoding: str | None,
+    sheet: str | None = None,
 ) -> Iterator[tuple[Source, int, Sequence[Row]]]:
     """Yield each source with blocks of its rows and the number of the first, from 1.
 
@@ -103,7 +111,7 @@ def read_blocks(
         return
     for file in files or ("-",):
         stream: str | IO[bytes] = sys.stdin.buffer if file == "-" else file
-        with open_rows(stream, column=column, encoding=encoding) as source:
+        with open_rows(stream, column=column, encoding=encoding, sheet=sheet) as source:
             yield source, 1, []  # a table without rows still has a header
             first = 1
             for block in source.blocks:

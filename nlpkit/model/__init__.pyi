@@ -5,6 +5,7 @@ from .bundle import VOCABULARY as VOCABULARY
 from .bundle import WEIGHTS as WEIGHTS
 from .bundle import Bundle as Bundle
 from .bundle import find as find
+from .frames import answer_frame as answer_frame
 from .head_settings import POOLINGS as POOLINGS
 from .head_settings import HeadSettings as HeadSettings
 from .members import check_length as check_length

@@ -9,14 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from nlpkit.errors import DataError, DataWarning
+from nlpkit.text.decoding import Decoded
 from nlpkit.text.encodings import UNDECODABLE
 from nlpkit.text.example import Example, Faults, rename
+from nlpkit.text.fields import choice_of, read_table
 from nlpkit.text.json_rows import JSON_LINES
 from nlpkit.text.judging import LABEL_COLUMNS, NO_TEXT, Answer, Content, Query, judge, sift
 from nlpkit.text.records import TABLES, suffix_of
 from nlpkit.text.row import UNDECODED
-from nlpkit.text.rows import open_rows, open_text
+from nlpkit.text.rows import open_file, open_rows, open_text
 from nlpkit.text.shapes import ANSWERS, expected_answers, read_content
+from nlpkit.text.table import LOCK, TYPED
 
 __all__ = [
     "LABEL_COLUMNS",
@@ -31,7 +34,7 @@ __all__ = [
     "rename",
 ]
 
-SUFFIXES = (".txt", *TABLES, *JSON_LINES)  # of the files that are read in a folder
+SUFFIXES = (".txt", *TABLES, *JSON_LINES, *TYPED)  # of the files that are read in a folder
 
 
 def read_examples(
@@ -43,17 +46,19 @@ def read_examples(
     label_column: str | None = None,
     group_column: str | None = None,
     encoding: str | None = None,
+    sheet: str | None = None,
     faults: Faults | None = None,
     kept: Collection[str] = (),
     blank_lines: bool = False,
 ) -> Iterator[Example]:
     """Read a corpus row by row; its shape is found out by its name and its first lines.
 
-    A file is a table (.csv, .tsv, or a first line that names the columns), JSON objects a line, fastText's
-    ``__label__LABEL TEXT``, or lines ``TEXT,,LABEL`` or with a tab between text and label. A folder holds such files,
-    or a folder of .txt documents for each label. ``LABEL=FILE`` is a file of unlabelled texts that share a label.
-    All files may be packed by gzip. Rows that cannot be used are left out, and counted in ``faults``: those without a
-    label, for one, for which files also say ``nan``, ``null``, ``None`` or ``N/A``.
+    A file is a table (.csv, .tsv, or a first line that names the columns; a workbook; Parquet), JSON objects a line, an
+    export of doccano or Label Studio, fastText's ``__label__LABEL TEXT``, or lines ``TEXT,,LABEL`` or with a tab
+    between text and label. A folder holds such files, or a folder of .txt documents for each label. ``LABEL=FILE`` is a
+    file of unlabelled texts that share a label. All files of text may be packed by gzip. Rows that cannot be used are
+    left out, and counted in ``faults``: those without a label, for one, for which files also say ``nan``, ``null``,
+    ``None`` or ``N/A``.
 
     Numbers and JSON stand in tables, in JSON, or behind a tab. Where the text alone is read, a label is cut off a line
     only where nobody writes so by chance: ``TEXT,,LABEL``, ``__label__LABEL TEXT``. What is left out so, or of a table
@@ -65,6 +70,7 @@ def read_examples(
     :param column: that of the text, unless it has a usual name.
     :param label_column: likewise that of the answer.
     :param group_column: a column whose value is kept as ``group``.
+    :param sheet: of a workbook; None: the only one that holds rows.
     :param kept: labels such as ``none`` that are meant.
     :param blank_lines: every line of a file of texts alone is one as it stands, blank ones too: they follow each other.
     :raises DataError: if a file cannot be read, holds no answers, or holds numbers where text or labels should be.
@@ -77,6 +83,7 @@ def read_examples(
         label_column=label_column,
         group_column=group_column,
         encoding=encoding,
+        sheet=sheet,
         kept=kept,
         blank_lines=blank_lines,
     )
@@ -115,14 +122,17 @@ def files_of(argument: str | Path) -> list[Path]:
 
 
 def _of_file(path: Path, query: Query, faults: Faults) -> Iterator[Example]:
-    with open_text(path, encoding=query.encoding) as decoded:
-        yield from judge(read_content(decoded, query), query, faults)
+    with open_file(path, choice_of(query), encoding=query.encoding) as opened:
+        content = read_content(opened, query) if isinstance(opened, Decoded) else read_table(opened, query)
+        yield from judge(content, query, faults)
 
 
 def _of_texts(path: Path, query: Query, faults: Faults) -> Iterator[Example]:
     """Read texts that share a label, a line each, or a column of a .csv or .tsv."""
-    table = suffix_of(str(path)) in TABLES
-    with open_rows(path, column=query.column if table else None, encoding=query.encoding, table=table) as source:
+    suffix = suffix_of(str(path))
+    column = query.column if suffix in (*TABLES, *TYPED) else None
+    table = suffix in TABLES
+    with open_rows(path, column=column, encoding=query.encoding, table=table, sheet=query.sheet) as source:
         rows = enumerate(itertools.chain.from_iterable(source.blocks), 1)
         candidates = ((row.line or number, row.text, None, "", row.fault) for number, row in rows)
         yield from sift(Content(source.name, candidates), replace(query, answer=None), faults)
@@ -165,7 +175,7 @@ def _of_folder(path: Path, query: Query, faults: Faults) -> Iterator[Example]:
 
 def _contents(path: Path) -> tuple[list[Path], list[Path]]:
     """List the folders of a folder that hold documents, or else its files; what is hidden counts for nothing."""
-    entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
+    entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith((".", LOCK)))
     folders = [entry for entry in entries if entry.is_dir() and any(_documents(entry))]
     files = [entry for entry in entries if entry.is_file() and suffix_of(entry.name) in SUFFIXES]
     if bool(folders) != bool(files):

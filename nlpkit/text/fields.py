@@ -5,31 +5,44 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from nlpkit.errors import DataWarning
+from nlpkit.text.annotations import OF_AN_ANNOTATION, agree, holds_tasks, read_tasks
+from nlpkit.text.cells import TypedRow, text_of
 from nlpkit.text.decoding import Decoded
 from nlpkit.text.encodings import UNDECODABLE
-from nlpkit.text.json_rows import NO_OBJECT, JsonRows, Object, as_json, as_written, value
+from nlpkit.text.json_rows import NO_OBJECT, JsonRows, Object, as_json, as_written, only, value
 from nlpkit.text.judging import Candidate, Content, Query, confirm_labels
 from nlpkit.text.records import TABLES, Records, column_position, suffix_of
 from nlpkit.text.row import UNDECODED, Row
-from nlpkit.text.rows import TEXT_COLUMNS
+from nlpkit.text.rows import TEXT_COLUMNS, usual_texts
+from nlpkit.text.table import Choice, Table
 
 
-def read_table(decoded: Decoded, query: Query) -> Content:
+def choice_of(query: Query) -> Choice:
+    """Return which table of a file is meant."""
+    return Choice(query.sheet, query.named_columns, TEXT_COLUMNS)
+
+
+def read_table(table: Table, query: Query) -> Content:
     """Read a table with a header."""
-    records, name = Records(decoded), decoded.name
-    header = records.header
-    text = column_position(name, header, query.column, TEXT_COLUMNS, "--column")
+    name, header = table.name, table.header
+    text = column_position(name, header, query.column, usual_texts(header), "--column")
     answer = group = None
     if query.answer:
         answer = column_position(name, header, query.label_column, query.answer_columns, "--label-column")
-    elif not query.named_columns and suffix_of(name) not in TABLES:
+    elif not query.named_columns and suffix_of(name) not in TABLES and isinstance(table, Records):
         what = f"the first line is taken for a header, and only the column {header[text]!r} is read"
         warnings.warn(DataWarning("{name}: {what}", name=name, what=what), stacklevel=2)
     if query.group_column:
         group = column_position(name, header, query.group_column, (), "--by")
-    rows = _of_records(itertools.chain.from_iterable(records.blocks(text)), header, text, answer, group)
+    records = itertools.chain.from_iterable(table.blocks(text))
+    rows = _of_records(records, header, text, answer, group)
+    if set(header) >= OF_AN_ANNOTATION:
+        at = header.index("id")
+        by_text = itertools.groupby(records, lambda row: row.cells[at])
+        rows = agree(list(_of_records(of_text, header, text, answer, group)) for _, of_text in by_text)
     if answer is None:
         return Content(name, rows, header[text])
     if not query.label_column:
@@ -50,24 +63,41 @@ def _of_records(
         if word in row.text and len(header) > 1 and all(_bare(cells[at]) == name for at, name in names.items()):
             yield row.line, row.text, None, "", "repeated header"
         else:
-            written = None if answer is None else cells[answer]
+            written = None if answer is None else _answer_of(row, answer)
             yield row.line, row.text, written, "" if group is None else cells[group], row.fault
+
+
+def _answer_of(row: Row, position: int) -> str:
+    """Return what stands for an answer; of a list with one label, as a cell of Parquet may hold, that."""
+    value = row.values[position] if isinstance(row, TypedRow) else None
+    if not isinstance(value, list):
+        return row.cells[position]
+    return row.cells[position] if len(value) > 1 else text_of(only(value))
 
 
 def _bare(cell: str) -> str:
     return cell.strip("\ufeff \t")
 
 
+def _as_label(item: Any) -> str | None:
+    return as_written(only(item))
+
+
 def read_json(decoded: Decoded, query: Query) -> Content:
     """Read objects of JSON."""
     objects = JsonRows(decoded)
+    if query.answer in ("label", None) and holds_tasks(objects):
+        return read_tasks(objects, query)
     answer = group = None
-    text = objects.field(query.column, TEXT_COLUMNS, "--column")
+    text = objects.field(query.column, usual_texts(objects.keys), "--column")
     if query.answer:
         answer = objects.field(query.label_column, query.answer_columns, "--label-column")
     if query.group_column:
         group = objects.field(query.group_column, (), "--by")
     rows = _of_objects(objects, text, answer, group, query)
+    if set(objects.keys) >= OF_AN_ANNOTATION:
+        by_text = itertools.groupby(objects, lambda item: item.fields and item.fields.get("id"))
+        rows = agree(list(_of_objects(of_text, text, answer, group, query)) for _, of_text in by_text)
     if answer and not query.label_column:
         read_as, remedy = f"JSON with the labels in {answer!r}", "say which key holds them by --label-column"
         rows = confirm_labels(rows, decoded.name, query, read_as=read_as, remedy=remedy)
@@ -77,7 +107,7 @@ def read_json(decoded: Decoded, query: Query) -> Content:
 def _of_objects(
     objects: Iterable[Object], text: str, answer: str | None, group: str | None, query: Query
 ) -> Iterator[Candidate]:
-    as_answer = as_json if query.answer == "json" else as_written
+    as_answer = {"json": as_json, "label": _as_label}.get(query.answer or "", as_written)
     for number, written, fields in objects:
         undecoded = UNDECODED if UNDECODABLE in written else None
         if fields is None:

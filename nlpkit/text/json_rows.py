@@ -65,6 +65,11 @@ class JsonRows:
                 name=self.name,
             )
 
+    @property
+    def first(self) -> Sequence[Object]:
+        """The first objects, by which it is found out which fields there are; none once they were gone through."""
+        return self._first
+
     def __iter__(self) -> Iterator[Object]:
         """Go through all objects, once."""
         first, self._first = self._first, []
@@ -121,8 +126,10 @@ def holds_objects(lines: Sequence[str]) -> bool:
 
 
 def _are_objects(lines: Sequence[str]) -> bool:
-    """Tell whether at least half of the first lines are objects."""
+    """Tell whether at least half of the first lines are objects, and not those of one array that begins before them."""
     first = list(itertools.islice(filter(str.strip, lines), FIRST_LINES))
+    if first and first[0].lstrip("\ufeff ").startswith("[") and not first[0].rstrip().endswith("]"):
+        return False
     objects = [line for line in first if line.lstrip("\ufeff ").startswith("{") and _object(line) is not None]
     return bool(first) and 2 * len(objects) >= len(first)
 
@@ -160,6 +167,11 @@ def as_written(item: Any) -> str | None:
     if isinstance(item, Number):
         return item.written
     return str(item) if isinstance(item, int | float) else None
+
+
+def only(item: Any) -> Any:
+    """Return the one element of a list that has one, null for a list that has none, and anything else as it is."""
+    return item if not isinstance(item, list) or len(item) > 1 else item[0] if item else None
 
 
 def as_json(item: Any) -> str | None:

@@ -32,6 +32,7 @@ class Query:
     :param answer: what stands beside each text: a ``label``, one of a few; a ``number``; ``json``, whatever that may
         hold but null; None where the text alone is read.
     :param answer_columns: usual names of its column.
+    :param sheet: of a workbook; None: the only one that holds rows.
     :param kept: labels that would be taken for none, and are meant.
     :param blank_lines: every line of a file of lines is a text as it stands, blank ones too.
     """
@@ -42,6 +43,7 @@ class Query:
     label_column: str | None = None
     group_column: str | None = None
     encoding: str | None = None
+    sheet: str | None = None
     kept: Collection[str] = ()
     blank_lines: bool = False
 

@@ -40,7 +40,8 @@ class Records:
     """
 
     def __init__(self, decoded: Decoded) -> None:
-        self._name, self._decoded = decoded.name, decoded
+        self.name = decoded.name
+        self._decoded = decoded
         self._blocks = decoded.line_blocks()
         self._lines: list[str] = []  # at hand, each with its end
         self._at = 0  # which of them comes next
@@ -57,20 +58,18 @@ class Records:
             self._at += 1
             first = self._first_line()
         if CR in _QUOTED.sub("", first):
-            raise DataError(
-                "{name} ends its first line in CR and a later one in LF: let all end in LF", name=self._name
-            )
-        self._delimiter = separator[1] if separator else _delimiter(first, suffix_of(self._name))
+            raise DataError("{name} ends its first line in CR and a later one in LF: let all end in LF", name=self.name)
+        self._delimiter = separator[1] if separator else _delimiter(first, suffix_of(self.name))
         self._quoted = _is_quoted(first, self._delimiter)
         stray = None if self._quoted or self._delimiter != "\t" else _stray_quote(self._lines[self._at :])
         self._plain = stray is not None
         if stray is not None:
             where = f"line {self._number + self._at + stray:,}"
-            what = f"{self._name} is read without quoting, as on {where} quotes do not enclose a whole cell"
+            what = f"{self.name} is read without quoting, as on {where} quotes do not enclose a whole cell"
             warnings.warn(what, DataWarning, stacklevel=2)
         self.header = next(self._records(), ([], 0))[0]
         if not any(self.header):
-            raise DataError("{name} has no header: expected a first line that names the columns", name=self._name)
+            raise DataError("{name} has no header: expected a first line that names the columns", name=self.name)
 
     def blocks(self, position: int) -> Iterator[list[Row]]:
         """Give rows whose text stands in the column at ``position``."""
@@ -216,7 +215,7 @@ class Records:
             if lines:
                 warnings.warn(
                     DataWarning(
-                        "{name} has {what}: {which_lines}", name=self._name, what=what, which_lines=which_lines(lines)
+                        "{name} has {what}: {which_lines}", name=self.name, what=what, which_lines=which_lines(lines)
                     ),
                     stacklevel=2,
                 )

@@ -17,6 +17,8 @@ from nlpkit.text.line_numbers import which_lines
 from nlpkit.text.records import SEPARATOR, TABLES, Records, column_position, suffix_of
 from nlpkit.text.row import Row as Row
 from nlpkit.text.row import make_row
+from nlpkit.text.table import Choice, TypedTable
+from nlpkit.text.typed_files import open_table
 
 TEXT_COLUMNS = (
     "text",
@@ -26,6 +28,7 @@ TEXT_COLUMNS = (
     "sentence",
     *["文本", "评论", "内容", "评价", "评论内容", "评价内容", "評論", "內容", "評價"],
 )
+DOCCANO = {"id", "data", "label"}  # columns of what doccano exports, some of whose versions call the text so
 LONGEST_NAME = 30  # characters of a column's name that are shown
 
 
@@ -36,6 +39,7 @@ class Source:
     :param header: the columns of a table.
     :param fields: the fields of objects of JSON, as far as the first of them show.
     :param field: that of the text.
+    :param table: whose rows are `nlpkit.text.cells.TypedRow`; None where all is text.
     """
 
     name: str
@@ -44,11 +48,13 @@ class Source:
     decoded: Decoded | None = None
     fields: list[str] | None = None
     field: str | None = None
+    table: TypedTable | None = None
 
     @property
     def windows(self) -> bool:
-        """Whether the file is encoded as Excel writes it, which reads UTF-8 only behind a byte order mark."""
-        return self.decoded is not None and self.decoded.encoding in WINDOWS
+        """Whether the file is one of Excel, or encoded as by it, which reads UTF-8 only behind a byte order mark."""
+        encoding = self.decoded.encoding if self.decoded else None
+        return encoding in WINDOWS or (self.table is not None and self.table.windows)
 
     def progress(self) -> float | None:
         """Tell which share of the file was read; None where its size is unknown."""
@@ -57,33 +63,68 @@ class Source:
 
 @contextmanager
 def open_rows(
-    path: str | Path | IO[bytes], *, column: str | None = None, encoding: str | None = None, table: bool = False
+    path: str | Path | IO[bytes],
+    *,
+    column: str | None = None,
+    encoding: str | None = None,
+    table: bool = False,
+    sheet: str | None = None,
 ) -> Iterator[Source]:
     """Open a file of rows: lines of text; a table, for ``column``, ``table`` or a name in .csv or .tsv; or JSON.
+
+    Workbooks and Parquet files are known by their first bytes.
 
     JSON is what is named so, or begins with an object; then ``column`` is one of its fields. A file is a table, too, if
     its first line has the usual name of a text among names parted by tabs: Excel calls such files .txt.
 
     :param path: a path, or an open binary stream, which stays open; either may be packed by gzip, bzip2 or xz.
+    :param sheet: of a workbook; None: the only one that holds rows.
     :raises DataError: if the file is missing, empty or binary, its encoding unknown, or the column absent.
-    :raises SettingError: if there is no ``encoding`` of that name.
+    :raises MissingExtra: if what reads workbooks, or Parquet, is needed and not installed.
+    :raises SettingError: if there is no ``encoding`` or ``sheet`` of that name.
     """
-    name = name_of(path)
-    with open_text(path, encoding=encoding, quoted=True if table or column else None) as decoded:
-        suffix = suffix_of(decoded.name)
-        if suffix in JSON_LINES or (suffix not in TABLES and holds_objects(decoded.head())):
-            objects = JsonRows(decoded)
-            field = objects.field(column, TEXT_COLUMNS, "--column")
-            yield Source(name, None, objects.blocks(field), decoded, objects.keys, field)
-        elif column is not None or table or suffix in TABLES or _is_table(decoded.head()):
-            records = Records(decoded)
-            position = column_position(decoded.name, records.header, column, TEXT_COLUMNS, "--column")
-            yield Source(name, records.header, records.blocks(position), decoded)
+    choice = Choice(sheet, [column] if column else [], TEXT_COLUMNS)
+    with open_file(path, choice, encoding=encoding, quoted=True if table or column else None) as content:
+        if isinstance(content, Decoded):
+            yield _source_of(content, name_of(path), column, table=table)
         else:
-            if looks_like := _header(decoded.head()):
-                what = f"{decoded.name} is read line by line, and looks like a table with the columns {looks_like}"
-                warnings.warn(DataWarning("{what}: say --column to read one of them", what=what), stacklevel=2)
-            yield Source(name, None, _rows(decoded), decoded)
+            position = column_position(content.name, content.header, column, usual_texts(content.header), "--column")
+            yield Source(name_of(path), content.header, content.blocks(position), table=content)
+
+
+def _source_of(decoded: Decoded, name: str, column: str | None, *, table: bool) -> Source:
+    """Tell what the rows of a text are: objects, records, lines."""
+    suffix = suffix_of(decoded.name)
+    if suffix in JSON_LINES or (suffix not in TABLES and holds_objects(decoded.head())):
+        objects = JsonRows(decoded)
+        field = objects.field(column, usual_texts(objects.keys), "--column")
+        return Source(name, None, objects.blocks(field), decoded, objects.keys, field)
+    if column is not None or table or suffix in TABLES or _is_table(decoded.head()):
+        records = Records(decoded)
+        position = column_position(decoded.name, records.header, column, usual_texts(records.header), "--column")
+        return Source(name, records.header, records.blocks(position), decoded)
+    if looks_like := _header(decoded.head()):
+        what = f"{decoded.name} is read line by line, and looks like a table with the columns {looks_like}"
+        warnings.warn(DataWarning("{what}: say --column to read one of them", what=what), stacklevel=2)
+    return Source(name, None, _rows(decoded), decoded)
+
+
+@contextmanager
+def open_file(
+    path: str | Path | IO[bytes], choice: Choice, *, encoding: str | None = None, quoted: bool | None = None
+) -> Iterator[TypedTable | Decoded]:
+    """Open a file as the table that its first bytes say it is, a workbook or Parquet, or else as text.
+
+    Errors are those of `open_rows`.
+    """
+    name = _said(path)
+    with _open(path, name) as stream:
+        table = open_table(name, stream, choice)
+        if table is not None:
+            yield table
+            return
+        with _decode(name, stream, encoding, quoted=quoted) as decoded:
+            yield decoded
 
 
 @contextmanager
@@ -95,22 +136,38 @@ def open_text(
     :param quoted: whether line breaks within quotes end no line; None: if it is named as a table.
     :param tell: at the end, by a `DataWarning`, if the encoding is in doubt.
     """
-    name = name_of(path) if isinstance(path, str | Path) else "stdin"
-    with _open(path, name) as stream:
-        decoded = Decoded(name, stream, encoding, quoted=suffix_of(name) in TABLES if quoted is None else quoted)
+    name = _said(path)
+    with _open(path, name) as stream, _decode(name, stream, encoding, quoted=quoted, tell=tell) as decoded:
         yield decoded
-        if tell and decoded.doubt:
-            warnings.warn(decoded.doubt, DataWarning, stacklevel=2)
-        if tell and decoded.foreign:
-            what = (
-                f"{name} is read as {decoded.encoding}, and has UTF-8 in {decoded.foreign}: its texts are wrong there"
-            )
-            warnings.warn(what, DataWarning, stacklevel=2)
+
+
+@contextmanager
+def _decode(
+    name: str, stream: IO[bytes], encoding: str | None, *, quoted: bool | None, tell: bool = True
+) -> Iterator[Decoded]:
+    """Read an open stream as text, as `open_text` has it."""
+    decoded = Decoded(name, stream, encoding, quoted=suffix_of(name) in TABLES if quoted is None else quoted)
+    yield decoded
+    if tell and decoded.doubt:
+        warnings.warn(decoded.doubt, DataWarning, stacklevel=2)
+    if tell and decoded.foreign:
+        what = f"{name} is read as {decoded.encoding}, and has UTF-8 in {decoded.foreign}: its texts are wrong there"
+        warnings.warn(what, DataWarning, stacklevel=2)
+
+
+def usual_texts(names: Sequence[str]) -> Sequence[str]:
+    """Return the usual names of a text's column among others."""
+    return ("data",) if set(names) >= DOCCANO and not set(names) & set(TEXT_COLUMNS) else TEXT_COLUMNS
 
 
 def name_of(path: str | Path | IO[bytes]) -> str:
     """Return what a file is called in results; ``-`` for an open stream."""
     return argument_row(str(path)).text if isinstance(path, str | Path) else "-"
+
+
+def _said(path: str | Path | IO[bytes]) -> str:
+    """Return what a file is called in sentences."""
+    return name_of(path) if isinstance(path, str | Path) else "stdin"
 
 
 def argument_row(argument: str) -> Row:

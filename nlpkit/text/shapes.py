@@ -13,7 +13,7 @@ from nlpkit.text.fields import read_json, read_table
 from nlpkit.text.json_rows import JSON_LINES, holds_objects
 from nlpkit.text.judging import FIRST_ROWS, LABEL_COLUMNS, Answer, Content, Query, answer_reader, confirm_labels
 from nlpkit.text.lines import DOUBLED, FASTTEXT, Pair, Part, before_commas, fasttext, read_lines, whole
-from nlpkit.text.records import TABLES, suffix_of
+from nlpkit.text.records import TABLES, Records, suffix_of
 from nlpkit.text.row import is_number
 from nlpkit.text.rows import TEXT_COLUMNS
 
@@ -32,7 +32,7 @@ def read_content(decoded: Decoded, query: Query) -> Content:
     if suffix in JSON_LINES or (suffix not in TABLES and holds_objects(head)):
         return read_json(decoded, query)
     if suffix in TABLES or _is_header(head[0] if head else "", query):
-        return read_table(decoded, query)
+        return read_table(Records(decoded), query)
     if query.blank_lines and not query.named_columns:
         return _with(whole, decoded, blanks=True)
     if query.answer != "json" and 2 * sum(FASTTEXT.search(line) is not None for line in head) > len(head):

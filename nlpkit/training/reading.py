@@ -36,6 +36,7 @@ class CorpusSettings:
     column: str | None = None
     label_column: str | None = None
     encoding: str | None = None
+    sheet: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     other_labels: Literal["keep", "drop"] = "keep"
     weight: Positive = 1.0
@@ -141,7 +142,7 @@ class MixtureReader(Reader):
         :raises DataError: at its end, if it has none of the labels that the table names.
         """
         table, source = self._tables[corpus], self._sources[corpus]
-        for name in ("column", "label_column", "encoding"):
+        for name in ("column", "label_column", "encoding", "sheet"):
             query[name] = getattr(table, name) or query.get(name)
         query["kept"] = {*query.get("kept", ()), *table.labels}
         if source.use == "unlabelled":

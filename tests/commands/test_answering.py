@@ -162,7 +162,7 @@ def test_a_wrong_command_line_exits_with_two(task, answer, arguments, sentence):
 
 
 def test_an_output_is_not_named_as_what_it_is_not(task, answer, tmp_path):
-    assert "would hold no xlsx" in one_sentence(answer("-t", TEXTS[task][0], "-o", tmp_path / "a.xlsx"), 2)
+    assert "would hold no xls:" in one_sentence(answer("-t", TEXTS[task][0], "-o", tmp_path / "a.xls"), 2)
 
 
 def test_thousands_of_rows_stay_in_order(task, answer):

@@ -6,7 +6,8 @@ import pandas
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlpkit.commands.answers import JsonLines, as_cell, csv_lines, dump, find_free_name, make_unique
+from nlpkit.commands.answers import JsonLines, as_cell, csv_lines, dump
+from nlpkit.text.names import find_free_name, make_unique
 from nlpkit.text.rows import Row, Source
 
 ANSWER = {"label": "good", "reason": None}

@@ -15,7 +15,9 @@ from nlpkit.text.blocks import blocks_of
 from nlpkit.text.catalogue import examples_of
 from nlpkit.text.corpus import Example, Faults
 from nlpkit.text.json_rows import JsonRows, holds_objects, parse_json
+from nlpkit.text.records import suffix_of
 from nlpkit.text.rows import open_text
+from nlpkit.text.table import TYPED
 
 BLOCK = 4096  # texts that are tokenised together
 
@@ -29,7 +31,7 @@ class Item(NamedTuple):
 
 def holds_items(path: str | Path, *, encoding: str | None = None) -> bool:
     """Tell whether the first objects of a file of JSON have a text and an answer."""
-    if not Path(path).is_file():
+    if not Path(path).is_file() or suffix_of(str(path)) in TYPED:
         return False
     with open_text(path, encoding=encoding) as decoded:
         return holds_objects(decoded.head()) and {"text", "answer"} <= set(JsonRows(decoded).keys)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nlpkit.commands.answers import JsonLines
-from nlpkit.commands.options import ENCODING, count_reasons
+from nlpkit.commands.options import ENCODING, SHEET, count_reasons
 from nlpkit.commands.printing import FILE, INPUT, say
 from nlpkit.errors import SettingError
 
@@ -66,6 +66,7 @@ TOGETHER = 64  # texts that are written side by side
 @click.option("--output", "-o", type=FILE, help="Write here instead of to stdout.")
 @click.option("--force", is_flag=True, help="Let --output replace a file.")
 @click.option("--strict", is_flag=True, help="Exit with 1 if any row could not be read.")
+@SHEET
 @ENCODING
 def text(
     arguments: tuple[str, ...],
@@ -89,6 +90,7 @@ def text(
     force: bool,
     strict: bool,
     encoding: str | None,
+    sheet: str | None,
 ) -> None:
     """Write texts that go on from a PROMPT; one text appears as it is drawn, several when they are written.
 
@@ -111,20 +113,20 @@ def text(
     prompts = arguments + prompts
     if files and prompts:
         raise click.UsageError("give PROMPT or --file, not both")
-    if not files and (column or encoding):
-        raise click.UsageError("--column and --encoding are those of a file: give --file, or leave them out")
+    if not files and (column or encoding or sheet):
+        raise click.UsageError("--column, --sheet and --encoding are those of a file: give --file, or leave them out")
     output = None if str(output) == "-" else output
     kind = _choose_format(kind, output)
     generation = GenerationModel.load(model)
     prompts = () if files else tuple(argument_row(prompt).text for prompt in prompts or ("",))
-    read_headers(files, column=column, encoding=encoding)
+    read_headers(files, column=column, encoding=encoding, sheet=sheet)
     seed = secrets.randbelow(SEEDS) if seed is None else seed
     options: dict[str, Any] = {"length": length, "stop": stop or None, "through": through, "seed": seed}
     options |= {"first": first, "sampling": Sampling(temperature, top_k, top_p, penalty, no_repeat)}
     if kind == "text" and count == 1 and len(prompts) == 1 and output is None:
         _stream(generation, prompts[0], options)
         return
-    sources = read_blocks(files, prompts, "PROMPT", column=column, encoding=encoding)
+    sources = read_blocks(files, prompts, "PROMPT", column=column, encoding=encoding, sheet=sheet)
     texts, faults = _write(
         generation, sources, count, options, _Jsonl() if kind == "jsonl" else _line_of, output, force=force
     )

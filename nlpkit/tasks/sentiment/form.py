@@ -34,9 +34,11 @@ class ScoreForm(Form):
         self._explains = bool(options.get("explain"))
         more = ("explanation", "method", "bias") if self._explains else ()
         self.fields = (*Score._fields, *more)
-        self.columns = ("label", "probability", "reason", "warning", *more[:1])
         chosen = read_labels(options["labels"]) if options.get("labels") else None
         self.labels = Choice.among(model.labels, chosen).labels
+        self._columns_of = self.labels if options.get("probabilities") else []
+        shares = (f"probability_{label}" for label in self._columns_of)
+        self.columns = ("label", "probability", "reason", "warning", *more[:1], *shares)
         others = iter(_OTHER_COLOURS * len(model.labels))
         self.colours = {label: _COLOURS.get(label) or next(others) for label in model.labels} if look.color else {}
         self._label_width = max(8, *map(len, model.labels))
@@ -48,9 +50,10 @@ class ScoreForm(Form):
         return *answer[: len(Score._fields)], tokens_as_json(answer), answer.method, answer.bias
 
     def cells(self, answer: Any) -> tuple[object, ...]:
-        """Return label, probability, reason and warning, and which words count most."""
-        cells = answer.label, answer.probability, answer.reason, answer.warning
-        return (*cells, name_strongest(answer)) if self._explains else cells
+        """Return label, probability, reason and warning; if wanted, the strongest words, and each label's probability."""
+        strongest = (name_strongest(answer),) if self._explains else ()
+        shares = map((answer.probabilities or {}).get, self._columns_of)
+        return answer.label, answer.probability, answer.reason, answer.warning, *strongest, *shares
 
     def line(self, row: Row, answer: Any) -> str:
         """Return label, probability, and as much of the text as fits; below it the words that count most."""

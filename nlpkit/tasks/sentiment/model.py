@@ -11,6 +11,7 @@ import numpy as np
 from nlpkit.components.tokenizers import CharTokenizer, rjieba
 from nlpkit.model.base import SavedModel, is_text_list
 from nlpkit.model.bundle import CONFIG, EVIDENCE, Bundle
+from nlpkit.model.frames import Frame, answer_frame
 from nlpkit.model.members import Floats, Member, open_member
 from nlpkit.plugins.base import Tokenizer
 from nlpkit.tasks.sentiment.choice import Choice, read_labels
@@ -120,6 +121,15 @@ class SentimentModel(SavedModel):
     ) -> list[Score]:
         """Score rows of a file; a row that could not be read has no label, and its fault as the reason."""
         return answer_rows(rows, partial(self.score, labels=labels, min_probability=min_probability), _refuse)
+
+    def score_frame(self, frame: Frame, *, column: str, labels: Sequence[str] | None = None) -> Frame:
+        """Score the texts in a column of a data frame of pandas, polars or pyarrow.
+
+        :returns: a frame of the same kind, with ``label``, ``probability``, ``reason`` and ``warning`` as its last
+            columns; see `nlpkit.model.frames.answer_frame`, which says what is raised, too.
+        """
+        answer = partial(self.score_rows, labels=labels)
+        return answer_frame(frame, column, answer, {"label": str, "probability": float, "reason": str, "warning": str})
 
     def answer(self, texts: Sequence[Any]) -> tuple[list[str | None], Floats]:
         """Answer a block of texts.

@@ -68,9 +68,10 @@ SENTIMENT = Task(
             name="score",
             about="""Score reviews: a row for each row that goes in, in order.
 
-            FILES hold a review a line, or are CSV or TSV with a header; - is stdin, and so is nothing at all. A row
-            that cannot be scored (empty, without any known character, undecodable) has no label but a reason. One that
-            is unlike the texts that the model was made from has a label, which may mean little, and a warning.
+            FILES hold a review a line, or are tables with a header: CSV, TSV, a workbook of Excel, Parquet; - is stdin,
+            and so is nothing at all. A row that cannot be scored (empty, without any known character, undecodable) has
+            no label but a reason. One that is unlike the texts that the model was made from has a label, which may mean
+            little, and a warning.
 
             The format is what the name of --output says; else a table on a terminal, CSV or TSV for the same, JSONL for
             lines.
@@ -79,6 +80,7 @@ SENTIMENT = Task(
             nlpkit sentiment score reviews.txt
             nlpkit sentiment score --text "质量很好，下次还来" --text "不建议购买"
             nlpkit sentiment score orders.csv --column 评价 -o scored.csv
+            nlpkit sentiment score orders.xlsx --sheet 三月 -o scored.xlsx
             nlpkit sentiment score orders.csv --labels negative,positive
             nlpkit sentiment score --explain --text "没有想象中那么差"
             nlpkit sentiment score orders.csv --by 品类 --min-probability 0.8
