@@ -76,8 +76,9 @@ class Task:
         ``measure_options``; it returns a `nlpkit.tasks.metrics.Metrics`. ``evaluate`` calls it, and a run for its test
         rows.
     :param measure_options: a dataclass, as `Verb.options`.
-    :param items: a function of models by their names, examples and the fields of ``measure_options``; it returns
-        `nlpkit.tasks.items.Items`, the same for all of these models. ``compare`` calls it; a task without it has none.
+    :param items: a function of models by their names, examples and the fields of ``measure_options``, and of the
+        ``names`` of labels by what they were called, if rows have labels; it returns `nlpkit.tasks.items.Items`, the
+        same for all of these models. ``compare`` calls it; a task without it has no such command.
     :param verbs: what a model does; the first needs no name on the command line where ``shorthand`` is true.
     :param use: a command that uses a model, to which ``--model`` and its folder are added.
     :param recipes: the folder of its recipes, ``package:folder``.

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from nlpkit.errors import DataError, SettingError
+from nlpkit.errors import SettingError
 from nlpkit.tasks.items import Items, Outcome
 from nlpkit.tasks.statistics import Bools, Estimate, estimate, estimate_trained, holm
 from nlpkit.text.corpus import Example
@@ -85,11 +85,6 @@ class Difference:
         if self.estimate.low <= 0 <= self.estimate.high or self.adjusted >= CHANCE:
             return None
         return self.first if self.estimate.difference > 0 else self.second
-
-    @property
-    def verdict(self) -> str:
-        """Return the same in words."""
-        return "no difference shown" if self.better is None else f"{self.better} is better"
 
 
 @dataclass(frozen=True)
@@ -193,6 +188,20 @@ class Comparison:
         )
 
 
+@dataclass(frozen=True)
+class Cost:
+    """What a model costs.
+
+    :param size: of its files, in bytes.
+    :param speed: CPU seconds an item.
+    :param training: of a recipe: the mean CPU seconds of a training; None where none went through at once.
+    """
+
+    size: int
+    speed: float
+    training: float | None = None
+
+
 def answer_items(model: Any, items: Items) -> Iterator[Outcomes]:
     """Ask a model about all items, some at a time."""
     for start in range(0, len(items.examples), items.together):
@@ -285,16 +294,5 @@ def _count_seen(config: Mapping[str, Any], examples: Sequence[Example]) -> int:
 
 def count_copies(examples: Iterable[Example]) -> int:
     """Return how many items are equal in letters, and in what is right, to one before."""
-    keys = [(Key.of(example.text), example.label) for example in examples]
+    keys = [(key, example.label) for example in examples if (key := Key.of(example.text))]
     return len(keys) - len(set(keys))
-
-
-def refuse_nothing(names: Sequence[str], examples: Sequence[Example], corpora: Sequence[str]) -> None:
-    """Refuse to compare on nothing.
-
-    :raises DataError: saying so.
-    """
-    if not examples:
-        raise DataError(
-            "{corpora}: no row that {names} can be compared on", corpora=", ".join(corpora), names=" and ".join(names)
-        )

@@ -26,11 +26,11 @@ from nlpkit.errors import DataError, SettingError
 from nlpkit.files import replace_file
 from nlpkit.model.bundle import CONFIG
 from nlpkit.tasks.base import Task, resolve
-from nlpkit.tasks.comparison import Comparison, Outcomes, Round, answer_items, measure_speed
+from nlpkit.tasks.comparison import Comparison, Cost, Outcomes, Round, answer_items, measure_speed
 from nlpkit.tasks.items import Items
 from nlpkit.text.corpus import Example
 from nlpkit.text.split import deal_folds, deduplicate
-from nlpkit.training.events import Event, Note, Working
+from nlpkit.training.events import Event, Statement, Working
 from nlpkit.training.mixture import MixtureRunSettings
 from nlpkit.training.run import train
 from nlpkit.training.run_folder import is_unfinished, list_differences, run_folder_of
@@ -56,25 +56,19 @@ class TrainingStarted:
 
 @dataclass(frozen=True)
 class TrainingFinished:
-    """It is over: CPU ``seconds`` of it, or of what was left of it."""
+    """It is over.
+
+    :param wall: seconds that it took, or what was left of it.
+    """
 
     number: int
     total: int
-    seconds: float
+    wall: float
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """What a recipe's models cost.
-
-    :param size: of one of them, in bytes, without the weights as trained.
-    :param training: mean CPU seconds of a training; None where all were interrupted.
-    :param speed: CPU seconds an item.
-    """
-
-    size: int
-    training: float | None
-    speed: float
+@dataclass(frozen=True, init=False)
+class Dealt(Statement):
+    """The rows are read, and dealt out to folds."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +76,7 @@ class Compared:
     """All is trained and answered."""
 
     comparison: Comparison
-    recipes: Sequence[Recipe]
+    costs: Sequence[Cost]
     remarks: Sequence[str]
 
 
@@ -126,20 +120,20 @@ def compare_recipes(
     origin: Mapping[str, Any],
     options: Mapping[str, Any],
     device: str = "cpu",
-) -> Generator[Event | TrainingStarted | TrainingFinished | Compared, None, None]:
+) -> Generator[Event | Dealt | TrainingStarted | TrainingFinished | Compared, None, None]:
     """Train recipes, and see what each makes of the rows that it was not trained on; the last event is `Compared`.
 
     :param examples: under the labels that they shall have.
     :param recipes: settings by name, each of which the folder of a recipe may have.
     :param folder: keeps every training.
     :param origin: JSON that says which rows these are.
-    :param options: of `Task.measure_options`.
+    :param options: what `Task.items` is told.
     :raises DataError: if there are too few rows.
     :raises SettingError: if the folder holds trainings of another comparison.
     """
     distinct = deduplicate(examples)
     rows = distinct.examples
-    yield Note(
+    yield Dealt(
         "{rows:,} rows; dropped: {copies:,} copies, {conflicts:,} texts under several labels, {empty:,} without "
         "letters",
         rows=len(rows),
@@ -175,7 +169,7 @@ def compare_recipes(
     models, items = last
     speeds = measure_speed(list(models.values()), items)
     costs = [
-        Recipe(model.bundle.size, _mean_cost(folder / name), speed)
+        Cost(model.bundle.size, speed, _mean_cost(folder / name))
         for (name, model), speed in zip(models.items(), speeds, strict=True)
     ]
     yield Compared(Comparison(list(recipes), rounds, folds), costs, list(dict.fromkeys(remarks)))
@@ -204,8 +198,9 @@ class Turn:
             place = self.folder / name / f"seed-{self.seed}-fold-{self.fold}"
             if not (place / CONFIG).exists():
                 yield TrainingStarted(name, self.seed, self.fold, number, self.total)
-                spent = yield from _train(task, rows, _settings_of(settings, self.seed), place, device)
-                yield TrainingFinished(number, self.total, spent)
+                begin = time.monotonic()
+                yield from _train(task, rows, _settings_of(settings, self.seed), place, device)
+                yield TrainingFinished(number, self.total, time.monotonic() - begin)
             models[name] = resolve(task.model).load(place)
         return models
 
@@ -250,14 +245,13 @@ def _settings_of(settings: RunSettings, seed: int) -> RunSettings:
 
 def _train(
     task: Task, rows: Sequence[Example], settings: RunSettings, folder: Path, device: str
-) -> Generator[Event, None, float]:
-    """Train a model, or go on where that was interrupted; return its CPU seconds."""
+) -> Generator[Event, None, None]:
+    """Train a model, or go on where that was interrupted; leave its CPU seconds beside it."""
     begin, resume = time.process_time(), is_unfinished(run_folder_of(folder))
     yield from train(task, rows, settings, folder, keep_weights=False, resume=resume, device=device)
-    spent = time.process_time() - begin
     if not resume:
-        replace_file(folder.with_name(f"{folder.name}.json"), json.dumps({"cpu_seconds": round(spent, 2)}).encode())
-    return spent
+        spent = {"cpu_seconds": round(time.process_time() - begin, 2)}
+        replace_file(folder.with_name(f"{folder.name}.json"), json.dumps(spent).encode())
 
 
 def _mean_cost(folder: Path) -> float | None:

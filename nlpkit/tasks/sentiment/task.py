@@ -96,10 +96,10 @@ SENTIMENT = Task(
     nlpkit sentiment evaluate test.csv --model mine --label 1=positive --label 0=negative
     """,
     compare_about="""\b
-    nlpkit sentiment compare labelled.csv --model reviews --model mine
-    nlpkit sentiment compare labelled.csv --model old --model new --by 品类 -o differ.csv
+    nlpkit sentiment compare test.csv --model reviews --model mine
+    nlpkit sentiment compare test.csv -m old -m new --by 品类 -o differ.csv
     nlpkit sentiment compare corpus.csv --model a --model b --test-rows
-    nlpkit sentiment compare corpus.csv --recipe ngrams --recipe lstm --seeds 3 --folds 5 --work runs
+    nlpkit sentiment compare corpus.csv --recipe ngrams --recipe lstm --work runs
     """,
     recipes_about="""\b
     nlpkit sentiment train corpus.csv -o mine
