@@ -289,6 +289,7 @@ def _compare_recipes(
                 options={**options, **_names_of_labels(task, labels)},
                 device=device or "auto",
             ),
+            recipes=len(recipes),
             resumable=work is not None,
         )
         _check_items([example for one in compared.comparison.rounds[:folds] for example in one.examples], corpora)
@@ -328,7 +329,7 @@ def _open_work(work: Path | None) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _follow(events: Generator[Any, None, None], *, resumable: bool) -> Compared:
+def _follow(events: Generator[Any, None, None], *, recipes: int, resumable: bool) -> Compared:
     """Draw trainings until all are compared.
 
     :raises Exit: if they were interrupted.
@@ -337,7 +338,7 @@ def _follow(events: Generator[Any, None, None], *, resumable: bool) -> Compared:
     from nlpkit.commands.progress import draw_live, follow
 
     with draw_live() as (tell, bar):
-        draw = Drawing(tell, bar)
+        draw = Drawing(tell, bar, recipes)
         stopped = follow(events, draw, resumable=False)
     if draw.compared is None:
         say("Interrupted; the state is saved: the same command goes on." if resumable else "Interrupted.")

@@ -12,6 +12,7 @@ from nlpkit.commands.progress import format_duration
 
 if TYPE_CHECKING:
     from nlpkit.commands.progress import Bar
+    from nlpkit.errors import Sentence
     from nlpkit.tasks.comparison import Comparison, Cost, Difference, Figures
     from nlpkit.training.comparison import Compared
 
@@ -23,10 +24,11 @@ class Drawing:
     """Says what happens while recipes are trained, an event at a time."""
 
     compared: Compared | None = None
+    _recipe = ""  # that is being trained
 
-    def __init__(self, say: Callable[[str], None], bar: Bar) -> None:
-        self._say, self._bar = say, bar
-        self._warned: set[str] = set()
+    def __init__(self, say: Callable[[str], None], bar: Bar, recipes: int) -> None:
+        self._say, self._bar, self._recipes = say, bar, recipes
+        self._warned: set[tuple[str, str]] = set()
         self._seconds: list[float] = []
 
     def __call__(self, event: Any) -> None:
@@ -40,10 +42,10 @@ class Drawing:
                 self._bar.fitting(event.name)
             case events.Working():
                 self._bar.work(event.what, event.done, event.total)
-            case events.Remark() if event.sentence not in self._warned:  # once, not with each training
-                self._warned.add(event.sentence)
-                warn(event.sentence)
+            case events.Remark():
+                self._warn(event.sentence)
             case comparison.TrainingStarted():
+                self._recipe = event.recipe
                 where = f"seed {event.seed}, without fold {event.fold}"
                 self._say(f"training {event.number} of {event.total}: {event.recipe}, {where}")
             case comparison.TrainingFinished():
@@ -53,13 +55,20 @@ class Drawing:
             case comparison.Compared():
                 self.compared = event
 
+    def _warn(self, sentence: Sentence) -> None:
+        """Say what is odd about a recipe, and not again with each of its trainings."""
+        kind = self._recipe, sentence.template
+        if kind not in self._warned:
+            self._warned.add(kind)
+            warn(f"{self._recipe}: {sentence}")
+
     def _tell_time(self, left: int, seconds: float) -> None:
-        """Say, when every recipe was trained once or so, how long the rest takes."""
+        """Say, when every recipe was trained once, and again later, how long the rest takes."""
         self._seconds.append(seconds)
         count = len(self._seconds)
-        if left and count in (2, 10, 100):
-            about = format_duration(left * sum(self._seconds) / count)
-            self._say(f"{left} trainings are left, which take about {about} if they are like these {count}")
+        if left and count in (self._recipes, 10 * self._recipes):
+            duration = format_duration(left * sum(self._seconds) / count)
+            self._say(f"{left} trainings are left, for {duration} if they are like these {count}")
 
 
 @contextmanager
@@ -159,16 +168,16 @@ def describe(comparison: Comparison, figures: Mapping[str, Figures]) -> list[str
     if pairs * count > 1:
         sentences.append(f"Those of parts of the rows are adjusted for {pairs * count} comparisons.")
     if nothing := figures["all"].by_none:
-        sentences.append(f"{_count(nothing)} rows that none could answer are wrong for all.")
+        sentences.append(f"Rows that none could answer, and that are wrong for all: {_count(nothing)}.")
     return sentences
 
 
 def _figures_to_json(figures: Figures) -> dict[str, Any]:
     return {
-        "rows": figures.items,
+        "rows": _plain(figures.items),
         "accuracy": {name: round(share, 4) for name, share in figures.accuracy.items()},
-        "unanswered": dict(figures.unanswered),
-        "unanswered_by_all": figures.by_none,
+        "unanswered": {name: _plain(rows) for name, rows in figures.unanswered.items()},
+        "unanswered_by_all": _plain(figures.by_none),
         "differences": [
             {
                 "first": one.first,
@@ -176,8 +185,8 @@ def _figures_to_json(figures: Figures) -> dict[str, Any]:
                 "difference": round(one.estimate.difference, 4),
                 "low": round(one.estimate.low, 4),
                 "high": round(one.estimate.high, 4),
-                "only_first_right": round(one.only_first, 1),
-                "only_second_right": round(one.only_second, 1),
+                "only_first_right": _plain(one.only_first),
+                "only_second_right": _plain(one.only_second),
                 "p": _significant(one.estimate.p),
                 "p_adjusted": _significant(one.adjusted),
                 "better": one.better,
@@ -228,9 +237,13 @@ def _tell_verdict(difference: Difference) -> str:
     return f"{difference.better} is better than {other}, by {low * 100:.2f} to {high * 100:.2f} points."
 
 
-def _count(number: float) -> str:
+def _plain(number: float) -> float:
     """Return a mean of counts, which is a whole number as a rule."""
-    return f"{number:,.0f}" if number == round(number) else f"{number:,.1f}"
+    return int(number) if number == int(number) else round(number, 1)
+
+
+def _count(number: float) -> str:
+    return f"{_plain(number):,}"
 
 
 def _round(number: float | None, digits: int) -> float | None:
