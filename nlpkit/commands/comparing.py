@@ -34,6 +34,7 @@ With --recipe, models are trained for it: each recipe with every seed, every tim
 which is what the models are compared on. --work keeps each training, so that the same command goes on.
 """
 SEEDS, FOLDS, THREADS = 3, 5, 1  # unless said
+FEW = 5  # trainings of a recipe, by which the spread between them is known badly
 
 
 def command(task: Task) -> click.Command:
@@ -277,6 +278,8 @@ def _compare_recipes(
     with _open_work(work) as folder:
         count = len(recipes) * seeds * folds
         say(f"{len(recipes)} recipes, {seeds} seeds, {folds} folds: {count} trainings")
+        if seeds * folds < FEW:
+            warn(f"{seeds * folds} trainings of a recipe can hardly show any difference: take more --folds or --seeds")
         compared = _follow(
             compare_recipes(
                 task,
