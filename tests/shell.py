@@ -22,7 +22,7 @@ PATH = "PYTHONPATH"
 STARTS = ("PYTHON", "LC_", "LANG", "LD_", "OMP_", "OPENBLAS_")  # of variables that count when Python starts
 SINGLE = {"OPENBLAS_NUM_THREADS": "1"}  # as the command says itself; what forks has no other threads
 INSIDE = ("opencc", "rich.console", "rich.table", "rjieba")  # what functions import, but onnxruntime, which has threads
-HEAVY = "train"  # the command that needs torch
+HEAVY = {"train", "--recipe"}  # what needs torch
 
 
 def needs_start(environment: Mapping[str, str]) -> bool:
@@ -109,7 +109,7 @@ def serve(number: int) -> None:
         if not size:
             return
         message = json.loads(_receive(ours, int.from_bytes(size)))
-        if HEAVY in message["words"]:
+        if HEAVY & {*message["words"]}:
             _import_all()
         child = os.fork()
         if not child:

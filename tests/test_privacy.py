@@ -62,7 +62,9 @@ SMALL = "--recipe network --set training.epochs=1 --set encoder.hidden=8 --set e
 TRIED = "--seeds 1 --set training.epochs=1"
 TRAINING = {
     "sentiment train": "goods.csv -o model --config two.toml",
+    "sentiment compare": "goods.csv --recipe two.toml --recipe ngrams --seeds 1 --folds 2",
     "cloze train": f"goods.csv -o cloze {SMALL} --set answers.min_count=1",
+    "cloze compare": "few.txt -m cloze -m reviews-cloze --skip-frequent 0 --min-words 1",
     "generate train": f"goods.csv -o generate {SMALL}",
     "vectors train": "goods.csv -o fitted.txt --epochs 1 --dim 8",
     "diagnose ball": TRIED,

@@ -1,4 +1,4 @@
-"""The group of commands that every task has: its verbs, ``evaluate``, ``train``."""
+"""The group of commands that every task has: its verbs, ``evaluate``, ``train``; ``compare``, if it has items."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import inspect
 
 import click
 
-from nlpkit.commands import answering, evaluating, training
+from nlpkit.commands import answering, comparing, evaluating, training
 from nlpkit.commands.groups import DefaultGroup
 from nlpkit.tasks.base import Task
 
@@ -22,5 +22,7 @@ def group(task: Task) -> click.Group:
     for verb in task.verbs:
         commands.add_command(answering.command(task, verb), verb.name)
     commands.add_command(evaluating.command(task))
+    if task.items:
+        commands.add_command(comparing.command(task))
     commands.add_command(training.command(task))
     return commands

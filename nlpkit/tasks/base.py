@@ -79,6 +79,9 @@ class Task:
         ``measure_options``; it returns a `nlpkit.tasks.metrics.Metrics`. ``evaluate`` calls it, and a run for its test
         rows.
     :param measure_options: a dataclass, as `Verb.options`.
+    :param items: a function of models by their names, examples and the fields of ``measure_options``, and of the
+        ``names`` of labels by what they were called, if rows have labels; it returns `nlpkit.tasks.items.Items`, the
+        same for all of these models. ``compare`` calls it; a task without it has no such command.
     :param verbs: what a model does; the first needs no name on the command line where ``shorthand`` is true.
     :param use: a command that uses a model, to which ``--model`` and its folder are added.
     :param recipes: the folder of its recipes, ``package:folder``.
@@ -91,7 +94,7 @@ class Task:
     :param recipes_about: what ``train --help`` says of them, and shows of itself.
     :param default_model: the one that commands use unless told.
     :param describe: what ``models list`` says of a bundle: its labels, how many words.
-    :param evaluate_about: more of what ``evaluate --help`` says.
+    :param evaluate_about: more of what ``evaluate --help`` says; ``compare_about`` likewise.
     """
 
     name: str
@@ -103,6 +106,8 @@ class Task:
     use: str
     rows: Rows = Rows()
     measure_options: type[Any] | None = None
+    items: Reference | None = None
+    compare_about: str = ""
     shorthand: bool = False
     recipes: Reference | None = None
     recipe: str | Callable[[Mapping[str, str | None]], str] = "network"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -136,6 +136,19 @@ def deal_by_seed(bits: NDArray[np.uint64], seed: int, *, test: float, validation
         if find_unevenness(residues, test=test, validation=validation) is None:
             break
     return residues
+
+
+def deal_folds(examples: Sequence[Example], folds: int, seed: int) -> NDArray[np.int64]:
+    """Deal rows out to folds ``(rows,)``, of which each has as many of each label as any other, but for one.
+
+    Within a label the seed and a row's letters say in which order rows are dealt. `places` knows nothing of it, so
+    each fold is as likely to be in any place.
+    """
+    bits = np.array([key.bits if (key := Key.of(e.text)) else 0 for e in examples], dtype=np.uint64)
+    labels = np.unique([e.label for e in examples], return_inverse=True)[1]
+    result = np.empty(len(examples), dtype=np.int64)
+    result[np.lexsort((_mix(bits + _mix(np.full(1, seed, np.uint64))), labels))] = np.arange(len(examples)) % folds
+    return result
 
 
 def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:

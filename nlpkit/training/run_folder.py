@@ -132,7 +132,7 @@ def read_request(model: Path) -> dict[str, Any]:
 def _enter(model: Path, folder: Path, request: dict[str, Any], *, resume: bool, force: bool) -> None:
     if resume:
         then = read_request(model) | {name: request[name] for name in (FORCE, DEVICE) if name in request}
-        if differences := list(_list_differences(then, request)):
+        if differences := list(list_differences(then, request)):
             raise SettingError(
                 "the run of {model} was begun with other settings: {differences}",
                 model=model,
@@ -171,14 +171,14 @@ def _leave(folder: Path) -> None:
         folder.rmdir()  # unless somebody has begun there
 
 
-def _list_differences(then: Any, now: Any, place: str = "") -> Iterator[str]:
-    """``encoder.hidden was 64, is 32`` for every leaf in which two JSON values differ."""
+def list_differences(then: Any, now: Any, place: str = "") -> Iterator[str]:
+    """Yield ``encoder.hidden was 64, is 32`` for every leaf in which two JSON values differ."""
     if isinstance(then, list) and isinstance(now, list) and any(isinstance(v, dict) for v in then + now):
         then, now = ({str(v.get("name", i)): v for i, v in enumerate(values)} for values in (then, now))
     if isinstance(then, dict) and isinstance(now, dict):
         for name in then | now:
             inner = f"{place}.{name}" if place else str(name)
-            yield from _list_differences(then.get(name, MISSING), now.get(name, MISSING), inner)
+            yield from list_differences(then.get(name, MISSING), now.get(name, MISSING), inner)
     elif then != now and place.startswith(FILES):
         yield f"{place.removeprefix(FILES)} has changed or is another"
     elif then != now:

@@ -177,6 +177,13 @@ def test_golden(benchmark, capsys, tmp_path):
     assert 'label was "positive", is "good"' in shown
 
 
+def test_comparison(benchmark):
+    models, recipes = benchmark("comparison", "--pairs", 2, "--rows", 60, "--fresh", 2).split("\n\n")
+    assert len(models.splitlines()) == 2 + 3 * 2
+    assert len(recipes.splitlines()) == 2 + 4 * 3
+    assert all(len(numbers(row)) == 7 for row in models.splitlines()[2:])
+
+
 @pytest.mark.slow
 @pytest.mark.long
 def test_nearest(benchmark):
@@ -237,11 +244,13 @@ def test_codes(benchmark, corpora, tmp_path):
 @pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.train
-def test_compositions(benchmark, corpora, tmp_path, monkeypatch):
-    few = ("--only", "char-ngrams-none", "--folder", tmp_path, "--output", tmp_path / "page.md")
-    monkeypatch.setattr(importlib.import_module("compositions"), "MANY", 1_000)
-    assert benchmark("compositions", corpora / "goods_zh.txt", *few) == ""
-    assert "| char | ngrams | none |" in (tmp_path / "page.md").read_text(encoding="utf-8")
+def test_compositions(benchmark, corpora, tmp_path):
+    few = ("--only", "char-ngrams-none", "rjieba-ngrams-none", "--folds", 2, "--folder", tmp_path)
+    assert benchmark("compositions", corpora / "goods_zh.txt", *few, "--output", tmp_path / "page.md") == ""
+    page = (tmp_path / "page.md").read_text(encoding="utf-8")
+    for tokenizer in ("char", "rjieba"):
+        assert f"| {tokenizer} | ngrams | none |" in page
+    assert ", *none shown* |" in page
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from nlpkit.text.split import (
     Key,
     Unevenness,
     deal_by_seed,
+    deal_folds,
     deduplicate,
     find_unevenness,
     fingerprint,
@@ -206,3 +207,20 @@ def test_the_seed_deals_by_letters_alone():
         assert np.abs(np.bincount(residues, minlength=100) - 40).max() < 40
         assert (deal_by_seed(bits[::-1], seed, test=0.2, validation=0.2)[::-1] == residues).all()
     assert abs((dealt[0] == dealt[1]).mean() - 0.01) < 0.01
+
+
+def test_folds_have_equally_many_rows_of_each_label_and_hang_on_seed_and_letters(examples):
+    dealt = deal_folds(examples, 5, 0)
+    for label in ("positive", "negative"):
+        counts = np.bincount(dealt[[e.label == label for e in examples]], minlength=5)
+        assert counts.max() - counts.min() <= 1
+    turned = deal_folds(examples[::-1], 5, 0)[::-1]
+    assert (turned == dealt).mean() == 1
+    assert 0.1 < (deal_folds(examples, 5, 1) == dealt).mean() < 0.3
+
+
+def test_a_fold_says_nothing_of_the_place_that_a_hash_chooses(examples):
+    placed = places(np.array([Key.of(e.text).residue for e in examples]), test=0.2, validation=0.2)
+    dealt = deal_folds(examples, 2, 0)
+    for fold in range(2):
+        assert len(set(placed[dealt == fold].tolist())) == len(PLACES)

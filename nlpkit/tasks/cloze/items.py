@@ -6,7 +6,7 @@ import itertools
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from nlpkit.errors import DataError
 from nlpkit.plugins.base import Tokenizer
@@ -20,6 +20,7 @@ from nlpkit.text.rows import open_text
 from nlpkit.text.table import TYPED
 
 BLOCK = 4096  # texts that are tokenised together
+T = TypeVar("T")
 
 
 class Item(NamedTuple):
@@ -89,7 +90,7 @@ def blank_words(
             yield Item(text[:begin] + MARK + text[end:], text[begin:end])
 
 
-def draw_items(items: Iterable[Item], limit: int, seed: int = 0) -> list[Item]:
+def draw_items(items: Iterable[T], limit: int, seed: int = 0) -> list[T]:
     """So many items, each as likely as any other, in no order; the others are not held (algorithm R of Vitter 1985,
     https://doi.org/10.1145/3147.3165).
 

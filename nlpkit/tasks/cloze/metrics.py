@@ -116,7 +116,7 @@ def measure(
         items: Iterable[Item] = (Item(example.text, example.label) for example in examples)
     else:
         items = blank_words(
-            _normalise(model, examples),
+            normalise(model, examples),
             model.tokenizer,
             model.words,
             seed=seed,
@@ -128,7 +128,8 @@ def measure(
     return measure_items(model, items if limit is None else draw_items(items, limit, seed), words)
 
 
-def _normalise(model: ClozeModel, examples: Iterable[Example]) -> Iterator[str]:
+def normalise(model: ClozeModel, examples: Iterable[Example]) -> Iterator[str]:
+    """Yield the texts of examples as the model reads them."""
     for block in blocks_of(examples, BLOCK):
         yield from model.normaliser.batch([example.text for example in block])
 

@@ -71,6 +71,7 @@ CLOZE = Task(
     run="nlpkit.tasks.cloze.run:ClozeRun",
     measure="nlpkit.tasks.cloze.metrics:measure",
     measure_options=MeasureOptions,
+    items="nlpkit.tasks.cloze.comparison:make_items",
     read="nlpkit.tasks.cloze.items:read_measured",
     verbs=(
         Verb(
@@ -113,6 +114,12 @@ CLOZE = Task(
     nlpkit cloze evaluate items.jsonl --lexicon words.txt
     nlpkit cloze evaluate reviews.txt --seed 1 --limit 3000
     nlpkit cloze evaluate test.csv --model mine --all-words --format json
+    """,
+    compare_about="""A word is right where it is the best of all that a model knows, or of the --lexicon.
+
+    \b
+    nlpkit cloze compare items.jsonl --model reviews-cloze --model mine
+    nlpkit cloze compare reviews.txt --recipe network --recipe other.toml --limit 3000
     """,
     default_model="reviews-cloze",
     components=("tokenizer", "embedding", "encoder", "output"),

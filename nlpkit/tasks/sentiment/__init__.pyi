@@ -1,3 +1,4 @@
+from .comparison import make_items as make_items
 from .metrics import ClassMetrics as ClassMetrics
 from .metrics import measure as measure
 from .objective import Classification as Classification

@@ -63,6 +63,7 @@ SENTIMENT = Task(
     run="nlpkit.tasks.sentiment.run:SentimentRun",
     measure="nlpkit.tasks.sentiment.metrics:measure",
     measure_options=MeasureOptions,
+    items="nlpkit.tasks.sentiment.comparison:make_items",
     verbs=(
         Verb(
             name="score",
@@ -104,6 +105,12 @@ SENTIMENT = Task(
     nlpkit sentiment evaluate labelled.csv
     nlpkit sentiment evaluate minimal_pairs.csv --by category
     nlpkit sentiment evaluate test.csv --model mine --label 1=positive --label 0=negative
+    """,
+    compare_about="""\b
+    nlpkit sentiment compare test.csv --model reviews --model mine
+    nlpkit sentiment compare test.csv -m old -m new --by 品类 -o differ.csv
+    nlpkit sentiment compare corpus.csv --model a --model b --test-rows
+    nlpkit sentiment compare corpus.csv --recipe ngrams --recipe lstm --work runs
     """,
     recipes_about="""\b
     nlpkit sentiment train corpus.csv -o mine

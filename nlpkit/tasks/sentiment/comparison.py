@@ -1,0 +1,121 @@
+"""Several classifiers on the same labelled rows: each chooses among the same labels."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from types import MappingProxyType
+
+import numpy as np
+
+from nlpkit.errors import DataError, SettingError
+from nlpkit.tasks.items import Items, Outcome
+from nlpkit.tasks.sentiment.choice import Choice, read_labels, write_labels
+from nlpkit.tasks.sentiment.metrics import check_choice, check_labels
+from nlpkit.tasks.sentiment.model import DECIMALS, SentimentModel
+from nlpkit.text.corpus import Example
+
+NO_NAMES: Mapping[str, str] = MappingProxyType({})
+
+
+def make_items(
+    models: Mapping[str, SentimentModel],
+    examples: Iterable[Example],
+    *,
+    names: Mapping[str, str] = NO_NAMES,
+    labels: str | None = None,
+) -> Items:
+    """Return labelled rows as items.
+
+    :param models: by name.
+    :param names: of labels by what they were called. A model's label that no row has, and that has one of the rows' for
+        its name, is taken for that.
+    :param labels: those that may be the answer, with commas between them. None: those that the rows have or, if that is
+        one alone, those that all models know.
+    :raises DataError: if rows have labels that one of the models does not know, or that may not be the answer.
+    :raises SettingError: for labels that not all models know.
+    """
+    rows = list(examples)
+    seen = {row.label for row in rows}
+    known = {name: _rename(model.labels, names, seen) for name, model in models.items()}
+    shared = [label for label in next(iter(known.values())) if all(label in of_model for of_model in known.values())]
+    if unknown := sorted(seen - set(shared)):
+        _refuse(models, known, unknown)
+    if labels is None:
+        chosen = [label for label in shared if label in seen] if len(seen) > 1 else shared
+    else:
+        chosen = read_labels(labels)
+    for name, of_model in known.items():
+        _check(name, of_model, chosen, shared)
+    check_choice(Choice([label for label in shared if label in chosen]), seen)
+    remarks = [*_tell_names(models, known), *_tell_choice(known, chosen)]
+    return Items(
+        rows, partial(answer, labels=chosen, known={id(models[name]): known[name] for name in models}), remarks
+    )
+
+
+def answer(
+    model: SentimentModel, rows: Sequence[Example], *, labels: Sequence[str], known: Mapping[int, Sequence[str]]
+) -> list[Outcome]:
+    """Answer labelled rows by one of some labels of the model.
+
+    :param known: what the labels of models are called here, by the models' ids.
+    """
+    choice = Choice.among(known[id(model)], labels)
+    reasons, probabilities = model.answer([row.text for row in rows])
+    shares = choice.probabilities(probabilities)
+    answers = zip(shares.argmax(1).tolist(), np.round(shares.max(1, initial=0), DECIMALS).tolist(), strict=True)
+    outcomes = []
+    for row, reason in zip(rows, reasons, strict=True):
+        if reason is not None:
+            outcomes.append(Outcome(False, None, None, reason))
+        else:
+            best, probability = next(answers)
+            outcomes.append(Outcome(choice.labels[best] == row.label, choice.labels[best], probability))
+    return outcomes
+
+
+def _rename(labels: Sequence[str], names: Mapping[str, str], seen: Container[str]) -> list[str]:
+    """Return what a model's labels are called among rows; its own names where two would be called the same."""
+    renamed = [names[label] if label not in seen and names.get(label, "") in seen else label for label in labels]
+    return renamed if len(set(renamed)) == len(labels) else list(labels)
+
+
+def _tell_names(models: Mapping[str, SentimentModel], known: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    for name, model in models.items():
+        if taken := {old: new for old, new in zip(model.labels, known[name], strict=True) if old != new}:
+            listed = ", ".join(f"{old} for {new}" for old, new in taken.items())
+            yield f"of the labels of {name} are taken {listed}"
+
+
+def _tell_choice(known: Mapping[str, Sequence[str]], chosen: Sequence[str]) -> Iterator[str]:
+    if wider := [name for name, labels in known.items() if len(labels) > len(set(chosen))]:
+        yield f"the choice is among {write_labels(chosen)}, also for {' and '.join(wider)}"
+
+
+def _refuse(models: Mapping[str, SentimentModel], known: Mapping[str, Sequence[str]], unknown: Sequence[str]) -> None:
+    """Refuse labels of rows that not all models know.
+
+    :raises DataError: naming a model, and how to say what the labels mean.
+    """
+    for name, model in models.items():
+        try:
+            check_labels(model, [label for label in unknown if label not in known[name]])
+        except DataError as error:
+            raise DataError("{name}: {error}", name=name, error=error) from None
+
+
+def _check(name: str, known: Sequence[str], labels: Sequence[str], shared: Sequence[str]) -> None:
+    """Refuse labels among which a model cannot choose.
+
+    :raises SettingError: naming the model, and the labels that all models know.
+    """
+    try:
+        Choice.among(known, labels)
+    except SettingError as error:
+        raise SettingError(
+            "{name}: {error}; all models know {shared}, and --label FOUND=NAME gives a label another name",
+            name=name,
+            error=error,
+            shared=", ".join(shared) or "no label in common",
+        ) from None
