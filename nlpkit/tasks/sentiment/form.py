@@ -50,7 +50,7 @@ class ScoreForm(Form):
         return *answer[: len(Score._fields)], tokens_as_json(answer), answer.method, answer.bias
 
     def cells(self, answer: Any) -> tuple[object, ...]:
-        """Return label, probability, reason and warning; if wanted, the strongest words, and each label's probability."""
+        """Return label, probability, reason and warning; if wanted, the strongest words, and all probabilities."""
         strongest = (name_strongest(answer),) if self._explains else ()
         shares = map((answer.probabilities or {}).get, self._columns_of)
         return answer.label, answer.probability, answer.reason, answer.warning, *strongest, *shares
