@@ -19,7 +19,7 @@ ORDER = 3  # characters of the longest n-gram
 BITS = 20  # of the hash of an n-gram, fewer where there are many labels
 MOST_WEIGHTS = 21  # binary logarithm
 MOST_LABELS = 128
-FEWEST = 2  # times that an n-gram stands in the training texts
+FEWEST = 2  # training texts that hold an n-gram
 LONGEST = 2000  # characters of a text that are read
 STRENGTH = 5.0  # of the rows against weights of 0
 STEPS, MEMORY = 20, 8  # of the descent
@@ -42,11 +42,13 @@ class Features:
 
     def sums(self, weights: Floats) -> Floats:
         """Add up the weights ``(ids,)`` of each text ``(texts,)``."""
-        return np.bincount(self.rows, self.values * weights.take(self.ids), minlength=self.texts)
+        return np.asarray(
+            np.bincount(self.rows, self.values * weights.take(self.ids), minlength=self.texts), np.float64
+        )
 
     def spread(self, errors: Floats, size: int) -> Floats:
         """Add up for each id ``(size,)`` the errors ``(texts,)`` of the texts that hold it."""
-        return np.bincount(self.ids, self.values * errors.take(self.rows), minlength=size)
+        return np.asarray(np.bincount(self.ids, self.values * errors.take(self.rows), minlength=size), np.float64)
 
 
 @dataclass(frozen=True)
@@ -82,19 +84,20 @@ def normalise(texts: Sequence[str]) -> list[str]:
 
 
 def _hash_ngrams(texts: Sequence[str], bits: int) -> tuple[Ints, Ints]:
-    """Hash all n-grams ``(total,)``, text by text; return the text of each, too."""
+    """Hash the n-grams of each text, each once ``(total,)``, text by text; return the text of each, too."""
     characters = Characters.of(texts)
     codes = characters.codes.astype(np.uint64)
     rows = np.repeat(np.arange(len(texts)), characters.lengths)
     left = characters.ends[rows] - np.arange(len(codes))  # characters up to the end of the text
-    ids, owners, runs = [], [], np.zeros(len(codes), dtype=np.uint64)
+    pairs, runs = [], np.zeros(len(codes), dtype=np.uint64)
     for order in range(1, min(ORDER, max(len(codes), 1)) + 1):
         runs = (runs[: len(codes) - order + 1] << np.uint64(21)) | codes[order - 1 :]
         whole = left[: len(runs)] >= order
-        ids.append((mix(runs[whole] + np.uint64(order)) >> np.uint64(64 - bits)).astype(np.int64))
-        owners.append(rows[: len(runs)][whole])
-    order_of_rows = np.argsort(np.concatenate(owners), kind="stable")
-    return np.concatenate(ids)[order_of_rows], np.concatenate(owners)[order_of_rows]
+        ids = (mix(runs[whole] + np.uint64(order)) >> np.uint64(64 - bits)).astype(np.int64)
+        pairs.append(rows[: len(runs)][whole] << bits | ids)
+    both = np.sort(np.concatenate(pairs))
+    both = both[np.diff(both, prepend=-1) > 0]
+    return both & (1 << bits) - 1, both >> bits
 
 
 @dataclass(frozen=True)

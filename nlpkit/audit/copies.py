@@ -15,7 +15,7 @@ from nlpkit.text.split import PLACES, Key, deal_by_seed, find_unevenness, letter
 
 Ints = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
-SHINGLE = 3  # letters that are compared together
+SHINGLE = 2  # letters that are compared together
 ALIKE = 0.7  # share of shingles that near copies have in common: Jaccard's index
 FEWEST = 8  # different shingles of a text: with fewer, texts are alike by chance
 BANDS, ROWS = 32, 4  # so that 9,998 of 10,000 pairs at `ALIKE` meet in a band

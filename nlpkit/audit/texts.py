@@ -33,7 +33,7 @@ KANA = 0.2  # share of kana among kana and Han that makes a text Japanese
 QUANTILES = {"least": 0.0, "5%": 0.05, "median": 0.5, "95%": 0.95, "99%": 0.99, "most": 1.0}
 ODD: Mapping[str, re.Pattern[str]] = {
     "characters that were lost": re.compile("\ufffd|锟斤拷|烫烫烫|屯屯屯"),
-    "another encoding read wrongly": re.compile("(?:[ÃÂ][\x80-\xbf€-™]|â€[\x80-™]|[åæçèé][\x80-\xbf]){1,}"),
+    "another encoding read wrongly": re.compile(r"[ä-é][\x80-\xbf€\u0152-\u2122]{2}|â€[\x80-\xbf\u0152-\u2122]"),
     "HTML": re.compile(r"&(?:[a-zA-Z]{2,8}|#\d{1,6});|</?(?:br|p|div|span|a|img|b|i)\b[^>]*>", re.IGNORECASE),
     "addresses of the web": re.compile(r"https?://|www\.", re.IGNORECASE),
 }

@@ -17,6 +17,7 @@ FOLDS = 5
 FEWEST = 2 * FOLDS  # different texts of a label: fewer teach nothing
 MOST_TRAINED = 100_000  # texts that a fold learns from
 BLOCK = 20_000  # texts that are answered together
+HARDLY = 0.05  # probability of a label that is likely wrong, however few the rows
 TOLD = 0.05  # share of the labels' entropy that the texts must take away, or they do not tell the labels
 TEMPERATURES = np.exp(np.linspace(-2, 2, 81))
 
@@ -167,27 +168,43 @@ def _find_temperature(logits: Floats, targets: Ints) -> float:
 
 
 def find_wrong_labels(validated: CrossValidation) -> WrongLabels:
-    """Find the rows off the diagonal of the confident joint, those with the largest margin first.
+    """Find rows whose label is likely wrong, those with the largest margin first.
 
-    A row counts as one of a label if its probability is at least the mean of those that have the label; of several such
-    labels, as one of the most probable.
+    The confident joint counts a row as one of a label if its probability is at least the mean of those that have the
+    label; of several such labels, as one of the most probable. It says how many rows of each label should have each
+    other, and so many are taken, those with the largest margin (the paper's "prune by noise rate"); and all whose own
+    label has hardly any probability.
     """
     probabilities, targets = validated.probabilities, validated.targets
     rows, counts = np.arange(len(targets)), np.bincount(targets)
-    labels = len(validated.classes)
+    rates = _estimate_rates(probabilities, targets)
+    own, other = probabilities[rows, targets], probabilities.argmax(1)
+    margins = own - probabilities[rows, other]
+    wrong = [np.flatnonzero(own < HARDLY)]
+    for label, to in zip(*np.nonzero(rates), strict=True):
+        of = np.flatnonzero((targets == label) & (other == to)) if label != to else rows[:0]
+        wrong.append(of[np.argsort(margins[of], kind="stable")][: round(rates[label, to] * counts[label])])
+    chosen = np.unique(np.concatenate(wrong))
+    chosen = chosen[np.argsort(margins[chosen], kind="stable")]
+    likely = probabilities[chosen, other[chosen]]
+    facts = zip(validated.rows[chosen], validated.classes[other[chosen]], likely, own[chosen], strict=True)
+    return WrongLabels(
+        [Suspicion(int(row), int(label), float(best), float(given)) for row, label, best, given in facts],
+        len(targets),
+        float((other == targets).mean()),
+        float(counts.max() / counts.sum()),
+        float((counts * (1 - np.diag(rates))).sum() / counts.sum()),
+    )
+
+
+def _estimate_rates(probabilities: Floats, targets: Ints) -> Floats:
+    """Return which share of the rows of each label should have each label ``(labels, labels)``."""
+    labels = probabilities.shape[1]
     thresholds = np.array([probabilities[targets == label, label].mean() for label in range(labels)])
     confident = np.where(probabilities >= thresholds, probabilities, -1.0)
-    judged = confident.max(1) >= 0
-    other = confident.argmax(1)
-    joint = np.bincount(targets[judged] * labels + other[judged], minlength=labels**2).reshape(labels, labels)
-    own, best = probabilities[rows, targets], probabilities[rows, other]
-    wrong = np.flatnonzero(judged & (other != targets) & (best > own))
-    wrong = wrong[np.argsort(own[wrong] - best[wrong], kind="stable")]
-    facts = zip(validated.rows[wrong], validated.classes[other[wrong]], best[wrong], own[wrong], strict=True)
-    return WrongLabels(
-        [Suspicion(int(row), int(label), float(likely), float(given)) for row, label, likely, given in facts],
-        len(targets),
-        float((probabilities.argmax(1) == targets).mean()),
-        float(counts.max() / counts.sum()),
-        float((counts * (1 - np.diag(joint) / np.maximum(joint.sum(1), 1))).sum() / counts.sum()),
-    )
+    counted = confident.max(1) >= 0
+    cells = targets[counted] * labels + confident[counted].argmax(1)
+    joint = np.bincount(cells, minlength=labels**2).reshape(labels, labels).astype(np.float64)
+    empty = joint.sum(1) == 0
+    joint[empty, np.flatnonzero(empty)] = 1.0  # of a label of which nothing is sure, nothing is said
+    return np.asarray(joint / joint.sum(1, keepdims=True))

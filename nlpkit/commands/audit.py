@@ -16,22 +16,23 @@ if TYPE_CHECKING:
     from nlpkit.commands.answers import Look
 
 SHOWN = 10  # rows of a table of examples
-OTHERS = 46  # columns of a terminal that stand before a text
+OTHERS = 46  # columns of a terminal that stand before a text, `PLACED` where that says a place, too
+PLACED = 54
 LONGEST = 400  # characters of a text that any line shows
 FIELDS = (
     *("file", "row", "line", "text", "label", "suspicion", "suggested_label", "probability"),
     *("copy_file", "copy_row", "copy_text", "alike", "detail"),
 )
 ABOUT = {  # what each suspicion means, or what training does about it
-    "conflicting label": "same letters, several labels: training drops all",
-    "wrong label": "the other texts say another label: look at them",
-    "near copy across the split": "held-out rows that training has nearly seen",
+    "conflicting label": "copies with several labels; not trained on",
+    "wrong label": "by what the other texts teach",
+    "near copy across the split": "held-out rows that training nearly saw",
     "near copy, other label": "one of the two is likely wrong",
-    "near copy": "nearly the same letters",
-    "copy": "same letters: training keeps the first",
-    "look-alike label": "join them by --label",
+    "near copy": "most of their letters are the same",
+    "copy": "of these, training keeps the first",
+    "look-alike label": "--label joins them",
     "tiny class": "fewer than 30 different texts",
-    "no letters": "training drops them",
+    "no letters": "not trained on",
     "odd characters": "markup, lost or invisible characters",
 }
 
@@ -224,8 +225,8 @@ def _wrong_labels(found: Audit, look: Look) -> Any:
     if found.wrong is None or not found.wrong.suspicions:
         return None
     title = (
-        f"Likely wrong labels, the surest first: perhaps {found.wrong.share:.1%} of all. "
-        f"Who says so is right on {found.wrong.accuracy:.1%} of rows not seen"
+        f"Likely wrong labels, the surest first; perhaps {found.wrong.share:.1%} of all are. "
+        f"The classifier that says so is right on {found.wrong.accuracy:.1%} of the rows that it has not seen"
     )
     table = _make_table(title, ">row", "label", "likelier", ">prob.", "text")
     for finding in _examples(found, "wrong label"):
@@ -243,7 +244,7 @@ def _near_copies(found: Audit, look: Look) -> Any:
     for finding in findings:
         copy = _place(found, finding.copy_of or 0)
         cells = (copy, f"{finding.alike or 0:.2f}", finding.detail or "")
-        table.add_row(_place(found, finding.row), *cells, _cut(found, finding.row, look))
+        table.add_row(_place(found, finding.row), *cells, _cut(found, finding.row, look, PLACED))
     return table
 
 
@@ -255,11 +256,11 @@ def _make_table(title: str, *columns: str) -> Any:
     return table
 
 
-def _cut(found: Audit, row: int, look: Look) -> str:
+def _cut(found: Audit, row: int, look: Look, others: int = OTHERS) -> str:
     """Return as much of a text as fits beside the other columns."""
     from nlpkit.commands.screen import to_one_line
 
-    return look.cut(to_one_line(found.rows.texts[row][:LONGEST]), OTHERS)
+    return look.cut(to_one_line(found.rows.texts[row][:LONGEST]), others)
 
 
 def _shortcuts(found: Audit) -> Any:
