@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from nlpkit.text.line_numbers import MOST_NAMED, Lines
@@ -54,9 +54,9 @@ class Example:
     corpus: str = ""
     group: str = ""
     source: Source = DEALT
-    file: str = ""
-    row: int = 0
-    line: int = 0
+    file: str = field(default="", compare=False)
+    row: int = field(default=0, compare=False)
+    line: int = field(default=0, compare=False)
 
 
 class Faults(Counter[str]):

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.audit.written import write_reviews
+
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py"))
 HEAVY = {"characters", "codes", "compositions", "diagnose", "large", "loop", "tutorial"}  # what needs torch
@@ -175,6 +177,18 @@ def test_golden(benchmark, capsys, tmp_path):
     assert "FAULT: weights: models.sentiment-ngrams.characters/arrays.safetensors was" in shown
     assert "FAULT: weights of NEW, straight and resumed: sentiment-ngrams.characters/arrays.safetensors was" in shown
     assert 'label was "positive", is "good"' in shown
+
+
+@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.skipif(os.name == "nt", reason="os.wait4")
+def test_audit(benchmark, tmp_path):
+    rows = write_reviews(400)
+    write(tmp_path / "reviews.csv", ("text", "label"), rows)
+    out = benchmark("audit", tmp_path / "reviews.csv", "--copies", 5, "--tokens", 0.1)
+    assert "near copies across the split 5 of 5" in out
+    assert "were flipped" in out
+    assert "CPU s" in out
 
 
 @pytest.mark.slow
