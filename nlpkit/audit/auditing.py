@@ -126,6 +126,7 @@ class Audit:
             "wrong_labels": self._wrong_as_json(),
             "shortcuts": [self._shortcut_as_json(shortcut) for shortcut in self.shortcuts],
             "columns": [asdict(leak) for leak in self.columns],
+            "leaks": [leak.name for leak in self.leaking()],
             "lengths": self.lengths,
             "writings": self.writings,
             "odd": {name: len(rows) for name, rows in self.odd.items()},

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
-from collections import Counter
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from nlpkit.errors import DataError, DataWarning, Sentence
 from nlpkit.text.catalogue import Corpus, open_corpus
 from nlpkit.text.corpus import Example, Faults, Query, rename
+from nlpkit.text.encodings import UNDECODABLE
 from nlpkit.text.json_rows import as_written
 from nlpkit.text.row import Row
 from nlpkit.text.rows import name_of, open_rows, open_text
@@ -105,10 +106,28 @@ def read_corpora(arguments: Sequence[str | Path], *, names: Mapping[str, str] | 
         listed = ", ".join(map(str, arguments))
         left_out = "; ".join(str(faults) for faults in read.left_out if faults) or "nothing is there"
         raise DataError("{listed}: no rows to audit: {left_out}", listed=listed, left_out=left_out)
-    columns = [Column.of(name, cells) for name, cells in read.cells()]
+    columns = [cells.column(name, len(read.examples)) for name, cells in read.others.items()]
     return replace(
         AuditRows.of(read.examples), columns=columns, sources=read.sources, left_out=read.left_out, doubts=read.doubts
     )
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """The cells of a column, by the numbers of their rows."""
+
+    rows: array[int] = field(default_factory=partial(array, "q"))
+    codes: array[int] = field(default_factory=partial(array, "q"))
+    values: dict[str, int] = field(default_factory=dict)
+
+    def add(self, row: int, cell: str) -> None:
+        self.rows.append(row)
+        self.codes.append(self.values.setdefault(cell, len(self.values)))
+
+    def column(self, name: str, total: int) -> Column:
+        codes = np.full(total, -1, dtype=np.int64)
+        codes[np.frombuffer(self.rows, np.int64)] = np.frombuffer(self.codes, np.int64)
+        return Column(name, list(self.values), codes)
 
 
 @dataclass(frozen=True)
@@ -119,7 +138,7 @@ class _Reading:
     sources: list[File]
     left_out: list[Faults]
     doubts: list[Sentence]
-    _others: list[tuple[int, str, str]] = field(default_factory=list)  # number of a row, name of a column, cell
+    others: dict[str, _Cells] = field(default_factory=dict)
 
     def add(self, corpus: Corpus, query: Query, names: Mapping[str, str]) -> None:
         """Read a corpus."""
@@ -132,21 +151,16 @@ class _Reading:
             query, faults = replace(query, answer=None), Faults()
             rows = self._without_labels(corpus, query, faults, error)
         query = corpus.complete(query)
-        counts = Counter(e.file for e in rows)
+        places: dict[str, dict[int, int]] = {}  # of each file the numbers that its rows have here
+        for number, e in enumerate(rows, len(self.examples)):
+            places.setdefault(e.file, {})[e.row or -number] = number
         for path in corpus.files:
-            name = name_of(path)
-            self.sources.append(File(name, counts[name], _encoding_of(path, query)))
-        for path in {name_of(path): path for path in corpus.files if path.is_file()}.values():
-            self._read_others(path, query, rows)
+            at = places.get(name_of(path), {})
+            self.sources.append(File(name_of(path), len(at), _encoding_of(path, query)))
+            if path.is_file() and any(row > 0 for row in at):
+                self._read_others(path, query, at)
         self.left_out.append(faults)
         self.examples.extend(rows)
-
-    def cells(self) -> Iterator[tuple[str, list[str | None]]]:
-        """Yield the name of each column and what it has in each row."""
-        columns: dict[str, list[str | None]] = {}
-        for row, name, cell in self._others:
-            columns.setdefault(name, [None] * len(self.examples))[row] = cell
-        yield from columns.items()
 
     def _without_labels(self, corpus: Corpus, query: Query, faults: Faults, error: DataError) -> list[Example]:
         try:
@@ -156,10 +170,9 @@ class _Reading:
         self.doubts.append(Sentence("{error}; it is audited without labels", error=error))
         return rows
 
-    def _read_others(self, path: Path, query: Query, rows: Sequence[Example]) -> None:
+    def _read_others(self, path: Path, query: Query, at: Mapping[int, int]) -> None:
         """Read what stands beside text and label in a file that has columns."""
-        at = {e.row: number for number, e in enumerate(rows, len(self.examples)) if e.file == name_of(path) and e.row}
-        names = _names_of(path, query) if at else None
+        names = _names_of(path, query)
         if names is None:
             return
         with warnings.catch_warnings():
@@ -167,9 +180,8 @@ class _Reading:
             with open_rows(path, column=names[0], encoding=query.encoding) as source:
                 header = _tell_apart(source.header or ())
                 for number, row in enumerate((row for block in source.blocks for row in block), 1):
-                    if number in at:
-                        pairs = _cells_of(row, header, names)
-                        self._others.extend((at[number], sys.intern(name), cell) for name, cell in pairs)
+                    for name, cell in _cells_of(row, header, names) if number in at else ():
+                        self.others.setdefault(name, _Cells()).add(at[number], cell)
 
 
 def _names_of(path: Path, query: Query) -> tuple[str, str | None] | None:
@@ -183,7 +195,8 @@ def _names_of(path: Path, query: Query) -> tuple[str, str | None] | None:
 
 def _tell_apart(header: Sequence[str]) -> list[str]:
     """Give columns of one name their number as well."""
-    return [f"{name} ({at})" if header.count(name) > 1 else name for at, name in enumerate(header, 1)]
+    names = [name.replace(UNDECODABLE, "�") for name in header]
+    return [f"{name} ({at})" if names.count(name) > 1 else name for at, name in enumerate(names, 1)]
 
 
 def _cells_of(row: Row, header: Sequence[str], names: tuple[str, str | None]) -> Iterator[tuple[str, str]]:

@@ -169,6 +169,8 @@ def draw(found: Audit) -> None:
     for table in tables:
         if table is not None:
             screen.print(table)
+    for leak in found.leaking():
+        screen.print(f"{leak.name} gives the label away: it takes away {leak.entropy:.1%} of the doubt")
     for what, why in found.skipped.items():
         screen.print(f"{what}: not looked for: {why}")
 

@@ -52,6 +52,11 @@ def test_fields_of_json_are_columns_those_inside_others_too(put):
     assert columns_of(rows) == {"body.lang": ["zh", "zh"], "stars": ["5", "1"]}
 
 
+def test_files_with_other_columns_stand_beside_each_other(put):
+    a, b = put("a.csv", "text,label,n\n好用,a,1\n不好,b,2\n"), put("b.csv", "m,text,label\n7,还行,a\n")
+    assert columns_of(read_corpora([a, b])) == {"n": ["1", "2", None], "m": [None, None, "7"]}
+
+
 def test_columns_of_one_name_are_told_apart(put):
     rows = read_corpora([put("a.csv", "text,label,n,n\n好用,a,1,2\n不好,b,3,4\n")])
     assert columns_of(rows) == {"n (3)": ["1", "3"], "n (4)": ["2", "4"]}

@@ -99,6 +99,15 @@ def test_tables_fit_a_terminal_and_no_text_steers_it(nlpkit_command, corpus, cle
     assert max(map(cell_len, plain.splitlines())) <= 80
 
 
+def test_a_column_that_leaks_is_told(run, tmp_path):
+    path = tmp_path / "stars.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = [(text, label, 5 if label == "good" else 1) for text, label in write_reviews(100)]
+        csv.writer(file).writerows([("text", "label", "stars"), *rows])
+    assert "stars gives the label away" in run("corpus", "audit", path).stdout.decode()
+    assert json.loads(run("corpus", "audit", path, "-f", "json").stdout)["leaks"] == ["stars"]
+
+
 def test_texts_without_labels(run, tmp_path):
     path = tmp_path / "texts.txt"
     path.write_text("".join(f"{text}\n" for text, _ in write_reviews(30)) * 2, encoding="utf-8")
