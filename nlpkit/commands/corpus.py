@@ -1,4 +1,4 @@
-"""``nlpkit corpus``: list, show, fetch."""
+"""``nlpkit corpus``: list, show, fetch; `nlpkit.commands.audit` is its audit."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nlpkit.commands.audit import audit
+
 if TYPE_CHECKING:
     from nlpkit.text.catalogue import Entry
     from nlpkit.text.corpus import Faults
@@ -17,7 +19,10 @@ if TYPE_CHECKING:
 
 @click.group()
 def corpus() -> None:
-    """Public corpora: what there is, under what licence, and how to get it."""
+    """Corpora: public ones, under what licence, and how to get them; and what is wrong with one."""
+
+
+corpus.add_command(audit)
 
 
 @corpus.command("list")

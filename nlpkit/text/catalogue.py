@@ -190,15 +190,19 @@ class Corpus:
         """Every file behind it."""
         return [file for path, _ in self.sources for file in corpus.files_of(path)]
 
-    def examples(self, query: Query, faults: Faults) -> Iterator[Example]:
-        """Read its rows under the labels of the catalogue; what the query says goes before what stands there."""
-        query = replace(
+    def complete(self, query: Query) -> Query:
+        """Add to a query what the catalogue says; what stands there goes before that."""
+        return replace(
             query,
             column=query.column or self.column,
             label_column=query.label_column or self.label_column,
             encoding=query.encoding or self.encoding,
             kept={*query.kept, *self.labels},
         )
+
+    def examples(self, query: Query, faults: Faults) -> Iterator[Example]:
+        """Read its rows under the labels of the catalogue; what the query says goes before what stands there."""
+        query = self.complete(query)
         for path, label in self.sources:
             examples = read_source(path, label, query, faults)
             for e in rename(examples, self.labels) if query.answer == "label" else examples:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from nlpkit.text.line_numbers import MOST_NAMED, Lines
 
 NO_LABEL = "no label"
+UNWANTED = "of a label that is left out"
 Use: TypeAlias = Literal["dealt", "train", "validation", "unlabelled"]
 Rest: TypeAlias = Literal["drop", "teach"]
 
@@ -44,6 +45,8 @@ class Example:
     """A labelled text and the file that it came from.
 
     :param source: what a run does with it.
+    :param file: where it stands, and which of its rows it is, from 1; 0: all of it.
+    :param line: on which it begins, or its place in an array of JSON.
     """
 
     text: str
@@ -51,6 +54,9 @@ class Example:
     corpus: str = ""
     group: str = ""
     source: Source = DEALT
+    file: str = field(default="", compare=False)
+    row: int = field(default=0, compare=False)
+    line: int = field(default=0, compare=False)
 
 
 class Faults(Counter[str]):
@@ -92,13 +98,17 @@ class Faults(Counter[str]):
         return f" ({'; '.join(places + [f'and {more:,} more'] * (more > 0))})" if places else ""
 
 
-def rename(examples: Iterable[Example], names: Mapping[str, str]) -> Iterator[Example]:
+def rename(examples: Iterable[Example], names: Mapping[str, str], faults: Faults | None = None) -> Iterator[Example]:
     """Put examples under the labels that ``names`` gives theirs; one renamed to nothing is left out.
 
     Those that are there without labels stay as they are.
+
+    :param faults: counts those that are left out.
     """
     for e in examples:
         if e.source.use == "unlabelled":
             yield e
         elif label := names.get(e.label, e.label):
-            yield Example(e.text, label, e.corpus, e.group, e.source)
+            yield Example(e.text, label, e.corpus, e.group, e.source, e.file, e.row, e.line)
+        elif faults is not None:
+            faults.add(UNWANTED, e.file, e.line)

@@ -87,14 +87,14 @@ def judge(content: Content, query: Query, faults: Faults) -> Iterator[Example]:
 def sift(content: Content, query: Query, faults: Faults) -> Iterator[Example]:
     """Make examples of the rows that can be used; count the others."""
     read, missing = answer_reader(query), _MISSING[query.answer]
-    for line, text, written, group, fault in content.rows:
+    for row, (line, text, written, group, fault) in enumerate(content.rows, 1):
         if not fault and not content.blanks and (not text or text.isspace()):
             fault = NO_TEXT
         answer = None if fault else read(written or "")
         if answer is None:
             faults.add(fault or missing, content.name, line, written)
         else:
-            yield Example(text, answer, content.name, group)
+            yield Example(text, answer, content.name, group, file=content.name, row=row if line else 0, line=line)
 
 
 def answer_reader(query: Query) -> Callable[[str], str | None]:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.audit.written import write_reviews
+
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py"))
 HEAVY = {"characters", "codes", "compositions", "diagnose", "large", "loop", "tutorial"}  # what needs torch
@@ -182,6 +184,18 @@ def test_comparison(benchmark):
     assert len(models.splitlines()) == 2 + 3 * 2
     assert len(recipes.splitlines()) == 2 + 4 * 3
     assert all(len(numbers(row)) == 7 for row in models.splitlines()[2:])
+
+
+@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.skipif(os.name == "nt", reason="os.wait4")
+def test_audit(benchmark, tmp_path):
+    rows = write_reviews(400)
+    write(tmp_path / "reviews.csv", ("text", "label"), rows)
+    out = benchmark("audit", tmp_path / "reviews.csv", "--copies", 5, "--tokens", 0.1)
+    assert "near copies across the split 5 of 5" in out
+    assert "were flipped" in out
+    assert "CPU s" in out
 
 
 @pytest.mark.slow

@@ -1,0 +1,297 @@
+"""``nlpkit corpus audit``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nlpkit.commands.options import ABOUT_ENCODING, COLUMN, read_renames, say_left_out
+from nlpkit.commands.printing import FILE, say, warn
+
+if TYPE_CHECKING:
+    from nlpkit.audit import Audit, AuditRows, Finding
+    from nlpkit.commands.answers import Look
+
+SHOWN = 10  # rows of a table of examples
+OTHERS = 46  # columns of a terminal that stand before a text, `PLACED` where that says a place, too
+PLACED = 54
+LONGEST = 400  # characters of a text that any line shows
+FIELDS = (
+    *("file", "row", "line", "text", "label", "suspicion", "suggested_label", "probability"),
+    *("copy_file", "copy_row", "copy_text", "alike", "detail"),
+)
+ABOUT = {  # what each suspicion means, or what training does about it
+    "conflicting label": "copies with several labels; not trained on",
+    "wrong label": "by what the other texts teach",
+    "near copy across the split": "held-out rows that training nearly saw",
+    "near copy, other label": "one of the two is likely wrong",
+    "near copy": "most of their letters are the same",
+    "copy": "of these, training keeps the first",
+    "look-alike label": "--label joins them",
+    "tiny class": "fewer than 30 different texts",
+    "no letters": "not trained on",
+    "odd characters": "markup, lost or invisible characters",
+}
+
+
+@click.command()
+@click.argument("corpora", nargs=-1, required=True, metavar="CORPUS...")
+@COLUMN
+@click.option("--label-column", help="Column of the label.")
+@click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    metavar="FOUND=NAME",
+    help="Rename a label of the corpus: 1=positive; 3= leaves its rows out.",
+)
+@click.option("--encoding", help=ABOUT_ENCODING)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The same seed finds the same.")
+@click.option("--format", "-f", "kind", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.option("--output", "-o", type=FILE, help="Write the suspect rows here: .csv, .tsv or .jsonl.")
+@click.option("--force", is_flag=True, help="Let --output replace a file.")
+def audit(
+    corpora: Sequence[str],
+    *,
+    labels: Sequence[str],
+    seed: int,
+    kind: str,
+    output: Path | None,
+    force: bool,
+    **columns: Any,
+) -> None:
+    """Look for what is wrong with labelled rows: before a model learns it, or is measured by it.
+
+    Copies and near copies, also between the rows that `nlpkit sentiment train` learns from and those that it tests by;
+    labels that contradict each other, look alike or have few rows; labels that are likely wrong; strings and columns
+    that give the label away; lengths, languages, odd characters. A CORPUS is what `train` takes. Nothing is changed.
+
+    \b
+    nlpkit corpus audit reviews.csv
+    nlpkit corpus audit reviews.csv -o suspects.csv
+    nlpkit corpus audit train.jsonl test.jsonl --column body --label-column queue
+    nlpkit corpus audit waimai_10k --format json | jq .suspicions
+    """
+    from nlpkit.audit import audit as find
+    from nlpkit.audit import read_corpora
+    from nlpkit.commands.answers import choose_format
+    from nlpkit.commands.printing import tell_json
+    from nlpkit.commands.progress import draw_live
+
+    names = read_renames(labels)
+    shape = choose_format(None, output, tables="csv", terminal=False) if output else ""
+    _check_output(output, force=force)
+    with draw_live() as (_, bar):
+        bar.work("reading", 0, None)
+        rows = read_corpora(corpora, names=names, **columns)
+        _tell_doubts(rows)
+        found = find(rows, seed=seed, progress=lambda what, done, total: bar.update(what, done, total, ""))
+    if kind == "json":
+        tell_json(found.to_json())
+    else:
+        draw(found)
+    if output:
+        _write(found, output, shape, force=force)
+
+
+def _check_output(output: Path | None, *, force: bool) -> None:
+    """Refuse before the work what would be refused after it."""
+    from nlpkit.errors import DataError
+
+    if output and output.is_file() and not force:
+        raise DataError("{output} exists: choose another name, or say --force to replace it", output=output)
+
+
+def _tell_doubts(rows: AuditRows) -> None:
+    for doubt in rows.doubts:
+        warn(doubt)
+    for faults in rows.left_out:
+        say_left_out(faults)
+
+
+def _write(found: Audit, output: Path, shape: str, *, force: bool) -> None:
+    """Write suspect rows."""
+    from nlpkit.commands.answers import csv_lines, dump
+    from nlpkit.commands.streams import open_output
+    from nlpkit.text.decoding import WINDOWS
+
+    windows = any(source.encoding in WINDOWS for source in found.rows.sources)
+    with open_output(output, force=force) as out:
+        if shape == "jsonl":
+            for values in _values(found):
+                out.write(dump(dict(zip(FIELDS, values, strict=True))) + b"\n")
+        else:
+            cells = [["" if value is None else value for value in values] for values in _values(found)]
+            text = csv_lines([FIELDS, *cells], "\t" if shape == "tsv" else ",", end="\r\n" if windows else "\n")
+            out.write((("\ufeff" if windows else "") + text).encode("utf-8", "replace"))
+    rows = len({finding.row for finding in found.findings})
+    say(f"{len(found.findings):,} suspicions of {rows:,} rows: {output}")
+
+
+def _values(found: Audit) -> Iterator[list[Any]]:
+    """Yield the values of `FIELDS` for each finding."""
+    texts = found.rows.texts
+    for finding in found.findings:
+        copy = finding.copy_of
+        probability = None if finding.probability is None else round(finding.probability, 4)
+        yield [
+            *found.where(finding.row),
+            texts[finding.row],
+            found.name(finding.row),
+            finding.suspicion,
+            finding.label,
+            probability,
+            *((None, None, None) if copy is None else (*found.where(copy)[:2], texts[copy])),
+            finding.alike,
+            finding.detail,
+        ]
+
+
+def draw(found: Audit) -> None:
+    """Print tables: what was looked at, and the surest rows of what is worst."""
+    from nlpkit.commands.answers import Look
+    from nlpkit.commands.printing import make_console
+
+    screen = make_console()
+    for line in _facts(found):
+        screen.print(line)
+    look = Look(width=screen.width)
+    tables = (
+        _summary(found),
+        _wrong_labels(found, look),
+        _near_copies(found, look),
+        _shortcuts(found),
+        _columns(found),
+    )
+    for table in tables:
+        if table is not None:
+            screen.print(table)
+    for leak in found.leaking():
+        screen.print(f"{leak.name} gives the label away: it takes away {leak.entropy:.1%} of the doubt")
+    for what, why in found.skipped.items():
+        screen.print(f"{what}: not looked for: {why}")
+
+
+def _facts(found: Audit) -> Iterator[str]:
+    rows = found.rows
+    left_out = sum(faults.total() for faults in rows.left_out)
+    files = f"{len(rows.sources):,} files" if len(rows.sources) > 1 else rows.sources[0].name
+    yield f"{files}: {len(rows):,} rows, {left_out:,} left out"
+    if found.counts:
+        shares = [f"{name} {count:,} ({count / len(rows):.1%})" for name, count in found.counts.items()]
+        more = f" and {len(shares) - SHOWN:,} more" if len(shares) > SHOWN else ""
+        yield f"labels: {', '.join(shares[:SHOWN])}{more}"
+    encodings = sorted({source.encoding for source in rows.sources if source.encoding})
+    if encodings:
+        yield f"encoding: {', '.join(encodings)}"
+    yield "characters: " + ", ".join(f"{name} {number:,}" for name, number in found.lengths["all"].items())
+    yield "writing: " + ", ".join(f"{name} {count:,}" for name, count in found.writings.items())
+    if found.odd:
+        yield "odd: " + ", ".join(f"{name} {len(own):,}" for name, own in found.odd.items())
+    for group in found.alike:
+        yield "look alike: " + " and ".join(f"{name!r} ({count:,})" for name, count in group.rows.items())
+    if found.tiny:
+        yield "tiny: " + ", ".join(f"{name} {count:,}" for name, count in found.tiny.items())
+
+
+def _summary(found: Audit) -> Any:
+    from nlpkit.commands.printing import make_table
+
+    table = make_table("suspicion", ">rows", "meaning")
+    for kind, count in found.suspicions.items():
+        table.add_row(kind, f"{count:,}", ABOUT[kind])
+    return table
+
+
+def _examples(found: Audit, kind: str) -> list[Finding]:
+    """Return the first findings of a kind, of copies one."""
+    first = found.copies.first
+    findings: dict[int, Finding] = {}
+    for finding in found.findings:
+        if finding.suspicion == kind:
+            findings.setdefault(int(first[finding.row]), finding)
+    return list(findings.values())[:SHOWN]
+
+
+def _place(found: Audit, row: int) -> str:
+    """Return the row's number, and its file if there are several."""
+    file, number, _ = found.where(row)
+    name = f"{Path(file).name} " if len(found.rows.sources) > 1 else ""
+    return f"{name}{number:,}" if number else Path(file).name
+
+
+def _wrong_labels(found: Audit, look: Look) -> Any:
+    if found.wrong is None or not found.wrong.suspicions:
+        return None
+    title = (
+        f"Likely wrong labels, the surest first; perhaps {found.wrong.share:.1%} of all are. "
+        f"The classifier that says so is right on {found.wrong.accuracy:.1%} of the rows that it has not seen"
+    )
+    table = _make_table(title, ">row", "label", "likelier", ">prob.", "text")
+    for finding in _examples(found, "wrong label"):
+        label = found.name(finding.row) or ""
+        cells = (label, finding.label or "", f"{finding.probability or 0:.3f}")
+        table.add_row(_place(found, finding.row), *cells, _cut(found, finding.row, look))
+    return table
+
+
+def _near_copies(found: Audit, look: Look) -> Any:
+    findings = _examples(found, "near copy across the split")
+    if not findings:
+        return None
+    table = _make_table("Near copies across the split", ">row", ">copy of", ">alike", "in", "text")
+    for finding in findings:
+        copy = _place(found, finding.copy_of or 0)
+        cells = (copy, f"{finding.alike or 0:.2f}", finding.detail or "")
+        table.add_row(_place(found, finding.row), *cells, _cut(found, finding.row, look, PLACED))
+    return table
+
+
+def _make_table(title: str, *columns: str) -> Any:
+    from nlpkit.commands.printing import make_table
+
+    table = make_table(*columns)
+    table.title, table.title_justify = title, "left"
+    return table
+
+
+def _cut(found: Audit, row: int, look: Look, others: int = OTHERS) -> str:
+    """Return as much of a text as fits beside the other columns."""
+    from nlpkit.commands.screen import to_one_line
+
+    return look.cut(to_one_line(found.rows.texts[row][:LONGEST]), others)
+
+
+def _shortcuts(found: Audit) -> Any:
+    from nlpkit.commands.screen import to_one_line
+
+    if not found.shortcuts:
+        return None
+    title = "Strings that nearly give the label away: are they about the matter?"
+    table = _make_table(title, "string", "label", ">texts", ">others", ">expected", "where", ">first row")
+    for shortcut in found.shortcuts[:SHOWN]:
+        expected = "" if shortcut.expected is None else f"{shortcut.expected:.1f}"
+        table.add_row(
+            to_one_line(shortcut.string) or repr(shortcut.string),
+            found.rows.label_names[shortcut.label],
+            f"{shortcut.rows:,}",
+            f"{shortcut.rows - shortcut.of_label:,}",
+            expected,
+            shortcut.where,
+            _place(found, shortcut.first),
+        )
+    return table
+
+
+def _columns(found: Audit) -> Any:
+    if not found.columns:
+        return None
+    title = "What stands beside the texts, and how much of the label it tells"
+    table = _make_table(title, "column", ">values", ">rows", ">tells", ">right", ">majority")
+    for leak in found.columns[:SHOWN]:
+        shares = (f"{share:.1%}" for share in (leak.entropy, leak.accuracy, leak.majority))
+        table.add_row(leak.name, f"{leak.values:,}", f"{leak.rows:,}", *shares)
+    return table
