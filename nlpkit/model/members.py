@@ -49,16 +49,24 @@ class TextIds:
 class TableMember:
     """A composition without an encoder, folded into a logit for each id: a gather and a sum.
 
-    :param table: ``(ids, labels - 1)`` relative to the first label, whose logit is 0; or codes of one byte for that.
-    :param levels: what each code stands for ``(256, labels - 1)``; None where the table holds the numbers themselves.
-    :param bias: ``(labels - 1,)``.
+    :param table: ``(ids, columns)``, a column for each label, or for each but the first; or codes of one byte for that.
+    :param levels: what each code stands for ``(256, columns)``; None where the table holds the numbers themselves.
+    :param bias: ``(columns,)``.
     :param pooling: sum, mean or sqrtn.
+    :param labels: how many there are; with a column less, logits are relative to that of the first, which is 0.
     """
 
     def __init__(
-        self, text_ids: TextIds, *, table: NDArray[Any], levels: NDArray[Any] | None, bias: Floats, pooling: str
+        self,
+        text_ids: TextIds,
+        *,
+        table: NDArray[Any],
+        levels: NDArray[Any] | None,
+        bias: Floats,
+        pooling: str,
+        labels: int,
     ) -> None:
-        self._text_ids = text_ids
+        self._text_ids, self._labels, self._first = text_ids, labels, labels - table.shape[1]
         self._columns = [np.ascontiguousarray(column) for column in table.T]
         self._levels = None if levels is None else [np.ascontiguousarray(column) for column in levels.T]
         self._bias, self._norm = bias, NORMS[pooling]
@@ -66,18 +74,18 @@ class TableMember:
     def logits(self, texts: Sequence[str]) -> Floats:
         """Map normalised texts to logits ``(batch, labels)``."""
         parts = [self._logits(texts[at : at + CACHE_SIZE]) for at in range(0, len(texts), CACHE_SIZE)]
-        return np.concatenate(parts or [np.zeros((0, len(self._columns) + 1))])
+        return np.concatenate(parts or [np.zeros((0, self._labels))])
 
     def _logits(self, texts: Sequence[str]) -> Floats:
         ids = self._text_ids(texts)
         norm = self._norm(np.maximum(ids.counts, 1).astype(np.float64))
-        result = np.zeros((ids.size, len(self._columns) + 1))
+        result = np.zeros((ids.size, self._labels))
         for position, column in enumerate(self._columns):
             values = column[ids.grid]  # (kinds, total); padding is worth 0
             if self._levels is not None:
                 values = self._levels[position][values]
             sums = ids.sums(values.sum(0).astype(np.float64))
-            result[:, position + 1] = sums / norm + self._bias[position]
+            result[:, position + self._first] = sums / norm + self._bias[position]
         return result
 
 
@@ -208,12 +216,12 @@ def require_torch(bundle: Bundle, member: str) -> None:
 
 def _open_table(data: bytes, text_ids: TextIds, pooling: str, labels: int) -> TableMember:
     arrays = load_arrays(data)
-    table, levels = arrays["table"], arrays.get("levels")
-    if table.shape != (len(text_ids.vocabulary), labels - 1) or arrays["bias"].shape != (labels - 1,):
+    table, levels, (columns,) = arrays["table"], arrays.get("levels"), arrays["bias"].shape
+    if columns not in (labels - 1, labels) or table.shape != (len(text_ids.vocabulary), columns):
         raise ValueError("the table does not fit the vocabulary and the labels")
     if pooling not in NORMS:
         raise ValueError(f"a table is pooled by {', '.join(NORMS)}, found: {pooling!r:.40}")
-    fits = table.dtype.kind == "f" if levels is None else table.dtype == np.uint8 and levels.shape == (256, labels - 1)
+    fits = table.dtype.kind == "f" if levels is None else table.dtype == np.uint8 and levels.shape == (256, columns)
     if not fits:
         raise ValueError("the levels do not fit the table")
-    return TableMember(text_ids, table=table, levels=levels, bias=arrays["bias"], pooling=pooling)
+    return TableMember(text_ids, table=table, levels=levels, bias=arrays["bias"], pooling=pooling, labels=labels)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from nlpkit.errors import DataWarning
 from nlpkit.text.decoding import Decoded
 from nlpkit.text.encodings import UNDECODABLE
 from nlpkit.text.json_rows import NO_OBJECT, JsonRows, Object, as_json, as_written, value
-from nlpkit.text.judging import Candidate, Content, Query, confirm_labels
+from nlpkit.text.judging import Candidate, Content, Query, take_labels
 from nlpkit.text.records import TABLES, Records, column_position, suffix_of
 from nlpkit.text.row import UNDECODED, Row
 from nlpkit.text.rows import TEXT_COLUMNS
+from nlpkit.text.several import read_list, read_marks
 
 
 def read_table(decoded: Decoded, query: Query) -> Content:
@@ -22,36 +24,48 @@ def read_table(decoded: Decoded, query: Query) -> Content:
     header = records.header
     text = column_position(name, header, query.column, TEXT_COLUMNS, "--column")
     answer = group = None
-    if query.answer:
+    marks = {label: column_position(name, header, label, (), "--label-columns") for label in query.label_columns or ()}
+    if query.answer and not marks:
         answer = column_position(name, header, query.label_column, query.answer_columns, "--label-column")
     elif not query.named_columns and suffix_of(name) not in TABLES:
         what = f"the first line is taken for a header, and only the column {header[text]!r} is read"
         warnings.warn(DataWarning("{name}: {what}", name=name, what=what), stacklevel=2)
     if query.group_column:
         group = column_position(name, header, query.group_column, (), "--by")
-    rows = _of_records(itertools.chain.from_iterable(records.blocks(text)), header, text, answer, group)
+    records_of_rows = itertools.chain.from_iterable(records.blocks(text))
+    rows = _of_records(records_of_rows, header, text, answer, group, marks)
     if answer is None:
-        return Content(name, rows, header[text])
-    if not query.label_column:
-        read_as = f"a table with the labels in {header[answer]!r}"
-        remedy = "say which column holds them by --label-column"
-        rows = confirm_labels(rows, name, query, read_as=read_as, remedy=remedy)
+        return Content(name, rows, header[text], ", ".join(marks) or None)
+    read_as = f"a table with the labels in {header[answer]!r}"
+    remedy = "" if query.label_column else "say which column holds them by --label-column"
+    rows = take_labels(rows, name, query, read_as=read_as, remedy=remedy)
     return Content(name, rows, header[text], header[answer])
 
 
 def _of_records(
-    rows: Iterable[Row], header: Sequence[str], text: int, answer: int | None, group: int | None
+    rows: Iterable[Row],
+    header: Sequence[str],
+    text: int,
+    answer: int | None,
+    group: int | None,
+    marks: Mapping[str, int],
 ) -> Iterator[Candidate]:
-    """Find headers among the rows, too, as ``cat a.csv b.csv`` leaves them."""
+    """Find headers among the rows, too, as ``cat a.csv b.csv`` leaves them.
+
+    :param marks: of labels that have a column each, the columns.
+    """
     judged = range(len(header)) if answer is None else (text, answer)
     names, word = {at: _bare(header[at]) for at in judged}, _bare(header[text])
     for row in rows:
         cells = row.cells
         if word in row.text and len(header) > 1 and all(_bare(cells[at]) == name for at, name in names.items()):
             yield row.line, row.text, None, "", "repeated header"
-        else:
-            written = None if answer is None else cells[answer]
-            yield row.line, row.text, written, "" if group is None else cells[group], row.fault
+            continue
+        fault, written = row.fault, None if answer is None else cells[answer]
+        if marks:
+            written, wrong = read_marks({label: cells[at] for label, at in marks.items()})
+            fault = fault or wrong
+        yield row.line, row.text, written, "" if group is None else cells[group], fault
 
 
 def _bare(cell: str) -> str:
@@ -63,21 +77,24 @@ def read_json(decoded: Decoded, query: Query) -> Content:
     objects = JsonRows(decoded)
     answer = group = None
     text = objects.field(query.column, TEXT_COLUMNS, "--column")
-    if query.answer:
+    for label in query.label_columns or ():
+        objects.field(label, (), "--label-columns")
+    if query.answer and not query.label_columns:
         answer = objects.field(query.label_column, query.answer_columns, "--label-column")
     if query.group_column:
         group = objects.field(query.group_column, (), "--by")
     rows = _of_objects(objects, text, answer, group, query)
-    if answer and not query.label_column:
-        read_as, remedy = f"JSON with the labels in {answer!r}", "say which key holds them by --label-column"
-        rows = confirm_labels(rows, decoded.name, query, read_as=read_as, remedy=remedy)
-    return Content(decoded.name, rows, text, answer)
+    if answer:
+        remedy = "" if query.label_column else "say which key holds them by --label-column"
+        read_as = f"JSON with the labels in {answer!r}"
+        rows = take_labels(rows, decoded.name, query, read_as=read_as, remedy=remedy)
+    return Content(decoded.name, rows, text, answer or ", ".join(query.label_columns or ()) or None)
 
 
 def _of_objects(
     objects: Iterable[Object], text: str, answer: str | None, group: str | None, query: Query
 ) -> Iterator[Candidate]:
-    as_answer = as_json if query.answer == "json" else as_written
+    as_answer = {"json": as_json, "label": _as_label}.get(query.answer or "", as_written)
     for number, written, fields in objects:
         undecoded = UNDECODED if UNDECODABLE in written else None
         if fields is None:
@@ -87,4 +104,14 @@ def _of_objects(
         of_answer = as_answer(value(fields, answer)) if answer else ""
         of_group = as_written(value(fields, group)) if group else ""
         fault = "nested label" if of_answer is None and query.answer == "label" else undecoded
+        if query.label_columns:
+            of_answer, wrong = read_marks(
+                {label: as_written(value(fields, label)) for label in query.label_columns or ()}
+            )
+            fault = undecoded or wrong
         yield number, of_text or "", of_answer, of_group or "", "nested text" if of_text is None else fault
+
+
+def _as_label(item: Any) -> str | None:
+    """Write a label, or several of a list; None for what can be neither."""
+    return read_list(item) if isinstance(item, list) else as_written(item)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from math import isfinite
 from typing import Literal, TypeAlias
 
-from nlpkit.errors import DataError
+from nlpkit.errors import DataError, DataWarning
 from nlpkit.text.example import NO_LABEL, Example, Faults
 from nlpkit.text.json_rows import as_json, parse_json
 from nlpkit.text.labels import check_guessed, is_missing
 from nlpkit.text.row import UNDECODED, is_number
+from nlpkit.text.several import SEVERAL, Labels, Separation, find_few, find_separation
 
 LABEL_COLUMNS = ("label", "sentiment", "class", "标签", "情感", "类别", "標籤")
 FIRST_ROWS = 1000  # by which a shape is found out, and by which texts are told from numbers
@@ -34,6 +36,10 @@ class Query:
     :param answer_columns: usual names of its column.
     :param kept: labels that would be taken for none, and are meant.
     :param blank_lines: every line of a file of lines is a text as it stands, blank ones too.
+    :param several: whether a text may have several labels, a `Labels` each; None: it is found out. False: rows with
+        several are left out.
+    :param label_separator: what stands between several labels in a cell; None: it is found out.
+    :param label_columns: columns of a label each, which hold 1 or 0, or the like.
     """
 
     answer: Answer = "label"
@@ -44,11 +50,21 @@ class Query:
     encoding: str | None = None
     kept: Collection[str] = ()
     blank_lines: bool = False
+    several: bool | None = False
+    label_separator: str | None = None
+    label_columns: Sequence[str] | None = None
 
     @property
     def named_columns(self) -> list[str]:
         """The columns that somebody has named."""
-        return [name for name in (self.column, self.label_column, self.group_column) if name]
+        return [
+            name for name in (self.column, self.label_column, self.group_column, *(self.label_columns or ())) if name
+        ]
+
+    @property
+    def wants_several(self) -> bool | None:
+        """Whether each text has labels, not one; None if that is to be found out."""
+        return True if self.label_separator or self.label_columns else self.several
 
 
 @dataclass(frozen=True)
@@ -97,24 +113,89 @@ def sift(content: Content, query: Query, faults: Faults) -> Iterator[Example]:
 
 def answer_reader(query: Query) -> Callable[[str], str | None]:
     """Return what makes an answer of what is written for it, and None of what is none."""
-    return lru_cache(FIRST_ROWS)(partial(_ANSWERS[query.answer], query.kept))  # there may be few different ones
+    return lru_cache(FIRST_ROWS, typed=True)(
+        partial(_ANSWERS[query.answer], query.kept)
+    )  # there may be few different ones
 
 
-def confirm_labels(
-    rows: Iterator[Candidate], name: str, query: Query, *, read_as: str, remedy: str
+def take_labels(
+    rows: Iterator[Candidate], name: str, query: Query, *, read_as: str, remedy: str = ""
 ) -> Iterator[Candidate]:
-    """Give rows back, unless what was taken for their labels cannot be any; other answers show what they are.
+    """Give rows back with one label each, or with several, unless they cannot be any; other answers show what they are.
 
     :param read_as: in which shape, or with which column.
-    :param remedy: what to do if they are labels.
+    :param remedy: what to do if they are labels; nothing where somebody has said that they are.
     :raises DataError: with an example.
     """
     if query.answer != "label":
         return rows
     head = list(itertools.islice(rows, FIRST_ROWS))
     labels = [(line, written) for line, _, written, _, fault in head if written and fault != UNDECODED]
-    check_guessed(name, read_as, labels, query.kept, remedy)
-    return itertools.chain(head, rows)
+    labels = [(line, label) for line, label in labels if not is_missing(label, query.kept)]
+    separation = _separate(name, [label for _, label in labels], query)
+    if remedy:
+        if query.wants_several is None and separation is None:
+            remedy += "; if they are several, what stands between them by --label-separator"
+        check_guessed(name, read_as, list(_parts_of(labels, separation)), query.kept, remedy)
+    make = _make_one if separation is None else partial(_make_several, separation, query.kept)
+    return map(make, itertools.chain(head, rows))
+
+
+def _separate(name: str, labels: Sequence[str], query: Query) -> Separation | None:
+    """Find out how several labels stand in a cell, and say so; None where each text has one."""
+    if query.wants_several is False:
+        return None
+    if query.label_separator:
+        return Separation(query.label_separator, whole=True)
+    found = find_separation(labels, kept=query.kept, sure=bool(query.wants_several))
+    if query.wants_several:
+        return found or Separation()
+    if found:
+        between = f", with {' or '.join(map(repr, found.separator))} between them" if found.separator else ""
+        several = (label for label in labels if len((found(label, query.kept) or Labels.of([])).names) > 1)
+        example = next(several, labels[0])
+        _warn(
+            "{name}: texts have several labels each{between}, such as {example}: --set several=false takes one a text, "
+            "--label-separator says what else stands between",
+            name=name,
+            between=between,
+            example=example,
+        )
+    elif few := find_few(labels):
+        _warn(
+            "{name}: texts have one label each, but {few:,} of the first {rows:,} may have several, such as {example}, "
+            "and {became}: --set several=true takes them for several",
+            name=name,
+            few=len(few),
+            rows=len(labels),
+            example=few[0],
+            became="are left out" if isinstance(few[0], Labels) else "are classes of their own",
+        )
+    return found
+
+
+def _warn(template: str, **values: object) -> None:
+    warnings.warn(DataWarning(template, **values), stacklevel=2)
+
+
+def _parts_of(labels: Iterable[tuple[int, str]], separation: Separation | None) -> Iterator[tuple[int, str]]:
+    """Yield each label by itself; where each text is to have one, no list is a label."""
+    for line, label in labels:
+        if separation is not None:
+            yield from ((line, part) for part in (separation(label) or Labels.of([])).names)
+        elif not isinstance(label, Labels):
+            yield line, label
+
+
+def _make_one(row: Candidate) -> Candidate:
+    line, text, written, group, fault = row
+    return (line, text, None, group, fault or SEVERAL) if isinstance(written, Labels) else row
+
+
+def _make_several(separation: Separation, kept: Collection[str], row: Candidate) -> Candidate:
+    line, text, written, group, fault = row
+    labels = None if written is None or fault else separation(written, kept)
+    return line, text, written if labels is None else labels, group, fault or (NO_LABEL if labels is None else None)
 
 
 def _with_few_labels(examples: Iterable[Example], content: Content) -> Iterator[Example]:
@@ -135,6 +216,8 @@ def _with_few_labels(examples: Iterable[Example], content: Content) -> Iterator[
 
 
 def _read_label(kept: Collection[str], written: str) -> str | None:
+    if isinstance(written, Labels):
+        return written
     label = written.strip()
     return label if label and not is_missing(label, kept) else None
 

@@ -260,11 +260,15 @@ def _read_graph(network: Any, member: BaseMember) -> set[str]:
 
 def _take_table(network: Any, arrays: Arrays) -> set[str]:
     """Fill a network that is a sum over its tokens; return all names of its state, none if it cannot be filled."""
-    table, bias = arrays["table"], torch.from_numpy(np.append(0.0, arrays["bias"])).float()
+    if network.head.bias is None:
+        return set()
+    table = arrays["table"]
+    first = np.zeros(len(network.head.bias) - len(arrays["bias"]))  # of a label that others are relative to
+    bias = torch.from_numpy(np.append(first, arrays["bias"])).float()
     if "levels" in arrays:
         table = np.stack([arrays["levels"][table[:, column], column] for column in range(table.shape[1])], 1)
-    vectors = torch.from_numpy(np.concatenate([np.zeros((len(table), 1)), table], 1)).float()
-    if network.head.bias is None or not network.embedding.take(vectors):
+    vectors = torch.from_numpy(np.concatenate([np.zeros((len(table), len(first))), table], 1)).float()
+    if not network.embedding.take(vectors):
         return set()
     network.head.bias.data.copy_(bias)
     return set(network.state_dict())

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nlpkit.errors import SettingError, nearest
 from nlpkit.model.members import Floats
@@ -20,19 +22,22 @@ class Choice:
 
     :param labels: those that may be the answer.
     :param columns: where each of them stands among all labels; None where all may be the answer.
+    :param several: whether they exclude each other not: then each has a probability of its own.
     """
 
     labels: list[str]
     columns: list[int] | None = None
+    several: bool = False
 
     @classmethod
-    def among(cls, known: Sequence[str], labels: Sequence[str] | None) -> Choice:
+    def among(cls, known: Sequence[str], labels: Sequence[str] | None, *, several: bool = False) -> Choice:
         """Choose among labels of a model; None: among all that it knows.
 
-        :raises SettingError: for labels that it does not know, or fewer than two.
+        :raises SettingError: for labels that it does not know, or fewer than two, of several that are answered at once
+            fewer than one.
         """
         if labels is None:
-            return cls(list(known))
+            return cls(list(known), several=several)
         if isinstance(labels, str):
             raise SettingError("labels are a list of names, found one text: {found!r}", found=labels)
         if unknown := [label for label in labels if label not in known]:
@@ -41,19 +46,28 @@ class Choice:
                 unknown=unknown[0],
                 there_is=nearest(unknown[0], list(known)),
             )
-        if len(set(labels)) < 2:
+        if len(set(labels)) < (least := 1 if several else 2):
             raise SettingError(
-                "a choice is among two labels or more, found {found}; the model has {known}",
+                "a choice is among {least} or more, found {found}; the model has {known}",
+                least="one label" if least == 1 else "two labels",
                 found=", ".join(labels) or "none",
                 known=", ".join(known),
             )
         columns = [position for position, label in enumerate(known) if label in labels]
-        return cls([known[column] for column in columns], columns if len(columns) < len(known) else None)
+        chosen = [known[column] for column in columns]
+        return cls(chosen, columns if len(columns) < len(known) else None, several)
+
+    def of(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return those of the chosen labels, of values that have all labels on their last axis."""
+        return values if self.columns is None else values[..., self.columns]
 
     def probabilities(self, probabilities: Floats) -> Floats:
-        """Map probabilities of all labels ``(batch, labels)`` to those of the chosen, whose sum is 1."""
-        if self.columns is None:
-            return probabilities
+        """Map probabilities of all labels ``(batch, labels)`` to those of the chosen, whose sum is 1.
+
+        Where labels do not exclude each other they are as they were.
+        """
+        if self.columns is None or self.several:
+            return self.of(probabilities)
         chosen = np.maximum(probabilities[:, self.columns], LEAST)
         return np.asarray(chosen / chosen.sum(1, keepdims=True))
 

@@ -17,7 +17,7 @@ class Options:
     """What a choice is among.
 
     :param labels: Choose among these labels of the model only, with commas between them: negative,positive. Their
-        probabilities add up to 1.
+        probabilities add up to 1; of a model of several labels a text only these are answered, as they would be.
     """
 
     labels: str | None = None
@@ -28,15 +28,16 @@ class MeasureOptions:
     """What a choice is among.
 
     :param labels: Choose among these labels of the model only, with commas between them. Default: those that the rows
-        have.
+        have; of a model of several labels a text, all.
     """
 
     labels: str | None = None
 
 
 def describe(bundle: Bundle) -> Mapping[str, Any]:
-    """Return its labels."""
-    return {"labels": [str(label) for label in bundle.config["labels"]]}
+    """Return its labels, and whether a text may have several."""
+    several = {"answer": ["several a text"]} if any("scales" in stage for stage in bundle.config["stages"]) else {}
+    return {"labels": [str(label) for label in bundle.config["labels"]], **several}
 
 
 def _recipe(components: Mapping[str, str | None]) -> str:
@@ -79,11 +80,11 @@ SENTIMENT = Task(
             """,
             method="scorer",
             options=Options,
-            form="nlpkit.tasks.sentiment.form:ScoreForm",
+            form="nlpkit.tasks.sentiment.form:make_form",
         ),
     ),
     use="nlpkit sentiment score FILE",
-    rows=Rows(answer="label"),
+    rows=Rows(answer="label", several=True),
     recipes="nlpkit.tasks.sentiment:recipes",
     recipe=_recipe,
     teachable=True,
