@@ -26,7 +26,8 @@ def read_table(decoded: Decoded, query: Query) -> Content:
     answer = group = None
     marks = {label: column_position(name, header, label, (), "--label-columns") for label in query.label_columns or ()}
     if query.answer and not marks:
-        answer = column_position(name, header, query.label_column, query.answer_columns, "--label-column")
+        usual = query.find_answer_columns(header)
+        answer = column_position(name, header, query.label_column, usual, query.answer_option)
     elif not query.named_columns and suffix_of(name) not in TABLES:
         what = f"the first line is taken for a header, and only the column {header[text]!r} is read"
         warnings.warn(DataWarning("{name}: {what}", name=name, what=what), stacklevel=2)
@@ -80,7 +81,8 @@ def read_json(decoded: Decoded, query: Query) -> Content:
     for label in query.label_columns or ():
         objects.field(label, (), "--label-columns")
     if query.answer and not query.label_columns:
-        answer = objects.field(query.label_column, query.answer_columns, "--label-column")
+        usual = query.find_answer_columns(objects.keys)
+        answer = objects.field(query.label_column, usual, query.answer_option)
     if query.group_column:
         group = objects.field(query.group_column, (), "--by")
     rows = _of_objects(objects, text, answer, group, query)
@@ -105,9 +107,7 @@ def _of_objects(
         of_group = as_written(value(fields, group)) if group else ""
         fault = "nested label" if of_answer is None and query.answer == "label" else undecoded
         if query.label_columns:
-            of_answer, wrong = read_marks(
-                {label: as_written(value(fields, label)) for label in query.label_columns or ()}
-            )
+            of_answer, wrong = read_marks({label: as_written(value(fields, label)) for label in query.label_columns})
             fault = undecoded or wrong
         yield number, of_text or "", of_answer, of_group or "", "nested text" if of_text is None else fault
 

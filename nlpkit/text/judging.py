@@ -15,8 +15,9 @@ from nlpkit.text.example import NO_LABEL, Example, Faults
 from nlpkit.text.json_rows import as_json, parse_json
 from nlpkit.text.labels import check_guessed, is_missing
 from nlpkit.text.row import UNDECODED, is_number
-from nlpkit.text.several import SEVERAL, Labels, Separation, find_few, find_separation
+from nlpkit.text.several import SEVERAL, Labels, Separation, find_few, find_separation, has_separator
 
+SEVERAL_COLUMNS = ("labels",)  # where a text may have several, and no column has a usual name
 LABEL_COLUMNS = ("label", "sentiment", "class", "标签", "情感", "类别", "標籤")
 FIRST_ROWS = 1000  # by which a shape is found out, and by which texts are told from numbers
 MANY_NUMBERS = 100  # more different numbers than this are no labels
@@ -60,6 +61,19 @@ class Query:
         return [
             name for name in (self.column, self.label_column, self.group_column, *(self.label_columns or ())) if name
         ]
+
+    def find_answer_columns(self, columns: Iterable[str]) -> Sequence[str]:
+        """Return the usual names of the answer's column, as far as they are among some columns."""
+        names = {column.strip().lower() for column in columns}
+        if self.wants_several is not False and names.isdisjoint(self.answer_columns):
+            return SEVERAL_COLUMNS
+        return self.answer_columns
+
+    @property
+    def answer_option(self) -> str:
+        """How to say which column holds the answer."""
+        several = self.answer == "label" and self.wants_several is not False
+        return "--label-column" + (", or a column a label by --label-columns" if several else "")
 
     @property
     def wants_several(self) -> bool | None:
@@ -149,17 +163,23 @@ def _separate(name: str, labels: Sequence[str], query: Query) -> Separation | No
         return Separation(query.label_separator, whole=True)
     found = find_separation(labels, kept=query.kept, sure=bool(query.wants_several))
     if query.wants_several:
+        if not found and (signed := [label for label in labels if label not in query.kept and has_separator(label)]):
+            _warn(
+                "{name}: cells such as {example} are taken for one label each: --label-separator says what stands "
+                "between several",
+                name=name,
+                example=signed[0],
+            )
         return found or Separation()
     if found:
-        between = f", with {' or '.join(map(repr, found.separator))} between them" if found.separator else ""
         several = (label for label in labels if len((found(label, query.kept) or Labels.of([])).names) > 1)
-        example = next(several, labels[0])
         _warn(
-            "{name}: texts have several labels each{between}, such as {example}: --set several=false takes one a text, "
-            "--label-separator says what else stands between",
+            "{name}: texts have several labels each{between}, such as {example}: --set several=false takes one a "
+            "text{other}",
             name=name,
-            between=between,
-            example=example,
+            between=f", with {' or '.join(map(repr, found.separator))} between them" if found.separator else "",
+            example=next(several, labels[0]),
+            other=", --label-separator says what else stands between" if found.separator else "",
         )
     elif few := find_few(labels):
         _warn(

@@ -155,6 +155,11 @@ def find_few(cells: Sequence[str]) -> list[str]:
     return few
 
 
+def has_separator(cell: str) -> bool:
+    """Tell whether something stands in a cell that may stand between labels."""
+    return any(len(Separation(separator).part(cell)) > 1 for separator in SEPARATORS)
+
+
 def _as_list(cell: str) -> Labels | None:
     return cell if isinstance(cell, Labels) else parse_list(cell.strip())
 
@@ -183,8 +188,9 @@ def _are_labels(rows: Sequence[Sequence[str]]) -> bool:
         return False
     if len(counts) > MANY_LABELS and len(counts) * AGAIN > counts.total():
         return False
-    if all(len(parts) == 2 and all(map(NUMBER.fullmatch, parts)) for parts in several):
-        return False  # 4,5 may be a number, and 3/4 a day
+    numbers = all(NUMBER.fullmatch(part) for parts in several for part in parts)
+    if numbers and len({len(parts) for parts in several}) == 1:
+        return False  # 4,5 may be a number, 3/4 a day, and 1,0,0 says of each label whether a text has it
     return _are_loose(rows, several)
 
 

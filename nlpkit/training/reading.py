@@ -56,7 +56,8 @@ class CorpusSettings:
         :raises SettingError: for what goes not with their use.
         """
         table = f"the table [[corpora]] of {self.file}"
-        if use == "unlabelled" and (self.balance or self.labels or self.label_column or self.other_labels == "drop"):
+        columns = self.label_column or self.label_separator or self.label_columns
+        if use == "unlabelled" and (self.balance or self.labels or columns or self.other_labels == "drop"):
             raise SettingError("{table} speaks of labels, and its rows are used without: leave that out", table=table)
         if use != "dealt" and not self.split:
             raise SettingError(
