@@ -156,7 +156,6 @@ def test_what_is_said_is_not_guessed(write):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert [names for _, names in rows_of(path, label_separator="+")] == [("a/b", "c"), ("c",), ("a/b",)]
-        assert [names for _, names in rows_of(path, several=True)] == [("a/b + c",), ("c",), ("a/b",)]
 
 
 def test_a_cell_that_says_nothing_is_no_answer_and_an_empty_list_is_one(write):

@@ -36,7 +36,7 @@ class MeasureOptions:
 
 def describe(bundle: Bundle) -> Mapping[str, Any]:
     """Return its labels, and whether a text may have several."""
-    several = {"answer": ["several a text"]} if any("scales" in stage for stage in bundle.config["stages"]) else {}
+    several = {"answer": ["several a text"]} if bundle.config.get("several") else {}
     return {"labels": [str(label) for label in bundle.config["labels"]], **several}
 
 
