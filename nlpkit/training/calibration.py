@@ -16,7 +16,7 @@ from nlpkit.model.mixing import SigmoidStage, Stage
 RANGE = float(np.log(100))
 SPREAD = 1.0  # standard deviation of the logarithm of a temperature, before any row was seen
 SHIFT_SPREAD = 2.0  # likewise of what is added to the logit of a label that is answered by itself
-BELIEF = 10  # rows that have a label: with so many, they count as much for its threshold as its probabilities do
+BELIEF = 20  # rows that have a label: with so many, they count as much for its threshold as its probabilities do
 LEAST, MOST = 0.1, 0.9  # of a threshold
 
 
@@ -162,14 +162,15 @@ def tune_thresholds(
     :param counts: what each row counts ``(rows,)``; None: one as much as another.
     """
     shares = np.ones(len(targets)) if counts is None else counts
+    probabilities, targets, shares = (values[shares > 0] for values in (probabilities, targets, shares))
     pairs = zip(probabilities.T, targets.T.astype(np.float64), strict=True)
     return tuple(_tune_threshold(own, truth, shares) for own, truth in pairs)
 
 
 def _tune_threshold(probabilities: Floats, truth: Floats, shares: Floats) -> float:
-    having = (shares * truth).sum()
-    if not having:
+    if not truth.any():
         return 0.5
+    having = (shares * truth).sum() ** 2 / (shares**2 * truth).sum()  # Kish 1965
     belief = BELIEF / (BELIEF + having)
     order = np.argsort(-probabilities, kind="stable")
     likely = ((1 - belief) * truth + belief * probabilities)[order] * shares[order]
