@@ -162,9 +162,9 @@ def tune_thresholds(
     :param counts: what each row counts ``(rows,)``; None: one as much as another.
     """
     shares = np.ones(len(targets)) if counts is None else counts
-    probabilities, targets, shares = (values[shares > 0] for values in (probabilities, targets, shares))
-    pairs = zip(probabilities.T, targets.T.astype(np.float64), strict=True)
-    return tuple(_tune_threshold(own, truth, shares) for own, truth in pairs)
+    counted = shares > 0
+    pairs = zip(probabilities[counted].T, targets[counted].T.astype(np.float64), strict=True)
+    return tuple(_tune_threshold(own, truth, shares[counted]) for own, truth in pairs)
 
 
 def _tune_threshold(probabilities: Floats, truth: Floats, shares: Floats) -> float:

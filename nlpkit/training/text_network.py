@@ -56,7 +56,7 @@ class TextNetwork(NetworkMember):
 
     @property
     def relative(self) -> bool:
-        """Whether only differences between outputs count, as for a softmax."""
+        """As for a softmax, where there are several."""
         return self.outputs > 1
 
     @property

@@ -19,6 +19,7 @@ from nlpkit.text.corpus import Example  # noqa: E402
 from nlpkit.text.several import Labels  # noqa: E402
 from nlpkit.training.base_model import BaseModel  # noqa: E402
 from nlpkit.training.events import MemberExported, Note, Prepared, Remark, Saved, Working  # noqa: E402
+from nlpkit.training.inheritance import Answers  # noqa: E402
 from nlpkit.training.run import train  # noqa: E402
 from tests.training.runs import NGRAMS, TABLE, TRAINING, files_of, the  # noqa: E402
 
@@ -178,6 +179,19 @@ def test_training_goes_on_with_and_without_the_weights_as_trained(tmp_path, weig
     events = list(train(SENTIMENT, reviews(), base.make_settings(["training.epochs=1"]), tmp_path / "n", base=base))
     assert the(Saved, events)[0].metrics["all"].exact_match > 0.9
     assert nlpkit.load(tmp_path / "n").several
+
+
+def test_a_label_that_comes_begins_at_nothing(trained, tmp_path):
+    folder, _ = trained
+    base = BaseModel.open(folder, SENTIMENT)
+    rows = [Example(row.text, Labels.of([*row.label.names, "新"][: len(row.label.names) or None])) for row in reviews()]
+    events = list(train(SENTIMENT, rows, base.make_settings(["training.epochs=1"]), tmp_path / "n", base=base))
+    assert the(Saved, events)[0].metrics["all"].labels[1].label == "新"
+    config = json.loads((tmp_path / "n" / "config.json").read_text("utf-8"))
+    assert config["members"][0]["from"]["answers"] == {"kept": sorted(PHRASES), "new": ["新"], "gone": []}
+    answers = Answers(["a", "b"], ["a", "c"], relative=False)
+    old, new = torch.tensor([1.0, 2.0]), torch.tensor([9.0, 9.0])
+    assert answers.carry(old, new, 0).tolist() == [1.0, 0.0]
 
 
 def test_training_goes_on_only_from_a_model_of_the_same_kind(tmp_path):
