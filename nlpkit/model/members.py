@@ -120,10 +120,18 @@ def run_sorted(ids: Ids, run: Callable[..., NDArray[Any]], *more: NDArray[Any]) 
     return result
 
 
-def open_member(bundle: Bundle, entry: dict[str, Any], labels: int, normaliser: Normaliser | None = None) -> Member:
+def open_member(
+    bundle: Bundle,
+    entry: dict[str, Any],
+    labels: int,
+    normaliser: Normaliser | None = None,
+    *,
+    relative: bool = True,
+) -> Member:
     """Make the member that an entry of config.json describes, with logits for so many labels.
 
     :param normaliser: of the texts; None: as config.json says.
+    :param relative: whether only differences between logits count, so that a table has no column for the first label.
     :raises MissingPlugin: if its tokenizer is not installed.
     :raises BundleError: if its files are damaged.
     """
@@ -144,7 +152,7 @@ def open_member(bundle: Bundle, entry: dict[str, Any], labels: int, normaliser: 
         graph = open_graph(bundle, name)
         return PaddedMember(text_ids, lambda ids, mask: graph.run("logits", ids=ids, mask=mask))
     with bundle.report_damage(f"{name}/{ARRAYS}"):
-        return _open_table(bundle.read(f"{name}/{ARRAYS}"), text_ids, pooling, labels)
+        return _open_table(bundle.read(f"{name}/{ARRAYS}"), text_ids, pooling, labels, relative=relative)
 
 
 def open_tokenizer(
@@ -214,10 +222,10 @@ def require_torch(bundle: Bundle, member: str) -> None:
         raise MissingExtra("torch", "train", f"the member {member} of {bundle.name}") from None
 
 
-def _open_table(data: bytes, text_ids: TextIds, pooling: str, labels: int) -> TableMember:
-    arrays = load_arrays(data)
-    table, levels, (columns,) = arrays["table"], arrays.get("levels"), arrays["bias"].shape
-    if columns not in (labels - 1, labels) or table.shape != (len(text_ids.vocabulary), columns):
+def _open_table(data: bytes, text_ids: TextIds, pooling: str, labels: int, *, relative: bool) -> TableMember:
+    arrays, columns = load_arrays(data), labels - relative
+    table, levels = arrays["table"], arrays.get("levels")
+    if table.shape != (len(text_ids.vocabulary), columns) or arrays["bias"].shape != (columns,):
         raise ValueError("the table does not fit the vocabulary and the labels")
     if pooling not in NORMS:
         raise ValueError(f"a table is pooled by {', '.join(NORMS)}, found: {pooling!r:.40}")

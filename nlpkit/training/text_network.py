@@ -242,7 +242,7 @@ class TextNetwork(NetworkMember):
         """
         tokenizer = self.make_component("tokenizer").instance
         members = [
-            open_member(base.model.bundle, dict(base.entry), outputs, self.run.normaliser),
+            open_member(base.model.bundle, dict(base.entry), outputs, self.run.normaliser, relative=self.relative),
             PaddedMember(TextIds(tokenizer, base.vocabulary, base.entry["max_length"]), run_of(network)),
         ]
         texts = self.run.normaliser.batch(next(self.corpus.texts("train", CHECK_READ_BACK)))
@@ -342,7 +342,7 @@ class TextNetwork(NetworkMember):
         rows = self.rows[self.run.judge].take(COMPARE_ROWS)
         expected = logits_of(self.network, rows).double().numpy()
         normaliser = self.run.normaliser
-        member = open_member(stored.bundle, stored.entry, self.outputs, normaliser)
+        member = open_member(stored.bundle, stored.entry, self.outputs, normaliser, relative=self.relative)
         texts = [t for block in self.corpus.texts(self.run.judge, COMPARE_ROWS) for t in normaliser.batch(block)]
         parts = [member.logits(texts[at : at + 1024]) for at in range(0, len(texts), 1024)]
         outputs = np.concatenate(parts)

@@ -153,7 +153,9 @@ class SentimentModel(SavedModel):
     def member(self, position: int) -> Member:
         """Return a member, opened when first asked: a sure answer of the first never loads the others."""
         entry, labels = self.entries[position], len(self.labels)
-        return self.open_part(position, lambda: open_member(self.bundle, entry, labels, self.normaliser))
+        return self.open_part(
+            position, lambda: open_member(self.bundle, entry, labels, self.normaliser, relative=not self.several)
+        )
 
     def warm(self) -> None:
         """Open every part and answer once, so that no later answer has to wait for a part to be opened."""

@@ -29,7 +29,7 @@ from nlpkit.text.corpus import Example, rename
 from nlpkit.text.evidence import Evidence, EvidenceCount
 from nlpkit.text.familiarity import FamiliarityCount
 from nlpkit.text.labels import alike, rename_options
-from nlpkit.text.several import names_of
+from nlpkit.text.several import as_labels, names_of
 from nlpkit.text.split import PLACES
 from nlpkit.text.vocabulary import TableVocabulary, load_vocabulary
 from nlpkit.training.base_model import BaseModel
@@ -90,6 +90,7 @@ class SentimentRun(Run):
     def read(self, folder: Path, rows: Iterable[Example], **more: Any) -> Iterator[Event]:
         """Read rows under their new labels, and say what is odd about the labels."""
         names, counts = self.settings.labels, dict[str, Counter[str]]()
+        rows = _join(rows) if self.settings.several else rows
         try:
             yield from super().read(folder, _rename(_count(rows, counts), counts, names), **more)
         except DataError:
@@ -320,6 +321,14 @@ def _judged(corpus: StoredCorpus, place: str) -> NDArray[Any]:
     """Return what is asked of the rows that judge: see `Classifier.targets`."""
     targets = corpus.indicators(place) if corpus.several else corpus.targets(place)
     return targets[:COMPARE_ROWS]
+
+
+def _join(rows: Iterable[Example]) -> Iterator[Example]:
+    """Yield the same rows, each with one label as the only one of several that it might have."""
+    for row in rows:
+        if row.source.use != "unlabelled":
+            row.label = as_labels(row.label)
+        yield row
 
 
 def _count(rows: Iterable[Example], counts: dict[str, Counter[str]]) -> Iterator[Example]:

@@ -66,7 +66,8 @@ SENTIMENT = Task(
 
             FILES hold a review a line, or are CSV or TSV with a header; - is stdin, and so is nothing at all. A row
             that cannot be scored (empty, without any known character, undecodable) has no label but a reason. One that
-            is unlike the texts that the model was made from has a label, which may mean little, and a warning.
+            is unlike the texts that the model was made from has a label, which may mean little, and a warning. A model
+            of several labels a text answers all that apply, a list that may be empty.
 
             The format is what the name of --output says; else a table on a terminal, CSV or TSV for the same, JSONL for
             lines.
@@ -94,6 +95,7 @@ SENTIMENT = Task(
     nlpkit sentiment evaluate labelled.csv
     nlpkit sentiment evaluate minimal_pairs.csv --by category
     nlpkit sentiment evaluate test.csv --model mine --label 1=positive --label 0=negative
+    nlpkit sentiment evaluate test.csv --model aspects --label-separator "; "
     """,
     recipes_about="""\b
     nlpkit sentiment train corpus.csv -o mine
@@ -103,6 +105,8 @@ SENTIMENT = Task(
     nlpkit sentiment train corpus.csv --unlabelled more.txt -o mine --teacher large
     nlpkit sentiment train mine.csv -o mine --from reviews
     nlpkit sentiment train -o mine --resume
+    nlpkit sentiment train aspects.jsonl -o aspects                         several labels a text, as lists
+    nlpkit sentiment train aspects.csv -o aspects --label-columns price,service
 
     Recipes: ngrams (the default: linear, seconds), network (what --encoder and --embedding start
     from), lstm, tutorial, word2vec (needs nlpkit-zh-word2vec), stacked, reviews (the shipped model).""",

@@ -103,7 +103,7 @@ def test_each_member_says_what_torch_says(trained):
     assert {name: event.runtime for name, event in exported.items()} == {"ngrams": "table", "gru": "graph"}
     assert all(event.difference < 1e-4 for event in exported.values())
     bundle = Bundle.open(folder)
-    table = open_member(bundle, bundle.config["members"][0], 3)
+    table = open_member(bundle, bundle.config["members"][0], 3, relative=False)
     logits = table.logits(["便宜得很", ""])
     assert logits.shape == (2, 3)
     assert (logits[:, 0] != 0).all()  # the first label is relative to no other
@@ -149,6 +149,13 @@ def test_rows_with_one_label_are_joined_to_those_with_several(tmp_path):
     rows = [Example(row.text, row.label.names[0]) if len(row.label.names) == 1 else row for row in reviews(120)]
     events = run(tmp_path / "m", rows, SMALL | {"training": TRAINING})
     assert the(Prepared, events)[0].labels == the(Prepared, run(tmp_path / "n", reviews(120), SMALL))[0].labels
+
+
+def test_rows_of_one_label_are_trained_on_as_such_with_several_if_that_is_said(tmp_path):
+    rows = [Example(row.text, row.label.names[0] if row.label.names else "无") for row in reviews(120)]
+    events = run(tmp_path / "m", rows, SMALL | {"training": TRAINING}, several=True)
+    assert nlpkit.load(tmp_path / "m").several
+    assert any("exactly one label" in sentence for sentence in sentences(events))
 
 
 def test_labels_are_renamed_and_left_out_and_their_rows_stay(tmp_path):
