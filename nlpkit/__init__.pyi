@@ -28,4 +28,5 @@ from .tasks.generate.model import Text as Text
 from .tasks.generate.sampling import Sampling as Sampling
 from .tasks.sentiment.model import Score as Score
 from .tasks.sentiment.model import SentimentModel as SentimentModel
+from .tasks.sentiment.model import SeveralScore as SeveralScore
 from .version import __version__ as __version__

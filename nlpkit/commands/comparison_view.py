@@ -91,7 +91,9 @@ def open_differing(output: Path | None, *, force: bool) -> Iterator[Write]:
 def _format_differing(
     kind: str, comparison: Comparison, group: str | None, corpora: Sequence[str], encoding: str | None
 ) -> bytes:
-    from nlpkit.commands.answers import as_cell, csv_lines, dump, make_unique
+    from nlpkit.commands.answers import csv_lines, dump
+    from nlpkit.commands.columns import as_cell
+    from nlpkit.text.names import make_unique
 
     rounds = ["seed", "fold"] if comparison.folds else []
     answers = [f"{name}{what}" for name in comparison.names for what in ("", " probability", " reason")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import types
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -65,7 +66,30 @@ def row_options(task: Task) -> list[click.Parameter]:
                 help="Rename a label of the corpus: 1=positive; 3= leaves its rows out.",
             )
         )
+    if task.rows.several:
+        columns += _several_options()
     return [*columns, sheet_option(), encoding_option()]
+
+
+def _several_options() -> list[click.Option]:
+    return [
+        click.Option(
+            ["--label-separator"],
+            metavar="TEXT",
+            help="What stands between several labels of a text in one cell; found out unless said.",
+        ),
+        click.Option(
+            ["--label-columns"],
+            metavar="NAME,NAME",
+            callback=lambda _context, _option, value: value and read_names(value),
+            help="Columns of a label each, which hold 1 or 0.",
+        ),
+    ]
+
+
+def read_names(names: str) -> list[str]:
+    """Read names with commas between them; a name that holds a comma stands in double quotes."""
+    return [name.strip() for row in csv.reader([names], skipinitialspace=True) for name in row if name.strip()]
 
 
 def options_of_dataclass(kind: type[Any] | None) -> tuple[list[str], list[click.Parameter]]:

@@ -48,7 +48,9 @@ class Counts:
         """Count rows."""
         self.rows += len(answers)
         self.reasons.update(shorten(answer.reason) for answer in answers if answer.reason)
-        if answers and "label" in answers[0]._fields:
+        if answers and "labels" in answers[0]._fields:  # several of a text
+            self.labels.update(label for answer in answers for label in answer.labels or ())
+        elif answers and "label" in answers[0]._fields:
             self.labels.update(answer.label for answer in answers if answer.label is not None)
 
     def describe(self, labels: Sequence[str]) -> str:
@@ -59,8 +61,8 @@ class Counts:
         return f"{rows}: {', '.join(parts)}" if parts else rows
 
     def to_json(self, labels: Sequence[str]) -> dict[str, Any]:
-        """Return counts and shares of the rows that have a label."""
-        scored = self.labels.total()
+        """Return counts and shares of the rows that have an answer."""
+        scored = self.rows - self.reasons.total()
         shares = {}
         for label in labels:
             low, high = interval(self.labels[label], scored)

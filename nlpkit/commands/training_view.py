@@ -101,6 +101,7 @@ def _describe_rows(event: Prepared) -> str:
         )
     ordered = f", {event.ordered:,} of them lines in order, which all stay" if event.ordered else ""
     several = "under several labels" if event.labels else "with several answers"
+    several = "under different labels" if event.several else several
     conflicts = f"{event.conflicts:,} texts {several}, " if event.labels or event.conflicts else ""
     labels = f" ({_list_labels(event.labels)})" if event.labels else ""
     return (

@@ -204,16 +204,19 @@ class NgramEmbedding(StaticEmbedding, nn.Module):
     def fit(self, documents: Iterable[Sequence[str]], labels: Sequence[int]) -> Vocabulary:
         """Count in how many documents of each label every bucket stands."""
         targets = np.asarray(labels)
-        classes = int(targets.max()) + 1
+        classes = int(targets.max()) + 1 if targets.ndim == 1 else targets.shape[1]
         self.dim = self.config["dim"] = self.dim or classes
         size, first = len(self._vocabulary), 0
-        present = np.zeros(classes * size, dtype=np.int64)
+        present, total = np.zeros(classes * size, dtype=np.int64), np.zeros(size, dtype=np.int64)
         for block in split_blocks(documents):
             rows, ids = _find_distinct(self._vocabulary, Tokens.of(block))
-            np.add.at(present, targets[first + rows] * size + ids, 1)
+            owners, of_label = _find_owners(targets[first + rows])
+            np.add.at(present, of_label * size + ids[owners], 1)
+            np.add.at(total, ids, 1)
             first += len(block)
         self.build(self._vocabulary)
-        ratio = _log_count_ratio(present.reshape(classes, size), targets)
+        sizes = np.bincount(_find_owners(targets)[1], minlength=classes)
+        ratio = _log_count_ratio(present.reshape(classes, size), total, sizes, len(targets))
         self.scale[:, 0] = torch.from_numpy(ratio + self.config["floor"])
         return self._vocabulary
 
@@ -262,9 +265,26 @@ def _find_distinct(vocabulary: HashVocabulary, tokens: Tokens) -> tuple[NDArray[
     return keys // len(vocabulary), keys % len(vocabulary)
 
 
-def _log_count_ratio(present: np.ndarray[Any, Any], targets: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """``max over labels |log p(bucket | label) - log p(bucket | other labels)|``, add-one; counts ``(labels, ids)``."""
-    sizes = np.bincount(targets, minlength=len(present))[:, None]
+def _find_owners(targets: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return positions of documents, each as often as it has labels, and the labels.
+
+    :param targets: one label a document ``(documents,)``, or 1 where it has one ``(documents, labels)``.
+    """
+    if targets.ndim == 1:
+        return np.arange(len(targets)), targets
+    documents, labels = np.nonzero(targets)
+    return documents, labels
+
+
+def _log_count_ratio(
+    present: np.ndarray[Any, Any], total: np.ndarray[Any, Any], sizes: np.ndarray[Any, Any], documents: int
+) -> np.ndarray[Any, Any]:
+    """``max over labels |log p(bucket | label) - log p(bucket | no such label)|``, add-one.
+
+    :param present: in how many documents of each label a bucket stands ``(labels, ids)``; ``total``: of all ``(ids,)``.
+    :param sizes: documents of each label ``(labels,)``, of so many.
+    """
+    sizes = sizes[:, None]
     with_label = (present + 1) / (sizes + 2)
-    without = (present.sum(0) - present + 1) / (sizes.sum() - sizes + 2)
+    without = (total - present + 1) / (documents - sizes + 2)
     return cast("np.ndarray[Any, Any]", np.abs(np.log(with_label / without)).max(0))

@@ -41,6 +41,7 @@ from nlpkit.model.stored_files import OpenFolder, ReplacedError, UnfitError
 from nlpkit.plugins.registry import registry
 
 FORMAT = 1
+SEVERAL_FORMAT = 2  # of models that answer several labels: an nlpkit that reads format 1 alone would give one of them
 CONFIG, EVIDENCE, SAMPLES, CARD = "config.json", "evidence.json", "samples.json", "README.md"
 VOCABULARY, GRAPH, ARRAYS, WEIGHTS = "vocabulary.json", "model.onnx", "arrays.safetensors", "model.safetensors"
 ANSWERS, TOKENIZER = "answers.json", "tokenizer"
@@ -101,15 +102,16 @@ class Bundle:
                 name=self.name,
                 format=config["format"],
             )
-        if config["format"] != FORMAT:
+        if not FORMAT <= config["format"] <= SEVERAL_FORMAT:
             older = config["format"] < FORMAT
             raise BundleError(
                 "{name} has format {format!r:.40}, written by nlpkit {nlpkit!s:.40}; this version "
-                "reads format {newest}: {what}",
+                "reads formats {oldest} and {newest}: {what}",
                 name=self.name,
                 format=config["format"],
                 nlpkit=config.get("nlpkit", "unknown"),
-                newest=FORMAT,
+                oldest=FORMAT,
+                newest=SEVERAL_FORMAT,
                 what="train it again" if older else "bring nlpkit up to date",
             )
         self._check_entries(config, ("members", "stages", "task"))

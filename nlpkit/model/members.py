@@ -70,16 +70,24 @@ class TextIds:
 class TableMember:
     """A composition without an encoder, folded into a logit for each id: a gather and a sum.
 
-    :param table: ``(ids, labels - 1)`` relative to the first label, whose logit is 0; or codes of one byte for that.
-    :param levels: what each code stands for ``(256, labels - 1)``; None where the table holds the numbers themselves.
-    :param bias: ``(labels - 1,)``.
+    :param table: ``(ids, columns)``, a column for each label, or for each but the first; or codes of one byte for that.
+    :param levels: what each code stands for ``(256, columns)``; None where the table holds the numbers themselves.
+    :param bias: ``(columns,)``.
     :param pooling: sum, mean or sqrtn.
+    :param labels: how many there are; with a column less, logits are relative to that of the first, which is 0.
     """
 
     def __init__(
-        self, text_ids: TextIds, *, table: NDArray[Any], levels: NDArray[Any] | None, bias: Floats, pooling: str
+        self,
+        text_ids: TextIds,
+        *,
+        table: NDArray[Any],
+        levels: NDArray[Any] | None,
+        bias: Floats,
+        pooling: str,
+        labels: int,
     ) -> None:
-        self.text_ids = text_ids
+        self.text_ids, self._labels, self._first = text_ids, labels, labels - table.shape[1]
         self._columns = [np.ascontiguousarray(column) for column in table.T]
         self._levels = None if levels is None else [np.ascontiguousarray(column) for column in levels.T]
         self._bias, self._norm = bias, NORMS[pooling]
@@ -87,7 +95,7 @@ class TableMember:
     def logits(self, texts: Sequence[str]) -> Floats:
         """Map normalised texts to logits ``(batch, labels)``."""
         parts = [self._logits(texts[at : at + CACHE_SIZE]) for at in range(0, len(texts), CACHE_SIZE)]
-        return np.concatenate(parts or [np.zeros((0, len(self._columns) + 1))])
+        return np.concatenate(parts or [np.zeros((0, self._labels))])
 
     def contributions(self, texts: Sequence[str]) -> Contributions | None:
         """Share out the logits of normalised texts among their tokens: an n-gram's number in equal parts among its own.
@@ -100,24 +108,24 @@ class TableMember:
         vocabulary = self.text_ids.vocabulary
         inside = _mark_tokens(ids, len(tokens.units)) if vocabulary.marks else slice(None)
         norm = self._norm(np.maximum(ids.counts, 1).astype(np.float64))
-        values = np.zeros((len(tokens.units), len(self._columns) + 1))
-        bias = np.zeros((ids.size, len(self._columns) + 1))
+        values = np.zeros((len(tokens.units), self._labels))
+        bias = np.zeros((ids.size, self._labels))
         for position in range(len(self._columns)):
             shares = _share_out(self._values(position, ids), vocabulary.low)
             shares /= np.repeat(norm, np.diff(ids.starts))
-            values[:, position + 1] = shares[inside]
-            bias[:, position + 1] = self._bias[position]
+            values[:, position + self._first] = shares[inside]
+            bias[:, position + self._first] = self._bias[position]
             if vocabulary.marks:
-                bias[:, position + 1] += shares[ids.starts[:-1]] + shares[ids.starts[1:] - 1]
+                bias[:, position + self._first] += shares[ids.starts[:-1]] + shares[ids.starts[1:] - 1]
         return Contributions(tokens, values, bias)
 
     def _logits(self, texts: Sequence[str]) -> Floats:
         ids = self.text_ids(texts)
         norm = self._norm(np.maximum(ids.counts, 1).astype(np.float64))
-        result = np.zeros((ids.size, len(self._columns) + 1))
+        result = np.zeros((ids.size, self._labels))
         for position in range(len(self._columns)):
             sums = ids.sums(self._values(position, ids).sum(0).astype(np.float64))
-            result[:, position + 1] = sums / norm + self._bias[position]
+            result[:, position + self._first] = sums / norm + self._bias[position]
         return result
 
     def _values(self, position: int, ids: Ids) -> NDArray[Any]:
@@ -178,10 +186,18 @@ def run_sorted(ids: Ids, run: Callable[..., NDArray[Any]], *more: NDArray[Any]) 
     return result
 
 
-def open_member(bundle: Bundle, entry: dict[str, Any], labels: int, normaliser: Normaliser | None = None) -> Member:
+def open_member(
+    bundle: Bundle,
+    entry: dict[str, Any],
+    labels: int,
+    normaliser: Normaliser | None = None,
+    *,
+    relative: bool = True,
+) -> Member:
     """Make the member that an entry of config.json describes, with logits for so many labels.
 
     :param normaliser: of the texts; None: as config.json says.
+    :param relative: whether only differences between logits count, so that a table has no column for the first label.
     :raises MissingPlugin: if its tokenizer is not installed.
     :raises BundleError: if its files are damaged.
     """
@@ -202,7 +218,7 @@ def open_member(bundle: Bundle, entry: dict[str, Any], labels: int, normaliser: 
         graph = open_graph(bundle, name)
         return PaddedMember(text_ids, lambda ids, mask: graph.run("logits", ids=ids, mask=mask))
     with bundle.report_damage(f"{name}/{ARRAYS}"):
-        return _open_table(bundle.read(f"{name}/{ARRAYS}"), text_ids, pooling, labels)
+        return _open_table(bundle.read(f"{name}/{ARRAYS}"), text_ids, pooling, labels, relative=relative)
 
 
 def open_tokenizer(
@@ -272,14 +288,14 @@ def require_torch(bundle: Bundle, member: str) -> None:
         raise MissingExtra("torch", "train", f"the member {member} of {bundle.name}") from None
 
 
-def _open_table(data: bytes, text_ids: TextIds, pooling: str, labels: int) -> TableMember:
-    arrays = load_arrays(data)
+def _open_table(data: bytes, text_ids: TextIds, pooling: str, labels: int, *, relative: bool) -> TableMember:
+    arrays, columns = load_arrays(data), labels - relative
     table, levels = arrays["table"], arrays.get("levels")
-    if table.shape != (len(text_ids.vocabulary), labels - 1) or arrays["bias"].shape != (labels - 1,):
+    if table.shape != (len(text_ids.vocabulary), columns) or arrays["bias"].shape != (columns,):
         raise ValueError("the table does not fit the vocabulary and the labels")
     if pooling not in NORMS:
         raise ValueError(f"a table is pooled by {', '.join(NORMS)}, found: {pooling!r:.40}")
-    fits = table.dtype.kind == "f" if levels is None else table.dtype == np.uint8 and levels.shape == (256, labels - 1)
+    fits = table.dtype.kind == "f" if levels is None else table.dtype == np.uint8 and levels.shape == (256, columns)
     if not fits:
         raise ValueError("the levels do not fit the table")
-    return TableMember(text_ids, table=table, levels=levels, bias=arrays["bias"], pooling=pooling)
+    return TableMember(text_ids, table=table, levels=levels, bias=arrays["bias"], pooling=pooling, labels=labels)

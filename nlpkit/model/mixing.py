@@ -36,6 +36,8 @@ class Stage:
 
         :raises ValueError: or KeyError or TypeError, if it is none that could be computed with.
         """
+        if cls is Stage and "scales" in table:
+            return SigmoidStage.from_json(table)
         weights = tuple(_check_number("a weight", weight, -MOST, MOST) for weight in table["weights"])
         if not weights:
             raise ValueError("a stage has no weights")
@@ -55,6 +57,56 @@ class Stage:
         """Mix members' logits, each ``(batch, answers)``, to probabilities ``(batch, answers)``."""
         return softmax(self.logits(logits))
 
+    def sureness(self, probabilities: Floats) -> Floats:
+        """Return how sure each row's answer is ``(batch,)``: its probability."""
+        return np.asarray(probabilities.max(1))
+
+    def choose(self, probabilities: Floats) -> NDArray[Any]:
+        """Return each row's answer, its position ``(batch,)``."""
+        return np.asarray(probabilities.argmax(1))
+
+
+@dataclass(frozen=True)
+class SigmoidStage(Stage):
+    """A mixture whose answers do not exclude each other: each has a probability of its own.
+
+    :param scales: by which each answer's mixed logit is multiplied, then shifted by ``shifts``: Platt scaling (Platt
+        1999, https://www.researchgate.net/publication/2594015) of each answer.
+    :param thresholds: from which probability on each is an answer; those of the last stage hold for all.
+    """
+
+    scales: tuple[float, ...] = ()
+    shifts: tuple[float, ...] = ()
+    thresholds: tuple[float, ...] = ()
+
+    @classmethod
+    def from_json(cls, table: Mapping[str, Any]) -> SigmoidStage:
+        """Read the stage that config.json describes; see `Stage.from_json`."""
+        mixture = Stage.from_json({name: table[name] for name in ("weights", "temperature", "exit")})
+        stage = cls(
+            mixture.weights,
+            mixture.temperature,
+            mixture.exit,
+            scales=tuple(_check_number("a scale", scale, 0, MOST) for scale in table["scales"]),
+            shifts=tuple(_check_number("a shift", shift, -MOST, MOST) for shift in table["shifts"]),
+            thresholds=tuple(_check_number("a threshold", value, 0, 1) for value in table["thresholds"]),
+        )
+        if not len(stage.scales) == len(stage.shifts) == len(stage.thresholds):
+            raise ValueError("a stage has a scale, a shift and a threshold for each label")
+        return stage
+
+    def probabilities(self, logits: Sequence[Floats]) -> Floats:
+        """Mix members' logits, each ``(batch, answers)``, to a probability for each answer ``(batch, answers)``."""
+        return sigmoid(self.logits(logits) * np.array(self.scales) + np.array(self.shifts))
+
+    def sureness(self, probabilities: Floats) -> Floats:
+        """Return how sure the least sure answer of each row is, that it is one or that it is none ``(batch,)``."""
+        return np.asarray(np.maximum(probabilities, 1 - probabilities).min(1))
+
+    def choose(self, probabilities: Floats) -> NDArray[Any]:
+        """Return which answers reach their threshold ``(batch, answers)``."""
+        return np.asarray(probabilities >= np.array(self.thresholds))
+
 
 def _check_number(what: str, value: object, least: float, most: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
@@ -66,6 +118,11 @@ def softmax(logits: NDArray[Any]) -> NDArray[Any]:
     """Probabilities along the last axis."""
     powers = np.exp(logits - logits.max(-1, keepdims=True))
     return np.asarray(powers / powers.sum(-1, keepdims=True))
+
+
+def sigmoid(logits: NDArray[Any]) -> NDArray[Any]:
+    """Probabilities, each by itself."""
+    return np.asarray(0.5 * (1 + np.tanh(logits / 2)))
 
 
 def log_sum(logits: NDArray[Any]) -> NDArray[Any]:

@@ -67,7 +67,8 @@ class Embedding:
 
         ``documents`` may be larger than memory: iterate over it, as often as need be, and make no list of it. Where it
         has ``counts()``, that says how often each token stands in it. ``labels`` holds a label's index for each
-        document; most embeddings have no use for it.
+        document or, where one may have several labels, is an array ``(documents, labels)`` of 1 where it has one and 0
+        elsewhere; most embeddings have no use for it.
         """
 
     @abstractmethod

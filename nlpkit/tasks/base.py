@@ -34,10 +34,12 @@ class Rows:
     :param answer: what stands beside each text: a ``label``, one of a few; a ``number``; ``json``, whatever that may
         hold; None where the text alone is read.
     :param columns: names that the column of the answer has as a rule.
+    :param several: whether a text may have several labels, so that there are options that say how they are written.
     """
 
     answer: Literal["label", "number", "json"] | None = None
     columns: tuple[str, ...] = ()
+    several: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from .row import check_texts as check_texts
 from .row import unfit as unfit
 from .rows import open_rows as open_rows
 from .rows import open_text as open_text
+from .several import Labels as Labels
 from .split import deduplicate as deduplicate
 from .split import split_rows as split_rows
 from .vocabulary import PAD as PAD

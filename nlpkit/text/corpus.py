@@ -50,6 +50,9 @@ def read_examples(
     faults: Faults | None = None,
     kept: Collection[str] = (),
     blank_lines: bool = False,
+    several: bool | None = False,
+    label_separator: str | None = None,
+    label_columns: Sequence[str] | None = None,
 ) -> Iterator[Example]:
     """Read a corpus row by row; its shape is found out by its name and its first lines.
 
@@ -72,6 +75,11 @@ def read_examples(
     :param group_column: a column whose value is kept as ``group``.
     :param sheet: of a workbook; None: the only one that holds rows.
     :param kept: labels such as ``none`` that are meant.
+    :param several: whether a text may have several labels, or none, which then are its ``label`` as a
+        `nlpkit.text.several.Labels`; None: it is found out, and told by a `DataWarning`. False: rows with several are
+        left out.
+    :param label_separator: what stands between several labels in a cell, if it is not to be found out.
+    :param label_columns: columns of a label each, which hold 1 or 0, in place of one column with all of them.
     :param blank_lines: every line of a file of texts alone is one as it stands, blank ones too: they follow each other.
     :raises DataError: if a file cannot be read, holds no answers, or holds numbers where text or labels should be.
     """
@@ -86,6 +94,9 @@ def read_examples(
         sheet=sheet,
         kept=kept,
         blank_lines=blank_lines,
+        several=several,
+        label_separator=label_separator,
+        label_columns=label_columns,
     )
     yield from read_source(file, label, query, Faults() if faults is None else faults)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from nlpkit.text.line_numbers import MOST_NAMED, Lines
+from nlpkit.text.several import Labels
 
 NO_LABEL = "no label"
 UNWANTED = "of a label that is left out"
@@ -44,6 +45,7 @@ DEALT = Source()
 class Example:
     """A labelled text and the file that it came from.
 
+    :param label: of a text that may have several, a `nlpkit.text.several.Labels`.
     :param source: what a run does with it.
     :param file: where it stands, and which of its rows it is, from 1; 0: all of it.
     :param line: on which it begins, or its place in an array of JSON.
@@ -101,13 +103,16 @@ class Faults(Counter[str]):
 def rename(examples: Iterable[Example], names: Mapping[str, str], faults: Faults | None = None) -> Iterator[Example]:
     """Put examples under the labels that ``names`` gives theirs; one renamed to nothing is left out.
 
-    Those that are there without labels stay as they are.
+    Those that are there without labels stay as they are, and of several labels only the one that is renamed to nothing
+    goes.
 
     :param faults: counts those that are left out.
     """
     for e in examples:
         if e.source.use == "unlabelled":
             yield e
+        elif isinstance(e.label, Labels):
+            yield Example(e.text, e.label.renamed(names), e.corpus, e.group, e.source)
         elif label := names.get(e.label, e.label):
             yield Example(e.text, label, e.corpus, e.group, e.source, e.file, e.row, e.line)
         elif faults is not None:

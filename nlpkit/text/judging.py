@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from math import isfinite
 from typing import Literal, TypeAlias
 
-from nlpkit.errors import DataError
+from nlpkit.errors import DataError, DataWarning
 from nlpkit.text.example import NO_LABEL, Example, Faults
 from nlpkit.text.json_rows import as_json, parse_json
 from nlpkit.text.labels import check_guessed, is_missing
 from nlpkit.text.row import UNDECODED, is_number
+from nlpkit.text.several import SEVERAL, Labels, Separation, find_few, find_separation, has_separator
 
+SEVERAL_COLUMNS = ("labels",)  # where a text may have several, and no column has a usual name
 LABEL_COLUMNS = ("label", "sentiment", "class", "标签", "情感", "类别", "標籤")
 FIRST_ROWS = 1000  # by which a shape is found out, and by which texts are told from numbers
 MANY_NUMBERS = 100  # more different numbers than this are no labels
@@ -35,6 +38,10 @@ class Query:
     :param sheet: of a workbook; None: the only one that holds rows.
     :param kept: labels that would be taken for none, and are meant.
     :param blank_lines: every line of a file of lines is a text as it stands, blank ones too.
+    :param several: whether a text may have several labels, a `Labels` each; None: it is found out. False: rows with
+        several are left out.
+    :param label_separator: what stands between several labels in a cell; None: it is found out.
+    :param label_columns: columns of a label each, which hold 1 or 0, or the like.
     """
 
     answer: Answer = "label"
@@ -46,11 +53,34 @@ class Query:
     sheet: str | None = None
     kept: Collection[str] = ()
     blank_lines: bool = False
+    several: bool | None = False
+    label_separator: str | None = None
+    label_columns: Sequence[str] | None = None
 
     @property
     def named_columns(self) -> list[str]:
         """The columns that somebody has named."""
-        return [name for name in (self.column, self.label_column, self.group_column) if name]
+        return [
+            name for name in (self.column, self.label_column, self.group_column, *(self.label_columns or ())) if name
+        ]
+
+    def find_answer_columns(self, columns: Iterable[str]) -> Sequence[str]:
+        """Return the usual names of the answer's column, as far as they are among some columns."""
+        names = {column.strip().lower() for column in columns}
+        if self.wants_several is not False and names.isdisjoint(self.answer_columns):
+            return SEVERAL_COLUMNS
+        return self.answer_columns
+
+    @property
+    def answer_option(self) -> str:
+        """How to say which column holds the answer."""
+        several = self.answer == "label" and self.wants_several is not False
+        return "--label-column" + (", or a column a label by --label-columns" if several else "")
+
+    @property
+    def wants_several(self) -> bool | None:
+        """Whether each text has labels, not one; None if that is to be found out."""
+        return True if self.label_separator or self.label_columns else self.several
 
 
 @dataclass(frozen=True)
@@ -99,24 +129,95 @@ def sift(content: Content, query: Query, faults: Faults) -> Iterator[Example]:
 
 def answer_reader(query: Query) -> Callable[[str], str | None]:
     """Return what makes an answer of what is written for it, and None of what is none."""
-    return lru_cache(FIRST_ROWS)(partial(_ANSWERS[query.answer], query.kept))  # there may be few different ones
+    return lru_cache(FIRST_ROWS, typed=True)(
+        partial(_ANSWERS[query.answer], query.kept)
+    )  # there may be few different ones
 
 
-def confirm_labels(
-    rows: Iterator[Candidate], name: str, query: Query, *, read_as: str, remedy: str
+def take_labels(
+    rows: Iterator[Candidate], name: str, query: Query, *, read_as: str, remedy: str = ""
 ) -> Iterator[Candidate]:
-    """Give rows back, unless what was taken for their labels cannot be any; other answers show what they are.
+    """Give rows back with one label each, or with several, unless they cannot be any; other answers show what they are.
 
     :param read_as: in which shape, or with which column.
-    :param remedy: what to do if they are labels.
+    :param remedy: what to do if they are labels; nothing where somebody has said that they are.
     :raises DataError: with an example.
     """
     if query.answer != "label":
         return rows
     head = list(itertools.islice(rows, FIRST_ROWS))
     labels = [(line, written) for line, _, written, _, fault in head if written and fault != UNDECODED]
-    check_guessed(name, read_as, labels, query.kept, remedy)
-    return itertools.chain(head, rows)
+    labels = [(line, label) for line, label in labels if not is_missing(label, query.kept)]
+    separation = _separate(name, [label for _, label in labels], query)
+    if remedy:
+        if query.wants_several is None and separation is None:
+            remedy += "; if they are several, what stands between them by --label-separator"
+        check_guessed(name, read_as, list(_parts_of(labels, separation)), query.kept, remedy)
+    make = _make_one if separation is None else partial(_make_several, separation, query.kept)
+    return map(make, itertools.chain(head, rows))
+
+
+def _separate(name: str, labels: Sequence[str], query: Query) -> Separation | None:
+    """Find out how several labels stand in a cell, and say so; None where each text has one."""
+    if query.wants_several is False:
+        return None
+    if query.label_separator:
+        return Separation(query.label_separator, whole=True)
+    found = find_separation(labels, kept=query.kept, sure=bool(query.wants_several))
+    if query.wants_several:
+        if not found and (signed := [label for label in labels if label not in query.kept and has_separator(label)]):
+            _warn(
+                "{name}: cells such as {example} are taken for one label each: --label-separator says what stands "
+                "between several",
+                name=name,
+                example=signed[0],
+            )
+        return found or Separation()
+    if found:
+        several = (label for label in labels if len((found(label, query.kept) or Labels.of([])).names) > 1)
+        _warn(
+            "{name}: texts have several labels each{between}, such as {example}: --set several=false takes one a "
+            "text{other}",
+            name=name,
+            between=f", with {' or '.join(map(repr, found.separator))} between them" if found.separator else "",
+            example=next(several, labels[0]),
+            other=", --label-separator says what else stands between" if found.separator else "",
+        )
+    elif few := find_few(labels):
+        _warn(
+            "{name}: texts have one label each, but {few:,} of the first {rows:,} may have several, such as {example}, "
+            "and {became}: --set several=true takes them for several",
+            name=name,
+            few=len(few),
+            rows=len(labels),
+            example=few[0],
+            became="are left out" if isinstance(few[0], Labels) else "are classes of their own",
+        )
+    return found
+
+
+def _warn(template: str, **values: object) -> None:
+    warnings.warn(DataWarning(template, **values), stacklevel=2)
+
+
+def _parts_of(labels: Iterable[tuple[int, str]], separation: Separation | None) -> Iterator[tuple[int, str]]:
+    """Yield each label by itself; where each text is to have one, no list is a label."""
+    for line, label in labels:
+        if separation is not None:
+            yield from ((line, part) for part in (separation(label) or Labels.of([])).names)
+        elif not isinstance(label, Labels):
+            yield line, label
+
+
+def _make_one(row: Candidate) -> Candidate:
+    line, text, written, group, fault = row
+    return (line, text, None, group, fault or SEVERAL) if isinstance(written, Labels) else row
+
+
+def _make_several(separation: Separation, kept: Collection[str], row: Candidate) -> Candidate:
+    line, text, written, group, fault = row
+    labels = None if written is None or fault else separation(written, kept)
+    return line, text, written if labels is None else labels, group, fault or (NO_LABEL if labels is None else None)
 
 
 def _with_few_labels(examples: Iterable[Example], content: Content) -> Iterator[Example]:
@@ -137,6 +238,8 @@ def _with_few_labels(examples: Iterable[Example], content: Content) -> Iterator[
 
 
 def _read_label(kept: Collection[str], written: str) -> str | None:
+    if isinstance(written, Labels):
+        return written
     label = written.strip()
     return label if label and not is_missing(label, kept) else None
 

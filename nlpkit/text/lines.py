@@ -12,6 +12,7 @@ from nlpkit.text.encodings import UNDECODABLE
 from nlpkit.text.example import NO_LABEL
 from nlpkit.text.judging import Candidate
 from nlpkit.text.row import UNDECODED
+from nlpkit.text.several import Labels
 
 FASTTEXT = re.compile(r"(?<!\S)__label__(\S+)")
 DOUBLED = re.compile(r"(.*),,([^,]{0,40})", re.DOTALL)  # TEXT,,LABEL, as nobody writes by chance
@@ -38,11 +39,11 @@ def before_commas(line: str) -> tuple[str, None, None]:
 
 
 def fasttext(line: str) -> tuple[str, str | None, str | None]:
-    """Part ``__label__LABEL TEXT``."""
+    """Part ``__label__LABEL TEXT``; there may be several labels."""
     labels = FASTTEXT.findall(line)
     if not labels:
         return line, None, NO_LABEL if line and not line.isspace() else None
-    return FASTTEXT.sub("", line).strip(), labels[0], "several labels" if len(labels) > 1 else None
+    return FASTTEXT.sub("", line).strip(), labels[0] if len(labels) == 1 else Labels.of(labels), None
 
 
 class Pair:

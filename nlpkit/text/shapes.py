@@ -11,7 +11,7 @@ from nlpkit.errors import DataError, DataWarning
 from nlpkit.text.decoding import Decoded
 from nlpkit.text.fields import read_json, read_table
 from nlpkit.text.json_rows import JSON_LINES, holds_objects
-from nlpkit.text.judging import FIRST_ROWS, LABEL_COLUMNS, Answer, Content, Query, answer_reader, confirm_labels
+from nlpkit.text.judging import FIRST_ROWS, LABEL_COLUMNS, Answer, Content, Query, answer_reader, take_labels
 from nlpkit.text.lines import DOUBLED, FASTTEXT, Pair, Part, before_commas, fasttext, read_lines, whole
 from nlpkit.text.records import TABLES, Records, suffix_of
 from nlpkit.text.row import is_number
@@ -38,7 +38,8 @@ def read_content(decoded: Decoded, query: Query) -> Content:
     if query.answer != "json" and 2 * sum(FASTTEXT.search(line) is not None for line in head) > len(head):
         if not query.answer:
             _warn(decoded, "__label__ and what follows are")
-        return _with(fasttext, decoded)
+        rows = take_labels(read_lines(decoded, fasttext), decoded.name, query, read_as="lines __label__LABEL TEXT")
+        return Content(decoded.name, rows)
     if query.named_columns and head and 2 * sum(",," in line for line in head) < len(head):
         raise DataError(
             "{name} has no column {named_columns!r}: its first line is {head!r}",
@@ -124,7 +125,7 @@ def _read_labels(decoded: Decoded, head: Sequence[str], query: Query) -> Content
     read_as = f"lines {'TEXT,,LABEL' if separator == ',' else tabbed}"
     remedy = "put a header above it that names the columns of text and label, and call it .csv or .tsv"
     rows = read_lines(decoded, Pair(separator, head, last=last))
-    rows = confirm_labels(rows, name, query, read_as=read_as, remedy=remedy)
+    rows = take_labels(rows, name, query, read_as=read_as, remedy=remedy)
     _refuse_cells(name, head)
     return Content(name, rows)
 

@@ -138,7 +138,7 @@ def check_causal(encoder: Part, dim: int) -> None:
         )
 
 
-def fit_embedding(embedding: Part, documents: Iterable[Sequence[str]], targets: Sequence[int]) -> Vocabulary:
+def fit_embedding(embedding: Part, documents: Iterable[Sequence[str]], targets: Any) -> Vocabulary:
     """Fit an embedding to documents.
 
     :raises PluginError: for a fault of its code.

@@ -47,7 +47,8 @@ class Remark(Statement):
 class Prepared:
     """The corpora are read. Counts of rows; ``labels`` maps each label to its training rows.
 
-    ``ordered`` rows follow each other: all are kept, and are split by blocks.
+    ``ordered`` rows follow each other: all are kept, and are split by blocks. Of ``several`` labels a row may have more
+    than one, or none.
     """
 
     rows: int
@@ -59,6 +60,7 @@ class Prepared:
     test: int
     labels: Mapping[str, int]
     ordered: int = 0
+    several: bool = False
 
 
 @dataclass(frozen=True)

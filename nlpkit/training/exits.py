@@ -88,11 +88,12 @@ def find_exits(
     :param agreement: the least share, of the rows of a group that leave.
     """
     probabilities = [stage.probabilities(logits[: len(stage.weights)]) for stage in stages]
-    answers = probabilities[-1].argmax(1)
+    answers = stages[-1].choose(probabilities[-1])
     here = np.ones(len(answers), dtype=np.bool_)  # rows that have not left before
     kept, found = [], []
     for stage, shares in zip(stages[:-1], probabilities, strict=False):
-        sure, same = shares.max(1), shares.argmax(1) == answers
+        sure, same = stage.sureness(shares), stages[-1].choose(shares) == answers
+        same = same.all(1) if same.ndim > 1 else same  # of several answers all
         coming = {name: rows[here[rows]] for name, rows in groups.items()}
         leave = find_exit([(sure[rows], same[rows]) for rows in coming.values()], agreement)
         gone = sure >= (leave or math.inf)

@@ -35,6 +35,7 @@ def export_network(
     *,
     arithmetic: str = "float32",
     folds: bool = True,
+    relative: bool = True,
     samples: Iterable[Mapping[str, NDArray[Any]]] = (),
 ) -> tuple[str, dict[str, bytes]]:
     """Return the runtime and the member's files.
@@ -44,13 +45,14 @@ def export_network(
 
     :param weights: how they are stored: float32, int8 or int4.
     :param arithmetic: by what a graph multiplies large matrices: float32 or int8.
-    :param folds: whether only differences between outputs count, so that a sum over ids may become a table.
+    :param folds: whether a sum over ids may become a table.
+    :param relative: whether only differences between outputs count, so that a table needs none for the first.
     :param samples: ids and mask of some rows, by which what int8 multiplies is balanced.
     :raises MissingExtra: if onnx or onnxscript is not installed.
     """
     network.eval()
     if folds and (vectors := _find_id_vectors(network)) is not None:
-        return "table", {ARRAYS: _fold_table(network, vectors, weights)}
+        return "table", {ARRAYS: _fold_table(network, vectors, weights, relative=relative)}
     ids = torch.ones(2, 7, dtype=torch.int64)
     mask = torch.ones(2, 7, dtype=torch.bool)
     mask[1, 4:] = False
@@ -112,12 +114,14 @@ def _find_id_vectors(network: Network) -> torch.Tensor | None:
     return network.embedding.vectors().detach() if isinstance(network.embedding, StaticEmbedding) else None
 
 
-def _fold_table(network: Network, vectors: torch.Tensor, weights: str) -> bytes:
-    """Logits of every id relative to the first label, as softmax only sees differences."""
+def _fold_table(network: Network, vectors: torch.Tensor, weights: str, *, relative: bool) -> bytes:
+    """Logits of every id; relative to the first label where a softmax only sees differences."""
     zeros = torch.zeros(1, vectors.shape[1])
     bias = network.head.layers(zeros) if network.head.bias is None else network.head.bias[None]
     table = network.head.layers(vectors) - network.head.layers(zeros)
-    table, bias = (table[:, 1:] - table[:, :1]).detach().numpy(), (bias[0, 1:] - bias[0, 0]).detach().numpy()
+    if relative:
+        table, bias = table[:, 1:] - table[:, :1], bias[:, 1:] - bias[:, :1]
+    table, bias = table.detach().numpy(), bias[0].detach().numpy()
     arrays = {"table": np.ascontiguousarray(table), "bias": bias.astype(np.float64)}
     if weights != "float32":
         arrays["table"], arrays["levels"] = _quantise(table)

@@ -37,11 +37,13 @@ class Answers:
     """What the outputs of a network stand for, before and now.
 
     :param axes: parameters that have a row or a column for each answer: along which axis, by name.
+    :param relative: whether only differences between outputs count, as for a softmax.
     """
 
     before: Sequence[str]
     now: Sequence[str]
     axes: Mapping[str, int] = field(default_factory=dict)
+    relative: bool = True
 
     @property
     def same(self) -> bool:
@@ -65,14 +67,16 @@ class Answers:
         return {} if self.same else {"kept": self.common, "new": self.new, "gone": gone}
 
     def carry(self, old: Tensor, new: Tensor, axis: int) -> Tensor:
-        """Return ``new`` with what ``old`` has for the answers that stay; the others start from the mean of these.
+        """Return ``new`` with what ``old`` has for the answers that stay.
 
-        A softmax is told by that nothing for or against an answer.
+        The others start from the mean of these, by which a softmax is told nothing for or against an answer; where each
+        answer is one by itself, that is zero.
         """
         if not self.common:
             return new
         kept = old.index_select(axis, torch.tensor([self.before.index(answer) for answer in self.common]))
-        result = kept.mean(axis, keepdim=True).expand_as(new).clone()
+        mean = kept.mean(axis, keepdim=True)
+        result = (mean if self.relative else torch.zeros_like(mean)).expand_as(new).clone()
         return result.index_copy(axis, torch.tensor([self.now.index(answer) for answer in self.common]), kept)
 
 
@@ -260,11 +264,15 @@ def _read_graph(network: Any, member: BaseMember) -> set[str]:
 
 def _take_table(network: Any, arrays: Arrays) -> set[str]:
     """Fill a network that is a sum over its tokens; return all names of its state, none if it cannot be filled."""
-    table, bias = arrays["table"], torch.from_numpy(np.append(0.0, arrays["bias"])).float()
+    if network.head.bias is None:
+        return set()
+    table = arrays["table"]
+    first = np.zeros(len(network.head.bias) - len(arrays["bias"]))  # of a label that others are relative to
+    bias = torch.from_numpy(np.append(first, arrays["bias"])).float()
     if "levels" in arrays:
         table = np.stack([arrays["levels"][table[:, column], column] for column in range(table.shape[1])], 1)
-    vectors = torch.from_numpy(np.concatenate([np.zeros((len(table), 1)), table], 1)).float()
-    if network.head.bias is None or not network.embedding.take(vectors):
+    vectors = torch.from_numpy(np.concatenate([np.zeros((len(table), len(first))), table], 1)).float()
+    if not network.embedding.take(vectors):
         return set()
     network.head.bias.data.copy_(bias)
     return set(network.state_dict())

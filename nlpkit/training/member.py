@@ -229,6 +229,11 @@ class NetworkMember(Member):
         return None
 
     @property
+    def relative(self) -> bool:
+        """Whether only differences between outputs count, as for a softmax."""
+        return True
+
+    @property
     def base_answers(self) -> Sequence[str] | None:
         """What those of the saved model stand for from which it goes on: its labels, unless a task says otherwise."""
         return self.base.model.bundle.config.get("labels") if self.base else None
@@ -237,10 +242,10 @@ class NetworkMember(Member):
     def restore(self, stored: Bundle) -> nn.Module:
         """Make the network again of files: those that `keep` wrote, or those of a model."""
 
-    def fit_embedding(self, embedding: Part, documents: Iterable[Sequence[str]], classes: Sequence[int]) -> Vocabulary:
+    def fit_embedding(self, embedding: Part, documents: Iterable[Sequence[str]], classes: Any) -> Vocabulary:
         """Fit an embedding to documents; where training goes on from a saved model, the vocabulary is that model's.
 
-        :param classes: a label's index for each document, which some embeddings look at.
+        :param classes: what some embeddings look at: see `Embedding.fit`.
         :raises PluginError: for a fault of its code.
         """
         if self.base is None:
@@ -286,7 +291,8 @@ class NetworkMember(Member):
                 model=self.base.model.name,
             )
         weights, is_read_back = self.read_base(self.base, network)
-        answers = Answers(self.base_answers or (), self.answers or (), self.find_answering(network))
+        axes = self.find_answering(network)
+        answers = Answers(self.base_answers or (), self.answers or (), axes, relative=self.relative)
         taken = transfer(network, weights, answers, self.name_parts(network), self.base)
         return {"from": replace(taken, unknown=self._unknown, read_back=is_read_back).to_json()}
 

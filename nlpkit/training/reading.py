@@ -13,6 +13,7 @@ from nlpkit.plugins.options import Positive, Range
 from nlpkit.text.catalogue import examples_of
 from nlpkit.text.corpus import Example, label_and_file
 from nlpkit.text.example import DEALT, Faults, Rest, Source, Use
+from nlpkit.text.several import Labels, names_of
 
 Part = Annotated[float, Range(0, 1, low_open=True)]
 
@@ -22,6 +23,7 @@ class CorpusSettings:
     """How the rows of a corpus are read and used; what is not said is as the command says, or is found out.
 
     :param file: as the command names it, or the last part of that: a file, a folder, or a name of the catalogue.
+    :param label_separator: what stands between several labels of a text; ``label_columns``: columns of a label each.
     :param labels: names for the labels found in it, before those of the run; an empty name leaves their rows out.
     :param other_labels: keep the labels that ``labels`` does not name, or drop their rows.
     :param weight: of each of its training rows, beside 1 of others.
@@ -35,6 +37,8 @@ class CorpusSettings:
     file: str
     column: str | None = None
     label_column: str | None = None
+    label_separator: str | None = None
+    label_columns: tuple[str, ...] = ()
     encoding: str | None = None
     sheet: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -53,7 +57,8 @@ class CorpusSettings:
         :raises SettingError: for what goes not with their use.
         """
         table = f"the table [[corpora]] of {self.file}"
-        if use == "unlabelled" and (self.balance or self.labels or self.label_column or self.other_labels == "drop"):
+        columns = self.label_column or self.label_separator or self.label_columns
+        if use == "unlabelled" and (self.balance or self.labels or columns or self.other_labels == "drop"):
             raise SettingError("{table} speaks of labels, and its rows are used without: leave that out", table=table)
         if use != "dealt" and not self.split:
             raise SettingError(
@@ -142,11 +147,11 @@ class MixtureReader(Reader):
         :raises DataError: at its end, if it has none of the labels that the table names.
         """
         table, source = self._tables[corpus], self._sources[corpus]
-        for name in ("column", "label_column", "encoding", "sheet"):
+        for name in ("column", "label_column", "label_separator", "label_columns", "encoding", "sheet"):
             query[name] = getattr(table, name) or query.get(name)
         query["kept"] = {*query.get("kept", ()), *table.labels}
         if source.use == "unlabelled":
-            query |= {"answer": None, "label_column": None}
+            query |= {"answer": None, "label_column": None, "label_columns": None, "label_separator": None}
         examples = examples_of(corpus, faults=faults, **query)
         if table.labels or table.other_labels == "drop":
             examples = _relabel(examples, corpus, table, faults)
@@ -179,7 +184,11 @@ def _relabel(examples: Iterator[Example], corpus: str, table: CorpusSettings, fa
     """Put examples under the names of a table; count those that it leaves out."""
     found: set[str] = set()
     for e in examples:
-        found.add(e.label)
+        found.update(names_of(e.label))
+        if isinstance(e.label, Labels):
+            e.label = e.label.renamed(table.labels, others=table.other_labels == "keep")
+            yield e
+            continue
         label = table.labels.get(e.label, "" if table.other_labels == "drop" else e.label)
         if label:
             e.label = label

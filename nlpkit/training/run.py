@@ -30,7 +30,7 @@ from nlpkit.text.corpus import Example
 from nlpkit.text.groups import corpus_names
 from nlpkit.text.split import PLACES
 from nlpkit.training.base_model import FROM, BaseModel, keep_base
-from nlpkit.training.calibration import ends_at_bound
+from nlpkit.training.calibration import ends_at_bound, farthest_temperature
 from nlpkit.training.card import write_card
 from nlpkit.training.components import Part, make_component
 from nlpkit.training.devices import CPU, choose_device, name_device
@@ -380,9 +380,9 @@ def count_rows(corpus: StoredCorpus, *, labelled: bool) -> Prepared:
     """Count what there is of rows."""
     labels: dict[str, int] = {}
     if labelled:
-        counts = np.bincount(corpus.targets("train"), minlength=len(corpus.labels)).tolist()
-        labels = dict(zip(corpus.labels, counts, strict=True))
-    return Prepared(**asdict(corpus.counts), **{place: len(corpus.rows(place)) for place in PLACES}, labels=labels)
+        labels = corpus.count_labels("train")
+    sizes = {place: len(corpus.rows(place)) for place in PLACES}
+    return Prepared(**asdict(corpus.counts), **sizes, labels=labels, several=corpus.several)
 
 
 def remark_on_dealing(corpus: StoredCorpus) -> list[Sentence]:
@@ -408,9 +408,10 @@ def remark_on_bounds(stages: Sequence[Stage]) -> list[Sentence]:
         "little; the network's numbers are far too {large}, which another pooling, learning rate or loss may mend"
     )
     return [
-        Sentence(template, temperature=stage.temperature, large="large" if stage.temperature > 1 else "small")
+        Sentence(template, temperature=farthest, large="large" if farthest > 1 else "small")
         for stage in stages
         if ends_at_bound(stage)
+        for farthest in [farthest_temperature(stage)]
     ]
 
 
@@ -419,7 +420,9 @@ def _describe_data(corpus: StoredCorpus, counts: Prepared) -> dict[str, Any]:
     corpora: Counter[str] = Counter()
     for path, rows in corpus.corpora.items():
         corpora[Path(path).name] += rows
-    facts = {name: value for name, value in asdict(counts).items() if value or name not in ("labels", "ordered")}
+    facts = {
+        name: value for name, value in asdict(counts).items() if value or name not in ("labels", "ordered", "several")
+    }
     if corpus.uneven:
         facts["dealt"] = "seed"
     return facts | {"corpora": dict(corpora), **describe_mixture(corpus), "fingerprint": corpus.fingerprint}

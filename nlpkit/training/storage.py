@@ -27,6 +27,7 @@ from nlpkit.errors import DataError
 from nlpkit.files import replace_file, sync, write_synced
 from nlpkit.text.corpus import Example
 from nlpkit.text.example import Source
+from nlpkit.text.several import Labels, as_labels, names_of
 from nlpkit.text.split import (
     PLACES,
     Key,
@@ -97,6 +98,9 @@ class Counts:
 class StoredCorpus:
     """Labelled texts on disk, without copies, each in its place.
 
+    ``classes`` are what a row may be labelled: the ``labels`` or, where a text may have several, each of the sets of
+    them that occur.
+
     :param folder: made by `store_corpus`.
     """
 
@@ -105,6 +109,8 @@ class StoredCorpus:
         facts = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
         self.counts = Counts(**facts["counts"])
         self.labels: list[str] = facts["labels"]
+        self.several = "classes" in facts
+        self.classes: Sequence[str] = list(map(Labels, facts["classes"])) if self.several else self.labels
         self.corpora: dict[str, int] = facts["corpora"]  # rows that each held
         self._continuous: list[int] = facts.get("continuous", [])  # positions in corpora
         self.sources = [Source(**source) for source in facts.get("sources", [])]  # empty where all rows are dealt out
@@ -129,8 +135,28 @@ class StoredCorpus:
         replace_file(self._folder / place, np.ascontiguousarray(rows, dtype=np.int64).tobytes())
 
     def targets(self, place: str) -> NDArray[np.int64]:
-        """Position of each row's label ``(rows,)``; -1 of a row without."""
+        """Position in ``classes`` of what each row is labelled ``(rows,)``; -1 of a row without."""
         return map_array(self._folder / "labels", np.int32)[self.rows(place)].astype(np.int64)
+
+    @cached_property
+    def membership(self) -> NDArray[np.uint8]:
+        """1 where a class has a label, 0 elsewhere ``(classes, labels)``."""
+        position = {label: at for at, label in enumerate(self.labels)}
+        table = np.zeros((len(self.classes), len(self.labels)), np.uint8)
+        for row, label in enumerate(self.classes):
+            table[row, [position[name] for name in names_of(label) if name in position]] = 1
+        return table
+
+    def indicators(self, place: str) -> NDArray[np.uint8]:
+        """1 where a row has a label, 0 elsewhere ``(rows, labels)``; nothing but 0 of a row without."""
+        targets = self.targets(place)
+        return np.asarray(self.membership[targets] * (targets >= 0)[:, None], np.uint8)
+
+    def count_labels(self, *places: str) -> dict[str, int]:
+        """How many rows of some places have each label."""
+        size = len(self.classes)
+        counts = np.sum([np.bincount(self.targets(place), minlength=size) for place in places], 0)
+        return dict(zip(self.labels, (counts @ self.membership.astype(np.int64)).tolist(), strict=True))
 
     def corpus_of(self, place: str) -> NDArray[np.int32]:
         """Position in ``corpora`` of where each row came from ``(rows,)``."""
@@ -160,8 +186,8 @@ class StoredCorpus:
                 yield [data[a:b].decode("utf-8", "surrogatepass") for a, b in zip(starts, ends, strict=True)]
 
     def answers(self, place: str) -> list[str]:
-        """Return the name of each row's label."""
-        return [self.labels[label] for label in self.targets(place).tolist()]
+        """Return what each row is labelled."""
+        return [self.classes[label] for label in self.targets(place).tolist()]
 
     def examples(self, place: str, numbers: NDArray[np.int64]) -> Iterator[Example]:
         """Yield some rows of a place.
@@ -179,7 +205,7 @@ class StoredCorpus:
     def fingerprint(self) -> str:
         """SHA-256 of the training rows: see `nlpkit.text.split.fingerprint`."""
         labels = iter(self.targets("train").tolist())
-        return fingerprint((text, self.labels[next(labels)]) for block in self.texts("train") for text in block)
+        return fingerprint((text, self.classes[next(labels)]) for block in self.texts("train") for text in block)
 
 
 def store_corpus(
@@ -264,6 +290,9 @@ class _CorpusWriter(ExitStack):
         labels, corpora = np.frombuffer(self._labels, np.int32), np.frombuffer(self._corpora, np.int32)
         bits, owners = np.frombuffer(self._bits, np.uint64), np.frombuffer(self._owners, np.int32)
         names = list(self._label_names)
+        if several := any(isinstance(name, Labels) for name in names):
+            names, labels = _join_labels(names, labels)
+            _refuse_drawing(self._sources)
         sourced = SourcedRows(list(self._sources), owners, bits, labels, names, seed)
         continuous = [at for name, at in self._corpus_names.items() if name in self._continuous]
         ordered = np.isin(corpora, continuous)
@@ -283,11 +312,13 @@ class _CorpusWriter(ExitStack):
             sourced.place(numbers)
             return {place: np.flatnonzero(mask & (numbers == position)) for position, place in enumerate(PLACES)}
 
-        split = _SplitCheck(deal, labels, names, copies.conflicts, labelled=labelled)
+        split = _SplitCheck(deal, labels, list(map(names_of, names)), copies.conflicts, labelled=labelled)
         split.check(test, validation)
         rows = sourced.draw(deal(test, validation))
         order = sorted(split.labels_of(rows["train"]) if labelled else names)
-        position = np.array([order.index(name) if name in order else -1 for name in names], dtype=np.int32)
+        classes = sorted(names) if several else order
+        place_of = {name: at for at, name in enumerate(classes)}
+        position = np.array([place_of.get(name, -1) for name in names], dtype=np.int32)
         arrays = {"labels": np.where(labels < 0, -1, position[labels]) if names else labels, "corpora": corpora}
         facts: dict[str, Any] = {}
         if not sourced.plain:
@@ -305,7 +336,32 @@ class _CorpusWriter(ExitStack):
         counts = Counts(total, copies.duplicates, copies.conflicts, total - kept, int(ordered.sum()))
         sizes = {name: self._rows_of[name] for name in self._corpus_names}
         facts |= {"counts": asdict(counts), "labels": order, "corpora": sizes, "continuous": continuous}
+        if several:
+            facts["classes"] = classes
         return facts | ({"uneven": asdict(uneven)} if uneven else {})
+
+
+def _refuse_drawing(sources: Iterable[Source]) -> None:
+    """Refuse rows that are to be drawn by their label where each may have several.
+
+    :raises DataError: naming the corpus.
+    """
+    if drawn := [source.name for source in sources if source.balance or (source.share < 1 and source.use == "dealt")]:
+        raise DataError(
+            "{corpus}: rows are drawn by their label, and these may have several: leave balance and share out of its "
+            "table [[corpora]]",
+            corpus=Path(drawn[0]).name,
+        )
+
+
+def _join_labels(names: Sequence[str], labels: NDArray[np.int32]) -> tuple[list[str], NDArray[np.int32]]:
+    """Let every name be one of `Labels`, and those that are the same then be one.
+
+    :param labels: positions in names ``(rows,)``, -1 for none.
+    """
+    joined = {name: at for at, name in enumerate(dict.fromkeys(map(as_labels, names)))}
+    position = np.array([joined[as_labels(name)] for name in names], np.int32)
+    return list(joined), np.where(labels < 0, labels, position[labels])
 
 
 @dataclass(frozen=True)
@@ -313,27 +369,28 @@ class _SplitCheck:
     """Refuses a split from which nothing can be learnt or told; other shares are advised only if they would help.
 
     :param deal: rows by place, of a share for the test and one for validation.
-    :param labels: of each row its name's position ``(rows,)``.
+    :param labels: of each row the position of its names ``(rows,)``.
+    :param names: one label each or, where a text may have several, some.
     :param conflicts: texts that stood under several labels, and went.
     """
 
     deal: Callable[[float, float], dict[str, Ints]]
     labels: NDArray[np.int32]
-    names: Sequence[str]
+    names: Sequence[Sequence[str]]
     conflicts: int
     labelled: bool
 
     def labels_of(self, rows: Ints) -> set[str]:
         """Return the labels of some rows."""
-        return {self.names[i] for i in np.unique(self.labels[rows])}
+        return {name for i in np.unique(self.labels[rows]) for name in self.names[i]}
 
     def check(self, test: float, validation: float) -> None:
         """Raise what is wrong with a split, and say what to do.
 
         :raises DataError: naming what is lacking.
         """
-        if self.labelled and len(self.names) < 2:
-            what = f"only the label {self.names[0]!r}" if self.names else "no labelled rows"
+        if self.labelled and len(names := {name for some in self.names for name in some}) < 2:
+            what = f"only the label {next(iter(names))!r}" if names else "no labelled rows"
             raise DataError("training needs rows of at least two labels, found: {what}", what=what)
         if fault := self._find_fault(test, validation):
             raise DataError("{fault}{remedy}", fault=fault, remedy=self._advise_shares(test, validation))

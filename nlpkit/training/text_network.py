@@ -52,7 +52,12 @@ class TextNetwork(NetworkMember):
 
     settings_class: ClassVar[type[MemberSettings]] = TextNetworkSettings
     chain = ("tokenizer", "embedding", "encoder")
-    folds: ClassVar[bool] = False  # whether only differences between outputs count, so that sums fold into a table
+    folds: ClassVar[bool] = False  # whether sums over tokens fold into a table
+
+    @property
+    def relative(self) -> bool:
+        """As for a softmax, where there are several."""
+        return self.outputs > 1
 
     @property
     def weights(self) -> str:
@@ -97,8 +102,8 @@ class TextNetwork(NetworkMember):
     def difference(self, expected: Floats, outputs: Floats) -> float:
         """How much outputs ``(rows, outputs)`` differ from others, as a user sees them: of a probability, say."""
 
-    def classes(self) -> Sequence[int]:
-        """Return a label's index for each training row, which some embeddings look at."""
+    def classes(self) -> Any:
+        """Return a label's index for each training row, which some embeddings look at: see `Embedding.fit`."""
         return np.zeros(len(self.corpus.rows("train")), dtype=np.int64).tolist()
 
     def pretrain(self, minimise: Minimise) -> Generator[Event, None, None]:  # noqa: ARG002
@@ -190,7 +195,7 @@ class TextNetwork(NetworkMember):
         settings = {**self.settings.embedding, "dim": self.outputs}
         return self.base.make_component(kind, settings, self.run.normaliser, **fixed)
 
-    def fit_embedding(self, embedding: Part, documents: Iterable[Sequence[str]], classes: Sequence[int]) -> Vocabulary:
+    def fit_embedding(self, embedding: Part, documents: Iterable[Sequence[str]], classes: Any) -> Vocabulary:
         """Fit an embedding, anew if nothing of a saved one can be kept."""
         if self._begins_anew:
             return fit_embedding(embedding, documents, classes)
@@ -237,12 +242,12 @@ class TextNetwork(NetworkMember):
         """
         tokenizer = self.make_component("tokenizer").instance
         members = [
-            open_member(base.model.bundle, dict(base.entry), outputs, self.run.normaliser),
+            open_member(base.model.bundle, dict(base.entry), outputs, self.run.normaliser, relative=self.relative),
             PaddedMember(TextIds(tokenizer, base.vocabulary, base.entry["max_length"]), run_of(network)),
         ]
         texts = self.run.normaliser.batch(next(self.corpus.texts("train", CHECK_READ_BACK)))
         expected, found = (member.logits(texts) for member in members)
-        if outputs > 1:  # of labels only differences count, and a table holds no more
+        if self.relative:  # a table holds no more
             expected, found = expected - expected[:, :1], found - found[:, :1]
         own = next(table for table in base.model.tables()["members"] if table["name"] == base.name)
         exact = base.entry["runtime"] != "graph" or own.get("arithmetic", "float32") == "float32"
@@ -315,7 +320,12 @@ class TextNetwork(NetworkMember):
         """Export as a table, a graph, or for torch."""
         self.network.embedding.finish()
         runtime, files = export_network(
-            self.network, self.weights, arithmetic=self.arithmetic, folds=self.folds, samples=self._draw_samples()
+            self.network,
+            self.weights,
+            arithmetic=self.arithmetic,
+            folds=self.folds,
+            relative=self.relative,
+            samples=self._draw_samples(),
         )
         files |= self.files() | {f"{TOKENIZER}/{path}": data for path, data in self._tokenizer_files.items()}
         return StoredMember({"name": self.name, "runtime": runtime, **self.entry}, files)
@@ -332,7 +342,7 @@ class TextNetwork(NetworkMember):
         rows = self.rows[self.run.judge].take(COMPARE_ROWS)
         expected = logits_of(self.network, rows).double().numpy()
         normaliser = self.run.normaliser
-        member = open_member(stored.bundle, stored.entry, self.outputs, normaliser)
+        member = open_member(stored.bundle, stored.entry, self.outputs, normaliser, relative=self.relative)
         texts = [t for block in self.corpus.texts(self.run.judge, COMPARE_ROWS) for t in normaliser.batch(block)]
         parts = [member.logits(texts[at : at + 1024]) for at in range(0, len(texts), 1024)]
         outputs = np.concatenate(parts)

@@ -106,9 +106,9 @@ def test_threads_open_a_member_once(monkeypatch):
     opened = []
     real = sentiment.open_member
 
-    def counted(*arguments):
+    def counted(*arguments, **options):
         opened.append(arguments[1]["name"])
-        return real(*arguments)
+        return real(*arguments, **options)
 
     monkeypatch.setattr(sentiment, "open_member", counted)
     model, together = nlpkit.load("reviews"), threading.Barrier(8)

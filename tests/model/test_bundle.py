@@ -279,14 +279,18 @@ def test_a_folder_with_another_config(tmp_path, config):
 
 
 def test_a_newer_format_names_who_wrote_it_and_what_to_do(tmp_path):
-    save(tmp_path / "m", model_files(format=2, nlpkit="9.1"))
-    with pytest.raises(BundleError, match=r"format 2, written by nlpkit 9\.1.*format 1.*bring nlpkit up to date"):
+    save(tmp_path / "m", model_files(format=3, nlpkit="9.1"))
+    with pytest.raises(
+        BundleError, match=r"format 3, written by nlpkit 9\.1.*formats 1 and 2.*bring nlpkit up to date"
+    ):
         Bundle.open(tmp_path / "m")
 
 
 def test_an_older_format_is_to_be_trained_again(tmp_path):
     save(tmp_path / "m", model_files(format=0, nlpkit="0.0.1"))
-    with pytest.raises(BundleError, match=r"format 0, written by nlpkit 0\.0\.1.*format 1: train it again") as caught:
+    with pytest.raises(
+        BundleError, match=r"format 0, written by nlpkit 0\.0\.1.*formats 1 and 2: train it again"
+    ) as caught:
         Bundle.open(tmp_path / "m")
     assert "pip install" not in str(caught.value)
 

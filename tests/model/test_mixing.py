@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlpkit.model.mixing import Stage, log_sum, softmax
+from nlpkit.model.mixing import SigmoidStage, Stage, log_sum, sigmoid, softmax
 
 
 @given(
@@ -18,6 +18,18 @@ def test_probabilities_ignore_a_shift_and_sum_to_one(logits, temperature, shift)
     found = Stage((1.0,), temperature).probabilities([member])
     assert np.allclose(found.sum(1), 1)
     assert np.allclose(found, Stage((1.0,), temperature).probabilities([member + shift]), atol=1e-6)
+
+
+@given(st.lists(st.tuples(*[st.floats(-1e300, 1e300)] * 2), min_size=1, max_size=4))
+def test_probabilities_of_labels_that_do_not_exclude_each_other(logits):
+    stage = SigmoidStage((1.0,), exit=None, scales=(1.0, 2.0), shifts=(0.0, -1.0), thresholds=(0.5, 0.9))
+    member = np.array(logits)
+    found = stage.probabilities([member])
+    assert ((found >= 0) & (found <= 1)).all()
+    assert np.allclose(found[:, 0] + sigmoid(-member[:, 0]), 1)
+    assert (stage.sureness(found) >= 0.5).all()
+    assert (stage.choose(found) == (found >= [0.5, 0.9])).all()
+    assert Stage.from_json(asdict(stage)) == stage
 
 
 STAGE = {"weights": [1.0], "temperature": 1.0, "exit": None}

@@ -1,10 +1,22 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 pytest.importorskip("torch")
 
-from nlpkit.model.mixing import Stage
-from nlpkit.training.calibration import calibrated_loss, ends_at_bound, tune_stage, tune_stages
+from nlpkit.model.mixing import SigmoidStage, Stage
+from nlpkit.training.calibration import (
+    calibrated_loss,
+    calibrated_sigmoid_loss,
+    ends_at_bound,
+    farthest_temperature,
+    tune_sigmoid_stage,
+    tune_sigmoid_stages,
+    tune_stage,
+    tune_stages,
+    tune_thresholds,
+)
 
 pytestmark = pytest.mark.train
 DRAW = np.random.default_rng(0)
@@ -105,3 +117,87 @@ def test_a_calibrated_loss_is_that_of_the_tuned_stage_however_sure_the_logits_ar
     expected = loss(tune_stage([GOOD], LABELS, None), [GOOD])
     assert calibrated_loss(GOOD, LABELS) == pytest.approx(expected)
     assert calibrated_loss(GOOD * 20, LABELS) == pytest.approx(expected, rel=1e-2)
+
+
+HAS = DRAW.random((600, 3)) < (0.5, 0.2, 0.02)
+OWN = np.where(HAS, 1.0, -1.0) + DRAW.normal(0, 1.2, (600, 3)) + (0, -1, -3)
+
+
+def binary_loss(stage: SigmoidStage, logits):
+    shares = stage.probabilities(logits)
+    return -np.log(np.where(HAS, shares, 1 - shares)).mean(0)
+
+
+def test_no_other_scale_or_shift_of_a_label_is_better():
+    found = tune_sigmoid_stage([OWN], HAS.astype(np.uint8), None)
+    for name, change in (("scales", 1.3), ("scales", 1 / 1.3), ("shifts", -0.5), ("shifts", 1.5)):
+        values = np.array(getattr(found, name))
+        other = replace(found, **{name: tuple(values * change if name == "scales" else values + change)})
+        assert (binary_loss(found, [OWN])[:2] < binary_loss(other, [OWN])[:2]).all()
+
+
+def test_probabilities_of_a_label_are_as_frequent_as_it_is():
+    shares = tune_sigmoid_stage([OWN * 5], HAS.astype(np.uint8), None).probabilities([OWN * 5])
+    assert shares.mean(0) == pytest.approx(HAS.mean(0), abs=0.02)
+
+
+def test_of_several_labels_a_member_that_knows_nothing_weighs_nothing():
+    first, last = tune_sigmoid_stages([OWN, DRAW.normal(0, 2, (600, 3))], HAS.astype(np.uint8), (0.9,))
+    assert (first.weights, first.exit, last.exit) == ((1.0,), 0.9, None)
+    assert last.weights[0] > 0.85
+    assert first.thresholds == last.thresholds
+
+
+def test_a_label_that_no_row_has_stays_as_the_members_say_and_is_hardly_likely():
+    found = tune_sigmoid_stages([OWN], np.zeros((600, 3), np.uint8), [])[-1]
+    assert np.isfinite([*found.scales, *found.shifts]).all()
+    assert found.thresholds == (0.5, 0.5, 0.5)
+    assert found.probabilities([OWN]).mean() < 0.1
+
+
+def test_rows_that_count_nothing_do_not_change_labels_either():
+    counts = np.where(np.arange(600) < 300, 2.0, 0.0)
+    found = tune_sigmoid_stages([OWN], HAS.astype(np.uint8), [], counts)[-1]
+    half = tune_sigmoid_stages([OWN[:300]], HAS[:300].astype(np.uint8), [])[-1]
+    assert found.scales == pytest.approx(half.scales, rel=1e-2)
+    assert found.thresholds == pytest.approx(half.thresholds, abs=2e-3)
+
+
+def f1_of(given, truth):
+    return 2 * (given & truth).sum() / (given.sum() + truth.sum())
+
+
+def test_thresholds_of_frequent_labels_are_the_best_there_are():
+    shares = DRAW.random((5000, 1)) ** 3
+    truth = DRAW.random((5000, 1)) < shares
+    (threshold,) = tune_thresholds(shares, truth.astype(np.uint8))
+    best = max(f1_of(shares >= t, truth) for t in np.linspace(0.05, 0.95, 181))
+    assert f1_of(shares >= threshold, truth) == pytest.approx(best, abs=0.005)
+    assert threshold == pytest.approx(best / 2, abs=0.05)  # Lipton et al. 2014
+
+
+def test_thresholds_of_rare_labels_hang_less_on_chance():
+    many = DRAW.random(20000) ** 8
+    more = DRAW.random(20000) < many
+    gains, steps = [], np.linspace(0.1, 0.9, 161)
+    for seed in range(40):
+        draw = np.random.default_rng(seed)
+        shares = draw.random((80, 1)) ** 8
+        truth = draw.random((80, 1)) < shares
+        (tuned,) = tune_thresholds(shares, truth.astype(np.uint8))
+        by_chance = steps[np.argmax([f1_of(shares >= step, truth) for step in steps])]
+        assert 0.1 <= tuned <= 0.9
+        gains.append(f1_of(many >= tuned, more) - f1_of(many >= by_chance, more))
+    assert np.mean(gains) > 2 * np.std(gains) / np.sqrt(len(gains))
+
+
+def test_a_calibrated_loss_of_labels_does_not_hang_on_how_large_logits_are():
+    losses = [calibrated_sigmoid_loss(OWN * size, HAS.astype(np.uint8)) for size in (0.5, 1, 3)]
+    assert losses == pytest.approx([losses[0]] * 3, rel=0.02)
+
+
+def test_a_scale_at_its_bound_is_told():
+    sound = tune_sigmoid_stage([OWN], HAS.astype(np.uint8), None)
+    assert not ends_at_bound(sound)
+    assert ends_at_bound(replace(sound, scales=(1.0, 0.01, 1.0)))
+    assert farthest_temperature(replace(sound, scales=(1.0, 0.01, 2.0))) == pytest.approx(100)

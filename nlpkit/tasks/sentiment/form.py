@@ -11,9 +11,9 @@ import click
 
 from nlpkit.commands.answers import Form, Look
 from nlpkit.commands.screen import to_one_line
-from nlpkit.tasks.sentiment.choice import Choice, read_labels
+from nlpkit.tasks.sentiment.choice import read_labels
 from nlpkit.tasks.sentiment.explanation import Explanation
-from nlpkit.tasks.sentiment.model import Score, SentimentModel
+from nlpkit.tasks.sentiment.model import Score, SentimentModel, SeveralScore
 from nlpkit.text.row import Row
 
 UNLIKE = "unlike the training text"
@@ -22,6 +22,13 @@ _OTHER_COLOURS = ("blue", "magenta", "cyan", "green", "yellow", "red")
 _OPPOSITE = {"red": "green", "green": "red"}
 _ESCAPED = re.compile(r'["\\\x00-\x1f\ud800-\udfff]')  # what JSON writes otherwise than it is
 STRONG, WEAK = 0.5, 0.15  # shares of the greatest weight of a text
+_SEPARATORS = ",;|、/"  # of several labels in a cell: the first that is in none of them
+NONE = "[]"  # stands in a cell where no label applies, which is an answer, too
+
+
+def make_form(model: SentimentModel, look: Look, options: Mapping[str, Any]) -> Form:
+    """Make the form of a model's answers, which are one label a text or several."""
+    return SeveralForm(model, look, options) if model.several else ScoreForm(model, look, options)
 
 
 class ScoreForm(Form):
@@ -35,7 +42,7 @@ class ScoreForm(Form):
         more = ("explanation", "method", "bias") if self._explains else ()
         self.fields = (*Score._fields, *more)
         chosen = read_labels(options["labels"]) if options.get("labels") else None
-        self.labels = Choice.among(model.labels, chosen).labels
+        self.labels = model.choose_among(chosen).labels
         self._columns_of = self.labels if options.get("probabilities") else []
         shares = (f"probability_{label}" for label in self._columns_of)
         self.columns = ("label", "probability", "reason", "warning", *more[:1], *shares)
@@ -59,10 +66,7 @@ class ScoreForm(Form):
         """Return label, probability, and as much of the text as fits; below it the words that count most."""
         label = to_one_line(answer.label or "-").ljust(self._label_width)
         sure = "     -" if answer.probability is None else f"{answer.probability:6.3f}"
-        text = to_one_line(row.text)
-        if answer.reason or answer.warning:
-            what = to_one_line(answer.reason) if answer.reason else UNLIKE
-            text = f"({what})  {text}"  # first, lest a narrow terminal cut it off
+        text = _show_text(row, answer)
         colour = self.colours.get(answer.label or "")
         text = self.look.cut(text, self._label_width + 9)
         if self._explains and answer.label and colour:
@@ -107,3 +111,43 @@ def tokens_as_json(answer: Explanation) -> Any:
         return Fragment(json.dumps(tokens, separators=(",", ":")))
     objects = [f'{{"token":"{text[a:b]}","start":{a},"end":{b},"weight":{weight}}}' for (a, b), weight in pairs]
     return Fragment(f"[{','.join(objects)}]".encode())
+
+
+class SeveralForm(Form):
+    """All labels that apply, the probability of each label, a reason and a warning."""
+
+    fields = SeveralScore._fields
+    done = "scored"
+
+    def __init__(self, model: SentimentModel, look: Look, options: Mapping[str, Any]) -> None:
+        super().__init__(model, look, options)
+        self.labels = model.choose_among(read_labels(options["labels"]) if options.get("labels") else None).labels
+        self._columns_of = self.labels if options.get("probabilities") else []
+        shares = (f"probability_{label}" for label in self._columns_of)
+        self.columns = ("labels", "probabilities", "reason", "warning", *shares)
+        letters = "".join(model.labels)
+        self._separator = next((separator for separator in _SEPARATORS if separator not in letters), "\n")
+
+    def cells(self, answer: SeveralScore) -> tuple[object, ...]:
+        """Return the labels with a separator between them, their probabilities likewise, reason and warning."""
+        of_labels = map((answer.probabilities or {}).get, self._columns_of)
+        if answer.labels is None or answer.probabilities is None:
+            return None, None, answer.reason, answer.warning, *of_labels
+        shares = self._separator.join(str(answer.probabilities[label]) for label in answer.labels)
+        return self._separator.join(answer.labels) or NONE, shares, answer.reason, answer.warning, *of_labels
+
+    def line(self, row: Row, answer: SeveralScore) -> str:
+        """Return each label that applies with its probability, and as much of the text as fits."""
+        shares = answer.probabilities or {}
+        named = "  ".join(f"{to_one_line(label)} {shares[label]:.3f}" for label in answer.labels or ())
+        named = named or ("-" if answer.labels is None else "none")
+        text = self.look.cut(_show_text(row, answer), len(named) + 2)
+        return f"{click.style(named, fg='cyan') if self.look.color and answer.labels else named}  {text}\n"
+
+
+def _show_text(row: Row, answer: Score | SeveralScore | Explanation) -> str:
+    """Return the text behind what is to be known of it: first, lest a narrow terminal cut it off."""
+    text = to_one_line(row.text)
+    if not (answer.reason or answer.warning):
+        return text
+    return f"({to_one_line(answer.reason) if answer.reason else UNLIKE})  {text}"

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from nlpkit.errors import SettingError
 from nlpkit.model.members import Floats
-from nlpkit.tasks.sentiment.objective import NOTHING, Classification, Teaching
+from nlpkit.tasks.sentiment.objective import NOTHING, Classification, SeveralClassification, Teaching
 from nlpkit.tasks.sentiment.pretraining import Pretraining, pretraining_settings
 from nlpkit.tasks.sentiment.settings import ClassifierSettings
 from nlpkit.training.batching import Rows, logits_of
-from nlpkit.training.calibration import tune_stage
+from nlpkit.training.calibration import tune_sigmoid_stage, tune_stage
 from nlpkit.training.events import Event
 from nlpkit.training.loop import Diverged, Objective
 from nlpkit.training.member import CHECK_ROWS, Comparison, Minimise, StoredMember
@@ -28,7 +28,7 @@ from nlpkit.training.text_network import COMPARE_ROWS, TextNetwork
 
 
 class Classifier(TextNetwork):
-    """A network that gives each label a logit."""
+    """A network that gives each label a logit; by a softmax or, where a text may have several, each by itself."""
 
     settings_class: ClassVar[type[MemberSettings]] = ClassifierSettings
     folds = True
@@ -38,6 +38,11 @@ class Classifier(TextNetwork):
     def outputs(self) -> int:
         """As many as there are labels."""
         return len(self.corpus.labels)
+
+    @property
+    def relative(self) -> bool:
+        """For a softmax only differences count."""
+        return not self.corpus.several
 
     @property
     def learnt(self) -> Sequence[str]:
@@ -50,16 +55,21 @@ class Classifier(TextNetwork):
         return self.corpus.labels
 
     def targets(self, place: str) -> NDArray[Any]:
-        """Return the index of each row's label ``(rows,)``, where it has none that of the teacher's answer."""
+        """Return the index of each row's label ``(rows,)``, where it has none that of the teacher's answer.
+
+        Where a text may have several: 1 where a row has a label, 0 elsewhere ``(rows, labels)``.
+        """
+        if self.corpus.several:
+            return self.corpus.indicators(place)
         own = self.corpus.targets(place)
         if place != "train" or self._teaching.probabilities is None:
             return own
         return np.concatenate([own, self._teaching.probabilities[len(own) :].argmax(1)])
 
-    def classes(self) -> Sequence[int]:
+    def classes(self) -> Any:
         """Return the same of the training rows."""
-        classes: list[int] = self.targets("train").tolist()
-        return classes
+        targets = self.targets("train")
+        return targets if self.corpus.several else targets.tolist()
 
     def objective(
         self, module: nn.Module, rows: Mapping[str, Rows], learnt: NDArray[np.int64] | None = None
@@ -69,7 +79,8 @@ class Classifier(TextNetwork):
         :param learnt: numbers of the rows to train on; None: all.
         """
         training, teaching = self.settings.training, self._teaching
-        return Classification(module, rows["train"], rows["validation"], training, self.outputs, teaching, learnt)
+        kind = SeveralClassification if self.corpus.several else Classification
+        return kind(module, rows["train"], rows["validation"], training, self.outputs, teaching, learnt)
 
     def train(self, minimise: Minimise) -> Generator[Event, None, Diverged | None]:
         """Train once or, of folds, once without each; then the weights are the means of theirs."""
@@ -77,7 +88,8 @@ class Classifier(TextNetwork):
             return (yield from super().train(minimise))
         yield from self.pretrain(minimise)
         module, rows = yield from self._select_trainable()
-        folds = cut_folds(rows["train"].targets, self.run.folds, self.seed)
+        strata = self.corpus.targets("train") if self.corpus.several else rows["train"].targets
+        folds = cut_folds(strata, self.run.folds, self.seed)
         start, total = copy.deepcopy(module.state_dict()), dict[str, Tensor]()
         self._left_out = np.empty((len(folds), self.outputs))
         divergence = None
@@ -118,7 +130,7 @@ class Classifier(TextNetwork):
     def difference(self, expected: Floats, outputs: Floats) -> float:
         """Return the greatest difference of a probability, both calibrated as the expected logits want it."""
         targets = self.rows[self.run.judge].targets[: len(expected)]
-        calibrated = tune_stage([expected], targets, None)
+        calibrated = (tune_sigmoid_stage if self.corpus.several else tune_stage)([expected], targets, None)
         pair = (calibrated.probabilities([logits[:CHECK_ROWS]]) for logits in (expected, outputs))
         return float(np.abs(np.subtract(*pair)).max())
 

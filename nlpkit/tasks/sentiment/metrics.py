@@ -16,9 +16,11 @@ from nlpkit.tasks.metrics import Metrics, Table
 from nlpkit.tasks.sentiment.choice import Choice, read_labels, write_labels
 from nlpkit.tasks.sentiment.labels import remark_on_neglect
 from nlpkit.tasks.sentiment.model import DECIMALS, SentimentModel
+from nlpkit.tasks.sentiment.several import SeveralAnswers, SeveralMetrics, measure_several
 from nlpkit.text.blocks import blocks_of
 from nlpkit.text.corpus import Example
 from nlpkit.text.labels import likeness, rename_options
+from nlpkit.text.several import Labels, names_of
 
 Ints: TypeAlias = NDArray[np.integer[Any]]
 
@@ -234,8 +236,10 @@ class Answers:
         return Answers(self.truth[rows], self.choice[rows], self.probability[rows])
 
 
-def answer_rows(model: SentimentModel, rows: Sequence[Example]) -> Answers:
+def answer_rows(model: SentimentModel, rows: Sequence[Example]) -> Answers | SeveralAnswers:
     """Answer labelled rows; each label of the model may be the answer."""
+    if model.thresholds is not None:
+        return _answer_several(model, model.thresholds, rows)
     reasons, shares = model.answer([row.text for row in rows])
     truth = np.array([model.labels.index(row.label) for row in rows], np.int32)
     answered = np.array([reason is None for reason in reasons])
@@ -244,16 +248,19 @@ def answer_rows(model: SentimentModel, rows: Sequence[Example]) -> Answers:
 
 def measure(
     model: SentimentModel, examples: Iterable[Example], *, labels: str | Sequence[str] | None = None
-) -> ClassMetrics:
+) -> ClassMetrics | SeveralMetrics:
     """Answer labelled rows as they come, and compare.
 
     :param labels: those that may be the answer: names, or one text with commas between them. None: those that the rows
-        have, if they are two or more, so that a model is not blamed for an answer that no row could have.
+        have, if they are two or more, so that a model is not blamed for an answer that no row could have; of a model of
+        several labels a text, all.
     :raises DataError: if rows have labels that the model does not know, or that may not be the answer.
     :raises SettingError: for labels that the model does not know.
     """
     chosen = read_labels(labels) if isinstance(labels, str) else labels
-    choice = Choice.among(model.labels, chosen)
+    choice = model.choose_among(chosen)
+    if model.thresholds is not None:
+        return _measure_several(model, model.thresholds, examples, choice)
     position = {label: i for i, label in enumerate(model.labels)}
     truths: list[Ints] = [np.zeros(0, np.int32)]
     answered: list[NDArray[np.bool_]] = [np.zeros(0, np.bool_)]
@@ -271,6 +278,28 @@ def measure(
         choice = Choice.among(model.labels, [model.labels[i] for i in seen])
     answers = Answers.of(truth_of_all, np.concatenate(answered), np.concatenate(probabilities), model.labels, choice)
     return measure_answers(answers, choice.labels, [label for label in model.labels if label not in choice.labels])
+
+
+def _answer_several(model: SentimentModel, thresholds: Floats, rows: Sequence[Example]) -> SeveralAnswers:
+    position = {label: i for i, label in enumerate(model.labels)}
+    truth = np.zeros((len(rows), len(position)), np.bool_)
+    for row, example in enumerate(rows):
+        truth[row, [position[name] for name in names_of(example.label)]] = True
+    reasons, shares = model.answer([row.text for row in rows])
+    answered = np.array([reason is None for reason in reasons], np.bool_)
+    return SeveralAnswers.of(truth, answered, shares, thresholds)
+
+
+def _measure_several(
+    model: SentimentModel, thresholds: Floats, examples: Iterable[Example], choice: Choice
+) -> SeveralMetrics:
+    none = np.zeros((0, len(model.labels)))
+    parts = [SeveralAnswers(none > 0, none > 0, none, np.zeros(0, np.bool_))]
+    for block in blocks_of(examples, BLOCK):
+        check_labels(model, (name for example in block for name in names_of(example.label)))
+        parts.append(_answer_several(model, thresholds, block))
+    excluded = [label for label in model.labels if label not in choice.labels]
+    return measure_several(SeveralAnswers.join(parts), choice, thresholds, excluded)
 
 
 def check_choice(choice: Choice, labels: Iterable[str]) -> None:
@@ -292,7 +321,13 @@ def check_labels(model: SentimentModel, labels: Iterable[str]) -> None:
 
     :raises DataError: saying which, and how to say what they mean.
     """
-    names = model.bundle.config.get("aliases", {})
+    labels, names = set(labels), model.bundle.config.get("aliases", {})
+    if not model.several and (several := [label for label in labels if isinstance(label, Labels)]):
+        raise DataError(
+            "the rows have several labels each, {example} for one, and the model gives a text but one: leave "
+            "--label-separator and --label-columns out, or measure a model of several labels",
+            example=several[0],
+        )
     if unknown := sorted(set(labels) - set(model.labels)):
         pairs = [*names.items(), *zip(model.labels, model.labels, strict=True)]
         known = {likeness(old): new for old, new in pairs if new in model.labels}

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 from nlpkit.components.tokenizers import CharTokenizer, rjieba
+from nlpkit.errors import SettingError
 from nlpkit.model.base import SavedModel, is_text_list
 from nlpkit.model.bundle import CONFIG, EVIDENCE, Bundle
 from nlpkit.model.frames import Frame, answer_frame
 from nlpkit.model.members import Floats, Member, open_member
+from nlpkit.model.mixing import SigmoidStage, Stage
 from nlpkit.plugins.base import Tokenizer
 from nlpkit.tasks.sentiment.choice import Choice, read_labels
 from nlpkit.tasks.sentiment.explanation import Departure, Explanation, move_back, sign_logits, weigh_words
@@ -43,8 +45,24 @@ class Score(NamedTuple):
     warning: str | None = None
 
 
+class SeveralScore(NamedTuple):
+    """What a model of several labels a text says of one.
+
+    ``labels`` are all whose probability reaches their threshold, in the model's order; there may be none. Each label
+    has a probability of its own. Both are None where the text cannot be scored; ``reason`` and ``warning`` are as in
+    `Score`.
+    """
+
+    labels: list[str] | None
+    probabilities: dict[str, float] | None
+    reason: str | None = None
+    warning: str | None = None
+
+
 class SentimentModel(SavedModel):
     """A classifier of texts read from a bundle; any set of labels.
+
+    It gives each text one of them, a `Score`; or, as ``several`` says, all that apply, a `SeveralScore`.
 
     >>> import nlpkit
     >>> nlpkit.load("reviews").score(["质量很好，下次还来", "👍"])  # doctest: +SKIP
@@ -65,18 +83,25 @@ class SentimentModel(SavedModel):
             sizes = [len(stage.weights) for stage in self.stages]
             if not sizes or sizes != sorted(sizes) or sizes[-1] > len(self.entries):
                 raise ValueError("labels, members and stages do not fit each other")
+            self.thresholds = _check_thresholds(self.stages, self.labels)
+
+    @property
+    def several(self) -> bool:
+        """Whether a text may have several labels, or none."""
+        return self.thresholds is not None
 
     @property
     def reading(self) -> Mapping[str, Any]:
-        """Keep its labels, also those that look like none."""
-        return {"kept": tuple(self.labels)}
+        """Keep its labels, also those that look like none, and several of a text if it gives them."""
+        return {"kept": tuple(self.labels), "several": self.several}
 
     def score(
         self, texts: Iterable[str], *, labels: Sequence[str] | None = None, min_probability: float = 0
     ) -> list[Score]:
-        """Score each text, in order.
+        """Score each text, in order; a model of several labels returns a `SeveralScore` each.
 
-        :param labels: the choice is forced among these, and their probabilities add up to 1; None: among all.
+        :param labels: the choice is forced among these, and their probabilities add up to 1; of several labels only
+            these are looked at. None: all.
         :param min_probability: an answer that is less sure is none: its label is None, the reason ``unsure (0.61)``.
         :raises SettingError: if it is given one text, or nothing that holds texts; or for labels that it does not know.
         """
@@ -87,7 +112,7 @@ class SentimentModel(SavedModel):
     ) -> Iterator[Score]:
         """Score texts as they come, a block at a time, so that memory does not grow with their number."""
         check_texts(texts, "score")
-        choice = Choice.among(self.labels, labels, least=min_probability)
+        choice = self.choose_among(labels, least=min_probability)
         for block in blocks_of_texts(texts, CHARACTERS, BLOCK):
             yield from self._score_block(block, choice)
 
@@ -101,7 +126,8 @@ class SentimentModel(SavedModel):
         :raises SettingError: as `score`.
         """
         check_texts(texts, "explain")
-        choice = Choice.among(self.labels, labels, least=min_probability)
+        choice = self.choose_among(labels, least=min_probability)
+        self._check_explainable()
         blocks = blocks_of_texts(texts, CHARACTERS, BLOCK)
         return [explanation for block in blocks for explanation in self._explain_block(block, choice)]
 
@@ -110,17 +136,18 @@ class SentimentModel(SavedModel):
     ) -> Callable[[Sequence[Row]], Sequence[Score | Explanation]]:
         """Return what scores rows of a file, or explains their scores; the labels as ``--labels`` has them."""
         chosen = None if labels is None else read_labels(labels)
-        Choice.among(self.labels, chosen)  # told before any row is read
+        self.choose_among(chosen, least=min_probability)  # told before any row is read
         if explain:
+            self._check_explainable()
             method = partial(self.explain, labels=chosen, min_probability=min_probability)
-            return lambda rows: answer_rows(rows, method, lambda reason: Explanation(*_refuse(reason), ""))
+            return lambda rows: answer_rows(rows, method, lambda reason: Explanation(*self._refuse(reason), ""))
         return partial(self.score_rows, labels=chosen, min_probability=min_probability)
 
     def score_rows(
         self, rows: Sequence[Row], *, labels: Sequence[str] | None = None, min_probability: float = 0
     ) -> list[Score]:
         """Score rows of a file; a row that could not be read has no label, and its fault as the reason."""
-        return answer_rows(rows, partial(self.score, labels=labels, min_probability=min_probability), _refuse)
+        return answer_rows(rows, partial(self.score, labels=labels, min_probability=min_probability), self._refuse)
 
     def score_frame(self, frame: Frame, *, column: str, labels: Sequence[str] | None = None) -> Frame:
         """Score the texts in a column of a data frame of pandas, polars or pyarrow.
@@ -130,6 +157,26 @@ class SentimentModel(SavedModel):
         """
         answer = partial(self.score_rows, labels=labels)
         return answer_frame(frame, column, answer, {"label": str, "probability": float, "reason": str, "warning": str})
+
+    def choose_among(self, labels: Sequence[str] | None, *, least: float = 0) -> Choice:
+        """Return what is chosen among; None: all labels.
+
+        :param least: probability of an answer.
+        :raises SettingError: for labels that it does not know, or too few; for a ``least`` where there are several.
+        """
+        if least and self.several:
+            raise SettingError(
+                "labels of which a text may have several have thresholds of their own: leave out min_probability"
+            )
+        return Choice.among(self.labels, labels, least=least, several=self.several)
+
+    def _check_explainable(self) -> None:
+        """Refuse to explain several labels of a text."""
+        if self.several:
+            raise SettingError(
+                "{name} gives a text several labels, and answers are explained only where there is one",
+                name=self.bundle.name,
+            )
 
     def answer(self, texts: Sequence[Any]) -> tuple[list[str | None], Floats]:
         """Answer a block of texts.
@@ -159,7 +206,7 @@ class SentimentModel(SavedModel):
             if stage.exit is None or position == len(self.stages) - 1:
                 yield Departure(stage, rows, logits, probabilities)
                 return
-            unsure = probabilities.max(1) < stage.exit
+            unsure = stage.sureness(probabilities) < stage.exit
             if not unsure.all():
                 sure = ~unsure
                 yield Departure(stage, rows[sure], [member[sure] for member in logits], probabilities[sure])
@@ -168,7 +215,9 @@ class SentimentModel(SavedModel):
     def member(self, position: int) -> Member:
         """Return a member, opened when first asked: a sure answer of the first never loads the others."""
         entry, labels = self.entries[position], len(self.labels)
-        return self.open_part(position, lambda: open_member(self.bundle, entry, labels, self.normaliser))
+        return self.open_part(
+            position, lambda: open_member(self.bundle, entry, labels, self.normaliser, relative=not self.several)
+        )
 
     def warm(self) -> None:
         """Open every part and answer once, so that no later answer has to wait for a part to be opened."""
@@ -179,7 +228,8 @@ class SentimentModel(SavedModel):
     def sample(self, text: str) -> dict[str, Any]:
         """Answer a text as samples.json holds it, for `check`."""
         (score,) = self.score([text])
-        return {"text": text, "label": score.label, "probabilities": score.probabilities}
+        answer = {name: value for name, value in score._asdict().items() if name in ("label", "labels")}
+        return {"text": text, **answer, "probabilities": score.probabilities}
 
     def compare(self, sample: Mapping[str, Any]) -> str | None:
         """Score one of the bundle's samples again."""
@@ -219,20 +269,35 @@ class SentimentModel(SavedModel):
 
         :param probabilities: of these texts, and of the labels of the choice ``(answered, labels)``.
         """
-        labels = choice.labels
-        best, values = probabilities.argmax(1).tolist(), np.round(probabilities, DECIMALS).tolist()
-        scored = [
-            Score(labels[i], row[i], dict(zip(labels, row, strict=True))) for i, row in zip(best, values, strict=True)
-        ]
+        scored = self._name(np.round(probabilities, DECIMALS), choice)
         for row in np.flatnonzero(probabilities.max(1, initial=0) < choice.least).tolist():
             scored[row] = scored[row]._replace(label=None, reason=f"unsure ({scored[row].probability:.2f})")
         if len(scored) < len(reasons):
             answers = iter(scored)
-            scored = [next(answers) if reason is None else _refuse(reason) for reason in reasons]
+            scored = [next(answers) if reason is None else self._refuse(reason) for reason in reasons]
         for number, warning in (self._familiarity.warnings(characters) if self._familiarity else {}).items():
             if reasons[number] is None:
                 scored[number] = scored[number]._replace(warning=warning)
         return scored
+
+    def _name(self, probabilities: Floats, choice: Choice) -> list[Score]:
+        """Make answers of probabilities ``(texts, labels chosen among)``."""
+        labels, values = choice.labels, probabilities.tolist()
+        named = [dict(zip(labels, row, strict=True)) for row in values]
+        if self.thresholds is None:
+            best = probabilities.argmax(1).tolist()
+            return [Score(labels[i], row[i], own) for i, row, own in zip(best, values, named, strict=True)]
+        passed = (probabilities >= choice.of(self.thresholds)).tolist()
+        several = [
+            SeveralScore([label for label, passes in zip(labels, row, strict=True) if passes], own)
+            for row, own in zip(passed, named, strict=True)
+        ]
+        return cast(list[Score], several)
+
+    def _refuse(self, reason: str) -> Score:
+        if self.several:
+            return cast(Score, SeveralScore(None, None, reason))
+        return Score(None, None, None, reason)
 
     def _read(self, texts: Sequence[Any]) -> tuple[list[str | None], list[str], Characters]:
         """Return why a text has no answer, None where it has one; those, normalised, that have; characters of all."""
@@ -267,8 +332,14 @@ class SentimentModel(SavedModel):
             return Evidence(**content)
 
 
-def _refuse(reason: str) -> Score:
-    return Score(None, None, None, reason)
+def _check_thresholds(stages: Sequence[Stage], labels: Sequence[str]) -> Floats | None:
+    """Return the threshold of each label ``(labels,)``; None where a text has but one."""
+    several = [stage for stage in stages if isinstance(stage, SigmoidStage)]
+    if not several:
+        return None
+    if len(several) < len(stages) or any(len(stage.thresholds) != len(labels) for stage in several):
+        raise ValueError("all stages have a scale, a shift and a threshold for each label, or none has")
+    return np.array(several[-1].thresholds)
 
 
 def _check_labels(labels: object) -> list[str]:

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from nlpkit.tasks.sentiment.settings import ClassifierTraining
 from nlpkit.training.batching import RowNumbers, Rows, draw_batches, logits_of
-from nlpkit.training.calibration import calibrated_loss
+from nlpkit.training.calibration import calibrated_loss, calibrated_sigmoid_loss
 from nlpkit.training.loop import Validation
 
 
@@ -51,6 +51,7 @@ class Teaching:
 
 
 NOTHING = Teaching()
+MOST_WEIGHT = 100.0  # of a rare label: rarer ones would drown what tells the others
 
 
 class Classification:
@@ -80,7 +81,7 @@ class Classification:
         self._weights: Tensor | None = None
         if settings.class_weights == "balanced":
             weights = None if teaching.weights is None else teaching.weights[self._learnt]
-            self._weights = weigh_labels(train.targets[self._learnt], labels, weights)
+            self._weights = self._weigh(train.targets[self._learnt], weights)
 
     def batches(self, epoch: int, draw: np.random.Generator) -> Sequence[RowNumbers]:  # noqa: ARG002
         """Put rows of similar length together."""
@@ -94,8 +95,8 @@ class Classification:
         loss = self._mean(logits, labels, rows)
         if self._settings.r_drop:
             again = self.module(ids, mask).float()  # the same rows under another dropout
-            loss = (loss + self._mean(again, labels, rows)) / 2 + self._settings.r_drop * divergence(logits, again)
-        return loss, int((logits.detach().argmax(1) == labels).sum())
+            loss = (loss + self._mean(again, labels, rows)) / 2 + self._settings.r_drop * self._diverge(logits, again)
+        return loss, int(self._count_right(logits.detach(), labels).sum())
 
     def validate(self) -> Validation | None:
         """Measure loss without smoothing or weights of labels, accuracy, and what the loss is once calibrated.
@@ -107,24 +108,47 @@ class Classification:
         logits = logits_of(self.module, self._validation, self._settings.batch_size)
         targets, judging = self._validation.targets, self._teaching.judging
         labels = torch.as_tensor(targets, device=logits.device)
-        losses, right = row_losses(self._settings.loss, logits, labels), (logits.argmax(1) == labels).double()
+        losses, right = self._losses(logits, labels), self._count_right(logits, labels).double()
         sound = self._settings.loss == "cross_entropy" and bool(logits.isfinite().all())
-        calibrated = partial(calibrated_loss, logits.double().numpy(), targets, judging) if sound else None
+        calibrated = partial(self._calibrate, logits.double().numpy(), targets) if sound else None
         if judging is None:
             return Validation(losses.mean().item(), right.mean().item(), calibrated)
         weights = torch.as_tensor(judging / judging.sum(), device=logits.device)
         return Validation((losses * weights).sum().item(), (right * weights).sum().item(), calibrated)
 
     def _mean(self, logits: Tensor, labels: Tensor, rows: RowNumbers) -> Tensor:
-        losses = row_losses(self._settings.loss, logits, labels, self._settings.label_smoothing)
-        if self._weights is not None:
-            losses = losses * self._weights.to(labels.device)[labels]
+        weights = None if self._weights is None else self._weights.to(labels.device)
+        losses = self._losses(logits, labels, self._settings.label_smoothing, weights)
         if self._teaching.probabilities is not None:
             soft, share = self._teaching.soft_targets(rows)
             losses = (1 - share) * losses + share * self._soft_losses(logits, soft)
         if self._teaching.weights is not None:
             losses = losses * torch.as_tensor(self._teaching.weights[rows])
         return losses.mean()
+
+    def _weigh(self, targets: NDArray[Any], weights: NDArray[np.float32] | None) -> Tensor:
+        """Return weights of labels ``(labels,)`` with which each counts as much as any other."""
+        return weigh_labels(targets, self._labels, weights)
+
+    def _losses(self, logits: Tensor, targets: Tensor, smoothing: float = 0.0, weights: Tensor | None = None) -> Tensor:
+        """Return the loss of each row ``(batch,)``.
+
+        :param weights: of labels ``(labels,)``; None: each counts by its rows.
+        """
+        losses = row_losses(self._settings.loss, logits, targets, smoothing)
+        return losses if weights is None else losses * weights[targets]
+
+    def _count_right(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return which rows are right ``(batch,)``."""
+        return logits.argmax(1) == targets
+
+    def _calibrate(self, logits: NDArray[Any], targets: NDArray[Any]) -> float:
+        """Return the loss once these logits are calibrated on these rows."""
+        return calibrated_loss(logits, targets, self._teaching.judging)
+
+    def _diverge(self, logits: Tensor, others: Tensor) -> Tensor:
+        """Return how far apart two passes are."""
+        return divergence(logits, others)
 
     def _soft_losses(self, logits: Tensor, soft: Tensor) -> Tensor:
         """Return the loss of each row ``(batch,)`` against probabilities ``(batch, labels)``.
@@ -138,6 +162,36 @@ class Classification:
             scale = soft.sum(1)
             soft = soft / scale[:, None]
         return scale * temperature**2 * soft_losses(self._settings.loss, logits / temperature, soft)
+
+
+class SeveralClassification(Classification):
+    """The `Objective` of a network that gives each label a logit of its own, as a text may have several, or none.
+
+    Targets are 1 where a row has a label, 0 elsewhere ``(rows, labels)``. Labels that weigh more do so in rows that
+    have them, as much as if these were as many as the others. A row is right if all of its labels are.
+    """
+
+    def _weigh(self, targets: NDArray[Any], weights: NDArray[np.float32] | None) -> Tensor:
+        having = np.average(targets, axis=0, weights=weights).clip(1 / max(len(targets), 1), 1)
+        return torch.from_numpy((1 - having) / having).float().clamp(min=1 / MOST_WEIGHT, max=MOST_WEIGHT)
+
+    def _count_right(self, logits: Tensor, targets: Tensor) -> Tensor:
+        return ((logits > 0) == (targets > 0)).all(1)
+
+    def _losses(self, logits: Tensor, targets: Tensor, smoothing: float = 0.0, weights: Tensor | None = None) -> Tensor:
+        aims = targets.to(logits.dtype) * (1 - smoothing) + smoothing / 2
+        if self._settings.loss == "mse":
+            losses = (logits.sigmoid() - aims).square()
+            return (losses if weights is None else torch.where(targets > 0, weights, 1.0) * losses).mean(1)
+        losses = functional.binary_cross_entropy_with_logits(logits, aims, reduction="none", pos_weight=weights)
+        return losses.mean(1)
+
+    def _calibrate(self, logits: NDArray[Any], targets: NDArray[Any]) -> float:
+        return calibrated_sigmoid_loss(logits, targets, self._teaching.judging)
+
+    def _diverge(self, logits: Tensor, others: Tensor) -> Tensor:
+        gaps = (logits.sigmoid() - others.sigmoid()) * (logits - others)
+        return gaps.mean() / 2
 
 
 def row_losses(name: str, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:

@@ -23,15 +23,17 @@ from nlpkit.tasks.sentiment.metrics import BLOCK, Answers, ClassMetrics, answer_
 from nlpkit.tasks.sentiment.model import DECIMALS, SentimentModel
 from nlpkit.tasks.sentiment.objective import NOTHING, Teaching
 from nlpkit.tasks.sentiment.settings import SentimentSettings
+from nlpkit.tasks.sentiment.several import measure_several
 from nlpkit.text.blocks import blocks_of
 from nlpkit.text.corpus import Example, rename
 from nlpkit.text.evidence import Evidence, EvidenceCount
 from nlpkit.text.familiarity import FamiliarityCount
 from nlpkit.text.labels import alike, rename_options
+from nlpkit.text.several import as_labels, names_of
 from nlpkit.text.split import PLACES
 from nlpkit.text.vocabulary import TableVocabulary, load_vocabulary
 from nlpkit.training.base_model import BaseModel
-from nlpkit.training.calibration import tune_stages
+from nlpkit.training.calibration import tune_sigmoid_stages, tune_stages
 from nlpkit.training.events import Event, Note, Remark, Working
 from nlpkit.training.exits import FoundExit, find_exits
 from nlpkit.training.member import Member, StoredMember
@@ -88,13 +90,14 @@ class SentimentRun(Run):
     def read(self, folder: Path, rows: Iterable[Example], **more: Any) -> Iterator[Event]:
         """Read rows under their new labels, and say what is odd about the labels."""
         names, counts = self.settings.labels, dict[str, Counter[str]]()
+        rows = _join(rows) if self.settings.several else rows
         try:
             yield from super().read(folder, _rename(_count(rows, counts), counts, names), **more)
         except DataError:
             yield from _remark_on_alike(counts, names)  # which may be why
             raise
         yield from _remark_on_alike(counts, names)
-        yield from _tell_left_out(counts, names)
+        yield from _tell_left_out(counts, names, several=StoredCorpus(folder).several)
         labels = sorted({label for of_corpus in counts.values() for label in of_corpus})
         if unknown := [label for label in names if label not in labels]:
             yield Remark(
@@ -106,11 +109,12 @@ class SentimentRun(Run):
 
     def remarks(self, corpus: StoredCorpus) -> Iterator[str]:
         """Say what is odd about how many rows each label has."""
-        size = len(corpus.labels)
-        counts = np.sum([np.bincount(corpus.targets(place), minlength=size) for place in PLACES], 0)
-        rows: dict[str, int] = dict(zip(corpus.labels, counts.tolist(), strict=True))
+        rows = corpus.count_labels(*PLACES)
         if few := {label: count for label, count in rows.items() if count < FEW}:
             yield _say_few(few, len(rows) - len(few))
+        if corpus.several:
+            yield from _remark_on_sets(corpus)
+            return
         most = max(rows, key=lambda label: rows[label])
         rare = {label: count for label, count in rows.items() if RARE * count < rows[most] and label not in few}
         if rare and not self._balanced:
@@ -147,6 +151,7 @@ class SentimentRun(Run):
     def prepare(self, run: Path, corpus: StoredCorpus) -> Generator[Event, None, Texts]:
         """Ask the teacher; find out what training texts hold, and how long and how usual they are."""
         check_validation(corpus, COMPARE_ROWS)
+        self._check_several(corpus)
         if (rows := len(corpus.rows("train"))) < self.settings.folds:
             raise DataError(
                 "{rows:,} rows to train on cannot be cut into {folds} folds: give more rows, or set fewer folds",
@@ -168,6 +173,27 @@ class SentimentRun(Run):
         found = familiarity.familiarity(texts[:: folds or 1] for texts in judges)
         more = {"familiarity": found.to_json()} if found else {}
         return Texts(corpus, evidence.evidence(), statistics.to_json() | more, teaching, taught)
+
+    def _check_several(self, corpus: StoredCorpus) -> None:
+        """Refuse what does not go with several labels a text, or with one.
+
+        :raises DataError: saying what to do.
+        """
+        if corpus.several and self.settings.several is False:
+            raise DataError(
+                "the rows have several labels each, and several = false: leave that out, or --label-separator and "
+                "--label-columns"
+            )
+        if corpus.several and self.settings.teacher.model:
+            raise DataError("the rows have several labels each, and a teacher tells of one: leave the teacher out")
+        if self.base is not None and self.base.bundle.config.get("several", False) != corpus.several:
+            raise DataError(
+                "{model} gives a text {its}, and the rows have {theirs} each: {remedy}",
+                model=self.base.name,
+                its="one label" if corpus.several else "several labels",
+                theirs="several labels" if corpus.several else "one label",
+                remedy="train a new model" if corpus.several else "say --set several=true if these are all that apply",
+            )
 
     def _prepare_teaching(
         self, run: Path, corpus: StoredCorpus
@@ -195,7 +221,8 @@ class SentimentRun(Run):
         labels = list(data.corpus.labels)
         known = {old: new for old, new in self._base_names.items() if new in labels and old not in labels}
         aliases = known | dict(self.settings.labels)
-        return {"labels": labels, "aliases": aliases, "statistics": data.statistics, **taught}
+        several = {"format": bundle.SEVERAL_FORMAT, "several": True} if data.corpus.several else {}
+        return {"labels": labels, "aliases": aliases, "statistics": data.statistics, **taught, **several}
 
     def files(self, data: Texts, members: Sequence[StoredMember]) -> dict[str, bytes]:
         """Return what counts as evidence: characters of the training texts, and the words that members know."""
@@ -211,13 +238,14 @@ class SentimentRun(Run):
 
     def mix(self, members: Sequence[StoredMember], opened: Open, data: Texts) -> list[Stage]:  # noqa: ARG002
         """Mix logits, in stages of which a sure row leaves early."""
-        targets = data.corpus.targets(self.settings.judge)[:COMPARE_ROWS]
+        targets = _judged(data.corpus, self.settings.judge)
+        tune = tune_sigmoid_stages if data.corpus.several else tune_stages
         judging = data.teaching.judging
         judging = None if judging is None else judging[:COMPARE_ROWS]
         logits = [_validation(member) for member in members]
         if self.settings.exits != "agree":
-            return tune_stages(logits, targets, self.settings.exits, judging)
-        stages = tune_stages(logits, targets, [None] * (len(members) - 1), judging)
+            return tune(logits, targets, self.settings.exits, judging)
+        stages = tune(logits, targets, [None] * (len(members) - 1), judging)
         groups = {name: rows[rows < len(targets)] for name, rows in group_validation(data.corpus).items()}
         names = [member.entry["name"] for member in members]
         stages, self.exits = find_exits(stages, logits, groups, names, self.settings.agreement)
@@ -233,7 +261,7 @@ class SentimentRun(Run):
 
     def measure(self, model: SentimentModel, corpus: StoredCorpus) -> Generator[Event, None, dict[str, Metrics]]:
         """Measure test rows, each asked about once: all, and those of each corpus. Each label may be the answer."""
-        groups, parts, done = group_rows(corpus, "test"), list[Answers](), 0
+        groups, parts, done = group_rows(corpus, "test"), list[Any](), 0
         total = len(corpus.rows("test"))
         for block in blocks_of(corpus.examples("test", np.arange(total)), BLOCK):
             yield Working("testing", done, total)
@@ -241,7 +269,10 @@ class SentimentRun(Run):
             done += len(block)
         if not parts:
             return {}
-        answers = Answers.join(parts)
+        answers = type(parts[0]).join(parts)
+        if model.thresholds is not None:
+            choice, thresholds = model.choose_among(None), model.thresholds
+            return {name: measure_several(answers.take(rows), choice, thresholds) for name, rows in groups.items()}
         return {name: measure_answers(answers.take(rows), model.labels) for name, rows in groups.items()}
 
     def doubts(
@@ -253,6 +284,8 @@ class SentimentRun(Run):
     ) -> Iterator[str]:
         """Say which labels are answered too rarely, on the rows of validation and test."""
         corpus = data.corpus
+        if corpus.several:
+            return
         probabilities = stages[-1].probabilities([_validation(member) for member in members])
         truth = corpus.targets(self.settings.judge)[: len(probabilities)]
         held_out = [measure_answers(Answers(truth, probabilities.argmax(1), probabilities.max(1)), corpus.labels)]
@@ -284,11 +317,25 @@ def _validation(member: StoredMember) -> Any:
     return member.validation
 
 
+def _judged(corpus: StoredCorpus, place: str) -> NDArray[Any]:
+    """Return what is asked of the rows that judge: see `Classifier.targets`."""
+    targets = corpus.indicators(place) if corpus.several else corpus.targets(place)
+    return targets[:COMPARE_ROWS]
+
+
+def _join(rows: Iterable[Example]) -> Iterator[Example]:
+    """Yield the same rows, each with one label as the only one of several that it might have."""
+    for row in rows:
+        if row.source.use != "unlabelled":
+            row.label = as_labels(row.label)
+        yield row
+
+
 def _count(rows: Iterable[Example], counts: dict[str, Counter[str]]) -> Iterator[Example]:
     """Yield the same rows, and count the labels of each corpus."""
     for row in rows:
         if row.source.use != "unlabelled":
-            counts.setdefault(row.corpus, Counter())[row.label] += 1
+            counts.setdefault(row.corpus, Counter()).update(names_of(row.label))
         yield row
 
 
@@ -315,12 +362,13 @@ def _remark_on_alike(counts: Mapping[str, Counter[str]], names: Mapping[str, str
         yield Remark(remark_on_alike(groups))
 
 
-def _tell_left_out(counts: Mapping[str, Counter[str]], names: Mapping[str, str]) -> Iterator[Event]:
-    """Say how many rows have labels that were to be left out."""
+def _tell_left_out(counts: Mapping[str, Counter[str]], names: Mapping[str, str], *, several: bool) -> Iterator[Event]:
+    """Say how many rows have labels that were to be left out: the rows go or, of several labels, these alone."""
     rows = {label: sum(of[label] for of in counts.values()) for label, name in names.items() if not name}
     if any(rows.values()):
         listed = ", ".join(f"{count:,} labelled {label!r}" for label, count in rows.items() if count)
-        yield Note("rows were left out as asked: {listed}", listed=listed)
+        what = "labels were left out of their rows" if several else "rows were left out"
+        yield Note("{what} as asked: {listed}", what=what, listed=listed)
 
 
 def _remark_on_disjoint(counts: Mapping[str, Mapping[str, int]], names: Mapping[str, str]) -> Iterator[Event]:
@@ -335,6 +383,16 @@ def _remark_on_disjoint(counts: Mapping[str, Mapping[str, int]], names: Mapping[
                 corpus=corpus,
                 some=some,
             )
+
+
+def _remark_on_sets(corpus: StoredCorpus) -> Iterator[str]:
+    """Say if rows that may have several labels never do, and which labels all of them have."""
+    train = corpus.indicators("train")
+    if (train.sum(1) == 1).all():
+        yield "every training row has exactly one label: --set several=false trains a model that gives one"
+    having = train.sum(0, dtype=np.int64).tolist()
+    if everywhere := [label for label, rows in zip(corpus.labels, having, strict=True) if rows == len(train)]:
+        yield f"all training rows have {' and '.join(map(repr, everywhere))}, so that nothing can be learnt of it"
 
 
 def _say_few(labels: Mapping[str, int], others: int) -> str:

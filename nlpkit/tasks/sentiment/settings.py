@@ -56,6 +56,8 @@ class ClassifierSettings(TextNetworkSettings):
 class SentimentSettings(MixtureRunSettings):
     """A whole run.
 
+    :param several: whether a text may have several labels, or none, of which each is answered by itself; not said: as
+        the rows are.
     :param exits: for each member but the last, the probability from which on the later ones are not asked; ``agree``:
         the lowest at which the answers are nearly always those of the whole model, on every group of validation rows.
     :param agreement: at which share of the rows that leave.
@@ -66,11 +68,17 @@ class SentimentSettings(MixtureRunSettings):
     :raises SettingError: for exits that are none, or what does not go with folds.
     """
 
+    several: bool | None = None
     exits: tuple[float, ...] | Literal["agree"] = ()
     agreement: Annotated[float, Range(0, 1, low_open=True)] = 0.995
     folds: Folds = 0
-    own: ClassVar[tuple[str, ...]] = (*MixtureRunSettings.own, "folds")
+    own: ClassVar[tuple[str, ...]] = (*MixtureRunSettings.own, "folds", "several")
     tunable: ClassVar[tuple[str, ...]] = ("exits", "agreement")
+
+    @property
+    def reading(self) -> Mapping[str, Any]:
+        """Keep the labels that are named, and take several of a text as they are."""
+        return {**super().reading, "several": self.several}
 
     @property
     def judge(self) -> str:

@@ -18,7 +18,7 @@ class Options:
     """What a choice is among.
 
     :param labels: Choose among these labels of the model only, with commas between them: negative,positive. Their
-        probabilities add up to 1.
+        probabilities add up to 1; of a model of several labels a text only these are answered, as they would be.
     :param explain: Say what each word adds to the answer: as colours, as objects in JSONL, the strongest in CSV.
     :param min_probability: An answer that is less sure is none: no label, and the reason "unsure (0.61)".
     """
@@ -33,15 +33,16 @@ class MeasureOptions:
     """What a choice is among.
 
     :param labels: Choose among these labels of the model only, with commas between them. Default: those that the rows
-        have.
+        have; of a model of several labels a text, all.
     """
 
     labels: str | None = None
 
 
 def describe(bundle: Bundle) -> Mapping[str, Any]:
-    """Return its labels."""
-    return {"labels": [str(label) for label in bundle.config["labels"]]}
+    """Return its labels, and whether a text may have several."""
+    several = {"answer": ["several a text"]} if bundle.config.get("several") else {}
+    return {"labels": [str(label) for label in bundle.config["labels"]], **several}
 
 
 def _recipe(components: Mapping[str, str | None]) -> str:
@@ -72,7 +73,8 @@ SENTIMENT = Task(
             FILES hold a review a line, or are tables with a header: CSV, TSV, a workbook of Excel, Parquet; - is stdin,
             and so is nothing at all. A row that cannot be scored (empty, without any known character, undecodable) has
             no label but a reason. One that is unlike the texts that the model was made from has a label, which may mean
-            little, and a warning.
+            little, and a warning. A model of several labels a text answers all that apply, a list that may be
+            empty.
 
             The format is what the name of --output says; else a table on a terminal, CSV or TSV for the same, JSONL for
             lines.
@@ -90,12 +92,12 @@ SENTIMENT = Task(
             """,
             method="scorer",
             options=Options,
-            form="nlpkit.tasks.sentiment.form:ScoreForm",
+            form="nlpkit.tasks.sentiment.form:make_form",
             labelled=True,
         ),
     ),
     use="nlpkit sentiment score FILE",
-    rows=Rows(answer="label"),
+    rows=Rows(answer="label", several=True),
     recipes="nlpkit.tasks.sentiment:recipes",
     recipe=_recipe,
     teachable=True,
@@ -105,6 +107,7 @@ SENTIMENT = Task(
     nlpkit sentiment evaluate labelled.csv
     nlpkit sentiment evaluate minimal_pairs.csv --by category
     nlpkit sentiment evaluate test.csv --model mine --label 1=positive --label 0=negative
+    nlpkit sentiment evaluate test.csv --model aspects --label-separator "; "
     """,
     compare_about="""\b
     nlpkit sentiment compare test.csv --model reviews --model mine
@@ -120,6 +123,8 @@ SENTIMENT = Task(
     nlpkit sentiment train corpus.csv --unlabelled more.txt -o mine --teacher large
     nlpkit sentiment train mine.csv -o mine --from reviews
     nlpkit sentiment train -o mine --resume
+    nlpkit sentiment train aspects.jsonl -o aspects                         several labels a text, as lists
+    nlpkit sentiment train aspects.csv -o aspects --label-columns price,service
 
     Recipes: ngrams (the default: linear, seconds), network (what --encoder and --embedding start
     from), lstm, tutorial, word2vec (needs nlpkit-zh-word2vec), stacked, reviews (the shipped model).""",
