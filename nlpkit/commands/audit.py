@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nlpkit.commands.options import ABOUT_ENCODING, COLUMN, read_renames, say_left_out
+from nlpkit.commands.options import ABOUT_ENCODING, COLUMN, SHAPES, read_renames, say_left_out
 from nlpkit.commands.printing import FILE, say, warn
 
 if TYPE_CHECKING:
     from nlpkit.audit import Audit, AuditRows, Finding
+    from nlpkit.commands.annotation_formats import SuspectRow
     from nlpkit.commands.answers import Look
 
 SHOWN = 10  # rows of a table of examples
@@ -52,6 +53,7 @@ ABOUT = {  # what each suspicion means, or what training does about it
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The same seed finds the same.")
 @click.option("--format", "-f", "kind", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @click.option("--output", "-o", type=FILE, help="Write the suspect rows here: .csv, .tsv or .jsonl.")
+@click.option("--as", "shape", type=click.Choice(SHAPES), help="How they are written, where the name does not say it.")
 @click.option("--force", is_flag=True, help="Let --output replace a file.")
 def audit(
     corpora: Sequence[str],
@@ -60,6 +62,7 @@ def audit(
     seed: int,
     kind: str,
     output: Path | None,
+    shape: str | None,
     force: bool,
     **columns: Any,
 ) -> None:
@@ -77,13 +80,12 @@ def audit(
     """
     from nlpkit.audit import audit as find
     from nlpkit.audit import read_corpora
-    from nlpkit.commands.answers import choose_format
     from nlpkit.commands.printing import tell_json
     from nlpkit.commands.progress import draw_live
+    from nlpkit.commands.row_lists import choose_shape
 
     names = read_renames(labels)
-    shape = choose_format(None, output, tables="csv", terminal=False) if output else ""
-    _check_output(output, force=force)
+    shape = choose_shape(output, shape, force=force) if output else None
     with draw_live() as (_, bar):
         bar.work("reading", 0, None)
         rows = read_corpora(corpora, names=names, **columns)
@@ -93,16 +95,8 @@ def audit(
         tell_json(found.to_json())
     else:
         draw(found)
-    if output:
+    if output and shape:
         _write(found, output, shape, force=force)
-
-
-def _check_output(output: Path | None, *, force: bool) -> None:
-    """Refuse before the work what would be refused after it."""
-    from nlpkit.errors import DataError
-
-    if output and output.is_file() and not force:
-        raise DataError("{output} exists: choose another name, or say --force to replace it", output=output)
 
 
 def _tell_doubts(rows: AuditRows) -> None:
@@ -114,21 +108,22 @@ def _tell_doubts(rows: AuditRows) -> None:
 
 def _write(found: Audit, output: Path, shape: str, *, force: bool) -> None:
     """Write suspect rows."""
-    from nlpkit.commands.answers import csv_lines, dump
-    from nlpkit.commands.streams import open_output
+    from nlpkit.commands.row_lists import save_rows
     from nlpkit.text.decoding import WINDOWS
 
     windows = any(source.encoding in WINDOWS for source in found.rows.sources)
-    with open_output(output, force=force) as out:
-        if shape == "jsonl":
-            for values in _values(found):
-                out.write(dump(dict(zip(FIELDS, values, strict=True))) + b"\n")
-        else:
-            cells = [["" if value is None else value for value in values] for values in _values(found)]
-            text = csv_lines([FIELDS, *cells], "\t" if shape == "tsv" else ",", end="\r\n" if windows else "\n")
-            out.write((("\ufeff" if windows else "") + text).encode("utf-8", "replace"))
+    save_rows(output, shape, FIELDS, _values(found), _as_suspect, force=force, windows=windows)
     rows = len({finding.row for finding in found.findings})
     say(f"{len(found.findings):,} suspicions of {rows:,} rows: {output}")
+
+
+def _as_suspect(row: dict[str, Any]) -> SuspectRow:
+    """Make of a suspicion what an annotation tool imports."""
+    from nlpkit.commands.annotation_formats import SuspectRow
+
+    own = ("text", "label", "suggested_label", "probability")
+    more = {name: value for name, value in row.items() if name not in own and value is not None}
+    return SuspectRow(row["text"], row["label"], row["suggested_label"], row["probability"], more)
 
 
 def _values(found: Audit) -> Iterator[list[Any]]:

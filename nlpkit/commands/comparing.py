@@ -34,6 +34,7 @@ With --recipe, models are trained for it: each recipe with every seed, every tim
 which is what the models are compared on. --work keeps each training, so that the same command goes on.
 """
 SEEDS, FOLDS, THREADS = 3, 5, 1  # unless said
+TRAINING = ("assignments", "seeds", "folds", "work", "threads", "device")  # options of recipes
 FEW = 5  # trainings of a recipe, by which the spread between them is known badly
 
 
@@ -86,16 +87,15 @@ def _compare(
     force: bool,
     kind: str,
     labels: Sequence[str] = (),
-    column: str | None,
-    label_column: str | None = None,
     encoding: str | None,
-    **training: Any,
+    **others: Any,
 ) -> None:
+    training = {name: value for name, value in others.items() if name in TRAINING}
     _check(models, recipes, training, test_rows=test_rows)
     from nlpkit.commands.comparison_view import open_differing, show
 
-    named = {"column": column, "label_column": label_column, "encoding": encoding, "group_column": group}
-    columns = {name: value for name, value in named.items() if value is not None}
+    named = {"encoding": encoding, "group_column": group, **others}
+    columns = {name: value for name, value in named.items() if value is not None and name not in TRAINING}
     with open_differing(output, force=force) as write:
         if models:
             comparison, costs = _compare_models(

@@ -80,10 +80,10 @@ def open_differing(output: Path | None, *, force: bool) -> Iterator[Write]:
     if output is None:
         yield lambda *_: None
         return
-    from nlpkit.commands.answers import choose_format
+    from nlpkit.commands.row_lists import choose_shape
     from nlpkit.commands.streams import open_output
 
-    kind = choose_format(None, output, tables="csv", terminal=False)
+    kind = choose_shape(output, None, force=force)
     with open_output(output, force=force) as stream:
         yield lambda *of: stream.write(_format_differing(kind, *of))
 
@@ -91,20 +91,14 @@ def open_differing(output: Path | None, *, force: bool) -> Iterator[Write]:
 def _format_differing(
     kind: str, comparison: Comparison, group: str | None, corpora: Sequence[str], encoding: str | None
 ) -> bytes:
-    from nlpkit.commands.answers import csv_lines, dump
-    from nlpkit.commands.columns import as_cell
+    from nlpkit.commands.row_lists import format_rows
     from nlpkit.text.names import make_unique
 
     rounds = ["seed", "fold"] if comparison.folds else []
     answers = [f"{name}{what}" for name in comparison.names for what in ("", " probability", " reason")]
     header = make_unique([*rounds, "file", *([group] if group else []), "text", "truth", *answers])
-    rows = list(_list_differing(comparison, with_group=group is not None))
-    if kind == "jsonl":
-        return b"".join(dump(dict(zip(header, row, strict=True))) + b"\n" for row in rows)
-    excel = _is_from_excel(corpora, encoding)
-    cells = [header, *([as_cell(value) for value in row] for row in rows)]
-    text = csv_lines(cells, "\t" if kind == "tsv" else ",", end="\r\n" if excel else "\n")
-    return (("\ufeff" if excel else "") + text).encode("utf-8", "replace")
+    rows = _list_differing(comparison, with_group=group is not None)
+    return format_rows(kind, header, rows, windows=_is_from_excel(corpora, encoding))
 
 
 def _list_differing(comparison: Comparison, *, with_group: bool) -> Iterator[list[Any]]:

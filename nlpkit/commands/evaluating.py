@@ -10,15 +10,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nlpkit.commands.options import OWN, model_option, options_of_dataclass, read_renames, read_rows, row_options
+from nlpkit.commands.options import (
+    OWN,
+    model_option,
+    options_of_dataclass,
+    read_renames,
+    read_rows,
+    row_options,
+    shape_option,
+)
 from nlpkit.commands.printing import FILE, reason_of, say, warn
-from nlpkit.errors import DataError
+from nlpkit.errors import DataError, SettingError
 from nlpkit.tasks.base import Task, resolve
 
 if TYPE_CHECKING:
+    from nlpkit.commands.annotation_formats import SuspectRow
     from nlpkit.tasks.metrics import Metrics
     from nlpkit.text.corpus import Example
 
+ERROR_FIELDS = ("file", "row", "line", "text", "truth", "answer", "probability", "reason", "explanation")
 HELP = """Measure a model on rows of your own, by the figures that its card has.
 
 A CORPUS is what `train` takes: a file, a folder, or the name of a corpus that `nlpkit corpus list` shows. Of several,
@@ -36,9 +46,13 @@ def command(task: Task) -> click.Command:
         click.Option(["--by", "group"], metavar="COLUMN", help="Also report each value of this column."),
         *row_options(task),
         click.Option(
+            ["--errors"], type=FILE, metavar="FILE", help="Write the rows that are wrong or unscored, the surest first."
+        ),
+        shape_option(),
+        click.Option(
             ["--pictures"], type=FILE, metavar="FOLDER", help="Draw the figures of all rows into this folder."
         ),
-        click.Option(["--force"], is_flag=True, help="Let --pictures replace files."),
+        click.Option(["--force"], is_flag=True, help="Let --errors and --pictures replace files."),
         click.Option(
             ["--format", "-f", "kind"], type=click.Choice(["table", "json"]), default="table", show_default=True
         ),
@@ -60,6 +74,8 @@ def _evaluate(
     model: str,
     group: str | None,
     kind: str,
+    errors: Path | None,
+    shape: str | None,
     pictures: Path | None,
     force: bool,
     labels: Sequence[str] = (),
@@ -68,6 +84,10 @@ def _evaluate(
     from nlpkit.commands.printing import tell_json
     from nlpkit.text.corpus import rename
 
+    if errors is not None:
+        shape = _check_errors(task, errors, shape, force=force)
+    elif shape:
+        raise click.UsageError("--as is of --errors: say --errors FILE, too")
     saved = resolve(task.model).load(model)
     names: dict[str, str] = saved.bundle.config.get("aliases", {}) | read_renames(labels)
     if group:
@@ -77,17 +97,81 @@ def _evaluate(
     examples = read_rows(task, corpora, read=read, **query, **columns)
     examples = rename(examples, names) if names else examples
     measure = functools.partial(resolve(task.measure), saved, **options)
-    metrics = _measure_groups(measure, examples) if group or len(corpora) > 1 else {"all": measure(examples)}
+    rows = list(examples) if errors is not None else examples
+    metrics = _measure_groups(measure, rows) if group or len(corpora) > 1 else {"all": measure(rows)}
     if not metrics["all"].rows_measured:
         raise DataError("{corpora}: {nothing}", corpora=", ".join(corpora), nothing=metrics["all"].nothing(options))
     for sentence in metrics["all"].doubts(saved):
         warn(sentence)
+    if errors is not None and shape:
+        _save_errors(task, saved, rows, metrics["all"], errors, shape, options=options, names=names, force=force)
     if pictures is not None:
         _save_pictures(pictures, metrics["all"].draw(), force=force)
     if kind == "json":
         tell_json({name: figures.to_json() for name, figures in metrics.items()})
     else:
         show_metrics(metrics)
+
+
+def _check_errors(task: Task, output: Path, shape: str | None, *, force: bool) -> str:
+    """Return how wrong rows are written; refuse before the work what would be refused after it."""
+    from nlpkit.commands.row_lists import choose_shape
+
+    if not task.items:
+        raise SettingError("{task} has no answers that are right or wrong: leave --errors out", task=task.name)
+    return choose_shape(output, shape, force=force)
+
+
+def _save_errors(
+    task: Task,
+    model: Any,
+    examples: Iterable[Example],
+    metrics: Metrics,
+    output: Path,
+    shape: str,
+    *,
+    options: Mapping[str, Any],
+    names: Mapping[str, str],
+    force: bool,
+) -> None:
+    """Write items that are wrong or have no answer, the surest first, as explained as the model can."""
+    from nlpkit.commands.row_lists import save_rows
+    from nlpkit.tasks.comparison import answer_items
+
+    named = {"names": names} if task.rows.answer == "label" else {}
+    items = resolve(task.items or "")({"model": model}, examples, **{**options, **metrics.settled}, **named)
+    outcomes = [outcome for part in answer_items(model, items) for outcome in part]
+    wrong = [number for number, outcome in enumerate(outcomes) if not outcome.right]
+    wrong.sort(key=lambda number: -(outcomes[number].probability or 0.0))
+    rows = [items.examples[number] for number in wrong]
+    why = explain_answers(model, rows, metrics)
+    values = [
+        [*_place(row), row.text, row.label, *outcomes[number][1:], strongest]
+        for number, row, strongest in zip(wrong, rows, why, strict=True)
+    ]
+    save_rows(output, shape, ERROR_FIELDS, values, _as_suspect, force=force)
+    say(f"{len(wrong):,} of {len(outcomes):,} answers are wrong or missing: {output}")
+
+
+def _place(row: Example) -> tuple[str, int | None, int | None]:
+    return row.file or row.corpus, row.row or None, row.line or None
+
+
+def explain_answers(model: Any, rows: Sequence[Example], metrics: Metrics) -> list[str | None]:
+    """Return the words that speak for each answer and against it, where a model can say so."""
+    from nlpkit.commands.answers import name_strongest
+
+    if not getattr(model, "explains", False):
+        return [None] * len(rows)
+    return [name_strongest(one) or None for one in model.explain([row.text for row in rows], **metrics.settled)]
+
+
+def _as_suspect(row: dict[str, Any]) -> SuspectRow:
+    """Make of a wrong row what an annotation tool imports."""
+    from nlpkit.commands.annotation_formats import SuspectRow
+
+    more = {name: row[name] for name in ("file", "row", "line", "reason", "explanation") if row[name] is not None}
+    return SuspectRow(row["text"], row["truth"], row["answer"], row["probability"], more)
 
 
 def _save_pictures(folder: Path, pictures: Mapping[str, bytes], *, force: bool) -> None:

@@ -25,6 +25,7 @@ ABOUT_ENCODING = "Of the input; found out unless said: UTF-8, GB18030, Big5, UTF
 ABOUT_SHEET = "The sheet of a workbook, if several hold rows."
 ENCODING = click.option("--encoding", help=ABOUT_ENCODING)  # for commands that are functions
 SHEET = click.option("--sheet", help=ABOUT_SHEET)
+SHAPES = ("csv", "tsv", "jsonl", "doccano", "label-studio")  # of rows to be looked at
 COLUMN = click.option("--column", "-c", help="Column of the text.")
 OWN = "own_"  # before the names of a task's own options, lest they meet those of every task
 WORDS = 4  # that were taken for no label, named
@@ -33,6 +34,12 @@ WORDS = 4  # that were taken for no label, named
 def encoding_option() -> click.Option:
     """Make the option ``--encoding``."""
     return click.Option(["--encoding"], help=ABOUT_ENCODING)
+
+
+def shape_option() -> click.Option:
+    """Make the option ``--as``."""
+    about = "How these rows are written, where the name of the file does not say it; doccano, label-studio: to import."
+    return click.Option(["--as", "shape"], type=click.Choice(SHAPES), help=about)
 
 
 def model_option(task: Task) -> click.Option:

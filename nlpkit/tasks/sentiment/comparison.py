@@ -7,6 +7,7 @@ from functools import partial
 from types import MappingProxyType
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nlpkit.errors import DataError, SettingError
 from nlpkit.tasks.items import Items, Outcome
@@ -14,6 +15,7 @@ from nlpkit.tasks.sentiment.choice import Choice, read_labels, write_labels
 from nlpkit.tasks.sentiment.metrics import check_choice, check_labels
 from nlpkit.tasks.sentiment.model import DECIMALS, SentimentModel
 from nlpkit.text.corpus import Example
+from nlpkit.text.several import Labels, names_of
 
 NO_NAMES: Mapping[str, str] = MappingProxyType({})
 
@@ -23,31 +25,38 @@ def make_items(
     examples: Iterable[Example],
     *,
     names: Mapping[str, str] = NO_NAMES,
-    labels: str | None = None,
+    labels: str | Sequence[str] | None = None,
 ) -> Items:
     """Return labelled rows as items.
 
     :param models: by name.
     :param names: of labels by what they were called. A model's label that no row has, and that has one of the rows' for
         its name, is taken for that.
-    :param labels: those that may be the answer, with commas between them. None: those that the rows have or, if that is
-        one alone, those that all models know.
+    :param labels: those that may be the answer: names, or one text with commas between them. None: those that the rows
+        have or, if that is one alone or a text may have several, those that all models know.
     :raises DataError: if rows have labels that one of the models does not know, or that may not be the answer.
     :raises SettingError: for labels that not all models know.
     """
     rows = list(examples)
-    seen = {row.label for row in rows}
+    labels = read_labels(labels) if isinstance(labels, str) else labels
+    if len({model.several for model in models.values()}) > 1:
+        raise SettingError("of these models some give a text one label and others several: compare those of one kind")
+    seen = {name for row in rows for name in names_of(row.label)}
     known = {name: _rename(model.labels, names, seen) for name, model in models.items()}
     shared = [label for label in next(iter(known.values())) if all(label in of_model for of_model in known.values())]
     if unknown := sorted(seen - set(shared)):
         _refuse(models, known, unknown)
-    if labels is None:
+    several = next(iter(models.values())).several
+    if several:
+        chosen = shared if labels is None else list(labels)
+    elif labels is None:
         chosen = [label for label in shared if label in seen] if len(seen) > 1 else shared
     else:
-        chosen = read_labels(labels)
+        chosen = list(labels)
     for name, of_model in known.items():
         _check(name, of_model, chosen, shared)
-    check_choice(Choice([label for label in shared if label in chosen]), seen)
+    if not several:
+        check_choice(Choice([label for label in shared if label in chosen]), seen)
     remarks = [*_tell_names(models, known), *_tell_choice(known, chosen)]
     return Items(
         rows, partial(answer, labels=chosen, known={id(models[name]): known[name] for name in models}), remarks
@@ -61,8 +70,10 @@ def answer(
 
     :param known: what the labels of models are called here, by the models' ids.
     """
-    choice = Choice.among(known[id(model)], labels)
     reasons, probabilities = model.answer([row.text for row in rows])
+    if model.thresholds is not None:
+        return _answer_several(probabilities >= model.thresholds, reasons, rows, known[id(model)], labels)
+    choice = Choice.among(known[id(model)], labels)
     shares = choice.probabilities(probabilities)
     answers = zip(shares.argmax(1).tolist(), np.round(shares.max(1, initial=0), DECIMALS).tolist(), strict=True)
     outcomes = []
@@ -72,6 +83,28 @@ def answer(
         else:
             best, probability = next(answers)
             outcomes.append(Outcome(choice.labels[best] == row.label, choice.labels[best], probability))
+    return outcomes
+
+
+def _answer_several(
+    given: NDArray[np.bool_],
+    reasons: Sequence[str | None],
+    rows: Sequence[Example],
+    known: Sequence[str],
+    labels: Container[str],
+) -> list[Outcome]:
+    """Say which of some labels rows are given; right is an answer with all of a row's, and no others."""
+    answers = iter(given.tolist())
+    outcomes = []
+    for row, reason in zip(rows, reasons, strict=True):
+        if reason is not None:
+            outcomes.append(Outcome(False, None, None, reason))
+            continue
+        answer = Labels.of(
+            name for name, is_given in zip(known, next(answers), strict=True) if is_given and name in labels
+        )
+        truth = Labels.of(name for name in names_of(row.label) if name in labels)
+        outcomes.append(Outcome(answer == truth, answer))
     return outcomes
 
 

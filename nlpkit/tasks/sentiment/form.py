@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from nlpkit.commands.answers import Form, Look
+from nlpkit.commands.answers import Form, Look, name_strongest
 from nlpkit.commands.screen import to_one_line
 from nlpkit.tasks.sentiment.choice import read_labels
 from nlpkit.tasks.sentiment.explanation import Explanation
@@ -91,11 +91,6 @@ class ScoreForm(Form):
             shade = colour if strength > 0 else against
             painted.append(click.style(text[start:end], fg=shade, bold=abs(strength) >= STRONG, underline=strength < 0))
         return "".join(painted) + text[end:]
-
-
-def name_strongest(answer: Explanation) -> str:
-    """Write the words that count most with their weights: ``很好 +2.10, 不 -0.50``."""
-    return ", ".join(f"{token.token} {token.weight:+.2f}" for token in answer.strongest())
 
 
 def tokens_as_json(answer: Explanation) -> Any:

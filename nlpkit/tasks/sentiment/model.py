@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any, NamedTuple, cast
@@ -153,9 +154,13 @@ class SentimentModel(SavedModel):
         """Score the texts in a column of a data frame of pandas, polars or pyarrow.
 
         :returns: a frame of the same kind, with ``label``, ``probability``, ``reason`` and ``warning`` as its last
-            columns; see `nlpkit.model.frames.answer_frame`, which says what is raised, too.
+            columns; of a model of several labels ``labels``, an array in JSON, ``reason`` and ``warning``; see
+            `nlpkit.model.frames.answer_frame`, which says what is raised, too.
         """
         answer = partial(self.score_rows, labels=labels)
+        if self.several:
+            joined = lambda rows: [_join_labels(cast(SeveralScore, score)) for score in answer(rows)]  # noqa: E731
+            return answer_frame(frame, column, joined, {"labels": str, "reason": str, "warning": str})
         return answer_frame(frame, column, answer, {"label": str, "probability": float, "reason": str, "warning": str})
 
     def choose_among(self, labels: Sequence[str] | None, *, least: float = 0) -> Choice:
@@ -170,9 +175,14 @@ class SentimentModel(SavedModel):
             )
         return Choice.among(self.labels, labels, least=least, several=self.several)
 
+    @property
+    def explains(self) -> bool:
+        """Whether its answers can be explained."""
+        return not self.several
+
     def _check_explainable(self) -> None:
         """Refuse to explain several labels of a text."""
-        if self.several:
+        if not self.explains:
             raise SettingError(
                 "{name} gives a text several labels, and answers are explained only where there is one",
                 name=self.bundle.name,
@@ -330,6 +340,12 @@ class SentimentModel(SavedModel):
             if not isinstance(content["characters"], str) or not is_text_list(content["words"]):
                 raise ValueError("evidence is a text of characters and a list of words")
             return Evidence(**content)
+
+
+def _join_labels(score: SeveralScore) -> SeveralScore:
+    """Let the labels be one text."""
+    labels = None if score.labels is None else json.dumps(list(score.labels), ensure_ascii=False)
+    return score._replace(labels=cast(Any, labels))
 
 
 def _check_thresholds(stages: Sequence[Stage], labels: Sequence[str]) -> Floats | None:

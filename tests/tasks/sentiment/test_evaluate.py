@@ -1,3 +1,5 @@
+import csv
+import io
 import json
 import re
 
@@ -172,3 +174,37 @@ def test_pictures_are_drawn_into_a_folder(run, tiny_model, tmp_path):
     again = run(*words)
     assert again.returncode == 1
     assert "--force" in again.stderr.decode()
+
+
+def test_wrong_rows_are_written_the_surest_first(run, tiny_model, tmp_path):
+    rows, output = tmp_path / "rows.csv", tmp_path / "errors.csv"
+    rows.write_text("text,label\n好,negative\n差,negative\n快,negative\n,positive\n👍,positive\n", encoding="utf-8")
+    words = ("sentiment", "evaluate", rows, "--model", tiny_model, "--errors", output)
+    done = run(*words)
+    assert "3 of 4 answers are wrong or missing" in done.stderr.decode()
+    errors = list(csv.DictReader(io.StringIO(output.read_text(encoding="utf-8"))))
+    assert [(row["row"], row["text"], row["truth"], row["answer"]) for row in errors] == [
+        ("1", "好", "negative", "positive"),
+        ("3", "快", "negative", "positive"),
+        ("5", "👍", "positive", ""),
+    ]
+    assert errors[0]["explanation"] == "好 +2.00"
+    assert errors[2]["reason"] == "no evidence: no letters"
+    assert run(*words).returncode == 1
+    assert run(*words, "--force").returncode == 0
+
+
+def test_wrong_rows_go_into_an_annotation_tool(run, tiny_model, tmp_path):
+    rows, output = tmp_path / "rows.csv", tmp_path / "errors.json"
+    rows.write_text("text,label\n好,negative\n差,negative\n棒,positive\n", encoding="utf-8")
+    run("sentiment", "evaluate", rows, "--model", tiny_model, "--errors", output, "--as", "label-studio")
+    (task,) = json.loads(output.read_text(encoding="utf-8"))
+    assert task["data"]["text"] == "好"
+    assert task["predictions"][0]["result"][0]["value"]["choices"] == ["positive"]
+
+
+@pytest.mark.parametrize("more", [("--errors", "errors.txt"), ("--as", "csv")])
+def test_how_wrong_rows_are_written_must_be_known(run, tiny_model, corpus, more):
+    done = run("sentiment", "evaluate", corpus, "--model", tiny_model, *more)
+    assert done.returncode == 2
+    assert "--as" in done.stderr.decode()
