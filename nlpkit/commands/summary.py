@@ -53,6 +53,12 @@ class Counts:
         elif answers and "label" in answers[0]._fields:
             self.labels.update(answer.label for answer in answers if answer.label is not None)
 
+    def join(self, other: Counts) -> None:
+        """Count the rows of another, too."""
+        self.rows += other.rows
+        self.labels.update(other.labels)
+        self.reasons.update(other.reasons)
+
     def describe(self, labels: Sequence[str]) -> str:
         """Return ``100 rows: 60 positive, 36 negative, 4 without an answer``."""
         parts = [f"{self.labels[label]:,} {label}" for label in labels if self.labels[label]]
@@ -110,16 +116,21 @@ class Summary:
 
     def add(self, source: Source, rows: Sequence[Row], answers: Sequence[Any]) -> None:
         """Count rows of a file."""
-        places = [source.header.index(column) for column in self.columns] if source.header else []
         for row, answer in zip(rows, answers, strict=True):
-            if places:
-                key = tuple(row.cells[place].strip() or NONE for place in places)
-            else:
-                key = tuple(self._field(row, column) for column in self.columns)
-            counts = self.groups.get(key)
-            if counts is None:
-                counts = self.groups[key] = Counts()
-            counts.add(answer)
+            self.count(self.key(source, row), answer)
+
+    def key(self, source: Source, row: Row) -> tuple[str, ...]:
+        """Return what a row of a file has in the columns."""
+        if source.header is None:
+            return tuple(self._field(row, column) for column in self.columns)
+        return tuple(row.cells[source.header.index(column)].strip() or NONE for column in self.columns)
+
+    def count(self, key: tuple[str, ...], answer: Any) -> None:
+        """Count a row of a group."""
+        counts = self.groups.get(key)
+        if counts is None:
+            counts = self.groups[key] = Counts()
+        counts.add(answer)
 
     def _field(self, row: Row, column: str) -> str:
         if not row.fields or not has(row.fields, column):

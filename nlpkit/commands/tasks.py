@@ -1,4 +1,6 @@
-"""The group of commands that every task has: its verbs, ``evaluate``, ``train``; ``compare``, if it has items."""
+"""The commands that every task has: its verbs, ``evaluate``, ``train``; ``compare``, if it has items; ``report``, if
+its answers have labels.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ import click
 
 from nlpkit.commands import answering, comparing, evaluating, training
 from nlpkit.commands.groups import DefaultGroup
+from nlpkit.commands.reports import command as reporting
 from nlpkit.tasks.base import Task
 
 
@@ -24,5 +27,7 @@ def group(task: Task) -> click.Group:
     commands.add_command(evaluating.command(task))
     if task.items:
         commands.add_command(comparing.command(task))
+    if any(verb.labelled for verb in task.verbs):
+        commands.add_command(reporting.command(task))
     commands.add_command(training.command(task))
     return commands

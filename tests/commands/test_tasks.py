@@ -32,7 +32,8 @@ def test_ours_are_there():
 def test_a_task_has_its_verbs_and_what_all_have(task):
     made = group(task)
     compare = {"compare"} if task.items else set()
-    assert set(made.commands) == {*(verb.name for verb in task.verbs), "evaluate", "train"} | compare
+    report = {"report"} if any(verb.labelled for verb in task.verbs) else set()
+    assert set(made.commands) == {*(verb.name for verb in task.verbs), "evaluate", "train"} | compare | report
     assert compare or task.name == "generate"
     with click.Context(cli) as context:
         assert isinstance(cli.get_command(context, task.name), click.Group)

@@ -1,0 +1,1 @@
+"""A page about scored rows, for those who have not scored them."""
