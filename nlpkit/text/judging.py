@@ -207,11 +207,17 @@ def _parts_of(labels: Iterable[tuple[int, str]], separation: Separation | None) 
             yield from ((line, part) for part in (separation(label) or Labels.of([])).names)
         elif not isinstance(label, Labels):
             yield line, label
+        elif len(label.names) == 1:
+            yield line, label.names[0]
 
 
 def _make_one(row: Candidate) -> Candidate:
     line, text, written, group, fault = row
-    return (line, text, None, group, fault or SEVERAL) if isinstance(written, Labels) else row
+    if not isinstance(written, Labels):
+        return row
+    if len(written.names) == 1:
+        return line, text, written.names[0], group, fault
+    return line, text, None, group, fault or (SEVERAL if written.names else NO_LABEL)
 
 
 def _make_several(separation: Separation, kept: Collection[str], row: Candidate) -> Candidate:

@@ -129,7 +129,7 @@ def test_lines_of_doccano_have_lists_of_labels(read, text):
     lines = [("很好", ["好"]), ("坏了", ["坏"]), ("两个", ["好", "坏"]), ("没有", [])]
     objects = [{"id": n, text: said, "label": labels, "Comments": []} for n, (said, labels) in enumerate(lines)]
     content = "\n".join(json.dumps(item) for item in objects)
-    assert read(content, "all.jsonl") == ([("很好", "好"), ("坏了", "坏")], {"nested label": 1, "no label": 1})
+    assert read(content, "all.jsonl") == ([("很好", "好"), ("坏了", "坏")], {"several labels": 1, "no label": 1})
 
 
 def test_a_table_of_doccano_calls_the_text_data(read, write):

@@ -108,8 +108,8 @@ def test_labels_of_json_may_be_anything_but_nested(write):
     labels = ["好", 1, -0.5, True, False, ["好"], [2], None, "", [], ["好", "坏"], {"a": 1}]
     lines = [json.dumps({"text": "好", "label": label}) for label in labels]
     path = write("\n".join([*lines, '{"text": "好"}', '{"label": 1}', '{"text": 7, "label": 1}']).encode(), "a.jsonl")
-    assert pairs_of(path) == [*(("好", label) for label in ["好", "1", "-0.5", "true", "false"]), ("7", "1")]
-    assert faults_of(path) == {"no label": 3, "nested label": 1, "several labels": 1, "no text": 1}
+    assert pairs_of(path) == [*(("好", label) for label in ["好", "1", "-0.5", "true", "false", "好", "2"]), ("7", "1")]
+    assert faults_of(path) == {"no label": 4, "nested label": 1, "several labels": 1, "no text": 1}
 
 
 def test_lines_that_are_no_json_are_named(write):

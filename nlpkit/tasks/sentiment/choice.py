@@ -52,10 +52,10 @@ class Choice:
                 unknown=unknown[0],
                 there_is=nearest(unknown[0], list(known)),
             )
-        if len(set(labels)) < (least := 1 if several else 2):
+        if len(set(labels)) < (fewest := 1 if several else 2):
             raise SettingError(
-                "a choice is among {least} or more, found {found}; the model has {known}",
-                least="one label" if least == 1 else "two labels",
+                "a choice is among {fewest} or more, found {found}; the model has {known}",
+                fewest="one label" if fewest == 1 else "two labels",
                 found=", ".join(labels) or "none",
                 known=", ".join(known),
             )
