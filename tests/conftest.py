@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from tests.shell import Shell, needs_start
 from tests.tiny import model_files, sample
 
 ROOT = Path(__file__).parent.parent
+PLAIN = {"audit", "commands", "corpora", "fuzz", "tasks", "text"}
 THINGS = ("手机", "衣服", "酒店", "外卖", "耳机", "鞋子", "水果", "书", "键盘", "电饭煲", "台灯", "背包")
 GOOD = ("质量很好", "真不错", "特别喜欢", "下次还来", "物流快", "值得购买", "做工精细", "很满意")
 BAD = ("质量太差", "坏了", "非常失望", "再也不来", "物流慢", "不建议购买", "做工粗糙", "要退货")
@@ -40,6 +42,21 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what needs torch where that is not installed."""
     if item.get_closest_marker("train"):
         pytest.importorskip("torch")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the quick tests of rooms that torch does not come into: once is enough for each Python."""
+    for item in items:
+        room = item.path.relative_to(ROOT).parts[1] if item.path.is_relative_to(ROOT / "tests") else ""
+        needs_more = item.get_closest_marker("train") or item.get_closest_marker("slow") or _needs_torch(item.path)
+        if room in PLAIN and not needs_more:
+            item.add_marker("plain")
+
+
+@cache
+def _needs_torch(path: Path) -> bool:
+    return 'importorskip("torch")' in path.read_text("utf-8")
 
 
 @pytest.fixture(scope="session")
