@@ -49,7 +49,7 @@ def command(task: Task, verb: Verb) -> click.Command:
         model_option(task),
         click.Option(
             ["--format", "-f", "kind"],
-            type=click.Choice(["table", "jsonl", "csv", "tsv", "xlsx", "parquet"]),
+            type=click.Choice(["table", "jsonl", "csv", "tsv", "xlsx", "parquet", "html"]),
             help="Default: what --output is called, a table on a terminal, else as the input.",
         ),
         click.Option(["--output", "-o"], type=FILE, help="Write here instead of to stdout."),

@@ -8,22 +8,31 @@ import itertools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
 
 from nlpkit.commands.columns import Writer, as_cell, cells_of, check_columns, columns_of, names_of
-from nlpkit.commands.screen import to_one_line
+from nlpkit.commands.screen import make_harmless, to_one_line
 from nlpkit.errors import SettingError
 from nlpkit.text.cells import TypedRow, json_of
 from nlpkit.text.names import find_free_name, make_unique
 from nlpkit.text.rows import Row, Source
 
-FORMATS = ("table", "jsonl", "csv", "tsv", "xlsx", "parquet")
+FORMATS = ("table", "jsonl", "csv", "tsv", "xlsx", "parquet", "html")
 BINARY = ("xlsx", "parquet")  # what is for no eyes
 OTHERS = ("json", "xls", "xlsm", "xlsb", "ods", "gz", "bz2", "xz", "zip")  # what must not be had by name only
 
 
+_PAGE = """<!DOCTYPE html>
+<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>nlpkit</title>
+<style>body{font-family:system-ui,"PingFang SC","Microsoft YaHei","Noto Sans CJK SC",sans-serif;line-height:1.6}
+table{border-collapse:collapse}td,th{padding:.2rem .5rem;border-bottom:1px solid #ddd}
+td,th{text-align:left;vertical-align:top}
+td:first-child{overflow-wrap:anywhere}td:last-child{color:#777}*{print-color-adjust:exact}</style>
+<table>
+"""
 NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -74,6 +83,10 @@ class Form:
         parts = [str(value) for value in self.values(answer) if value is not None]
         return f"{to_one_line('  '.join(parts))}  {to_one_line(row.text)}\n"
 
+    def html(self, row: Row, answer: Any) -> str:  # noqa: ARG002
+        """Return the text of a row as HTML."""
+        return f"<bdi>{escape(row.text)}</bdi>"
+
     def refuse(self, text: str, reason: str) -> str | None:  # noqa: ARG002
         """Return what is wrong with the one text that was asked about, if it is an error; None if it is a row."""
         return None
@@ -88,7 +101,7 @@ def choose_format(kind: str | None, output: Path | None, *, tables: str | None, 
     suffix = "jsonl" if suffix == "ndjson" else suffix
     if kind is None and suffix in OTHERS:
         raise SettingError(
-            "{output} would hold no {suffix}: name it .csv, .tsv, .jsonl or .xlsx, or say --format",
+            "{output} would hold no {suffix}: name it .csv, .tsv, .jsonl, .xlsx or .html, or say --format",
             output=output,
             suffix=suffix,
         )
@@ -113,6 +126,8 @@ def make_writer(kind: str, form: Form) -> Writer:
         return ExcelWriter(form) if kind == "xlsx" else ParquetWriter(form)
     if kind == "table":
         return _LinesForm(form)
+    if kind == "html":
+        return _HtmlForm(form)
     return _JsonForm(form) if kind == "jsonl" else _DelimitedForm("\t" if kind == "tsv" else ",", form)
 
 
@@ -124,6 +139,31 @@ class _LinesForm(Writer):
 
     def __call__(self, source: Source, first: int, rows: Sequence[Row], answers: Sequence[Any]) -> bytes:  # noqa: ARG002
         return "".join(map(self._form.line, rows, answers)).encode("utf-8", "replace")
+
+
+class _HtmlForm(Writer):
+    """A page with a table: where a row stands, its answer, its text."""
+
+    def __init__(self, form: Form) -> None:
+        self._form, self._begun = form, False
+
+    def __call__(self, source: Source, first: int, rows: Sequence[Row], answers: Sequence[Any]) -> bytes:
+        lines: list[str] = []
+        if answers and not self._begun:
+            self._begun = True
+            names = self._form.columns or self._form.fields or answers[0]._fields
+            lines += [_PAGE, _row_of("th", [self._form.text, *map(escape, names), ""])]
+        for number, (row, answer) in enumerate(zip(rows, answers, strict=True), start=first):
+            cells = ("" if cell is None else escape(str(cell)) for cell in self._form.cells(answer))
+            lines.append(_row_of("td", [self._form.html(row, answer), *cells, escape(f"{source.name}:{number}")]))
+        return make_harmless("".join(lines)).encode("utf-8", "replace")
+
+    def end(self) -> bytes:
+        return b"</table>\n" if self._begun else b""
+
+
+def _row_of(tag: str, cells: Iterable[str]) -> str:
+    return f"<tr>{''.join(f'<{tag}>{cell}</{tag}>' for cell in cells)}</tr>\n"
 
 
 class _JsonForm(Writer):

@@ -145,3 +145,14 @@ def test_words_are_explained_in_each_format(score, tmp_path):
     assert cells[0]["explanation"].startswith("好 +2.00")
     lines = score(path, "--explain", "-f", "table").stdout.decode().splitlines()
     assert "好 +2.00, 慢 -0.50" in lines[1]
+
+
+def test_a_page_shows_what_speaks_for_each_answer(score, tmp_path):
+    path, output = tmp_path / "lines.txt", tmp_path / "page.html"
+    path.write_text("好<script>\n\n差\n", encoding="utf-8")
+    assert score(path, "--explain", "-o", output).returncode == 0
+    html = output.read_text(encoding="utf-8")
+    assert html.count("<tr>") == 4
+    assert "<script>" not in html
+    assert 'title="+2.00">好</span>' in html
+    assert html.rstrip().endswith("</table>")

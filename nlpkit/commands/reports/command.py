@@ -81,6 +81,8 @@ def _report(
     import_figure("a report")  # told before the work
     verb = next(verb for verb in task.verbs if verb.labelled)
     saved = resolve(task.model).load(model)
+    if getattr(saved, "several", False):
+        raise SettingError("{name} gives a text several labels, a report is of one", name=saved.bundle.name)
     form = resolve(verb.form)(saved, _no_look(), {"labels": labels})
     if worst is not None and worst not in form.labels:
         raise SettingError(

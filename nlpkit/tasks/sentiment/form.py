@@ -77,6 +77,10 @@ class ScoreForm(Form):
             line += f"{'':{self._label_width}}         {click.style(strongest, dim=True) if colour else strongest}\n"
         return line
 
+    def html(self, row: Row, answer: Any) -> str:
+        """Return the text, its words coloured if they are explained."""
+        return answer.to_html() if self._explains and answer.spans else super().html(row, answer)
+
     def _paint(self, text: str, answer: Explanation, colour: str) -> str:
         """Colour the words of a line that speak for the answer, and those that speak against it."""
         against = _OPPOSITE.get(colour, "bright_black")
