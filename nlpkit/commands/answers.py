@@ -279,8 +279,3 @@ class _Ending:
 
     def write(self, record: str) -> int:
         return self._write(record[:-2] + self._end)
-
-
-def name_strongest(explanation: Any) -> str:
-    """Write the words of an explanation that count most, with their weights: ``很好 +2.10, 不 -0.50``."""
-    return ", ".join(f"{token.token} {token.weight:+.2f}" for token in explanation.strongest())

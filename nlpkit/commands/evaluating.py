@@ -159,11 +159,9 @@ def _place(row: Example) -> tuple[str, int | None, int | None]:
 
 def explain_answers(model: Any, rows: Sequence[Example], metrics: Metrics) -> list[str | None]:
     """Return the words that speak for each answer and against it, where a model can say so."""
-    from nlpkit.commands.answers import name_strongest
-
-    if not getattr(model, "explains", False):
+    if not hasattr(model, "explain"):
         return [None] * len(rows)
-    return [name_strongest(one) or None for one in model.explain([row.text for row in rows], **metrics.settled)]
+    return [one.describe() or None for one in model.explain([row.text for row in rows], **metrics.settled)]
 
 
 def _as_suspect(row: dict[str, Any]) -> SuspectRow:

@@ -98,7 +98,7 @@ def _report(
         read={"column": column, "encoding": encoding, "sheet": sheet},
     )
     chosen = list(form.labels) if labels else None
-    explain = (lambda texts: saved.explain(texts, labels=chosen)) if getattr(saved, "explains", False) else None
+    explain = (lambda texts: saved.explain(texts, labels=chosen)) if hasattr(saved, "explain") else None
     name = Path(files[0]).name if len(files) == 1 else f"{Path(files[0]).name} …"
     page = make_page(gathered, model=saved, file=name, title=title, language=language, explain=explain)
     with open_output(output, force=force) as out:

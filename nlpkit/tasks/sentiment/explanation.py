@@ -7,22 +7,24 @@ members count that were asked about the text, each with its weight in the mixtur
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nlpkit.model.members import Contributions, Floats, Member, TableMember
+from nlpkit.model.mixing import SigmoidStage, Stage
 from nlpkit.text.spans import Span, find_origins, find_shifted, locate, spans_before
 
 if TYPE_CHECKING:
-    from nlpkit.model.mixing import Stage
     from nlpkit.plugins.base import Tokenizer
 
-DECIMALS = 4
+EXPLAINED_DECIMALS = 4
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 MOST_WORDS = 128  # that are left out one by one; in a longer text neighbours are left out together
 VARIANTS = 1024  # texts with a word left out that a network is given at once
 SUM, OCCLUSION = "sum", "occlusion"
@@ -76,6 +78,10 @@ class Explanation(NamedTuple):
         counting = [token for token in self.tokens if token.weight]
         return sorted(counting, key=lambda token: -abs(token.weight))[:most]
 
+    def describe(self) -> str:
+        """Write the words that count most with their weights: ``很好 +2.10, 不 -0.50``."""
+        return ", ".join(f"{token.token} {token.weight:+.2f}" for token in self.strongest())
+
     def strengths(self) -> list[float]:
         """Return each word's weight as a share of the greatest of the text, from -1 to 1."""
         greatest = max(map(abs, self.weights), default=0) or 1
@@ -100,6 +106,45 @@ class Explanation(NamedTuple):
         return f"<div>{said}&ensp;{self.to_html()}</div>"
 
 
+class SeveralExplanation(NamedTuple):
+    """The scores of a text that may have several labels, and why it has those that it has.
+
+    :param weights: by label, what each word adds to that label's own logit; ``bias``: what no word does. See
+        `Explanation`.
+    """
+
+    labels: list[str] | None
+    probabilities: dict[str, float] | None
+    reason: str | None
+    warning: str | None
+    text: str
+    spans: Sequence[Span] = ()
+    weights: Mapping[str, Sequence[float]] = NOTHING
+    bias: Mapping[str, float] = NOTHING
+    method: str | None = None
+
+    def of(self, label: str) -> Explanation:
+        """Return why the text has a label."""
+        probability = (self.probabilities or {}).get(label)
+        score = (label, probability, self.probabilities, self.reason, self.warning)
+        return Explanation(*score, self.text, self.spans, self.weights[label], self.bias[label], self.method)
+
+    def describe(self) -> str:
+        """Write of each label the words that count most."""
+        return "; ".join(f"{label}: {self.of(label).describe()}" for label in self.weights)
+
+    def to_html(self) -> str:
+        """Return the text once for each of its labels, coloured."""
+        if not self.weights:
+            return f"<bdi>{escape(self.text)}</bdi>"
+        lines = (f"<b>{escape(label)}</b>&ensp;{self.of(label).to_html()}" for label in self.weights)
+        return "<br>".join(lines)
+
+    def _repr_html_(self) -> str:
+        """Show itself in a notebook."""
+        return f"<div>{escape(self.reason) + ' ' if self.reason else ''}{self.to_html()}</div>"
+
+
 class Departure(NamedTuple):
     """Texts that left a cascade at one of its stages.
 
@@ -115,11 +160,11 @@ class Departure(NamedTuple):
 
 
 class Weighing(NamedTuple):
-    """What the words of a text do to its answer; see `Explanation`."""
+    """What the words of a text do to each answer that is asked about; see `Explanation`."""
 
     spans: Sequence[Span]
-    weights: Sequence[float]
-    bias: float
+    weights: Sequence[Sequence[float]]
+    bias: Sequence[float]
     method: str
 
 
@@ -130,9 +175,9 @@ def weigh_words(
     members: Sequence[Member],
     tokenizers: Sequence[Tokenizer],
 ) -> list[Weighing]:
-    """Say what each word of normalised texts does to its answer.
+    """Say what each word of normalised texts does to answers.
 
-    :param signs: of each text, what each logit is worth to the answer ``(texts, labels)``.
+    :param signs: what each logit of a text is worth to each answer ``(answers, texts, labels)``.
     :param members: the first of the model, as many as any text was asked about.
     :param tokenizers: cut texts into words; the first whose tokens stand in a text as they are is taken.
     """
@@ -147,7 +192,7 @@ def weigh_words(
         spans = [_cut(text, tokenizers) for text in own]
         if None in sums:
             spans = [_join_neighbours(words) for words in spans]
-        weighed = _weigh(own, spans, departure, signs[departure.rows], sums, members)
+        weighed = _weigh(own, spans, departure, signs[:, departure.rows], sums, members)
         weighings.update(zip(rows, weighed, strict=True))
     return [weighings[row] for row in range(len(texts))]
 
@@ -162,8 +207,8 @@ def _weigh(
 ) -> list[Weighing]:
     """Weigh the words of texts that left at the same stage."""
     counts = [len(words) for words in spans]
-    values = np.zeros(sum(counts))
-    bias = np.zeros(len(texts))
+    values = np.zeros((len(signs), sum(counts)))
+    bias = np.zeros((len(signs), len(texts)))
     methods = []
     for weight, logits, member, contributions in zip(
         departure.stage.weights, departure.logits, members, sums, strict=False
@@ -174,18 +219,18 @@ def _weigh(
         of_words, of_texts = shares or _leave_out(texts, spans, signs, member, logits)
         values += of_words * scale
         bias += of_texts * scale
-    numbers = np.round(values, DECIMALS).tolist()
+    numbers = np.round(values, EXPLAINED_DECIMALS).tolist()
     ends = np.cumsum(counts).tolist()
     method = ", ".join(dict.fromkeys(methods))
-    weights = (numbers[end - count : end] for end, count in zip(ends, counts, strict=True))
-    rests = np.round(bias, DECIMALS).tolist()
+    weights = ([of_answer[end - count : end] for of_answer in numbers] for end, count in zip(ends, counts, strict=True))
+    rests = np.round(bias.T, EXPLAINED_DECIMALS).tolist()
     return [Weighing(*one, method) for one in zip(spans, weights, rests, strict=True)]
 
 
 def _add_up(
     contributions: Contributions, texts: Sequence[str], spans: Sequence[Sequence[Span]], signs: Floats
 ) -> tuple[Floats, Floats] | None:
-    """Add up what tokens contribute within words ``(words,)``, and what no word does ``(texts,)``.
+    """Add up what tokens contribute within words ``(answers, words)``, and what no word does ``(answers, texts)``.
 
     :returns: None if the tokens do not stand in the texts as they are.
     """
@@ -193,16 +238,16 @@ def _add_up(
     if places is None:
         return None
     owners = np.repeat(np.arange(len(texts)), np.diff(contributions.tokens.starts))
-    of_tokens = (contributions.values * signs[owners]).sum(1)
+    of_tokens = (contributions.values * signs[:, owners]).sum(2)
     characters, sizes = places
     lengths = np.fromiter(map(len, texts), np.int64, len(texts))
-    totals = np.zeros(int(lengths.sum()) + 1)
-    totals[1:][characters] = of_tokens if sizes is None else np.repeat(of_tokens / sizes, sizes)
-    np.cumsum(totals, out=totals)
+    totals = np.zeros((len(signs), int(lengths.sum()) + 1))
+    totals[:, 1:][:, characters] = of_tokens if sizes is None else np.repeat(of_tokens / sizes, sizes, axis=1)
+    np.cumsum(totals, axis=1, out=totals)
     counts = np.fromiter(map(len, spans), np.int64, len(spans))
     edges = np.fromiter(chain.from_iterable(chain.from_iterable(spans)), np.int64, 2 * int(counts.sum()))
     edges = edges.reshape(-1, 2) + np.repeat(np.cumsum(lengths) - lengths, counts)[:, None]
-    return totals[edges[:, 1]] - totals[edges[:, 0]], (contributions.bias * signs).sum(1)
+    return totals[:, edges[:, 1]] - totals[:, edges[:, 0]], (contributions.bias * signs).sum(2)
 
 
 def _find_characters(
@@ -234,12 +279,13 @@ def _find_characters(
 def _leave_out(
     texts: Sequence[str], spans: Sequence[Sequence[Span]], signs: Floats, member: Member, logits: Floats
 ) -> tuple[Floats, Floats]:
-    """Return what is lost where a word is left out ``(words,)``, and what remains of the whole ``(texts,)``."""
+    """Return what is lost where a word is left out ``(answers, words)``, and what remains ``(answers, texts)``."""
     variants = [text[:start] + text[end:] for text, words in zip(texts, spans, strict=True) for start, end in words]
     answers = [member.logits(variants[at : at + VARIANTS]) for at in range(0, len(variants), VARIANTS)]
     rows = np.repeat(np.arange(len(texts)), [len(words) for words in spans])
-    losses = ((logits[rows] - np.concatenate([*answers, logits[:0]])) * signs[rows]).sum(1)
-    return losses, (logits * signs).sum(1) - np.bincount(rows, losses, len(texts))
+    losses = ((logits[rows] - np.concatenate([*answers, logits[:0]])) * signs[:, rows]).sum(2)
+    lost = np.stack([np.bincount(rows, of_answer, len(texts)) for of_answer in losses])
+    return losses, (logits * signs).sum(2) - lost
 
 
 def _cut(text: str, tokenizers: Sequence[Tokenizer]) -> list[Span]:
@@ -261,15 +307,31 @@ def _join_neighbours(spans: list[Span]) -> list[Span]:
 
 
 def sign_logits(answers: NDArray[np.intp], columns: Sequence[int], labels: int) -> Floats:
-    """Say what each logit is worth to an answer: its own 1, the others' together -1 ``(answers, labels)``.
+    """Say what each logit is worth to the answer of a text: its own 1, the others' together -1 ``(1, texts, labels)``.
 
-    :param answers: which of the columns is the answer.
+    :param answers: which of the columns is the answer ``(texts,)``.
     :param columns: of the labels among which the choice was.
     """
     signs = np.zeros((len(answers), labels))
     signs[:, columns] = -1 / max(1, len(columns) - 1)
     signs[np.arange(len(answers)), np.asarray(columns)[answers]] = 1
-    return signs
+    return signs[None]
+
+
+def sign_each(departures: Sequence[Departure], texts: int, columns: Sequence[int]) -> tuple[Floats, Floats]:
+    """Say what each logit is worth to each of some labels ``(answers, texts, labels)``, and what is added.
+
+    :param departures: at stages whose labels do not exclude each other.
+    :returns: what is added ``(texts, answers)``, too.
+    """
+    labels = departures[0].probabilities.shape[1] if departures else 0
+    signs, shifts = np.zeros((len(columns), texts, labels)), np.zeros((texts, len(columns)))
+    for stage, rows, _, _ in departures:
+        assert isinstance(stage, SigmoidStage)
+        for place, column in enumerate(columns):
+            signs[place, rows, column] = stage.scales[column]
+            shifts[rows, place] = stage.shifts[column]
+    return signs, shifts
 
 
 def move_back(

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from nlpkit.commands.answers import Form, Look, name_strongest
+from nlpkit.commands.answers import Form, Look
 from nlpkit.commands.screen import to_one_line
 from nlpkit.tasks.sentiment.choice import read_labels
 from nlpkit.tasks.sentiment.explanation import Explanation
@@ -58,7 +58,7 @@ class ScoreForm(Form):
 
     def cells(self, answer: Any) -> tuple[object, ...]:
         """Return label, probability, reason and warning; if wanted, the strongest words, and all probabilities."""
-        strongest = (name_strongest(answer),) if self._explains else ()
+        strongest = (answer.describe(),) if self._explains else ()
         shares = map((answer.probabilities or {}).get, self._columns_of)
         return answer.label, answer.probability, answer.reason, answer.warning, *strongest, *shares
 
@@ -73,7 +73,7 @@ class ScoreForm(Form):
             text = self._paint(text, answer, colour)
         line = f"{click.style(label, fg=colour) if colour else label} {sure}  {text}\n"
         if self._explains and answer.label:
-            strongest = to_one_line(name_strongest(answer))
+            strongest = to_one_line(answer.describe())
             line += f"{'':{self._label_width}}         {click.style(strongest, dim=True) if colour else strongest}\n"
         return line
 
@@ -115,7 +115,6 @@ def tokens_as_json(answer: Explanation) -> Any:
 class SeveralForm(Form):
     """All labels that apply, the probability of each label, a reason and a warning."""
 
-    fields = SeveralScore._fields
     done = "scored"
 
     def __init__(self, model: SentimentModel, look: Look, options: Mapping[str, Any]) -> None:
@@ -123,25 +122,47 @@ class SeveralForm(Form):
         self.labels = model.choose_among(read_labels(options["labels"]) if options.get("labels") else None).labels
         self._columns_of = self.labels if options.get("probabilities") else []
         shares = (f"probability_{label}" for label in self._columns_of)
-        self.columns = ("labels", "probabilities", "reason", "warning", *shares)
+        self._explains = bool(options.get("explain"))
+        more = ("explanation", "method", "bias") if self._explains else ()
+        self.fields = (*SeveralScore._fields, *more)
+        self.columns = ("labels", "probabilities", "reason", "warning", *more[:1], *shares)
         letters = "".join(model.labels)
         self._separator = next((separator for separator in _SEPARATORS if separator not in letters), "\n")
 
-    def cells(self, answer: SeveralScore) -> tuple[object, ...]:
+    def values(self, answer: Any) -> Sequence[Any]:
+        """Return the fields of the scores; those of an explanation with the words of each label as objects."""
+        if not self._explains:
+            return answer  # type: ignore[no-any-return]
+        words = {label: tokens_as_json(answer.of(label)) for label in answer.weights}
+        own = answer[: len(SeveralScore._fields)]
+        return (*own, None, None, None) if answer.labels is None else (*own, words, answer.method, dict(answer.bias))
+
+    def html(self, row: Row, answer: Any) -> str:
+        """Return the text, its words coloured for each label if they are explained."""
+        return answer.to_html() if self._explains and answer.spans else super().html(row, answer)
+
+    def cells(self, answer: Any) -> tuple[object, ...]:
         """Return the labels with a separator between them, their probabilities likewise, reason and warning."""
-        of_labels = map((answer.probabilities or {}).get, self._columns_of)
+        of_labels = [answer.describe()] if self._explains else []
+        of_labels += map((answer.probabilities or {}).get, self._columns_of)
         if answer.labels is None or answer.probabilities is None:
             return None, None, answer.reason, answer.warning, *of_labels
         shares = self._separator.join(str(answer.probabilities[label]) for label in answer.labels)
         return self._separator.join(answer.labels) or NONE, shares, answer.reason, answer.warning, *of_labels
 
-    def line(self, row: Row, answer: SeveralScore) -> str:
-        """Return each label that applies with its probability, and as much of the text as fits."""
+    def line(self, row: Row, answer: Any) -> str:
+        """Return each label that applies with its probability, and as much of the text as fits; below it the words."""
         shares = answer.probabilities or {}
         named = "  ".join(f"{to_one_line(label)} {shares[label]:.3f}" for label in answer.labels or ())
         named = named or ("-" if answer.labels is None else "none")
         text = self.look.cut(_show_text(row, answer), len(named) + 2)
-        return f"{click.style(named, fg='cyan') if self.look.color and answer.labels else named}  {text}\n"
+        line = f"{click.style(named, fg='cyan') if self.look.color and answer.labels else named}  {text}\n"
+        why = (
+            [f"  {to_one_line(f'{label}: {answer.of(label).describe()}')}\n" for label in answer.weights]
+            if self._explains
+            else []
+        )
+        return line + "".join(why)
 
 
 def _show_text(row: Row, answer: Score | SeveralScore | Explanation) -> str:

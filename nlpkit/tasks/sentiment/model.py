@@ -18,7 +18,17 @@ from nlpkit.model.members import Floats, Member, open_member
 from nlpkit.model.mixing import SigmoidStage, Stage
 from nlpkit.plugins.base import Tokenizer
 from nlpkit.tasks.sentiment.choice import Choice, read_labels
-from nlpkit.tasks.sentiment.explanation import Departure, Explanation, move_back, sign_logits, weigh_words
+from nlpkit.tasks.sentiment.explanation import (
+    EXPLAINED_DECIMALS,
+    Departure,
+    Explanation,
+    SeveralExplanation,
+    Weighing,
+    move_back,
+    sign_each,
+    sign_logits,
+    weigh_words,
+)
 from nlpkit.text.blocks import blocks_of_texts
 from nlpkit.text.characters import Characters
 from nlpkit.text.evidence import Evidence
@@ -122,13 +132,14 @@ class SentimentModel(SavedModel):
     ) -> list[Explanation]:
         """Score each text, in order, and say what each of its words adds to the answer.
 
+        A model of several labels returns a `SeveralExplanation` each, which says it of each label that applies.
+
         Where members are sums, their own numbers tell; a network is asked once more for each word.
 
         :raises SettingError: as `score`.
         """
         check_texts(texts, "explain")
         choice = self.choose_among(labels, least=min_probability)
-        self._check_explainable()
         blocks = blocks_of_texts(texts, CHARACTERS, BLOCK)
         return [explanation for block in blocks for explanation in self._explain_block(block, choice)]
 
@@ -137,11 +148,10 @@ class SentimentModel(SavedModel):
     ) -> Callable[[Sequence[Row]], Sequence[Score | Explanation]]:
         """Return what scores rows of a file, or explains their scores; the labels as ``--labels`` has them."""
         chosen = None if labels is None else read_labels(labels)
-        self.choose_among(chosen, least=min_probability)  # told before any row is read
+        choice = self.choose_among(chosen, least=min_probability)  # refused before any row is read
         if explain:
-            self._check_explainable()
             method = partial(self.explain, labels=chosen, min_probability=min_probability)
-            return lambda rows: answer_rows(rows, method, lambda reason: Explanation(*self._refuse(reason), ""))
+            return lambda rows: answer_rows(rows, method, partial(self._refuse_explained, choice))
         return partial(self.score_rows, labels=chosen, min_probability=min_probability)
 
     def score_rows(
@@ -174,19 +184,6 @@ class SentimentModel(SavedModel):
                 "labels of which a text may have several have thresholds of their own: leave out min_probability"
             )
         return Choice.among(self.labels, labels, least=least, several=self.several)
-
-    @property
-    def explains(self) -> bool:
-        """Whether its answers can be explained."""
-        return not self.several
-
-    def _check_explainable(self) -> None:
-        """Refuse to explain several labels of a text."""
-        if not self.explains:
-            raise SettingError(
-                "{name} gives a text several labels, and answers are explained only where there is one",
-                name=self.bundle.name,
-            )
 
     def answer(self, texts: Sequence[Any]) -> tuple[list[str | None], Floats]:
         """Answer a block of texts.
@@ -259,18 +256,42 @@ class SentimentModel(SavedModel):
         for departure in departures:
             shares[departure.rows] = departure.probabilities
         shares = choice.probabilities(shares)
-        signs = sign_logits(shares.argmax(1), choice.columns or range(len(self.labels)), len(self.labels))
+        columns = choice.columns or range(len(self.labels))
+        if self.several:
+            signs, shifts = sign_each(departures, len(known), columns)
+        else:
+            signs, shifts = sign_logits(shares.argmax(1), columns, len(self.labels)), np.zeros((len(known), 1))
         members = [self.member(position) for position in range(max((len(d.logits) for d in departures), default=0))]
         weighings = weigh_words(known, departures, signs, members, self._word_tokenizers)
         given = [text for text, reason in zip(texts, reasons, strict=True) if reason is None]
-        answered = iter(move_back(weighings, given, known, self.normaliser))
+        answered = iter(zip(move_back(weighings, given, known, self.normaliser), shifts.tolist(), strict=True))
         scores = self._make_scores(reasons, characters, choice, shares)
         return [
-            Explanation(*score, text, *next(answered))
-            if reason is None
-            else Explanation(*score, text if isinstance(text, str) else "")
+            self._explain(score, text, *(next(answered) if reason is None else ()), choice=choice)
             for text, reason, score in zip(texts, reasons, scores, strict=True)
         ]
+
+    def _explain(
+        self, score: Score, text: Any, weighing: Weighing | None = None, shifts: Sequence[float] = (), *, choice: Choice
+    ) -> Explanation:
+        """Say why a text has its score, or its scores."""
+        text = text if isinstance(text, str) else ""
+        if weighing is None and self.several:
+            return cast(Explanation, SeveralExplanation(*cast(SeveralScore, score), text))
+        if weighing is None:
+            return Explanation(*score, text)
+        spans, weights, rests, method = weighing
+        bias = [round(rest + shift, EXPLAINED_DECIMALS) for rest, shift in zip(rests, shifts, strict=True)]
+        if not self.several:
+            return Explanation(*score, text, spans, weights[0], bias[0], method)
+        several = cast(SeveralScore, score)
+        places = [place for place, label in enumerate(choice.labels) if label in (several.labels or ())]
+        of_label = {choice.labels[place]: weights[place] for place in places}
+        rest_of_label = {choice.labels[place]: bias[place] for place in places}
+        return cast(Explanation, SeveralExplanation(*several, text, spans, of_label, rest_of_label, method))
+
+    def _refuse_explained(self, choice: Choice, reason: str) -> Explanation:
+        return self._explain(self._refuse(reason), "", choice=choice)
 
     def _make_scores(
         self, reasons: Sequence[str | None], characters: Characters, choice: Choice, probabilities: Floats

@@ -182,3 +182,37 @@ def test_a_model_is_listed_as_one_of_several(folder):
     from nlpkit.tasks.sentiment.task import describe
 
     assert describe(Bundle.open(folder)) == {"labels": LABELS, "answer": ["several a text"]}
+
+
+def test_each_label_that_applies_is_explained_by_itself(model):
+    cold, good, unknown = model.explain(["冷，慢", "好", "👍"])
+    assert list(cold.weights) == ["服务", "物流"]
+    for label in cold.weights:
+        own = cold.of(label)
+        logit = math.log(own.probability / (1 - own.probability))
+        assert sum(own.weights) + own.bias == pytest.approx(logit, abs=1e-2)
+    assert {token.token: token.weight for token in cold.of("物流").tokens} == {"冷": 0.0, "，": 0.0, "慢": 8.0}
+    assert cold.bias == {"服务": -1.0, "物流": 0.0}
+    assert "物流" in cold.to_html()
+    assert (good.labels, good.weights) == ([], {})
+    assert (unknown.labels, unknown.reason) == (None, "no evidence: no letters")
+
+
+def test_explained_labels_are_written(run, folder):
+    words = ("sentiment", "score", "-m", folder, "-t", "冷，慢", "-t", "好", "-t", "👍", "--explain")
+    rows = json_rows(run(*words, "-f", "jsonl").stdout)
+    assert rows[0]["explanation"]["物流"][2] == {"token": "慢", "start": 2, "end": 3, "weight": 8.0}
+    assert (rows[1]["explanation"], rows[2]["explanation"]) == ({}, None)
+    cells = list(csv.DictReader(io.StringIO(run(*words, "-f", "csv").stdout.decode())))
+    assert cells[0]["explanation"] == "服务: 冷 +4.00; 物流: 慢 +8.00"
+    assert "物流: 慢 +8.00" in run(*words, "-f", "table").stdout.decode()
+
+
+def test_rows_whose_labels_are_wrong_are_written(run, folder, write):
+    path = write('{"text": "贵", "label": ["价格"]}\n{"text": "贵", "label": ["价格", "服务"]}\n'.encode(), "a.jsonl")
+    output = path.parent / "errors.csv"
+    done = run("sentiment", "evaluate", path, "-m", folder, "--errors", output)
+    assert "1 of 2 answers are wrong or missing" in done.stderr.decode()
+    (row,) = csv.DictReader(io.StringIO(output.read_text("utf-8")))
+    assert (row["text"], row["truth"], row["answer"]) == ("贵", '["价格", "服务"]', '["价格"]')
+    assert row["explanation"] == "价格: 贵 +4.00"
