@@ -60,7 +60,7 @@ def run_nlpkit(folder: Path) -> None:
     model.check()
     gc.disable()
     started, first = time.process_time(), 1
-    write = make_writer("jsonl", ScoreForm(model, Look()))
+    write = make_writer("jsonl", ScoreForm(model, Look(), {}))
     with open_output(folder / "inside.jsonl", force=True) as out, open_rows(folder / "reviews.txt") as source:
         for rows in source.blocks:
             out.write(write(source, first, rows, model.score_rows(rows)))

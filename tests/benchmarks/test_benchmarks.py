@@ -9,6 +9,7 @@ import re
 import shutil
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -136,6 +137,22 @@ def test_speed(benchmark, corpora, tmp_path):
 def test_speed_beside_its_rival(benchmark, corpora):
     pytest.importorskip("fasttext")
     assert "whole process: ratio" in benchmark("speed", corpora, "--rows", 200, "--runs", 1)
+
+
+@pytest.mark.slow
+def test_picture(benchmark, tmp_path):
+    pytest.importorskip("matplotlib")
+    figures = tmp_path / "figures.json"
+    benchmark("picture", "--measure", "--alone", "--figures", figures, "--output", tmp_path)
+    measured, stored = (json.loads(path.read_text("utf-8")) for path in (figures, FOLDER / "picture.json"))
+    for file, of_file in measured["files"].items():  # the picture that is there shows the model that is there
+        assert stored["files"][file]["right"]["nlpkit"] == pytest.approx(of_file["right"]["nlpkit"], abs=0.3)
+    for name in ("first-screen.svg", "first-screen.zh.svg"):
+        drawn = ElementTree.fromstring((tmp_path / name).read_text("utf-8"))
+        texts = [element.text for element in drawn.iter("{http://www.w3.org/2000/svg}text")]
+        assert {"neutral", "(no evidence: no letters)", "nlpkit", *"想象那么差"} <= set(texts)
+        assert f"{measured['files']['minimal_pairs.csv']['right']['nlpkit']:.1f}" in texts
+        assert (tmp_path / name).stat().st_size < 60_000
 
 
 @pytest.mark.slow
