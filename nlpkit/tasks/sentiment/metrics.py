@@ -156,9 +156,9 @@ class ClassMetrics(Metrics):
         parts = []
         for goal, reached in self.goals.items():
             if reached is None:
-                parts.append(f"{goal} from none on")
-            elif reached.min_probability <= 1 / len(self.labels):
-                parts.append(f"{goal} of all")
+                parts.append(f"no bound gives {goal}")
+            elif reached.coverage == self.coverage[0].coverage:
+                parts.append(f"{goal} without one")
             else:
                 least = f"{reached.min_probability:.6f}".rstrip("0")
                 parts.append(f"{goal} from {least} on ({reached.coverage:.0%} of rows have an answer)")
