@@ -29,6 +29,7 @@ BINS = 10
 CHANCE = 0.05  # of what is told although there is nothing to it
 LEAST_PROBABILITIES = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)  # at which coverage is shown
 GOALS = (0.95, 0.98, 0.99)  # shares of right answers that people ask for
+FEWEST = 30  # answers that show that one is reached
 EXACT = 1000  # throws of a coin: of more, the normal distribution tells as much
 
 
@@ -84,7 +85,8 @@ class ClassMetrics(Metrics):
     :param by_label: figures of each label.
     :param bins: scored rows in ten bins by probability, those that hold any.
     :param coverage: by rising probability.
-    :param goals: for shares of right answers, the least probability that gives it on these rows; None if none does.
+    :param goals: for shares of right answers, the least probability that gives it on these rows, of 30 answers or more;
+        None if none does.
     """
 
     rows: int
@@ -157,7 +159,7 @@ class ClassMetrics(Metrics):
         for goal, reached in self.goals.items():
             if reached is None:
                 parts.append(f"no bound gives {goal}")
-            elif reached.coverage == self.coverage[0].coverage:
+            elif reached.coverage >= self.coverage[0].coverage:
                 parts.append(f"{goal} without one")
             else:
                 least = f"{reached.min_probability:.6f}".rstrip("0")
@@ -394,7 +396,7 @@ def _measure_certainty(answers: Answers) -> dict[str, Any]:
 
     goals: dict[str, Coverage | None] = {}
     for goal in GOALS:
-        enough = last[hits[last] >= goal * rows[last]]
+        enough = last[(hits[last] >= goal * rows[last]) & (rows[last] >= FEWEST)]
         goals[f"{goal:.0%}"] = measure_from(float(sure[enough[-1]])) if len(enough) else None
     return {
         "bins": tuple(Bin(*one) for one in _bins(sure, right)),
