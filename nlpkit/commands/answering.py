@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from nlpkit.commands.arguments import divide_texts, say_texts
 from nlpkit.commands.options import (
     OWN,
     count_reasons,
@@ -110,11 +111,16 @@ def _answer(
     from nlpkit.commands.summary import Counts, Summary
 
     gc.disable()  # a fifth of the time, for a million rows of which none makes a cycle
+    taken: Sequence[str] = []
     if verb.reads == "files":
-        files = (*arguments, *files)
+        named = arguments
+        if not (column or encoding or sheet or by):  # which are those of a file
+            taken, named = divide_texts(arguments)
+        texts, files = (*taken, *texts), (*named, *files)
     else:
         texts = (*arguments, *texts)
     _check_input(texts, files, verb, of_file=bool(column or encoding or sheet))
+    say_texts(taken)
     if top and not sort:
         raise click.UsageError("--top is of sorted rows: say --sort LABEL, too")
     tables = _find_table_format(files, column, encoding, sheet, by)
