@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 
 from nlpkit.errors import BundleError, DataError, NlpkitError, SettingError
 from nlpkit.files import remove_dead_folders, replace_file
+from nlpkit.model.bundle import CONFIG
 
 REQUEST, CORPUS, LOCK = "run.json", "corpus", ".nlpkit.lock"
 FORCE = "force"  # whether the model may be replaced: a resumed run need not say it again
@@ -113,12 +114,18 @@ def finish_run(folder: Path) -> None:
 def read_request(model: Path) -> dict[str, Any]:
     """Read what the unfinished run of a model was asked for.
 
-    :raises BundleError: if there is none, or it is damaged or of an older nlpkit, which trained otherwise.
+    :raises BundleError: if there is none, as it is finished or never began, or if it is damaged or of an older nlpkit,
+        which trained otherwise.
     """
     path = run_folder_of(model) / REQUEST
     try:
         request = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
+        if not path.exists() and (model / CONFIG).is_file():
+            raise BundleError(
+                "the run of {model} is finished, its model saved: begin anew by --force, or go on from it by --from {model}",
+                model=model,
+            ) from None
         raise BundleError("there is no unfinished run of {model}: begin one without --resume", model=model) from None
     if not isinstance(request, dict):
         raise BundleError("{path} is damaged: begin anew by --force", path=path)

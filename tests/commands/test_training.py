@@ -84,6 +84,10 @@ def test_what_is_wrong_is_one_sentence_and_leaves_nothing(task, train, tmp_path,
     assert [path.name for path in tmp_path.iterdir()] == ["goods.csv"]
 
 
+def test_the_end_of_a_run_is_told_to_who_would_resume_it(run, task, models):
+    assert "is finished" in one_sentence(run(task, "train", "-o", models[task], "--resume"), 1)
+
+
 def read_settings(task, assignments=(), *, recipe=None, **short):
     task = registry().get("task", task).factory
     more = {"labels": {}, "more": {}}
