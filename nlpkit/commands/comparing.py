@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nlpkit.training.comparison import Compared
     from nlpkit.training.settings import RunSettings
 
+SHORT = "Say whether one model, or recipe, is better than another."
 HELP = """Say whether one model is better than another, or whether chance explains the difference.
 
 All models are asked the same of the rows of a CORPUS, which is what `train` takes; no answer is a wrong one.
@@ -71,7 +72,7 @@ def command(task: Task) -> click.Command:
         _compare(task, options, **values)
 
     about = f"{HELP}\n{inspect.cleandoc(task.compare_about)}" if task.compare_about else HELP
-    return click.Command("compare", params=params, callback=callback, help=about)
+    return click.Command("compare", params=params, callback=callback, help=about, short_help=SHORT)
 
 
 def _compare(

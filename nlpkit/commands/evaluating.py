@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from nlpkit.text.corpus import Example
 
 ERROR_FIELDS = ("file", "row", "line", "text", "truth", "answer", "probability", "reason", "explanation")
+SHORT = "Measure a model on rows of your own."
 HELP = """Measure a model on rows of your own, by the figures that its card has.
 
 A CORPUS is what `train` takes: a file, a folder, or the name of a corpus that `nlpkit corpus list` shows. Of several,
@@ -63,7 +64,7 @@ def command(task: Task) -> click.Command:
         _evaluate(task, options, **values)
 
     about = f"{HELP}\n{inspect.cleandoc(task.evaluate_about)}" if task.evaluate_about else HELP
-    return click.Command("evaluate", params=params, callback=callback, help=about)
+    return click.Command("evaluate", params=params, callback=callback, help=about, short_help=SHORT)
 
 
 def _evaluate(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
@@ -10,7 +11,19 @@ import click
 from nlpkit.commands.arguments import may_be_input, suggest
 
 
-class VerbGroup(click.Group):
+class WholeGroup(click.Group):
+    """A group whose help says of each command a whole sentence, on several lines if need be."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands."""
+        commands = [self.get_command(ctx, name) for name in self.list_commands(ctx)]
+        rows = [(command.name or "", summary_of(command)) for command in commands if command and not command.hidden]
+        if rows:
+            with formatter.section("Commands"):
+                formatter.write_dl(rows)
+
+
+class VerbGroup(WholeGroup):
     """A group that says what to type where arguments begin with a text or a file instead of a command.
 
     :param verb: the name of the command that takes these.
@@ -45,6 +58,11 @@ class DefaultGroup(VerbGroup):
     def _refuse_typos(self, ctx: click.Context, args: list[str]) -> None:
         if args and args[0].isalpha() and (close := get_close_matches(args[0], self.commands, n=1)):
             ctx.fail(f"no such command {args[0]!r}; did you mean {close[0]!r}?")
+
+
+def summary_of(command: click.Command) -> str:
+    """Return the first sentence of a command's help, uncut."""
+    return command.get_short_help_str(sys.maxsize)
 
 
 def refuse(ctx: click.Context, args: list[str], known: Any, verbs: list[str]) -> NoReturn:

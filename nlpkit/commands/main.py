@@ -15,7 +15,7 @@ import click
 
 from nlpkit.commands import signals
 from nlpkit.commands.arguments import suggest
-from nlpkit.commands.groups import DefaultGroup, VerbGroup, refuse
+from nlpkit.commands.groups import DefaultGroup, VerbGroup, refuse, summary_of
 from nlpkit.commands.printing import fail, reason_of, say, warn
 from nlpkit.commands.screen import guard
 from nlpkit.commands.screen import to_sentence as one_line
@@ -95,7 +95,7 @@ class PluginGroup(click.Group):
     def _short_help(self, ctx: click.Context, name: str) -> str:
         source = _source_of(name)
         command = self.get_command(ctx, name) if source.ours else None
-        return command.get_short_help_str(60) if command else f"from {source.distribution} {source.version}"
+        return summary_of(command) if command else f"from {source.distribution} {source.version}"
 
 
 def _with_verb(path: str, group: VerbGroup) -> str:

@@ -123,7 +123,8 @@ def read_request(model: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         if not path.exists() and (model / CONFIG).is_file():
             raise BundleError(
-                "the run of {model} is finished, its model saved: begin anew by --force, or go on from it by --from {model}",
+                "the run of {model} is finished, its model saved: begin anew by --force, or go on from that by --from "
+                "{model}",
                 model=model,
             ) from None
         raise BundleError("there is no unfinished run of {model}: begin one without --resume", model=model) from None

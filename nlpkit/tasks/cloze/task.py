@@ -76,7 +76,7 @@ CLOZE = Task(
     verbs=(
         Verb(
             name="fill",
-            about="""Say which words fit the blanks of a TEXT, best first; two underscores are a blank.
+            about="""Say which words fit the blanks of a TEXT, best first. Two underscores are a blank.
 
             Several blanks of a text are filled jointly. Without TEXT and --file, stdin is read, a text a line; rows
             come out as they went in, and one that cannot be filled has a reason. What restricts the words leaves their

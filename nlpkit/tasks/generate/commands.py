@@ -92,7 +92,7 @@ def text(
     encoding: str | None,
     sheet: str | None,
 ) -> None:
-    """Write texts that go on from a PROMPT; one text appears as it is drawn, several when they are written.
+    """Write texts that go on from a PROMPT. One text appears as it is drawn, several when they are written.
 
     A text ends where the model ends it, at --stop, or at --length. Without PROMPT and --file it begins with nothing.
 

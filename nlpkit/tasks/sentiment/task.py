@@ -53,7 +53,7 @@ def _recipe(components: Mapping[str, str | None]) -> str:
 
 SENTIMENT = Task(
     name="sentiment",
-    about="""Is a text good or bad, or whatever your labels say, and how sure are we.
+    about="""Is a text good or bad, or what your labels say; how sure are we.
 
     \b
     nlpkit sentiment score reviews.txt       is each review good or bad, and how sure are we
