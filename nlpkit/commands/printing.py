@@ -69,11 +69,10 @@ def make_console(*, stderr: bool = False) -> Any:
 
 
 def make_table(*columns: str) -> Any:
-    """Make an empty rich table; columns that begin with ``>`` hold numbers."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
+    """Make an empty rich table, which breaks no name in two; columns that begin with ``>`` hold numbers."""
+    from nlpkit.commands.tables import WordTable
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = WordTable()
     for column in columns:
         table.add_column(
             column.removeprefix(">"), justify="right" if column.startswith(">") else "left", overflow="fold"
