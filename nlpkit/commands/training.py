@@ -133,8 +133,8 @@ def _train(
 ) -> None:
     """Read what the options say, then train, or show what would be trained."""
     _check(corpora, output, columns, recipe=recipe, config=config, base=base, resume=resume, dry_run=dry_run)
-    short = {"seed": seed, "epochs": epochs, "learning_rate": learning_rate}
-    short = {name: value for name, value in short.items() if value is not None}
+    settings_of_options = {"seed": seed, "epochs": epochs, "learning_rate": learning_rate}
+    short = {name: value for name, value in settings_of_options.items() if value is not None}
     _check_short(short, assignments)
     prepare_torch()
     from nlpkit.model.bundle import check_writable
