@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nlpkit.commands.options import OWN, options_of_dataclass, read_renames, read_rows, row_options
+from nlpkit.commands.options import OWN, check_columns, options_of_dataclass, read_renames, read_rows, row_options
 from nlpkit.commands.printing import FILE, say, warn
 from nlpkit.commands.training import origin_of, prepare_torch, set_threads
 from nlpkit.errors import DataError, SettingError
@@ -97,6 +97,7 @@ def _compare(
 
     named = {"encoding": encoding, "group_column": group, **others}
     columns = {name: value for name, value in named.items() if value is not None and name not in TRAINING}
+    check_columns(corpora, columns)
     with open_differing(output, force=force) as write:
         if models:
             comparison, costs = _compare_models(

@@ -26,6 +26,15 @@ def say(sentence: str) -> None:
     print(make_harmless(sentence), file=sys.stderr)  # click.echo would go past what rich put in its place
 
 
+def say_replaced(path: Path, before: str | None) -> None:
+    """Say what a file was that another has replaced, if there was one.
+
+    :param before: as `nlpkit.files.describe_file` has it.
+    """
+    if before:
+        say(f"replaced {path}, {before}")
+
+
 def fail(error: object) -> None:
     """Print one line on stderr that says what is wrong."""
     say(f"Error: {one_line(str(error))}")

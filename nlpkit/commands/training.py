@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nlpkit.commands.options import read_renames, read_rows, row_options
+from nlpkit.commands.options import check_columns, read_renames, read_rows, row_options
 from nlpkit.commands.printing import FILE, warn
 from nlpkit.errors import DataError, MissingExtra, SettingError
 from nlpkit.tasks.base import Task, resolve
@@ -136,6 +136,8 @@ def _train(
     settings_of_options = {"seed": seed, "epochs": epochs, "learning_rate": learning_rate}
     short = {name: value for name, value in settings_of_options.items() if value is not None}
     _check_short(short, assignments)
+    if config is None:  # which may say of each corpus which columns it has
+        check_columns(corpora, columns)
     prepare_torch()
     from nlpkit.model.bundle import check_writable
     from nlpkit.training.run_folder import read_request

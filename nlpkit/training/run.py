@@ -44,9 +44,11 @@ from nlpkit.training.run_folder import (
     FORCE,
     allow_replacing,
     finish_run,
+    has_progress,
     is_unfinished,
     open_run,
     read_request,
+    run_folder_of,
 )
 from nlpkit.training.settings import RunSettings, Shape, drop_paths
 from nlpkit.training.storage import StoredCorpus, store_corpus
@@ -265,7 +267,11 @@ def train(
         request[FROM] = asked
     force = force or bool(begun.get(FORCE))
     bundle.check_writable(folder, force=force)
+    replaced = bundle.describe_model(folder)
+    given_up = not resume and is_unfinished(run_folder_of(folder)) and has_progress(run_folder_of(folder))
     with open_run(folder, request, resume=resume, force=force) as path:
+        if given_up:
+            yield Note("the unfinished run in {path} is given up for this one", path=path)
         if asked:
             run.base = keep_base(path, base, asked, task)
         history = History(path)
@@ -282,6 +288,8 @@ def train(
             allow_replacing(path)
             bundle.save(folder, files, force=force)
             finish_run(path)
+            if replaced:
+                yield Note("replaced what {folder} was: {what}", folder=folder, what=replaced)
             size = sum(map(len, files.values()))
             yield Saved(folder, task, size, stages, metrics, history.epochs, bundle.CURVE in files)
         finally:

@@ -89,7 +89,7 @@ def _drop_useless(folder: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        useless = not _has_progress(folder) and (isinstance(error, DataError) or not (folder / CORPUS).exists())
+        useless = not has_progress(folder) and (isinstance(error, DataError) or not (folder / CORPUS).exists())
         if useless or isinstance(error, SettingError):
             (folder / REQUEST).unlink(missing_ok=True)
         raise
@@ -147,7 +147,7 @@ def _enter(model: Path, folder: Path, request: dict[str, Any], *, resume: bool, 
                 differences="; ".join(differences),
             )
         return
-    if is_unfinished(folder) and _has_progress(folder) and not force:
+    if is_unfinished(folder) and has_progress(folder) and not force:
         read_request(model)  # one that cannot be gone on with says so
         raise BundleError(
             "{folder} holds an unfinished run: go on by --resume, or begin anew by --force", folder=folder
@@ -156,7 +156,7 @@ def _enter(model: Path, folder: Path, request: dict[str, Any], *, resume: bool, 
     replace_file(folder / REQUEST, json.dumps(request, indent=2).encode())
 
 
-def _has_progress(folder: Path) -> bool:
+def has_progress(folder: Path) -> bool:
     """Whether anything was learnt that beginning anew would lose."""
     return any(folder.glob("*.safetensors")) or (folder / "trained").exists()
 
