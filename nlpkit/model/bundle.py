@@ -37,9 +37,11 @@ from typing import Any
 
 from nlpkit.errors import BundleError, NlpkitError, Sentence, nearest
 from nlpkit.files import describe_age, new_folder, remove_dead_folders, write_synced
+from nlpkit.log import get_logger
 from nlpkit.model.stored_files import OpenFolder, ReplacedError, UnfitError
 from nlpkit.plugins.registry import registry
 
+LOG = get_logger(__name__)
 FORMAT = 1
 SEVERAL_FORMAT = 2  # of models that answer several labels: an nlpkit that reads format 1 alone would give one of them
 CONFIG, EVIDENCE, SAMPLES, CARD = "config.json", "evidence.json", "samples.json", "README.md"
@@ -429,6 +431,7 @@ def _open_files(folder: Path) -> OpenFolder:
             raise BundleError(
                 "{folder} cannot be read: {reason}", folder=folder, reason=(error.strerror or str(error)).lower()
             ) from error
+        LOG.debug("%s is being replaced: looking again", folder)
         time.sleep(PAUSE)
     raise BundleError("{folder} is being replaced over and over: try again", folder=folder)
 
@@ -505,6 +508,7 @@ def _recover(folder: Path) -> None:
     """Give a model its name back, if a crash between the two moves of `_swap` left it under the other."""
     old = _aside_of(folder)
     if not folder.exists() and (old / CONFIG).is_file():
+        LOG.warning("a save of %s was cut off: the model before it is put back", folder)
         old.rename(folder)
 
 

@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from nlpkit.errors import PluginError, Sentence
+from nlpkit.log import get_logger
 from nlpkit.model import bundle
 from nlpkit.model.base import SavedModel
 from nlpkit.model.bundle import Bundle
@@ -55,6 +56,7 @@ from nlpkit.training.storage import StoredCorpus, store_corpus
 from nlpkit.training.teacher import Trial
 from nlpkit.version import __version__
 
+LOG = get_logger(__name__)
 Open: TypeAlias = Callable[[Sequence[Stage]], Any]  # the model, mixed so
 
 
@@ -275,6 +277,7 @@ def train(
         if asked:
             run.base = keep_base(path, base, asked, task)
         history = History(path)
+        LOG.info("%s the training of %s, a model for %s", "resumed" if resume else "began", folder, task.name)
         try:
             files, stages, metrics = yield from _make_model(
                 *(run, rows, folder, path, history),
@@ -288,12 +291,14 @@ def train(
             allow_replacing(path)
             bundle.save(folder, files, force=force)
             finish_run(path)
+            LOG.info("saved %s", folder)
             if replaced:
                 yield Note("replaced what {folder} was: {what}", folder=folder, what=replaced)
             size = sum(map(len, files.values()))
             yield Saved(folder, task, size, stages, metrics, history.epochs, bundle.CURVE in files)
         finally:
             if is_unfinished(path):  # it broke off: what there is can be seen
+                LOG.warning("the training of %s broke off, and can be resumed", folder)
                 history.draw()
 
 
