@@ -71,6 +71,21 @@ def replacing(path: Path, *, force: bool = True) -> Iterator[IO[bytes]]:
         part.unlink(missing_ok=True)
 
 
+def describe_age(size: int, seconds: float) -> str:
+    """Return ``1,204 bytes of 2025-03-01 17:20``, by which a file or a folder is known to whoever wrote it.
+
+    :param seconds: since the epoch, when it was written.
+    """
+    amount = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size:,} bytes"
+    return f"{amount} of {time.strftime('%Y-%m-%d %H:%M', time.localtime(seconds))}"
+
+
+def describe_file(path: Path) -> str:
+    """Return the same of a file."""
+    entry = path.stat()
+    return describe_age(entry.st_size, entry.st_mtime)
+
+
 def sync(file: IO[bytes]) -> None:
     """Wait until all that was written is on the disk."""
     file.flush()

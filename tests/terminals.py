@@ -29,3 +29,25 @@ def _read(terminal: int) -> bytes:
         return os.read(terminal, 4096)
     except OSError:  # Linux says so that the other end is closed
         return b""
+
+
+def type_into(
+    command: Sequence[object], environment: Mapping[str, str], lines: Sequence[bytes], *, prompt: bytes = b"> "
+) -> tuple[int, bytes]:
+    """Run a command on a terminal of its own, type a line at each prompt, and return its exit code and what one saw.
+
+    :param lines: with what ends them: a line end, or b"\\x04" for Ctrl-D, b"\\x03" for Ctrl-C.
+    """
+    pty = pytest.importorskip("pty")
+    words = [word if isinstance(word, bytes) else str(word) for word in command]
+    child, terminal = pty.fork()
+    if not child:
+        os.execve(words[0], words, environment)
+    seen, typed = b"", 0
+    while part := _read(terminal):
+        seen += part
+        if typed < len(lines) and seen.endswith(prompt):
+            os.write(terminal, lines[typed])
+            typed += 1
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), seen

@@ -13,7 +13,7 @@ PACKAGE = Path(nlpkit.__file__).parent
 FLOORS = [  # from below; a name stands for all modules under it that no longer name does
     {"nlpkit.errors"},
     {"nlpkit.version"},
-    {"nlpkit.files", "nlpkit.charts"},
+    {"nlpkit.files", "nlpkit.charts", "nlpkit.log"},
     {"nlpkit.text"},
     {"nlpkit.tasks", "nlpkit.tasks.base", "nlpkit.tasks.metrics"},
     {"nlpkit.plugins"},

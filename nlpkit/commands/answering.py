@@ -8,12 +8,14 @@ import os
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from nlpkit.commands.arguments import divide_texts, say_texts
+from nlpkit.commands.conversation import converse, is_conversation
 from nlpkit.commands.options import (
     OWN,
     count_reasons,
@@ -110,16 +112,24 @@ def _answer(
     from nlpkit.commands.summary import Counts, Summary
 
     gc.disable()  # a fifth of the time, for a million rows of which none makes a cycle
+    taken: Sequence[str] = []
     if verb.reads == "files":
-        files = (*arguments, *files)
+        named = arguments
+        if not (column or encoding or sheet or by):  # which are those of a file
+            taken, named = divide_texts(arguments)
+        texts, files = (*taken, *texts), (*named, *files)
     else:
         texts = (*arguments, *texts)
-    _check_input(texts, files, verb, of_file=bool(column or encoding or sheet))
+    output = None if str(output) == "-" else output
+    of_file = bool(column or encoding or sheet)
+    conversation = not (texts or files or of_file or by or sort) and is_conversation(output)
+    if not conversation:
+        _check_input(texts, files, verb, of_file=of_file)
+    say_texts(taken)
     if top and not sort:
         raise click.UsageError("--top is of sorted rows: say --sort LABEL, too")
     tables = _find_table_format(files, column, encoding, sheet, by)
     saved = resolve(task.model).load(model)
-    output = None if str(output) == "-" else output
     terminal = sys.stdout.isatty()
     summed = bool(by) and output is None  # rows are counted and not written
     format_of_counts = choose_format(kind, None, tables="csv", terminal=terminal) if by else ""
@@ -130,10 +140,13 @@ def _answer(
     form = resolve(verb.form)(saved, look, {**options, "probabilities": probabilities})
     ask = getattr(saved, verb.method)(**options)
     write = make_writer(kind, form)
+    name = "TEXT" if verb.reads == "texts" else "--text"
+    if conversation:
+        _converse(ask, form, write, name, styled=kind == "table", strict=strict)
+        return
     sorted_rows = SortedRows(sort, top, form.labels) if sort else None
     summary = Summary(by)
     all_rows, unlike = Counts(), Unlike()
-    name = "TEXT" if verb.reads == "texts" else "--text"
     with (
         open_output(None if summed else output, force=force, styled=kind == "table") as out,
         draw_bar(show=output is not None or not terminal or summed) as advance,
@@ -170,6 +183,40 @@ def _answer(
         say(f"{reasons.total():,} of {all_rows.rows:,} rows could not be {form.done}: {count_reasons(reasons)}")
         if strict:
             raise click.exceptions.Exit(1)
+
+
+def _converse(
+    ask: Callable[[Sequence[Row]], Sequence[Any]],
+    form: Form,
+    write: Callable[..., bytes],
+    name: str,
+    *,
+    styled: bool,
+    strict: bool,
+) -> None:
+    """Answer texts as they are typed.
+
+    :param name: of their source.
+    """
+    from nlpkit.commands.streams import open_output
+    from nlpkit.text.rows import Source, argument_row
+
+    source = Source(name, None, iter(()))
+    unanswered = 0
+
+    def answer(number: int, text: str) -> None:
+        nonlocal unanswered
+        rows = [argument_row(text)]
+        answers = ask(rows)
+        unanswered += answers[0].reason is not None
+        if answers[0].reason and (wrong := form.refuse(text, answers[0].reason)):
+            raise DataError(wrong)
+        with open_output(None, force=False, styled=styled) as out:
+            out.write(write(source, number, rows, answers))
+
+    converse(answer)
+    if strict and unanswered:
+        raise click.exceptions.Exit(1)
 
 
 def _show_counts(summary: Summary, kind: str, form: Form) -> None:

@@ -38,7 +38,7 @@ ABOUT = {  # what each suspicion means, or what training does about it
 }
 
 
-@click.command()
+@click.command(short_help="Look for what is wrong with labelled rows.")
 @click.argument("corpora", nargs=-1, required=True, metavar="CORPUS...")
 @COLUMN
 @click.option("--label-column", help="Column of the label.")

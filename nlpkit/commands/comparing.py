@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nlpkit.commands.options import OWN, options_of_dataclass, read_renames, read_rows, row_options
+from nlpkit.commands.options import OWN, check_columns, options_of_dataclass, read_renames, read_rows, row_options
 from nlpkit.commands.printing import FILE, say, warn
 from nlpkit.commands.training import origin_of, prepare_torch, set_threads
 from nlpkit.errors import DataError, SettingError
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nlpkit.training.comparison import Compared
     from nlpkit.training.settings import RunSettings
 
+SHORT = "Say whether one model, or recipe, is better than another."
 HELP = """Say whether one model is better than another, or whether chance explains the difference.
 
 All models are asked the same of the rows of a CORPUS, which is what `train` takes; no answer is a wrong one.
@@ -71,7 +72,7 @@ def command(task: Task) -> click.Command:
         _compare(task, options, **values)
 
     about = f"{HELP}\n{inspect.cleandoc(task.compare_about)}" if task.compare_about else HELP
-    return click.Command("compare", params=params, callback=callback, help=about)
+    return click.Command("compare", params=params, callback=callback, help=about, short_help=SHORT)
 
 
 def _compare(
@@ -96,6 +97,7 @@ def _compare(
 
     named = {"encoding": encoding, "group_column": group, **others}
     columns = {name: value for name, value in named.items() if value is not None and name not in TRAINING}
+    check_columns(corpora, columns)
     with open_differing(output, force=force) as write:
         if models:
             comparison, costs = _compare_models(

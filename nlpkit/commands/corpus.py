@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nlpkit.commands.audit import audit
+from nlpkit.commands.groups import WholeGroup
 
 if TYPE_CHECKING:
     from nlpkit.text.catalogue import Entry
     from nlpkit.text.corpus import Faults
 
 
-@click.group()
+@click.group(cls=WholeGroup, short_help="Public corpora and how to get them, and what is wrong with one.")
 def corpus() -> None:
     """Corpora: public ones, under what licence, and how to get them; and what is wrong with one."""
 
@@ -48,7 +49,7 @@ def list_corpora(kind: str) -> None:
     make_console().print(drawing)
 
 
-@corpus.command()
+@corpus.command(short_help="Print all that is known of a corpus.")
 @click.argument("name")
 @click.option("--format", "-f", "kind", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def show(name: str, kind: str) -> None:
@@ -77,7 +78,7 @@ def show(name: str, kind: str) -> None:
         tell(line)
 
 
-@corpus.command()
+@corpus.command(short_help="Download corpora, check them, and keep them.")
 @click.argument("chosen", metavar="NAMES...", nargs=-1, required=True)
 @click.option("--force", is_flag=True, help="Fetch again what is there already.")
 def fetch(chosen: tuple[str, ...], force: bool) -> None:

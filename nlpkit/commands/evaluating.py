@@ -12,6 +12,7 @@ import click
 
 from nlpkit.commands.options import (
     OWN,
+    check_columns,
     model_option,
     options_of_dataclass,
     read_renames,
@@ -19,7 +20,7 @@ from nlpkit.commands.options import (
     row_options,
     shape_option,
 )
-from nlpkit.commands.printing import FILE, reason_of, say, warn
+from nlpkit.commands.printing import FILE, reason_of, say, say_replaced, warn
 from nlpkit.errors import DataError, SettingError
 from nlpkit.tasks.base import Task, resolve
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from nlpkit.text.corpus import Example
 
 ERROR_FIELDS = ("file", "row", "line", "text", "truth", "answer", "probability", "reason", "explanation")
+SHORT = "Measure a model on rows of your own."
 HELP = """Measure a model on rows of your own, by the figures that its card has.
 
 A CORPUS is what `train` takes: a file, a folder, or the name of a corpus that `nlpkit corpus list` shows. Of several,
@@ -63,7 +65,7 @@ def command(task: Task) -> click.Command:
         _evaluate(task, options, **values)
 
     about = f"{HELP}\n{inspect.cleandoc(task.evaluate_about)}" if task.evaluate_about else HELP
-    return click.Command("evaluate", params=params, callback=callback, help=about)
+    return click.Command("evaluate", params=params, callback=callback, help=about, short_help=SHORT)
 
 
 def _evaluate(
@@ -88,6 +90,7 @@ def _evaluate(
         shape = _check_errors(task, errors, shape, force=force)
     elif shape:
         raise click.UsageError("--as is of --errors: say --errors FILE, too")
+    check_columns(corpora, {**columns, "group_column": group})
     saved = resolve(task.model).load(model)
     names: dict[str, str] = saved.bundle.config.get("aliases", {}) | read_renames(labels)
     if group:
@@ -174,7 +177,7 @@ def _as_suspect(row: dict[str, Any]) -> SuspectRow:
 
 def _save_pictures(folder: Path, pictures: Mapping[str, bytes], *, force: bool) -> None:
     """Write pictures into a folder, which is made if need be."""
-    from nlpkit.files import replace_file
+    from nlpkit.files import describe_file, replace_file
 
     if not pictures:
         raise DataError("there is nothing to draw of these figures: leave --pictures out")
@@ -182,7 +185,9 @@ def _save_pictures(folder: Path, pictures: Mapping[str, bytes], *, force: bool) 
         raise DataError("{path} exists: choose another folder, or say --force to replace it", path=folder / there[0])
     try:
         for name, data in pictures.items():
+            before = describe_file(folder / name) if (folder / name).is_file() else None
             replace_file(folder / name, data)
+            say_replaced(folder / name, before)
     except OSError as error:
         raise DataError("{folder} cannot be written to: {reason}", folder=folder, reason=reason_of(error)) from error
     say(f"saved {', '.join(pictures)} in {folder}")

@@ -7,13 +7,15 @@ import os
 import signal
 import sys
 import warnings
-from difflib import get_close_matches
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
 from nlpkit.commands import signals
+from nlpkit.commands.arguments import suggest
+from nlpkit.commands.groups import DefaultGroup, VerbGroup, refuse, summary_of
 from nlpkit.commands.printing import fail, reason_of, say, warn
 from nlpkit.commands.screen import guard
 from nlpkit.commands.screen import to_sentence as one_line
@@ -22,6 +24,7 @@ from nlpkit.version import __version__
 
 if TYPE_CHECKING:
     from nlpkit.plugins.component import Component
+    from nlpkit.plugins.installed import InstalledPlugin
     from nlpkit.plugins.registry import Registry
 
 CALLED = ("command", "task")  # what is called as ``nlpkit NAME``
@@ -62,8 +65,16 @@ class PluginGroup(click.Group):
         except click.UsageError:
             if args[0].startswith("-"):
                 raise
-            close = get_close_matches(args[0], self.list_commands(ctx), n=1)
-            ctx.fail(f"No such command {args[0]!r}." + (f" Did you mean {close[0]!r}?" if close else ""))
+            if elsewhere := [f"{path} {args[0]}" for path, group in self._our_groups(ctx) if args[0] in group.commands]:
+                ctx.fail(f"No such command {args[0]!r}{suggest(elsewhere, args[1:])}")
+            verbs = [_with_verb(path, group) for path, group in self._our_groups(ctx) if isinstance(group, VerbGroup)]
+            refuse(ctx, args, self.list_commands(ctx), verbs)
+
+    def _our_groups(self, ctx: click.Context) -> Iterator[tuple[str, click.Group]]:
+        """Yield our commands that are groups, and how each is typed; strangers' are not imported for that."""
+        for name in self.list_commands(ctx):
+            if _source_of(name).ours and isinstance(command := self.get_command(ctx, name), click.Group):
+                yield f"{ctx.command_path} {name}", command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands, and which plugins may have more."""
@@ -82,10 +93,19 @@ class PluginGroup(click.Group):
             raise ClosedPipe from error
 
     def _short_help(self, ctx: click.Context, name: str) -> str:
-        points = _registry().points
-        source = next(points[kind, name] for kind in CALLED if (kind, name) in points).source
+        source = _source_of(name)
         command = self.get_command(ctx, name) if source.ours else None
-        return command.get_short_help_str(60) if command else f"from {source.distribution} {source.version}"
+        return summary_of(command) if command else f"from {source.distribution} {source.version}"
+
+
+def _with_verb(path: str, group: VerbGroup) -> str:
+    """Return how a group is asked about a text."""
+    return path if isinstance(group, DefaultGroup) else f"{path} {group.verb}"
+
+
+def _source_of(name: str) -> InstalledPlugin:
+    points = _registry().points
+    return next(points[kind, name] for kind in CALLED if (kind, name) in points).source
 
 
 def _registry() -> Registry:

@@ -7,8 +7,10 @@ from typing import Any
 
 import click
 
+from nlpkit.commands.groups import WholeGroup
 
-@click.group()
+
+@click.group(cls=WholeGroup, short_help="Trained models: installed ones, and folders of your own.")
 def models() -> None:
     """Trained models: those that are installed, and folders of your own."""
 
@@ -59,7 +61,7 @@ def show(model: str, kind: str) -> None:
         tell(bundle.read(CARD).decode(errors="replace"), end="")
 
 
-@models.command()
+@models.command(short_help="Open every part of models, and answer their samples again.")
 @click.argument("chosen", metavar="[MODELS]...", nargs=-1)
 def check(chosen: tuple[str, ...]) -> None:
     """Open every part of models and answer their own samples again; exit with 1 if one comes out otherwise.

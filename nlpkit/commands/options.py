@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import types
+import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 import click
 
 from nlpkit.commands.printing import FILE, say
-from nlpkit.errors import SettingError
+from nlpkit.errors import DataWarning, SettingError
 from nlpkit.plugins.options import Option, Range, options_of
 from nlpkit.tasks.base import Task
 from nlpkit.text.labels import rename_options
@@ -158,6 +159,34 @@ def read_rows(
     for corpus in corpora:
         yield from (read or examples_of)(corpus, answer=task.rows.answer, faults=faults, **query)
     say_left_out(faults)
+
+
+def check_columns(corpora: Sequence[str], columns: Mapping[str, Any]) -> None:
+    """Refuse a column that a table lacks, before anything heavy is loaded; other files are judged when they are read.
+
+    :param columns: ``column``, ``label_column`` and the like, as `read_rows` takes them.
+    :raises DataError: saying which there are.
+    """
+    from nlpkit.text.records import TABLES, suffix_of
+    from nlpkit.text.table import TYPED
+
+    named = [columns.get(name) for name in ("column", "label_column", "group_column")]
+    wanted = [name for name in (*named, *(columns.get("label_columns") or ())) if name]
+    for corpus in corpora if wanted else ():
+        if Path(corpus).is_file() and suffix_of(corpus) in (*TABLES, *TYPED):
+            _check_header(corpus, wanted, columns)
+
+
+def _check_header(corpus: str, wanted: Sequence[str], columns: Mapping[str, Any]) -> None:
+    from nlpkit.text.records import column_position
+    from nlpkit.text.rows import open_rows
+
+    encoding, sheet = columns.get("encoding"), columns.get("sheet")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)  # which comes when the rows are read
+        with open_rows(corpus, column=wanted[0], encoding=encoding, sheet=sheet) as source:
+            for name in wanted:
+                column_position(source.name, source.header or wanted, name, (), "")
 
 
 def say_left_out(faults: Faults) -> None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from nlpkit.testing import Result
 
 
-@click.command()
+@click.command(short_help="Try all that a plugin brings by the conformance kit.")
 @click.argument("dist", required=False)
 @click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE", help="An option: my-vectors.dim=50.")
 @click.option("--format", "-f", "kind", type=click.Choice(["table", "json"]), default="table", show_default=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nlpkit.commands.groups import WholeGroup
 from nlpkit.commands.plugin_checks import check
 from nlpkit.commands.printing import FILE
 
@@ -15,12 +16,12 @@ if TYPE_CHECKING:
     from nlpkit.plugins.registry import Registry
 
 
-@click.group()
+@click.group(cls=WholeGroup, short_help="Plugins: list them, check them, begin one of your own.")
 def plugins() -> None:
     """List plugins and what each brings, check whether they keep their promises, and begin one of your own."""
 
 
-@plugins.command("list")
+@plugins.command("list", short_help="List plugins and what each registers.")
 @click.option("--format", "-f", "kind", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def list_plugins(kind: str) -> None:
     """List plugins: what each registers, from which distribution, and why one does not work or is left out.
@@ -56,7 +57,7 @@ def list_plugins(kind: str) -> None:
     make_console().print(drawing)
 
 
-@plugins.command()
+@plugins.command(short_help="Write the beginning of a plugin that installs and works.")
 @click.argument("kind", type=click.Choice(["tokenizer", "embedding", "encoder", "output"]))
 @click.argument("name")
 @click.option(

@@ -26,6 +26,15 @@ def say(sentence: str) -> None:
     print(make_harmless(sentence), file=sys.stderr)  # click.echo would go past what rich put in its place
 
 
+def say_replaced(path: Path, before: str | None) -> None:
+    """Say what a file was that another has replaced, if there was one.
+
+    :param before: as `nlpkit.files.describe_file` has it.
+    """
+    if before:
+        say(f"replaced {path}, {before}")
+
+
 def fail(error: object) -> None:
     """Print one line on stderr that says what is wrong."""
     say(f"Error: {one_line(str(error))}")
@@ -69,11 +78,10 @@ def make_console(*, stderr: bool = False) -> Any:
 
 
 def make_table(*columns: str) -> Any:
-    """Make an empty rich table; columns that begin with ``>`` hold numbers."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
+    """Make an empty rich table, which breaks no name in two; columns that begin with ``>`` hold numbers."""
+    from nlpkit.commands.tables import WordTable
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = WordTable()
     for column in columns:
         table.add_column(
             column.removeprefix(">"), justify="right" if column.startswith(">") else "left", overflow="fold"

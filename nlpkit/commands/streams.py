@@ -13,9 +13,10 @@ from typing import IO, cast
 
 import click
 
+from nlpkit.commands.printing import say_replaced
 from nlpkit.commands.screen import HarmlessBytes, binary
 from nlpkit.errors import DataError
-from nlpkit.files import replacing
+from nlpkit.files import describe_file, replacing
 from nlpkit.text.rows import Row, Source, argument_row, open_rows
 
 PATIENCE = 1.0  # seconds of silence
@@ -49,8 +50,10 @@ def open_output(output: Path | None, *, force: bool, styled: bool = False) -> It
             target = Path(os.path.realpath(output))
             if target.is_symlink():
                 raise DataError("{output} cannot be written: it is a link that leads to itself", output=output)
+            before = describe_file(target) if target.is_file() else None
             with replacing(target, force=force) as stream:
                 yield stream
+            say_replaced(output, before)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import inspect
 import click
 
 from nlpkit.commands import answering, comparing, evaluating, training
-from nlpkit.commands.groups import DefaultGroup
+from nlpkit.commands.groups import DefaultGroup, VerbGroup
 from nlpkit.commands.reports import command as reporting
 from nlpkit.tasks.base import Task
 
@@ -17,11 +17,8 @@ from nlpkit.tasks.base import Task
 def group(task: Task) -> click.Group:
     """Make the commands of a task."""
     about = inspect.cleandoc(task.about)
-    commands = (
-        DefaultGroup(task.name, default=task.verbs[0].name, help=about)
-        if task.shorthand
-        else click.Group(task.name, help=about)
-    )
+    kind = DefaultGroup if task.shorthand else VerbGroup
+    commands = kind(task.name, verb=task.verbs[0].name, help=about)
     for verb in task.verbs:
         commands.add_command(answering.command(task, verb), verb.name)
     commands.add_command(evaluating.command(task))

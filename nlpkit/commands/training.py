@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nlpkit.commands.options import read_renames, read_rows, row_options
+from nlpkit.commands.options import check_columns, read_renames, read_rows, row_options
 from nlpkit.commands.printing import FILE, warn
-from nlpkit.errors import DataError, MissingExtra
+from nlpkit.errors import DataError, MissingExtra, SettingError
 from nlpkit.tasks.base import Task, resolve
 
 if TYPE_CHECKING:
     from nlpkit.text.corpus import Example
     from nlpkit.training.base_model import BaseModel
-    from nlpkit.training.settings import RunSettings
+    from nlpkit.training.settings import RunSettings, Shape
 
 CODING = {"coding": "output"}  # what options call a kind of component, where it is not its name
 HELP = """Train a model and save it as a folder.
@@ -55,6 +55,7 @@ def command(task: Task) -> click.Command:
         click.Option(
             ["--set", "assignments"], multiple=True, metavar="NAME=VALUE", help="Change a setting: encoder.hidden=64."
         ),
+        *_short_options(),
         *(_teaching_options() if task.teachable else ()),
         click.Option(["--samples"], type=FILE, help="Texts, a line each, by which the folder tests itself."),
         click.Option(
@@ -86,6 +87,15 @@ def command(task: Task) -> click.Command:
     return click.Command("train", params=params, callback=callback, help=about)
 
 
+def _short_options() -> list[click.Parameter]:
+    """Make options for the settings that are changed most, called as these are."""
+    return [
+        click.Option(["--seed"], type=int, help="Short for --set seed=…: by it rows are dealt out, weights drawn."),
+        click.Option(["--epochs"], type=int, help="Of each network at most; short for --set training.epochs=…"),
+        click.Option(["--learning-rate"], type=float, help="Of each network; short for --set training.learning_rate=…"),
+    ]
+
+
 def _teaching_options() -> list[click.Parameter]:
     return [
         click.Option(["--teacher"], metavar="MODEL", help="Learn from this model's probabilities, too."),
@@ -105,6 +115,9 @@ def _train(
     config: Path | None,
     base: str | None,
     assignments: tuple[str, ...],
+    seed: int | None,
+    epochs: int | None,
+    learning_rate: float | None,
     samples: Path | None,
     dry_run: bool,
     keep_weights: bool | None,
@@ -120,6 +133,11 @@ def _train(
 ) -> None:
     """Read what the options say, then train, or show what would be trained."""
     _check(corpora, output, columns, recipe=recipe, config=config, base=base, resume=resume, dry_run=dry_run)
+    settings_of_options = {"seed": seed, "epochs": epochs, "learning_rate": learning_rate}
+    short = {name: value for name, value in settings_of_options.items() if value is not None}
+    _check_short(short, assignments)
+    if config is None:  # which may say of each corpus which columns it has
+        check_columns(corpora, columns)
     prepare_torch()
     from nlpkit.model.bundle import check_writable
     from nlpkit.training.run_folder import read_request
@@ -133,6 +151,7 @@ def _train(
         model,
         recipe=config or recipe,
         assignments=assignments,
+        short=short,
         labels=read_renames(labels),
         more={"teacher": {"model": teacher} if teacher else {}, "unlabelled": list(unlabelled)},
     )
@@ -219,6 +238,7 @@ def _read_settings(
     *,
     recipe: str | Path | None,
     assignments: Iterable[str],
+    short: Mapping[str, float],
     labels: Mapping[str, str],
     more: Mapping[str, Any],
 ) -> RunSettings:
@@ -229,7 +249,8 @@ def _read_settings(
     old = request["settings"] if request and not recipe and not any(components.values()) else None
     usual = task.recipe if isinstance(task.recipe, str) else task.recipe(components)
     tables = old or (base.tables() if base else read_recipe(task, recipe or usual))
-    tables = shape.assign(shape.choose(tables, components), assignments)
+    tables = shape.choose(tables, components)
+    tables = shape.assign(tables, [*assignments, *_spell_out(shape, tables, short)])
     if labels and isinstance(tables.get("labels", {}), dict):
         tables["labels"] = {**tables.get("labels", {}), **labels}
     for name, value in more.items():
@@ -239,6 +260,30 @@ def _read_settings(
     if base is not None:
         base.check(settings)
     return settings
+
+
+def _check_short(short: Mapping[str, float], assignments: Iterable[str]) -> None:
+    """Refuse a setting that --set says, too."""
+    for assignment in assignments:
+        *path, last = assignment.partition("=")[0].strip().split(".")
+        if last in short and path[-1:] == ([] if last == "seed" else ["training"]):
+            raise click.UsageError(f"give {_flag(last)} or --set {assignment}, not both")
+
+
+def _spell_out(shape: Shape, tables: Mapping[str, Any], short: Mapping[str, float]) -> Iterator[str]:
+    """Yield what --set would be told."""
+    for name, value in short.items():
+        if name == "seed":
+            yield f"{name}={value}"
+            continue
+        members = shape.list_trained(tables, name)
+        if not members:
+            raise SettingError("{flag} is of networks, and there is none: leave it out", flag=_flag(name))
+        yield from (f"{member}.training.{name}={value}" for member in members)
+
+
+def _flag(setting: str) -> str:
+    return f"--{setting.replace('_', '-')}"
 
 
 def _read_rows(task: Task, settings: RunSettings, origin: Mapping[str, Any]) -> Iterator[Example]:

@@ -10,11 +10,13 @@ from threading import RLock
 from typing import Any, ClassVar, Self, TypeVar
 
 from nlpkit.errors import BundleError
+from nlpkit.log import get_logger
 from nlpkit.model.bundle import CONFIG, SAMPLES, Bundle, find
 from nlpkit.model.mixing import Stage
 from nlpkit.text.normalisation import Normaliser
 
 Part = TypeVar("Part")
+LOG = get_logger(__name__)
 MOST_REOPENED = 4  # unpickled models that a process keeps: a pool sends the same one with every task
 NO_SAMPLES = "it has no samples to test itself by: samples.json is empty"
 
@@ -39,6 +41,7 @@ class SavedModel(ABC):
             self.normaliser = Normaliser.of(bundle.config["normalisation"])
             self.entries = _check_entries(bundle.config["members"])
             self.stages = [Stage.from_json(stage) for stage in bundle.config["stages"]]
+        LOG.info("opened %s, a model for %s", bundle.name, self.task)
 
     @property
     def reading(self) -> Mapping[str, Any]:

@@ -35,11 +35,13 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from nlpkit.errors import BundleError, NlpkitError, nearest
-from nlpkit.files import new_folder, remove_dead_folders, write_synced
+from nlpkit.errors import BundleError, NlpkitError, Sentence, nearest
+from nlpkit.files import describe_age, new_folder, remove_dead_folders, write_synced
+from nlpkit.log import get_logger
 from nlpkit.model.stored_files import OpenFolder, ReplacedError, UnfitError
 from nlpkit.plugins.registry import registry
 
+LOG = get_logger(__name__)
 FORMAT = 1
 SEVERAL_FORMAT = 2  # of models that answer several labels: an nlpkit that reads format 1 alone would give one of them
 CONFIG, EVIDENCE, SAMPLES, CARD = "config.json", "evidence.json", "samples.json", "README.md"
@@ -51,6 +53,7 @@ FILES = "files"  # of config.json: checksums by path
 UNLISTED = (CONFIG, CARD, HISTORY, CURVE)  # for people, who may edit them
 TOO_MANY = (errno.EMFILE, errno.ENFILE)
 ATTEMPTS, PAUSE = 200, 0.002  # at a folder that is replaced while it is opened; seconds between them
+FEW = 10  # labels, which are named
 LOOKS = 3  # until a model is missing
 FAULTS = (KeyError, TypeError, IndexError, ValueError, AttributeError, ArithmeticError, RecursionError)  # of wild data
 _DISTRIBUTION, _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{,99}"), re.compile(r"[A-Za-z0-9.!+_-]{1,99}")
@@ -322,6 +325,24 @@ def _refuse_other_files(folder: Path) -> None:
         )
 
 
+def describe_model(folder: Path) -> Sentence | None:
+    """Say what is in the place of a model, before it is replaced; None if there is none.
+
+    >>> describe_model(Path("nowhere"))
+    """
+    try:
+        written = (folder / CONFIG).stat().st_mtime
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        config = json.loads((folder / CONFIG).read_bytes())
+        task, labels = config["task"], config.get("labels")
+    except OSError:
+        return None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return Sentence("a damaged model, {age}", age=describe_age(size, written))
+    named = f" ({', '.join(map(str, labels))})" if isinstance(labels, list) and 0 < len(labels) <= FEW else ""
+    return Sentence("a model for {task}{named}, {age}", task=task, named=named, age=describe_age(size, written))
+
+
 def save(folder: Path, files: Mapping[str, bytes], *, force: bool = False) -> None:
     """Write all files beside ``folder``, move an old model aside, move the new one in, delete the old one.
 
@@ -410,6 +431,7 @@ def _open_files(folder: Path) -> OpenFolder:
             raise BundleError(
                 "{folder} cannot be read: {reason}", folder=folder, reason=(error.strerror or str(error)).lower()
             ) from error
+        LOG.debug("%s is being replaced: looking again", folder)
         time.sleep(PAUSE)
     raise BundleError("{folder} is being replaced over and over: try again", folder=folder)
 
@@ -486,6 +508,7 @@ def _recover(folder: Path) -> None:
     """Give a model its name back, if a crash between the two moves of `_swap` left it under the other."""
     old = _aside_of(folder)
     if not folder.exists() and (old / CONFIG).is_file():
+        LOG.warning("a save of %s was cut off: the model before it is put back", folder)
         old.rename(folder)
 
 

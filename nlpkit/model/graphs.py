@@ -18,10 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlpkit.errors import BundleError
+from nlpkit.log import get_logger
 from nlpkit.model.onnx_files import check_onnx
 from nlpkit.model.stored_files import MEGABYTE, largest_file
 from nlpkit.plugins.telemetry import disable_telemetry
 
+LOG = get_logger(__name__)
 SILENT = 4  # of its log: but for what ends the process
 SLOW = ["SkipLayerNormFusion"]  # makes one operator of a sum and a norm, which takes five times as long as the two
 SECONDS = 2.0  # of a processor, for one token
@@ -82,10 +84,12 @@ class Graph:
     def _open_session(self) -> Any:
         with self._lock:
             if self._session is None:
+                began = time.monotonic()
                 check_onnx(self._data)
                 try_once(self._data)
                 self._session = open_session(self._data)
                 self._data = b""  # the session has its own
+                LOG.info("read the graph of %s in %.2f s", self._name, time.monotonic() - began)
             return self._session
 
     @contextmanager

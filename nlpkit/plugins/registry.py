@@ -69,6 +69,9 @@ class Plugin:
     def fail(self, fault: str) -> None:
         """Keep what is wrong with it."""
         if fault not in (self.error or ""):
+            from nlpkit.log import get_logger  # which few starts need
+
+            get_logger(__name__).warning("the plugin %s %s: %s", self.distribution, self.version, fault)
             self.error = f"{self.error}; {fault}" if self.error else fault
 
 

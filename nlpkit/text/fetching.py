@@ -26,11 +26,13 @@ from typing import IO, Any
 
 from nlpkit.errors import DataError
 from nlpkit.files import replace_file, replacing
+from nlpkit.log import get_logger
 from nlpkit.text.catalogue import CHECKSUMS, Entry, File, require
 from nlpkit.version import __version__
 
 Progress = Callable[[int, int | None], None]  # bytes so far, and in all if the server says
 BLOCK = 1 << 18
+LOG = get_logger(__name__)
 TRIES = 4
 TIMEOUT = 30.0  # seconds without a byte
 HEADERS = {"User-Agent": f"nlpkit/{__version__}", "Accept-Encoding": "identity"}
@@ -98,6 +100,7 @@ def fetch(download: Download, *, progress: Progress | None = None, tries: int = 
         raise DataError("{url} cannot be fetched: expected an address in http or https", url=download.url)
     try:
         download.target.parent.mkdir(parents=True, exist_ok=True)
+        LOG.info("fetching %s", download.url)
         _complete(download, progress or (lambda _so_far, _in_all: None), tries, pause)
         checksum = _check(download)
         download.part.replace(download.target)
@@ -228,6 +231,7 @@ def _complete(download: Download, progress: Progress, tries: int, pause: float) 
                     error=error,
                     length=_length(download.part),
                 ) from error
+            LOG.warning("the connection to %s broke (%s); it is taken up", download.url, error)
             time.sleep(pause * 2 ** (tries - 1 - left))
     return None
 

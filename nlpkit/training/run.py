@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from nlpkit.errors import PluginError, Sentence
+from nlpkit.log import get_logger
 from nlpkit.model import bundle
 from nlpkit.model.base import SavedModel
 from nlpkit.model.bundle import Bundle
@@ -44,15 +45,18 @@ from nlpkit.training.run_folder import (
     FORCE,
     allow_replacing,
     finish_run,
+    has_progress,
     is_unfinished,
     open_run,
     read_request,
+    run_folder_of,
 )
 from nlpkit.training.settings import RunSettings, Shape, drop_paths
 from nlpkit.training.storage import StoredCorpus, store_corpus
 from nlpkit.training.teacher import Trial
 from nlpkit.version import __version__
 
+LOG = get_logger(__name__)
 Open: TypeAlias = Callable[[Sequence[Stage]], Any]  # the model, mixed so
 
 
@@ -265,10 +269,15 @@ def train(
         request[FROM] = asked
     force = force or bool(begun.get(FORCE))
     bundle.check_writable(folder, force=force)
+    replaced = bundle.describe_model(folder)
+    given_up = not resume and is_unfinished(run_folder_of(folder)) and has_progress(run_folder_of(folder))
     with open_run(folder, request, resume=resume, force=force) as path:
+        if given_up:
+            yield Note("the unfinished run in {path} is given up for this one", path=path)
         if asked:
             run.base = keep_base(path, base, asked, task)
         history = History(path)
+        LOG.info("%s the training of %s, a model for %s", "resumed" if resume else "began", folder, task.name)
         try:
             files, stages, metrics = yield from _make_model(
                 *(run, rows, folder, path, history),
@@ -282,10 +291,14 @@ def train(
             allow_replacing(path)
             bundle.save(folder, files, force=force)
             finish_run(path)
+            LOG.info("saved %s", folder)
+            if replaced:
+                yield Note("replaced what {folder} was: {what}", folder=folder, what=replaced)
             size = sum(map(len, files.values()))
             yield Saved(folder, task, size, stages, metrics, history.epochs, bundle.CURVE in files)
         finally:
             if is_unfinished(path):  # it broke off: what there is can be seen
+                LOG.warning("the training of %s broke off, and can be resumed", folder)
                 history.draw()
 
 

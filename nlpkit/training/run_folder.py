@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 
 from nlpkit.errors import BundleError, DataError, NlpkitError, SettingError
 from nlpkit.files import remove_dead_folders, replace_file
+from nlpkit.model.bundle import CONFIG
 
 REQUEST, CORPUS, LOCK = "run.json", "corpus", ".nlpkit.lock"
 FORCE = "force"  # whether the model may be replaced: a resumed run need not say it again
@@ -88,7 +89,7 @@ def _drop_useless(folder: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        useless = not _has_progress(folder) and (isinstance(error, DataError) or not (folder / CORPUS).exists())
+        useless = not has_progress(folder) and (isinstance(error, DataError) or not (folder / CORPUS).exists())
         if useless or isinstance(error, SettingError):
             (folder / REQUEST).unlink(missing_ok=True)
         raise
@@ -113,12 +114,19 @@ def finish_run(folder: Path) -> None:
 def read_request(model: Path) -> dict[str, Any]:
     """Read what the unfinished run of a model was asked for.
 
-    :raises BundleError: if there is none, or it is damaged or of an older nlpkit, which trained otherwise.
+    :raises BundleError: if there is none, as it is finished or never began, or if it is damaged or of an older nlpkit,
+        which trained otherwise.
     """
     path = run_folder_of(model) / REQUEST
     try:
         request = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
+        if not path.exists() and (model / CONFIG).is_file():
+            raise BundleError(
+                "the run of {model} is finished, its model saved: begin anew by --force, or go on from that by --from "
+                "{model}",
+                model=model,
+            ) from None
         raise BundleError("there is no unfinished run of {model}: begin one without --resume", model=model) from None
     if not isinstance(request, dict):
         raise BundleError("{path} is damaged: begin anew by --force", path=path)
@@ -139,7 +147,7 @@ def _enter(model: Path, folder: Path, request: dict[str, Any], *, resume: bool, 
                 differences="; ".join(differences),
             )
         return
-    if is_unfinished(folder) and _has_progress(folder) and not force:
+    if is_unfinished(folder) and has_progress(folder) and not force:
         read_request(model)  # one that cannot be gone on with says so
         raise BundleError(
             "{folder} holds an unfinished run: go on by --resume, or begin anew by --force", folder=folder
@@ -148,7 +156,7 @@ def _enter(model: Path, folder: Path, request: dict[str, Any], *, resume: bool, 
     replace_file(folder / REQUEST, json.dumps(request, indent=2).encode())
 
 
-def _has_progress(folder: Path) -> bool:
+def has_progress(folder: Path) -> bool:
     """Whether anything was learnt that beginning anew would lose."""
     return any(folder.glob("*.safetensors")) or (folder / "trained").exists()
 

@@ -303,6 +303,11 @@ class Shape:
                     table.pop("min_steps", None)
         return tables
 
+    def list_trained(self, tables: Mapping[str, Any], setting: str) -> list[str]:
+        """Return the names of the members in whose training there is such a setting."""
+        members = self.spell_out(tables)["members"]
+        return [member["name"] for member in members if setting in self._training_of(member)]
+
     def choose(self, tables: Mapping[str, Any], components: Mapping[str, str | None]) -> dict[str, Any]:
         """Return tables with components replaced by name; options of the old one go, unless it has the same name.
 
@@ -376,6 +381,10 @@ class Shape:
                 count=len(members),
             )
         return members[0], self._kind_of(members[0]).one_way
+
+    def _training_of(self, member: Mapping[str, Any]) -> Mapping[str, Option]:
+        training = options_of(self._kind_of(member)).get("training")
+        return options_of(training.annotation) if training else {}
 
     def _kind_of(self, member: Mapping[str, Any]) -> type[MemberSettings]:
         return self.kinds.get(member["kind"], MemberSettings)

@@ -131,7 +131,9 @@ def test_an_output_is_replaced_only_by_force(task, answer, tmp_path):
     out.write_bytes(b"precious")
     one_sentence(answer("-t", TEXTS[task][0], "-o", out), 1)
     assert out.read_bytes() == b"precious"
-    assert answer("-t", TEXTS[task][0], "-o", out, "--force").returncode == 0
+    done = answer("-t", TEXTS[task][0], "-o", out, "--force")
+    assert done.returncode == 0
+    assert f"replaced {out}, 8 bytes of 20" in done.stderr.decode()
     assert json_rows(out.read_bytes())[0]["text"] == TEXTS[task][0]
     assert [path.name for path in tmp_path.iterdir()] == ["out.jsonl"]
 

@@ -4,6 +4,7 @@ import click
 import pytest
 
 from nlpkit import __version__
+from nlpkit.commands.groups import WholeGroup
 from nlpkit.commands.main import cli
 
 
@@ -66,3 +67,28 @@ def test_a_console_without_chinese_is_no_error(run, tiny_model):
     environment = {"PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
     done = run("sentiment", "score", "-t", "好", "-m", tiny_model, "-f", "table", environment=environment)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+GROUPS = {(): cli} | {path: command for path, command in ALL.items() if isinstance(command, click.Group)}
+OF_NLPKIT = {path: group for path, group in GROUPS.items() if not path or path[0] not in ("diagnose", "vectors")}
+
+
+@pytest.mark.parametrize("width", [80, 50])
+@pytest.mark.parametrize("path", OF_NLPKIT, ids=" ".join)
+def test_what_a_group_says_of_a_command_is_never_cut(path, width):
+    group = OF_NLPKIT[path]
+    with click.Context(group, info_name="nlpkit", terminal_width=width) as context:
+        lines = group.get_help(context).split("Commands:\n")[1].splitlines()
+        names = group.list_commands(context)
+    assert not [line for line in lines if line.endswith(("...", "…"))]
+    assert max(map(len, lines)) <= width
+    if width == 80:
+        rows = [line for line in lines if line.startswith("  ")]
+        assert [line.split()[0] for line in rows] == names  # a line a command
+
+
+def test_a_strangers_long_sentence_goes_on_below():
+    sentence = f"{'Long words ' * 12}end."
+    group = WholeGroup("g", commands=[click.Command("first", help=sentence)])
+    with click.Context(group, terminal_width=80) as context:
+        assert " ".join(group.get_help(context).split()).endswith(sentence)

@@ -1,5 +1,6 @@
 """Options that are made of dataclasses."""
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,9 +9,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from nlpkit.commands.options import OWN, options_of_dataclass, read_renames
+from nlpkit.commands.options import OWN, check_columns, options_of_dataclass, read_renames
 from nlpkit.errors import SettingError
 from nlpkit.plugins.options import Count, Range, Share, Size
+from tests.outcomes import one_sentence
 
 
 @dataclass(frozen=True)
@@ -89,3 +91,33 @@ def test_labels_are_renamed():
     for wrong in ("1", "=好"):
         with pytest.raises(SettingError, match="--label expects FOUND=NAME such as 1=positive, found "):
             read_renames([wrong])
+
+
+WORDS = {
+    "score": ["sentiment", "score", "{}", "-c", "丙"],
+    "fill": ["cloze", "--file", "{}", "-c", "丙"],
+    "text": ["generate", "--file", "{}", "-c", "丙"],
+    "evaluate": ["sentiment", "evaluate", "{}", "--label-column", "丙"],
+    "evaluate by": ["cloze", "evaluate", "{}", "--by", "丙"],
+    "compare": ["sentiment", "compare", "{}", "-m", "somewhere", "--by", "丙"],
+}
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_a_wrong_column_is_told_before_anything_is_loaded(run, write, name):
+    table = write("甲,乙\n好,1\n".encode(), "a.csv")
+    words = [word.format(table) for word in WORDS[name]]
+    assert f"{table} has no column '丙'; there is: 甲, 乙" in one_sentence(run(*words, "-m", "nowhere"), 1)
+
+
+@pytest.mark.train
+def test_a_wrong_column_is_told_before_a_model_to_go_on_from_is_opened(run, write, tmp_path):
+    table = write("甲,乙\n好,1\n".encode(), "a.csv")
+    words = ["sentiment", "train", table, "-o", tmp_path / "m", "--from", "nowhere"]
+    assert "has no column '丙'" in one_sentence(run(*words, "--label-columns", "乙,丙"), 1)
+    assert "no model 'nowhere'" in one_sentence(run(*words, "-c", "甲", "--label-column", "乙"), 1)
+
+
+def test_a_pipe_is_not_read_for_its_columns(tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    check_columns([str(tmp_path / "pipe.csv"), "positive=" + str(tmp_path / "no.csv"), "waimai_10k"], {"column": "甲"})

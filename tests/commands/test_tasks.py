@@ -3,6 +3,7 @@
 import click
 import pytest
 
+from nlpkit.commands.groups import VerbGroup
 from nlpkit.commands.main import cli
 from nlpkit.commands.tasks import group
 from nlpkit.plugins.registry import registry
@@ -94,4 +95,4 @@ def test_a_verb_that_is_no_other_needs_no_name(run, models):
 
 def test_a_task_needs_no_shorthand():
     task = Task(name="t", about="x", model="m:M", run="r:R", measure="e:e", verbs=OURS[0].verbs, use="nlpkit t")
-    assert type(group(task)) is click.Group
+    assert type(group(task)) is VerbGroup

@@ -5,6 +5,9 @@ import re
 
 import pytest
 
+from nlpkit.commands import training
+from nlpkit.errors import SettingError
+from nlpkit.plugins.registry import registry
 from tests.outcomes import one_sentence
 
 TASKS = ("sentiment", "cloze", "generate")
@@ -66,6 +69,8 @@ def test_a_dry_run_shows_what_would_be_trained_and_leaves_nothing(task, train, t
         (["-o", "{}", "--encoder", "lsmt"], 2, "no encoder 'lsmt'; did you mean 'lstm'"),
         (["-o", "{}", "--set", "seed=-1"], 2, "seed must be"),
         (["-o", "{}", "--samples", "nowhere.txt"], 1, "nowhere.txt"),
+        (["-o", "{}", "--seed", "-1"], 2, "seed must be"),
+        (["-o", "{}", "--learning-rate", "nan"], 2, "learning_rate wants a number, found nan"),
         (["-o", "{}", "--encoding", "utf-9"], 2, "utf-9"),
         (["-o", "{}", "--resume"], 1, "no unfinished run"),
         (["-o", "{}", "--from", "nowhere"], 1, "there is no model 'nowhere'"),
@@ -77,6 +82,48 @@ def test_what_is_wrong_is_one_sentence_and_leaves_nothing(task, train, tmp_path,
     done = train(*(str(tmp_path / "m") if word == "{}" else word for word in arguments))
     assert sentence.format(task=task) in one_sentence(done, code)
     assert [path.name for path in tmp_path.iterdir()] == ["goods.csv"]
+
+
+def test_the_end_of_a_run_is_told_to_who_would_resume_it(run, task, models):
+    assert "is finished" in one_sentence(run(task, "train", "-o", models[task], "--resume"), 1)
+
+
+def read_settings(task, assignments=(), *, recipe=None, **short):
+    task = registry().get("task", task).factory
+    more = {"labels": {}, "more": {}}
+    return training._read_settings(task, {}, {}, None, recipe=recipe, assignments=assignments, short=short, **more)
+
+
+def test_the_short_ways_are_those_of_set(task):
+    short = read_settings(task, seed=7, epochs=3, learning_rate=0.5)
+    assert short == read_settings(task, ["seed=7", "training.epochs=3", "training.learning_rate=0.5"])
+    assert short != read_settings(task)
+    assert {member.training.epochs for member in short.members if hasattr(member, "training")} == {3}
+    with pytest.raises(SettingError, match="epochs must be"):
+        read_settings(task, epochs=0)
+
+
+@pytest.mark.parametrize("option", ["--epochs", "--learning-rate"])
+def test_what_is_of_networks_is_refused_where_there_is_none(run, task, corpus, write, tmp_path, option):
+    if task != "generate":
+        pytest.skip("all members of the others are networks")
+    words = ["train", corpus, "-o", tmp_path / "m", "--config", write(b"[ngrams]\n", "counted.toml"), option, "1"]
+    assert f"{option} is of networks, and there is none: leave it out" in one_sentence(run(task, *words), 2)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "setting"),
+    [
+        ("--seed", "1", "seed=2"),
+        ("--epochs", "2", "training.epochs=2"),
+        ("--epochs", "2", "network.training.epochs=3"),
+        ("--learning-rate", "0.1", "training.learning_rate=1"),
+    ],
+)
+def test_a_setting_is_said_once(run, task, corpus, tmp_path, option, value, setting):
+    done = run(task, "train", corpus, "-o", tmp_path / "m", option, value, "--set", setting)
+    assert done.returncode == 2
+    assert f"give {option} or --set {setting}, not both" in done.stderr.decode()
 
 
 @pytest.mark.parametrize("recipe", [["--recipe", "network"], ["--config", "mine.toml"]])

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from nlpkit.errors import BundleError, MissingPlugin
 from nlpkit.files import new_folder
 from nlpkit.model import stored_files
-from nlpkit.model.bundle import Bundle, add_checksums, check_writable, find, save
+from nlpkit.model.bundle import Bundle, add_checksums, check_writable, describe_model, find, save
 from nlpkit.model.opening import load
 from nlpkit.tasks.sentiment.model import SentimentModel
 from tests.tiny import component, model_files, sample, stage, table_member
@@ -174,6 +174,19 @@ def test_a_death_before_any_step_of_saving_leaves_one_whole_model(tmp_path):
     assert seen == sorted(seen, reverse=True)
     assert {"old", "new"} == set(seen)
     assert done.returncode == 0
+
+
+def test_what_is_there_is_described_before_it_is_replaced(tmp_path):
+    folder = tmp_path / "m"
+    assert describe_model(folder) is None
+    save(folder, OLD)
+    os.utime(folder / "config.json", (0, 1_700_000_000))
+    size = sum(map(len, OLD.values()))
+    described = describe_model(folder)
+    assert described.startswith(f"a model for sentiment (negative, positive), {size:,} bytes of 2023-11-1")
+    for damage in (b"", b"[]", b"{}", b'{"task": 1, "labels": 7}'):
+        (folder / "config.json").write_bytes(damage)
+        assert re.match("a (damaged )?model", describe_model(folder))
 
 
 def test_after_a_death_between_the_moves_the_old_model_still_needs_force(tmp_path):

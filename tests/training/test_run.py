@@ -16,7 +16,7 @@ from nlpkit.plugins.component import Component  # noqa: E402
 from nlpkit.plugins.registry import registry  # noqa: E402
 from nlpkit.text.corpus import Example  # noqa: E402
 from nlpkit.text.split import fingerprint, split_rows  # noqa: E402
-from nlpkit.training.events import Fitting, MemberExported, Prepared, Remark, Saved, Working  # noqa: E402
+from nlpkit.training.events import Fitting, MemberExported, Note, Prepared, Remark, Saved, Working  # noqa: E402
 from nlpkit.training.loop import Epoch, Resumed, Step  # noqa: E402
 from tests.training.runs import TINY, deciding, files_of, the  # noqa: E402
 from tests.training.test_checkpoint import files_no_larger_than  # noqa: E402
@@ -37,6 +37,25 @@ def quick(monkeypatch):
 def unread():
     raise AssertionError("the rows were read")
     yield
+
+
+@pytest.mark.slow
+def test_what_force_replaces_is_told(tmp_path):
+    folder = tmp_path / "m"
+    list(SENTIMENT.train(folder))
+    running = SENTIMENT.train(folder, force=True)
+    assert not [note for note in the(Note, iter_until(running, MemberExported)) if "replaced" in note.sentence]
+    running.close()  # an unfinished run
+    told = [note.sentence for note in the(Note, SENTIMENT.train(folder, force=True))]
+    assert told[0] == f"the unfinished run in {tmp_path / 'm.training'} is given up for this one"
+    assert told[-1].startswith(f"replaced what {folder} was: a model for sentiment (0, 1), ")
+
+
+def iter_until(events, kind):
+    for event in events:
+        yield event
+        if isinstance(event, kind):
+            return
 
 
 @pytest.mark.slow

@@ -49,6 +49,14 @@ def test_a_run_that_has_ended_leaves_nothing(model):
         read_request(model)
 
 
+def test_a_finished_run_says_so(model):
+    enter(model, finish=True)
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    with pytest.raises(BundleError, match=r"m is finished, its model saved: begin anew by --force"):
+        read_request(model)
+
+
 def test_an_unfinished_run_is_in_the_way_unless_forced_away(model):
     enter(model)
     with pytest.raises(BundleError, match=r"unfinished run: go on by --resume, or begin anew by --force"):

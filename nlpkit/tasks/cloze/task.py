@@ -76,11 +76,11 @@ CLOZE = Task(
     verbs=(
         Verb(
             name="fill",
-            about="""Say which words fit the blanks of a TEXT, best first; two underscores are a blank.
+            about="""Say which words fit the blanks of a TEXT, best first. Two underscores are a blank.
 
-            Several blanks of a text are filled jointly. Without TEXT and --file, stdin is read, a text a line; rows
-            come out as they went in, and one that cannot be filled has a reason. What restricts the words leaves their
-            probabilities as they are: shares among all words.
+            Several blanks of a text are filled jointly. Without TEXT and --file, stdin is read, a text a line; on a
+            terminal, texts are asked for. Rows come out as they went in, and one that cannot be filled has a reason.
+            What restricts the words leaves their probabilities as they are: shares among all words.
 
             The format is a table on a terminal, CSV for a table, else JSON lines.
 

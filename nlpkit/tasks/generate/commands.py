@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nlpkit.commands.answers import JsonLines
+from nlpkit.commands.conversation import converse, is_conversation
 from nlpkit.commands.options import ENCODING, SHEET, count_reasons
 from nlpkit.commands.printing import FILE, INPUT, say
 from nlpkit.errors import SettingError
@@ -92,9 +93,10 @@ def text(
     encoding: str | None,
     sheet: str | None,
 ) -> None:
-    """Write texts that go on from a PROMPT; one text appears as it is drawn, several when they are written.
+    """Write texts that go on from a PROMPT. One text appears as it is drawn, several when they are written.
 
-    A text ends where the model ends it, at --stop, or at --length. Without PROMPT and --file it begins with nothing.
+    A text ends where the model ends it, at --stop, or at --length. Without PROMPT and --file it begins with nothing; on
+    a terminal, prompts are then asked for, one after the other.
 
     \b
     nlpkit generate text --prompt 衣服质量
@@ -117,19 +119,21 @@ def text(
         raise click.UsageError("--column, --sheet and --encoding are those of a file: give --file, or leave them out")
     output = None if str(output) == "-" else output
     kind = _choose_format(kind, output)
-    generation = GenerationModel.load(model)
-    prompts = () if files else tuple(argument_row(prompt).text for prompt in prompts or ("",))
     read_headers(files, column=column, encoding=encoding, sheet=sheet)
+    generation = GenerationModel.load(model)
+    conversation = not files and not prompts and is_conversation(output)
+    prompts = () if files else tuple(argument_row(prompt).text for prompt in prompts or ("",))
     seed = secrets.randbelow(SEEDS) if seed is None else seed
     options: dict[str, Any] = {"length": length, "stop": stop or None, "through": through, "seed": seed}
     options |= {"first": first, "sampling": Sampling(temperature, top_k, top_p, penalty, no_repeat)}
+    if conversation:
+        _converse(generation, count, options, kind)
+        return
     if kind == "text" and count == 1 and len(prompts) == 1 and output is None:
         _stream(generation, prompts[0], options)
         return
     sources = read_blocks(files, prompts, "PROMPT", column=column, encoding=encoding, sheet=sheet)
-    texts, faults = _write(
-        generation, sources, count, options, _Jsonl() if kind == "jsonl" else _line_of, output, force=force
-    )
+    texts, faults = _write(generation, sources, count, options, _make_line(kind), output, force=force)
     if faults:
         say(f"{faults.total():,} of {texts:,} texts were not written: {count_reasons(faults)}")
         if strict:
@@ -141,6 +145,27 @@ def _choose_format(kind: str | None, output: Path | None) -> str:
     if kind is None and suffix in (".csv", ".tsv", ".json", ".gz", ".bz2", ".xz", ".zip"):
         raise SettingError("{output} would hold a text a line: name it .txt or .jsonl, or say --format", output=output)
     return kind or ("jsonl" if suffix in (".jsonl", ".ndjson") else "text")
+
+
+def _converse(generation: GenerationModel, count: int, options: Mapping[str, Any], kind: str) -> None:
+    """Go on from prompts as they are typed."""
+    from nlpkit.commands.streams import read_blocks
+    from nlpkit.text.rows import argument_row
+
+    def answer(number: int, prompt: str) -> None:
+        own = {**options, "first": options["first"] + (number - 1) * count}
+        if kind == "text" and count == 1:
+            _stream(generation, argument_row(prompt).text, own)
+        else:
+            sources = read_blocks((), (prompt,), "PROMPT", column=None, encoding=None)
+            _write(generation, sources, count, own, _make_line(kind), None, force=False)
+
+    converse(answer)
+
+
+def _make_line(kind: str) -> Callable[..., bytes]:
+    """Return what writes a text."""
+    return _Jsonl() if kind == "jsonl" else _line_of
 
 
 def _stream(generation: GenerationModel, prompt: str, options: Mapping[str, Any]) -> None:

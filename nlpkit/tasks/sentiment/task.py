@@ -53,7 +53,7 @@ def _recipe(components: Mapping[str, str | None]) -> str:
 
 SENTIMENT = Task(
     name="sentiment",
-    about="""Is a text good or bad, or whatever your labels say, and how sure are we.
+    about="""Is a text good or bad, or what your labels say; how sure are we.
 
     \b
     nlpkit sentiment score reviews.txt       is each review good or bad, and how sure are we
@@ -71,9 +71,10 @@ SENTIMENT = Task(
             about="""Score reviews: a row for each row that goes in, in order.
 
             FILES hold a review a line, or are tables with a header: CSV, TSV, a workbook of Excel, Parquet; - is stdin,
-            and so is nothing at all. A row that cannot be scored (empty, without any known character, undecodable) has
-            no label but a reason. One that is unlike the texts that the model was made from has a label, which may mean
-            little, and a warning. A model of several labels a text answers all that apply, a list that may be
+            and so is nothing at all; on a terminal, texts are asked for. A word in Chinese without a suffix, of which
+            there is no file, is a text. A row that cannot be scored (empty, without any known character, undecodable)
+            has no label but a reason. One that is unlike the texts that the model was made from has a label, which may
+            mean little, and a warning. A model of several labels a text answers all that apply, a list that may be
             empty.
 
             The format is what the name of --output says; else a table on a terminal, CSV or TSV for the same, JSONL for

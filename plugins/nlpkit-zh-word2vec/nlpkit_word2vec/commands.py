@@ -25,7 +25,7 @@ def vectors() -> None:
     """Word vectors: fit them to texts of your own, and ask which words are near."""
 
 
-@vectors.command()
+@vectors.command(short_help="Fit vectors to the words of texts, by word2vec.")
 @click.argument("corpora", nargs=-1, required=True, metavar="CORPUS...")
 @click.option("--output", "-o", type=FILE, required=True, help="The file: .txt, .vec or .bin, packed if .gz follows.")
 @click.option("--dim", type=click.IntRange(1), default=200, show_default=True, help="Numbers in a vector.")
@@ -101,7 +101,7 @@ def _fit(source: Source, how: Fitting) -> tuple[list[str], NDArray[np.float32]]:
         return fit_vectors(documents, how, lambda done: screen.print(f"epoch {done} of {how.epochs}"))
 
 
-@vectors.command()
+@vectors.command(short_help="Show the words whose vectors are nearest to a word's.")
 @click.argument("words", nargs=-1, required=True, metavar="WORD...")
 @click.option("--vectors", "path", required=True, metavar="FILE", help="A file of vectors, text or binary.")
 @click.option("--top", type=click.IntRange(1), default=10, show_default=True, help="Words to show for each.")

@@ -1,0 +1,66 @@
+"""What somebody means by a word of the command line: a file, a text, or a command that is called otherwise."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import click
+
+from nlpkit.commands.printing import say
+
+SUFFIX = re.compile(r"\.\w+\s*$")  # of a file's name
+HAN = re.compile("[㐀-鿿豈-﫿𠀀-𳑿]")
+_SPECIAL = re.compile(r"[\s\"'$`\\!*?;&|<>()\[\]{}#~]")  # what a shell would take for its own
+
+
+def is_text(word: str) -> bool:
+    """Tell whether a word is a text rather than the name of a file: Chinese, no path, no suffix, and no such file."""
+    if not HAN.search(word) or "/" in word or "\\" in word or SUFFIX.search(word):
+        return False
+    return not os.path.lexists(word)
+
+
+def divide_texts(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return which words are texts and which are files.
+
+    :raises click.UsageError: if some are these and some are those.
+    """
+    texts = [word for word in words if is_text(word)]
+    files = [word for word in words if word not in texts]
+    if texts and files:
+        raise click.UsageError(
+            f"{files[0]!r} is taken as a file, and {texts[0]!r}, which is none, as a text: give files, or --text"
+        )
+    return texts, files
+
+
+def say_texts(texts: Sequence[str]) -> None:
+    """Say on stderr which words were taken as texts, if any were."""
+    if len(texts) == 1:
+        say(f"{texts[0]} is no file, and is taken as a text")
+    elif texts:
+        say(f"{', '.join(texts[:3])}{' and more' * (len(texts) > 3)} are no files, and are taken as texts")
+
+
+def may_be_input(word: str) -> bool:
+    """Tell whether a word is a text, or a file, rather than a command that somebody has misspelt."""
+    return is_text(word) or Path(word).is_file() or "__" in word
+
+
+def quote(word: str) -> str:
+    """Return a word as one types it in a shell."""
+    return shlex.quote(word) if not word or _SPECIAL.search(word) else word
+
+
+def suggest(commands: Iterable[str], words: Sequence[str]) -> str:
+    """Return ``; say: nlpkit sentiment score 质量很好``, ready to append to a sentence; nothing without commands.
+
+    :param commands: any of which may be meant.
+    :param words: that go to it.
+    """
+    typed = [" ".join([command, *map(quote, words)]) for command in commands]
+    return f"; say: {' or: '.join(typed)}" if typed else ""
