@@ -50,7 +50,9 @@ def command(task: Task) -> click.Command:
         sheet_option(),
         encoding_option(),
     ]
-    return click.Command("report", params=params, callback=lambda **values: _report(task, **values), help=ABOUT)
+    short = "Score rows, and say on one page what came out."
+    callback = lambda **values: _report(task, **values)  # noqa: E731
+    return click.Command("report", params=params, callback=callback, help=ABOUT, short_help=short)
 
 
 def _report(
