@@ -137,8 +137,8 @@ def test_where_no_word_fits_it_says_so(fill):
         (["质量__", "--top", "0"], "--top"),
         (["质量__", "--file", "a.txt"], "not both"),
         (["--file", "-", "--file", "-"], "read once"),
-        (["质量__", "--format", "xlsx"], "--format"),
-        (["质量__", "-o", "a.xlsx"], "would hold no xlsx"),
+        (["质量__", "--format", "ods"], "--format"),
+        (["质量__", "-o", "a.ods"], "would hold no ods"),
         (["evalute", "a.jsonl"], "did you mean 'evaluate'"),
     ],
 )
