@@ -50,6 +50,7 @@ UNSURE = "不知道"  # of which the first member of the shipped model is not su
 COMMANDS = {  # that work for seconds, with what they are given: files are made by `write_inputs`
     "sentiment score": f"-t {UNSURE} -m reviews",
     "sentiment evaluate": "goods.csv",
+    "sentiment report": "goods.csv -o report.html",
     "corpus audit": "goods.csv -o suspects.csv",
     "cloze fill": "衣服质量__哦",
     "cloze evaluate": "few.txt",

@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from nlpkit.errors import DataError, DataWarning, Sentence
 from nlpkit.text.catalogue import Corpus, open_corpus
 from nlpkit.text.corpus import Example, Faults, Query, rename
+from nlpkit.text.decoding import Decoded
 from nlpkit.text.encodings import UNDECODABLE
+from nlpkit.text.fields import choice_of, read_table
 from nlpkit.text.json_rows import as_written
 from nlpkit.text.row import Row
-from nlpkit.text.rows import name_of, open_rows, open_text
+from nlpkit.text.rows import name_of, open_file, open_rows
 from nlpkit.text.shapes import read_content
 
 Ints = NDArray[np.int64]
@@ -177,7 +179,7 @@ class _Reading:
             return
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DataWarning)  # said when the rows were read
-            with open_rows(path, column=names[0], encoding=query.encoding) as source:
+            with open_rows(path, column=names[0], encoding=query.encoding, sheet=query.sheet) as source:
                 header = _tell_apart(source.header or ())
                 for number, row in enumerate((row for block in source.blocks for row in block), 1):
                     for name, cell in _cells_of(row, header, names) if number in at else ():
@@ -188,8 +190,8 @@ def _names_of(path: Path, query: Query) -> tuple[str, str | None] | None:
     """Return the columns of text and label in a file; None where it has no columns."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)
-        with open_text(path, encoding=query.encoding) as decoded:
-            content = read_content(decoded, query)
+        with open_file(path, choice_of(query), encoding=query.encoding) as opened:
+            content = read_content(opened, query) if isinstance(opened, Decoded) else read_table(opened, query)
     return None if content.text is None else (content.text, content.answer)
 
 
@@ -220,13 +222,16 @@ def _flatten(fields: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _encoding_of(path: Path, query: Query) -> str | None:
-    """Return the encoding in which a file was read; None of a pipe, which cannot be read twice."""
+    """Return the encoding in which a file was read; None of a table with types, and of a pipe."""
     if not path.is_file():
         return None
     try:
-        with open_text(path, encoding=query.encoding, tell=False) as decoded:
-            for _ in decoded.line_blocks():
+        with warnings.catch_warnings(), open_file(path, choice_of(query), encoding=query.encoding) as opened:
+            warnings.simplefilter("ignore", DataWarning)  # said when the rows were read
+            if not isinstance(opened, Decoded):
+                return None
+            for _ in opened.line_blocks():
                 pass
-            return decoded.encoding
+            return opened.encoding
     except DataError:  # one document of a folder: its row was left out
         return None

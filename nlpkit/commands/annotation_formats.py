@@ -21,15 +21,15 @@ CHOICE, TEXT = "sentiment", "text"  # what Label Studio's own template for senti
 class SuspectRow(NamedTuple):
     """A row to be looked at.
 
-    :param label: that it has; None: it has none.
+    :param label: that it has; None: it has none. A list where a text may have several.
     :param suggestion: the label that it may have instead; None: none is suggested.
     :param probability: of the suggestion.
     :param more: what else is known of it, by name: its file, its line, why it is suspect.
     """
 
     text: str
-    label: str | None = None
-    suggestion: str | None = None
+    label: str | Sequence[str] | None = None
+    suggestion: str | Sequence[str] | None = None
     probability: float | None = None
     more: Mapping[str, Any] = {}
 
@@ -51,8 +51,12 @@ def write_rows(kind: Kind, rows: Iterable[SuspectRow], *, choice: str = CHOICE) 
 
 
 def _doccano_line(row: SuspectRow) -> bytes:
-    own = {"text": row.text, "label": [] if row.label is None else [row.label]}
+    own = {"text": row.text, "label": _list(row.label)}
     return dump(_with(own, {"suggestion": row.suggestion, "probability": row.probability} | dict(row.more))) + b"\n"
+
+
+def _list(label: str | Sequence[str] | None) -> list[str]:
+    return [] if label is None else [label] if isinstance(label, str) else list(label)
 
 
 def _label_studio(rows: Iterable[SuspectRow], choice: str) -> Iterator[bytes]:
@@ -73,8 +77,8 @@ def _task(row: SuspectRow, choice: str) -> dict[str, Any]:
     return task
 
 
-def _result(label: str, choice: str) -> Sequence[Mapping[str, Any]]:
-    return [{"from_name": choice, "to_name": TEXT, "type": "choices", "value": {"choices": [label]}}]
+def _result(label: str | Sequence[str], choice: str) -> Sequence[Mapping[str, Any]]:
+    return [{"from_name": choice, "to_name": TEXT, "type": "choices", "value": {"choices": _list(label)}}]
 
 
 def _with(own: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:

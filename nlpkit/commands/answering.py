@@ -128,6 +128,7 @@ def _answer(
     say_texts(taken)
     if top and not sort:
         raise click.UsageError("--top is of sorted rows: say --sort LABEL, too")
+    _check_counting(by, output, kind, sort=sort, explain=bool(options.get("explain")), probabilities=probabilities)
     tables = _find_table_format(files, column, encoding, sheet, by)
     saved = resolve(task.model).load(model)
     terminal = sys.stdout.isatty()
@@ -176,7 +177,8 @@ def _answer(
     if by:
         _show_counts(summary, format_of_counts, form)
     if output is not None and output.is_file():
-        say(f"{all_rows.describe(form.labels)}; saved in {output}")
+        some = f" the first {top:,} of these" if top and top < all_rows.rows else ""
+        say(f"{all_rows.describe(form.labels)}; saved{some} in {output}")
     if sentence := unlike.describe():
         warn(f"{sentence}: `nlpkit {task.name} evaluate` on labelled rows of the kind tells what they are worth")
     if reasons := all_rows.reasons:
@@ -217,6 +219,19 @@ def _converse(
     converse(answer)
     if strict and unanswered:
         raise click.exceptions.Exit(1)
+
+
+def _check_counting(
+    by: Sequence[str], output: Path | None, kind: str | None, *, sort: str | None, explain: bool, probabilities: bool
+) -> None:
+    """Refuse what counts of labels have no room for."""
+    if by and kind in ("xlsx", "parquet", "html"):
+        raise click.UsageError(
+            f"--format is that of the counts by {by[0]}, which are no {kind}: jsonl, csv, tsv or table"
+        )
+    rows = {"--sort": bool(sort), "--explain": explain, "--probabilities": probabilities}
+    if by and output is None and (of_rows := [name for name, wanted in rows.items() if wanted]):
+        raise click.UsageError(f"{of_rows[0]} is of rows, of which --by writes none: say --output FILE for them, too")
 
 
 def _show_counts(summary: Summary, kind: str, form: Form) -> None:

@@ -159,7 +159,7 @@ class _HtmlForm(Writer):
         return make_harmless("".join(lines)).encode("utf-8", "replace")
 
     def end(self) -> bytes:
-        return b"</table>\n" if self._begun else b""
+        return b"</table>\n" if self._begun else f"{_PAGE}</table>\n".encode()
 
 
 def _row_of(tag: str, cells: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nlpkit.commands.options import ABOUT_ENCODING, COLUMN, SHAPES, read_renames, say_left_out
+from nlpkit.commands.options import ABOUT_ENCODING, ABOUT_SHEET, COLUMN, SHAPES, read_renames, say_left_out
 from nlpkit.commands.printing import FILE, say, warn
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ ABOUT = {  # what each suspicion means, or what training does about it
     metavar="FOUND=NAME",
     help="Rename a label of the corpus: 1=positive; 3= leaves its rows out.",
 )
+@click.option("--sheet", help=ABOUT_SHEET)
 @click.option("--encoding", help=ABOUT_ENCODING)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The same seed finds the same.")
 @click.option("--format", "-f", "kind", type=click.Choice(["table", "json"]), default="table", show_default=True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from nlpkit.commands.printing import make_console, make_table, tell_json, warn
 from nlpkit.commands.progress import format_duration
+from nlpkit.errors import DataError, DataWarning
 
 if TYPE_CHECKING:
     from nlpkit.commands.progress import Bar
@@ -115,14 +117,18 @@ def _list_differing(comparison: Comparison, *, with_group: bool) -> Iterator[lis
 def _is_from_excel(corpora: Sequence[str], encoding: str | None) -> bool:
     """Tell whether the first file is encoded as Excel writes it, which reads UTF-8 only behind a byte order mark."""
     from nlpkit.text.catalogue import files_of
-    from nlpkit.text.decoding import WINDOWS
-    from nlpkit.text.rows import open_text
+    from nlpkit.text.decoding import WINDOWS, Decoded
+    from nlpkit.text.rows import open_file
+    from nlpkit.text.table import Choice
 
     path = next(iter(files_of(corpora[0])), None)
     if path is None or not path.is_file():
         return False
-    with open_text(path, encoding=encoding, tell=False) as decoded:
-        return decoded.encoding in WINDOWS
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)  # said when the rows were read
+        with suppress(DataError), open_file(path, Choice(), encoding=encoding) as opened:
+            return isinstance(opened, Decoded) and opened.encoding in WINDOWS
+    return False  # a workbook of several sheets, one of which was named
 
 
 def show(comparison: Comparison, costs: Sequence[Cost], kind: str) -> None:

@@ -149,11 +149,20 @@ def _save_errors(
     rows = [items.examples[number] for number in wrong]
     why = explain_answers(model, rows, metrics)
     values = [
-        [*_place(row), row.text, row.label, *outcomes[number][1:], strongest]
-        for number, row, strongest in zip(wrong, rows, why, strict=True)
+        [*_place(row), row.text, _spell(row.label), _spell(answer), probability, reason, strongest]
+        for row, (_, answer, probability, reason), strongest in zip(
+            rows, (outcomes[number] for number in wrong), why, strict=True
+        )
     ]
     save_rows(output, shape, ERROR_FIELDS, values, _as_suspect, force=force)
     say(f"{len(wrong):,} of {len(outcomes):,} answers are wrong or missing: {output}")
+
+
+def _spell(label: str | None) -> str | list[str] | None:
+    """Return a label, or a list where a text may have several."""
+    from nlpkit.text.several import Labels
+
+    return list(label.names) if isinstance(label, Labels) else label
 
 
 def _place(row: Example) -> tuple[str, int | None, int | None]:

@@ -35,7 +35,7 @@ class SortedRows:
     def add(self, source: Source, first: int, rows: Sequence[Row], answers: Sequence[Any]) -> None:
         """Take rows of a file, of which the first has a number."""
         for number, (row, answer) in enumerate(zip(rows, answers, strict=True), start=first):
-            probability = (answer.probabilities or {}).get(self._label, -1.0)
+            probability = -1.0 if answer.reason else (answer.probabilities or {}).get(self._label, -1.0)
             item = (probability, -next(self._numbers), (source, number, [row], [answer]))
             if self._most is None or len(self._rows) < self._most:
                 heapq.heappush(self._rows, item)

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from math import sqrt
 from typing import TYPE_CHECKING, Any
 
+from nlpkit.commands.columns import as_cell
 from nlpkit.errors import DataError, nearest
-from nlpkit.text.json_rows import as_written, has, value
+from nlpkit.text.json_rows import has, value
 
 if TYPE_CHECKING:
     from nlpkit.text.rows import Row, Source
@@ -135,8 +136,7 @@ class Summary:
     def _field(self, row: Row, column: str) -> str:
         if not row.fields or not has(row.fields, column):
             return NONE
-        written = as_written(value(row.fields, column))
-        return (written or "").strip() or NONE
+        return as_cell(value(row.fields, column)).strip() or NONE
 
     def ordered(self) -> list[tuple[tuple[str, ...], Counts]]:
         """Return the groups, the greatest first."""
@@ -149,11 +149,13 @@ class Summary:
             figures = counts.to_json(labels)
             for label, shares in figures["labels"].items():
                 rows.append([*key, figures["rows"], figures["unscored"], label, *shares.values()])
-        return [*self.columns, "rows", "unscored", "label", "rows_of_label", "share", "low", "high"], rows
+        own = ["rows", "unscored", "label", "rows_of_label", "share", "low", "high"]
+        return [*(f"by_{column}" if column in own else column for column in self.columns), *own], rows
 
     def to_objects(self, labels: Sequence[str]) -> list[dict[str, Any]]:
-        """Return an object for each group."""
-        return [dict(zip(self.columns, key, strict=True)) | counts.to_json(labels) for key, counts in self.ordered()]
+        """Return an object for each group; a column whose name the counts have is called ``by_rows``, say."""
+        columns = [f"by_{column}" if column in ("rows", "unscored", "labels") else column for column in self.columns]
+        return [dict(zip(columns, key, strict=True)) | counts.to_json(labels) for key, counts in self.ordered()]
 
     def draw(self, labels: Sequence[str], colours: Mapping[str, str]) -> Any:
         """Return a rich table: a group a row, shares with their intervals, and a bar."""

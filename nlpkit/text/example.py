@@ -112,7 +112,7 @@ def rename(examples: Iterable[Example], names: Mapping[str, str], faults: Faults
         if e.source.use == "unlabelled":
             yield e
         elif isinstance(e.label, Labels):
-            yield Example(e.text, e.label.renamed(names), e.corpus, e.group, e.source)
+            yield Example(e.text, e.label.renamed(names), e.corpus, e.group, e.source, e.file, e.row, e.line)
         elif label := names.get(e.label, e.label):
             yield Example(e.text, label, e.corpus, e.group, e.source, e.file, e.row, e.line)
         elif faults is not None:

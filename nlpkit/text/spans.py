@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+STRETCH = 256  # characters that are matched at once
 Span: TypeAlias = tuple[int, int]  # of characters: the first, and the one behind the last
 
 
@@ -68,10 +69,18 @@ def spans_before(spans: Sequence[Span], origins: Sequence[int]) -> list[Span]:
 def _match(old: str, new: str, origins: Sequence[int]) -> list[int]:
     """Return the origins of ``new`` from those of a text that is much like it."""
     matched: list[int] = []
-    for _, first, last, start, end in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        for place in range(end - start):
-            at = min(first + place, max(first, last - 1), len(origins) - 1)
-            matched.append(origins[at] if origins else 0)
+    done = begun = 0
+    while begun < len(new):  # stretch by stretch, as the time that it takes grows faster than the length
+        part, whole = new[begun : begun + STRETCH], begun + STRETCH >= len(new)
+        before = old[done:] if whole else old[done : done + 2 * STRETCH]
+        blocks = SequenceMatcher(None, before, part, autojunk=False).get_opcodes()
+        ends = [(last, end) for tag, _, last, _, end in blocks if tag == "equal"]
+        last_old, last_new = (len(before), len(part)) if whole or not ends else ends[-1]
+        for _, first, last, start, end in blocks:
+            for place in range(start, min(end, last_new)):
+                at = done + min(first + place - start, max(first, last - 1))
+                matched.append(origins[min(at, len(origins) - 1)] if origins else 0)
+        done, begun = done + last_old, begun + last_new
     return list(accumulate(matched, max))
 
 

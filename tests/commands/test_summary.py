@@ -156,3 +156,38 @@ def test_a_page_shows_what_speaks_for_each_answer(score, tmp_path):
     assert "<script>" not in html
     assert 'title="+2.00">好</span>' in html
     assert html.rstrip().endswith("</table>")
+
+
+def test_counts_keep_the_names_of_columns_that_they_have_themselves(score, tmp_path):
+    path = tmp_path / "odd.csv"
+    path.write_text("rows,label,text\na,x,好\nb,y,差\n", encoding="utf-8")
+    groups = [json.loads(line) for line in score(path, "--by", "rows", "-f", "jsonl").stdout.decode().splitlines()]
+    assert [(group["by_rows"], group["rows"]) for group in groups] == [("a", 1), ("b", 1)]
+    assert score(path, "--by", "label", "-f", "csv").stdout.decode().startswith("by_label,rows,")
+
+
+def test_lists_are_values_too(score, tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"text": "好", "g": ["x"]}\n{"text": "差", "g": ["y"]}\n', encoding="utf-8")
+    groups = [json.loads(line)["g"] for line in score(path, "--by", "g", "-f", "jsonl").stdout.decode().splitlines()]
+    assert groups == ['["x"]', '["y"]']
+
+
+@pytest.mark.parametrize("more", [("--sort", "negative"), ("--explain",), ("--probabilities",), ("--format", "xlsx")])
+def test_what_counts_have_no_room_for_is_refused(score, table, more):
+    assert score(table, "--column", "评价", "--by", "品类", *more).returncode == 2
+
+
+def test_unsure_rows_are_no_answers_and_come_last(score, tmp_path):
+    path = tmp_path / "lines.txt"
+    path.write_text("慢\n差差\n好好\n", encoding="utf-8")
+    done = score(path, "--sort", "negative", "--min-probability", "0.9")
+    assert [json.loads(line)["text"] for line in done.stdout.decode().splitlines()] == ["差差", "好好", "慢"]
+
+
+def test_how_many_are_saved_is_said(score, tmp_path):
+    path, output = tmp_path / "lines.txt", tmp_path / "out.jsonl"
+    path.write_text("慢\n差差\n好好\n", encoding="utf-8")
+    done = score(path, "--sort", "negative", "--top", "2", "-o", output)
+    assert f"saved the first 2 of these in {output}" in done.stderr.decode()
+    assert len(output.read_text(encoding="utf-8").splitlines()) == 2

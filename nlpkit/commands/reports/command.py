@@ -77,6 +77,8 @@ def _report(
     from nlpkit.commands.reports.page import make_page
     from nlpkit.commands.streams import open_output, read_headers
 
+    if output.suffix.lower() not in (".html", ".htm"):
+        raise SettingError("{output} would hold a page of HTML: name it .html", output=output)
     if output.is_file() and not force:
         raise DataError("{output} exists: choose another name, or say --force to replace it", output=output)
     read_headers(files, column=column, encoding=encoding, sheet=sheet)

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from nlpkit.text.rows import Row, Source
 
 SHOWN = 20  # rows of each table
-_DATE = re.compile(r"(\d{4})\s*[-/.年]\s*(\d{1,2})(?:\s*[-/.月]\s*(\d{1,2}))?|(?<!\d)(\d{4})(\d{2})(\d{2})(?!\d)")
+_DATE = re.compile(
+    r"(?<!\d)(\d{4})\s*([-/.年])\s*(\d{1,2})(?:\s*[-/.月]\s*(\d{1,2}))?(?!\d|\s*[-/.月]\s*\d)|(?<!\d)(\d{4})(\d{2})(\d{2})(?!\d)"
+)
+YEARS = range(1900, 2101)  # others stand for no date, or for none in particular
 FEW_DAYS, MANY_DAYS = 45, 270  # up to which a time line has a point a day, and a week; of more, a month
 
 
@@ -120,11 +123,11 @@ class Gathered:
 def read_date(written: str) -> date | None:
     """Read the day in a cell: ``2024-01-31 08:00``, ``2024/1/31``, ``2024年1月``, ``20240131``; None if none is."""
     match = _DATE.search(written)
-    if not match:
+    if not match or (match[2] == "." and not match[4]):  # 1234.5 is a number
         return None
-    year, month, day = (match[1], match[2], match[3] or "1") if match[1] else (match[4], match[5], match[6])
+    year, month, day = (match[1], match[3], match[4] or "1") if match[1] else (match[5], match[6], match[7])
     try:
-        return date(int(year), int(month), int(day))
+        return date(int(year), int(month), int(day)) if int(year) in YEARS else None
     except ValueError:
         return None
 

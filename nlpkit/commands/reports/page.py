@@ -155,17 +155,18 @@ def _show(
     say: dict[str, str],
     language: Language = "en",
 ) -> list[dict[str, str]]:
-    texts = [row.text if len(row.text) <= LONGEST else row.text[: LONGEST - 1] + "…" for row in rows]
-    explained = explain(texts) if explain and texts else [None] * len(texts)
+    explained = explain([row.text for row in rows]) if explain and rows else [None] * len(rows)
     lines = []
-    for row, text, why in zip(rows, texts, explained, strict=True):
+    for row, why in zip(rows, explained, strict=True):
+        text = row.text if len(row.text) <= LONGEST else row.text[: LONGEST - 1] + "…"
         reason = "" if why is not None or not row.answer.reason else f"({name_reason(row.answer.reason, language)}) "
         lines.append(
             {
                 "place": f"{Path(row.file).name}:{row.number}",
                 "group": group_name(row.group, say["none"]),
                 "sure": "-" if row.answer.probability is None else f"{row.answer.probability:.2f}",
-                "html": escape(reason) + (why.to_html() if why is not None else f"<bdi>{escape(text)}</bdi>"),
+                "html": escape(reason)
+                + (why.shortened(LONGEST).to_html() if why is not None else f"<bdi>{escape(text)}</bdi>"),
             }
         )
     return lines

@@ -73,6 +73,14 @@ class Explanation(NamedTuple):
         pairs = zip(self.spans, self.weights, strict=True)
         return [Token(text[start:end], start, end, weight) for (start, end), weight in pairs]
 
+    def shortened(self, most: int) -> Explanation:
+        """Return the same of the first characters alone, with a sign that there are more."""
+        if len(self.text) <= most:
+            return self
+        inside = [place for place, (_, end) in enumerate(self.spans) if end < most]
+        spans, weights = [self.spans[place] for place in inside], [self.weights[place] for place in inside]
+        return self._replace(text=self.text[: most - 1] + "…", spans=spans, weights=weights)
+
     def strongest(self, most: int = 5) -> list[Token]:
         """Return the words that count most, those with the greatest weight either way first."""
         counting = [token for token in self.tokens if token.weight]
@@ -341,5 +349,22 @@ def move_back(
     result = list(weighings)
     for row in find_shifted(texts, normalised, normalise):
         origins = find_origins(texts[row], normalised[row], normalise)
-        result[row] = result[row]._replace(spans=spans_before(result[row].spans, origins))
+        spans = spans_before(result[row].spans, origins)
+        result[row] = _join_same(result[row]._replace(spans=spans))
     return result
+
+
+def _join_same(weighing: Weighing) -> Weighing:
+    """Let words that came of one character be one."""
+    spans: list[Span] = []
+    weights: list[list[float]] = [[] for _ in weighing.weights]
+    for place, (start, end) in enumerate(weighing.spans):
+        if spans and start < spans[-1][1]:
+            spans[-1] = spans[-1][0], max(end, spans[-1][1])
+            for own, of_answer in zip(weights, weighing.weights, strict=True):
+                own[-1] = round(own[-1] + of_answer[place], EXPLAINED_DECIMALS)
+        else:
+            spans.append((start, end))
+            for own, of_answer in zip(weights, weighing.weights, strict=True):
+                own.append(of_answer[place])
+    return weighing._replace(spans=spans, weights=weights)

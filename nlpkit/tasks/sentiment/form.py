@@ -84,16 +84,18 @@ class ScoreForm(Form):
     def _paint(self, text: str, answer: Explanation, colour: str) -> str:
         """Colour the words of a line that speak for the answer, and those that speak against it."""
         against = _OPPOSITE.get(colour, "bright_black")
-        painted: list[str] = []
-        end = 0
+        end = len(_notice_of(answer))
+        painted = [text[:end]]
         for token, strength in zip(answer.tokens, answer.strengths(), strict=True):
-            start = text.find(to_one_line(token.token), end) if abs(strength) >= WEAK and token.token.strip() else -1
+            word = to_one_line(token.token)
+            start = text.find(word, end) if word else -1
             if start < 0:
                 continue
             painted.append(text[end:start])
-            end = start + len(to_one_line(token.token))
-            shade = colour if strength > 0 else against
-            painted.append(click.style(text[start:end], fg=shade, bold=abs(strength) >= STRONG, underline=strength < 0))
+            end = start + len(word)
+            strong, shade = abs(strength) >= STRONG, colour if strength > 0 else against
+            styled = click.style(word, fg=shade, bold=strong, underline=strength < 0)
+            painted.append(styled if abs(strength) >= WEAK else word)
         return "".join(painted) + text[end:]
 
 
@@ -167,7 +169,10 @@ class SeveralForm(Form):
 
 def _show_text(row: Row, answer: Score | SeveralScore | Explanation) -> str:
     """Return the text behind what is to be known of it: first, lest a narrow terminal cut it off."""
-    text = to_one_line(row.text)
+    return _notice_of(answer) + to_one_line(row.text)
+
+
+def _notice_of(answer: Score | SeveralScore | Explanation) -> str:
     if not (answer.reason or answer.warning):
-        return text
-    return f"({to_one_line(answer.reason) if answer.reason else UNLIKE})  {text}"
+        return ""
+    return f"({to_one_line(answer.reason) if answer.reason else UNLIKE})  "

@@ -160,14 +160,16 @@ class SentimentModel(SavedModel):
         """Score rows of a file; a row that could not be read has no label, and its fault as the reason."""
         return answer_rows(rows, partial(self.score, labels=labels, min_probability=min_probability), self._refuse)
 
-    def score_frame(self, frame: Frame, *, column: str, labels: Sequence[str] | None = None) -> Frame:
+    def score_frame(
+        self, frame: Frame, *, column: str, labels: Sequence[str] | None = None, min_probability: float = 0
+    ) -> Frame:
         """Score the texts in a column of a data frame of pandas, polars or pyarrow.
 
         :returns: a frame of the same kind, with ``label``, ``probability``, ``reason`` and ``warning`` as its last
             columns; of a model of several labels ``labels``, an array in JSON, ``reason`` and ``warning``; see
             `nlpkit.model.frames.answer_frame`, which says what is raised, too.
         """
-        answer = partial(self.score_rows, labels=labels)
+        answer = partial(self.score_rows, labels=labels, min_probability=min_probability)
         if self.several:
             joined = lambda rows: [_join_labels(cast(SeveralScore, score)) for score in answer(rows)]  # noqa: E731
             return answer_frame(frame, column, joined, {"labels": str, "reason": str, "warning": str})

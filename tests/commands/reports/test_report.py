@@ -117,6 +117,13 @@ def test_what_is_not_there_is_told(report, more, code, said):
         ("2024-13-01", None),
         ("昨天", None),
         ("12345678901", None),
+        ("45321.5", None),
+        ("1234.5", None),
+        ("12024-01-05", None),
+        ("2024-01-311", None),
+        ("9999-12-31", None),
+        ("0001-01-01", None),
+        ("2024.1.5", date(2024, 1, 5)),
     ],
 )
 def test_days_are_read_as_people_write_them(written, day):

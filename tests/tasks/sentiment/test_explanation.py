@@ -208,3 +208,24 @@ def test_html_is_red_where_it_speaks_for_a_bad_review():
     (one,) = model().explain(["差"])
     assert "220,38,38" in one.to_html()
     assert "<b>negative</b>" in one._repr_html_()
+
+
+def test_what_came_of_one_character_is_one_word(reviews):
+    (one,) = reviews.explain(["①②③很好㈱"])
+    places = [token.start for token in one.tokens]
+    assert places == sorted(set(places))
+    assert sum(one.weights) + one.bias == pytest.approx(margin(one), abs=0.05)
+
+
+def test_a_long_text_of_combining_marks_is_soon_done():
+    text = "很好e\u0301差" * 1500
+    (one,) = model().explain([text])
+    assert "".join(text[start:end] for start, end in one.spans) == text.replace(" ", "")
+
+
+def test_a_shortened_text_keeps_what_its_words_weigh():
+    (one,) = model().explain(["好，货，" * 50])
+    short = one.shortened(10)
+    assert short.text == "好，货，好，货，好…"
+    assert [token.token for token in short.tokens] == list("好，货，好，货，好")
+    assert one.shortened(1000) is one
