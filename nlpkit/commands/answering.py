@@ -10,7 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import click
 
@@ -30,6 +30,8 @@ from nlpkit.tasks.base import Task, Verb, resolve
 
 if TYPE_CHECKING:
     from nlpkit.commands.answers import Form
+    from nlpkit.commands.columns import Writer
+    from nlpkit.commands.sorting import SortedRows
     from nlpkit.commands.summary import Summary
     from nlpkit.text.rows import Row, Source
 
@@ -109,7 +111,6 @@ def _answer(
     from nlpkit.commands.answers import Look, choose_format, make_writer
     from nlpkit.commands.sorting import SortedRows
     from nlpkit.commands.streams import draw_bar, open_output, read_blocks
-    from nlpkit.commands.summary import Counts, Summary
 
     gc.disable()  # a fifth of the time, for a million rows of which none makes a cycle
     taken: Sequence[str] = []
@@ -145,46 +146,85 @@ def _answer(
     if conversation:
         _converse(ask, form, write, name, styled=kind == "table", strict=strict)
         return
-    sorted_rows = SortedRows(sort, top, form.labels) if sort else None
-    summary = Summary(by)
-    all_rows, unlike = Counts(), Unlike()
+    order = SortedRows(sort, top, form.labels) if sort else None
+    tally = _Tally(by)
     with (
         open_output(None if summed else output, force=force, styled=kind == "table") as out,
         draw_bar(show=output is not None or not terminal or summed) as advance,
     ):
+        rows = _Rows(None if summed else out, write, order)
         blocks = read_blocks(files, texts, name, column=column, encoding=encoding, sheet=sheet)
         for source, first, block in _cut_blocks(blocks, form.together):
-            if by and not block:
-                summary.check(source)
+            tally.check(source, block)
             answers = ask(block)
             if len(texts) == 1 and answers[0].reason and (wrong := form.refuse(texts[0], answers[0].reason)):
                 raise DataError(wrong)
-            if by:
-                summary.add(source, block, answers)
-            if sorted_rows is not None and block:
-                sorted_rows.add(source, first, block, answers)
-            elif not summed:
-                out.write(write(source, first, block, answers))
+            rows.take(source, first, block, answers)
             if terminal or source.name == STDIN:
                 out.flush()
-            all_rows.extend(answers)
-            unlike.add(source.name, answers)
-            advance(all_rows.rows, source.progress())
-        if sorted_rows is not None and not summed:
-            out.writelines(write(*one) for one in sorted_rows)
-        if not summed:
-            out.write(write.end())
+            tally.add(source, block, answers)
+            advance(tally.rows.rows, source.progress())
+        rows.end()
     if by:
-        _show_counts(summary, format_of_counts, form)
+        _show_counts(tally.summary, format_of_counts, form)
     if output is not None and output.is_file():
-        some = f" the first {top:,} of these" if top and top < all_rows.rows else ""
-        say(f"{all_rows.describe(form.labels)}; saved{some} in {output}")
-    if sentence := unlike.describe():
-        warn(f"{sentence}: `nlpkit {task.name} evaluate` on labelled rows of the kind tells what they are worth")
-    if reasons := all_rows.reasons:
-        say(f"{reasons.total():,} of {all_rows.rows:,} rows could not be {form.done}: {count_reasons(reasons)}")
-        if strict:
-            raise click.exceptions.Exit(1)
+        some = f" the first {top:,} of these" if top and top < tally.rows.rows else ""
+        say(f"{tally.rows.describe(form.labels)}; saved{some} in {output}")
+    tally.tell(task, form)
+    if strict and tally.rows.reasons:
+        raise click.exceptions.Exit(1)
+
+
+class _Rows:
+    """Writes rows as they come, or in the order of a label, or not at all.
+
+    :param out: None: not at all.
+    """
+
+    def __init__(self, out: IO[bytes] | None, write: Writer, order: SortedRows | None) -> None:
+        self._out, self._write, self._order = out, write, order
+
+    def take(self, source: Source, first: int, rows: Sequence[Row], answers: Sequence[Any]) -> None:
+        """Take a block of rows; one without any brings the header of its file."""
+        if self._order is not None and rows:
+            self._order.add(source, first, rows, answers)
+        elif self._out is not None:
+            self._out.write(self._write(source, first, rows, answers))
+
+    def end(self) -> None:
+        """Write what has waited until all rows were there."""
+        if self._out is not None:
+            self._out.writelines(self._write(*place) for place in self._order or ())
+            self._out.write(self._write.end())
+
+
+class _Tally:
+    """Counts rows by label, by reason, by the values of columns, and those that are unlike the training text."""
+
+    def __init__(self, by: Sequence[str]) -> None:
+        from nlpkit.commands.summary import Counts, Summary
+
+        self.rows, self.summary = Counts(), Summary(by)
+        self._unlike = Unlike()
+
+    def check(self, source: Source, rows: Sequence[Row]) -> None:
+        """Refuse a file, of which no rows have come yet, without one of the columns."""
+        if not rows:
+            self.summary.check(source)
+
+    def add(self, source: Source, rows: Sequence[Row], answers: Sequence[Any]) -> None:
+        """Count rows of a file."""
+        if self.summary.columns:
+            self.summary.add(source, rows, answers)
+        self.rows.extend(answers)
+        self._unlike.add(source.name, answers)
+
+    def tell(self, task: Task, form: Form) -> None:
+        """Say what is to be known of the rows: how many are unlike the training text, or have no answer."""
+        if sentence := self._unlike.describe():
+            warn(f"{sentence}: `nlpkit {task.name} evaluate` on labelled rows of the kind tells what they are worth")
+        if reasons := self.rows.reasons:
+            say(f"{reasons.total():,} of {self.rows.rows:,} rows could not be {form.done}: {count_reasons(reasons)}")
 
 
 def _converse(

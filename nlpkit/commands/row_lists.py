@@ -23,6 +23,8 @@ def choose_shape(output: Path, shape: str | None, *, force: bool) -> str:
     suffix = "jsonl" if suffix == "ndjson" else suffix
     if shape is None and suffix not in TABLES:
         raise SettingError("{output} says no format: name it {names}, or say --as", output=output, names=NAMES)
+    if shape in KINDS and suffix in ("csv", "tsv"):
+        raise SettingError("{output} would hold no {suffix}, but JSON", output=output, suffix=suffix)
     if output.is_file() and not force:
         raise DataError("{output} exists: choose another name, or say --force to replace it", output=output)
     return shape or suffix
