@@ -61,7 +61,7 @@ class Form:
 
     fields: Sequence[str] = ()  # of an answer in JSON; none: those of the answer
     columns: Sequence[str] = ()  # of an answer in a table of delimited cells; none: the same
-    labels: Sequence[str] = ()  # that an answer may have, where it has one
+    labels: Sequence[str]  # that an answer may have, where it has one; those of the model
     colours: Mapping[str, str] = NO_OPTIONS  # of labels on a terminal
     text: ClassVar[str] = "text"  # what the text of a row is called
     done: ClassVar[str] = "answered"  # what becomes of a row
@@ -69,6 +69,7 @@ class Form:
 
     def __init__(self, model: Any, look: Look, options: Mapping[str, Any] = NO_OPTIONS) -> None:
         self.model, self.look, self.options = model, look, options
+        self.labels = getattr(model, "labels", ())
 
     def values(self, answer: Any) -> Sequence[Any]:
         """Return an answer as JSON values, one a field."""

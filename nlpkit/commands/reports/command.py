@@ -11,7 +11,8 @@ import click
 from nlpkit.commands.options import encoding_option, model_option, sheet_option
 from nlpkit.commands.printing import FILE, INPUT, say
 from nlpkit.errors import DataError, SettingError, nearest
-from nlpkit.tasks.base import Task, resolve
+from nlpkit.plugins.options import options_of
+from nlpkit.tasks.base import Task, Verb, resolve
 
 if TYPE_CHECKING:
     from nlpkit.commands.reports.gathering import Gathered
@@ -88,12 +89,14 @@ def _report(
     if getattr(saved, "several", False):
         raise SettingError("{name} gives a text several labels, a report is of one", name=saved.bundle.name)
     form = resolve(verb.form)(saved, _no_look(), {"labels": labels})
+    if not form.labels:
+        raise SettingError("{name} says no labels: a report counts them", name=saved.bundle.name)
     if worst is not None and worst not in form.labels:
         raise SettingError(
             "--worst: there is no label {worst!r}{known}", worst=worst, known=nearest(worst, form.labels)
         )
     gathered = _gather(
-        getattr(saved, verb.method)(labels=labels, min_probability=min_probability),
+        getattr(saved, verb.method)(**_options_of(verb, labels=labels, min_probability=min_probability)),
         files,
         labels=form.labels,
         worst=worst or ("negative" if "negative" in form.labels else form.labels[0]),
@@ -135,6 +138,17 @@ def _gather(
     if not gathered.all.rows:
         raise DataError("{files}: holds no row to report on", files=", ".join(files))
     return gathered
+
+
+def _options_of(verb: Verb, **wanted: Any) -> dict[str, Any]:
+    """Return those options that a verb has.
+
+    :raises SettingError: if another is given.
+    """
+    known = options_of(verb.options) if verb.options else {}
+    if odd := [name for name, value in wanted.items() if value and name not in known]:
+        raise SettingError("{verb} has no option --{option}", verb=verb.name, option=odd[0].replace("_", "-"))
+    return {name: value for name, value in wanted.items() if name in known}
 
 
 def _no_look() -> Any:

@@ -98,7 +98,7 @@ class Gathered:
                 self._add_day(self._dates.key(source, row)[0], answer)
             self._add_words(" / ".join(key), row.text, answer)
             shown = Shown(source.name, number, row.text, " / ".join(key), answer)
-            self.unlike += answer.warning is not None
+            self.unlike += getattr(answer, "warning", None) is not None
             if answer.label is None and answer.probability is None:
                 self.unscored_rows.add(0, shown)
                 continue
