@@ -35,7 +35,7 @@ def compare_words(first: Counter[str], second: Counter[str], *, rows: int, other
         misses = second[word]
         if hits + misses < LEAST_ROWS:
             continue
-        share = (hits + misses) / (rows + others)
+        share = (hits + misses + 0.5) / (rows + others + 1)  # never nothing, nor all
         with_word, without = PRIOR * share, PRIOR * (1 - share)
         odds = log((hits + with_word) / (rows - hits + without)) - log(
             (misses + with_word) / (others - misses + without)

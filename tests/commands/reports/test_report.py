@@ -7,6 +7,8 @@ from datetime import date
 from html.parser import HTMLParser
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nlpkit.commands.reports.gathering import TopRows, put_together, read_date
 from nlpkit.commands.reports.words import compare_words
@@ -146,6 +148,15 @@ def test_words_of_one_side_come_first_and_words_of_both_not_at_all():
     assert [word.word for word in found] == ["退货"]
     assert (found[0].rows, found[0].others) == (30, 0)
     assert compare_words(_count(bad), _count(good), rows=100, others=0) == []
+
+
+@given(
+    st.dictionaries(st.sampled_from("甲乙丙"), st.integers(0, 9)),
+    st.dictionaries(st.sampled_from("甲乙丙"), st.integers(0, 9)),
+)
+def test_any_words_can_be_compared(first, second):
+    found = compare_words(_count(first), _count(second), rows=9, others=9)
+    assert all(word.rows > word.others for word in found)
 
 
 def _count(words):
