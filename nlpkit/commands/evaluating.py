@@ -147,7 +147,7 @@ def _save_errors(
     wrong = [number for number, outcome in enumerate(outcomes) if not outcome.right]
     wrong.sort(key=lambda number: -(outcomes[number].probability or 0.0))
     rows = [items.examples[number] for number in wrong]
-    why = explain_answers(model, rows, metrics)
+    why = _explain_answers(model, rows, metrics)
     values = [
         [*_place(row), row.text, _spell(row.label), _spell(answer), probability, reason, strongest]
         for row, (_, answer, probability, reason), strongest in zip(
@@ -169,7 +169,7 @@ def _place(row: Example) -> tuple[str, int | None, int | None]:
     return row.file or row.corpus, row.row or None, row.line or None
 
 
-def explain_answers(model: Any, rows: Sequence[Example], metrics: Metrics) -> list[str | None]:
+def _explain_answers(model: Any, rows: Sequence[Example], metrics: Metrics) -> list[str | None]:
     """Return the words that speak for each answer and against it, where a model can say so."""
     if not hasattr(model, "explain"):
         return [None] * len(rows)

@@ -80,7 +80,7 @@ class Gathered:
         self.groups = Summary(self.by)
         self._dates = Summary([self.dates] if self.dates else [])
         self.days: dict[date, Counts] = {}
-        self.words: dict[tuple[str, str], Counter[str]] = {}  # rows that hold a word, by group and label
+        self.words: dict[tuple[tuple[str, ...], str], Counter[str]] = {}  # rows that hold a word, by group and label
         self.worst_rows, self.unsure_rows, self.unscored_rows = TopRows(SHOWN), TopRows(SHOWN), TopRows(SHOWN)
 
     def check(self, source: Source) -> None:
@@ -96,7 +96,7 @@ class Gathered:
             self.groups.count(key, answer)
             if self.dates:
                 self._add_day(self._dates.key(source, row)[0], answer)
-            self._add_words(" / ".join(key), row.text, answer)
+            self._add_words(key, row.text, answer)
             shown = Shown(source.name, number, row.text, " / ".join(key), answer)
             self.unlike += getattr(answer, "warning", None) is not None
             if answer.label is None and answer.probability is None:
@@ -113,7 +113,7 @@ class Gathered:
         else:
             self.days.setdefault(day, Counts()).add(answer)
 
-    def _add_words(self, group: str, text: str, answer: Any) -> None:
+    def _add_words(self, group: tuple[str, ...], text: str, answer: Any) -> None:
         if answer.label is None:
             return
         words = {word for word in self.cut(text) if len(word) > 1 and not word.isascii()}

@@ -122,7 +122,7 @@ def _list_groups(groups: Sequence[tuple[str, Any]], labels: Sequence[str]) -> li
 
 def _list_words(gathered: Gathered, names: dict[str, str], say: dict[str, str]) -> list[dict[str, Any]]:
     """Return words that go with the worst label and with the most frequent other, of all rows and of each group."""
-    keys = [" / ".join(key) for key, _ in gathered.groups.ordered()][:MOST_WORD_GROUPS] if gathered.by else []
+    keys = [key for key, _ in gathered.groups.ordered()][:MOST_WORD_GROUPS] if gathered.by else []
     best = max(
         (label for label in gathered.labels if label != gathered.worst), key=lambda one: gathered.all.labels[one]
     )
@@ -135,17 +135,17 @@ def _list_words(gathered: Gathered, names: dict[str, str], say: dict[str, str]) 
             words = compare_words(own, others, rows=rows, others=rest)
             lists.append((kind, say["down"].format(label=names[label]), words))
         if any(words for _, _, words in lists):
-            found.append({"group": group_name(group, say["none"]) if group else "", "lists": lists})
+            found.append({"group": group_name(" / ".join(group), say["none"]) if group else "", "lists": lists})
     return found
 
 
-def _join(gathered: Gathered, group: str | None, labels: Sequence[str]) -> tuple[Counter[str], int]:
+def _join(gathered: Gathered, group: tuple[str, ...] | None, labels: Sequence[str]) -> tuple[Counter[str], int]:
     """Return how many rows of some labels hold each word, and how many rows these are; of one group, or of all."""
     words: Counter[str] = Counter()
     for (own_group, label), of_words in gathered.words.items():
         if label in labels and group in (None, own_group):
             words.update(of_words)
-    counts = [own for key, own in gathered.groups.groups.items() if group in (None, " / ".join(key))]
+    counts = [own for key, own in gathered.groups.groups.items() if group in (None, key)]
     return words, sum(own.labels[label] for own in counts for label in labels)
 
 

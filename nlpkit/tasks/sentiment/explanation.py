@@ -50,7 +50,7 @@ class Explanation(NamedTuple):
 
     :param spans: of the words of ``text``, in order.
     :param weights: what each adds to the answer's logit above the mean of the others': positive speaks for the answer.
-    :param bias: None where there is no label.
+    :param bias: None where there is no answer.
     :param method: ``sum``: weights and ``bias`` add up to the answer's logit above the mean of the others'.
         ``occlusion``: a weight is what is lost if the word is left out. ``sum, occlusion``: of members of both kinds.
     """
@@ -166,6 +166,19 @@ class Departure(NamedTuple):
     logits: Sequence[Floats]
     probabilities: Floats
 
+    def take(self, place: int) -> Departure:
+        """Return one of the texts alone, as the only row."""
+        part = slice(place, place + 1)
+        return Departure(self.stage, np.arange(1), [own[part] for own in self.logits], self.probabilities[part])
+
+
+class Placed(NamedTuple):
+    """What tokens contribute, and which characters they are; see `_find_characters`."""
+
+    contributions: Contributions
+    characters: NDArray[np.int64]
+    sizes: NDArray[np.int64] | None
+
 
 class Weighing(NamedTuple):
     """What the words of a text do to each answer that is asked about; see `Explanation`."""
@@ -193,10 +206,13 @@ def weigh_words(
     for departure in departures:
         rows = departure.rows.tolist()
         own = [texts[row] for row in rows]
-        sums = [
-            member.contributions(own) if isinstance(member, TableMember) else None
-            for member, _ in zip(members, departure.logits, strict=False)
-        ]
+        sums = [_contributions_of(member, own) for member, _ in zip(members, departure.logits, strict=False)]
+        tables = [isinstance(member, TableMember) for member in members[: len(sums)]]
+        if len(rows) > 1 and any(t and part is None for t, part in zip(tables, sums, strict=True)):
+            for place, row in enumerate(rows):  # each alone, lest one text decide how others are weighed
+                own_signs = signs[:, [row]]
+                weighings[row] = weigh_words([texts[row]], [departure.take(place)], own_signs, members, tokenizers)[0]
+            continue
         spans = [_cut(text, tokenizers) for text in own]
         if None in sums:
             spans = [_join_neighbours(words) for words in spans]
@@ -205,12 +221,19 @@ def weigh_words(
     return [weighings[row] for row in range(len(texts))]
 
 
+def _contributions_of(member: Member, texts: Sequence[str]) -> Placed | None:
+    """Return what tokens contribute, and where they stand; None where a member is no sum of what stands there."""
+    contributions = member.contributions(texts) if isinstance(member, TableMember) else None
+    places = None if contributions is None else _find_characters(contributions, texts)
+    return None if contributions is None or places is None else Placed(contributions, *places)
+
+
 def _weigh(
     texts: Sequence[str],
     spans: Sequence[Sequence[Span]],
     departure: Departure,
     signs: Floats,
-    sums: Sequence[Contributions | None],
+    sums: Sequence[Placed | None],
     members: Sequence[Member],
 ) -> list[Weighing]:
     """Weigh the words of texts that left at the same stage."""
@@ -218,13 +241,13 @@ def _weigh(
     values = np.zeros((len(signs), sum(counts)))
     bias = np.zeros((len(signs), len(texts)))
     methods = []
-    for weight, logits, member, contributions in zip(
-        departure.stage.weights, departure.logits, members, sums, strict=False
-    ):
-        shares = None if contributions is None else _add_up(contributions, texts, spans, signs)
-        methods.append(OCCLUSION if shares is None else SUM)
+    for weight, logits, member, placed in zip(departure.stage.weights, departure.logits, members, sums, strict=False):
+        methods.append(OCCLUSION if placed is None else SUM)
         scale = weight / departure.stage.temperature
-        of_words, of_texts = shares or _leave_out(texts, spans, signs, member, logits)
+        if placed is None:
+            of_words, of_texts = _leave_out(texts, spans, signs, member, logits)
+        else:
+            of_words, of_texts = _add_up(placed, texts, spans, signs)
         values += of_words * scale
         bias += of_texts * scale
     numbers = np.round(values, EXPLAINED_DECIMALS).tolist()
@@ -236,18 +259,12 @@ def _weigh(
 
 
 def _add_up(
-    contributions: Contributions, texts: Sequence[str], spans: Sequence[Sequence[Span]], signs: Floats
-) -> tuple[Floats, Floats] | None:
-    """Add up what tokens contribute within words ``(answers, words)``, and what no word does ``(answers, texts)``.
-
-    :returns: None if the tokens do not stand in the texts as they are.
-    """
-    places = _find_characters(contributions, texts)
-    if places is None:
-        return None
+    placed: Placed, texts: Sequence[str], spans: Sequence[Sequence[Span]], signs: Floats
+) -> tuple[Floats, Floats]:
+    """Add up what tokens contribute within words ``(answers, words)``, and what no word does ``(answers, texts)``."""
+    contributions, characters, sizes = placed
     owners = np.repeat(np.arange(len(texts)), np.diff(contributions.tokens.starts))
     of_tokens = (contributions.values * signs[:, owners]).sum(2)
-    characters, sizes = places
     lengths = np.fromiter(map(len, texts), np.int64, len(texts))
     totals = np.zeros((len(signs), int(lengths.sum()) + 1))
     totals[:, 1:][:, characters] = of_tokens if sizes is None else np.repeat(of_tokens / sizes, sizes, axis=1)

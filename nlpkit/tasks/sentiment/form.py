@@ -103,7 +103,7 @@ def tokens_as_json(answer: Explanation) -> Any:
     """Return an explanation's words as JSON: made here, as hundreds of thousands of small objects take long."""
     from orjson import Fragment
 
-    if answer.label is None:
+    if answer.method is None:
         return None
     text = answer.text
     pairs = zip(answer.spans, answer.weights, strict=True)
@@ -159,12 +159,10 @@ class SeveralForm(Form):
         named = named or ("-" if answer.labels is None else "none")
         text = self.look.cut(_show_text(row, answer), len(named) + 2)
         line = f"{click.style(named, fg='cyan') if self.look.color and answer.labels else named}  {text}\n"
-        why = (
-            [f"  {to_one_line(f'{label}: {answer.of(label).describe()}')}\n" for label in answer.weights]
-            if self._explains
-            else []
-        )
-        return line + "".join(why)
+        if not self._explains:
+            return line
+        reasons = (f"{label}: {answer.of(label).describe()}" for label in answer.weights)
+        return line + "".join(f"  {to_one_line(reason)}\n" for reason in reasons)
 
 
 def _show_text(row: Row, answer: Score | SeveralScore | Explanation) -> str:

@@ -1,5 +1,6 @@
 """What each word adds to an answer: exact where members are sums, what is lost without it where they are networks."""
 
+import json
 import math
 from html.parser import HTMLParser
 
@@ -229,3 +230,21 @@ def test_a_shortened_text_keeps_what_its_words_weigh():
     assert short.text == "好，货，好，货，好…"
     assert [token.token for token in short.tokens] == list("好，货，好，货，好")
     assert one.shortened(1000) is one
+
+
+def test_how_a_text_is_explained_does_not_hang_on_the_others():
+    cut = model(table_member(max_length=4))
+    long = "好" * 9
+    alone, beside = cut.explain(["好，慢"]), cut.explain(["好，慢", long])
+    assert beside[0] == alone[0]
+    assert (beside[0].method, beside[1].method) == ("sum", "occlusion")
+
+
+def test_an_unsure_answer_is_explained_in_every_format(run, tmp_path):
+    from nlpkit.model.bundle import save
+
+    save(tmp_path / "m", model_files())
+    done = run("sentiment", "score", "-m", tmp_path / "m", "-t", "快", "--explain", "--min-probability", "0.8")
+    row = json.loads(done.stdout)
+    assert (row["label"], row["reason"]) == (None, "unsure (0.62)")
+    assert row["explanation"] == [{"token": "快", "start": 0, "end": 1, "weight": 0.5}]
