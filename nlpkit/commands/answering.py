@@ -130,7 +130,7 @@ def _answer(
     if top and not sort:
         raise click.UsageError("--top is of sorted rows: say --sort LABEL, too")
     _check_counting(by, output, kind, sort=sort, explain=bool(options.get("explain")), probabilities=probabilities)
-    tables = _find_table_format(files, column, encoding, sheet, by)
+    tables = find_table_format(files, column, encoding, sheet, by)
     saved = resolve(task.model).load(model)
     terminal = sys.stdout.isatty()
     summed = bool(by) and output is None  # rows are counted and not written
@@ -325,7 +325,7 @@ def _check_input(texts: Sequence[str], files: Sequence[str], verb: Verb, *, of_f
         raise click.UsageError("no input: give a text, a file, or pipe something in; see --help")
 
 
-def _find_table_format(
+def find_table_format(
     files: Sequence[str], column: str | None, encoding: str | None, sheet: str | None, by: Sequence[str]
 ) -> str | None:
     """Return the format of the input if all of it are tables of one shape.

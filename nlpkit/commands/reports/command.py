@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nlpkit.commands.answering import find_table_format
 from nlpkit.commands.options import encoding_option, model_option, sheet_option
 from nlpkit.commands.printing import FILE, INPUT, say
 from nlpkit.errors import DataError, SettingError, nearest
@@ -76,13 +77,13 @@ def _report(
 ) -> None:
     from nlpkit.charts import import_figure
     from nlpkit.commands.reports.page import make_page
-    from nlpkit.commands.streams import open_output, read_headers
+    from nlpkit.commands.streams import open_output
 
     if output.suffix.lower() not in (".html", ".htm"):
         raise SettingError("{output} would hold a page of HTML: name it .html", output=output)
     if output.is_file() and not force:
         raise DataError("{output} exists: choose another name, or say --force to replace it", output=output)
-    read_headers(files, column=column, encoding=encoding, sheet=sheet)
+    find_table_format(files, column, encoding, sheet, [*by, *([dates] if dates else [])])
     import_figure("a report")  # told before the work
     verb = next(verb for verb in task.verbs if verb.labelled)
     saved = resolve(task.model).load(model)
