@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from nlpkit.components.dictionaries import (
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nlpkit.text.vocabulary import Tokens
 
 DICTIONARY = "dictionary.txt"
-_SPACE = re.compile(r"\s")
+_SPACE, _LINE_END = re.compile(r"\s"), re.compile(r"[\r\n]")
 
 
 class CharTokenizer(Tokenizer):
@@ -42,13 +42,13 @@ class CharTokenizer(Tokenizer):
         """As `tokenize`, for all texts at once, as code points."""
         import numpy as np  # start-up imports this module, and must not pay for numpy
 
+        from nlpkit.text.characters import Characters, mark_spaces
         from nlpkit.text.vocabulary import Tokens
 
-        codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-        mask = ~_mark_spaces()[np.minimum(codes, 0x3001)]
-        ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)))
+        characters = Characters.of(texts)
+        mask = ~mark_spaces(characters.codes)
         before = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(mask)])
-        return Tokens(codes[mask], np.concatenate([before[:1], before[ends]]))
+        return Tokens(characters.codes[mask], np.concatenate([before[:1], before[characters.ends]]))
 
 
 class WhitespaceTokenizer(Tokenizer):
@@ -100,9 +100,33 @@ class WordTokenizer(Tokenizer):
             tokens += [piece] if whole else self._segment(piece)
         return tokens
 
+    def batch(self, texts: Sequence[str]) -> Tokens:
+        """As `tokenize`; texts without words that stay whole are joined by line ends, where every segmenter cuts."""
+        from nlpkit.text.vocabulary import Tokens  # numpy
+
+        plain = [_LINE_END.search(text) is None and not self._may_hold_whole(text) for text in texts]
+        words = list(self._cut("\n".join(itertools.compress(texts, plain)), self.config["hmm"]))
+        words.append("\n")
+        documents: list[list[str]] = []
+        start = 0
+        for text, joined in zip(texts, plain, strict=True):
+            if joined:
+                end = words.index("\n", start)
+                documents.append(_without_spaces(words[start:end], text))
+                start = end + 1
+            else:
+                documents.append(self.tokenize(text))
+        return Tokens.of(documents)
+
+    def _may_hold_whole(self, text: str) -> bool:
+        return self._whole is not None and self._whole.may_hold(text)
+
     def _segment(self, text: str) -> list[str]:
-        words = self._cut(text, self.config["hmm"])
-        return [word for word in words if not word.isspace()] if _SPACE.search(text) else list(words)
+        return _without_spaces(list(self._cut(text, self.config["hmm"])), text)
+
+
+def _without_spaces(words: list[str], text: str) -> list[str]:
+    return [word for word in words if not word.isspace()] if _SPACE.search(text) else words
 
 
 def char() -> CharTokenizer:
@@ -203,11 +227,3 @@ def _make_whole(entries: Iterable[Entry], normaliser: Normaliser) -> WholeWords:
         elif not SEGMENTED.fullmatch(entry.word):
             words[entry.word] = None
     return WholeWords(word for word in words if word.strip())
-
-
-@cache
-def _mark_spaces() -> Any:
-    """Mark the code points of white space, up to U+3001, beyond which there is none."""
-    import numpy as np
-
-    return np.array([chr(c).isspace() for c in range(0x3002)])

@@ -38,7 +38,8 @@ class WholeWords:
         self._spaced = any(" " in word for word in self._words)
         pairs = [_rarest_pair(word) for word in self._words]
         self._pair = re.compile("".join(_any_of(pair[side : side + 1] for pair in pairs) for side in (0, 1)))
-        self._first = re.compile(_any_of(self._lengths))
+        follows = _any_of(word[1:2] for word in self._words)
+        self._first = re.compile(f"{_any_of(self._lengths)}(?={follows})")
 
     def may_hold(self, text: str) -> bool:
         """Whether a text may hold any of them; if not, which is quickly told, it need not be gone through."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -49,3 +49,14 @@ class Characters:
     def clear_last(self, values: NDArray[Any]) -> None:
         """Set to 0 what stands at the last character of each text."""
         values[self.ends[self.lengths > 0] - 1] = 0
+
+
+def mark_spaces(codes: NDArray[np.uint32]) -> NDArray[np.bool_]:
+    """Mark which code points ``(total,)`` are white space."""
+    known = _known_spaces()
+    return known.take(codes, mode="clip")
+
+
+@cache
+def _known_spaces() -> NDArray[np.bool_]:
+    return np.array([chr(code).isspace() for code in range(0x3002)])  # beyond which there is none

@@ -5,30 +5,79 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from difflib import SequenceMatcher
 from itertools import accumulate, pairwise
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from nlpkit.text.characters import Characters, Ints, mark_spaces
+from nlpkit.text.vocabulary import Tokens
+
 STRETCH = 256  # characters that are matched at once
 Span: TypeAlias = tuple[int, int]  # of characters: the first, and the one behind the last
+ZERO: Ints = np.zeros(1, np.int64)
 
 
-def locate(tokens: Sequence[str], text: str) -> list[Span] | None:
-    """Find tokens that stand one after the other in a text with nothing but white space between them.
+class Places(NamedTuple):
+    """Where the tokens of texts stand, the characters of all texts counted through.
+
+    :param starts: the first character of each token ``(total,)``.
+    :param ends: the one behind its last ``(total,)``.
+    :param bounds: tokens of text ``i`` are those from ``bounds[i]`` to ``bounds[i + 1]`` ``(batch + 1,)``.
+    """
+
+    starts: Ints
+    ends: Ints
+    bounds: Ints
+
+    @property
+    def counts(self) -> Ints:
+        """Tokens of each text ``(batch,)``."""
+        return np.diff(self.bounds)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Places], texts: Sequence[str]) -> Places:
+        """Join the places of texts that were located one by one."""
+        offsets = [0, *accumulate(map(len, texts))]
+        starts, ends = (
+            np.concatenate([ZERO[:0], *(part[side] + offset for part, offset in zip(parts, offsets, strict=False))])
+            for side in (0, 1)
+        )
+        return cls(starts, ends, np.cumsum([0, *(len(part.starts) for part in parts)]))
+
+    def spans(self, texts: Sequence[str]) -> list[list[Span]]:
+        """Return the span of each token within its own text."""
+        lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+        offsets = np.repeat(lengths.cumsum() - lengths, self.counts)
+        spans = list(zip((self.starts - offsets).tolist(), (self.ends - offsets).tolist(), strict=True))
+        return [spans[first:last] for first, last in pairwise(self.bounds.tolist())]
+
+    def merged(self, most: int) -> Places:
+        """Put neighbours together in texts that have more than so many tokens."""
+        counts = self.counts
+        sizes = np.maximum(1, -(-counts // most))
+        first = (np.arange(len(self.starts)) - np.repeat(self.bounds[:-1], counts)) % np.repeat(sizes, counts) == 0
+        last = np.append(first[1:], np.ones(min(1, len(first)), np.bool_))
+        bounds = np.concatenate([self.bounds[:1], np.cumsum(-(-counts // sizes))])
+        return Places(self.starts[first], self.ends[last], bounds)
+
+
+def locate(tokens: Tokens, texts: Sequence[str]) -> Places | None:
+    """Find tokens that stand one after the other in their texts with nothing but white space between them.
 
     :returns: None if they do not: a tokenizer may change what it cuts.
     """
-    if "".join(tokens) == text and "" not in tokens:
-        return list(pairwise(accumulate(map(len, tokens), initial=0)))
-    spans: list[Span] = []
-    end = 0
-    for token in tokens:
-        start = text.find(token, end)
-        if not token or start < 0 or (start > end and not text[end:start].isspace()):
-            return None
-        end = start + len(token)
-        spans.append((start, end))
-    return spans if not text[end:].strip() else None
+    characters, units = Characters.of(texts), tokens.units
+    codes = units if isinstance(units, np.ndarray) else Characters.of(units).codes
+    lengths = None if isinstance(units, np.ndarray) else np.fromiter(map(len, units), np.int64, len(units))
+    seen, kept = np.flatnonzero(~mark_spaces(characters.codes)), ~mark_spaces(codes)
+    if not np.array_equal(characters.codes[seen], codes[kept]):
+        return None
+    before = np.concatenate([ZERO, kept.cumsum()])
+    before = before if lengths is None else before[np.concatenate([ZERO, lengths.cumsum()])]
+    filled = (before[1:] > before[:-1]).all()
+    if not filled or not np.array_equal(before[tokens.starts[1:]], np.searchsorted(seen, characters.ends)):
+        return None
+    return Places(seen[before[:-1]], seen[before[1:] - 1] + 1, tokens.starts)
 
 
 def find_shifted(texts: Sequence[str], normalised: Sequence[str], normalise: Callable[[str], str]) -> set[int]:
@@ -38,13 +87,13 @@ def find_shifted(texts: Sequence[str], normalised: Sequence[str], normalise: Cal
     """
     shifted = {i for i, (old, new) in enumerate(zip(texts, normalised, strict=True)) if len(old) != len(new)}
     same = [i for i in range(len(texts)) if i not in shifted]
-    old, new = (_codes("".join(those[i] for i in same)) for those in (texts, normalised))
-    places = np.flatnonzero(old != new)
-    changes, kinds = np.unique(np.stack([old[places], new[places]]), axis=1, return_inverse=True)
-    odd = np.array([normalise(chr(before)) != chr(after) for before, after in changes.T.tolist()], np.bool_)
+    old, new = (Characters.of([those[i] for i in same]) for those in (texts, normalised))
+    places = np.flatnonzero(old.codes != new.codes)
+    pairs = old.codes[places].astype(np.uint64) << np.uint64(32) | new.codes[places]
+    changes, kinds = np.unique(pairs, return_inverse=True)
+    odd = np.array([normalise(chr(pair >> 32)) != chr(pair & 0xFFFFFFFF) for pair in changes.tolist()], np.bool_)
     if odd.any():  # a character became several, and others none
-        ends = np.cumsum([len(texts[i]) for i in same])
-        rows = np.searchsorted(ends, places[odd[kinds.ravel()]], side="right")
+        rows = np.searchsorted(old.ends, places[odd[kinds]], side="right")
         shifted.update(same[row] for row in rows.tolist())
     return shifted
 
@@ -82,7 +131,3 @@ def _match(old: str, new: str, origins: Sequence[int]) -> list[int]:
                 matched.append(origins[min(at, len(origins) - 1)] if origins else 0)
         done, begun = done + last_old, begun + last_new
     return list(accumulate(matched, max))
-
-
-def _codes(text: str) -> np.ndarray[tuple[int], np.dtype[np.uint32]]:
-    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")

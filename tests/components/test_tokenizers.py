@@ -191,3 +191,9 @@ def test_jieba_neither_reads_nor_writes_a_cache(tmp_path, monkeypatch, planted):
         (tmp_path / name).write_bytes(data)
     assert tokenizers.jieba().tokenize("衣服质量不错") == ["衣服", "质量", "不错"]
     assert {f.name: f.read_bytes() for f in tmp_path.iterdir()} == planted
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(texts=st.lists(normalised | st.text("大小s4店t恤b超卡拉ok \n\r。1\x85", max_size=14), max_size=5))
+def test_a_batch_of_texts_is_cut_as_each_alone(made, name, texts):
+    assert made[name].batch(texts).lists() == [made[name].tokenize(text) for text in texts]

@@ -6,35 +6,67 @@ from hypothesis import strategies as st
 
 from nlpkit.components.tokenizers import char, jieba, rjieba
 from nlpkit.text.normalisation import Normaliser
-from nlpkit.text.spans import find_origins, find_shifted, locate, spans_before
+from nlpkit.text.spans import Places, find_origins, find_shifted, locate, spans_before
+from nlpkit.text.vocabulary import Tokens
 
 NORMALISER = Normaliser()
 wild = st.text(st.characters(exclude_categories=("Cs",))) | st.text("好Ａﬁ½e\u0301\u200b後 \n", max_size=12)
 
 
-@given(wild)
-def test_tokens_stand_where_they_are_found(text):
-    text = NORMALISER(text)
+def spans_of(documents, texts):
+    places = locate(Tokens.of(documents), texts)
+    return None if places is None else places.spans(texts)
+
+
+@given(st.lists(wild, max_size=4))
+def test_tokens_stand_where_they_are_found(texts):
+    texts = NORMALISER.batch(texts)
     for tokenizer in (char(), rjieba()):
-        tokens = tokenizer.tokenize(text)
-        spans = locate(tokens, text)
-        if spans is not None:
-            assert [text[start:end] for start, end in spans] == tokens
+        tokens = tokenizer.batch(texts)
+        places = locate(tokens, texts)
+        assert places is not None
+        for text, own, spans in zip(texts, tokens.lists(), places.spans(texts), strict=True):
+            assert [text[start:end] for start, end in spans] == own
             gaps = itertools.pairwise([(0, 0), *spans, (len(text), 0)])
             assert not "".join(text[a:b] for (_, a), (b, _) in gaps).strip()
 
 
 @pytest.mark.parametrize(
-    ("tokens", "text"),
-    [(["好", "用"], "好不用"), (["▁好"], "好"), (["好"], "好用"), (["用", "好"], "好用"), (["", "好"], "好")],
+    ("documents", "texts"),
+    [
+        ([["好", "用"]], ["好不用"]),
+        ([["▁好"]], ["好"]),
+        ([["好"]], ["好用"]),
+        ([["用", "好"]], ["好用"]),
+        ([["", "好"]], ["好"]),
+        ([["好", " "]], ["好 "]),
+        ([["好", "用"], []], ["好", "用"]),
+    ],
 )
-def test_tokens_that_do_not_make_up_the_text_are_told(tokens, text):
-    assert locate(tokens, text) is None
+def test_tokens_that_do_not_make_up_their_text_are_told(documents, texts):
+    assert spans_of(documents, texts) is None
 
 
 def test_nothing_but_white_space_is_left_out():
-    assert locate(["衣服", "好"], "衣服 \t好 ") == [(0, 2), (4, 5)]
-    assert locate([], "  ") == []
+    assert spans_of([["衣服", "好"], []], ["衣服 \t好 ", "  "]) == [[(0, 2), (4, 5)], []]
+    assert spans_of([["卡拉 ok", "好"]], ["卡拉  ok好"]) == [[(0, 6), (6, 7)]]
+
+
+@given(st.lists(wild, max_size=4), st.integers(1, 5))
+def test_neighbours_that_are_put_together(texts, most):
+    places = locate(char().batch(texts), texts)
+    for alone, merged in zip(places.spans(texts), places.merged(most).spans(texts), strict=True):
+        assert len(merged) <= most
+        size = -(-len(alone) // most)
+        groups = [alone[at : at + size] for at in range(0, len(alone), size or 1)]
+        assert merged == [(group[0][0], group[-1][1]) for group in groups]
+
+
+@given(st.lists(wild, max_size=4))
+def test_places_of_texts_one_by_one_are_those_of_all(texts):
+    together = locate(char().batch(texts), texts)
+    alone = [locate(char().batch([text]), [text]) for text in texts]
+    assert Places.joined(alone, texts).spans(texts) == together.spans(texts)
 
 
 def origins_of(text):
@@ -80,4 +112,4 @@ def test_a_character_that_became_two_beside_one_that_went_is_shifted():
 
 def test_two_segmenters_cut_in_one_way():
     text = "质量 很好\u3000下次还来"
-    assert locate(jieba().tokenize(text), text) == locate(rjieba().tokenize(text), text)
+    assert spans_of([jieba().tokenize(text)], [text]) == spans_of([rjieba().tokenize(text)], [text])

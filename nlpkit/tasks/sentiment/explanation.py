@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
-from itertools import chain
+from itertools import pairwise
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nlpkit.components.tokenizers import CharTokenizer
 from nlpkit.model.members import Contributions, Floats, Member, TableMember
 from nlpkit.model.mixing import SigmoidStage, Stage
-from nlpkit.text.spans import Span, find_origins, find_shifted, locate, spans_before
+from nlpkit.text.spans import Places, Span, find_origins, find_shifted, locate, spans_before
 
 if TYPE_CHECKING:
     from nlpkit.plugins.base import Tokenizer
@@ -69,9 +70,11 @@ class Explanation(NamedTuple):
     @property
     def tokens(self) -> list[Token]:
         """Its words with their places and weights, in order."""
-        text = self.text
-        pairs = zip(self.spans, self.weights, strict=True)
-        return [Token(text[start:end], start, end, weight) for (start, end), weight in pairs]
+        return [self._token(place) for place in range(len(self.spans))]
+
+    def _token(self, place: int) -> Token:
+        start, end = self.spans[place]
+        return Token(self.text[start:end], start, end, self.weights[place])
 
     def shortened(self, most: int) -> Explanation:
         """Return the same of the first characters alone, with a sign that there are more."""
@@ -83,8 +86,9 @@ class Explanation(NamedTuple):
 
     def strongest(self, most: int = 5) -> list[Token]:
         """Return the words that count most, those with the greatest weight either way first."""
-        counting = [token for token in self.tokens if token.weight]
-        return sorted(counting, key=lambda token: -abs(token.weight))[:most]
+        strengths = list(map(abs, self.weights))
+        places = sorted(range(len(strengths)), key=strengths.__getitem__, reverse=True)[:most]
+        return [self._token(place) for place in places if strengths[place]]
 
     def describe(self) -> str:
         """Write the words that count most with their weights: ``很好 +2.10, 不 -0.50``."""
@@ -173,11 +177,10 @@ class Departure(NamedTuple):
 
 
 class Placed(NamedTuple):
-    """What tokens contribute, and which characters they are; see `_find_characters`."""
+    """What tokens contribute, and where they stand."""
 
     contributions: Contributions
-    characters: NDArray[np.int64]
-    sizes: NDArray[np.int64] | None
+    places: Places
 
 
 class Weighing(NamedTuple):
@@ -213,10 +216,10 @@ def weigh_words(
                 own_signs = signs[:, [row]]
                 weighings[row] = weigh_words([texts[row]], [departure.take(place)], own_signs, members, tokenizers)[0]
             continue
-        spans = [_cut(text, tokenizers) for text in own]
+        words = _cut(own, tokenizers)
         if None in sums:
-            spans = [_join_neighbours(words) for words in spans]
-        weighed = _weigh(own, spans, departure, signs[:, departure.rows], sums, members)
+            words = words.merged(MOST_WORDS)
+        weighed = _weigh(own, words, departure, signs[:, departure.rows], sums, members)
         weighings.update(zip(rows, weighed, strict=True))
     return [weighings[row] for row in range(len(texts))]
 
@@ -224,22 +227,22 @@ def weigh_words(
 def _contributions_of(member: Member, texts: Sequence[str]) -> Placed | None:
     """Return what tokens contribute, and where they stand; None where a member is no sum of what stands there."""
     contributions = member.contributions(texts) if isinstance(member, TableMember) else None
-    places = None if contributions is None else _find_characters(contributions, texts)
-    return None if contributions is None or places is None else Placed(contributions, *places)
+    places = None if contributions is None else locate(contributions.tokens, texts)
+    return None if contributions is None or places is None else Placed(contributions, places)
 
 
 def _weigh(
     texts: Sequence[str],
-    spans: Sequence[Sequence[Span]],
+    words: Places,
     departure: Departure,
     signs: Floats,
     sums: Sequence[Placed | None],
     members: Sequence[Member],
 ) -> list[Weighing]:
     """Weigh the words of texts that left at the same stage."""
-    counts = [len(words) for words in spans]
-    values = np.zeros((len(signs), sum(counts)))
+    values = np.zeros((len(signs), len(words.starts)))
     bias = np.zeros((len(signs), len(texts)))
+    spans = words.spans(texts)
     methods = []
     for weight, logits, member, placed in zip(departure.stage.weights, departure.logits, members, sums, strict=False):
         methods.append(OCCLUSION if placed is None else SUM)
@@ -247,58 +250,26 @@ def _weigh(
         if placed is None:
             of_words, of_texts = _leave_out(texts, spans, signs, member, logits)
         else:
-            of_words, of_texts = _add_up(placed, texts, spans, signs)
+            of_words, of_texts = _add_up(placed, texts, words, signs)
         values += of_words * scale
         bias += of_texts * scale
     numbers = np.round(values, EXPLAINED_DECIMALS).tolist()
-    ends = np.cumsum(counts).tolist()
     method = ", ".join(dict.fromkeys(methods))
-    weights = ([of_answer[end - count : end] for of_answer in numbers] for end, count in zip(ends, counts, strict=True))
-    rests = np.round(bias.T, EXPLAINED_DECIMALS).tolist()
-    return [Weighing(*one, method) for one in zip(spans, weights, rests, strict=True)]
+    weights = ([own[first:last] for own in numbers] for first, last in pairwise(words.bounds.tolist()))
+    return [Weighing(*one, method) for one in zip(spans, weights, bias.T.tolist(), strict=True)]
 
 
-def _add_up(
-    placed: Placed, texts: Sequence[str], spans: Sequence[Sequence[Span]], signs: Floats
-) -> tuple[Floats, Floats]:
+def _add_up(placed: Placed, texts: Sequence[str], words: Places, signs: Floats) -> tuple[Floats, Floats]:
     """Add up what tokens contribute within words ``(answers, words)``, and what no word does ``(answers, texts)``."""
-    contributions, characters, sizes = placed
-    owners = np.repeat(np.arange(len(texts)), np.diff(contributions.tokens.starts))
+    contributions, (starts, ends, bounds) = placed
+    owners = np.repeat(np.arange(len(texts)), np.diff(bounds))
     of_tokens = (contributions.values * signs[:, owners]).sum(2)
-    lengths = np.fromiter(map(len, texts), np.int64, len(texts))
-    totals = np.zeros((len(signs), int(lengths.sum()) + 1))
-    totals[:, 1:][:, characters] = of_tokens if sizes is None else np.repeat(of_tokens / sizes, sizes, axis=1)
+    sizes = ends - starts
+    places = np.repeat(starts - sizes.cumsum() + sizes, sizes) + np.arange(sizes.sum())  # of each token's characters
+    totals = np.zeros((len(signs), sum(map(len, texts)) + 1))
+    totals[:, places + 1] = np.repeat(of_tokens / sizes, sizes, axis=1)
     np.cumsum(totals, axis=1, out=totals)
-    counts = np.fromiter(map(len, spans), np.int64, len(spans))
-    edges = np.fromiter(chain.from_iterable(chain.from_iterable(spans)), np.int64, 2 * int(counts.sum()))
-    edges = edges.reshape(-1, 2) + np.repeat(np.cumsum(lengths) - lengths, counts)[:, None]
-    return totals[:, edges[:, 1]] - totals[:, edges[:, 0]], (contributions.bias * signs).sum(2)
-
-
-def _find_characters(
-    contributions: Contributions, texts: Sequence[str]
-) -> tuple[NDArray[np.int64], NDArray[np.int64] | None] | None:
-    """Find the characters of all tokens in the texts, one behind the other, and how many each token has.
-
-    :returns: None for the sizes where each token is one character; None where tokens do not stand in the texts.
-    """
-    units = contributions.tokens.units
-    if isinstance(units, np.ndarray):
-        joined = "".join(texts)
-        codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype="<u4")
-        spaces = [ord(character) for character in set(joined) if character.isspace()]
-        characters = np.flatnonzero(~np.isin(codes, spaces)) if spaces else np.arange(len(codes))
-        return (characters, None) if np.array_equal(codes[characters], units) else None
-    spans: list[Span] = []
-    start = 0
-    for text, tokens in zip(texts, contributions.tokens.lists(), strict=True):
-        located = locate(tokens, text)
-        if located is None:
-            return None
-        spans += [(first + start, last + start) for first, last in located]
-        start += len(text)
-    characters = np.fromiter(chain.from_iterable(range(*span) for span in spans), np.int64)
-    return characters, np.array([last - first for first, last in spans], np.int64)
+    return totals[:, words.ends] - totals[:, words.starts], (contributions.bias * signs).sum(2)
 
 
 def _leave_out(
@@ -313,22 +284,15 @@ def _leave_out(
     return losses, (logits * signs).sum(2) - lost
 
 
-def _cut(text: str, tokenizers: Sequence[Tokenizer]) -> list[Span]:
-    """Cut a text into words; into characters, if no tokenizer leaves it as it is."""
-    for tokenizer in tokenizers:
-        spans = locate(tokenizer.tokenize(text), text)
-        if spans is not None:
-            return spans
-    return [(place, place + 1) for place, character in enumerate(text) if not character.isspace()]
-
-
-def _join_neighbours(spans: list[Span]) -> list[Span]:
-    """Put neighbours together where there are too many words."""
-    size = -(-len(spans) // MOST_WORDS)
-    if size <= 1:
-        return spans
-    groups = (spans[at : at + size] for at in range(0, len(spans), size))
-    return [(group[0][0], group[-1][1]) for group in groups]
+def _cut(texts: Sequence[str], tokenizers: Sequence[Tokenizer]) -> Places:
+    """Cut texts into words, each by the first tokenizer that leaves it as it is; into characters, if none does."""
+    for tokenizer in (*tokenizers, CharTokenizer()):
+        places = locate(tokenizer.batch(texts), texts)
+        if places is not None:
+            return places
+        if len(texts) > 1:
+            return Places.joined([_cut([text], tokenizers) for text in texts], texts)
+    raise AssertionError("characters stand where they are")
 
 
 def sign_logits(answers: NDArray[np.intp], columns: Sequence[int], labels: int) -> Floats:

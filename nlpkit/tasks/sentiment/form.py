@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,7 +18,6 @@ UNLIKE = "unlike the training text"
 _COLOURS = {"negative": "red", "positive": "green", "neutral": "yellow"}
 _OTHER_COLOURS = ("blue", "magenta", "cyan", "green", "yellow", "red")
 _OPPOSITE = {"red": "green", "green": "red"}
-_ESCAPED = re.compile(r'["\\\x00-\x1f\ud800-\udfff]')  # what JSON writes otherwise than it is
 STRONG, WEAK = 0.5, 0.15  # shares of the greatest weight of a text
 _SEPARATORS = ",;|、/"  # of several labels in a cell: the first that is in none of them
 NONE = "[]"  # stands in a cell where no label applies, which is an answer, too
@@ -54,7 +51,7 @@ class ScoreForm(Form):
         """Return a score's fields; those of an explanation with its words as objects."""
         if not self._explains:
             return answer  # type: ignore[no-any-return]
-        return *answer[: len(Score._fields)], tokens_as_json(answer), answer.method, answer.bias
+        return *answer[: len(Score._fields)], list_tokens(answer), answer.method, answer.bias
 
     def cells(self, answer: Any) -> tuple[object, ...]:
         """Return label, probability, reason and warning; if wanted, the strongest words, and all probabilities."""
@@ -99,19 +96,12 @@ class ScoreForm(Form):
         return "".join(painted) + text[end:]
 
 
-def tokens_as_json(answer: Explanation) -> Any:
-    """Return an explanation's words as JSON: made here, as hundreds of thousands of small objects take long."""
-    from orjson import Fragment
-
+def list_tokens(answer: Explanation) -> list[dict[str, Any]] | None:
+    """Return the words of an explanation as objects; None where there is no answer."""
     if answer.method is None:
         return None
-    text = answer.text
-    pairs = zip(answer.spans, answer.weights, strict=True)
-    if _ESCAPED.search(text):
-        tokens = [{"token": text[a:b], "start": a, "end": b, "weight": weight} for (a, b), weight in pairs]
-        return Fragment(json.dumps(tokens, separators=(",", ":")))
-    objects = [f'{{"token":"{text[a:b]}","start":{a},"end":{b},"weight":{weight}}}' for (a, b), weight in pairs]
-    return Fragment(f"[{','.join(objects)}]".encode())
+    text, pairs = answer.text, zip(answer.spans, answer.weights, strict=True)
+    return [{"token": text[a:b], "start": a, "end": b, "weight": weight} for (a, b), weight in pairs]
 
 
 class SeveralForm(Form):
@@ -135,7 +125,7 @@ class SeveralForm(Form):
         """Return the fields of the scores; those of an explanation with the words of each label as objects."""
         if not self._explains:
             return answer  # type: ignore[no-any-return]
-        words = {label: tokens_as_json(answer.of(label)) for label in answer.weights}
+        words = {label: list_tokens(answer.of(label)) for label in answer.weights}
         own = answer[: len(SeveralScore._fields)]
         return (*own, None, None, None) if answer.labels is None else (*own, words, answer.method, dict(answer.bias))
 
