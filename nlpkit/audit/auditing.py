@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlpkit.audit.copies import Copies, Pair, find_copies
-from nlpkit.audit.rows import NO_LABEL, AuditRows, Column
-from nlpkit.audit.shortcuts import Leak, Shortcut, find_shortcuts, measure_column
+from nlpkit.audit.rows import NO_LABEL, AuditRows, Column, Question
+from nlpkit.audit.shortcuts import MOST_SHOWN, Leak, Shortcut, find_shortcuts, measure_column
 from nlpkit.audit.texts import WRITINGS, find_odd, lengths, quantiles, writings
 from nlpkit.audit.wrong_labels import WrongLabels, cross_validate, find_wrong_labels
 from nlpkit.errors import Sentence
 from nlpkit.text.labels import Alike, alike
+from nlpkit.text.several import Labels, names_of
 from nlpkit.text.split import PLACES
 
 Ints = NDArray[np.int64]
@@ -60,6 +61,7 @@ class Audit:
 
     :param alike: labels that look alike.
     :param tiny: labels with few different texts, and how many.
+    :param wrong: of each label, whether texts have it; where each has one, by None, which one that is.
     :param lengths: in characters, of all texts, and of those of each label.
     :param writings: rows by language, as far as letters tell it.
     :param odd: rows that hold what no writer meant, by what it is.
@@ -70,7 +72,7 @@ class Audit:
     copies: Copies
     alike: list[Alike]
     tiny: dict[str, int]
-    wrong: WrongLabels | None
+    wrong: dict[str | None, WrongLabels]
     shortcuts: list[Shortcut]
     columns: list[Leak]
     lengths: dict[str, dict[str, int]]
@@ -80,9 +82,8 @@ class Audit:
 
     @cached_property
     def counts(self) -> dict[str, int]:
-        """Rows of each label, the most frequent first."""
-        counts = np.bincount(self.rows.labels[self.rows.labels >= 0], minlength=len(self.rows.label_names)).tolist()
-        return dict(sorted(zip(self.rows.label_names, counts, strict=True), key=lambda pair: -pair[1]))
+        """Rows of each label, the most frequent first; a row with several counts for each."""
+        return _count_rows(self.rows)
 
     @cached_property
     def findings(self) -> list[Finding]:
@@ -102,11 +103,6 @@ class Audit:
         counts = Counter(finding.suspicion for finding in self.findings)
         return {kind: counts[kind] for kind in KINDS}
 
-    def name(self, row: int) -> str | None:
-        """Return the label of a row."""
-        label = int(self.rows.labels[row])
-        return None if label == NO_LABEL else self.rows.label_names[label]
-
     def leaking(self) -> list[Leak]:
         """Return the columns that give the label away."""
         return [leak for leak in self.columns if leak.entropy >= LEAKS]
@@ -119,6 +115,7 @@ class Audit:
             "left_out": {reason: sum(faults[reason] for faults in read.left_out) for reason in _reasons(read)},
             "files": [asdict(source) for source in read.sources],
             "labels": self.counts,
+            "several_labels": read.several,
             "unlabelled": int((read.labels == NO_LABEL).sum()),
             "suspicions": self.suspicions,
             "alike": [dict(group.rows) for group in self.alike],
@@ -140,14 +137,16 @@ class Audit:
 
     def _shortcut_as_json(self, shortcut: Shortcut) -> dict[str, Any]:
         file, row, line = self.where(shortcut.first)
-        facts = asdict(shortcut) | {"label": self.rows.label_names[shortcut.label], "surprise": shortcut.surprise}
+        facts = asdict(shortcut) | {"surprise": shortcut.surprise}
         return facts | {"first": {"file": file, "row": row, "line": line}}
 
     def _wrong_as_json(self) -> dict[str, Any] | None:
-        if self.wrong is None:
-            return None
-        facts = {name: getattr(self.wrong, name) for name in ("rows", "accuracy", "majority", "share")}
-        return {"suspects": len(self.wrong.suspicions), **facts}
+        facts = {
+            label: {name: getattr(wrong, name) for name in ("rows", "accuracy", "majority", "share")}
+            | {"suspects": len(wrong.suspicions)}
+            for label, wrong in self.wrong.items()
+        }
+        return (facts or None) if self.rows.several else facts.get(None)  # type: ignore[return-value]
 
     def _conflicts(self) -> Iterator[Finding]:
         """Yield the rows of texts that stand under several labels, and the label that most of them have, if one is."""
@@ -165,8 +164,16 @@ class Audit:
                     yield Finding(row, CONFLICT, better, copy_of=other, alike=1.0)
 
     def _wrong(self) -> Iterator[Finding]:
-        for suspicion in self.wrong.suspicions if self.wrong else ():
-            yield Finding(suspicion.row, WRONG, self.rows.label_names[suspicion.label], suspicion.probability)
+        """Yield rows whose label is likely wrong; of several labels a text, each that lacks or should not be there."""
+        pairs = [(one, label) for label, wrong in self.wrong.items() for one in wrong.suspicions]
+        for suspicion, label in sorted(pairs, key=lambda pair: pair[0].own - pair[0].probability):
+            row = suspicion.row
+            if label is None:
+                yield Finding(row, WRONG, self.rows.label_names[suspicion.label], suspicion.probability)
+            else:
+                names = {*names_of(self.rows.label_of(row) or "")} ^ {label}
+                detail = f"{'lacks' if suspicion.label else 'should not have'} {label}"
+                yield Finding(row, WRONG, Labels.of(names), suspicion.probability, detail=detail)
 
     def _near_copies(self) -> Iterator[Finding]:
         """Yield for each row its nearest copy of each kind, those that harm most first."""
@@ -193,14 +200,15 @@ class Audit:
 
     def _of_labels(self) -> Iterator[Finding]:
         renames = {old: new for group in self.alike for old, new in group.renames.items()}
-        for row, name in self._rows_of(renames):
-            yield Finding(row, LOOK_ALIKE, renames[name])
-        for row, _ in self._rows_of(self.tiny):
-            yield Finding(row, TINY)
+        for row, label in self._rows_of(renames):
+            yield Finding(row, LOOK_ALIKE, label.renamed(renames) if isinstance(label, Labels) else renames[label])
+        for row, label in self._rows_of(self.tiny):
+            names = ", ".join(name for name in names_of(label) if name in self.tiny)
+            yield Finding(row, TINY, detail=names if self.rows.several else None)
 
     def _rows_of(self, names: Mapping[str, Any]) -> list[tuple[int, str]]:
-        """Return the rows of some labels, and the label of each."""
-        chosen = [at for at, name in enumerate(self.rows.label_names) if name in names]
+        """Return the rows that have any of some labels, and what each has."""
+        chosen = [at for at, label in enumerate(self.rows.label_names) if not names.keys().isdisjoint(names_of(label))]
         rows = np.flatnonzero(np.isin(self.rows.labels, chosen)).tolist()
         return [(row, self.rows.label_names[self.rows.labels[row]]) for row in rows]
 
@@ -229,44 +237,42 @@ def audit(
     progress = progress or _ignore
     progress("looking for copies", 0, None)
     copies = find_copies(rows.texts, seed=seed, test=test, validation=validation)
+    counts = _count_rows(rows)
     skipped: dict[str, Sentence] = {}
-    labelled = rows.labels >= 0
-    counts = Counter(rows.label_names[label] for label in rows.labels[labelled].tolist())
-    wrong, shortcuts, columns = None, list[Shortcut](), list[Leak]()
-    if len(counts) < 2:
-        why = (
-            Sentence("all rows have the label {label!r}", label=next(iter(counts))) if counts else Sentence("no labels")
-        )
-        skipped |= dict.fromkeys(("wrong labels", "shortcuts", "columns"), why)
-    else:
+    wrong: dict[str | None, WrongLabels] = {}
+    shortcuts: list[Shortcut] = []
+    for question in rows.questions:
+        of = "" if question.name is None else f" of {question.name}"
+        found = np.unique(question.labels[question.labels >= 0])
+        if len(found) < 2:
+            why = _say_why_one(question, found)
+            skipped |= {f"{what}{of}": why for what in ("wrong labels", "shortcuts", "columns")}
+            continue
         validated = cross_validate(
-            rows.texts,
-            rows.labels,
-            copies.cluster,
-            seed=seed,
-            progress=partial(progress, "judging labels"),
+            rows.texts, question.labels, copies.cluster, seed=seed, progress=partial(progress, f"judging labels{of}")
         )
-        if isinstance(validated, Sentence):
-            skipped["wrong labels"] = validated
-        else:
-            wrong = find_wrong_labels(validated)
-        progress("looking for shortcuts", 0, None)
         known = None if isinstance(validated, Sentence) else validated
+        if isinstance(validated, Sentence):
+            skipped[f"wrong labels{of}"] = validated
+        else:
+            wrong[question.name] = find_wrong_labels(validated)
+        progress(f"looking for shortcuts{of}", 0, None)
         distinct = np.unique(copies.cluster)
-        shortcuts = find_shortcuts(rows.texts, rows.labels, distinct, seed=seed, validated=known)
-        columns = _measure_columns(rows)
+        shortcuts += find_shortcuts(rows.texts, question.labels, question.answers, distinct, seed=seed, validated=known)
+    shortcuts = [shortcut for shortcut in shortcuts if shortcut.label]  # none gives away that a label is not there
+    shortcuts.sort(key=lambda shortcut: -shortcut.surprise)
     progress("reading the texts", 0, None)
-    found = np.bincount(writings(rows.texts), minlength=len(WRITINGS)).tolist()
+    written = np.bincount(writings(rows.texts), minlength=len(WRITINGS)).tolist()
     return Audit(
         rows,
         copies,
         alike(counts, {}),
         _find_tiny(rows, copies),
         wrong,
-        shortcuts,
-        columns,
+        shortcuts[:MOST_SHOWN],
+        _measure_columns(rows),
         _measure_lengths(rows),
-        {name: count for name, count in zip(WRITINGS, found, strict=True) if count},
+        {name: count for name, count in zip(WRITINGS, written, strict=True) if count},
         find_odd(rows.texts),
         skipped,
     )
@@ -280,19 +286,38 @@ def _reasons(rows: AuditRows) -> list[str]:
     return list(dict.fromkeys(reason for faults in rows.left_out for reason in faults))
 
 
+def _count_rows(rows: AuditRows) -> dict[str, int]:
+    """Count the rows of each label, the most frequent first."""
+    counts = {name: int(rows.having(name).sum()) for name in rows.names}
+    return dict(sorted(counts.items(), key=lambda pair: -pair[1]))
+
+
+def _say_why_one(question: Question, found: Ints) -> Sentence:
+    """Say why nothing can be told of labels: all rows have the same."""
+    if not len(found):
+        return Sentence("no labels")
+    if question.name is None:
+        return Sentence("all rows have the label {label!r}", label=question.answers[found[0]])
+    return Sentence("all rows have it") if found[0] else Sentence("no row has it")
+
+
 def _find_tiny(rows: AuditRows, copies: Copies) -> dict[str, int]:
     """Count the different texts of labels that have few."""
-    first = copies.first[rows.labels >= 0]
-    pairs = np.unique(np.stack([rows.labels[rows.labels >= 0], first], axis=1), axis=0)
-    counts = np.bincount(pairs[:, 0], minlength=len(rows.label_names)).tolist()
-    return {name: count for name, count in zip(rows.label_names, counts, strict=True) if count < FEW}
+    counts = {name: len(np.unique(copies.first[rows.having(name)])) for name in rows.names}
+    return {name: count for name, count in counts.items() if count < FEW}
 
 
 def _measure_columns(rows: AuditRows) -> list[Leak]:
-    """Measure what stands beside the text, and what is plain to see of the text itself; what tells most comes first."""
-    columns = [*rows.columns, *_make_columns(rows)]
-    leaks = [leak for column in columns if (leak := measure_column(column, rows.labels))]
-    return sorted((leak for leak in leaks if leak.entropy > 0), key=lambda leak: -leak.entropy)
+    """Measure what stands beside the text, and what is plain to see of the text itself; what tells most comes first.
+
+    Of several labels a text, a column is measured by the label of which it tells most.
+    """
+    leaks: list[Leak] = []
+    for column in (*rows.columns, *_make_columns(rows)):
+        found = [(measure_column(column, question.labels), question.name) for question in rows.questions]
+        own = [replace(leak, label=label) for leak, label in found if leak and leak.entropy > 0]
+        leaks += sorted(own, key=lambda leak: -leak.entropy)[:1]
+    return sorted(leaks, key=lambda leak: -leak.entropy)
 
 
 def _make_columns(rows: AuditRows) -> Iterator[Column]:
@@ -308,5 +333,5 @@ def _make_columns(rows: AuditRows) -> Iterator[Column]:
 
 def _measure_lengths(rows: AuditRows) -> dict[str, dict[str, int]]:
     of_all = lengths(rows.texts)
-    of_labels = {name: of_all[rows.labels == at] for at, name in enumerate(rows.label_names)}
+    of_labels = {name: of_all[rows.having(name)] for name in rows.names}
     return {"all": quantiles(of_all)} | {f"label {name}": quantiles(own) for name, own in of_labels.items()}

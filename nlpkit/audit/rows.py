@@ -6,9 +6,9 @@ import warnings
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from nlpkit.text.fields import choice_of, read_table
 from nlpkit.text.json_rows import as_written
 from nlpkit.text.row import Row
 from nlpkit.text.rows import name_of, open_file, open_rows
+from nlpkit.text.several import Labels, as_labels, names_of
 from nlpkit.text.shapes import read_content
 
 Ints = NDArray[np.int64]
@@ -60,11 +61,24 @@ class File:
     encoding: str | None
 
 
+class Question(NamedTuple):
+    """Which label a row has.
+
+    :param name: of the label, where it is asked whether a text has it; None: which one of all.
+    :param answers: that there are; ``labels``: position of each row's own ``(rows,)``; -1: none.
+    """
+
+    name: str | None
+    answers: Sequence[str]
+    labels: Ints
+
+
 @dataclass(frozen=True)
 class AuditRows:
     """Rows in the order in which they were read.
 
     :param labels: position of each row's label in ``label_names`` ``(rows,)``; -1: none.
+    :param label_names: several labels of a text are one `Labels` there.
     :param files: name of each row's file; ``numbers``: which of its rows it is, from 1; ``lines``: where it begins.
     :param left_out: how many rows could not be read, of each corpus.
     :param doubts: sentences on what could not be looked at.
@@ -84,12 +98,42 @@ class AuditRows:
     def __len__(self) -> int:
         return len(self.texts)
 
+    @cached_property
+    def several(self) -> bool:
+        """Whether a text may have several labels, or none."""
+        return any(isinstance(name, Labels) for name in self.label_names)
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The labels one by one, sorted."""
+        return sorted({name for label in self.label_names for name in names_of(label)})
+
+    def having(self, name: str) -> NDArray[np.bool_]:
+        """Mark the rows that have a label, alone or beside others ``(rows,)``."""
+        return np.isin(self.labels, [at for at, label in enumerate(self.label_names) if name in names_of(label)])
+
+    @property
+    def questions(self) -> Iterator[Question]:
+        """Yield what is asked of the rows: which label each has; or, of each label, whether a row has it."""
+        if not self.several:
+            yield Question(None, self.label_names, self.labels)
+        for name in self.names if self.several else ():
+            yield Question(name, ("", name), np.where(self.labels < 0, NO_LABEL, self.having(name)))
+
+    def label_of(self, row: int) -> str | None:
+        """Return the label of a row, or its labels."""
+        label = int(self.labels[row])
+        return None if label == NO_LABEL else self.label_names[label]
+
     @classmethod
     def of(cls, examples: Iterable[Example]) -> AuditRows:
-        """Take examples; one with an empty label has none."""
+        """Take examples; one with an empty label has none. Where one has several labels, all may have."""
         rows = list(examples)
-        names = {name: at for at, name in enumerate(sorted({e.label for e in rows if e.label}))}
-        labels = np.array([names.get(e.label, NO_LABEL) for e in rows], dtype=np.int64)
+        given: Sequence[str] = [e.label for e in rows]
+        if any(isinstance(label, Labels) for label in given):
+            given = [as_labels(label) if label else "" for label in given]
+        names = {name: at for at, name in enumerate(sorted(set(given) - {""}))}
+        labels = np.array([names.get(label, NO_LABEL) for label in given], dtype=np.int64)
         files, numbers, lines = [e.file for e in rows], [e.row for e in rows], [e.line for e in rows]
         return cls([e.text for e in rows], labels, list(names), files, numbers, lines)
 
@@ -103,7 +147,7 @@ def read_corpora(arguments: Sequence[str | Path], *, names: Mapping[str, str] | 
     """
     read = _Reading([], [], [], [])
     for argument in arguments:
-        read.add(open_corpus(argument), Query(**query, kept=set(names or ())), names or {})
+        read.add(open_corpus(argument), Query(**{"several": None} | query, kept=set(names or ())), names or {})
     if not read.examples:
         listed = ", ".join(map(str, arguments))
         left_out = "; ".join(str(faults) for faults in read.left_out if faults) or "nothing is there"
@@ -148,7 +192,7 @@ class _Reading:
         try:
             rows = list(rename(corpus.examples(query, faults), names, faults))
         except DataError as error:
-            if query.label_column or names:  # somebody has said that there are labels
+            if query.label_column or query.wants_several or names:  # somebody has said that there are labels
                 raise
             query, faults = replace(query, answer=None), Faults()
             rows = self._without_labels(corpus, query, faults, error)
@@ -186,13 +230,13 @@ class _Reading:
                         self.others.setdefault(name, _Cells()).add(at[number], cell)
 
 
-def _names_of(path: Path, query: Query) -> tuple[str, str | None] | None:
-    """Return the columns of text and label in a file; None where it has no columns."""
+def _names_of(path: Path, query: Query) -> list[str | None] | None:
+    """Return the columns of text and labels in a file; None where it has no columns."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)
         with open_file(path, choice_of(query), encoding=query.encoding) as opened:
             content = read_content(opened, query) if isinstance(opened, Decoded) else read_table(opened, query)
-    return None if content.text is None else (content.text, content.answer)
+    return None if content.text is None else [content.text, content.answer, *(query.label_columns or ())]
 
 
 def _tell_apart(header: Sequence[str]) -> list[str]:
@@ -201,8 +245,8 @@ def _tell_apart(header: Sequence[str]) -> list[str]:
     return [f"{name} ({at})" if names.count(name) > 1 else name for at, name in enumerate(names, 1)]
 
 
-def _cells_of(row: Row, header: Sequence[str], names: tuple[str, str | None]) -> Iterator[tuple[str, str]]:
-    """Yield what a row has beside its text and label, of JSON also what stands one level deeper."""
+def _cells_of(row: Row, header: Sequence[str], names: Sequence[str | None]) -> Iterator[tuple[str, str]]:
+    """Yield what a row has beside its text and labels, of JSON also what stands one level deeper."""
     if row.fields is None:
         pairs: Iterable[tuple[str, Any]] = zip(header, row.cells, strict=True) if header else ()
     else:

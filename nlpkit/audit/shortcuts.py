@@ -36,7 +36,6 @@ PRIOR = 1.0  # row's worth of the labels' shares that is added to each value's
 class Shortcut:
     """A string that nearly gives a label away.
 
-    :param label: position of the label.
     :param rows: texts that hold it, copies counted once; ``of_label`` of them have the label.
     :param bound: share of the label among such texts, at least, with 97.5% confidence.
     :param expected: texts among them that would have another label by all else that stands in them; None: not known.
@@ -45,7 +44,7 @@ class Shortcut:
     """
 
     string: str
-    label: int
+    label: str
     rows: int
     of_label: int
     bound: float
@@ -61,7 +60,13 @@ class Shortcut:
 
 
 def find_shortcuts(
-    texts: Sequence[str], labels: Ints, distinct: Ints, *, seed: int, validated: CrossValidation | None = None
+    texts: Sequence[str],
+    labels: Ints,
+    names: Sequence[str],
+    distinct: Ints,
+    *,
+    seed: int,
+    validated: CrossValidation | None = None,
 ) -> list[Shortcut]:
     """Find strings that nearly give a label away, those first of which the rest of their texts does it least.
 
@@ -71,7 +76,7 @@ def find_shortcuts(
     have another label by what else they hold, and compared with how many do. N-grams that stand in the same places are
     one string, and of strings in the same texts the first says it.
 
-    :param labels: position of each row's label ``(rows,)``; -1: none.
+    :param labels: position in ``names`` of each row's label ``(rows,)``; -1: none.
     :param distinct: rows of which none is a copy of another.
     :param validated: tells what else texts hold; without it the surest strings come first.
     """
@@ -94,7 +99,7 @@ def find_shortcuts(
         expected = None if validated is None else _expect(string, rows, texts, int(classes[label]), validated)
         shortcut = Shortcut(
             string,
-            int(classes[label]),
+            names[classes[label]],
             len(rows),
             int(counts[label]),
             float(wilson_bound(counts[label], counts.sum())),
@@ -216,6 +221,7 @@ class Leak:
         0 tells nothing, 1 all.
     :param accuracy: share of the rows that it answers rightly, from the others.
     :param majority: the same of one who always says the most frequent label.
+    :param label: of which it tells whether a text has it, where a text may have several; None: which label a text has.
     """
 
     name: str
@@ -224,6 +230,7 @@ class Leak:
     entropy: float
     accuracy: float
     majority: float
+    label: str | None = None
 
 
 def measure_column(column: Column, labels: Ints) -> Leak | None:

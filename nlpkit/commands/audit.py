@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nlpkit.commands.options import ABOUT_ENCODING, ABOUT_SHEET, COLUMN, SHAPES, read_renames, say_left_out
+from nlpkit.commands.options import (
+    ABOUT_ENCODING,
+    ABOUT_SHEET,
+    COLUMN,
+    SHAPES,
+    read_renames,
+    say_left_out,
+    several_options,
+)
 from nlpkit.commands.printing import FILE, say, warn
 
 if TYPE_CHECKING:
@@ -19,6 +27,7 @@ if TYPE_CHECKING:
 SHOWN = 10  # rows of a table of examples
 OTHERS = 46  # columns of a terminal that stand before a text, `PLACED` where that says a place, too
 PLACED = 54
+NONE = "[]"  # the labels of a text that has none of several
 LONGEST = 400  # characters of a text that any line shows
 FIELDS = (
     *("file", "row", "line", "text", "label", "suspicion", "suggested_label", "probability"),
@@ -49,6 +58,7 @@ ABOUT = {  # what each suspicion means, or what training does about it
     metavar="FOUND=NAME",
     help="Rename a label of the corpus: 1=positive; 3= leaves its rows out.",
 )
+@click.option("--several", type=bool, help="Whether a text may have several labels; found out unless said.")
 @click.option("--sheet", help=ABOUT_SHEET)
 @click.option("--encoding", help=ABOUT_ENCODING)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The same seed finds the same.")
@@ -77,6 +87,7 @@ def audit(
     nlpkit corpus audit reviews.csv
     nlpkit corpus audit reviews.csv -o suspects.csv
     nlpkit corpus audit train.jsonl test.jsonl --column body --label-column queue
+    nlpkit corpus audit topics.csv --label-separator ";"
     nlpkit corpus audit waimai_10k --format json | jq .suspicions
     """
     from nlpkit.audit import audit as find
@@ -89,7 +100,7 @@ def audit(
     shape = choose_shape(output, shape, force=force) if output else None
     with draw_live() as (_, bar):
         bar.work("reading", 0, None)
-        rows = read_corpora(corpora, names=names, **columns)
+        rows = read_corpora(corpora, names=names, several_option="--several", **columns)
         _tell_doubts(rows)
         found = find(rows, seed=seed, progress=lambda what, done, total: bar.update(what, done, total, ""))
     if kind == "json":
@@ -98,6 +109,9 @@ def audit(
         draw(found)
     if output and shape:
         _write(found, output, shape, force=force)
+
+
+audit.params[5:5] = several_options()
 
 
 def _tell_doubts(rows: AuditRows) -> None:
@@ -136,14 +150,28 @@ def _values(found: Audit) -> Iterator[list[Any]]:
         yield [
             *found.where(finding.row),
             texts[finding.row],
-            found.name(finding.row),
+            _as_json(found.rows.label_of(finding.row)),
             finding.suspicion,
-            finding.label,
+            _as_json(finding.label),
             probability,
             *((None, None, None) if copy is None else (*found.where(copy)[:2], texts[copy])),
             finding.alike,
             finding.detail,
         ]
+
+
+def _as_json(label: str | None) -> str | list[str] | None:
+    """Return a label; several as a list."""
+    from nlpkit.text.several import Labels
+
+    return list(label.names) if isinstance(label, Labels) else label
+
+
+def _show(label: str | None) -> str:
+    """Write a label, or several."""
+    from nlpkit.text.several import names_of
+
+    return "" if label is None else ", ".join(names_of(label)) or "none"
 
 
 def draw(found: Audit) -> None:
@@ -166,7 +194,8 @@ def draw(found: Audit) -> None:
         if table is not None:
             screen.print(table)
     for leak in found.leaking():
-        screen.print(f"{leak.name} gives the label away: it takes away {leak.entropy:.1%} of the doubt")
+        label = f"label {leak.label}" if leak.label else "label"
+        screen.print(f"{leak.name} gives the {label} away: it takes away {leak.entropy:.1%} of the doubt")
     for what, why in found.skipped.items():
         screen.print(f"{what}: not looked for: {why}")
 
@@ -180,6 +209,9 @@ def _facts(found: Audit) -> Iterator[str]:
         shares = [f"{name} {count:,} ({count / len(rows):.1%})" for name, count in found.counts.items()]
         more = f" and {len(shares) - SHOWN:,} more" if len(shares) > SHOWN else ""
         yield f"labels: {', '.join(shares[:SHOWN])}{more}"
+    if rows.several:
+        none = sum(rows.label_of(row) == NONE for row in range(len(rows)))
+        yield f"several labels a text: {len(rows.names):,} labels, {none:,} texts with none"
     encodings = sorted({source.encoding for source in rows.sources if source.encoding})
     if encodings:
         yield f"encoding: {', '.join(encodings)}"
@@ -220,16 +252,20 @@ def _place(found: Audit, row: int) -> str:
 
 
 def _wrong_labels(found: Audit, look: Look) -> Any:
-    if found.wrong is None or not found.wrong.suspicions:
+    wrong = found.wrong.values()
+    if not any(one.suspicions for one in wrong):
         return None
+    answers = sum(one.rows for one in wrong)
+    share, accuracy = (sum(getattr(one, name) * one.rows for one in wrong) / answers for name in ("share", "accuracy"))
+    told = ", asked of each label by itself" if found.rows.several else ""
     title = (
-        f"Likely wrong labels, the surest first; perhaps {found.wrong.share:.1%} of all are. "
-        f"The classifier that says so is right on {found.wrong.accuracy:.1%} of the rows that it has not seen"
+        f"Likely wrong labels, the surest first; perhaps {share:.1%} of all are. "
+        f"The classifier that says so is right on {accuracy:.1%} of the rows that it has not seen{told}"
     )
     table = _make_table(title, ">row", "label", "likelier", ">prob.", "text")
     for finding in _examples(found, "wrong label"):
-        label = found.name(finding.row) or ""
-        cells = (label, finding.label or "", f"{finding.probability or 0:.3f}")
+        likelier = finding.detail or finding.label or ""
+        cells = (_show(found.rows.label_of(finding.row)), likelier, f"{finding.probability or 0:.3f}")
         table.add_row(_place(found, finding.row), *cells, _cut(found, finding.row, look))
     return table
 
@@ -272,7 +308,7 @@ def _shortcuts(found: Audit) -> Any:
         expected = "" if shortcut.expected is None else f"{shortcut.expected:.1f}"
         table.add_row(
             to_one_line(shortcut.string) or repr(shortcut.string),
-            found.rows.label_names[shortcut.label],
+            shortcut.label,
             f"{shortcut.rows:,}",
             f"{shortcut.rows - shortcut.of_label:,}",
             expected,
@@ -286,8 +322,10 @@ def _columns(found: Audit) -> Any:
     if not found.columns:
         return None
     title = "What stands beside the texts, and how much of the label it tells"
-    table = _make_table(title, "column", ">values", ">rows", ">tells", ">right", ">majority")
+    label = ["of label"] if found.rows.several else []
+    table = _make_table(title, "column", *label, ">values", ">rows", ">tells", ">right", ">majority")
     for leak in found.columns[:SHOWN]:
         shares = (f"{share:.1%}" for share in (leak.entropy, leak.accuracy, leak.majority))
-        table.add_row(leak.name, f"{leak.values:,}", f"{leak.rows:,}", *shares)
+        of = [leak.label or ""] if found.rows.several else []
+        table.add_row(leak.name, *of, f"{leak.values:,}", f"{leak.rows:,}", *shares)
     return table

@@ -75,11 +75,12 @@ def row_options(task: Task) -> list[click.Parameter]:
             )
         )
     if task.rows.several:
-        columns += _several_options()
+        columns += several_options()
     return [*columns, sheet_option(), encoding_option()]
 
 
-def _several_options() -> list[click.Option]:
+def several_options() -> list[click.Option]:
+    """Make the options that say how several labels of a text are written."""
     return [
         click.Option(
             ["--label-separator"],

@@ -42,6 +42,7 @@ class Query:
         several are left out.
     :param label_separator: what stands between several labels in a cell; None: it is found out.
     :param label_columns: columns of a label each, which hold 1 or 0, or the like.
+    :param several_option: what says ``several`` in a command.
     """
 
     answer: Answer = "label"
@@ -56,6 +57,7 @@ class Query:
     several: bool | None = False
     label_separator: str | None = None
     label_columns: Sequence[str] | None = None
+    several_option: str = "--set several"
 
     @property
     def named_columns(self) -> list[str]:
@@ -176,9 +178,10 @@ def _separate(name: str, labels: Sequence[str], query: Query) -> Separation | No
     if found:
         several = (label for label in labels if len((found(label, query.kept) or Labels.of([])).names) > 1)
         _warn(
-            "{name}: texts have several labels each{between}, such as {example}: --set several=false takes one a "
+            "{name}: texts have several labels each{between}, such as {example}: {option}=false takes one a "
             "text{other}",
             name=name,
+            option=query.several_option,
             between=f", with {' or '.join(map(repr, found.separator))} between them" if found.separator else "",
             example=next(several, labels[0]),
             other=", --label-separator says what else stands between" if found.separator else "",
@@ -186,8 +189,9 @@ def _separate(name: str, labels: Sequence[str], query: Query) -> Separation | No
     elif few := find_few(labels):
         _warn(
             "{name}: texts have one label each, but {few:,} of the first {rows:,} may have several, such as {example}, "
-            "and {became}: --set several=true takes them for several",
+            "and {became}: {option}=true takes them for several",
             name=name,
+            option=query.several_option,
             few=len(few),
             rows=len(labels),
             example=few[0],

@@ -1,5 +1,6 @@
 import json
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from nlpkit.audit import AuditRows, audit
 from nlpkit.audit.auditing import KINDS
 from nlpkit.audit.rows import Column
 from nlpkit.text.corpus import Example
+from nlpkit.text.several import Labels
 from nlpkit.text.split import split_rows
 from tests.audit.written import as_examples, write_reviews
 
@@ -104,7 +106,7 @@ def test_columns_that_leak_are_told_and_those_of_the_text_itself():
 def test_what_needs_labels_is_skipped_and_why_is_said(names):
     found = examine([(text, names[0]) for text, _ in write_reviews(60)])
     assert set(found.skipped) == {"wrong labels", "shortcuts", "columns"}
-    assert found.wrong is None
+    assert not found.wrong
     assert set(found.skipped.values()) == {"all rows have the label 'only'" if names[0] else "no labels"}
 
 
@@ -148,3 +150,72 @@ def test_progress_is_told():
     ]
     assert ("judging labels", 3, 5) in told
     assert np.all([total is None or done <= total for _, done, total in told])
+
+
+TOPICS = {
+    "price": ("价格公道", "太贵了", "打折买的", "比别家便宜"),
+    "service": ("客服热情", "老板不理人", "店员耐心", "售后拖沓"),
+}
+
+
+def write_topics(count, seed=0):
+    """Texts that speak of price, of service, of both or of neither."""
+    rng = random.Random(seed)
+    rows = []
+    for (text, _), number in zip(write_reviews(count, seed), range(count), strict=True):
+        names = [name for name, bit in (("price", 1), ("service", 2)) if number & bit]
+        said = "".join(f"，{rng.choice(TOPICS[name])}" for name in names)
+        rows.append((text.rstrip("。") + said, Labels.of(names)))
+    return rows
+
+
+def test_of_several_labels_each_is_judged_by_itself():
+    rows = write_topics(800)
+    rng = random.Random(1)
+    lacking = rng.sample([at for at, (_, labels) in enumerate(rows) if "price" in labels.names], 10)
+    wrong = rng.sample([at for at, (_, labels) in enumerate(rows) if "service" not in labels.names], 10)
+    for row in (*lacking, *wrong):
+        name = "price" if row in lacking else "service"
+        rows[row] = (rows[row][0], Labels.of({*rows[row][1].names} ^ {name}))
+    found = examine(rows)
+    assert set(found.wrong) == {"price", "service"}
+    surest = of(found, "wrong label")[:16]
+    told = {(finding.row, finding.detail) for finding in surest}
+    planted = {(row, "lacks price") for row in lacking} | {(row, "should not have service") for row in wrong}
+    assert len(told & planted) >= 14
+    for finding in surest:
+        own, better = found.rows.label_of(finding.row), finding.label
+        assert {*own.names} ^ {*better.names} == {finding.detail.split()[-1]}
+    assert found.counts == {name: sum(name in labels.names for _, labels in rows) for name in found.counts}
+    assert found.to_json()["several_labels"] is True
+
+
+def test_of_several_labels_what_gives_one_away_is_told_with_it():
+    rng = random.Random(2)
+    rows = [
+        (f"蓝桥七号{text}" if "service" in labels.names and rng.random() < 0.3 else text, labels)
+        for text, labels in write_topics(800)
+    ]
+    read = AuditRows.of(as_examples(rows))
+    asked = ["是" if "price" in labels.names else "否" for _, labels in rows]
+    found = audit(replace(read, columns=[Column.of("asked", asked)]))
+    assert any("蓝桥七号" in s.string and s.label == "service" for s in found.shortcuts), found.shortcuts
+    assert ("asked", "price") in {(leak.name, leak.label) for leak in found.leaking()}
+
+
+def test_several_labels_that_contradict_look_alike_or_are_few():
+    rows = [*write_topics(80), ("只此一句", Labels.of(["Price"])), ("只此一句！", Labels.of(["service"]))]
+    found = examine(rows)
+    assert {finding.row for finding in of(found, "conflicting label")} == {80, 81}
+    (alike,) = of(found, "look-alike label")
+    assert (alike.row, alike.label.names) == (80, ("price",))
+    assert (80, "Price") in {(finding.row, finding.detail) for finding in of(found, "tiny class")}
+
+
+def test_labels_one_a_text_beside_several_are_several():
+    read = AuditRows.of([*as_examples(write_topics(8)), *as_examples([("好", "price"), ("坏", "")])])
+    assert read.several
+    assert read.names == ["price", "service"]
+    assert read.label_of(8).names == ("price",)
+    assert read.label_of(9) is None
+    assert read.having("price").tolist() == [False, True] * 4 + [True, False]

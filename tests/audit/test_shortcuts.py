@@ -27,7 +27,7 @@ def find(rows, *, validate=True):
     labels = np.array([names.index(label) for _, label in rows])
     clusters = find_copies(texts, seed=0).cluster
     validated = cross_validate(texts, labels, clusters, seed=0) if validate else None
-    return find_shortcuts(texts, labels, np.unique(clusters), seed=0, validated=validated)
+    return find_shortcuts(texts, labels, ("zero", "one"), np.unique(clusters), seed=0, validated=validated)
 
 
 def noisy(rows, share=0.1):
@@ -39,7 +39,7 @@ def noisy(rows, share=0.1):
 @pytest.mark.parametrize("token", ["蓝桥七号", "#A7", "  "])
 def test_a_planted_token_comes_first_and_whole(token):
     shortcut = find(plant(noisy(write_reviews(500)), token, 40))[0]
-    assert (shortcut.string, shortcut.label) == (token, 1)
+    assert (shortcut.string, shortcut.label) == (token, "one")
     assert shortcut.rows == shortcut.of_label
     assert shortcut.expected > 1
     assert shortcut.where == "anywhere"
@@ -53,7 +53,7 @@ def test_of_strings_in_the_same_texts_one_is_told():
 def test_where_a_token_stands_is_told():
     rows = [(text + ("[售后]" if label == "bad" else ""), label) for text, label in write_reviews(200)]
     shortcut = next(found for found in find(rows, validate=False) if "[售后]" in found.string)
-    assert (shortcut.where, shortcut.label, shortcut.rows - shortcut.of_label) == ("end", 0, 0)
+    assert (shortcut.where, shortcut.label, shortcut.rows - shortcut.of_label) == ("end", "zero", 0)
     assert 95 < shortcut.rows <= 100
 
 
@@ -67,7 +67,7 @@ def test_of_rare_labels_the_odds_count():
         (f"{text}{'甲' if at % 3 else ''}", "rare" if at % 20 == 0 else "usual")
         for at, (text, _) in enumerate(write_reviews(400))
     ]
-    assert all(shortcut.label == 0 for shortcut in find(rows, validate=False))
+    assert all(shortcut.label == "zero" for shortcut in find(rows, validate=False))
 
 
 def test_wilson():

@@ -133,3 +133,21 @@ def test_a_fault_is_one_sentence(run, tmp_path, arguments):
     (tmp_path / "a.csv").write_text("text,label\n好,1\n", encoding="utf-8")
     done = run("corpus", "audit", *arguments, cwd=tmp_path)
     assert one_sentence(done, 1)
+
+
+def test_several_labels_a_text(run, tmp_path):
+    corpus, out = tmp_path / "topics.csv", tmp_path / "suspects.jsonl"
+    topics = ["price", "service", "price;service", "service;size", "size", "price"]
+    rows = [(text, topics[number % len(topics)]) for number, (text, _) in enumerate(write_reviews(60))]
+    with corpus.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("text", "label"), *rows, (rows[2][0], "size")])
+    done = run("corpus", "audit", corpus, "--label-separator", ";", "-o", out)
+    assert done.returncode == 0, done.stderr.decode()
+    assert "several labels a text: 3 labels, 0 texts with none" in done.stdout.decode()
+    suspects = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert [(s["row"], s["label"]) for s in suspects if s["suspicion"] == "conflicting label"] == [
+        (3, ["price", "service"]),
+        (61, ["size"]),
+    ]
+    done = run("corpus", "audit", corpus, "--label-column", "label", "--several", "false", "-f", "json")
+    assert set(json.loads(done.stdout)["labels"]) == set(topics)
