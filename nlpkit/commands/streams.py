@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, cast
@@ -15,7 +16,7 @@ import click
 
 from nlpkit.commands.printing import say_replaced
 from nlpkit.commands.screen import HarmlessBytes, binary
-from nlpkit.errors import DataError
+from nlpkit.errors import DataError, DataWarning
 from nlpkit.files import describe_file, replacing
 from nlpkit.text.rows import Row, Source, argument_row, open_rows
 
@@ -91,8 +92,10 @@ def read_headers(
     headers = []
     for file in files:
         if file != "-" and not (Path(file).exists() and not Path(file).is_file()):  # a pipe can be read once
-            with open_rows(file, column=column, encoding=encoding, sheet=sheet) as source:
-                headers.append(source.header)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DataWarning)  # which comes when the rows are read
+                with open_rows(file, column=column, encoding=encoding, sheet=sheet) as source:
+                    headers.append(source.header)
     return headers
 
 

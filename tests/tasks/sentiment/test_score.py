@@ -10,6 +10,7 @@ import threading
 import pytest
 
 from tests import terminals
+from tests.workbooks import workbook
 
 KEYS = ["file", "row", "text", "label", "probability", "probabilities", "reason", "warning"]
 LINES = ["好货", "", "差", "👍", "慢，差", "貨好 货好", '引号"和,逗号', "棒\0棒"]
@@ -522,3 +523,12 @@ def test_an_output_is_not_named_as_what_it_is_not(score, write, tmp_path, name):
     assert "would hold no" in one_sentence(score(write("好\n"), "-o", tmp_path / name), 2)
     assert score(write("text\n好\n", "a.csv"), "-o", tmp_path / "s.ndjson").returncode == 0
     assert json_rows((tmp_path / "s.ndjson").read_bytes())[0]["label"] == "positive"
+
+
+def test_what_stands_above_the_header_of_a_workbook_is_told_once(run, tiny_model, tmp_path):
+    path = tmp_path / "title.xlsx"
+    path.write_bytes(workbook({"一": [["十一月的评价"], ["编号", "评价"], [1, "质量很好"], [2, "太差了"]]}))
+    done = run("sentiment", "score", path, "--model", tiny_model)
+    assert done.returncode == 0, done.stderr.decode()
+    assert len(csv_rows(done.stdout)) == 2
+    assert done.stderr.decode().count("has its header in row 2") == 1
