@@ -15,6 +15,7 @@ from nlpkit.commands.options import check_columns, read_renames, read_rows, row_
 from nlpkit.commands.printing import FILE, warn
 from nlpkit.errors import DataError, MissingExtra, SettingError
 from nlpkit.tasks.base import Task, resolve
+from nlpkit.text.line_numbers import MOST_NAMED
 
 if TYPE_CHECKING:
     from nlpkit.text.corpus import Example
@@ -158,8 +159,11 @@ def _train(
     reader = settings.reader(corpora)
     if not reader.corpora and not resume:
         raise click.UsageError("give a CORPUS: a file, a folder, or a name that `nlpkit corpus list` shows")
-    for name in reader.unused:
-        warn(f"the recipe has a table [[corpora]] of {name}, which is none of the corpora")
+    if unused := reader.unused:
+        more = f" and {len(unused) - MOST_NAMED} more" if len(unused) > MOST_NAMED else ""
+        tables, are = ("a table", "is") if len(unused) == 1 else ("tables", "are")
+        named = ", ".join(unused[:MOST_NAMED])
+        warn(f"the recipe has {tables} [[corpora]] of {named}{more}, which {are} none of the corpora")
     set_threads(threads or request.get("threads", 1))
     place = device or request.get("device", "auto")
     if dry_run:

@@ -19,10 +19,29 @@ Part = Annotated[float, Range(0, 1, low_open=True)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class CorpusSettings:
-    """How the rows of a corpus are read and used; what is not said is as the command says, or is found out.
+class TextCorpus:
+    """How the texts of a corpus are read, and where they come from; what is not said is found out.
 
     :param file: as the command names it, or the last part of that: a file, a folder, or a name of the catalogue.
+    :param source: where it comes from, and ``licence``, under which one as stated there; for the model's card.
+    """
+
+    file: str
+    column: str | None = None
+    encoding: str | None = None
+    sheet: str | None = None
+    source: str = ""
+    licence: str = ""
+
+    def make_source(self, use: Use) -> Source:
+        """Return what a run does with its rows."""
+        return Source(use=use)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusSettings(TextCorpus):
+    """How the labelled rows of a corpus are read and used; what is not said is as the command says, or is found out.
+
     :param label_separator: what stands between several labels of a text; ``label_columns``: columns of a label each.
     :param labels: names for the labels found in it, before those of the run; an empty name leaves their rows out.
     :param other_labels: keep the labels that ``labels`` does not name, or drop their rows.
@@ -31,16 +50,11 @@ class CorpusSettings:
     :param share: of its rows that is drawn, for training and validation.
     :param rest: whether training rows that are not drawn are dropped, or train as rows without labels do, by a teacher.
     :param split: whether it is split as others are; false: all of its rows are trained on.
-    :param source: where it comes from, and ``licence``, under which one as stated there; for the model's card.
     """
 
-    file: str
-    column: str | None = None
     label_column: str | None = None
     label_separator: str | None = None
     label_columns: tuple[str, ...] = ()
-    encoding: str | None = None
-    sheet: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     other_labels: Literal["keep", "drop"] = "keep"
     weight: Positive = 1.0
@@ -48,8 +62,6 @@ class CorpusSettings:
     share: Part = 1.0
     rest: Rest = "drop"
     split: bool = True
-    source: str = ""
-    licence: str = ""
 
     def make_source(self, use: Use) -> Source:
         """Return what a run does with its rows.
@@ -104,7 +116,7 @@ class MixtureReader(Reader):
     def __init__(
         self,
         corpora: Sequence[str],
-        tables: Sequence[CorpusSettings],
+        tables: Sequence[TextCorpus],
         validation: Sequence[str] = (),
         unlabelled: Sequence[str] = (),
     ) -> None:
@@ -118,7 +130,7 @@ class MixtureReader(Reader):
         others = [argument for _, arguments in own for argument in arguments]
         dealt = [argument for argument in corpora if argument not in others]
         dealt = dealt or [name for name in named if not any(_fits(name, other) for other in others)]
-        self._tables: dict[str, CorpusSettings] = {}
+        self._tables: dict[str, TextCorpus] = {}
         self._sources: dict[str, Source] = {}
         super().__init__([])
         for use, arguments in (own[0], ("dealt", dealt), own[1]):
@@ -126,7 +138,7 @@ class MixtureReader(Reader):
                 self._add(argument, use, tables)
         self.unused = [name for name in named if not any(_fits(name, argument) for argument in self.corpora)]
 
-    def _add(self, argument: str, use: Use, tables: Sequence[CorpusSettings]) -> None:
+    def _add(self, argument: str, use: Use, tables: Sequence[TextCorpus]) -> None:
         """Take a corpus for something.
 
         :raises SettingError: if it was taken for something else.
@@ -148,12 +160,13 @@ class MixtureReader(Reader):
         """
         table, source = self._tables[corpus], self._sources[corpus]
         for name in ("column", "label_column", "label_separator", "label_columns", "encoding", "sheet"):
-            query[name] = getattr(table, name) or query.get(name)
-        query["kept"] = {*query.get("kept", ()), *table.labels}
+            query[name] = getattr(table, name, None) or query.get(name)
+        renames = table.labels if isinstance(table, CorpusSettings) else {}
+        query["kept"] = {*query.get("kept", ()), *renames}
         if source.use == "unlabelled":
             query |= {"answer": None, "label_column": None, "label_columns": None, "label_separator": None}
         examples = examples_of(corpus, faults=faults, **query)
-        if table.labels or table.other_labels == "drop":
+        if isinstance(table, CorpusSettings) and (renames or table.other_labels == "drop"):
             examples = _relabel(examples, corpus, table, faults)
         for e in examples:
             e.source = source

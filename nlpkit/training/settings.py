@@ -20,7 +20,7 @@ from nlpkit.plugins.options import Count, Option, Positive, Range, Share, Size, 
 from nlpkit.plugins.registry import registry
 from nlpkit.tasks.base import Task
 from nlpkit.text.normalisation import Normaliser
-from nlpkit.training.reading import Reader
+from nlpkit.training.reading import MixtureReader, Reader, TextCorpus, name_of
 
 T = TypeVar("T")
 Seed = Annotated[int, Range(0, 2**32, high_open=True)]  # which every source of random numbers takes
@@ -207,6 +207,32 @@ class LabelledRunSettings(RunSettings):
     def reading(self) -> Mapping[str, Any]:
         """Keep the labels that are named."""
         return {"kept": tuple(self.labels)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextRunSettings(RunSettings):
+    """What a run on texts alone is told.
+
+    :param corpora: how files are read, and where they come from; the corpora themselves, where the command names none.
+    """
+
+    corpora: tuple[TextCorpus, ...] = ()
+    own: ClassVar[tuple[str, ...]] = (*RunSettings.own, "corpora")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.reader([])
+
+    def reader(self, corpora: Sequence[str]) -> Reader:
+        """Return what reads them as the tables say."""
+        return MixtureReader(corpora, self.corpora)
+
+    def record(self) -> dict[str, Any]:
+        """Return all settings, files by their last parts alone."""
+        table = super().record()
+        for corpus in table["corpora"]:
+            corpus["file"] = name_of(corpus["file"])
+        return table
 
 
 def list_recipes(task: Task) -> list[str]:

@@ -1,8 +1,9 @@
 import pytest
 
 from nlpkit.errors import DataError, DataWarning, SettingError
+from nlpkit.tasks.cloze.settings import ClozeSettings
 from nlpkit.text.example import DEALT, Faults
-from nlpkit.training.reading import CorpusSettings, MixtureReader
+from nlpkit.training.reading import CorpusSettings, MixtureReader, TextCorpus
 
 CARS = "label,review\nnone,几点开门\npositive,很好\nneutral,一般\nnegative,太差\nnone,在哪里\n"
 
@@ -69,6 +70,22 @@ def test_columns_and_encoding_of_a_table_go_before_those_of_the_command(tmp_path
     reader = MixtureReader([str(path)], [CorpusSettings(file="odd.csv", column="甲", label_column="乙")])
     pairs, _, _ = read(reader, str(path), column="丙", label_column="丁", encoding="gb18030")
     assert pairs == [("很好", "1"), ("太差", "0")]
+
+
+def test_texts_alone_are_read_by_tables_that_say_where_they_come_from(tmp_path):
+    path = tmp_path / "odd.csv"
+    path.write_bytes("甲,乙\n很好,一\n太差,二\n".encode("gb18030"))
+    settings = ClozeSettings(
+        members=(), tokenizer={"name": "char"}, corpora=(TextCorpus(file=str(path), column="甲", licence="MIT"),)
+    )
+    reader = settings.reader([])
+    assert reader.corpora == [str(path)]
+    pairs, rows, _ = read(reader, str(path), answer=None)
+    assert pairs == [("很好", ""), ("太差", "")]
+    assert all(e.source is DEALT for e in rows)
+    (written,) = settings.record()["corpora"]
+    assert (written["file"], written["licence"]) == ("odd.csv", "MIT")
+    assert settings.reader(["other.txt"]).unused == [str(path)]
 
 
 def test_validation_is_read_first_and_texts_without_labels_last(cars, tmp_path):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from nlpkit.plugins.options import Count, Range, Share, Size, Weight
-from nlpkit.training.settings import MemberSettings, RunSettings, TextTraining, Weights
+from nlpkit.training.settings import MemberSettings, TextRunSettings, TextTraining, Weights
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class AnswerSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClozeSettings(RunSettings):
+class ClozeSettings(TextRunSettings):
     """A whole run."""
 
     tokenizer: Mapping[str, Any]

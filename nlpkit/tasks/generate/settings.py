@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from nlpkit.plugins.options import Range, Share, Size
 from nlpkit.tasks.generate.ngrams import LONGEST
-from nlpkit.training.settings import MemberSettings, RunSettings, TextTraining, Weights
+from nlpkit.training.settings import MemberSettings, TextRunSettings, TextTraining, Weights
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class NgramSettings(MemberSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GenerationSettings(RunSettings):
+class GenerationSettings(TextRunSettings):
     """A whole run."""
 
     validation: float = 0.05
