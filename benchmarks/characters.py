@@ -19,7 +19,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before numpy and torch start their own
 
 import numpy as np
 import torch
-from reviews import parts
+from reviews import parts, training_texts
 from safetensors.numpy import save
 from torch import nn
 from torch.nn import functional
@@ -57,7 +57,8 @@ def bits(corpora: Path, model: GenerationModel) -> None:
     found = measure_texts(model, test)
     print(f"goods, {found.characters:,} test characters, {found.unknown} unknown to the model")
     print(f"  {'the model':<44}{found.bits:.4f} bits a character, perplexity {found.perplexity}")
-    for name, own in (("all rows", rows.train), ("goods alone", [r for r in rows.train if r.group == "goods"])):
+    goods = [row for row in rows.train if row.group == "goods"]
+    for name, own in (("all rows", training_texts(corpora)), ("goods alone", goods)):
         texts = [row.text for row in own]
         vocabulary = TableVocabulary.count(characters_of(texts).lists(), min_count=1, max_size=1 << 15)
         ids = encoded(texts, vocabulary)

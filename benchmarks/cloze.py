@@ -15,7 +15,7 @@ from pathlib import Path
 os.environ["OMP_NUM_THREADS"] = "1"  # before numpy starts its own
 
 from counts import CountModel, Counts
-from reviews import FILES, parts
+from reviews import FILES, parts, training_texts
 
 from nlpkit.tasks.cloze.items import Item, make_items
 from nlpkit.tasks.cloze.metrics import ClozeMetrics, measure_items
@@ -23,13 +23,15 @@ from nlpkit.tasks.cloze.model import ClozeModel
 from nlpkit.text.corpus import Example
 
 TIMED = 500  # blanks
-WEIGHTS = dict(zip(FILES, (1.0, 0.3, 0.15), strict=True))
+WEIGHTS = dict(zip(FILES, (1.0, 0.3, 0.15), strict=True))  # of the corpora in the counts
+OTHERS = 0.15
 
 
 def counts(model: ClozeModel, rows: Sequence[Example]) -> ClozeModel:
     """Counts in the place of a model, with its tokenizer and its words."""
     documents = model.tokenizer.batch(model.normaliser.batch([row.text for row in rows])).lists()
-    return CountModel(model, Counts(documents, [WEIGHTS[Path(row.corpus).name] for row in rows], model.words))
+    weights = [WEIGHTS.get(Path(row.corpus).name, OTHERS) for row in rows]
+    return CountModel(model, Counts(documents, weights, model.words))
 
 
 def milliseconds(model: ClozeModel, items: Sequence[Item]) -> float:
@@ -55,13 +57,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--items", type=int, default=3000)
     arguments = parser.parse_args(argv)
     model = ClozeModel.load(arguments.model)
-    rows = parts(arguments.corpora)
-    texts = [example.text for example in rows.test if example.group == "goods"]
+    texts = [example.text for example in parts(arguments.corpora).test if example.group == "goods"]
     items = make_items(model.normaliser.batch(texts), model.tokenizer, model.words, limit=arguments.items)
     print(f"{len(items):,} blanks in test rows of goods, {len(model.words):,} words compete")
     print(f"{'':<16}{'top-1':>8}{'top-5':>8}{'top-10':>8}{'MRR@10':>8}{'CPU ms a blank':>17}")
     found = []
-    for name, measured in (("the model", model), ("counts alone", counts(model, rows.train))):
+    for name, measured in (("the model", model), ("counts alone", counts(model, training_texts(arguments.corpora)))):
         found.append(shares(measure_items(measured, items)))
         one, five, ten, mrr = found[-1]
         print(

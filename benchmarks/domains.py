@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from reviews import MORE
 from reviews import examples as examples_of_reviews
 
 from nlpkit.tasks.sentiment.metrics import measure
@@ -24,14 +25,6 @@ from nlpkit.tasks.sentiment.model import SentimentModel
 from nlpkit.text.corpus import Example, read_examples
 from nlpkit.text.split import Split, deduplicate, split_rows
 
-MORE = {
-    "phones": "jd_phones.csv",
-    "restaurants": "restaurant_opinions.jsonl",
-    "five domains": "five_domains.csv",
-    "films": "douban_films.csv",
-    "weibo": "weibo_hand_labelled.csv",
-    "cars": "car_forum.csv",
-}
 FORCED = ("negative", "positive")
 SAMPLES = Path(__file__).parents[1] / "corpora" / "samples"
 SURE = 0.8
