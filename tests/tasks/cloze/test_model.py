@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from nlpkit.tasks.cloze.model import ClozeModel
 from tests.tasks.cloze.tiny import ANSWERS, CONTEXT, COUNTS, cloze_files, logits, network_member
 from tests.tiny import component, model_files, stage
 
+ROOT = Path(__file__).parents[3]
 token = st.sampled_from([*CONTEXT, None, "没见过"])
 blanks = st.builds(Blank, st.lists(token, max_size=5), st.lists(token, max_size=5))
 
@@ -136,3 +138,30 @@ def test_a_tokenizer_that_is_none_is_one_sentence(tokenizer):
 def test_a_model_of_another_task_says_what_it_is_for():
     with pytest.raises(BundleError, match="is a model for sentiment, not for cloze: use it with nlpkit sentiment"):
         model(model_files())
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return ClozeModel.load("reviews-cloze")
+
+
+BLANKS = {  # the tutorial's sentences, and what a reader takes for natural there
+    "衣服质量__哦": "不错 很好 挺好 很棒 好 真好 可以 超好 蛮好 还行",
+    "鞋子轻便__,好穿,值得推荐。": "舒服 舒适 透气 柔软 好看 合脚 耐穿 保暖 时尚 漂亮",
+    "鞋子轻便舒服,好穿,值得__。": "购买 推荐 拥有 入手 信赖 信任 点赞 表扬",
+    "鞋子轻便舒服,好穿,__推荐。": "值得 强烈 真心 非常 极力 很 特别 强力",
+    "发货__很赞,东西也挺好": "速度 很快 快 迅速 及时 神速 服务",
+    "半个月就出现这问题 ,__直接说找附近站点售后 ,浪费时间,还得自己修,差评一个": "客服 商家 卖家 店家 售后 厂家 店主",
+    "不错给老公买了好几个了,穿着特别__": "舒服 舒适 合身 帅气 暖和 好看 帅 精神 合适",
+    "不错给__买了好几个了,穿着特别舒服": "老公 爸爸 老爸 妈妈 老妈 儿子 孩子 弟弟 男友 家人",
+}
+
+
+def test_the_eight_blanks_of_the_tutorial_are_filled_rightly_and_shown(shipped):
+    samples = {sample["text"] for sample in json.loads(shipped.bundle.read("samples.json"))}
+    pages = [(ROOT / name).read_text("utf-8") for name in ("README.md", "README.zh.md")]
+    for (text, accepted), filled in zip(BLANKS.items(), shipped.fill(BLANKS, top=3), strict=True):
+        (first,) = filled.fillings[0].words
+        assert first in accepted.split(), (text, filled)
+        assert text in samples
+        assert all(f"{text}\n   1  {first} " in page for page in pages)
