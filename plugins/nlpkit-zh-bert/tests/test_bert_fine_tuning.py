@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 import nlpkit  # noqa: E402
-from nlpkit import BundleError, SettingError  # noqa: E402
+from nlpkit import SettingError  # noqa: E402
 from nlpkit.tasks.sentiment import SENTIMENT, SentimentRun  # noqa: E402
 from nlpkit.text import Example  # noqa: E402
 from nlpkit.training import BaseModel, Note, train  # noqa: E402
@@ -96,8 +96,13 @@ def test_it_stays_the_one_that_it_is(trained, option):
         BaseModel.open(trained(frozen=True), SENTIMENT).make_settings([f"embedding.{option}"])
 
 
-def test_without_its_weights_it_says_what_to_do(trained, tmp_path):
-    model = shutil.copytree(trained(frozen=False), tmp_path / "mine")
+def test_without_its_weights_those_of_its_graph_go_on(trained, tmp_path):
+    whole = trained(frozen=False)
+    model = shutil.copytree(whole, tmp_path / "mine")
     (model / "network" / "model.safetensors").unlink()
-    with pytest.raises(BundleError, match=r"mine comes without the weights of its member network .*--keep-weights"):
-        go_on(model, tmp_path / "m")
+    base = BaseModel.open(model, SENTIMENT)
+    settings = base.make_settings([*QUICK, "training.learning_rate=1e-9"])
+    list(train(SENTIMENT, rows(), settings, tmp_path / "m", base=base))
+    before, after = (load_file(at / "network" / "model.safetensors") for at in (whole, tmp_path / "m"))
+    assert before.keys() == after.keys()
+    assert all(np.allclose(before[name], after[name], atol=1e-6) for name in before)
