@@ -28,8 +28,8 @@ PAGE = """\
 
 Tokenizers, embeddings and encoders on the {rows:,} reviews of `{corpus}`: {folds} folds and {seeds} seed(s), so that
 each composition was trained {trainings} times, every time without one part in {folds} of the rows, and answered that.
-All have the recipe `network` and the defaults of every component; `ngrams` has the recipe of its name. Nothing was tuned
-for any of them. So a row is where to begin, not the best that its parts can do.
+All have the recipe `network` and the defaults of every component; `ngrams` has the recipe of its name. Nothing was
+tuned for any of them. So a row is where to begin, not the best that its parts can do.
 
 | tokenizer | embedding | encoder | accuracy | points behind the best | MB | training, CPU s | reviews a CPU second |
 |---|---|---|---:|---:|---:|---:|---:|
