@@ -37,7 +37,7 @@ def parts(folder: Path) -> Split:
 
 
 def training_texts(folder: Path) -> list[Example]:
-    """The texts that the shipped models that write were trained on; those of files that are not there are left out."""
+    """The texts that `reviews-cloze` and `reviews-chars` were trained on; files that are not there are left out."""
     names = [name for name in (*FILES, *MORE.values(), UNLABELLED) if (folder / name).exists()]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)  # labels behind the texts are left out

@@ -241,6 +241,7 @@ def audit(
     skipped: dict[str, Sentence] = {}
     wrong: dict[str | None, WrongLabels] = {}
     shortcuts: list[Shortcut] = []
+    distinct = np.unique(copies.cluster)
     for question in rows.questions:
         of = "" if question.name is None else f" of {question.name}"
         found = np.unique(question.labels[question.labels >= 0])
@@ -257,9 +258,7 @@ def audit(
         else:
             wrong[question.name] = find_wrong_labels(validated)
         progress(f"looking for shortcuts{of}", 0, None)
-        distinct = np.unique(copies.cluster)
         shortcuts += find_shortcuts(rows.texts, question.labels, question.answers, distinct, seed=seed, validated=known)
-    shortcuts = [shortcut for shortcut in shortcuts if shortcut.label]  # none gives away that a label is not there
     shortcuts.sort(key=lambda shortcut: -shortcut.surprise)
     progress("reading the texts", 0, None)
     written = np.bincount(writings(rows.texts), minlength=len(WRITINGS)).tolist()

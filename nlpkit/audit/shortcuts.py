@@ -77,6 +77,7 @@ def find_shortcuts(
     one string, and of strings in the same texts the first says it.
 
     :param labels: position in ``names`` of each row's label ``(rows,)``; -1: none.
+    :param names: empty for a label of which it does not matter what gives it away: that another one is not there.
     :param distinct: rows of which none is a copy of another.
     :param validated: tells what else texts hold; without it the surest strings come first.
     """
@@ -87,15 +88,15 @@ def find_shortcuts(
     if len(classes) < 2:
         return []
     cut = [texts[row][:LONGEST] for row in chosen.tolist()]
-    shares = np.bincount(targets) / len(targets)
-    candidates = [found for order in range(1, ORDER + 1) for found in _candidates(cut, targets, shares, order)]
+    shares, wanted = np.bincount(targets) / len(targets), np.array([bool(names[at]) for at in classes.tolist()])
+    candidates = [found for order in range(1, ORDER + 1) for found in _candidates(cut, targets, shares, wanted, order)]
     candidates.sort(key=lambda candidate: (-candidate[0], candidate[1]))
     strings = []
     for _, ngram, holders in candidates[:CANDIDATES]:
         string = _extend(ngram, [cut[at] for at in holders.tolist()])
         holders = np.array([at for at in holders.tolist() if string in cut[at]], dtype=np.int64)
         counts = np.bincount(targets[holders], minlength=len(classes))
-        label, rows = int(np.argmax(_odds(counts, shares))), chosen[holders]
+        label, rows = int(np.argmax(_odds(counts, shares) * wanted)), chosen[holders]
         expected = None if validated is None else _expect(string, rows, texts, int(classes[label]), validated)
         shortcut = Shortcut(
             string,
@@ -141,8 +142,10 @@ def _odds(counts: Ints, shares: Floats) -> Floats:
     return np.asarray(bound / (1 - bound) * (1 - shares) / shares)
 
 
-def _candidates(texts: Sequence[str], targets: Ints, shares: Floats, order: int) -> Iterator[tuple[float, str, Ints]]:
-    """Yield the n-grams that nearly give a label away: the odds, the n-gram and the texts that hold it."""
+def _candidates(
+    texts: Sequence[str], targets: Ints, shares: Floats, wanted: NDArray[np.bool_], order: int
+) -> Iterator[tuple[float, str, Ints]]:
+    """Yield the n-grams that nearly give a wanted label away: the odds, the n-gram and the texts that hold it."""
     runs, rows = _runs(texts, order)
     by_run = np.argsort(runs, kind="stable")
     runs, rows = runs[by_run], rows[by_run]
@@ -160,7 +163,7 @@ def _candidates(texts: Sequence[str], targets: Ints, shares: Floats, order: int)
     counts = np.bincount(owner * labels + targets[rows[inside]], minlength=len(often) * labels).reshape(-1, labels)
     odds = _odds(counts, shares)
     bounds = wilson_bound(counts, counts.sum(-1, keepdims=True))
-    best = np.where(bounds >= SURE, odds, 0).max(1)
+    best = np.where((bounds >= SURE) & wanted, odds, 0).max(1)
     for at in np.argsort(-best, kind="stable")[:CANDIDATES].tolist():
         if best[at] >= ODDS:
             begin, end = begins[often[at]], ends[often[at]]
