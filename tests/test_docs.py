@@ -45,6 +45,8 @@ for result in run(list_subjects([target])):
     print(result.check.name, result.sentence, file=sys.stderr)
 """
 WITH_A_WALK = [path for path in DOCUMENTS if WALK.search(path.read_text(encoding="utf-8"))]
+LONG = ["training.md"]
+WALKS = [pytest.param(path, id=path.name, marks=[pytest.mark.long] * (path.name in LONG)) for path in WITH_A_WALK]
 
 
 def write_modules(text, folder):
@@ -89,7 +91,7 @@ def test_the_python_that_needs_torch_runs(path, tmp_path):
 @pytest.mark.slow
 @pytest.mark.train
 @pytest.mark.skipif(sys.platform == "win32", reason="the commands are written for a Unix shell")
-@pytest.mark.parametrize("path", WITH_A_WALK, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", WALKS)
 def test_a_walk_can_be_walked(path, tmp_path, nlpkit_command, clean_environment):
     pytest.importorskip("torch")
     commands = "set -e\n" + "\n".join(WALK.findall(path.read_text(encoding="utf-8")))

@@ -232,6 +232,7 @@ def test_the_watch_sees_telemetry_where_a_user_wants_it(tmp_path):
     assert list(process.home.iterdir())
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @strace
 @pytest.mark.train

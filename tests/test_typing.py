@@ -20,13 +20,15 @@ def check(folder, source):
     return done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("page", ["README.md", "README.zh.md"])
+@pytest.mark.parametrize("page", ["README.md", pytest.param("README.zh.md", marks=pytest.mark.long)])
 def test_the_program_of_the_readme_passes(page, tmp_path):
     programs = re.findall(r"```python\n(import nlpkit\n.*?)```", (ROOT / page).read_text("utf-8"), re.DOTALL)
     assert programs
     assert check(tmp_path, "\n".join(programs)) == ""
 
 
+@pytest.mark.slow
+@pytest.mark.long
 def test_a_name_or_a_class_says_what_load_opens(tmp_path):
     said = check(
         tmp_path,

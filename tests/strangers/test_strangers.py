@@ -151,6 +151,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(task, place, command, model):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_training_goes_on_from_its_model(task, command, model):
     _, told = command(task, "train", "rows.jsonl", "-o", "further", "--from", model, "--set", "training.epochs=1")
     parts = {

@@ -197,6 +197,7 @@ def test_a_run_that_is_closed_again_and_again_comes_to_the_same_files(tmp_path, 
     assert [path for path in expected if expected[path] != found.get(path)] == []
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_of_two_halves_the_first_is_computed_once_and_the_second_is_trained(tmp_path, examples, register, monkeypatch):
     register(halved, name="halved")
@@ -263,6 +264,7 @@ def test_rows_that_a_tokenizer_cuts_are_counted(tmp_path, examples, register):
     assert started.remarks == [f"{cut['rows']} of {cut['of']} rows are longer than what is read, and were cut"]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_rows_longer_than_the_greatest_length_are_counted_too(tmp_path, examples, register):
     register(averages)

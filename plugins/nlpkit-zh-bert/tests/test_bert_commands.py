@@ -101,6 +101,7 @@ def test_what_is_in_the_cache_needs_no_hub(python, cached, tmp_path, more):
     assert (done.stdout, done.stderr) == ("['[CLS]', '好', '[SEP]'] {'longest': 64}\n", "")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.train
 def test_weights_in_the_cache_need_no_hub(python, cached, tmp_path):
@@ -119,6 +120,7 @@ class TestReadme:
         pytest.importorskip("transformers")
         write_bert(tmp_path / "bert", max_position_embeddings=512)
 
+    @pytest.mark.long
     @pytest.mark.slow
     def test_a_model_in_a_folder_trains_and_what_it_trained_scores_without_it(self, walk, shown, python, tmp_path):
         done = walk(shown["folder"])

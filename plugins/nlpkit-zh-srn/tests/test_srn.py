@@ -148,6 +148,7 @@ def test_a_model_is_trained_and_scores(tmp_path):
     assert "质量很好" in nlpkit("sentiment", "score", "--model", tmp_path / "m", "--text", "质量很好")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_model_that_writes_is_trained(tmp_path):
     quick = ("--set", "training.epochs=1", "--set", "encoder.hidden=8", "--set", "ngrams.order=2")

@@ -277,6 +277,8 @@ def test_few_answers_give_a_model_too(tmp_path, deciding):
 # The same again
 
 
+@pytest.mark.slow
+@pytest.mark.long
 def test_the_same_seed_gives_the_same_files(tmp_path, texts, deciding):
     for name, seed in (("one", 0), ("two", 0), ("three", 1)):
         run(tmp_path / name / "m", texts[::2], *QUICK, f"seed={seed}", encoder=deciding)
@@ -286,6 +288,8 @@ def test_the_same_seed_gives_the_same_files(tmp_path, texts, deciding):
     assert one["network/model.safetensors"] != three["network/model.safetensors"]
 
 
+@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_that_is_closed_again_and_again_comes_to_the_same_files(tmp_path, texts, deciding):
     made_of = made(*QUICK, encoder=deciding)
     events = list(train(CLOZE, texts, made_of, tmp_path / "whole" / "m"))

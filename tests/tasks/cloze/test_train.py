@@ -216,6 +216,8 @@ def test_what_torch_cannot_export_runs_through_torch(run, strange, tmp_path):
     assert "pip install 'stranger>=1.2'" in one_sentence(done, 1)
 
 
+@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_that_is_killed_again_and_again_comes_to_the_same_model(begin, texts, strange, tmp_path):
     whole, environment, _ = strange
     folder, run = tmp_path / "killed" / "m", tmp_path / "killed" / "m.training"

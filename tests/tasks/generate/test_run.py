@@ -94,6 +94,8 @@ def test_other_encoders_and_weights(tmp_path, texts, encoder, weights):
     assert nlpkit.GenerationModel.load(tmp_path / "m").check() == []
 
 
+@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_that_is_closed_again_and_again_comes_to_the_same_files(tmp_path, texts, monkeypatch):
     """Of texts that are shuffled and focused, and of a book whose pieces stay together."""
     focused = made("training.focus=[0.3, 0.8]")

@@ -510,6 +510,7 @@ def test_a_dry_run_refuses_what_a_run_would(train, corpus):
     assert "only the label '0'" in one_sentence(train(corpus, "--dry-run", "--label", "1=0"), 1)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.train
 def test_a_dry_run_leaves_a_model_and_an_unfinished_run_alone(begin, train, corpus, undisturbed, tmp_path):
@@ -552,6 +553,7 @@ def rows_in(path: Path) -> int:
     return len(path.read_text("utf-8").splitlines()) if path.exists() else 0
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.train
 def test_a_run_that_is_killed_again_and_again_comes_to_the_same_model(begin, corpus, recipe, tmp_path):
@@ -695,6 +697,7 @@ def test_two_runs_never_share_a_folder(begin, train, corpus, undisturbed, tmp_pa
     check_same(folder, undisturbed)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.train
 def test_a_run_that_replaces_a_model_is_resumed_without_more_words(begin, train, corpus, undisturbed, tmp_path):
