@@ -41,6 +41,8 @@ class SparingAnswer:
             if explain(error) is None:
                 raise
         reasons = dict(self._find_failing(rows))
+        if len(reasons) == len(rows) and not self._answered:
+            raise PluginError("{reason}", reason=reasons[0])
         return self._ask([replace(row, fault=reasons.get(at, row.fault)) for at, row in enumerate(rows)])
 
     def _ask(self, rows: Sequence[Row]) -> Sequence[Any]:

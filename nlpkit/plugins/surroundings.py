@@ -24,7 +24,7 @@ from nlpkit.errors import DataWarning, Sentence
 from nlpkit.plugins.stdout import keep_descriptors, keep_prints, shorten
 
 PATIENCE = 0.5  # seconds in which a thread of a component's should end
-GRACE = 2.0  # seconds that the end of a command waits for threads of strangers
+GRACE = 1.0  # seconds that the end of a command waits for threads of strangers
 FUNCTIONS = (  # what everybody relies on, and somebody replaces
     *((json, name) for name in ("dumps", "loads", "dump", "load")),
     (json.JSONEncoder, "default"),

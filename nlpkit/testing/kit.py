@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from nlpkit.errors import DataWarning, MissingExtra
 from nlpkit.plugins.surroundings import Visit, keep, list_endless
@@ -53,18 +53,28 @@ class Check:
         function = getattr(
             import_module(f"nlpkit.testing.{self.module}"), self.name.replace(" ", "_").replace("-", "_")
         )
+        visit = Visit("it")
         try:
             with keep("it", ours=True) as visit, _keep_seed(self.needs_torch), warnings.catch_warnings():
                 warnings.simplefilter("ignore", DataWarning)  # the check "made" tells of what is misspelt
-                function(subject)  # what a plugin prints is no result
-            if self.process:
-                check_visit(visit)
+                function(subject)
         except MissingExtra as error:
             raise NotChecked(str(error)) from error
-        except (CheckError, NotChecked, MemoryError, KeyboardInterrupt):
+        except (MemoryError, KeyboardInterrupt):
             raise
         except BaseException as error:  # a stranger's code; SystemExit, and what compiled modules raise in a panic
-            raise CheckError(f"it raised {describe(error)}, where this was expected: {self.says}") from error
+            self._explain(error, visit)
+        if self.process:
+            check_visit(visit)
+
+    def _explain(self, error: BaseException, visit: Visit) -> NoReturn:
+        """Raise what a check says that ended by an error."""
+        if self.process:
+            check_visit(visit)
+            raise NotChecked("it fails before, see the other checks") from error
+        if isinstance(error, CheckError | NotChecked):
+            raise error
+        raise CheckError(f"it raised {describe(error)}, where this was expected: {self.says}") from error
 
 
 @dataclass(frozen=True)
