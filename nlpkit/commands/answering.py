@@ -110,6 +110,7 @@ def _answer(
     """Answer texts, or the rows of files."""
     from nlpkit.commands.answers import Look, choose_format, make_writer
     from nlpkit.commands.sorting import SortedRows
+    from nlpkit.commands.spared_rows import SparingAnswer
     from nlpkit.commands.streams import draw_bar, open_output, read_blocks
 
     gc.disable()  # a fifth of the time, for a million rows of which none makes a cycle
@@ -140,7 +141,7 @@ def _answer(
     columns = shutil.get_terminal_size().columns if eyes else None
     look = Look(color=terminal and (eyes or bool(by)) and not os.environ.get("NO_COLOR"), width=columns)
     form = resolve(verb.form)(saved, look, {**options, "probabilities": probabilities})
-    ask = getattr(saved, verb.method)(**options)
+    ask = SparingAnswer(task, getattr(saved, verb.method)(**options))
     write = make_writer(kind, form)
     name = "TEXT" if verb.reads == "texts" else "--text"
     if conversation:

@@ -20,6 +20,7 @@ from nlpkit.commands.printing import fail, reason_of, say, warn
 from nlpkit.commands.screen import guard
 from nlpkit.commands.screen import to_sentence as one_line
 from nlpkit.errors import DataWarning, NlpkitError, SettingError
+from nlpkit.plugins.surroundings import end_in_time, own_process
 from nlpkit.version import __version__
 
 if TYPE_CHECKING:
@@ -142,6 +143,7 @@ def main() -> None:
     sys.stdin, sys.stdout = sys.stdin or _open_nothing("r"), sys.stdout or _open_nothing("w")
     sys.stderr = sys.stderr or _open_nothing("w")
     guard()
+    own_process()
     try:
         code = cli.main(standalone_mode=False)
         sys.stdout.flush()
@@ -163,7 +165,23 @@ def main() -> None:
     except OSError as error:
         fail(f"{error.filename}: {reason_of(error)}" if error.filename else reason_of(error))
         code = 1
-    sys.exit(code if isinstance(code, int) else 0)
+    except Exception as error:
+        if (sentence := _blame(error)) is None:
+            raise
+        fail(sentence)
+        code = 1
+    code = code if isinstance(code, int) else 0
+    end_in_time(code, warn)
+    sys.exit(code)
+
+
+def _blame(error: Exception) -> str | None:
+    """Say whose code failed; None if it was ours, or the environment asks for strictness: then a traceback says it."""
+    from nlpkit.plugins.installed import STRICT, is_strict
+    from nlpkit.plugins.registry import registry
+
+    sentence = None if is_strict(os.environ) else registry().blame(error)
+    return f"{sentence} ({STRICT}=1 shows the traceback)" if sentence else None
 
 
 def _start_in_utf8() -> None:

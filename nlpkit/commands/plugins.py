@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +52,7 @@ def list_plugins(kind: str) -> None:
         text = (
             f"left out by {e['left_out']}"
             if e["left_out"]
-            else "\n".join([*lines, *([e["error"]] if e["error"] else [])])
+            else "\n".join([*lines, *filter(None, [e["error"]]), *e["remarks"], *_tell_slowness(e["seconds"])])
         )
         drawing.add_row(str(e["name"]), f"{e['distribution']} {e['version']}", text)
     make_console().print(drawing)
@@ -90,6 +91,14 @@ def new(kind: str, name: str, output: Path | None) -> None:
 plugins.add_command(check)
 
 
+def _tell_slowness(seconds: float) -> Iterator[str]:
+    """Say how long the import of a plugin took, where it is long."""
+    from nlpkit.plugins.registry import SLOW
+
+    if seconds >= SLOW:
+        yield f"imported in {seconds:.1f} s"
+
+
 def _entries_of(registry: Registry) -> list[dict[str, Any]]:
     """Return each plugin, and the names that it registered by their kinds."""
     entries: list[dict[str, Any]] = []
@@ -98,5 +107,6 @@ def _entries_of(registry: Registry) -> list[dict[str, Any]]:
         for component in registry.components_of(plugin.distribution, plugin.name):
             names.setdefault(component.kind, []).append(component.name)
         entry = {"name": plugin.name, "distribution": plugin.distribution, "version": plugin.version}
-        entries.append(entry | {"registers": names, "error": plugin.error, "left_out": plugin.left_out})
+        entry |= {"registers": names, "error": plugin.error, "left_out": plugin.left_out}
+        entries.append(entry | {"seconds": round(plugin.seconds, 3), "remarks": list(plugin.remarks)})
     return entries

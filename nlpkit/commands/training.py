@@ -165,6 +165,7 @@ def _train(
         named = ", ".join(unused[:MOST_NAMED])
         warn(f"the recipe has {tables} [[corpora]] of {named}{more}, which {are} none of the corpora")
     set_threads(threads or request.get("threads", 1))
+    _rehearse(settings, model)
     place = device or request.get("device", "auto")
     if dry_run:
         from nlpkit.commands.training_view import show_plan
@@ -288,6 +289,22 @@ def _spell_out(shape: Shape, tables: Mapping[str, Any], short: Mapping[str, floa
 
 def _flag(setting: str) -> str:
     return f"--{setting.replace('_', '-')}"
+
+
+def _rehearse(settings: RunSettings, base: BaseModel | None) -> None:
+    """Try strangers' components before any corpus is read, also where a run is resumed.
+
+    :raises PluginError: for one that does not keep what it must.
+    """
+    from nlpkit.plugins.installed import is_stranger
+    from nlpkit.plugins.registry import registry
+
+    if not any(map(is_stranger, {part.distribution for part in registry().components.values()})):
+        return  # and the kit need not be imported
+    from nlpkit.testing.rehearsal import rehearse
+
+    for note in rehearse(settings, base.read_tokenizer_files() if base else None):
+        warn(note)
 
 
 def _read_rows(task: Task, settings: RunSettings, origin: Mapping[str, Any]) -> Iterator[Example]:

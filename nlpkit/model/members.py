@@ -12,8 +12,9 @@ from nlpkit.errors import MissingExtra
 from nlpkit.model.bundle import ARRAYS, CONFIG, GRAPH, TOKENIZER, VOCABULARY, Bundle, origin_of
 from nlpkit.model.graphs import Graph
 from nlpkit.model.numbers import check_finite
-from nlpkit.plugins.base import Tokenizer
+from nlpkit.plugins.base import Decoder, Tokenizer
 from nlpkit.plugins.registry import registry
+from nlpkit.plugins.watched import watch_decoder, watch_part
 from nlpkit.text.normalisation import Normaliser
 from nlpkit.text.vocabulary import Ids, Tokens, Vocabulary, load_vocabulary
 
@@ -232,8 +233,21 @@ def open_tokenizer(
     files = {"files": bundle.read_folder(folder)} if component.takes_files else {}
     if normaliser is None and component.takes_normaliser:
         normaliser = Normaliser.of(bundle.config["normalisation"])
-    tokenizer: Tokenizer = component.create(record["config"], normaliser=normaliser, **files)
+    tokenizer: Tokenizer = watch_part(component, component.create(record["config"], normaliser=normaliser, **files))
     return tokenizer
+
+
+def open_decoder(record: Mapping[str, Any], arrays: Arrays, words: int) -> Decoder:
+    """Make what reads the outputs of a recorded output embedding's layer.
+
+    :param words: how many can be answered.
+    :raises MissingPlugin: if it is not installed.
+    :raises ValueError: or KeyError, if the arrays are not those of such a layer.
+    :raises PluginError: for a stranger's that refuses what it saved.
+    """
+    component = registry().need("output", *origin_of(record))
+    coding = component.create(record["config"])
+    return watch_decoder(component, lambda: coding.decoder(arrays), words)
 
 
 def open_graph(bundle: Bundle, member: str) -> Graph:

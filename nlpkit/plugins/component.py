@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import warnings
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -10,16 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from nlpkit.errors import BundleError, DataWarning, NlpkitError, PluginError, SettingError
+from nlpkit.errors import BundleError, DataWarning, NlpkitError, PluginError, Sentence, SettingError
 from nlpkit.plugins.base import BASES, adopt, find_misspelt
-from nlpkit.plugins.installed import pip_install
+from nlpkit.plugins.installed import is_stranger, pip_install
 from nlpkit.plugins.isolation import describe_error
 from nlpkit.plugins.options import Option, check, options_of
+from nlpkit.plugins.surroundings import watch_making
 
 if TYPE_CHECKING:
     from nlpkit.text.normalisation import Normaliser
 
 GIVEN = ("input_dim", "files", "normaliser")  # parameters of a factory that are no options
+LONGEST_NAME = 100
+_NAME = re.compile(r"[^\W_][\w-]*")
 _SAVED: ContextVar[bool] = ContextVar("saved", default=False)
 
 
@@ -45,8 +49,8 @@ class Component:
 
         :raises PluginError: if its kind asks for something else.
         """
-        if not isinstance(name, str) or not name:
-            raise PluginError("a {kind} needs a name, was: {name!r}", kind=kind, name=name)
+        if fault := check_name(kind, name):
+            raise PluginError(fault)
         if kind == "model":
             value = _read_folder(name, value)
         elif kind == "task":
@@ -114,14 +118,17 @@ class Component:
         self.check(options)
         try:
             inspect.signature(self.factory).bind(**options, **fixed)
-            part = self.factory(**options, **fixed)
+            with watch_making(self.whole_name if is_stranger(self.distribution) else None):
+                part = self.factory(**options, **fixed)
         except NlpkitError:
             raise
         except (TypeError, ValueError) as error:
             raise SettingError(
                 "the {kind} {name!r} refuses its options: {error}", kind=self.kind, name=self.name, error=error
             ) from error
-        except Exception as error:  # a stranger's code
+        except (KeyboardInterrupt, MemoryError):
+            raise
+        except BaseException as error:  # a stranger's code; SystemExit, and what compiled modules raise in a panic
             raise PluginError(
                 "{whole_name} cannot be made: {error}", whole_name=self.whole_name, error=describe_error(error)
             ) from error
@@ -144,6 +151,26 @@ class Component:
                 stacklevel=4,  # whoever called `create`
             )
         return part
+
+
+def check_name(kind: str, name: object) -> Sentence | None:
+    """Say what is wrong with a name that somebody shall type, and settings shall hold; None if nothing is."""
+    if not isinstance(name, str) or not name:
+        return Sentence("a {kind} needs a name, was: {name!r}", kind=kind, name=name)
+    if len(name) <= LONGEST_NAME and all(_NAME.fullmatch(part) for part in _divide(kind, name)):
+        return None
+    return Sentence(
+        "no {kind} can be called {name!r:.60}: a name has letters, digits, - and _, a letter or a digit first, and at "
+        "most {most} characters",
+        kind=kind,
+        name=name,
+        most=LONGEST_NAME,
+    )
+
+
+def _divide(kind: str, name: str) -> list[str]:
+    """Divide the name of what belongs to a task, ``TASK.NAME``; of no other has a name dots, which divide settings."""
+    return [name] if kind in BASES or kind in ("task", "command", "model") else name.split(".", 1)
 
 
 def of_saved_model() -> bool:

@@ -9,7 +9,7 @@ from email.message import Message
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 
-from nlpkit.errors import PluginError, install, nearest
+from nlpkit.errors import CLONED, PluginError, install, nearest
 from nlpkit.version import __version__
 
 GROUP, OURS = "nlpkit", "nlpkit-zh"
@@ -124,6 +124,11 @@ def list_unknown_names(plugins: Sequence[InstalledPlugin], environment: Mapping[
         for name, written in _split_names(environment.get(variable, "")).items():
             if name not in known:
                 yield f"{variable} names {written!r}, which no plugin is called{nearest(written, sorted(known))}"
+
+
+def is_stranger(distribution: str) -> bool:
+    """Whether a distribution is neither nlpkit itself nor one of our plugins."""
+    return normalise(distribution) not in (OURS, *CLONED)
 
 
 def is_strict(environment: Mapping[str, str]) -> bool:

@@ -2,24 +2,43 @@
 
 from __future__ import annotations
 
-import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 
 from nlpkit.errors import PluginError
+from nlpkit.plugins.surroundings import Visit, keep
+
+
+@dataclass
+class Attempt:
+    """What came of running a plugin's code.
+
+    :param fault: why it failed, None if it did not.
+    :param visit: what it did to the process; None of code of ours.
+    """
+
+    fault: str | None = None
+    visit: Visit | None = None
+    seconds: float = 0.0
 
 
 @contextmanager
-def isolate() -> Iterator[list[str]]:
-    """Run a stranger's code: what it prints goes to stderr, what it raises becomes a sentence in the list."""
-    faults: list[str] = []
+def isolate(owner: str | None = None) -> Iterator[Attempt]:
+    """Run a plugin's code: what it prints is kept from stdout, what it raises becomes a sentence.
+
+    :param owner: whose code it is, to begin a sentence with; None where it is ours.
+    """
+    attempt, started = Attempt(), time.perf_counter()
     try:
-        with redirect_stdout(sys.stderr):  # or it would stand among results
-            yield faults
+        with keep(owner) if owner else nullcontext() as attempt.visit:
+            yield attempt
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit among it, and what compiled modules raise when they panic
-        faults.append(describe_error(error))
+        attempt.fault = describe_error(error)
+    attempt.seconds = time.perf_counter() - started
 
 
 def describe_error(error: BaseException) -> str:

@@ -9,15 +9,18 @@ all of them are imported.
 
 from __future__ import annotations
 
+import itertools
 import os
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from importlib.metadata import EntryPoint
 from typing import Any
 
-from nlpkit.errors import MissingPlugin, PluginError, Sentence, SettingError, nearest
-from nlpkit.plugins.component import Component
+from nlpkit.errors import DataWarning, MissingPlugin, PluginError, Sentence, SettingError, nearest
+from nlpkit.plugins.blame import find_owner
+from nlpkit.plugins.component import Component, check_name
 from nlpkit.plugins.hookspecs import HOOKS, read_hooks
 from nlpkit.plugins.installed import (
     GROUPS,
@@ -25,12 +28,14 @@ from nlpkit.plugins.installed import (
     InstalledPlugin,
     find_exclusion,
     find_installed,
+    is_stranger,
     is_strict,
     list_unknown_names,
     normalise,
     pip_install,
 )
-from nlpkit.plugins.isolation import isolate
+from nlpkit.plugins.isolation import Attempt, describe_error, isolate
+from nlpkit.plugins.surroundings import tell
 from nlpkit.plugins.telemetry import disable_telemetry
 
 ELSEWHERE = {  # our components with a distribution of their own
@@ -42,6 +47,8 @@ ELSEWHERE = {  # our components with a distribution of their own
     ("encoder", "srn"): "nlpkit-zh-srn",
     ("model", "reviews-large"): "nlpkit-zh-e5",
 }
+SLOW = 1.0  # seconds of an import that are warned of
+MOST_NAMES = 1000  # of a plugin
 RIVALS = {"task": "command", "command": "task"}  # both are called as ``nlpkit NAME``
 
 
@@ -51,6 +58,8 @@ class Plugin:
 
     :param error: why it, or something of it, does not work; None where nothing is known against it.
     :param left_out: the environment variable because of which it is not looked at.
+    :param seconds: that its import took, with what it imports and is not there yet.
+    :param remarks: what it did to the process at that, a sentence each; it works all the same.
     """
 
     name: str
@@ -58,6 +67,13 @@ class Plugin:
     version: str
     error: str | None = None
     left_out: str | None = None
+    seconds: float = 0.0
+    remarks: list[str] = field(default_factory=list)
+
+    @property
+    def owner(self) -> str | None:
+        """What to begin a sentence with that is about it; None where it is ours."""
+        return f"the plugin {self.distribution} {self.version}" if is_stranger(self.distribution) else None
 
     @property
     def absence(self) -> str | None:
@@ -73,6 +89,17 @@ class Plugin:
 
             get_logger(__name__).warning("the plugin %s %s: %s", self.distribution, self.version, fault)
             self.error = f"{self.error}; {fault}" if self.error else fault
+
+    def note(self, attempt: Attempt) -> None:
+        """Keep what came of running its code, but for the fault, and warn of what a user should know."""
+        before, self.seconds = self.seconds, self.seconds + attempt.seconds
+        if attempt.visit is None:
+            return
+        self.remarks += [sentence for _, sentence in attempt.visit.remarks() if sentence not in self.remarks]
+        tell(attempt.visit)
+        if before < SLOW <= self.seconds:
+            slow = "{owner} took {seconds:.1f} s to be imported, whenever one of its names is used"
+            warnings.warn(DataWarning(slow, owner=self.owner, seconds=self.seconds), stacklevel=2)
 
 
 @dataclass
@@ -103,6 +130,7 @@ class Registry:
     _modules: list[tuple[Plugin, InstalledPlugin]] = field(default_factory=list)  # yet to be imported
     _shells: list[tuple[Plugin, Any]] = field(default_factory=list)  # hooks whose commands nobody wanted yet
     _old_faults: set[str] = field(default_factory=set)
+    _homes: dict[str, Plugin] = field(default_factory=dict)  # strangers, by the modules that they name
 
     @property
     def faults(self) -> list[str]:
@@ -128,12 +156,19 @@ class Registry:
         """Take in the names of a plugin, or its module for when that is needed; a fault is kept, never raised."""
         plugin = Plugin(source.name, source.distribution, source.version)
         self.plugins.append(plugin)
+        if plugin.owner:
+            self._homes |= {point.value.partition(":")[0].strip(): plugin for point in source.points}
         if source.module:
             self._modules.append((plugin, source))
             return plugin
+        if len(source.points) > MOST_NAMES:
+            plugin.fail(_say_many(len(source.points)))
+            return plugin
         for point in source.points:
             kind = GROUPS[point.group]
-            if owner := self._find_owner(kind, point.name, source.distribution):
+            if fault := check_name(kind, point.name):
+                plugin.fail(fault)
+            elif owner := self._find_owner(kind, point.name, source.distribution):
                 plugin.fail(f"the {kind} {point.name!r} is already registered by {owner}")
             else:
                 self.points[kind, point.name] = NamedPoint(plugin, source, point)
@@ -143,6 +178,8 @@ class Registry:
         """Register a module's names, all or none; a fault is kept, never raised."""
         plugin = Plugin(name, distribution, version)
         self.plugins.append(plugin)
+        if plugin.owner:
+            self._homes[getattr(module, "__name__", name)] = plugin
         self._register(lambda: module, plugin)
         return plugin
 
@@ -203,6 +240,16 @@ class Registry:
             why=why,
         )
 
+    def blame(self, error: BaseException) -> PluginError | None:
+        """Say in a sentence whose code an error came out of; None if no stranger's is behind it."""
+        found = find_owner(error, self._homes)
+        if found is None:
+            return None
+        plugin, place = found
+        return PluginError(
+            "{owner} fails in {place}: {error:.400}", owner=plugin.owner, place=place, error=describe_error(error)
+        )
+
     def list_absent(self) -> str:
         """Return ``; it may be in zh-runs, which does not work: ...``, ready to append to a sentence."""
         absent: dict[str, dict[str, None]] = {}  # distributions by why they are; a dictionary keeps an order
@@ -261,11 +308,12 @@ class Registry:
         if (kind, name) in self.components or named.fault:
             return
         plugin = named.plugin
-        with isolate() as faults:
+        with isolate(plugin.owner) as attempt:
             self._put(kind, name, named.source.load(named.point), plugin)
-        if faults:
-            named.fault = faults[0]
-            plugin.fail(faults[0])
+        plugin.note(attempt)
+        if attempt.fault:
+            named.fault = attempt.fault
+            plugin.fail(attempt.fault)
 
     def _import_modules(self, kind: str) -> None:
         """Import each module that is still to be; for commands, let each add its own."""
@@ -278,27 +326,29 @@ class Registry:
                 self._add_commands(plugin, hooks)
 
     def _register(self, load: Callable[[], object], plugin: Plugin) -> None:
-        with isolate() as faults:
+        with isolate(plugin.owner) as attempt:
             hooks = read_hooks(load())
             for name, kind in HOOKS.items():
                 if kind != "command":
                     getattr(hooks, name)(register=self._make_register(kind, plugin))
             self._shells.append((plugin, hooks))
-        if faults:
-            self._drop(plugin, faults[0])
+        plugin.note(attempt)
+        if attempt.fault:
+            self._drop(plugin, attempt.fault)
 
     def _add_commands(self, plugin: Plugin, hooks: Any) -> None:
         import click  # only the shell pays for it
 
         group = click.Group("nlpkit")
-        with isolate() as faults:
+        with isolate(plugin.owner) as attempt:
             hooks.nlpkit_register_commands(cli=group)
             for name, command in group.commands.items():
                 if self._find_owner("command", name, plugin.distribution):
                     raise PluginError("the command {name!r} is already there", name=name)
                 self._put("command", name, command, plugin)
-        if faults:
-            self._drop(plugin, faults[0])
+        plugin.note(attempt)
+        if attempt.fault:
+            self._drop(plugin, attempt.fault)
 
     def _drop(self, plugin: Plugin, fault: str) -> None:
         for component in self.components_of(plugin.distribution, plugin.name):
@@ -311,8 +361,11 @@ class Registry:
 
     def _make_register(self, kind: str, plugin: Plugin) -> Callable[..., None]:
         """Make what a hook calls to register something of a kind."""
+        counts = itertools.count(1)
 
         def register(name: str, factory: Any) -> None:
+            if (count := next(counts)) > MOST_NAMES:
+                raise PluginError(_say_many(count))
             named = self.points.get((kind, name)) if isinstance(name, str) else None
             if named and named.plugin.distribution == plugin.distribution:
                 return  # a plugin that goes with an older nlpkit, too, says each name twice
@@ -326,6 +379,10 @@ class Registry:
             register(getattr(task, "name", None), task)  # type: ignore[arg-type]
 
         return register_task if kind == "task" else register
+
+
+def _say_many(count: int) -> str:
+    return f"it registers {count:,} names or more, and {MOST_NAMES:,} are the most: let one take options"
 
 
 @cache

@@ -8,10 +8,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
+from nlpkit.plugins.surroundings import end_in_time, keep, list_endless
 from nlpkit.testing.discovery import Subject, Target, find_core
 from nlpkit.testing.kit import CheckError, NotChecked
 
@@ -61,13 +61,18 @@ def ask(subject: Subject, question: str, **values: Any) -> Any:
 def main() -> None:
     """Answer the question on stdin, in the other process, on stdout."""
     request = json.load(sys.stdin)
-    with redirect_stdout(sys.stderr):
+    with keep("it", ours=True) as visit:
         answer = _ANSWERS[request["question"]](request)
+    if request["question"] == "imports":
+        answer |= {"changes": visit.changes, "printed": visit.printed}
+        answer["threads"] = [thread.name for thread in list_endless(visit.threads)]
     json.dump(answer, sys.stdout)
+    sys.stdout.flush()
+    end_in_time(0, lambda _: None)
 
 
-def _find_imports(request: Mapping[str, Any]) -> list[str]:
-    """Find heavy modules that start-up with this plugin imports, and start-up without it does not."""
+def _find_imports(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Find heavy modules that start-up with this plugin imports, and start-up without it does not; and its seconds."""
     from nlpkit.plugins.registry import Registry
 
     before, plugins = set(sys.modules), Registry()
@@ -75,7 +80,7 @@ def _find_imports(request: Mapping[str, Any]) -> list[str]:
     plugins.import_all()
     if plugin.error:
         raise SystemExit(plugin.error)
-    return sorted(set(HEAVY) & (set(sys.modules) - before))
+    return {"heavy": sorted(set(HEAVY) & (set(sys.modules) - before)), "seconds": plugin.seconds}
 
 
 def _tokenize(request: Mapping[str, Any]) -> dict[str, Any]:

@@ -68,6 +68,11 @@ def fit(subject: Subject) -> None:
     check_config(subject, embedding)
 
 
+def surroundings(subject: Subject) -> None:
+    """Fit one, and look vectors up."""
+    _fit(subject).vectors()
+
+
 def shapes(subject: Subject) -> None:
     """See that vectors are float32 ``(batch, time, dim)``."""
     fitted = _fit(subject)

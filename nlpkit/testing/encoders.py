@@ -24,6 +24,11 @@ LENGTHS = (7, 1, 0, 4)
 LONG = 1500
 
 
+def surroundings(subject: Subject) -> None:
+    """Make one, and have it read."""
+    _compute_states(_make(subject), *_make_rows())
+
+
 def shapes(subject: Subject) -> None:
     """See that states are float32 ``(batch, time, output_dim)``."""
     _check_shapes(_make(subject), INPUT_DIM)

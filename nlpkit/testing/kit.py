@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from nlpkit.errors import DataWarning, MissingExtra
+from nlpkit.plugins.surroundings import Visit, keep, list_endless
 
 if TYPE_CHECKING:
     from nlpkit.testing.discovery import Subject
@@ -32,6 +32,7 @@ class Check:
 
     :param says: what that is, in a line.
     :param module: in `nlpkit.testing`, where its function is, called as the check with underscores.
+    :param process: whether it is of what the plugin's code does to the process.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Check:
     says: str
     module: str
     needs_torch: bool = False
+    process: bool = False
 
     def run(self, subject: Subject) -> None:
         """Try it.
@@ -51,16 +53,28 @@ class Check:
         function = getattr(
             import_module(f"nlpkit.testing.{self.module}"), self.name.replace(" ", "_").replace("-", "_")
         )
+        visit = Visit("it")
         try:
-            with redirect_stdout(sys.stderr), _keep_seed(self.needs_torch), warnings.catch_warnings():
+            with keep("it", ours=True) as visit, _keep_seed(self.needs_torch), warnings.catch_warnings():
                 warnings.simplefilter("ignore", DataWarning)  # the check "made" tells of what is misspelt
-                function(subject)  # what a plugin prints is no result
+                function(subject)
         except MissingExtra as error:
             raise NotChecked(str(error)) from error
-        except (CheckError, NotChecked, MemoryError, KeyboardInterrupt):
+        except (MemoryError, KeyboardInterrupt):
             raise
         except BaseException as error:  # a stranger's code; SystemExit, and what compiled modules raise in a panic
-            raise CheckError(f"it raised {describe(error)}, where this was expected: {self.says}") from error
+            self._explain(error, visit)
+        if self.process:
+            check_visit(visit)
+
+    def _explain(self, error: BaseException, visit: Visit) -> NoReturn:
+        """Raise what a check says that ended by an error."""
+        if self.process:
+            check_visit(visit)
+            raise NotChecked("it fails before, see the other checks") from error
+        if isinstance(error, CheckError | NotChecked):
+            raise error
+        raise CheckError(f"it raised {describe(error)}, where this was expected: {self.says}") from error
 
 
 @dataclass(frozen=True)
@@ -93,6 +107,22 @@ def describe(error: BaseException) -> str:
     """Say an error in a line, with its class."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text if len(text) < 300 else text[:300] + '…'}"
+
+
+def check_visit(visit: Visit) -> None:
+    """Refuse what a plugin's code did to the process."""
+    if visit.changes:
+        raise CheckError(
+            f"it changed {' and '.join(visit.changes)}, which others in the process rely on: put back what you change, "
+            "or do without"
+        )
+    if visit.printed:
+        raise CheckError(f"it printed {visit.printed!r} on stdout, where results go: print to sys.stderr, or log")
+    if threads := list_endless(visit.threads):
+        raise CheckError(
+            f"it left the thread {threads[0].name!r}, which does not end and keeps the process from its end: join it, "
+            "or make it with daemon=True"
+        )
 
 
 def _try(check: Check, subject: Subject) -> Result:
@@ -137,6 +167,14 @@ def _of_components(kind: str, *, needs_torch: bool) -> list[Check]:
             needs_torch,
         ),
         Check("config", kind, "config is JSON, holds no path, and rebuilds it", "components", needs_torch),
+        Check(
+            "surroundings",
+            kind,
+            "at work it prints nothing, and leaves the process as it found it",
+            f"{kind}s",
+            needs_torch=kind != "tokenizer",
+            process=True,
+        ),
     ]
 
 
@@ -151,7 +189,7 @@ _GRADIENTS = ("gradients", "they reach what comes in and all that is to be learn
 _EXPORT = ("export", "the exported graph agrees with torch on ragged rows")
 _CHECKS = (
     Check("loads", "plugin", "it is imported, its hooks are known, its names are free", "plugins"),
-    Check("start-up", "plugin", "nothing heavy is imported when nlpkit starts", "plugins"),
+    Check("start-up", "plugin", "its import is quick and quiet, and brings nothing heavy", "plugins"),
     *_of_components("tokenizer", needs_torch=False),
     Check("files", "tokenizer", "files are bytes by name, and with config rebuild it", "tokenizers"),
     Check("odd text", "tokenizer", "any text is answered by a list of tokens, the empty one by none", "tokenizers"),
@@ -201,7 +239,13 @@ _CHECKS = (
         ("inference", "in another process, without torch, it says the same"),
         _EXPORT,
     ),
-    Check("resolves", "task", "what it names can be imported, and its model is a SavedModel", "plugins"),
+    Check(
+        "resolves",
+        "task",
+        "what it names can be imported, and its model is a SavedModel, its usual recipe composed",
+        "plugins",
+    ),
     Check("opens", "model", "its folder opens, and it answers its own samples again", "plugins"),
+    Check("answers", "model", "whatever a row holds, each has an answer, or a reason why there is none", "plugins"),
     Check("help", "command", "--help exits with 0 and shows an example", "plugins"),
 )

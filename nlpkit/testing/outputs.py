@@ -52,6 +52,13 @@ class FittedOutput:
         return torch.from_numpy(np.asarray(logits, dtype=np.float32))
 
 
+def surroundings(subject: Subject) -> None:
+    """Fit one, compute a loss, and decode."""
+    fitted = _fit(subject)
+    _compute_loss(fitted, exact=False)
+    fitted.logits(fitted.outputs())
+
+
 def shapes(subject: Subject) -> None:
     """See that outputs, logits and loss are what the protocol says, for many features and for one."""
     fitted = _fit(subject)

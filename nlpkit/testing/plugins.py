@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from nlpkit.errors import NlpkitError
+from nlpkit.errors import MissingExtra, NlpkitError
+from nlpkit.plugins.options import options_of
+from nlpkit.plugins.registry import SLOW
+from nlpkit.plugins.surroundings import Visit
 from nlpkit.testing.discovery import Subject, commands_of
 from nlpkit.testing.elsewhere import ask
-from nlpkit.testing.kit import CheckError, NotChecked, describe
+from nlpkit.testing.kit import CheckError, NotChecked, check_visit, describe
+from nlpkit.testing.samples import PLAIN, list_odd_texts
+from nlpkit.text.row import Row
 
 if TYPE_CHECKING:
     from nlpkit.tasks.base import Task
+
+LONG_ROW = 400  # characters of texts that are answered at once
+UNREADABLE = "tried: this row cannot be read"
+
+
+@dataclass(frozen=True)
+class _NoOptions:
+    """Of a verb without any."""
 
 
 def loads(subject: Subject) -> None:
@@ -21,14 +35,23 @@ def loads(subject: Subject) -> None:
 
 
 def start_up(subject: Subject) -> None:
-    """Import it and call its hooks in a fresh interpreter: nothing heavy is imported."""
+    """Import it and call its hooks in a fresh interpreter: that is quick and quiet, and brings nothing heavy."""
     if subject.fault:
         raise NotChecked("it does not load")
-    modules = ask(subject, "imports")
-    if modules:
+    answer = ask(subject, "imports")
+    check_visit(Visit("it", answer["changes"], answer["printed"]))
+    if answer["threads"]:
+        raise CheckError(f"its import leaves the thread {answer['threads'][0]!r}, which does not end: start none there")
+    if modules := answer["heavy"]:
         raise CheckError(
             f"{', '.join(modules)} imported when nlpkit starts: import it in the body of the factory or command that "
             "needs it"
+        )
+
+    if (seconds := answer["seconds"]) >= SLOW:
+        raise CheckError(
+            f"its import takes {seconds:.1f} s, and less than {SLOW:g} s was expected: do what takes long in the body "
+            "of the factory or command that needs it"
         )
 
 
@@ -79,7 +102,9 @@ def _check_run(task: Task) -> None:
         )
     usual = task.recipe if isinstance(task.recipe, str) else task.recipe({})
     try:
-        run.shape().make_settings(read_recipe(task, usual))
+        run(task, run.shape().make_settings(read_recipe(task, usual))).rehearse()  # makes all parts
+    except MissingExtra:
+        raise
     except NlpkitError as error:
         raise CheckError(f"its recipe {usual!r} cannot be used: {error}") from error
 
@@ -91,6 +116,27 @@ def opens(subject: Subject) -> None:
     faults = load(subject.component.factory).check()
     if faults:
         raise CheckError(f"of its own samples {len(faults)} come out otherwise, the first: {faults[0]}")
+
+
+def answers(subject: Subject) -> None:
+    """Ask a model for odd rows by each verb of its task: it answers all, and says why where it cannot."""
+    from nlpkit.model.opening import load, task_of
+
+    saved = load(subject.component.factory)
+    rows = [Row(text) for text in (*PLAIN[:4], *list_odd_texts()) if len(text) < LONG_ROW] + [Row("", fault=UNREADABLE)]
+    for verb in task_of(subject.name, saved.bundle.config["task"]).verbs:
+        options = {option.name: option.default for option in options_of(verb.options or _NoOptions).values()}
+        if not verb.method or ... in options.values():
+            continue
+        found = getattr(saved, verb.method)(**options)(rows)
+        if not isinstance(found, list | tuple) or len(found) != len(rows):
+            raise CheckError(
+                f"{verb.method} answers {len(rows)} rows by {found!r:.80}: return a list with an answer for each"
+            )
+        if found[-1].reason != UNREADABLE:
+            raise CheckError(
+                f"{verb.method} gives a row with a fault the reason {found[-1].reason!r}: give it the row's own fault"
+            )
 
 
 def help(subject: Subject) -> None:  # noqa: A001 - called as the option

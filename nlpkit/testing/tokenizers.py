@@ -33,6 +33,13 @@ def files(subject: Subject) -> None:
             )
 
 
+def surroundings(subject: Subject) -> None:
+    """Make one, and cut texts."""
+    tokenizer = subject.make()
+    for text in [*PLAIN, *list_odd_texts()]:
+        tokenizer.tokenize(text)
+
+
 def odd_text(subject: Subject) -> None:
     """See that every text is answered by a list of strings that are not empty."""
     tokenizer = subject.tokenizer
@@ -45,6 +52,9 @@ def odd_text(subject: Subject) -> None:
             raise CheckError(
                 f"tokenize({_show(text)}) is {_show(tokens)}, where a list of strings was expected, none empty"
             )
+    for text in PLAIN:
+        if not tokenizer.tokenize(text):
+            raise CheckError(f"tokenize({_show(text)}) is [], so that nothing could be told of it: keep some tokens")
     if tokens := tokenizer.tokenize(""):
         raise CheckError(f"tokenize('') is {_show(tokens)}, where [] was expected")
 

@@ -17,6 +17,7 @@ from nlpkit.files import write_synced
 from nlpkit.model.bundle import CONFIG, SAMPLES, TOKENIZER, UNLISTED, VOCABULARY, Bundle, find, origin_of
 from nlpkit.plugins.options import options_of
 from nlpkit.plugins.registry import registry
+from nlpkit.plugins.watched import watch_part
 from nlpkit.tasks.base import Task, resolve
 from nlpkit.text.normalisation import Normaliser
 from nlpkit.text.vocabulary import Vocabulary, load_vocabulary
@@ -85,6 +86,11 @@ class BaseModel:
         """The settings with which it was trained and that this nlpkit does not have."""
         with self.bundle.report_damage(CONFIG):
             return list(_prune(self.shape, self._spell_out()))
+
+    def read_tokenizer_files(self) -> dict[str, bytes]:
+        """Return the files that the tokenizer of the model, or of its first member that has one, keeps."""
+        folders = (TOKENIZER, *(f"{name}/{TOKENIZER}" for name in self.members))
+        return next((files for folder in folders if (files := self.bundle.read_folder(folder))), {})
 
     def remarks(self) -> Iterator[str]:
         """Say what of it was left out."""
@@ -249,7 +255,9 @@ def _make_again(
         files = {"files": bundle.read_folder(folder)} if component.takes_files else {}
         recorded: dict[str, Any] = record["config"]
         options = recorded | {n: v for n, v in settings.items() if n != "name" and (n in recorded or _is_free(n))}
-        part = Part(component, component.create(options, normaliser=normaliser, **files, **fixed))
+        part = Part(
+            component, watch_part(component, component.create(options, normaliser=normaliser, **files, **fixed))
+        )
         if unknown := sorted(set(recorded) - set(part.instance.config)):
             raise ValueError(f"the {kind} has no option {unknown[0]!r}")
     return part

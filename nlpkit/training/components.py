@@ -13,6 +13,7 @@ import torch
 from nlpkit.errors import NlpkitError, PluginError, SettingError
 from nlpkit.plugins.component import Component
 from nlpkit.plugins.registry import registry
+from nlpkit.plugins.watched import watch_part
 from nlpkit.text.normalisation import Normaliser
 from nlpkit.text.vocabulary import UNKNOWN, HashVocabulary, TableVocabulary, Vocabulary
 
@@ -46,7 +47,7 @@ def make_component(
     """
     options = dict(settings)
     component = registry().get(kind, options.pop("name"))
-    return Part(component, component.create(options, normaliser=normaliser, **fixed))
+    return Part(component, watch_part(component, component.create(options, normaliser=normaliser, **fixed)))
 
 
 def check_pair(tokenizer: Part, embedding: Part) -> None:

@@ -10,7 +10,7 @@ import click
 import pytest
 
 from nlpkit import hookimpl
-from nlpkit.errors import SettingError
+from nlpkit.errors import DataWarning, SettingError
 from nlpkit.model.base import SavedModel
 from nlpkit.model.bundle import save
 from nlpkit.tasks.base import Task, Verb
@@ -105,8 +105,11 @@ def test_torch_at_start(tmp_path, monkeypatch):
     assert "torch" in found["plugin", "start-up"]
 
 
-def test_what_is_printed_at_start_is_no_answer(tmp_path, monkeypatch):
-    assert failing(written(f"print('hello')\n{HOOK}", tmp_path, monkeypatch)) == {}
+def test_what_is_printed_at_start_is_told(tmp_path, monkeypatch):
+    with pytest.warns(DataWarning, match="the plugin tried_whole 0 printed 'hello', which is kept from the results"):
+        found = failing(written(f"print('hello')\n{HOOK}", tmp_path, monkeypatch))
+    sentence = "it printed 'hello' on stdout, where results go: print to sys.stderr, or log"
+    assert found == {("plugin", "start-up"): sentence}
 
 
 def models(**folders):

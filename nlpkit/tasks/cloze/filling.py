@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlpkit.errors import SettingError
+from nlpkit.plugins.watched import TokenizerError
 from nlpkit.tasks.cloze.blanks import MARK, Blank, blank_at, find_foreign_mark, split_at_blanks
 from nlpkit.text.blocks import blocks_of
 from nlpkit.text.invisible import visible
@@ -144,7 +145,8 @@ class Filler:
         parts = [[] if unfit(text) else split_at_blanks(text) for text in texts]
         reasons = [_fault_of(text, part) for text, part in zip(texts, parts, strict=True)]
         rows = [i for i, reason in enumerate(reasons) if reason is None]
-        tokens = dict(zip(rows, self._tokens([parts[i] for i in rows]), strict=True))
+        tokens = dict(self._cut(rows, parts, reasons))
+        rows = list(tokens)
         for i, reason in zip(rows, self._reasons(list(tokens.values())), strict=True):
             reasons[i] = reason
         rows = [i for i in rows if reasons[i] is None]
@@ -153,6 +155,18 @@ class Filler:
             Filled([] if reason else [_make_filling(parts[i], *way) for way in ways[i]], reason)
             for i, reason in enumerate(reasons)
         ]
+
+    def _cut(
+        self, rows: Sequence[int], parts: Sequence[Sequence[str]], reasons: list[str | None]
+    ) -> Iterator[tuple[int, list[list[str]]]]:
+        """Yield the tokens of rows; one that a stranger's tokenizer cannot cut gets a reason."""
+        try:
+            yield from zip(rows, self._tokens([parts[i] for i in rows]), strict=True)
+        except TokenizerError as error:
+            for i in rows:
+                segments = self._model.normaliser.batch(parts[i])
+                reasons[i] = next((error.reasons[text] for text in segments if text in error.reasons), None)
+            yield from self._cut([i for i in rows if reasons[i] is None], parts, reasons)
 
     def _tokens(self, parts: Sequence[Sequence[str]]) -> list[list[list[str]]]:
         """Return the tokens of the segments of each text."""

@@ -8,10 +8,17 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from nlpkit.model.bundle import ARRAYS, CONFIG, Bundle, origin_of
-from nlpkit.model.members import Floats, check_length, load_arrays, open_graph, require_torch, run_sorted
+from nlpkit.model.bundle import ARRAYS, CONFIG, Bundle
+from nlpkit.model.members import (
+    Floats,
+    check_length,
+    load_arrays,
+    open_decoder,
+    open_graph,
+    require_torch,
+    run_sorted,
+)
 from nlpkit.plugins.base import Decoder
-from nlpkit.plugins.registry import registry
 from nlpkit.tasks.cloze.blanks import BEGIN, BLANK, END, Blank, FillingMember
 from nlpkit.text.vocabulary import Ids, Ints, Tokens, Vocabulary
 
@@ -79,8 +86,7 @@ def open_member(bundle: Bundle, entry: dict[str, Any], vocabulary: Vocabulary, a
             raise ValueError(f"the member {name} is of the unknown kind {kind!r}")
     with bundle.report_damage(f"{name}/{ARRAYS}"):
         arrays = load_arrays(bundle.read(f"{name}/{ARRAYS}"))
-        output = registry().need("output", *origin_of(entry["output"])).create(entry["output"]["config"])
-        decoder: Decoder = output.decoder(arrays)
+        decoder = open_decoder(entry["output"], arrays, len(answers))
     with bundle.report_damage(CONFIG):
         network = _open_network(bundle, entry, vocabulary, answers)
         return FillingNetwork(vocabulary, network, decoder, entry["max_length"])

@@ -9,12 +9,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from nlpkit.model.bundle import ARRAYS, CONFIG, Bundle, origin_of
+from nlpkit.model.bundle import ARRAYS, CONFIG, Bundle
 from nlpkit.model.graphs import Graph
-from nlpkit.model.members import load_arrays, open_graph, require_torch
+from nlpkit.model.members import load_arrays, open_decoder, open_graph, require_torch
 from nlpkit.model.mixing import log_sum
 from nlpkit.plugins.base import Decoder
-from nlpkit.plugins.registry import registry
 from nlpkit.tasks.generate.ngrams import NgramMember
 from nlpkit.tasks.generate.writing import Chances, Logits, State, WritingMember
 from nlpkit.text.vocabulary import UNKNOWN, Ints, TableVocabulary, Vocabulary
@@ -134,8 +133,7 @@ def open_member(bundle: Bundle, entry: dict[str, Any], vocabulary: TableVocabula
         arrays = load_arrays(bundle.read(f"{name}/{ARRAYS}"))
         if kind == "ngrams":
             return NgramMember(arrays, vocabulary)
-        output = registry().need("output", *origin_of(entry["output"])).create(entry["output"]["config"])
-        decoder: Decoder = output.decoder(arrays)
+        decoder = open_decoder(entry["output"], arrays, len(vocabulary) - UNKNOWN)
     with bundle.report_damage(CONFIG):
         return WritingNetwork(vocabulary, _open_steps(bundle, entry, vocabulary), decoder)
 

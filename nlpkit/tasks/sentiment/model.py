@@ -17,6 +17,7 @@ from nlpkit.model.frames import Frame, answer_frame
 from nlpkit.model.members import Floats, Member, open_member
 from nlpkit.model.mixing import SigmoidStage, Stage
 from nlpkit.plugins.base import Tokenizer
+from nlpkit.plugins.watched import TokenizerError, WatchedTokenizer
 from nlpkit.tasks.sentiment.choice import Choice, read_labels
 from nlpkit.tasks.sentiment.explanation import (
     EXPLAINED_DECIMALS,
@@ -193,14 +194,45 @@ class SentimentModel(SavedModel):
         :returns: why each has no answer, None where it has one; probabilities ``(answered, labels)`` of the others.
         """
         reasons, known, _ = self._read(texts)
-        return reasons, self.probabilities(known)
+        departures = self._ask_spared(reasons, known)
+        return reasons, self._collect(departures, len(known))
 
     def probabilities(self, normalised: Sequence[str]) -> Floats:
         """Map normalised texts to probabilities ``(batch, labels)``, whether or not they hold evidence."""
-        result = np.zeros((len(normalised), len(self.labels)))
-        for departure in self._ask_members(normalised):
+        return self._collect(self._ask_members(normalised), len(normalised))
+
+    def _collect(self, departures: Iterable[Departure], size: int) -> Floats:
+        """Put probabilities ``(size, labels)`` back in order."""
+        result = np.zeros((size, len(self.labels)))
+        for departure in departures:
             result[departure.rows] = departure.probabilities
         return result
+
+    def _ask_spared(self, reasons: list[str | None], known: list[str]) -> list[Departure]:
+        """Ask members about normalised texts but those that a stranger's tokenizer cannot cut: they get a reason.
+
+        :param reasons: of all texts, None of those that are known.
+        """
+        try:
+            departures = list(self._ask_members(known))
+            faults = self._silent
+            if faults.keys().isdisjoint(known):
+                return departures
+        except TokenizerError as error:
+            faults = error.reasons
+        at = [number for number, reason in enumerate(reasons) if reason is None]
+        for number, text in zip(at, known, strict=True):
+            reasons[number] = faults.get(text)
+        known[:] = [text for text in known if text not in faults]
+        return self._ask_spared(reasons, known)
+
+    @property
+    def _silent(self) -> Mapping[str, str]:
+        """Texts of which a stranger's tokenizer makes no tokens, and a sentence that says so."""
+        opened: list[Member] = list(self._parts.values())
+        tokenizers = [member.text_ids.tokenizer for member in opened]
+        strange = [tokenizer.silent for tokenizer in tokenizers if isinstance(tokenizer, WatchedTokenizer)]
+        return {text: reason for silent in strange for text, reason in silent.items()}
 
     def _ask_members(self, normalised: Sequence[str]) -> Iterator[Departure]:
         """Ask members about normalised texts, stage by stage; yield those that are answered."""
@@ -249,15 +281,14 @@ class SentimentModel(SavedModel):
 
     def _score_block(self, texts: Sequence[Any], choice: Choice) -> list[Score]:
         reasons, known, characters = self._read(texts)
-        return self._make_scores(reasons, characters, choice, choice.probabilities(self.probabilities(known)))
+        departures = self._ask_spared(reasons, known)
+        shares = choice.probabilities(self._collect(departures, len(known)))
+        return self._make_scores(reasons, characters, choice, shares)
 
     def _explain_block(self, texts: Sequence[Any], choice: Choice) -> list[Explanation]:
         reasons, known, characters = self._read(texts)
-        departures = list(self._ask_members(known))
-        shares = np.zeros((len(known), len(self.labels)))
-        for departure in departures:
-            shares[departure.rows] = departure.probabilities
-        shares = choice.probabilities(shares)
+        departures = self._ask_spared(reasons, known)
+        shares = choice.probabilities(self._collect(departures, len(known)))
         columns = choice.columns or range(len(self.labels))
         if self.several:
             signs, shifts = sign_each(departures, len(known), columns)
