@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 WITH_TORCH = re.compile(r"^```python torch\n(.*?)^```", re.MULTILINE | re.DOTALL)
-MODULE = re.compile(r"^```python (\w+\.py)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+MODULE = re.compile(r"^```(?:python|toml) (\w+\.(?:py|toml))\n(.*?)^```", re.MULTILINE | re.DOTALL)
 WALK = re.compile(r"^```sh walk\n(.*?)^```", re.MULTILINE | re.DOTALL)  # run one after the other, in one folder
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)(?:#[^)\s]*)?\)")
 WITH_PYTHON = [path for path in DOCUMENTS if BLOCK.search(path.read_text(encoding="utf-8"))]
@@ -31,6 +31,7 @@ KINDS = {
     "nlpkit_minimal.py": "encoder",
     "nlpkit_characters.py": "output",
     "nlpkit_hotels.py": "model",
+    "nlpkit_quick.py": "recipe",
     "nlpkit_count.py": "command",
     "nlpkit_topics.py": "task",
 }
@@ -52,7 +53,7 @@ def write_modules(text, folder):
     found = MODULE.findall(text)
     for name, source in found:
         (folder / name).write_text(source, encoding="utf-8")
-    return [Path(name).stem for name, _ in found]
+    return [Path(name).stem for name, _ in found if name.endswith(".py")]
 
 
 @pytest.mark.parametrize("path", WITH_PYTHON, ids=lambda path: path.name)

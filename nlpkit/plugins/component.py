@@ -27,7 +27,7 @@ _SAVED: ContextVar[bool] = ContextVar("saved", default=False)
 class Component:
     """One registered name.
 
-    :param factory: a callable, or the folder of a model.
+    :param factory: a callable, the folder of a model, or the file of a recipe.
     :param made_with: the version of the distribution that a saved model records.
     """
 
@@ -47,8 +47,8 @@ class Component:
         """
         if not isinstance(name, str) or not name:
             raise PluginError("a {kind} needs a name, was: {name!r}", kind=kind, name=name)
-        if kind == "model":
-            value = _read_folder(name, value)
+        if kind in ("model", "recipe"):
+            value = _read_path(kind, name, value)
         elif kind == "task":
             _check_task(name, value)
         elif kind == "command":
@@ -151,10 +151,15 @@ def of_saved_model() -> bool:
     return _SAVED.get()
 
 
-def _read_folder(name: str, value: Any) -> Path:
+def _read_path(kind: str, name: str, value: Any) -> Path:
     value = value() if callable(value) else value
     if not isinstance(value, str | Path):
-        raise PluginError("the model {name!r} needs the path of a folder, was: {value!r}", name=name, value=value)
+        what = {"model": "a folder", "recipe": "a file"}[kind]
+        raise PluginError(
+            "the {kind} {name!r} needs the path of {what}, was: {value!r}", kind=kind, name=name, what=what, value=value
+        )
+    if kind == "recipe" and [bool(part) for part in name.split(".")] != [True, True]:
+        raise PluginError("a recipe is called TASK.NAME, such as sentiment.few, was: {name!r}", name=name)
     return Path(value)
 
 

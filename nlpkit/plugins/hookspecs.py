@@ -28,6 +28,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 RegisterComponent: TypeAlias = Callable[[str, Callable[..., Any]], None]
 RegisterModel: TypeAlias = Callable[[str, Path], None]
+RegisterRecipe: TypeAlias = Callable[[str, Path], None]
 RegisterTask: TypeAlias = "Callable[[Task], None]"
 
 
@@ -59,6 +60,11 @@ def nlpkit_register_outputs(register: RegisterComponent) -> None:
 @hookspec
 def nlpkit_register_models(register: RegisterModel) -> None:
     """Call ``register(name, folder)`` for each trained bundle that the distribution carries."""
+
+
+@hookspec
+def nlpkit_register_recipes(register: RegisterRecipe) -> None:
+    """Call ``register(name, path)`` for each recipe, a file in TOML; it is called ``TASK.NAME``."""
 
 
 @hookspec

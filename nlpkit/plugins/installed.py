@@ -13,7 +13,7 @@ from nlpkit.errors import PluginError, install, nearest
 from nlpkit.version import __version__
 
 GROUP, OURS = "nlpkit", "nlpkit-zh"
-KINDS = ("task", "tokenizer", "embedding", "encoder", "output", "model", "command")
+KINDS = ("task", "tokenizer", "embedding", "encoder", "output", "model", "recipe", "command")
 GROUPS = {f"{GROUP}.{kind}s": kind for kind in KINDS}  # in which a plugin names what it brings
 ONLY, WITHOUT, STRICT = "NLPKIT_PLUGINS", "NLPKIT_DISABLE_PLUGINS", "NLPKIT_STRICT_PLUGINS"
 _NAME = re.compile(r"[A-Za-z0-9._-]*")

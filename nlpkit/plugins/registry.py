@@ -41,6 +41,9 @@ ELSEWHERE = {  # our components with a distribution of their own
     ("tokenizer", "e5-pieces"): "nlpkit-zh-e5",
     ("encoder", "srn"): "nlpkit-zh-srn",
     ("model", "reviews-large"): "nlpkit-zh-e5",
+    ("recipe", "sentiment.few"): "nlpkit-zh-e5",
+    ("recipe", "sentiment.reviews-large"): "nlpkit-zh-e5",
+    ("recipe", "sentiment.word2vec"): "nlpkit-zh-word2vec",
 }
 RIVALS = {"task": "command", "command": "task"}  # both are called as ``nlpkit NAME``
 
