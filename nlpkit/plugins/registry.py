@@ -31,6 +31,7 @@ from nlpkit.plugins.installed import (
     pip_install,
 )
 from nlpkit.plugins.isolation import isolate
+from nlpkit.plugins.one_file import is_file_name
 from nlpkit.plugins.telemetry import disable_telemetry
 
 ELSEWHERE = {  # our components with a distribution of their own
@@ -256,7 +257,8 @@ class Registry:
         if plugins:
             remedy = pip_install(distribution, "==" if version else "", version)
             return f"but version {plugins[0].version}, which is installed, lacks it{remedy}"
-        return f"which is not installed{pip_install(distribution, '>=' if version else '', version)}"
+        here = "here" if is_file_name(distribution) else "installed"
+        return f"which is not {here}{pip_install(distribution, '>=' if version else '', version)}"
 
     def _import(self, kind: str, name: str) -> None:
         """Import what an entry point names; a fault is kept with it and with its plugin."""
