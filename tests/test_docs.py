@@ -27,6 +27,7 @@ WITH_PYTHON = [path for path in DOCUMENTS if BLOCK.search(path.read_text(encodin
 PLUGINS = ROOT / "docs" / "plugins.md"
 MODULES = dict(MODULE.findall(PLUGINS.read_text(encoding="utf-8")))
 KINDS = {
+    "twos.py": "tokenizer",
     "nlpkit_runs.py": "tokenizer",
     "nlpkit_minimal.py": "encoder",
     "nlpkit_characters.py": "output",
@@ -93,7 +94,9 @@ def test_the_python_that_needs_torch_runs(path, tmp_path):
 @pytest.mark.parametrize("path", WITH_A_WALK, ids=lambda path: path.name)
 def test_a_walk_can_be_walked(path, tmp_path, nlpkit_command, clean_environment):
     pytest.importorskip("torch")
-    commands = "set -e\n" + "\n".join(WALK.findall(path.read_text(encoding="utf-8")))
+    text = path.read_text(encoding="utf-8")
+    commands = "set -e\n" + "\n".join(WALK.findall(text))
+    write_modules(text, tmp_path)
     (tmp_path / "corpora").symlink_to(ROOT / "corpora")
     found = f"{Path(nlpkit_command).parent}:{clean_environment['PATH']}"
     done = subprocess.run(
