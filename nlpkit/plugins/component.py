@@ -15,6 +15,7 @@ from nlpkit.plugins.base import BASES, adopt, find_misspelt
 from nlpkit.plugins.installed import pip_install
 from nlpkit.plugins.isolation import describe_error
 from nlpkit.plugins.options import Option, check, options_of
+from nlpkit.plugins.renaming import rename, renames_of
 
 if TYPE_CHECKING:
     from nlpkit.text.normalisation import Normaliser
@@ -76,12 +77,20 @@ class Component:
         """Read what can be set from the factory's signature."""
         return {name: option for name, option in options_of(self.factory).items() if name not in GIVEN}
 
+    def rename(self, options: Mapping[str, Any], *, told: bool = False) -> dict[str, Any]:
+        """Return options by the names that they have now, where the factory says that some were `renamed`.
+
+        :param told: whether each old name is warned of.
+        :raises SettingError: where one is given by both its names.
+        """
+        return rename(self.whole_name, renames_of(self.factory), options, told=told)
+
     def check(self, options: Mapping[str, Any]) -> None:
         """Refuse options that it does not have, and values that they do not take; nothing is made.
 
         :raises SettingError: naming the first.
         """
-        check(f"the {self.kind} {self.name!r}", self.options(), options)
+        check(f"the {self.kind} {self.name!r}", self.options(), self.rename(options))
 
     def create(self, options: dict[str, Any], *, normaliser: Normaliser | None = None, **fixed: Any) -> Any:
         """Call the factory.
@@ -111,6 +120,7 @@ class Component:
             _SAVED.reset(saved)
 
     def _create(self, options: dict[str, Any], fixed: dict[str, Any]) -> Any:
+        options = self.rename(options, told=self.made_with is None)  # whoever opens a saved model cannot mend it
         self.check(options)
         try:
             inspect.signature(self.factory).bind(**options, **fixed)
@@ -197,4 +207,18 @@ def _check_factory(kind: str, name: str, factory: Any) -> None:
                 "{name!r} needs a function with options by name, after a *, was: {parameter}",
                 name=name,
                 parameter=parameter,
+            )
+    _check_renames(name, factory)
+
+
+def _check_renames(name: str, factory: Any) -> None:
+    """Refuse a mark `renamed` whose new name is no option, or whose old name is one."""
+    options = options_of(factory)
+    for old, new in renames_of(factory).items():
+        if new not in options or old in options:
+            raise PluginError(
+                "{name!r} says that its option {old!r} is called {new!r} now: expected an option {new!r}, no {old!r}",
+                name=name,
+                old=old,
+                new=new,
             )

@@ -18,9 +18,10 @@ from typing import Any
 
 from nlpkit.errors import MissingPlugin, PluginError, Sentence, SettingError, nearest
 from nlpkit.plugins.component import Component
-from nlpkit.plugins.hookspecs import HOOKS, read_hooks
+from nlpkit.plugins.hookspecs import list_hooks, read_hooks
 from nlpkit.plugins.installed import (
     GROUPS,
+    KINDS,
     STRICT,
     InstalledPlugin,
     find_exclusion,
@@ -285,8 +286,8 @@ class Registry:
     def _register(self, load: Callable[[], object], plugin: Plugin) -> None:
         with isolate() as faults:
             hooks = read_hooks(load())
-            for name, kind in HOOKS.items():
-                if kind != "command":
+            for kind in KINDS:
+                for name in list_hooks(kind) if kind != "command" else ():
                     getattr(hooks, name)(register=self._make_register(kind, plugin))
             self._shells.append((plugin, hooks))
         if faults:
@@ -297,7 +298,8 @@ class Registry:
 
         group = click.Group("nlpkit")
         with isolate() as faults:
-            hooks.nlpkit_register_commands(cli=group)
+            for hook in list_hooks("command"):
+                getattr(hooks, hook)(cli=group)
             for name, command in group.commands.items():
                 if self._find_owner("command", name, plugin.distribution):
                     raise PluginError("the command {name!r} is already there", name=name)

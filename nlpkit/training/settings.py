@@ -376,6 +376,7 @@ class Shape:
         :raises SettingError: for a name or value that is wrong, saying what there is.
         """
         tables = self.spell_out(tables)
+        tables |= _name_anew(tables, self.run.components)
         members = [self._make_member(table) for table in tables["members"]]
         if len({member.name.casefold() for member in members}) < len(members):  # one folder on Windows
             raise SettingError(
@@ -397,7 +398,7 @@ class Shape:
             raise SettingError(
                 "a member's name becomes a folder: letters, digits, - and _ only, was: {name!r}", name=name
             )
-        member = fill(self.kinds[kind], table, name)
+        member = fill(self.kinds[kind], {**table, **_name_anew(table, self.kinds[kind].components)}, name)
         check_components(member, name)
         return member
 
@@ -513,6 +514,17 @@ def _check_table(value: object, what: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise SettingError("{what} wants a table of settings, found {value!r}", what=what, value=value)
     return value
+
+
+def _name_anew(table: Mapping[str, Any], kinds: Iterable[str]) -> dict[str, Any]:
+    """Return the components of a table whose options were renamed, by the names that they have now; warn of each."""
+    result = {}
+    for kind in kinds:
+        component = table.get(kind)
+        name = component.get("name") if isinstance(component, Mapping) else None
+        if isinstance(name, str) and (found := registry().find(kind, name)):
+            result[kind] = found.rename(component, told=True)
+    return result
 
 
 def check_components(settings: Any, where: str) -> None:
