@@ -48,12 +48,13 @@ def list_missing(environment: Mapping[str, str]) -> Iterator[str]:
 
 def point_to(path: Path) -> EntryPoint:
     """Return what stands for a file where an installed plugin has an entry point that names its module."""
-    return EntryPoint(path.stem, str(path), "nlpkit")
+    return EntryPoint(path.stem, f"{_name_module(path)}:{path}", "nlpkit")
 
 
 def file_of(point: EntryPoint) -> Path | None:
     """Return the file that an entry point stands for; None if it names a module."""
-    return Path(point.value) if os.path.isabs(point.value) and point.value.endswith(SUFFIX) else None  # noqa: PTH117
+    path = Path(point.value.partition(":")[2])
+    return path if path.is_absolute() and path.suffix == SUFFIX else None
 
 
 def version_of(path: Path) -> str:
@@ -74,7 +75,7 @@ def import_file(path: Path) -> ModuleType:
 
     :raises PluginError: if no module can be called so, or another one is.
     """
-    name = path.stem.replace("-", "_")
+    name = _name_module(path)
     if not _MODULE.fullmatch(name):
         raise PluginError(
             "a plugin's file is called by letters a to z, digits, - and _, a letter first, was: {name!r}",
@@ -87,6 +88,10 @@ def import_file(path: Path) -> ModuleType:
     if (found := find_spec(name)) and Path(found.origin or "").absolute() != path:
         raise _taken(name)
     return _execute(name, path)
+
+
+def _name_module(path: Path) -> str:
+    return path.stem.replace("-", "_")
 
 
 def _execute(name: str, path: Path) -> ModuleType:
