@@ -20,17 +20,19 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 WITH_TORCH = re.compile(r"^```python torch\n(.*?)^```", re.MULTILINE | re.DOTALL)
-MODULE = re.compile(r"^```python (\w+\.py)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+MODULE = re.compile(r"^```(?:python|toml) (\w+\.(?:py|toml))\n(.*?)^```", re.MULTILINE | re.DOTALL)
 WALK = re.compile(r"^```sh walk\n(.*?)^```", re.MULTILINE | re.DOTALL)  # run one after the other, in one folder
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)(?:#[^)\s]*)?\)")
 WITH_PYTHON = [path for path in DOCUMENTS if BLOCK.search(path.read_text(encoding="utf-8"))]
 PLUGINS = ROOT / "docs" / "plugins.md"
 MODULES = dict(MODULE.findall(PLUGINS.read_text(encoding="utf-8")))
 KINDS = {
+    "twos.py": "tokenizer",
     "nlpkit_runs.py": "tokenizer",
     "nlpkit_minimal.py": "encoder",
     "nlpkit_characters.py": "output",
     "nlpkit_hotels.py": "model",
+    "nlpkit_quick.py": "recipe",
     "nlpkit_count.py": "command",
     "nlpkit_topics.py": "task",
 }
@@ -54,7 +56,7 @@ def write_modules(text, folder):
     found = MODULE.findall(text)
     for name, source in found:
         (folder / name).write_text(source, encoding="utf-8")
-    return [Path(name).stem for name, _ in found]
+    return [Path(name).stem for name, _ in found if name.endswith(".py")]
 
 
 @pytest.mark.parametrize("path", WITH_PYTHON, ids=lambda path: path.name)
@@ -94,7 +96,9 @@ def test_the_python_that_needs_torch_runs(path, tmp_path):
 @pytest.mark.parametrize("path", WALKS)
 def test_a_walk_can_be_walked(path, tmp_path, nlpkit_command, clean_environment):
     pytest.importorskip("torch")
-    commands = "set -e\n" + "\n".join(WALK.findall(path.read_text(encoding="utf-8")))
+    text = path.read_text(encoding="utf-8")
+    commands = "set -e\n" + "\n".join(WALK.findall(text))
+    write_modules(text, tmp_path)
     (tmp_path / "corpora").symlink_to(ROOT / "corpora")
     found = f"{Path(nlpkit_command).parent}:{clean_environment['PATH']}"
     done = subprocess.run(

@@ -16,7 +16,7 @@ import click
 from nlpkit.commands import signals
 from nlpkit.commands.arguments import suggest
 from nlpkit.commands.groups import DefaultGroup, VerbGroup, refuse, summary_of
-from nlpkit.commands.printing import fail, reason_of, say, warn
+from nlpkit.commands.printing import FILE, fail, reason_of, say, warn
 from nlpkit.commands.screen import guard
 from nlpkit.commands.screen import to_sentence as one_line
 from nlpkit.errors import DataWarning, NlpkitError, SettingError
@@ -49,6 +49,7 @@ class PluginGroup(click.Group):
             component: Component | None = plugins.get(kinds[0], cmd_name)
         else:
             component = plugins.find("command", cmd_name) or plugins.find("task", cmd_name)
+            _registry()  # one of those that were imported for it may be broken
         if component is None:
             return None
         if component.kind == "command":
@@ -66,6 +67,8 @@ class PluginGroup(click.Group):
         except click.UsageError:
             if args[0].startswith("-"):
                 raise
+            if "--plugin" in args:  # which was not looked at
+                ctx.fail(f"No such command {args[0]!r}; --plugin goes before the command")
             if elsewhere := [f"{path} {args[0]}" for path, group in self._our_groups(ctx) if args[0] in group.commands]:
                 ctx.fail(f"No such command {args[0]!r}{suggest(elsewhere, args[1:])}")
             verbs = [_with_verb(path, group) for path, group in self._our_groups(ctx) if isinstance(group, VerbGroup)]
@@ -119,8 +122,32 @@ def _registry() -> Registry:
     return plugins
 
 
+def _add_plugins(ctx: click.Context, param: click.Parameter, paths: tuple[Path, ...]) -> None:  # noqa: ARG001
+    """Let plugins that are files take part, before any plugin is looked for.
+
+    :raises click.BadParameter: for what is no file in Python.
+    """
+    from nlpkit.plugins.one_file import SUFFIX, add_file  # what imports this module for a colour needs no plugins
+
+    for path in paths:
+        if path.suffix != SUFFIX or not path.is_file():
+            why = "expected a file in Python, such as mine.py" if path.suffix != SUFFIX else "there is no such file"
+            raise click.BadParameter(f"{path}: {why}")
+        add_file(path, os.environ)
+
+
 @click.group(cls=PluginGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="nlpkit")
+@click.option(
+    "--plugin",
+    "plugins",
+    type=FILE,
+    multiple=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_add_plugins,
+    help="A plugin that is one file in Python; may be repeated.",
+)
 def cli() -> None:
     """Text analysis for Chinese.
 
@@ -150,6 +177,7 @@ def main() -> None:
     except click.exceptions.Exit as stop:
         code = stop.exit_code
     except click.ClickException as error:
+        _place_option(error)
         error.show()
         code = error.exit_code
     except NlpkitError as error:
@@ -182,6 +210,14 @@ def _blame(error: Exception) -> str | None:
 
     sentence = None if is_strict(os.environ) else registry().blame(error)
     return f"{sentence} ({STRICT}=1 shows the traceback)" if sentence else None
+
+
+def _place_option(error: click.ClickException) -> None:
+    """Where an option of `nlpkit` itself stands behind a command, say where it goes."""
+    if isinstance(error, click.NoSuchOption) and error.option_name == "--plugin" and error.ctx:
+        command = error.ctx.command_path.removeprefix("nlpkit ")
+        error.message = f"--plugin goes before the command: nlpkit --plugin mine.py {command} ..."
+        error.possibilities = None
 
 
 def _start_in_utf8() -> None:

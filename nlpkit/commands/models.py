@@ -100,7 +100,7 @@ def _read_installed() -> Iterator[dict[str, Any]]:
     from nlpkit.commands.printing import warn
     from nlpkit.errors import BundleError, PluginError
     from nlpkit.model.bundle import CONFIG, find
-    from nlpkit.model.opening import task_of
+    from nlpkit.model.opening import find_task
     from nlpkit.plugins.registry import registry
 
     names = registry().names("model")
@@ -111,7 +111,7 @@ def _read_installed() -> Iterator[dict[str, Any]]:
             component = registry().get("model", name)
             bundle = find(name)
             with bundle.report_damage(CONFIG):
-                answers = task_of(name, bundle.config["task"]).describe(bundle)
+                answers = find_task(bundle).describe(bundle)
         except PluginError as error:
             warn(str(error))
         except BundleError as error:

@@ -24,17 +24,24 @@ def plugins() -> None:
 
 @plugins.command("list", short_help="List plugins and what each registers.")
 @click.option("--format", "-f", "kind", type=click.Choice(["table", "json"]), default="table", show_default=True)
-def list_plugins(kind: str) -> None:
+@click.argument("name", required=False)
+@click.option("--options", is_flag=True, help="What can be set of each component, too.")
+def list_plugins(kind: str, name: str | None, options: bool) -> None:
     """List plugins: what each registers, from which distribution, and why one does not work or is left out.
+
+    With a NAME, of a plugin or of a component, what can be set there: options with types, defaults and what they mean.
 
     NLPKIT_PLUGINS leaves out all but those it names, NLPKIT_DISABLE_PLUGINS those it names. Where
     NLPKIT_STRICT_PLUGINS is 1, a plugin that does not work is an error, here and everywhere.
 
     \b
     nlpkit plugins list
-    nlpkit plugins list --format json
+    nlpkit plugins list rjieba
+    nlpkit plugins list nlpkit-zh-word2vec
+    nlpkit plugins list --options --format json
     NLPKIT_DISABLE_PLUGINS=word2vec nlpkit plugins list
     """
+    from nlpkit.commands.plugin_options import add_options, choose, draw
     from nlpkit.commands.printing import make_console, make_table, tell_json, warn
     from nlpkit.plugins.registry import registry
 
@@ -42,9 +49,13 @@ def list_plugins(kind: str) -> None:
     plugins.import_all()
     for fault in plugins.list_new_faults():
         warn(fault)
-    entries = _entries_of(plugins)
+    chosen = choose(plugins, name) if name or options else []
+    entries = add_options(_entries_of(plugins), chosen) if chosen else _entries_of(plugins)
     if kind == "json":
         tell_json(entries)
+        return
+    if name:
+        draw(chosen)
         return
     drawing = make_table("plugin", "from", "registers")
     for e in entries:
@@ -56,6 +67,7 @@ def list_plugins(kind: str) -> None:
         )
         drawing.add_row(str(e["name"]), f"{e['distribution']} {e['version']}", text)
     make_console().print(drawing)
+    draw(chosen)
 
 
 @plugins.command(short_help="Write the beginning of a plugin that installs and works.")

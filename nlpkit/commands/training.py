@@ -50,7 +50,7 @@ def command(task: Task) -> click.Command:
         click.Option(["--output", "-o"], type=FILE, help="The folder of the model."),
         *(click.Option([f"--{kind}"], help=ABOUT.get(kind)) for kind in kinds),
         *row_options(task),
-        click.Option(["--recipe"], help="A recipe that comes with the task: see below."),
+        click.Option(["--recipe"], help="A recipe that comes with the task, or with a plugin: see below."),
         click.Option(["--config"], type=FILE, help="A recipe of your own, in TOML."),
         click.Option(["--from", "base"], metavar="MODEL", help="Go on from this model: a name, or a folder."),
         click.Option(

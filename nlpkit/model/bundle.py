@@ -50,6 +50,7 @@ ANSWERS, TOKENIZER = "answers.json", "tokenizer"
 HISTORY, CURVE = "history.csv", "curve.png"  # of the run that made it
 OWN = (CONFIG, EVIDENCE, ANSWERS, VOCABULARY, SAMPLES, CARD, HISTORY, CURVE)
 FILES = "files"  # of config.json: checksums by path
+TASK_FROM = "task_from"  # of config.json: the distribution and the version of the plugin that brought its task
 UNLISTED = (CONFIG, CARD, HISTORY, CURVE)  # for people, who may edit them
 TOO_MANY = (errno.EMFILE, errno.ENFILE)
 ATTEMPTS, PAUSE = 200, 0.002  # at a folder that is replaced while it is opened; seconds between them

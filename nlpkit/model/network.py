@@ -241,8 +241,9 @@ def remake(kind: str, entry: Mapping[str, Any], **fixed: Any) -> Any:
     :raises MissingPlugin: if it is not installed.
     :raises ValueError: for any other option.
     """
-    config = entry[kind]["config"]
-    part = registry().need(kind, *origin_of(entry[kind])).create(config, **fixed)
+    component = registry().need(kind, *origin_of(entry[kind]))
+    config = component.rename(entry[kind]["config"])
+    part = component.create(config, **fixed)
     if unknown := sorted(set(config) - set(part.config)):
         raise ValueError(f"the {kind} has no option {unknown[0]!r}")
     return part

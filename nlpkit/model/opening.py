@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
 from nlpkit.errors import BundleError, SettingError
-from nlpkit.model.bundle import find
+from nlpkit.model.bundle import CONFIG, TASK_FROM, Bundle, find, origin_of
 from nlpkit.plugins.registry import registry
 from nlpkit.tasks.base import Task, resolve
 
@@ -37,10 +37,25 @@ def load(model: str | Path = "reviews", *, warm: bool = False) -> SavedModel:
     :raises MissingPlugin: if a plugin that it needs is not installed.
     """
     bundle = find(model)
-    saved: SavedModel = resolve(task_of(bundle.name, bundle.config["task"]).model)(bundle)
+    saved: SavedModel = resolve(find_task(bundle).model)(bundle)
     if warm:
         saved.warm()
     return saved
+
+
+def find_task(bundle: Bundle) -> Task:
+    """Return the task that a model is of.
+
+    :raises MissingPlugin: if the plugin that brought it is not here, naming its distribution and version.
+    :raises BundleError: if the model does not say which that was, and there is no such task.
+    """
+    name, origin = bundle.config["task"], bundle.config.get(TASK_FROM)
+    if origin is None or registry().find("task", f"{name!s:.40}"):
+        return task_of(bundle.name, name)
+    with bundle.report_damage(CONFIG):
+        whose = origin_of({"name": name, "config": {}, **origin})
+    task: Task = registry().need("task", *whose).factory
+    return task
 
 
 def task_of(model: str, name: object) -> Task:

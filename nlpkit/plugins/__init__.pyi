@@ -8,3 +8,4 @@ from .options import Size as Size
 from .options import Weight as Weight
 from .options import find_fault as find_fault
 from .options import options_of as options_of
+from .renaming import renamed as renamed

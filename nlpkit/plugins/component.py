@@ -16,6 +16,7 @@ from nlpkit.plugins.base import BASES, adopt, find_misspelt
 from nlpkit.plugins.installed import is_stranger, pip_install
 from nlpkit.plugins.isolation import describe_error
 from nlpkit.plugins.options import Option, check, options_of
+from nlpkit.plugins.renaming import rename, renames_of
 from nlpkit.plugins.surroundings import watch_making
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _SAVED: ContextVar[bool] = ContextVar("saved", default=False)
 class Component:
     """One registered name.
 
-    :param factory: a callable, or the folder of a model.
+    :param factory: a callable, the folder of a model, or the file of a recipe.
     :param made_with: the version of the distribution that a saved model records.
     """
 
@@ -51,8 +52,8 @@ class Component:
         """
         if fault := check_name(kind, name):
             raise PluginError(fault)
-        if kind == "model":
-            value = _read_folder(name, value)
+        if kind in ("model", "recipe"):
+            value = _read_path(kind, name, value)
         elif kind == "task":
             _check_task(name, value)
         elif kind == "command":
@@ -80,12 +81,20 @@ class Component:
         """Read what can be set from the factory's signature."""
         return {name: option for name, option in options_of(self.factory).items() if name not in GIVEN}
 
+    def rename(self, options: Mapping[str, Any], *, told: bool = False) -> dict[str, Any]:
+        """Return options by the names that they have now, where the factory says that some were `renamed`.
+
+        :param told: whether each old name is warned of.
+        :raises SettingError: where one is given by both its names.
+        """
+        return rename(self.whole_name, renames_of(self.factory), options, told=told)
+
     def check(self, options: Mapping[str, Any]) -> None:
         """Refuse options that it does not have, and values that they do not take; nothing is made.
 
         :raises SettingError: naming the first.
         """
-        check(f"the {self.kind} {self.name!r}", self.options(), options)
+        check(f"the {self.kind} {self.name!r}", self.options(), self.rename(options))
 
     def create(self, options: dict[str, Any], *, normaliser: Normaliser | None = None, **fixed: Any) -> Any:
         """Call the factory.
@@ -115,6 +124,7 @@ class Component:
             _SAVED.reset(saved)
 
     def _create(self, options: dict[str, Any], fixed: dict[str, Any]) -> Any:
+        options = self.rename(options, told=self.made_with is None)  # whoever opens a saved model cannot mend it
         self.check(options)
         try:
             inspect.signature(self.factory).bind(**options, **fixed)
@@ -178,10 +188,15 @@ def of_saved_model() -> bool:
     return _SAVED.get()
 
 
-def _read_folder(name: str, value: Any) -> Path:
+def _read_path(kind: str, name: str, value: Any) -> Path:
     value = value() if callable(value) else value
     if not isinstance(value, str | Path):
-        raise PluginError("the model {name!r} needs the path of a folder, was: {value!r}", name=name, value=value)
+        what = {"model": "a folder", "recipe": "a file"}[kind]
+        raise PluginError(
+            "the {kind} {name!r} needs the path of {what}, was: {value!r}", kind=kind, name=name, what=what, value=value
+        )
+    if kind == "recipe" and [bool(part) for part in name.split(".")] != [True, True]:
+        raise PluginError("a recipe is called TASK.NAME, such as sentiment.few, was: {name!r}", name=name)
     return Path(value)
 
 
@@ -219,4 +234,18 @@ def _check_factory(kind: str, name: str, factory: Any) -> None:
                 "{name!r} needs a function with options by name, after a *, was: {parameter}",
                 name=name,
                 parameter=parameter,
+            )
+    _check_renames(name, factory)
+
+
+def _check_renames(name: str, factory: Any) -> None:
+    """Refuse a mark `renamed` whose new name is no option, or whose old name is one."""
+    options = options_of(factory)
+    for old, new in renames_of(factory).items():
+        if new not in options or old in options:
+            raise PluginError(
+                "{name!r} says that its option {old!r} is called {new!r} now: expected an option {new!r}, no {old!r}",
+                name=name,
+                old=old,
+                new=new,
             )

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pluggy
 
-from nlpkit.errors import PluginError, nearest
+from nlpkit.errors import DataWarning, PluginError, nearest
 from nlpkit.plugins.installed import KINDS
 
 if TYPE_CHECKING:
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
 
 PROJECT = "nlpkit"
 HOOKS = {f"nlpkit_register_{kind}s": kind for kind in KINDS}
+RENAMED: Mapping[str, str] = {}  # hooks by what they were called once: such names work, with a warning
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
 RegisterComponent: TypeAlias = Callable[[str, Callable[..., Any]], None]
 RegisterModel: TypeAlias = Callable[[str, Path], None]
+RegisterRecipe: TypeAlias = Callable[[str, Path], None]
 RegisterTask: TypeAlias = "Callable[[Task], None]"
 
 
@@ -62,8 +65,34 @@ def nlpkit_register_models(register: RegisterModel) -> None:
 
 
 @hookspec
+def nlpkit_register_recipes(register: RegisterRecipe) -> None:
+    """Call ``register(name, path)`` for each recipe, a file in TOML; it is called ``TASK.NAME``."""
+
+
+@hookspec
 def nlpkit_register_commands(cli: click.Group) -> None:
     """Add commands to the group ``nlpkit`` with ``@cli.command()`` or ``cli.add_command``."""
+
+
+def list_hooks(kind: str) -> list[str]:
+    """Return what the hook of a kind is called, and what it was called once."""
+    return [name for name in (*HOOKS, *RENAMED) if HOOKS[RENAMED.get(name, name)] == kind]
+
+
+def _spell_old_names(module: object) -> ModuleType:
+    """Return specifications of hooks by their old names; pluggy warns where the module implements one."""
+    specs = ModuleType("old_names")
+    for old, new in RENAMED.items():
+        function = getattr(sys.modules[__name__], new)
+        warning = DataWarning(
+            "{module} implements the hook {old}, which is called {new} now",
+            module=getattr(module, "__name__", module),
+            old=old,
+            new=new,
+        )
+        spec = hookspec(warn_on_impl=warning)  # type: ignore[arg-type]
+        setattr(specs, old, spec(FunctionType(function.__code__, function.__globals__, old)))
+    return specs
 
 
 def read_hooks(module: object) -> Any:
@@ -71,10 +100,14 @@ def read_hooks(module: object) -> Any:
 
     :raises PluginError: for a hook that there is not, or that would never run.
     """
-    if wrong := [name for name in dir(module) if name.startswith("nlpkit_register_") and name not in HOOKS]:
+    if wrong := [
+        name for name in dir(module) if name.startswith("nlpkit_register_") and name not in {**HOOKS, **RENAMED}
+    ]:
         raise PluginError("there is no hook {wrong!r}{there_is}", wrong=wrong[0], there_is=nearest(wrong[0], HOOKS))
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(sys.modules[__name__])
+    if RENAMED:
+        manager.add_hookspecs(_spell_old_names(module))
     manager.register(module)
     manager.check_pending()
     callers = manager.get_hookcallers(module)

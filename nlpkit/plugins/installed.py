@@ -1,7 +1,8 @@
-"""Which plugins are installed, what they need, and which of them the environment leaves out. None is imported here."""
+"""Which plugins are there, what they need, and which of them the environment leaves out. None is imported here."""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,10 +11,20 @@ from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 
 from nlpkit.errors import CLONED, PluginError, install, nearest
+from nlpkit.plugins.one_file import (
+    FOLDER,
+    file_of,
+    find_files,
+    import_file,
+    is_file_name,
+    list_missing,
+    point_to,
+    version_of,
+)
 from nlpkit.version import __version__
 
 GROUP, OURS = "nlpkit", "nlpkit-zh"
-KINDS = ("task", "tokenizer", "embedding", "encoder", "output", "model", "command")
+KINDS = ("task", "tokenizer", "embedding", "encoder", "output", "model", "recipe", "command")
 GROUPS = {f"{GROUP}.{kind}s": kind for kind in KINDS}  # in which a plugin names what it brings
 ONLY, WITHOUT, STRICT = "NLPKIT_PLUGINS", "NLPKIT_DISABLE_PLUGINS", "NLPKIT_STRICT_PLUGINS"
 _NAME = re.compile(r"[A-Za-z0-9._-]*")
@@ -22,6 +33,8 @@ _NAME = re.compile(r"[A-Za-z0-9._-]*")
 @dataclass(frozen=True)
 class InstalledPlugin:
     """A plugin: a module of the group ``nlpkit``, or all that a distribution names in the groups `GROUPS`.
+
+    One that is a file, without a distribution, is such a module; its file's name stands for the distribution.
 
     :param requires: what the metadata of its distribution says that it needs.
     """
@@ -56,6 +69,8 @@ class InstalledPlugin:
 
         :raises PluginError: if it needs another nlpkit, or its entry point names nothing that could be imported.
         """
+        if path := file_of(point):
+            return import_file(path)
         self.check_needs()
         if not point.pattern.match(point.value):
             raise PluginError("its entry point names {value!r}: expected a module", value=point.value)
@@ -97,6 +112,7 @@ def find_installed() -> list[InstalledPlugin]:
         for point in every.select(group=group):
             by_distribution.setdefault(id(point.dist), []).append(point)
     plugins += [_read_plugin(*points) for points in by_distribution.values()]
+    plugins += [InstalledPlugin((point_to(path),), path.name, version_of(path)) for path in find_files(os.environ)]
     return sorted(plugins, key=lambda plugin: (not plugin.ours, plugin.distribution, plugin.name))
 
 
@@ -118,7 +134,8 @@ def find_exclusion(plugin: InstalledPlugin, environment: Mapping[str, str]) -> s
 
 
 def list_unknown_names(plugins: Sequence[InstalledPlugin], environment: Mapping[str, str]) -> Iterator[str]:
-    """Say in a sentence each name in the environment that fits no plugin."""
+    """Say in a sentence each name in the environment that fits no plugin, and each file that is not there."""
+    yield from list_missing(environment)
     for variable in (ONLY, WITHOUT):
         known = {name for plugin in plugins if variable == ONLY or not plugin.ours for name in plugin.names}
         for name, written in _split_names(environment.get(variable, "")).items():
@@ -145,8 +162,12 @@ def pip_install(distribution: str, sign: str = "", version: str = "", *, also: s
     """Return ``: pip install 'zh-runs>=0.1'``, ready to append; without a sign the newest.
 
     A saved model may name anything, and somebody will paste the command: where these are no names of a distribution and
-    of a version, there is no command.
+    of a version, there is no command. A file is no distribution.
     """
+    if is_file_name(distribution):
+        return (
+            "" if sign == "==" else f": say --plugin {distribution} before the command, or put it where {FOLDER} says"
+        )
     from packaging.utils import InvalidName, canonicalize_name  # takes longer than all else at a start
     from packaging.version import InvalidVersion, Version
 

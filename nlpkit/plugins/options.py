@@ -197,6 +197,28 @@ def _describe_type(annotation: Any) -> str:
     return _TYPE_NAMES.get(annotation, "a table")
 
 
+def describe_type(annotation: Any) -> str:
+    """Say what values an annotation admits: ``a whole number, at least 1``.
+
+    >>> describe_type(Size | Literal["all"] | None)
+    "a whole number, at least 1, or 'all' or nothing"
+    """
+    origin, inside = get_origin(annotation), get_args(annotation)
+    if isinstance(annotation, str):  # it names what cannot be found
+        return annotation
+    if annotation is Any:
+        return "anything"
+    if annotation is type(None):
+        return "nothing"
+    if origin is Annotated:
+        limits = [str(limit).removeprefix("be ") for limit in inside[1:] if isinstance(limit, Range)]
+        return ", ".join([describe_type(inside[0]), *(limit.replace("not be", "not", 1) for limit in limits)])
+    if origin in (Union, types.UnionType):
+        kinds = [describe_type(one) for one in inside]
+        return "".join(f"{kind}{', or ' if ',' in kind else ' or '}" for kind in kinds[:-1]) + kinds[-1]
+    return _describe_type(annotation)
+
+
 def _default_of(field: dataclasses.Field[Any]) -> Any:
     if field.default_factory is not dataclasses.MISSING:
         return field.default_factory()

@@ -21,9 +21,10 @@ from typing import Any
 from nlpkit.errors import DataWarning, MissingPlugin, PluginError, Sentence, SettingError, nearest
 from nlpkit.plugins.blame import find_owner
 from nlpkit.plugins.component import Component, check_name
-from nlpkit.plugins.hookspecs import HOOKS, read_hooks
+from nlpkit.plugins.hookspecs import list_hooks, read_hooks
 from nlpkit.plugins.installed import (
     GROUPS,
+    KINDS,
     STRICT,
     InstalledPlugin,
     find_exclusion,
@@ -35,6 +36,7 @@ from nlpkit.plugins.installed import (
     pip_install,
 )
 from nlpkit.plugins.isolation import Attempt, describe_error, isolate
+from nlpkit.plugins.one_file import is_file_name
 from nlpkit.plugins.surroundings import tell
 from nlpkit.plugins.telemetry import disable_telemetry
 
@@ -46,6 +48,9 @@ ELSEWHERE = {  # our components with a distribution of their own
     ("tokenizer", "e5-pieces"): "nlpkit-zh-e5",
     ("encoder", "srn"): "nlpkit-zh-srn",
     ("model", "reviews-large"): "nlpkit-zh-e5",
+    ("recipe", "sentiment.few"): "nlpkit-zh-e5",
+    ("recipe", "sentiment.reviews-large"): "nlpkit-zh-e5",
+    ("recipe", "sentiment.word2vec"): "nlpkit-zh-word2vec",
 }
 SLOW = 1.0  # seconds of an import that are warned of
 MOST_NAMES = 1000  # of a plugin
@@ -300,7 +305,8 @@ class Registry:
         if plugins:
             remedy = pip_install(distribution, "==" if version else "", version)
             return f"but version {plugins[0].version}, which is installed, lacks it{remedy}"
-        return f"which is not installed{pip_install(distribution, '>=' if version else '', version)}"
+        here = "here" if is_file_name(distribution) else "installed"
+        return f"which is not {here}{pip_install(distribution, '>=' if version else '', version)}"
 
     def _import(self, kind: str, name: str) -> None:
         """Import what an entry point names; a fault is kept with it and with its plugin."""
@@ -328,8 +334,8 @@ class Registry:
     def _register(self, load: Callable[[], object], plugin: Plugin) -> None:
         with isolate(plugin.owner) as attempt:
             hooks = read_hooks(load())
-            for name, kind in HOOKS.items():
-                if kind != "command":
+            for kind in KINDS:
+                for name in list_hooks(kind) if kind != "command" else ():
                     getattr(hooks, name)(register=self._make_register(kind, plugin))
             self._shells.append((plugin, hooks))
         plugin.note(attempt)
@@ -341,7 +347,8 @@ class Registry:
 
         group = click.Group("nlpkit")
         with isolate(plugin.owner) as attempt:
-            hooks.nlpkit_register_commands(cli=group)
+            for hook in list_hooks("command"):
+                getattr(hooks, hook)(cli=group)
             for name, command in group.commands.items():
                 if self._find_owner("command", name, plugin.distribution):
                     raise PluginError("the command {name!r} is already there", name=name)

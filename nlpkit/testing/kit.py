@@ -92,7 +92,7 @@ class Result:
 
 
 def list_checks(kind: str | None = None) -> list[Check]:
-    """Return all checks, or those of a kind: plugin, tokenizer, embedding, encoder, output, task, model or command."""
+    """Return all checks, or those of a kind: ``plugin``, or one of those that a plugin may register."""
     return [check for check in _CHECKS if kind in (None, check.kind)]
 
 
@@ -247,5 +247,8 @@ _CHECKS = (
     ),
     Check("opens", "model", "its folder opens, and it answers its own samples again", "plugins"),
     Check("answers", "model", "whatever a row holds, each has an answer, or a reason why there is none", "plugins"),
+    Check(
+        "reads", "recipe", "its task is there, lacks a recipe of that name, and can be trained as it says", "plugins"
+    ),
     Check("help", "command", "--help exits with 0 and shows an example", "plugins"),
 )

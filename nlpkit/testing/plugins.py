@@ -1,4 +1,4 @@
-"""Checks of a plugin as a whole, of the models that it carries and of the commands that it adds."""
+"""Checks of a plugin as a whole, of the models and recipes that it carries and of the commands that it adds."""
 
 from __future__ import annotations
 
@@ -137,6 +137,30 @@ def answers(subject: Subject) -> None:
             raise CheckError(
                 f"{verb.method} gives a row with a fault the reason {found[-1].reason!r}: give it the row's own fault"
             )
+
+
+def reads(subject: Subject) -> None:
+    """Make settings of a recipe, as its task's run wants them."""
+    from nlpkit.tasks.base import resolve
+    from nlpkit.training.settings import list_own_recipes, read_recipe
+
+    name, _, own = subject.name.partition(".")
+    if not (found := subject.registry.find("task", name)):
+        raise CheckError(f"there is no task {name!r}: call the recipe TASK.NAME, such as sentiment.{own}")
+    task: Task = found.factory
+    path = subject.component.factory
+    if not path.is_file():
+        raise CheckError(f"there is no file {path}: let the distribution carry it")
+    if own in list_own_recipes(task):
+        raise CheckError(f"{name} has a recipe {own!r} of its own, which is taken: choose another name")
+    try:
+        run = resolve(task.run)
+    except ModuleNotFoundError as error:
+        raise NotChecked(f"{error.name} is not installed") from error
+    try:
+        run.shape().make_settings(read_recipe(task, path))
+    except NlpkitError as error:
+        raise CheckError(f"it cannot be trained: {error}") from error
 
 
 def help(subject: Subject) -> None:  # noqa: A001 - called as the option

@@ -253,7 +253,7 @@ def _make_again(
     with bundle.report_damage(CONFIG):
         component = registry().need(kind, *origin_of(record))
         files = {"files": bundle.read_folder(folder)} if component.takes_files else {}
-        recorded: dict[str, Any] = record["config"]
+        recorded = component.rename(record["config"])
         options = recorded | {n: v for n, v in settings.items() if n != "name" and (n in recorded or _is_free(n))}
         part = Part(
             component, watch_part(component, component.create(options, normaliser=normaliser, **files, **fixed))
@@ -316,7 +316,7 @@ def _list_changes(where: str, before: Any, after: Any, entry: Mapping[str, Any])
         training = vars(settings).get("training")
         if isinstance(training, LoopSettings):  # of which the most may change
             table["training"] = {name: getattr(training, name) for name in training.fixed}
-    made = {kind: entry.get(kind, {}).get("config", {}) for kind in after.components}
+    made = {kind: _read_options(kind, entry) for kind in after.components}
     for place in sorted(set(_flatten(old)) | set(_flatten(new))):
         kind, _, option = place.partition(".")
         was = _flatten(old).get(place, made.get(kind, {}).get(option, MISSING))
@@ -324,6 +324,14 @@ def _list_changes(where: str, before: Any, after: Any, entry: Mapping[str, Any])
         if was != now and not _is_free(place):
             of = f" of {where}" if where else ""
             yield f"{place}{of} was {_show(was)}, is {_show(now)}"
+
+
+def _read_options(kind: str, entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a component of a member was made with, its options called as they are now."""
+    record = entry.get(kind, {})
+    options: Mapping[str, Any] = record.get("config", {})
+    component = registry().find(kind, record.get("name", ""))
+    return component.rename(options) if component else options
 
 
 def _is_free(place: str) -> bool:

@@ -25,6 +25,7 @@ from nlpkit.model import bundle
 from nlpkit.model.base import SavedModel
 from nlpkit.model.bundle import Bundle
 from nlpkit.model.mixing import Stage
+from nlpkit.plugins.registry import registry
 from nlpkit.tasks.base import Reference, Task, resolve
 from nlpkit.tasks.metrics import Metrics
 from nlpkit.text.corpus import Example
@@ -380,6 +381,7 @@ def _make_config(run: Run, data: Any, members: Sequence[StoredMember], device: t
         "format": bundle.FORMAT,
         "nlpkit": __version__,
         "task": run.task.name,
+        **_record_task(run.task),
         **({FROM: run.base.record} if run.base else {}),
         **own,
         "normalisation": run.settings.normaliser.config,
@@ -387,6 +389,14 @@ def _make_config(run: Run, data: Any, members: Sequence[StoredMember], device: t
         "settings": settings,
         "environment": read_environment(device),
     }
+
+
+def _record_task(task: Task) -> dict[str, Any]:
+    """Return what config.json says of where a task came from: nothing of one that nobody registers."""
+    found = registry().find("task", task.name)
+    if found is None or found.factory is not task:
+        return {}
+    return {bundle.TASK_FROM: {"distribution": found.distribution, "version": found.version}}
 
 
 def count_rows(corpus: StoredCorpus, *, labelled: bool) -> Prepared:

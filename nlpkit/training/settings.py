@@ -236,9 +236,16 @@ class TextRunSettings(RunSettings):
 
 
 def list_recipes(task: Task) -> list[str]:
+    """Names of the recipes that come with a task, and of those that plugins bring for it."""
+    start = f"{task.name}."
+    of_plugins = [name.removeprefix(start) for name in registry().names("recipe") if name.startswith(start)]
+    return sorted({*list_own_recipes(task), *of_plugins})
+
+
+def list_own_recipes(task: Task) -> list[str]:
     """Names of the recipes that come with a task."""
     folder = _recipe_folder(task)
-    return sorted(path.stem for path in folder.glob("*.toml")) if folder else []
+    return [path.stem for path in folder.glob("*.toml")] if folder else []
 
 
 def _recipe_folder(task: Task) -> Path | None:
@@ -249,23 +256,16 @@ def _recipe_folder(task: Task) -> Path | None:
 
 
 def read_recipe(task: Task, recipe: str | Path) -> dict[str, Any]:
-    """Return a recipe as nested tables: a path, or the name of one that comes with the task.
+    """Return a recipe as nested tables: a path, or the name of one that comes with the task or with a plugin.
 
     :param recipe: a string is a path if it ends in .toml.
     :raises SettingError: if there is none of that name, or it is no TOML.
     :raises DataError: if the file cannot be read.
+    :raises PluginError: if it is of a plugin that does not work.
     """
     path = Path(recipe)
     if isinstance(recipe, str) and path.suffix != ".toml":
-        names, folder = list_recipes(task), _recipe_folder(task)
-        if recipe not in names or folder is None:
-            raise SettingError(
-                "there is no recipe {recipe!r} for {name}{there_is}",
-                recipe=recipe,
-                name=task.name,
-                there_is=nearest(recipe, names),
-            )
-        path = folder / f"{recipe}.toml"
+        path = _find_recipe(task, recipe)
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -274,6 +274,27 @@ def read_recipe(task: Task, recipe: str | Path) -> dict[str, Any]:
         ) from error
     except ValueError as error:
         raise SettingError("the recipe {path} is no TOML: {error}", path=path, error=error) from error
+
+
+def _find_recipe(task: Task, name: str) -> Path:
+    """Return the file of a recipe: the task's own or, where it has none of that name, a plugin's.
+
+    :raises SettingError: if there is none, saying in which distribution of ours it is, or what there is.
+    """
+    folder, whole_name, plugins = _recipe_folder(task), f"{task.name}.{name}", registry()
+    if folder and name in list_own_recipes(task):
+        return folder / f"{name}.toml"
+    if plugins.find("recipe", whole_name) or ("recipe", whole_name) in plugins.points:
+        path: Path = plugins.get("recipe", whole_name).factory
+        return path
+    if elsewhere := plugins.tell_home("recipe", whole_name):
+        raise SettingError(elsewhere)
+    raise SettingError(
+        "there is no recipe {name!r} for {task}{there_is}",
+        name=name,
+        task=task.name,
+        there_is=nearest(name, list_recipes(task)),
+    )
 
 
 @dataclass(frozen=True)
@@ -355,6 +376,7 @@ class Shape:
         :raises SettingError: for a name or value that is wrong, saying what there is.
         """
         tables = self.spell_out(tables)
+        tables |= _name_anew(tables, self.run.components)
         members = [self._make_member(table) for table in tables["members"]]
         if len({member.name.casefold() for member in members}) < len(members):  # one folder on Windows
             raise SettingError(
@@ -376,7 +398,7 @@ class Shape:
             raise SettingError(
                 "a member's name becomes a folder: letters, digits, - and _ only, was: {name!r}", name=name
             )
-        member = fill(self.kinds[kind], table, name)
+        member = fill(self.kinds[kind], {**table, **_name_anew(table, self.kinds[kind].components)}, name)
         check_components(member, name)
         return member
 
@@ -492,6 +514,17 @@ def _check_table(value: object, what: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise SettingError("{what} wants a table of settings, found {value!r}", what=what, value=value)
     return value
+
+
+def _name_anew(table: Mapping[str, Any], kinds: Iterable[str]) -> dict[str, Any]:
+    """Return the components of a table whose options were renamed, by the names that they have now; warn of each."""
+    result = {}
+    for kind in kinds:
+        component = table.get(kind)
+        name = component.get("name") if isinstance(component, Mapping) else None
+        if isinstance(name, str) and (found := registry().find(kind, name)):
+            result[kind] = found.rename(component, told=True)
+    return result
 
 
 def check_components(settings: Any, where: str) -> None:

@@ -93,3 +93,23 @@ def test_a_damaged_model_is_one_sentence(run, tmp_path, path):
 def test_a_model_of_a_newer_format_is_one_sentence(run, tmp_path):
     save(tmp_path / "m", model_files(format=99, nlpkit="9.9"))
     assert "format 99" in one_sentence(run("sentiment", "score", "-t", "好", "-m", tmp_path / "m"), 1)
+
+
+def test_a_model_of_a_task_that_is_not_here_names_its_plugin(run, tmp_path):
+    origin = {"distribution": "zh-spans", "version": "1.2"}
+    save(tmp_path / "m", model_files(task="spans", task_from=origin))
+    done = run("models", "check", tmp_path / "m")
+    assert done.returncode == 1
+    assert (
+        "the model needs the task 'spans' from zh-spans 1.2, which is not installed: pip install 'zh-spans>=1.2'"
+    ) in done.stderr.decode()
+    save(tmp_path / "file", model_files(task="spans", task_from={"distribution": "my_spans.py", "version": "86b6d1fe"}))
+    assert (
+        "my_spans.py 86b6d1fe, which is not here: say --plugin"
+        in run("models", "check", tmp_path / "file").stderr.decode()
+    )
+    for damage in (7, {"distribution": "; rm", "version": "1"}, {"version": "1"}):
+        save(tmp_path / "damaged", model_files(task="spans", task_from=damage), force=True)
+        assert "is damaged: config.json" in run("models", "check", tmp_path / "damaged").stderr.decode()
+    save(tmp_path / "ours", model_files(samples=[sample("好货")], task_from=origin))  # the task is here
+    assert run("models", "check", tmp_path / "ours").returncode == 0

@@ -181,7 +181,10 @@ def test_the_library_opens_it(model, place, clean_environment):
 
 
 @pytest.mark.slow
-def test_without_the_plugin_its_model_names_what_is_lacking(model, run):
+def test_without_the_plugin_its_model_names_what_is_lacking(task, model, run):
     done = run("models", "check", model)
     assert done.returncode == 1
-    assert b"there is no task" in done.stderr
+    needs = (
+        f"the model needs the task {task!r} from zh-{task} 1.2, which is not installed: pip install 'zh-{task}>=1.2'"
+    )
+    assert needs in done.stderr.decode()

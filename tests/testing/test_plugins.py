@@ -54,6 +54,32 @@ def nlpkit_register_tokenizers(register):
 """
 
 
+QUICK = '[network]\ntokenizer={name="char"}\nembedding={name="trainable"}\nencoder={name="none"}'
+
+
+@pytest.mark.train
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("sentiment.mine", QUICK, None),
+        ("sentiments.mine", "", "there is no task 'sentiments'"),
+        ("sentiment.lstm", "", "sentiment has a recipe 'lstm' of its own"),
+        ("sentiment.mine", "[network]", "it cannot be trained: network lacks tokenizer"),
+        ("sentiment.mine", "x", "it cannot be trained: the recipe"),
+        ("sentiment.mine", None, "there is no file"),
+    ],
+)
+def test_a_recipe(name, text, sentence, tmp_path):
+    pytest.importorskip("torch")
+    path = tmp_path / "mine.toml"
+    if text is not None:
+        path.write_text(text)
+    tried = module("recipe", path, name)
+    found = failing(of_module(tried))
+    assert list(found) == ([("recipe", "reads")] if sentence else [])
+    assert sentence is None or sentence in found["recipe", "reads"]
+
+
 @pytest.mark.parametrize(
     ("source", "sentence"),
     [

@@ -1,12 +1,15 @@
 import json
 from dataclasses import asdict
+from importlib.metadata import EntryPoint
 from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
-from nlpkit.errors import DataError, SettingError
+from nlpkit.errors import DataError, PluginError, SettingError
 from nlpkit.model.head_settings import HeadSettings
-from nlpkit.plugins.registry import registry
+from nlpkit.plugins.component import Component
+from nlpkit.plugins.installed import InstalledPlugin
+from nlpkit.plugins.registry import Registry, registry
 from nlpkit.tasks.base import resolve
 from nlpkit.tasks.sentiment.settings import ClassifierSettings, ClassifierTraining, SentimentSettings
 from nlpkit.tasks.sentiment.task import SENTIMENT
@@ -68,6 +71,30 @@ def test_a_recipe_is_spelt_out_by_what_its_settings_say(task, name):
 
 def test_the_promised_recipes_are_there():
     assert {"lstm", "network", "ngrams", "reviews", "stacked", "tutorial"} <= set(list_recipes(SENTIMENT))
+
+
+def test_a_plugin_brings_recipes_of_its_own(monkeypatch, tmp_path):
+    path = tmp_path / "quick.toml"
+    path.write_text("seed = 7\n")
+    plugins = Registry()
+    plugins.take(InstalledPlugin((EntryPoint("sentiment.quick", "a:b", "nlpkit.recipes"),), "zh-quick", "1"))
+    monkeypatch.setattr("nlpkit.training.settings.registry", lambda: plugins)
+    assert "quick" in list_recipes(SENTIMENT)
+    with pytest.raises(PluginError, match=r"the recipe 'sentiment\.quick' of zh-quick 1 does not work"):
+        read_recipe(SENTIMENT, "quick")
+    plugins.points.clear()
+    plugins.components["recipe", "sentiment.quick"] = Component.of(
+        "recipe", "sentiment.quick", path, distribution="zh-quick", version="1", plugin="zh-quick"
+    )
+    assert read_recipe(SENTIMENT, "quick") == {"seed": 7}
+    with pytest.raises(SettingError, match=r"the recipe 'sentiment\.few' is in nlpkit-zh-e5, which is not installed"):
+        read_recipe(SENTIMENT, "few")
+
+
+@pytest.mark.parametrize("name", ["few", "sentiment.", ".few", "sentiment.a.b"])
+def test_a_recipe_is_called_by_its_task_and_its_name(name):
+    with pytest.raises(PluginError, match=r"called TASK\.NAME"):
+        Component.of("recipe", name, "x.toml", distribution="d", version="1", plugin="p")
 
 
 def test_a_recipe_may_be_a_file(tmp_path):

@@ -1,4 +1,4 @@
-"""The tokenizer ``e5-pieces``, the embedding ``e5``, the model ``reviews-large``; light, as nlpkit reads options."""
+"""The tokenizer ``e5-pieces``, the embedding ``e5``, a model and recipes; light, as nlpkit reads options."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ Layers: TypeAlias = Annotated[int, Range(1, 12)]
 Tuned: TypeAlias = Annotated[int, Range(0, 12)]
 State: TypeAlias = Annotated[int, Range(0, 12)]
 reviews_large = Path(__file__).parent / "reviews-large"
+few = Path(__file__).parent / "few.toml"
+reviews_large_recipe = Path(__file__).parent / "reviews-large.toml"
 
 
 def e5_pieces(

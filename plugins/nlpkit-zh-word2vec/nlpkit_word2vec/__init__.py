@@ -1,7 +1,8 @@
-"""The embedding ``word2vec`` and the commands ``vectors``; light, as nlpkit imports it to read its options."""
+"""The embedding ``word2vec``, its recipe, the commands ``vectors``; light, as nlpkit imports it to read its options."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from nlpkit.plugins import Count, Share, Size
@@ -9,6 +10,8 @@ from nlpkit.plugins import Count, Share, Size
 if TYPE_CHECKING:
     from nlpkit import Embedding
     from nlpkit.text import Normaliser
+
+recipe = Path(__file__).parent / "word2vec.toml"
 
 
 def word2vec(
