@@ -53,11 +53,18 @@ def export_network(
     network.eval()
     if folds and (vectors := _find_id_vectors(network)) is not None:
         return "table", {ARRAYS: _fold_table(network, vectors, weights, relative=relative)}
-    ids = torch.ones(2, 7, dtype=torch.int64)
+    inputs = make_example(pieces=network.embedding.pieces)
+    return export_graph(network, inputs, ["logits"], weights, arithmetic=arithmetic, samples=samples)
+
+
+def make_example(*, pieces: bool) -> dict[str, torch.Tensor]:
+    """Return ids ``(2, 7)`` or ``(2, 7, 3)`` and mask ``(2, 7)`` of two rows, as a network is exported by.
+
+    :param pieces: whether a token has several ids.
+    """
     mask = torch.ones(2, 7, dtype=torch.bool)
     mask[1, 4:] = False
-    inputs = {"ids": ids, "mask": mask}
-    return export_graph(network, inputs, ["logits"], weights, arithmetic=arithmetic, samples=samples)
+    return {"ids": torch.ones((2, 7, 3) if pieces else (2, 7), dtype=torch.int64), "mask": mask}
 
 
 def check_agreement(name: str, difference: float, weights: str, arithmetic: str = "float32") -> None:
