@@ -129,7 +129,7 @@ class TableMember:
         return result
 
     def _values(self, position: int, ids: Ids) -> NDArray[Any]:
-        """Return a column's number of each id ``(kinds, total)``, or of each token ``(1, total)``; padding is worth 0."""
+        """Return a column's number of each id ``(kinds, total)`` or token ``(1, total)``; padding is worth 0."""
         values = self._columns[position][ids.grid]
         return ids.average(values if self._levels is None else self._levels[position][values])
 

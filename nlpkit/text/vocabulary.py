@@ -1,4 +1,4 @@
-"""Tokens to ids: a table of tokens, a hash of token n-grams, or a token and its pieces. All take a whole batch at once."""
+"""Tokens to ids: a table of tokens, a hash of token n-grams, a token and its pieces. All take a whole batch at once."""
 
 from __future__ import annotations
 
@@ -124,7 +124,8 @@ class PieceIds(Ids):
 
     def average(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return the mean of each token's values ``(1, total)``; that of `PAD` must be 0."""
-        return values.sum(0, keepdims=True) / np.maximum((self.grid != PAD).sum(0), 1).astype(values.dtype)
+        present = np.maximum((self.grid != PAD).sum(0), 1).astype(values.dtype)
+        return cast("NDArray[Any]", values.sum(0, keepdims=True) / present)
 
     def rows(self) -> list[NDArray[np.int32]]:
         """Return the ids ``(time, pieces)`` of each document."""
@@ -287,7 +288,7 @@ class SubwordVocabulary:
         characters: Iterable[str],
         bits: int = 16,
         shortest: int = 1,
-        longest: int = 2,
+        longest: int = 3,
         pieces: int = 16,
     ) -> None:
         if not (1 <= shortest <= longest <= 8 and 4 <= bits <= 26 and 2 <= pieces <= 64):

@@ -85,12 +85,10 @@ class Rows:
     def batch(self, rows: RowNumbers) -> Batch:
         """Pad some rows to the length of the longest of them; of tokens, no more pieces than one of them has."""
         mask, at = self.locate(rows)
-        found, kind = self.inputs[at], np.int64
-        if self.inputs.dtype.kind == "f":
-            kind = np.float32
-        elif found.ndim > 1:
+        found, are_ids = self.inputs[at], self.inputs.dtype.kind != "f"
+        if are_ids and found.ndim > 1:
             found = found[:, : count_pieces(found.T)]
-        inputs = np.full((*mask.shape, *found.shape[1:]), PAD, dtype=kind)
+        inputs = np.full((*mask.shape, *found.shape[1:]), PAD, dtype=np.int64 if are_ids else np.float32)
         inputs[mask] = found
         return Batch(torch.as_tensor(inputs), torch.as_tensor(mask), torch.as_tensor(self.targets[rows]))
 

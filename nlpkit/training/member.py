@@ -248,10 +248,10 @@ class NetworkMember(Member):
         part = super().make_component(kind, **fixed)
         if kind == "embedding" and part.instance.pieces and not self.takes_pieces:
             raise SettingError(
-                "the embedding {name} gives a token several ids, and {member} wants one: choose another, such as "
-                "trainable",
-                name=part.component.name,
+                "{member}: the embedding {name} gives a token several ids, where this task needs one: choose another, "
+                "such as trainable",
                 member=self.name,
+                name=part.component.name,
             )
         return part
 
