@@ -129,7 +129,8 @@ class PieceIds(Ids):
 
     def rows(self) -> list[NDArray[np.int32]]:
         """Return the ids ``(time, pieces)`` of each document."""
-        return np.split(np.ascontiguousarray(self.grid.T), self.starts[1:-1])
+        flat, bounds = np.ascontiguousarray(self.grid.T), self.starts.tolist()
+        return [flat[a:b] for a, b in itertools.pairwise(bounds)]
 
     def padded(self) -> tuple[Ints, NDArray[np.bool_]]:
         """Pad ids ``(size, longest, pieces)``, and mask tokens ``(size, longest)``; no more pieces than there are."""
