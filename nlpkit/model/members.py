@@ -130,9 +130,9 @@ class TableMember:
         return result
 
     def _values(self, position: int, ids: Ids) -> NDArray[Any]:
-        """Return a column's number of each id ``(kinds, total)``; padding is worth 0."""
+        """Return a column's number of each id ``(kinds, total)`` or token ``(1, total)``; padding is worth 0."""
         values = self._columns[position][ids.grid]
-        return values if self._levels is None else self._levels[position][values]
+        return ids.average(values if self._levels is None else self._levels[position][values])
 
 
 def _share_out(values: NDArray[Any], low: int) -> Floats:
@@ -159,7 +159,8 @@ def _mark_tokens(ids: Ids, tokens: int) -> NDArray[np.bool_]:
 class PaddedMember:
     """A composition with an encoder.
 
-    :param run: maps ids and mask ``(batch, time)`` to logits ``(batch, labels)``: onnxruntime, or torch.
+    :param run: maps ids ``(batch, time)`` or ``(batch, time, pieces)`` and mask ``(batch, time)`` to logits
+        ``(batch, labels)``: onnxruntime, or torch.
     """
 
     def __init__(self, text_ids: TextIds, run: Callable[..., NDArray[Any]]) -> None:
@@ -173,7 +174,8 @@ class PaddedMember:
 def run_sorted(ids: Ids, run: Callable[..., NDArray[Any]], *more: NDArray[Any]) -> Floats:
     """Pad rows of similar length together, run them, and put the results back in order.
 
-    :param run: takes ids ``(batch, time)``, their mask, and of each of ``more`` ``(size, ...)`` the rows of the batch.
+    :param run: takes ids ``(batch, time)`` or ``(batch, time, pieces)``, their mask ``(batch, time)``, and of each of
+        ``more`` ``(size, ...)`` the rows of the batch.
     """
     order = np.argsort(ids.counts, kind="stable")
     rows = ids.rows()

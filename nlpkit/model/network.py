@@ -37,7 +37,10 @@ class Network(nn.Module):
         self.embedding, self.encoder, self.head = embedding, encoder, head
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """Ids and mask ``(batch, time)``, the mask true at tokens, to logits ``(batch, labels)``."""
+        """Ids and mask ``(batch, time)``, the mask true at tokens, to logits ``(batch, labels)``.
+
+        Ids are ``(batch, time, pieces)`` for an embedding that says ``pieces``.
+        """
         vectors = self.embedding(ids, mask)  # (batch, time, dim)
         states, _ = self.encoder(vectors, mask)  # (batch, time, output_dim)
         return self.head(states, mask)  # type: ignore[no-any-return]

@@ -17,7 +17,7 @@ from nlpkit.model.graphs import Graph
 from nlpkit.model.network import Network, dump_weights, load_weights
 from nlpkit.testing.discovery import Subject
 from nlpkit.testing.kit import CheckError
-from nlpkit.training.export import export_graph
+from nlpkit.training.export import export_graph, make_example
 
 NEAR = 1e-4  # a difference that another order of additions explains
 SEED = 20_000
@@ -112,12 +112,10 @@ def check_gradients(module: nn.Module, run: Callable[[], Tensor], *, frozen: boo
 def check_export(network: Network, batches: Sequence[tuple[Tensor, Tensor]]) -> None:
     """Refuse a network of which the exported graph is not to be had, or says something else.
 
-    :param batches: ids and masks ``(batch, time)``.
+    :param batches: ids ``(batch, time)``, or as many as a token has ``(batch, time, pieces)``, and masks.
     """
     _fill_zeros(network)
-    mask = torch.ones(2, 7, dtype=torch.bool)
-    mask[1, 4:] = False
-    graph = make_graph(network.eval(), {"ids": torch.ones(2, 7, dtype=torch.int64), "mask": mask}, "logits")
+    graph = make_graph(network.eval(), make_example(pieces=network.embedding.pieces), "logits")
     for ids, mask in batches:
         with torch.inference_mode():
             expected = network(ids, mask)

@@ -22,6 +22,7 @@ from nlpkit.testing.samples import LABELS, LONG, PLAIN, TIMES, Documents, list_o
 from nlpkit.text.vocabulary import (
     PAD,
     HashVocabulary,
+    SubwordVocabulary,
     TableVocabulary,
     Tokens,
     Vocabulary,
@@ -36,7 +37,10 @@ Batch = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class FittedEmbedding:
-    """An embedding, its vocabulary, and a batch of ids and mask ``(batch, time)``, an empty row among it."""
+    """An embedding, its vocabulary, and a batch of ids and mask ``(batch, time)``, an empty row among it.
+
+    Ids are ``(batch, time, pieces)`` where a token has several.
+    """
 
     embedding: Any
     vocabulary: Vocabulary
@@ -58,8 +62,16 @@ def fit(subject: Subject) -> None:
         vocabulary = embedding.fit(Documents(documents), LABELS * TIMES)
     except Exception as error:  # a stranger's code
         raise CheckError(f"fit raised {describe(error)}: {_explain(subject, documents)}") from error
-    if not isinstance(vocabulary, TableVocabulary | HashVocabulary):
-        raise CheckError(f"fit returns a {type(vocabulary).__name__}: return a TableVocabulary or a HashVocabulary")
+    if not isinstance(vocabulary, TableVocabulary | HashVocabulary | SubwordVocabulary):
+        raise CheckError(
+            f"fit returns a {type(vocabulary).__name__}: return a TableVocabulary, a HashVocabulary or a "
+            "SubwordVocabulary"
+        )
+    if bool(vocabulary.pieces) is not embedding.pieces:
+        raise CheckError(
+            f"it says pieces = {embedding.pieces!r}, but fit returns a {type(vocabulary).__name__}: say pieces = True "
+            "with a SubwordVocabulary, and with no other"
+        )
     again, tokens = load_vocabulary(dump_vocabulary(vocabulary)), Tokens.of(documents)
     if (again.encode(tokens).grid != vocabulary.encode(tokens).grid).any():
         raise CheckError("its vocabulary, written and read, gives other ids: its tokens must be strings, all different")
@@ -76,9 +88,9 @@ def surroundings(subject: Subject) -> None:
 def shapes(subject: Subject) -> None:
     """See that vectors are float32 ``(batch, time, dim)``."""
     fitted = _fit(subject)
-    nothing = torch.zeros(1, 1, dtype=torch.int64), torch.zeros(1, 1, dtype=torch.bool)
+    nothing = torch.zeros_like(fitted.ids[:1, :1]), torch.zeros(1, 1, dtype=torch.bool)
     for batch in ((fitted.ids, fitted.mask), (fitted.ids[:1], fitted.mask[:1]), nothing):
-        check_numbers(fitted.vectors(batch), (*batch[0].shape, fitted.embedding.dim), "the vectors (batch, time, dim)")
+        check_numbers(fitted.vectors(batch), (*batch[1].shape, fitted.embedding.dim), "the vectors (batch, time, dim)")
 
 
 def odd_text(subject: Subject) -> None:
@@ -92,13 +104,14 @@ def odd_text(subject: Subject) -> None:
     for documents in ([d for d in strange if len(d) <= MANY], unseen[:1], unseen[1:]):
         ids, mask = _make_batch(vocabulary, documents)
         with torch.no_grad():
-            check_numbers(embedding.eval()(ids, mask), (*ids.shape, embedding.dim), "the vectors of odd texts")
+            check_numbers(embedding.eval()(ids, mask), (*mask.shape, embedding.dim), "the vectors of odd texts")
 
 
 def padding(subject: Subject) -> None:
-    """Add columns of padding, which change no vector."""
+    """Add columns of padding, to tokens that have several ids some, too, which change no vector."""
     fitted = _fit(subject)
-    wider = torch.nn.functional.pad(fitted.ids, (0, 3), value=PAD), torch.nn.functional.pad(fitted.mask, (0, 3))
+    more = (0, 3) if fitted.ids.dim() == 2 else (0, 2, 0, 3)
+    wider = torch.nn.functional.pad(fitted.ids, more, value=PAD), torch.nn.functional.pad(fitted.mask, (0, 3))
     vectors = fitted.vectors(wider)[:, :-3]
     check_near(
         vectors[fitted.mask],
@@ -160,12 +173,15 @@ def vectors(subject: Subject) -> None:
     with torch.no_grad():
         table = embedding.vectors()
     check_numbers(table, (len(fitted.vocabulary), embedding.dim), "vectors() of all ids")
-    ids = fitted.ids[fitted.mask]
-    check_near(
-        fitted.vectors()[fitted.mask], table[ids], "forward must look up what vectors() returns, or leave it out"
-    )
-    if isinstance(fitted.vocabulary, HashVocabulary) and table[PAD].any():
+    if not isinstance(fitted.vocabulary, TableVocabulary) and table[PAD].any():
         raise CheckError("the vector of id 0, padding, is not zero: n-grams that are not there would count")
+    ids = fitted.ids[fitted.mask]
+    if embedding.pieces:
+        expected = table[ids].sum(1) / (ids != PAD).sum(1, keepdim=True)
+        says = "a token's vector must be the mean of what vectors() has of its ids; or leave vectors() out"
+    else:
+        expected, says = table[ids], "forward must look up what vectors() returns, or leave it out"
+    check_near(fitted.vectors()[fitted.mask], expected, says)
     fitted.embedding.train()
     if isinstance(embedding, SharedEmbedding):
         with torch.no_grad():
@@ -187,7 +203,7 @@ def fixed(subject: Subject) -> None:
     before = _read(part, fitted)
     if upper is not None:
         joined = upper(before, fitted.mask).detach()
-        check_numbers(before, (*fitted.ids.shape, part.dim), "what the first of its halves returns (batch, time, dim)")
+        check_numbers(before, (*fitted.mask.shape, part.dim), "what the first of its halves returns (batch, time, dim)")
         check_near(joined[fitted.mask], fitted.vectors()[fitted.mask], "its halves, one after the other, are the whole")
     part.train()
     check_near(_read(part, fitted), before, f"{what}, so training must not change its vectors: no dropout")
@@ -252,7 +268,7 @@ def _tokenize(subject: Subject, embedding: Any, texts: Sequence[str]) -> list[li
 
 
 def _make_batch(vocabulary: Vocabulary, documents: Sequence[Sequence[str]]) -> Batch:
-    """Return ids and mask ``(batch, time)``."""
+    """Return ids ``(batch, time)``, or several of each token ``(batch, time, pieces)``, and mask ``(batch, time)``."""
     ids, mask = vocabulary.encode(Tokens.of(documents)).padded()
     return torch.from_numpy(ids), torch.from_numpy(mask)
 

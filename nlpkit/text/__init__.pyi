@@ -23,6 +23,7 @@ from .vocabulary import PAD as PAD
 from .vocabulary import UNKNOWN as UNKNOWN
 from .vocabulary import HashVocabulary as HashVocabulary
 from .vocabulary import Ids as Ids
+from .vocabulary import SubwordVocabulary as SubwordVocabulary
 from .vocabulary import TableVocabulary as TableVocabulary
 from .vocabulary import Tokens as Tokens
 from .vocabulary import Vocabulary as Vocabulary

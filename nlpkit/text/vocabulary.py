@@ -1,20 +1,21 @@
-"""Tokens to ids: a table of tokens, or a hash of token n-grams. Both take a whole batch at once."""
+"""Tokens to ids: a table of tokens, a hash of token n-grams, a token and its pieces. All take a whole batch at once."""
 
 from __future__ import annotations
 
 import itertools
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 Ints: TypeAlias = NDArray[np.int64]
 PAD, UNKNOWN = 0, 1
+FIRST, LAST = "\x02", "\x03"  # before and behind the characters of a token (STX and ETX, which no text holds)
 _PRIME = 0x01000193  # FNV-1a, 32 bits (http://www.isthe.com/chongo/tech/comp/fnv/), over code points
 _OFFSET = 0x811C9DC5
 _STEP = np.uint32(0x9E3779B1)  # a prime near 2**32 over the golden ratio (Knuth, TAOCP 3, 6.4)
@@ -59,10 +60,11 @@ class Ids:
 
     @classmethod
     def of(cls, rows: Sequence[NDArray[np.int32]]) -> Ids:
-        """Flatten one array of ids a document."""
+        """Flatten one array of ids a document, ``(time,)`` or, where a token has several, ``(time, pieces)``."""
         starts = np.zeros(len(rows) + 1, dtype=np.int64)
         np.cumsum([len(row) for row in rows], out=starts[1:])
-        return cls(np.concatenate(rows or [np.zeros(0, dtype=np.int32)])[None, :], starts)
+        flat = np.concatenate(rows or [np.zeros(0, dtype=np.int32)])
+        return cls(flat[None, :], starts) if flat.ndim == 1 else PieceIds(flat.T, starts)
 
     @property
     def size(self) -> int:
@@ -81,6 +83,10 @@ class Ids:
         if filled.any():
             result[filled] = np.add.reduceat(values, self.starts[:-1][filled])
         return result
+
+    def average(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return values of the grid ``(kinds, total)`` as they are: what begins at a token counts as one each."""
+        return values
 
     def rows(self) -> list[NDArray[np.int32]]:
         """Return one array of ids a document, the shorter n-grams first."""
@@ -105,6 +111,42 @@ class Ids:
         return ids, mask
 
 
+class PieceIds(Ids):
+    """The ids of a batch where a token has several: each column of the grid is a token, its own id first.
+
+    Its vector is the mean of theirs, as in fastText. Behind the last of a token's ids there is `PAD`.
+    """
+
+    @property
+    def counts(self) -> Ints:
+        """Tokens in each document ``(size,)``."""
+        return np.diff(self.starts)
+
+    def average(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return the mean of each token's values ``(1, total)``; that of `PAD` must be 0."""
+        present = np.maximum((self.grid != PAD).sum(0), 1).astype(values.dtype)
+        return cast("NDArray[Any]", values.sum(0, keepdims=True) / present)
+
+    def rows(self) -> list[NDArray[np.int32]]:
+        """Return the ids ``(time, pieces)`` of each document."""
+        flat, bounds = np.ascontiguousarray(self.grid.T), self.starts.tolist()
+        return [flat[a:b] for a, b in itertools.pairwise(bounds)]
+
+    def padded(self) -> tuple[Ints, NDArray[np.bool_]]:
+        """Pad ids ``(size, longest, pieces)``, and mask tokens ``(size, longest)``; no more pieces than there are."""
+        lengths = np.diff(self.starts)
+        mask = np.arange(max(1, lengths.max(initial=0))) < lengths[:, None]
+        grid = self.grid[: count_pieces(self.grid)]
+        ids = np.full((*mask.shape, len(grid)), PAD, dtype=np.int64)
+        ids[mask] = grid.T
+        return ids, mask
+
+
+def count_pieces(grid: NDArray[Any]) -> int:
+    """Return how many ids the token has that has the most of them ``(pieces, total)``; at least one."""
+    return max(1, int(np.count_nonzero(grid.any(1))))
+
+
 class TableVocabulary:
     """A list of tokens; ids 0 and 1 are padding and unknown.
 
@@ -115,6 +157,7 @@ class TableVocabulary:
     kind: ClassVar[str] = "table"
     low: ClassVar[int] = 1
     marks: ClassVar[bool] = False
+    pieces: ClassVar[int] = 0  # a token has one id, and there is no axis for it
 
     def __init__(self, tokens: Sequence[str], *, suffixes: bool = False) -> None:
         self.tokens, self.suffixes = list(tokens), suffixes
@@ -130,11 +173,7 @@ class TableVocabulary:
         Documents that know how often each token stands in them may say so by ``counts()``, a mapping; others are gone
         through once, and never held.
         """
-        seen = documents.counts() if hasattr(documents, "counts") else Counter(itertools.chain.from_iterable(documents))
-        ranked = sorted(
-            ((token, n) for token, n in seen.items() if n >= min_count), key=lambda item: (-item[1], item[0])
-        )
-        return cls([token for token, _ in ranked[:max_size]], suffixes=suffixes)
+        return cls(_choose_frequent(_count_tokens(documents), min_count, max_size), suffixes=suffixes)
 
     def __len__(self) -> int:
         return len(self.tokens) + 2
@@ -180,6 +219,7 @@ class HashVocabulary:
     """
 
     kind: ClassVar[str] = "hash"
+    pieces: ClassVar[int] = 0
 
     def __init__(self, *, bits: int, low: int, high: int, marks: bool = False) -> None:
         if not (1 <= low <= high <= 8 and 4 <= bits <= 26):
@@ -214,8 +254,7 @@ class HashVocabulary:
         return {"kind": self.kind, "bits": self.bits, "low": self.low, "high": self.high, "marks": self.marks}
 
     def _bucket(self, gram: NDArray[np.uint32]) -> NDArray[np.int32]:
-        mixed = (gram ^ (gram >> np.uint32(15))) * _STEP
-        return (mixed >> np.uint32(32 - self.bits)).view(np.int32) + 1
+        return _mix(gram, self.bits).view(np.int32) + 1
 
     @staticmethod
     def _hash(units: Sequence[str] | NDArray[np.uint32]) -> NDArray[np.uint32]:
@@ -224,7 +263,107 @@ class HashVocabulary:
         return np.fromiter(map(_fnv, units), np.uint32, len(units))
 
 
-Vocabulary: TypeAlias = TableVocabulary | HashVocabulary
+class SubwordVocabulary:
+    """A token has several ids: its own, or `UNKNOWN`, and one for each n-gram of its characters, in a hashed bucket.
+
+    So a word that no text held is known by what it is written with, as in fastText (Bojanowski et al. 2017,
+    https://aclanthology.org/Q17-1010). The beginning and the end of a token count as characters. N-grams with a
+    character that is in none of ``characters`` have no id, as nothing was learnt of them: of a token of which all
+    are such, there is no evidence but that it is unknown.
+
+    :param tokens: those with an id of their own, in the order of these.
+    :param characters: all that the texts held.
+    :param bits: there are ``2**bits`` buckets.
+    :param shortest: characters in the shortest n-gram, ``longest``: in the longest.
+    :param pieces: ids that a token has at most; of a long one, its beginning is read.
+    """
+
+    kind: ClassVar[str] = "subwords"
+    low: ClassVar[int] = 1
+    marks: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        tokens: Sequence[str],
+        *,
+        characters: Iterable[str],
+        bits: int = 16,
+        shortest: int = 1,
+        longest: int = 3,
+        pieces: int = 16,
+    ) -> None:
+        if not (1 <= shortest <= longest <= 8 and 4 <= bits <= 26 and 2 <= pieces <= 64):
+            raise ValueError(
+                f"n-grams of {shortest} to {longest} characters in 2**{bits} buckets, {pieces} ids a token; wants "
+                f"1 <= shortest <= longest <= 8, 4 to 26 bits, 2 to 64 ids"
+            )
+        self.tokens, self.characters = list(tokens), frozenset(characters)
+        self.bits, self.shortest, self.longest, self.pieces = bits, shortest, longest, pieces
+        self._ids = {token: position for position, token in enumerate(self.tokens, start=2)}
+        self._seen = self.characters | {FIRST, LAST}
+        self._row: Callable[[str], bytes] = lru_cache(maxsize=1 << 16)(self._make_row)
+
+    @classmethod
+    def count(
+        cls, documents: Iterable[Sequence[str]], *, min_count: int, max_size: int, **options: int
+    ) -> SubwordVocabulary:
+        """Keep the most frequent tokens as `TableVocabulary.count` does, and the characters of all."""
+        seen = _count_tokens(documents)
+        return cls(_choose_frequent(seen, min_count, max_size), characters=set("".join(seen)), **options)
+
+    def __len__(self) -> int:
+        return len(self.tokens) + 2 + (1 << self.bits)
+
+    def encode(self, tokens: Tokens) -> PieceIds:
+        """Return the ids of each token ``(pieces, total)``."""
+        units = map(chr, tokens.units.tolist()) if isinstance(tokens.units, np.ndarray) else tokens.units
+        rows = np.frombuffer(b"".join(map(self._row, units)), np.int32)
+        return PieceIds(rows.reshape(-1, self.pieces).T, tokens.starts)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything needed to make an equal one."""
+        sizes = {"bits": self.bits, "shortest": self.shortest, "longest": self.longest, "pieces": self.pieces}
+        return {"kind": self.kind, "tokens": self.tokens, "characters": "".join(sorted(self.characters)), **sizes}
+
+    def _make_row(self, token: str) -> bytes:
+        """Return a token's ids, as the bytes of int32 numbers, filled up with `PAD`."""
+        row = np.full(self.pieces, PAD, dtype=np.int32)
+        grams = dict.fromkeys(itertools.islice(self._list_grams(token), self.pieces - 1))
+        hashes = np.array([_fnv(gram) for gram in grams], dtype=np.uint32)
+        row[0] = self._ids.get(token, UNKNOWN)
+        row[1 : len(grams) + 1] = _mix(hashes, self.bits).view(np.int32) + len(self.tokens) + 2
+        return row.tobytes()
+
+    def _list_grams(self, token: str) -> Iterator[str]:
+        """Yield the n-grams of which all characters are known, by where they begin."""
+        marked = f"{FIRST}{token}{LAST}"
+        for at in range(len(marked)):
+            for end in range(at + self.shortest, min(at + self.longest, len(marked)) + 1):
+                gram = marked[at:end]
+                if self._seen.issuperset(gram) and gram not in (FIRST, LAST):
+                    yield gram
+
+
+Vocabulary: TypeAlias = TableVocabulary | HashVocabulary | SubwordVocabulary
+
+
+def _count_tokens(documents: Any) -> Mapping[str, int]:
+    """Say how often each token stands in documents, which may know that by ``counts()``."""
+    counted: Mapping[str, int] = (
+        documents.counts() if hasattr(documents, "counts") else Counter(itertools.chain.from_iterable(documents))
+    )
+    return counted
+
+
+def _choose_frequent(seen: Mapping[str, int], min_count: int, max_size: int) -> list[str]:
+    ranked = sorted(((token, n) for token, n in seen.items() if n >= min_count), key=lambda item: (-item[1], item[0]))
+    return [token for token, _ in ranked[:max_size]]
+
+
+def _mix(hashes: NDArray[np.uint32], bits: int) -> NDArray[np.uint32]:
+    """Return the bucket of each hash, of ``2**bits``."""
+    mixed = (hashes ^ (hashes >> np.uint32(15))) * _STEP
+    return cast("NDArray[np.uint32]", mixed >> np.uint32(32 - bits))
 
 
 @lru_cache(maxsize=1 << 16)
@@ -257,18 +396,45 @@ def load_vocabulary(data: bytes) -> Vocabulary:
     :raises ValueError: or KeyError or TypeError, if the data is something else.
     """
     config = json.loads(data.decode("utf-8", "surrogatepass"))
-    if config["kind"] == HashVocabulary.kind:
-        if not all(type(config[name]) is int for name in ("bits", "low", "high")) or type(config["marks"]) is not bool:
-            raise ValueError("bits, low and high are whole numbers, marks is true or false")
-        return HashVocabulary(bits=config["bits"], low=config["low"], high=config["high"], marks=config["marks"])
-    if config["kind"] != TableVocabulary.kind:
-        raise ValueError(f"the kind of vocabulary {config['kind']!r:.40} is unknown")
-    tokens, suffixes = config["tokens"], config.get("suffixes", False)
-    if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
-        raise ValueError("tokens are texts")
+    if (kind := config["kind"]) not in _READERS:
+        raise ValueError(f"the kind of vocabulary {kind!r:.40} is unknown")
+    return _READERS[kind](config)
+
+
+def _read_hash(config: Mapping[str, Any]) -> HashVocabulary:
+    if not all(type(config[name]) is int for name in ("bits", "low", "high")) or type(config["marks"]) is not bool:
+        raise ValueError("bits, low and high are whole numbers, marks is true or false")
+    return HashVocabulary(bits=config["bits"], low=config["low"], high=config["high"], marks=config["marks"])
+
+
+def _read_table(config: Mapping[str, Any]) -> TableVocabulary:
+    suffixes = config.get("suffixes", False)
     if type(suffixes) is not bool:
         raise ValueError(f"suffixes is true or false, was: {suffixes!r:.40}")
+    return TableVocabulary(_read_tokens(config), suffixes=suffixes)
+
+
+def _read_subwords(config: Mapping[str, Any]) -> SubwordVocabulary:
+    sizes = {name: config[name] for name in ("bits", "shortest", "longest", "pieces")}
+    if not all(type(size) is int for size in sizes.values()):
+        raise ValueError(f"{', '.join(sizes)} are whole numbers")
+    if not isinstance(config["characters"], str):
+        raise ValueError("characters are a text")
+    return SubwordVocabulary(_read_tokens(config), characters=config["characters"], **sizes)
+
+
+def _read_tokens(config: Mapping[str, Any]) -> list[str]:
+    tokens = config["tokens"]
+    if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
+        raise ValueError("tokens are texts")
     if len(set(tokens)) != len(tokens):
         twice = next(token for token, n in Counter(tokens).items() if n > 1)
         raise ValueError(f"the token {twice!r:.60} stands there more than once")
-    return TableVocabulary(tokens, suffixes=suffixes)
+    return tokens
+
+
+_READERS: dict[Any, Callable[[Mapping[str, Any]], Vocabulary]] = {
+    TableVocabulary.kind: _read_table,
+    HashVocabulary.kind: _read_hash,
+    SubwordVocabulary.kind: _read_subwords,
+}

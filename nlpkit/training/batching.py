@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from nlpkit.text.vocabulary import PAD
+from nlpkit.text.vocabulary import PAD, count_pieces
 from nlpkit.training.devices import device_of, work_on
 
 POOL = 64  # batches drawn together and sorted by length before they are cut
@@ -23,7 +23,8 @@ RowNumbers: TypeAlias = NDArray[np.int64]  # numbers of rows
 class Batch(NamedTuple):
     """What is shown in one step.
 
-    :param inputs: ids ``(batch, time)`` or numbers ``(batch, time, dim)``; padding is zero.
+    :param inputs: ids ``(batch, time)``, several of each token ``(batch, time, pieces)``, or numbers
+        ``(batch, time, dim)``; padding is zero.
     :param mask: true where a row has something ``(batch, time)``.
     :param targets: the index of each row's label ``(batch,)``, or the numbers asked for ``(batch, outputs)``.
     """
@@ -37,8 +38,8 @@ class Batch(NamedTuple):
 class Rows:
     """Rows of ids or of vectors, one after the other, and what is asked of each.
 
-    :param inputs: ids ``(total,)`` or numbers ``(total, dim)``; row ``i`` is ``inputs[starts[i]:starts[i + 1]]``. May
-        be a memory map.
+    :param inputs: ids ``(total,)`` or ``(total, pieces)``, or numbers ``(total, dim)``, which are no integers; row
+        ``i`` is ``inputs[starts[i]:starts[i + 1]]``. May be a memory map.
     :param starts: ``(rows + 1,)``.
     :param targets: the index of each row's label ``(rows,)``, or numbers ``(rows, outputs)``.
     """
@@ -49,10 +50,10 @@ class Rows:
 
     @classmethod
     def of(cls, rows: Sequence[NDArray[Any]], targets: NDArray[Any]) -> Rows:
-        """Rows of one array each: of ids ``(time,)``, or of numbers ``(time, dim)``."""
+        """Rows of one array each: of ids ``(time,)`` or ``(time, pieces)``, or of numbers ``(time, dim)``."""
         starts = np.cumsum([0, *map(len, rows)], dtype=np.int64)
-        numbers = rows and np.ndim(rows[0]) > 1
         inputs = np.concatenate(rows) if rows else np.zeros(0)
+        numbers = inputs.ndim > 1 and inputs.dtype.kind == "f"
         return cls(inputs.astype(np.float32 if numbers else np.int32), starts, targets)
 
     def __len__(self) -> int:
@@ -71,7 +72,7 @@ class Rows:
         """How often each of ``size`` ids stands in the rows ``(size,)``."""
         total = np.zeros(size, dtype=np.int64)
         for at in range(0, int(self.starts[-1]), BLOCK):
-            total += np.bincount(self.inputs[at : min(at + BLOCK, int(self.starts[-1]))], minlength=size)
+            total += np.bincount(self.inputs[at : min(at + BLOCK, int(self.starts[-1]))].ravel(), minlength=size)
         return total
 
     def locate(self, rows: RowNumbers) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
@@ -82,11 +83,13 @@ class Rows:
         return mask, (self.starts[rows][:, None] + steps)[mask]
 
     def batch(self, rows: RowNumbers) -> Batch:
-        """Pad some rows to the length of the longest of them."""
+        """Pad some rows to the length of the longest of them; of tokens, no more pieces than one of them has."""
         mask, at = self.locate(rows)
-        kind = np.int64 if self.inputs.ndim == 1 else np.float32
-        inputs = np.full((*mask.shape, *self.inputs.shape[1:]), PAD, dtype=kind)
-        inputs[mask] = self.inputs[at]
+        found, are_ids = self.inputs[at], self.inputs.dtype.kind != "f"
+        if are_ids and found.ndim > 1:
+            found = found[:, : count_pieces(found.T)]
+        inputs = np.full((*mask.shape, *found.shape[1:]), PAD, dtype=np.int64 if are_ids else np.float32)
+        inputs[mask] = found
         return Batch(torch.as_tensor(inputs), torch.as_tensor(mask), torch.as_tensor(self.targets[rows]))
 
 

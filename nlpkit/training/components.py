@@ -15,7 +15,7 @@ from nlpkit.plugins.component import Component
 from nlpkit.plugins.registry import registry
 from nlpkit.plugins.watched import watch_part
 from nlpkit.text.normalisation import Normaliser
-from nlpkit.text.vocabulary import UNKNOWN, HashVocabulary, TableVocabulary, Vocabulary
+from nlpkit.text.vocabulary import UNKNOWN, HashVocabulary, SubwordVocabulary, TableVocabulary, Vocabulary
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,8 @@ def check_shapes(embedding: Part, encoder: Part) -> None:
 
     :raises PluginError: naming the one that is not.
     """
-    vectors = _try(embedding, torch.full((2, 3), UNKNOWN))
+    shape = (2, 3, 2) if embedding.instance.pieces else (2, 3)
+    vectors = _try(embedding, torch.full(shape, UNKNOWN))
     _check_shape(embedding, "dim", vectors, embedding.instance.dim)
     check_encoder(encoder, vectors)
 
@@ -146,9 +147,17 @@ def fit_embedding(embedding: Part, documents: Iterable[Sequence[str]], targets: 
     """
     with _blame(embedding, "cannot be fitted"):
         vocabulary = embedding.instance.fit(documents, targets)
-    if not isinstance(vocabulary, TableVocabulary | HashVocabulary):
+    if not isinstance(vocabulary, TableVocabulary | HashVocabulary | SubwordVocabulary):
         raise PluginError(
             "{embedding} returns {kind} from fit, not a vocabulary", embedding=embedding, kind=type(vocabulary).__name__
+        )
+    if bool(vocabulary.pieces) is not embedding.instance.pieces:
+        raise PluginError(
+            "{embedding} says pieces = {pieces!r}, but its vocabulary is a {kind}: it must be true with a "
+            "SubwordVocabulary, and with no other",
+            embedding=embedding,
+            pieces=embedding.instance.pieces,
+            kind=type(vocabulary).__name__,
         )
     return vocabulary
 

@@ -7,7 +7,7 @@ import inspect
 import io
 import logging
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -53,11 +53,19 @@ def export_network(
     network.eval()
     if folds and (vectors := _find_id_vectors(network)) is not None:
         return "table", {ARRAYS: _fold_table(network, vectors, weights, relative=relative)}
-    ids = torch.ones(2, 7, dtype=torch.int64)
+    inputs = make_example(pieces=network.embedding.pieces)
+    with fold_embedding(network) if _computes_vectors(network.embedding) else contextlib.nullcontext():
+        return export_graph(network, inputs, ["logits"], weights, arithmetic=arithmetic, samples=samples)
+
+
+def make_example(*, pieces: bool) -> dict[str, torch.Tensor]:
+    """Return ids ``(2, 7)`` or ``(2, 7, 3)`` and mask ``(2, 7)`` of two rows, as a network is exported by.
+
+    :param pieces: whether a token has several ids.
+    """
     mask = torch.ones(2, 7, dtype=torch.bool)
     mask[1, 4:] = False
-    inputs = {"ids": ids, "mask": mask}
-    return export_graph(network, inputs, ["logits"], weights, arithmetic=arithmetic, samples=samples)
+    return {"ids": torch.ones((2, 7, 3) if pieces else (2, 7), dtype=torch.int64), "mask": mask}
 
 
 def check_agreement(name: str, difference: float, weights: str, arithmetic: str = "float32") -> None:
@@ -103,6 +111,37 @@ def export_graph(
         return "graph", {GRAPH: _dump_graph(module, inputs, outputs, weights, free, arithmetic, samples)}
     except torch.onnx.errors.OnnxExporterError:
         return "torch", {}
+
+
+class _TableEmbedding(nn.Module):
+    """A static embedding as the table that inference needs of it."""
+
+    def __init__(self, vectors: torch.Tensor) -> None:
+        super().__init__()
+        self.register_buffer("table", vectors)
+        self.table: torch.Tensor
+
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
+        return self.table[ids]
+
+
+@contextlib.contextmanager
+def fold_embedding(network: Any) -> Iterator[None]:
+    """Put a table in place of a network's embedding, a static one that gives a token one id, for a while."""
+    embedding = network.embedding
+    network.embedding = _TableEmbedding(embedding.vectors().detach())
+    try:
+        yield
+    finally:
+        network.embedding = embedding
+
+
+def _computes_vectors(embedding: Any) -> bool:
+    """Whether vectors of ids are made anew each time, though a table would do, of which training could go on."""
+    if embedding.pieces or not isinstance(embedding, StaticEmbedding) or type(embedding).take is StaticEmbedding.take:
+        return False
+    stored = {tensor.data_ptr() for tensor in cast(Any, embedding).state_dict().values()}
+    return embedding.vectors().data_ptr() not in stored
 
 
 def _find_id_vectors(network: Network) -> torch.Tensor | None:

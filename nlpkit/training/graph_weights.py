@@ -155,6 +155,8 @@ def multiply_int8(model: Any, samples: Iterable[Inputs] = ()) -> None:
         and node.input[1] in matrices
         and (matrix := numpy_helper.to_array(matrices[node.input[1]])).size >= SMALL
     ]
+    if not products:
+        return
     greatest = _measure(model, {node.input[0] for node, _ in products}, samples)
     for node, matrix in products:
         nodes, at = _Nodes(graph, node.output[0]), list(graph.node).index(node)

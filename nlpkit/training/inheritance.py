@@ -22,7 +22,7 @@ from nlpkit.model.bundle import ARRAYS, GRAPH, WEIGHTS
 from nlpkit.model.members import load_arrays
 from nlpkit.model.numbers import check_finite
 from nlpkit.plugins.base import OutputLayer, StaticEmbedding
-from nlpkit.text.vocabulary import UNKNOWN, Tokens, Vocabulary
+from nlpkit.text.vocabulary import PAD, UNKNOWN, Tokens, Vocabulary
 from nlpkit.training.base_model import BaseMember
 
 COMPONENTS = {"embedding": "embedding", "encoder": "encoder", "encoders": "encoder", "output": "output"}  # by attribute
@@ -171,7 +171,7 @@ def name_parts(network: nn.Module) -> dict[str, str]:
 
 
 def measure_unknown(documents: Iterable[Sequence[str]], vocabulary: Vocabulary) -> float | None:
-    """Return the share of tokens that a vocabulary does not have; None of one that hashes, which has all.
+    """Return the share of tokens of which a vocabulary has nothing; None of one that hashes, which has all.
 
     :param documents: tokens of each text; where they have ``counts()``, that says how often each token stands there.
     """
@@ -180,9 +180,10 @@ def measure_unknown(documents: Iterable[Sequence[str]], vocabulary: Vocabulary) 
     counts: Mapping[str, int] = documents.counts() if hasattr(documents, "counts") else _count(documents)
     if not counts:
         return 0.0
-    ids = vocabulary.encode(Tokens.of([list(counts)])).grid[0]
+    own, *pieces = vocabulary.encode(Tokens.of([list(counts)])).grid
+    unknown = (own == UNKNOWN) & (np.sum(pieces, 0) == PAD)
     frequencies = np.fromiter(counts.values(), np.int64, len(counts))
-    return round(float(frequencies[ids == UNKNOWN].sum() / frequencies.sum()), 4)
+    return round(float(frequencies[unknown].sum() / frequencies.sum()), 4)
 
 
 def read_weights(member: BaseMember) -> Weights | None:

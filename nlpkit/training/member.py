@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from nlpkit.errors import PluginError, Sentence
+from nlpkit.errors import PluginError, Sentence, SettingError
 from nlpkit.files import write_synced
 from nlpkit.model.bundle import VOCABULARY, WEIGHTS, Bundle, dump_json
 from nlpkit.model.network import dump_weights
@@ -212,6 +212,7 @@ class NetworkMember(Member):
     """
 
     chain: ClassVar[tuple[str, ...]] = ("embedding", "encoder", "output")  # by which it is told
+    takes_pieces: ClassVar[bool] = False  # whether it can read the ids of an embedding that says ``pieces``
     network: Any
     vocabulary: Any
     entry: dict[str, Any]
@@ -241,6 +242,18 @@ class NetworkMember(Member):
     @abstractmethod
     def restore(self, stored: Bundle) -> nn.Module:
         """Make the network again of files: those that `keep` wrote, or those of a model."""
+
+    def make_component(self, kind: str, **fixed: Any) -> Part:
+        """Make a component; refuse an embedding by which a token has several ids, where there must be one."""
+        part = super().make_component(kind, **fixed)
+        if kind == "embedding" and part.instance.pieces and not self.takes_pieces:
+            raise SettingError(
+                "{member}: the embedding {name} gives a token several ids, where this task needs one: choose another, "
+                "such as trainable",
+                member=self.name,
+                name=part.component.name,
+            )
+        return part
 
     def fit_embedding(self, embedding: Part, documents: Iterable[Sequence[str]], classes: Any) -> Vocabulary:
         """Fit an embedding to documents; where training goes on from a saved model, the vocabulary is that model's.

@@ -513,13 +513,14 @@ def store_ids(blocks: Iterable[Tokens], vocabulary: Vocabulary, max_length: int,
             yield count
 
 
-def map_rows(path: Path, labels: NDArray[np.int64]) -> Rows:
-    """Rows as `store_ids` left them."""
-    return Rows(
-        map_array(path.with_suffix(".ids"), np.int32),
-        np.asarray(map_array(path.with_suffix(".starts"), np.int64)),
-        labels,
-    )
+def map_rows(path: Path, labels: NDArray[np.int64], pieces: int = 0) -> Rows:
+    """Rows as `store_ids` left them.
+
+    :param pieces: ids that each token has; 0: one, and no axis for it.
+    """
+    ids = map_array(path.with_suffix(".ids"), np.int32)
+    starts = np.asarray(map_array(path.with_suffix(".starts"), np.int64))
+    return Rows(ids.reshape(-1, pieces) if pieces else ids, starts, labels)
 
 
 @contextmanager

@@ -52,6 +52,7 @@ class TextNetwork(NetworkMember):
 
     settings_class: ClassVar[type[MemberSettings]] = TextNetworkSettings
     chain = ("tokenizer", "embedding", "encoder")
+    takes_pieces = True
     folds: ClassVar[bool] = False  # whether sums over tokens fold into a table
 
     @property
@@ -269,7 +270,8 @@ class TextNetwork(NetworkMember):
         """Take up network and rows."""
         super().open(folder)
         self._folder = folder
-        self.rows = {place: map_rows(folder / place, self.targets(place)) for place in PLACES}
+        pieces = self.vocabulary.pieces
+        self.rows = {place: map_rows(folder / place, self.targets(place), pieces) for place in PLACES}
 
     def describe(self) -> MemberStarted:
         """Say of what it is composed, and how much of the rows it reads."""

@@ -11,7 +11,7 @@ from nlpkit.errors import BundleError, SettingError
 from nlpkit.model.bundle import Bundle, save
 from nlpkit.model.members import BATCH, TextIds, open_member, run_sorted
 from nlpkit.plugins.base import Tokenizer
-from nlpkit.text.vocabulary import PAD, Ids, TableVocabulary
+from nlpkit.text.vocabulary import PAD, Ids, SubwordVocabulary, TableVocabulary, dump_vocabulary
 from tests.tiny import component, model_files, table_member
 
 
@@ -51,6 +51,34 @@ def test_options_that_a_tokenizer_lacks_are_named():
     entry, files = table_member(tokenizer=component("char", colour="red"))
     with pytest.raises(SettingError, match="no option 'colour'"):
         open_member(Bundle("tiny", model_files((entry, files))), entry, 2)
+
+
+@pytest.fixture
+def pieces():
+    """A table over characters and their pieces, the number of an id being its square root."""
+    vocabulary = SubwordVocabulary(["好", "差"], characters="好差", bits=4)
+    entry, files = table_member(words={"好": 1.0}, pooling="mean")
+    table = np.sqrt(np.arange(len(vocabulary), dtype=np.float32))[:, None]
+    files["characters/vocabulary.json"] = dump_vocabulary(vocabulary)
+    files["characters/arrays.safetensors"] = save_arrays({"table": table, "bias": np.array([0.5])})
+    return open_member(Bundle("tiny", model_files((entry, files))), entry, 2), table[:, 0]
+
+
+def test_a_token_counts_as_the_mean_of_its_pieces(pieces):
+    member, numbers = pieces
+    texts = ["好差", "", "龘好"]
+    expected = [sum(numbers[ids[ids > 0]].mean() for ids in row) for row in member.text_ids(texts).rows()]
+    logits = member.logits(texts)
+    np.testing.assert_allclose(logits[:, 1] - logits[:, 0], np.array(expected) / [2, 1, 2] + 0.5, rtol=1e-5)
+
+
+def test_what_its_pieces_contribute_is_the_logit(pieces):
+    member, _ = pieces
+    texts = ["好差", "", "龘好"]
+    shares = member.contributions(texts)
+    assert shares.tokens.lists() == [["好", "差"], [], ["龘", "好"]]
+    sums = [shares.values[a:b].sum(0) for a, b in zip(shares.tokens.starts, shares.tokens.starts[1:], strict=False)]
+    np.testing.assert_allclose(np.array(sums) + shares.bias, member.logits(texts), rtol=1e-5)
 
 
 def test_codes_of_one_byte_stand_for_their_levels():

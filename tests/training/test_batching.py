@@ -80,6 +80,24 @@ def test_a_batch_of_vectors_is_its_rows_padded_with_zeros(lengths, dim, data):
     assert targets.tolist() == asked[chosen].tolist()
 
 
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=9), st.data())
+def test_a_batch_of_tokens_with_several_ids_is_no_wider_than_need_be(lengths, data):
+    draw = np.random.default_rng(0)
+    pieces = [draw.integers(1, 5) for _ in lengths]
+    found = [np.pad(draw.integers(1, 9, (n, p)), ((0, 0), (0, 5 - p))) for n, p in zip(lengths, pieces, strict=True)]
+    rows = Rows.of(found, np.zeros(len(lengths), dtype=np.int64))
+    chosen = data.draw(st.lists(st.integers(0, len(lengths) - 1), min_size=1, max_size=5))
+    ids, mask, _ = rows.batch(np.array(chosen))
+    widest = max([1, *(pieces[at] for at in chosen if lengths[at])])
+    assert ids.dtype == torch.int64
+    assert ids.shape == (*mask.shape, widest)
+    assert [ids[i, : lengths[at]].tolist() for i, at in enumerate(chosen)] == [
+        found[at][:, :widest].tolist() for at in chosen
+    ]
+    counts = np.bincount(np.concatenate([row.ravel() for row in found]), minlength=9)
+    assert rows.count_ids(9).tolist() == counts.tolist()
+
+
 def test_there_may_be_no_rows():
     rows = Rows.of([], np.zeros(0, dtype=np.int64))
     assert (len(rows), rows.lengths.tolist(), rows.count_ids(3).tolist()) == (0, [], [0, 0, 0])

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -28,7 +27,7 @@ from nlpkit.tasks.cloze.words import PLACES, Words
 from nlpkit.text.vocabulary import TableVocabulary
 from nlpkit.training.components import check_pair, check_shapes, remarks_of
 from nlpkit.training.events import Event, MemberStarted, Working
-from nlpkit.training.export import export_graph
+from nlpkit.training.export import export_graph, fold_embedding
 from nlpkit.training.loop import Diverged
 from nlpkit.training.member import (
     CHECK_ROWS,
@@ -154,7 +153,7 @@ class ClozeMember(NetworkMember):
     def export(self) -> StoredMember:
         """Export the network as a graph, in which a table stands for the embedding, and what reads its outputs."""
         network = self.network.eval()
-        with _fold(network):
+        with fold_embedding(network):
             runtime, files = export_graph(network, _make_example(), ["outputs"], self.settings.weights)
         arrays = {name: np.asarray(a, order="C") for name, a in network.output.arrays().items()}  # save wants that
         return StoredMember({**self.entry, "runtime": runtime}, files | {ARRAYS: save(arrays)} | self.files())
@@ -219,26 +218,3 @@ def _make_example() -> dict[str, Tensor]:
     mask = torch.ones(2, 7, dtype=torch.bool)
     mask[1, 4:] = False
     return {"ids": ids, "mask": mask, "at": torch.tensor([3, 2])}
-
-
-class _TableEmbedding(nn.Module):
-    """A static embedding as the table that inference needs of it."""
-
-    def __init__(self, vectors: Tensor) -> None:
-        super().__init__()
-        self.register_buffer("table", vectors)
-        self.table: Tensor
-
-    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:  # noqa: ARG002
-        return self.table[ids]
-
-
-@contextmanager
-def _fold(network: ClozeNetwork) -> Iterator[None]:
-    """Put a table in place of a network's embedding for a while."""
-    embedding: Any = network.embedding
-    network.embedding = cast(Any, _TableEmbedding(embedding.vectors().detach()))
-    try:
-        yield
-    finally:
-        network.embedding = embedding

@@ -31,7 +31,7 @@ from nlpkit.text.familiarity import FamiliarityCount
 from nlpkit.text.labels import alike, rename_options
 from nlpkit.text.several import as_labels, names_of
 from nlpkit.text.split import PLACES
-from nlpkit.text.vocabulary import TableVocabulary, load_vocabulary
+from nlpkit.text.vocabulary import SubwordVocabulary, TableVocabulary, load_vocabulary
 from nlpkit.training.base_model import BaseModel
 from nlpkit.training.calibration import tune_sigmoid_stages, tune_stages
 from nlpkit.training.events import Event, Note, Remark, Working
@@ -232,7 +232,10 @@ class SentimentRun(Run):
                 known = self.base.bundle.read_json(bundle.EVIDENCE)
                 evidence = evidence.join(Evidence(known["characters"], known["words"]))
         for member in members:
-            if isinstance(vocabulary := load_vocabulary(member.files[bundle.VOCABULARY]), TableVocabulary):
+            vocabulary = load_vocabulary(member.files[bundle.VOCABULARY])
+            if isinstance(vocabulary, SubwordVocabulary):
+                evidence = evidence.with_tokens(vocabulary.characters)
+            elif isinstance(vocabulary, TableVocabulary):
                 evidence = evidence.with_tokens(vocabulary.tokens)
         return {bundle.EVIDENCE: bundle.dump_json(evidence.to_json())}
 
