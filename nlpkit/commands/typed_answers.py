@@ -187,7 +187,8 @@ class ParquetWriter(Writer):
         cells = {name: list(values) for name, values in zip(self._names, answered, strict=True)}
         own = self._own(source, first, rows, columns)
         if self._form.several_lines:
-            own = own.take([number for number, lines in enumerate(records) for _ in lines])
+            numbers = [number for number, lines in enumerate(records) for _ in lines]
+            own = own.take(self._arrow.array(numbers, self._arrow.int64()))
         self._waiting.append((own, cells))
         self._find_types(cells)
         if sum(own.num_rows for own, _ in self._waiting) >= GROUP:

@@ -5,7 +5,8 @@
 Of each file so many sentences are drawn by a seed. In a clause that begins with nouns which many clauses begin with,
 these are a target, and a few words behind them are an opinion, if they hold an adjective or the model `reviews` is sure
 of the clause. Elsewhere the opinions of a model count, where it is sure. A sentence is kept if each clause in which the
-rules of `benchmarks/aspects.py` see an opinion has one then, and of those without any opinion a few. Nothing here has
+rules of `benchmarks/aspects.py` see an opinion has one then, and of those without any opinion a few. To these come sentences that
+are joined of the clauses of the rules. Nothing here has
 seen the sentences of `corpora/samples/opinions.jsonl`.
 """
 
@@ -21,7 +22,7 @@ from nlpkit import SentimentModel
 from nlpkit.text import Faults, examples_of
 
 from nlpkit_aspects.model import AspectsModel
-from nlpkit_aspects.opinions import Opinion, overlap, split_sentences, write_opinions
+from nlpkit_aspects.opinions import Opinion, Polarity, overlap, split_sentences, write_opinions
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import aspects
@@ -35,6 +36,8 @@ SURE, SURER, SUREST = (
     0.75,
     0.9,
 )  # of a clause with an adjective; of the model's own opinion; of one without adjective
+COMPOSED = 0.35  # sentences that are joined of clauses, for each that is kept
+BUTS, ENDS = ("", "", "就是", "但是", "不过", "但"), ("。", "。", "！", "")
 SILENT = 0.25  # share of the sentences without opinions that is kept
 TOGETHER = 512  # sentences
 
@@ -58,6 +61,7 @@ class Marker:
 
     def __init__(self, model: AspectsModel, reviews: SentimentModel, frequent: frozenset[str]) -> None:
         self._model, self._reviews, self._frequent = model, reviews, frequent
+        self.plain: list[tuple[str, str, Polarity]] = []  # clauses of the rules: nouns, what is said of them, polarity
 
     def mark(self, texts: Sequence[str]) -> Iterator[list[Opinion] | None]:
         """Yield the opinions of each text; None where one is seen that cannot be told."""
@@ -80,6 +84,8 @@ class Marker:
             least = SURE if clause.says else SUREST
             if self._is_plain(text, clause) and sure >= least and (clause.says or score.label != "neutral"):
                 found.append(Opinion(clause.target, clause.words, score.label or "neutral"))
+                if clause.target and clause.says:
+                    self.plain.append((text[slice(*clause.target)], text[slice(*clause.words)], found[-1].polarity))
         ruled = [(one.target[0], one.opinion[1]) for one in found if one.target]
         more = [one for one in own if not any(overlap(one.opinion, span) for span in ruled)]
         told = [*found, *more]
@@ -109,6 +115,18 @@ def find_frequent(texts: Sequence[str]) -> frozenset[str]:
     return frozenset(noun for noun, count in nouns.items() if count >= FREQUENT and len(noun) <= MOST_TARGET)
 
 
+def compose(clauses: Sequence[tuple[str, str, Polarity]], draw: random.Random) -> tuple[str, list[Opinion]]:
+    """Join clauses to a sentence, by a but where the polarity turns."""
+    text, opinions = "", list[Opinion]()
+    for nouns, words, polarity in clauses:
+        turns = bool(opinions) and opinions[-1].polarity != polarity
+        text += ("，" if opinions else "") + (draw.choice(BUTS) if turns else "")
+        begin, end = len(text), len(text) + len(nouns)
+        text += nouns + words
+        opinions.append(Opinion((begin, end), (end, len(text)), polarity))
+    return text + draw.choice(ENDS), opinions
+
+
 def main() -> None:
     """Mark what the command names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -130,6 +148,10 @@ def main() -> None:
                         kept, marked = kept + 1, marked + len(opinions)
                         bare = write_opinions(Opinion(*one.key) for one in opinions)
                         file.write(json.dumps({"text": text, "opinions": bare}, ensure_ascii=False) + "\n")
+            plain = sorted(set(marker.plain))
+            for _ in range(int(kept * COMPOSED)):
+                text, opinions = compose(draw.sample(plain, draw.choice((2, 2, 3))), draw)
+                file.write(json.dumps({"text": text, "opinions": write_opinions(opinions)}, ensure_ascii=False) + "\n")
             print(f"{Path(corpus).name}: {len(frequent):,} nouns, {kept:,} sentences, {marked:,} opinions")
 
 

@@ -96,6 +96,7 @@ def test_a_row_may_become_several_lines_each_with_its_number():
     assert [list(map(plain, row)) for row in cells_of(lines_of("xlsx", table))] == [header, *expected]
     found = table_of(lines_of("parquet", table)).to_pylist()
     assert [list(map(plain, row.values())) for row in found] == expected
+    assert table_of(lines_of("parquet", (table[0], []), table)).num_rows == 3
     assert lines_of("html", table).count(b"<tr>") == 4
     text = Source("a.txt", None, iter(())), [Row("好")]
     assert lines_of("csv", text).decode().splitlines()[1:] == ["a.txt,1,好,good,0.75,好", "a.txt,1,好,other,0.25,"]

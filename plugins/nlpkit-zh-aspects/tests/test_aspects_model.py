@@ -49,6 +49,8 @@ def test_it_is_small_and_answers_its_samples(model):
     assert not list(Path(restaurant_opinions()).rglob("model.safetensors"))
 
 
+@pytest.mark.train
+@pytest.mark.slow
 def test_what_nlpkit_asks_of_every_plugin_is_kept():
     found = run(list_subjects(find_targets("nlpkit-zh-aspects")))
     assert [f"{one.subject}: {one.sentence}" for one in found if one.outcome == FAILED] == []
