@@ -5,9 +5,9 @@
 Of each file so many sentences are drawn by a seed. In a clause that begins with nouns which many clauses begin with,
 these are a target, and a few words behind them are an opinion, if they hold an adjective or the model `reviews` is sure
 of the clause. Elsewhere the opinions of a model count, where it is sure. A sentence is kept if each clause in which the
-rules of `benchmarks/aspects.py` see an opinion has one then, and of those without any opinion a few. To these come sentences that
-are joined of the clauses of the rules. Nothing here has
-seen the sentences of `corpora/samples/opinions.jsonl`.
+rules of `benchmarks/aspects.py` see an opinion has one then, and of those without any opinion a few. To these come
+sentences that are joined of the clauses of the rules. Nothing here has seen the sentences of
+`corpora/samples/opinions.jsonl`.
 """
 
 import argparse

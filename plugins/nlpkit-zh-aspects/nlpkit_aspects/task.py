@@ -28,7 +28,7 @@ ASPECTS = Task(
     name="aspects",
     about="""What texts say of what, and whether it is good or bad.
 
-    \\b
+    \b
     nlpkit aspects score reviews.csv                   the opinions of each row
     nlpkit aspects score reviews.csv --by target       what all rows think of what
     nlpkit aspects score --text "房间很大，就是隔音不好"
@@ -40,12 +40,14 @@ ASPECTS = Task(
     verbs=(
         Verb(
             name="score",
-            about="""Find the opinions of texts: on what, in which words, of which polarity, and how sure that is.
+            about="""Find the opinions of texts, and what they are on.
+
+            Of each opinion: on what, in which words, of which polarity, and how sure that is.
 
             In CSV an opinion is a line, with its row's columns before it; a row without any is a line that says why.
             In JSON lines a row is a line, with all its opinions, and spans that count the characters of its text.
 
-            \\b
+            \b
             nlpkit aspects score reviews.csv -o opinions.csv
             nlpkit aspects score reviews.csv --min-probability 0.7 --format jsonl
             nlpkit aspects score reviews.csv --by target
@@ -62,7 +64,7 @@ ASPECTS = Task(
     recipes_about="""A CORPUS holds lines {"text": "房间很大", "opinions": [{"target": [0, 2], "opinion": [2, 4],
     "label": "positive"}]}: spans of characters, a target of null where the text does not say on what.
 
-    \\b
+    \b
     nlpkit aspects train opinions.jsonl -o mine
     nlpkit aspects train opinions.jsonl -o mine --tokenizer char --set encoder.hidden=96
     nlpkit aspects train opinions.jsonl -o mine --recipe e5
@@ -72,10 +74,14 @@ ASPECTS = Task(
     evaluate_about="""Right is an opinion with the very words, target and polarity; overlapping one of the same polarity
     whose words and target have characters in common with those that are there.
 
-    \\b
+    \b
     nlpkit aspects evaluate opinions.jsonl
     nlpkit aspects evaluate opinions.jsonl --model mine --errors wrong.jsonl
     """,
-    compare_about="An item is a row: it is right where all of its opinions are.",
+    compare_about="""A row is right where all of its opinions are found, and no other.
+
+    \b
+    nlpkit aspects compare opinions.jsonl --model restaurant-opinions --model mine
+    """,
     default_model="restaurant-opinions",
 )
