@@ -76,7 +76,8 @@ def test_a_missing_extra_says_how_to_get_it():
 
 def test_what_is_installed_from_a_clone_lies_there():
     plugins = Path(__file__).parents[1] / "plugins"
-    assert set(errors.CLONED) == {folder.name for folder in plugins.iterdir() if (folder / "pyproject.toml").exists()}
+    folders = {folder.name for folder in plugins.iterdir() if (folder / "pyproject.toml").exists()}
+    assert set(errors.CLONED) == folders - {"nlpkit-zh-aspects"}  # of which nlpkit knows nothing: that proves the task
 
 
 def test_the_nearest_name_is_guessed():

@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import json
 from collections import Counter, defaultdict
 
 from nlpkit.text.split import letters
@@ -15,6 +16,8 @@ def read(path):
 def texts_of(path):
     if path.suffix == ".csv":
         return [row["review"] if "review" in row else row["text"] for row in read(path)]
+    if path.suffix == ".jsonl":
+        return [json.loads(line)["text"] for line in path.read_text(encoding="utf-8").splitlines()]
     assert path.suffix == ".txt", path
     return path.read_text(encoding="utf-8").split("\n")
 

@@ -1,5 +1,6 @@
 from .answers import Form as Form
 from .answers import Look as Look
+from .columns import Writer as Writer
 from .main import cli as cli
 from .options import COLUMN as COLUMN
 from .options import ENCODING as ENCODING
@@ -14,5 +15,6 @@ from .progress import Bar as Bar
 from .progress import draw_live as draw_live
 from .progress import follow as follow
 from .progress import format_duration as format_duration
+from .screen import to_one_line as to_one_line
 from .training import prepare_torch as prepare_torch
 from .training import set_threads as set_threads

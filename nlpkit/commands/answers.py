@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from nlpkit.commands.columns import Writer, as_cell, cells_of, check_columns, columns_of, names_of
+from nlpkit.commands.columns import Writer, as_cell, cells_of, check_columns, columns_of, names_of, records_of
 from nlpkit.commands.screen import make_harmless, to_one_line
 from nlpkit.errors import SettingError
 from nlpkit.text.cells import TypedRow, json_of
@@ -64,6 +64,7 @@ class Form:
     labels: Sequence[str]  # that an answer may have, where it has one; those of the model
     colours: Mapping[str, str] = NO_OPTIONS  # of labels on a terminal
     text: ClassVar[str] = "text"  # what the text of a row is called
+    several_lines: ClassVar[bool] = False  # whether a row may become several lines of a table: see `lines`
     done: ClassVar[str] = "answered"  # what becomes of a row
     together: ClassVar[int | None] = None  # rows that are answered together at most, where that lasts
 
@@ -78,6 +79,14 @@ class Form:
     def cells(self, answer: Any) -> Sequence[Any]:
         """Return an answer as cells, one a column."""
         return [value if type(value) in (int, float) else as_cell(value) or None for value in self.values(answer)]
+
+    def lines(self, row: Row, answer: Any) -> Sequence[Sequence[Any]]:  # noqa: ARG002
+        """Return an answer as lines of a table, each as `cells` has it, where there may be several."""
+        return [self.cells(answer)]
+
+    def writer(self, kind: str) -> Writer | None:  # noqa: ARG002
+        """Return what writes a format in place of what writes row by row: what sums all answers up, say."""
+        return None
 
     def line(self, row: Row, answer: Any) -> str:
         """Return what a terminal shows of a row and its answer, line ends included."""
@@ -121,6 +130,8 @@ def make_writer(kind: str, form: Form) -> Writer:
 
     :raises MissingExtra: if what writes it is not installed.
     """
+    if own := form.writer(kind):
+        return own
     if kind in BINARY:
         from nlpkit.commands.typed_answers import ExcelWriter, ParquetWriter
 
@@ -155,8 +166,10 @@ class _HtmlForm(Writer):
             names = self._form.columns or self._form.fields or answers[0]._fields
             lines += [_PAGE, _row_of("th", [self._form.text, *map(escape, names), ""])]
         for number, (row, answer) in enumerate(zip(rows, answers, strict=True), start=first):
-            cells = ("" if cell is None else escape(str(cell)) for cell in self._form.cells(answer))
-            lines.append(_row_of("td", [self._form.html(row, answer), *cells, escape(f"{source.name}:{number}")]))
+            place = escape(f"{source.name}:{number}")
+            for line in self._form.lines(row, answer) if self._form.several_lines else [self._form.cells(answer)]:
+                cells = ("" if cell is None else escape(str(cell)) for cell in line)
+                lines.append(_row_of("td", [self._form.html(row, answer), *cells, place]))
         return make_harmless("".join(lines)).encode("utf-8", "replace")
 
     def end(self) -> bytes:
@@ -189,7 +202,7 @@ class _DelimitedForm(Writer):
         self._end = "\n"  # of a line, as the first file has it
 
     def __call__(self, source: Source, first: int, rows: Sequence[Row], answers: Sequence[Any]) -> bytes:
-        columns, names = columns_of(source, self._form), names_of(self._form, answers)
+        columns, names = columns_of(source, self._form), names_of(source, self._form, answers)
         if names is None:
             return b""
         records: list[Sequence[Any]] = []
@@ -202,7 +215,7 @@ class _DelimitedForm(Writer):
         check_columns(source, columns, self._header)
         for number, (row, answer) in enumerate(zip(rows, answers, strict=True), start=first):
             cells = cells_of(source, number, row, columns)
-            records.append([*cells, *self._form.cells(answer)])
+            records += [[*cells, *record] for record in records_of(source, self._form, number, row, answer)]
         return (mark + csv_lines(records, self._delimiter, end=self._end)).encode("utf-8", "replace")
 
 

@@ -36,9 +36,21 @@ def columns_of(source: Source, form: Form) -> list[str]:
     return source.header or source.fields or ["file", "row", form.text]
 
 
-def names_of(form: Form, answers: Sequence[Any]) -> Sequence[str] | None:
+def names_of(source: Source, form: Form, answers: Sequence[Any]) -> Sequence[str] | None:
     """Return what the columns of an answer are called; None as long as nothing is known of them."""
-    return form.columns or form.fields or (answers[0]._fields if answers else None)
+    names = form.columns or form.fields or (answers[0]._fields if answers else None)
+    return names and [*_number_of(source, form, "row"), *names]
+
+
+def records_of(source: Source, form: Form, number: int, row: Row, answer: Any) -> list[list[Any]]:
+    """Return an answer as lines of cells: one, or several, each with the number of its row if no column has it."""
+    lines = form.lines(row, answer) if form.several_lines else [form.cells(answer)]
+    return [[*_number_of(source, form, number), *line] for line in lines]
+
+
+def _number_of(source: Source, form: Form, number: Any) -> Sequence[Any]:
+    """Return what tells of which row a line is, unless its source's own columns do, or a row is a line."""
+    return [number] if form.several_lines and (source.header or source.fields) is not None else []
 
 
 def check_columns(source: Source, columns: Sequence[str], first: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from nlpkit.commands.columns import Writer, cells_of, check_columns, columns_of, names_of, values_of
+from nlpkit.commands.columns import Writer, cells_of, check_columns, columns_of, names_of, records_of, values_of
 from nlpkit.errors import DataError, DataWarning, MissingExtra
 from nlpkit.text.cells import WHOLE, TypedRow, text_of
 from nlpkit.text.json_rows import Number
@@ -61,7 +61,7 @@ class ExcelWriter(Writer):
 
     def __call__(self, source: Source, first: int, rows: Sequence[Row], answers: Sequence[Any]) -> bytes:
         """Write a block; nothing is there before `end`."""
-        columns, names = columns_of(source, self._form), names_of(self._form, answers)
+        columns, names = columns_of(source, self._form), names_of(source, self._form, answers)
         if names is None:
             return b""
         if self._columns is None:
@@ -69,7 +69,9 @@ class ExcelWriter(Writer):
             self._begin([*columns, *(find_free_name(name, columns) for name in names)])
         check_columns(source, columns, self._columns)
         for number, (row, answer) in enumerate(zip(rows, answers, strict=True), start=first):
-            self._write([*values_of(source, number, row, columns), *self._form.cells(answer)], source.name)
+            own = values_of(source, number, row, columns)
+            for record in records_of(source, self._form, number, row, answer):
+                self._write([*own, *record], source.name)
         return b""
 
     def end(self) -> bytes:
@@ -167,7 +169,7 @@ class ParquetWriter(Writer):
 
     def __call__(self, source: Source, first: int, rows: Sequence[Row], answers: Sequence[Any]) -> bytes:
         """Write blocks when they make a group of rows, by which it is known of what type the answer is."""
-        columns, names = columns_of(source, self._form), names_of(self._form, answers)
+        columns, names = columns_of(source, self._form), names_of(source, self._form, answers)
         if names is None:
             return b""
         schema = source.table.schema if source.table else None
@@ -179,9 +181,15 @@ class ParquetWriter(Writer):
         if (schema is None) != (self._schema is None) or not (schema is None or schema.equals(self._schema)):
             what = "columns of other types than the first file: score them apart"
             raise DataError("{name} has {what}", name=source.name, what=what)
-        answered = list(zip(*map(self._form.cells, answers), strict=True)) or [()] * len(self._names)
+        pairs = enumerate(zip(rows, answers, strict=True), start=first)
+        records = [records_of(source, self._form, number, row, answer) for number, (row, answer) in pairs]
+        answered = list(zip(*itertools.chain.from_iterable(records), strict=True)) or [()] * len(self._names)
         cells = {name: list(values) for name, values in zip(self._names, answered, strict=True)}
-        self._waiting.append((self._own(source, first, rows, columns), cells))
+        own = self._own(source, first, rows, columns)
+        if self._form.several_lines:
+            numbers = [number for number, lines in enumerate(records) for _ in lines]
+            own = own.take(self._arrow.array(numbers, self._arrow.int64()))
+        self._waiting.append((own, cells))
         self._find_types(cells)
         if sum(own.num_rows for own, _ in self._waiting) >= GROUP:
             self._flush()

@@ -17,6 +17,7 @@ from .row import unfit as unfit
 from .rows import open_rows as open_rows
 from .rows import open_text as open_text
 from .several import Labels as Labels
+from .spans import token_spans as token_spans
 from .split import deduplicate as deduplicate
 from .split import split_rows as split_rows
 from .vocabulary import PAD as PAD

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from difflib import SequenceMatcher
+from functools import lru_cache
 from itertools import accumulate, pairwise
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
 from nlpkit.text.characters import Characters, Ints, mark_spaces
 from nlpkit.text.vocabulary import Tokens
+
+if TYPE_CHECKING:
+    from nlpkit.plugins.base import Tokenizer
+    from nlpkit.text.normalisation import Normaliser
 
 STRETCH = 256  # characters that are matched at once
 Span: TypeAlias = tuple[int, int]  # of characters: the first, and the one behind the last
@@ -78,6 +83,30 @@ def locate(tokens: Tokens, texts: Sequence[str]) -> Places | None:
     if not filled or not np.array_equal(before[tokens.starts[1:]], np.searchsorted(seen, characters.ends)):
         return None
     return Places(seen[before[:-1]], seen[before[1:] - 1] + 1, tokens.starts)
+
+
+def token_spans(texts: Sequence[str], tokenizer: Tokenizer, normaliser: Normaliser) -> tuple[Tokens, list[list[Span]]]:
+    """Return the tokens of texts as a model reads them, and the span of each token in its text as it was given.
+
+    Where a tokenizer changes what it cuts, spans are those of what its tokens are most like.
+
+    :param tokenizer: of normalised texts.
+    """
+    normalised = normaliser.batch(texts)
+    tokens = tokenizer.batch(normalised)
+    places = locate(tokens, normalised)
+    spans = places.spans(normalised) if places else list(map(_match_tokens, tokens.lists(), normalised))
+    normalise = lru_cache(maxsize=None)(normaliser)
+    for row in find_shifted(texts, normalised, normalise):
+        spans[row] = spans_before(spans[row], find_origins(texts[row], normalised[row], normalise))
+    return tokens, spans
+
+
+def _match_tokens(tokens: Sequence[str], text: str) -> list[Span]:
+    """Return spans of tokens that may be spelled otherwise than their text, where they are most like it."""
+    ends = [0, *accumulate(map(len, tokens))]
+    origins = [*_match(text, "".join(tokens), range(len(text))), len(text)]
+    return spans_before(list(pairwise(ends)), origins)
 
 
 def find_shifted(texts: Sequence[str], normalised: Sequence[str], normalise: Callable[[str], str]) -> set[int]:

@@ -40,6 +40,8 @@ from .member import Minimise as Minimise
 from .member import NetworkMember as NetworkMember
 from .member import StoredMember as StoredMember
 from .member import record_parts as record_parts
+from .reading import MixtureReader as MixtureReader
+from .reading import TextCorpus as TextCorpus
 from .run import Run as Run
 from .run import read_environment as read_environment
 from .run import train as train

@@ -96,6 +96,12 @@ def test_accuracy(benchmark, corpora):
     assert 50 < numbers(rows[2])[-1] <= 100
 
 
+def test_aspects(benchmark):
+    told = json.loads(benchmark("aspects", "--limit", "8"))
+    assert told["all"]["rows"] == 8
+    assert all(0 <= told["all"][name]["exact"]["f1"] <= 100 for name in ("model", "rules"))
+
+
 @pytest.mark.slow
 @pytest.mark.long
 def test_domains(benchmark, corpora):

@@ -1,3 +1,4 @@
+import csv
 import io
 import json
 import sys
@@ -13,6 +14,7 @@ from pyarrow import parquet
 
 from nlpkit.commands import typed_answers
 from nlpkit.commands.answers import Form, Look, choose_format, make_writer
+from nlpkit.commands.columns import Writer
 from nlpkit.errors import DataError, DataWarning, MissingExtra, SettingError
 from nlpkit.text.rows import Row, Source, open_rows
 from tests.outcomes import csv_rows, json_rows, one_sentence
@@ -64,6 +66,61 @@ def written_of(kind, data, **options):
 
 def table_of(data):
     return parquet.read_table(io.BytesIO(data))
+
+
+class Several(AnswerForm):
+    several_lines = True
+
+    def lines(self, row, answer):
+        return [[*answer[:2], row.text], ["other", 0.25, None]] if answer.label else [answer]
+
+
+def lines_of(kind, *sources):
+    """What a form of several lines writes."""
+    writer = make_writer(kind, Several(None, Look()))
+    parts = [writer(source, 1, rows, list(map(answer, rows))) for source, rows in sources]
+    return b"".join([*parts, writer.end()])
+
+
+def plain(cell):
+    """A cell as CSV has it."""
+    return "" if cell is None else f"{cell:g}" if isinstance(cell, float) else cell
+
+
+def test_a_row_may_become_several_lines_each_with_its_number():
+    table = Source("a.csv", ["id", "text"], iter(())), [Row("好", None, ["7", "好"]), Row("", None, ["8", ""])]
+    expected = [["7", "好", "1", "good", "0.75", "好"], ["7", "好", "1", "other", "0.25", ""]]
+    expected.append(["8", "", "2", "", "", "empty"])
+    header = ["id", "text", "row", "label", "probability", "reason"]
+    assert list(csv.reader(io.StringIO(lines_of("csv", table).decode()))) == [header, *expected]
+    assert [list(map(plain, row)) for row in cells_of(lines_of("xlsx", table))] == [header, *expected]
+    found = table_of(lines_of("parquet", table)).to_pylist()
+    assert [list(map(plain, row.values())) for row in found] == expected
+    assert table_of(lines_of("parquet", (table[0], []), table)).num_rows == 3
+    assert lines_of("html", table).count(b"<tr>") == 4
+    text = Source("a.txt", None, iter(())), [Row("好")]
+    assert lines_of("csv", text).decode().splitlines()[1:] == ["a.txt,1,好,good,0.75,好", "a.txt,1,好,other,0.25,"]
+
+
+def test_a_form_may_write_a_format_itself():
+    class Sum(Writer):
+        rows = 0
+
+        def __call__(self, source, first, rows, answers):  # noqa: ARG002
+            self.rows += len(rows)
+            return b""
+
+        def end(self):
+            return f"{self.rows}".encode()
+
+    class Summing(AnswerForm):
+        def writer(self, kind):
+            return Sum() if kind == "csv" else None
+
+    writer = make_writer("csv", Summing(None, Look()))
+    source = Source("a.txt", None, iter(()))
+    assert (writer(source, 1, [Row("好")] * 3, [answer(Row("好"))] * 3), writer.end()) == (b"", b"3")
+    assert not isinstance(make_writer("jsonl", Summing(None, Look())), Sum)
 
 
 def test_a_workbook_comes_back_typed_with_the_answers_behind():

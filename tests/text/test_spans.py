@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlpkit.components.tokenizers import char, jieba, rjieba
+from nlpkit.components.tokenizers import CharTokenizer, char, jieba, rjieba
 from nlpkit.text.normalisation import Normaliser
-from nlpkit.text.spans import Places, find_origins, find_shifted, locate, spans_before
+from nlpkit.text.spans import Places, find_origins, find_shifted, locate, spans_before, token_spans
 from nlpkit.text.vocabulary import Tokens
 
 NORMALISER = Normaliser()
@@ -113,3 +113,30 @@ def test_a_character_that_became_two_beside_one_that_went_is_shifted():
 def test_two_segmenters_cut_in_one_way():
     text = "质量 很好\u3000下次还来"
     assert spans_of([jieba().tokenize(text)], [text]) == spans_of([rjieba().tokenize(text)], [text])
+
+
+@given(st.lists(wild, max_size=4))
+def test_tokens_stand_where_their_letters_stood_before_normalisation(texts):
+    for tokenizer in (char(), rjieba()):
+        tokens, spans = token_spans(texts, tokenizer, NORMALISER)
+        assert [len(own) for own in spans] == [len(own) for own in tokens.lists()]
+        for text, own, places in zip(texts, tokens.lists(), spans, strict=True):
+            assert all(0 <= begin < end <= len(text) for begin, end in places)
+            assert [begin for begin, _ in places] == sorted(begin for begin, _ in places)
+            alone = [NORMALISER(text[begin:end]) == token for (begin, end), token in zip(places, own, strict=True)]
+            if NORMALISER(text) == text:
+                assert all(alone)
+
+
+class Pieces(CharTokenizer):
+    """A tokenizer that changes what it cuts."""
+
+    def batch(self, texts):
+        return Tokens.of([["▁", *text.upper().split()] for text in texts])
+
+
+def test_tokens_that_are_spelled_otherwise_have_spans_too():
+    tokens, (spans,) = token_spans(["好 ok 用"], Pieces(), NORMALISER)
+    assert tokens.lists() == [["▁", "好", "OK", "用"]]
+    assert (spans[1], spans[3]) == ((0, 1), (5, 6))
+    assert all(0 <= begin < end <= 6 for begin, end in spans)
