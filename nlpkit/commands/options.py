@@ -37,6 +37,11 @@ def encoding_option() -> click.Option:
     return click.Option(["--encoding"], help=ABOUT_ENCODING)
 
 
+def jobs_option(about: str) -> click.Option:
+    """Make the option ``--jobs``."""
+    return click.Option(["--jobs", "-j"], type=click.IntRange(0), default=1, show_default=True, metavar="N", help=about)
+
+
 def shape_option() -> click.Option:
     """Make the option ``--as``."""
     about = "How these rows are written, where the name of the file does not say it; doccano, label-studio: to import."
