@@ -45,7 +45,9 @@ def reviews(tmp_path_factory):
     (folder / "table.csv").write_bytes(("\ufeff编号,评价,品类\r\n" + rows).encode())
     rows = "".join(f"{n},{text},{'甲乙丙'[n % 3]}\n" for n, text in enumerate(lines(9_000).splitlines()))
     (folder / "more.csv").write_text("编号,评价,品类\n" + rows, "utf-8")
-    objects = [json.dumps({"id": n, "评价": text}, ensure_ascii=False) for n, text in enumerate(lines(9_000).split("\n"))]
+    objects = [
+        json.dumps({"id": n, "评价": text}, ensure_ascii=False) for n, text in enumerate(lines(9_000).split("\n"))
+    ]
     (folder / "objects.jsonl").write_text("\n".join(objects) + "\n", "utf-8")
     return folder
 
@@ -110,10 +112,10 @@ def test_a_model_scores_and_is_measured_in_several_processes():
 
 @pytest.mark.slow
 def test_figures_are_the_same_in_several_processes(tmp_path):
-    rows = "".join(f"{n % 2},{text}{n}\n" for n, text in enumerate(lines(9_000).splitlines()))
+    rows = "".join(f"{n % 2},{text}{n}\n" for n, text in enumerate(lines(4_500).splitlines()))
     (tmp_path / "rows.csv").write_text("label,text\n" + rows, "utf-8")
     label = ["--label", "1=positive", "--label", "0=negative"]
-    for task, more in (("sentiment", label), ("cloze", ["--limit", "1500"]), ("generate", [])):
+    for task, more in (("sentiment", label), ("cloze", ["--limit", "1100"]), ("generate", [])):
         said = [
             subprocess.run(
                 [sys.executable, "-m", "nlpkit", task, "evaluate", "rows.csv", *more, "-f", "json", "--jobs", jobs],
@@ -205,5 +207,3 @@ def test_workers_that_are_killed_are_told_and_replaced(reviews, tmp_path):
 def _children_of(pid):
     done = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
     return [int(line) for line in done.stdout.split()]
-
-
