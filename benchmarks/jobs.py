@@ -67,9 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 target = str(Path(folder, f"{jobs}.jsonl"))
                 score = ["sentiment", "score", str(source), "-o", target, "--force", "--jobs", str(jobs)]
                 found.append(run([sys.executable, "-m", "nlpkit", *score]))
-        seconds, peaks = (
-            {n: statistics.median(column) for n, column in columns.items()} for columns in _turn(measured)
-        )
+        seconds, peaks = (_medians(measured, column) for column in (0, 1))
         for jobs in measured:
             print(f"{told.rows:,} rows, {jobs} process{'es' * (jobs > 1)}: {seconds[jobs]:.1f} s, {peaks[jobs]:.0f} MB")
         if not filecmp.cmp(Path(folder, "1.jsonl"), Path(folder, f"{told.jobs}.jsonl"), shallow=False):
