@@ -8,6 +8,7 @@ one, and nothing else may lie beside it. Kills are dealt out in turn to what the
 - train-sentiment, train-cloze, train-generate: over a model that is there, by `--force`
 - save: models saved over each other as fast as can be
 - score: a file that is replaced by `--force`
+- resume: the same of more rows, by two processes; the next run goes on
 """
 
 import argparse
@@ -34,7 +35,7 @@ TRAINED = {
     "generate": ("--recipe", "network"),
 }
 UNTOLD = ("history.csv", "curve.png", "README.md")  # of a model: what holds times
-SCORED = 20_000  # rows, unless the corpus is smaller
+SCORED = 20_000  # rows
 SAVING = (0.3, 1.5)  # seconds from the start in which a process that saves is killed
 
 
@@ -138,6 +139,18 @@ class Score:
         return digest({path.name: path.read_bytes()}) if path.exists() else ""
 
 
+class Resume(Score):
+    """A file of scores that two processes make, and the next run goes on with."""
+
+    name = "resume"
+
+    def command(self, folder: Path) -> list[str]:
+        return [*super().command(folder), "--jobs", "2"]
+
+    def after(self, folder: Path) -> list[str]:
+        return [*self.command(folder), "--resume"]
+
+
 def nlpkit(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "nlpkit", *arguments]
 
@@ -213,20 +226,21 @@ class Trial:
         return faults if self.work.result(folder) == self._expected else [*faults, "something else came of it"]
 
 
-def write_rows(corpus: str, target: Path) -> None:
+def write_rows(corpus: str, target: Path, rows: int) -> None:
     """The texts of a corpus, a line each, some more than once if they are few."""
     texts = [" ".join(example.text.split()) for example in read_examples(corpus)]
-    target.write_text("\n".join(itertools.islice(itertools.cycle(texts), SCORED)) + "\n", encoding="utf-8")
+    target.write_text("\n".join(itertools.islice(itertools.cycle(texts), rows)) + "\n", encoding="utf-8")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Print a line a kill, then a line for each work."""
     argv = sys.argv[1:] if argv is None else list(argv)
-    names = [*(f"train-{task}" for task in TRAINED), "save", "score"]
+    names = [*(f"train-{task}" for task in TRAINED), "save", "score", "resume"]
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("corpus")
     parser.add_argument("--kills", type=int, default=100, help="in all")
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="of resume: so many that it lasts")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--saves", type=int, help=argparse.SUPPRESS)
     told = parser.parse_args(argv)
@@ -235,9 +249,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
     draw = random.Random(told.seed)
     with tempfile.TemporaryDirectory() as scratch:
-        write_rows(told.corpus, Path(scratch, "rows.txt"))
+        few, many = Path(scratch, "few.txt"), Path(scratch, "many.txt")
+        write_rows(told.corpus, few, SCORED)
+        write_rows(told.corpus, many, told.rows)
         works: list[Work] = [Train(task, told.corpus) for task in TRAINED]
-        works += [Save(), Score(Path(scratch, "rows.txt"))]
+        works += [Save(), Score(few), Resume(many)]
         trials = [Trial(work, Path(scratch, work.name), draw) for work in works if work.name in told.only]
         for trial in itertools.islice(itertools.cycle(trials), told.kills):
             print(trial.kill(), flush=True)

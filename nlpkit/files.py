@@ -71,6 +71,29 @@ def replacing(path: Path, *, force: bool = True) -> Iterator[IO[bytes]]:
         part.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def growing(path: Path, part: Path, *, force: bool) -> Iterator[IO[bytes]]:
+    """Yield ``part``, which stands beside ``path`` and takes its place, with its mode, when all went well.
+
+    What stands in it stays; it is locked as long as its writer lives.
+
+    :raises BlockingIOError: if somebody else writes it now.
+    :raises FileExistsError: at the end, if ``path`` is there and not ``force``.
+    """
+    number = _open_locked(part)
+    with os.fdopen(number, "r+b") as file:
+        if (mode := _mode_of(path)) is not None:
+            _take_mode(number, mode)
+        yield file
+        sync(file)
+        _take_owner(number, path)
+        if sys.platform != "win32":
+            _move(part, path, force=force)  # before the lock goes with the file
+    if sys.platform == "win32":
+        _move(part, path, force=force)
+    part.unlink(missing_ok=True)
+
+
 def describe_age(size: int, seconds: float) -> str:
     """Return ``1,204 bytes of 2025-03-01 17:20``, by which a file or a folder is known to whoever wrote it.
 
@@ -172,6 +195,19 @@ def _remove_folder_if_dead(folder: Path, *, old: bool) -> None:
         if locked or (locked is None and old):
             shutil.rmtree(folder, ignore_errors=True)
     finally:
+        os.close(number)
+
+
+def _open_locked(part: Path) -> int:
+    """Open a file, made if need be, that nobody else writes."""
+    while True:
+        number = os.open(part, FLAGS & ~os.O_EXCL, 0o666)
+        if _lock(number) is False:
+            os.close(number)
+            raise BlockingIOError(None, "another run is writing it", str(part))
+        with contextlib.suppress(FileNotFoundError):  # else it took its place meanwhile, and is another's now
+            if os.path.samestat(os.fstat(number), part.stat()):
+                return number
         os.close(number)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gc
 import inspect
+import itertools
 import os
 import shutil
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
@@ -18,22 +20,26 @@ from nlpkit.commands.arguments import divide_texts, say_texts
 from nlpkit.commands.conversation import converse, is_conversation
 from nlpkit.commands.options import (
     OWN,
-    count_reasons,
     encoding_option,
+    jobs_option,
     model_option,
     options_of_dataclass,
     sheet_option,
 )
-from nlpkit.commands.printing import FILE, INPUT, say, warn
+from nlpkit.commands.printing import FILE, INPUT, say, say_replaced
 from nlpkit.errors import DataError, nearest
+from nlpkit.files import describe_file
 from nlpkit.tasks.base import Task, Verb, resolve
+from nlpkit.version import __version__
 
 if TYPE_CHECKING:
     from nlpkit.commands.answers import Form
     from nlpkit.commands.columns import Writer
+    from nlpkit.commands.questions import Answered, Block, BlockAnswerer, Question
+    from nlpkit.commands.resuming import Part
     from nlpkit.commands.sorting import SortedRows
     from nlpkit.commands.summary import Summary
-    from nlpkit.text.rows import Row, Source
+    from nlpkit.commands.tally import Tally
 
 STDIN = "-"
 
@@ -58,7 +64,9 @@ def command(task: Task, verb: Verb) -> click.Command:
         ),
         click.Option(["--output", "-o"], type=FILE, help="Write here instead of to stdout."),
         click.Option(["--force"], is_flag=True, help="Let --output replace a file."),
+        click.Option(["--resume"], is_flag=True, help="Go on with an --output whose run was stopped."),
         click.Option(["--strict"], is_flag=True, help="Exit with 1 if any row has no answer."),
+        jobs_option("Answer in so many processes; 0: one a core. The same rows, byte for byte."),
         sheet_option(),
         encoding_option(),
         *(_label_options() if verb.labelled else ()),
@@ -86,94 +94,217 @@ def _label_options() -> list[click.Parameter]:
     ]
 
 
-def _answer(
-    task: Task,
-    verb: Verb,
-    options: dict[str, Any],
-    *,
-    arguments: Sequence[str],
-    texts: Sequence[str],
-    files: Sequence[str],
-    column: str | None,
-    model: str | None,
-    kind: str | None,
-    output: Path | None,
-    force: bool,
-    strict: bool,
-    encoding: str | None,
-    sheet: str | None,
-    by: Sequence[str] = (),
-    sort: str | None = None,
-    top: int | None = None,
-    probabilities: bool = False,
-) -> None:
+@dataclass(frozen=True)
+class _Call:
+    """What a command was told, but for the options of its verb."""
+
+    texts: Sequence[str]
+    files: Sequence[str]
+    column: str | None
+    model: str | None
+    kind: str | None
+    output: Path | None
+    force: bool
+    strict: bool
+    encoding: str | None
+    sheet: str | None
+    by: Sequence[str] = ()
+    sort: str | None = None
+    top: int | None = None
+    probabilities: bool = False
+    jobs: int = 1
+    resume: bool = False
+
+    @property
+    def of_file(self) -> bool:
+        """Whether anything was said of a file."""
+        return bool(self.column or self.encoding or self.sheet)
+
+    @property
+    def summed(self) -> bool:
+        """Whether rows are counted and not written."""
+        return bool(self.by) and self.output is None
+
+
+def _answer(task: Task, verb: Verb, options: dict[str, Any], **values: Any) -> None:
     """Answer texts, or the rows of files."""
-    from nlpkit.commands.answers import Look, choose_format, make_writer
-    from nlpkit.commands.sorting import SortedRows
-    from nlpkit.commands.spared_rows import SparingAnswer
-    from nlpkit.commands.streams import draw_bar, open_output, read_blocks
+    from nlpkit.model.workers import count_jobs
 
     gc.disable()  # a fifth of the time, for a million rows of which none makes a cycle
+    call, taken = _read_call(verb, **values)
+    nothing = not (call.texts or call.files or call.of_file or call.by or call.sort)
+    conversation = nothing and is_conversation(call.output)
+    if not conversation:
+        _check_input(call, verb)
+    say_texts(taken)
+    _check_counting(call, explain=bool(options.get("explain")))
+    tables = find_table_format(call.files, call.column, call.encoding, call.sheet, call.by)
+    terminal = sys.stdout.isatty()
+    question = _make_question(task, verb, options, call, tables=tables, terminal=terminal)
+    answerer = question.open()
+    name = "TEXT" if verb.reads == "texts" else "--text"
+    if conversation:
+        _converse(answerer, name, styled=question.kind == "table", strict=call.strict)
+        return
+    jobs = 1 if call.texts else count_jobs(call.jobs)
+    tally = _write_answers(question, answerer, call, name, jobs=jobs, flush=terminal)
+    if call.by:
+        _show_counts(tally.summary, _format_of_counts(call, terminal=terminal), answerer.form)
+    if call.output is not None and call.output.is_file():
+        some = f" the first {call.top:,} of these" if call.top and call.top < tally.rows.rows else ""
+        say(f"{tally.rows.describe(answerer.form.labels)}; saved{some} in {call.output}")
+    tally.tell(task, answerer.form)
+    if call.strict and tally.rows.reasons:
+        raise click.exceptions.Exit(1)
+
+
+def _read_call(
+    verb: Verb, *, arguments: Sequence[str], texts: Sequence[str], files: Sequence[str], **values: Any
+) -> tuple[_Call, Sequence[str]]:
+    """Tell which arguments are texts and which are files; return those taken for texts, too."""
     taken: Sequence[str] = []
     if verb.reads == "files":
         named = arguments
-        if not (column or encoding or sheet or by):  # which are those of a file
+        if not any(values.get(option) for option in ("column", "encoding", "sheet", "by")):  # which are those of a file
             taken, named = divide_texts(arguments)
         texts, files = (*taken, *texts), (*named, *files)
     else:
         texts = (*arguments, *texts)
-    output = None if str(output) == "-" else output
-    of_file = bool(column or encoding or sheet)
-    conversation = not (texts or files or of_file or by or sort) and is_conversation(output)
-    if not conversation:
-        _check_input(texts, files, verb, of_file=of_file)
-    say_texts(taken)
-    if top and not sort:
-        raise click.UsageError("--top is of sorted rows: say --sort LABEL, too")
-    _check_counting(by, output, kind, sort=sort, explain=bool(options.get("explain")), probabilities=probabilities)
-    tables = find_table_format(files, column, encoding, sheet, by)
-    saved = resolve(task.model).load(model)
-    terminal = sys.stdout.isatty()
-    summed = bool(by) and output is None  # rows are counted and not written
-    format_of_counts = choose_format(kind, None, tables="csv", terminal=terminal) if by else ""
-    kind = choose_format(None if by else kind, output, tables=tables, terminal=terminal)
-    eyes = terminal and output is None
+    if str(values["output"]) == "-":
+        values["output"] = None
+    return _Call(texts, files, **values), taken
+
+
+def _make_question(
+    task: Task, verb: Verb, options: dict[str, Any], call: _Call, *, tables: str | None, terminal: bool
+) -> Question:
+    from nlpkit.commands.answers import Look, choose_format
+    from nlpkit.commands.questions import Question
+    from nlpkit.commands.spared_rows import find_owner
+
+    eyes = terminal and call.output is None
     columns = shutil.get_terminal_size().columns if eyes else None
-    look = Look(color=terminal and (eyes or bool(by)) and not os.environ.get("NO_COLOR"), width=columns)
-    form = resolve(verb.form)(saved, look, {**options, "probabilities": probabilities})
-    ask = SparingAnswer(task, getattr(saved, verb.method)(**options))
-    write = make_writer(kind, form)
-    name = "TEXT" if verb.reads == "texts" else "--text"
-    if conversation:
-        _converse(ask, form, write, name, styled=kind == "table", strict=strict)
-        return
-    order = SortedRows(sort, top, form.labels) if sort else None
-    tally = _Tally(by)
+    look = Look(color=terminal and (eyes or bool(call.by)) and not os.environ.get("NO_COLOR"), width=columns)
+    kind = choose_format(None if call.by else call.kind, call.output, tables=tables, terminal=terminal)
+    return Question(
+        resolve(task.model).load(call.model),
+        verb.method,
+        options,
+        verb.form,
+        kind,
+        look,
+        call.probabilities,
+        call.by,
+        lines=not (call.summed or call.sort),
+        owner=find_owner(task),
+    )
+
+
+def _format_of_counts(call: _Call, *, terminal: bool) -> str:
+    from nlpkit.commands.answers import choose_format
+
+    return choose_format(call.kind, None, tables="csv", terminal=terminal)
+
+
+def _write_answers(
+    question: Question, answerer: BlockAnswerer, call: _Call, name: str, *, jobs: int, flush: bool
+) -> Tally:
+    """Answer all rows, and write them; return what was counted.
+
+    :param name: of texts of the command line.
+    """
+    from nlpkit.commands.questions import Block, answer_blocks
+    from nlpkit.commands.sorting import SortedRows
+    from nlpkit.commands.streams import draw_bar, read_blocks
+    from nlpkit.commands.tally import Tally
+
+    order = SortedRows(call.sort, call.top, answerer.form.labels) if call.sort else None
     with (
-        open_output(None if summed else output, force=force, styled=kind == "table") as out,
-        draw_bar(show=output is not None or not terminal or summed) as advance,
+        _open_output(question, answerer, call) as (out, part),
+        draw_bar(show=call.output is not None or not flush or call.summed) as advance,
     ):
-        rows = _Rows(None if summed else out, write, order)
-        blocks = read_blocks(files, texts, name, column=column, encoding=encoding, sheet=sheet)
-        for source, first, block in _cut_blocks(blocks, form.together):
-            tally.check(source, block)
-            answers = ask(block)
-            if len(texts) == 1 and answers[0].reason and (wrong := form.refuse(texts[0], answers[0].reason)):
-                raise DataError(wrong)
-            rows.take(source, first, block, answers)
-            if terminal or source.name == STDIN:
+        done = part.state.blocks if part else 0
+        tally = Tally.from_json(call.by, part.state.tally) if part and done else Tally(call.by)
+        rows = _Rows(None if call.summed else out, answerer.write, order)
+        read = {"column": call.column, "encoding": call.encoding, "sheet": call.sheet}
+        blocks = itertools.starmap(Block, read_blocks(call.files, call.texts, name, **read))
+        cut = _check_each(_cut_blocks(blocks, answerer.form.together), tally)
+        for number, (block, answered) in enumerate(answer_blocks(question, answerer, cut, jobs, done), start=done + 1):
+            if len(call.texts) == 1:
+                _refuse_text(answerer.form, call.texts[0], answered.answers[0])
+            rows.take(block, answered)
+            if flush or block.source.name == STDIN:
                 out.flush()
-            tally.add(source, block, answers)
-            advance(tally.rows.rows, source.progress())
+            tally.join(answered.tally)
+            advance(tally.rows.rows, block.source.progress())
+            if part and part.is_due():
+                part.keep(blocks=number, rows=tally.rows.rows, tally=tally.to_json())
         rows.end()
-    if by:
-        _show_counts(tally.summary, format_of_counts, form)
-    if output is not None and output.is_file():
-        some = f" the first {top:,} of these" if top and top < tally.rows.rows else ""
-        say(f"{tally.rows.describe(form.labels)}; saved{some} in {output}")
-    tally.tell(task, form)
-    if strict and tally.rows.reasons:
-        raise click.exceptions.Exit(1)
+    return tally
+
+
+@contextmanager
+def _open_output(question: Question, answerer: BlockAnswerer, call: _Call) -> Iterator[tuple[IO[bytes], Part | None]]:
+    """Yield where answers are written, and the same as a part that another run can go on with, if one can."""
+    from nlpkit.commands.resuming import open_part
+    from nlpkit.commands.streams import explain_faults, open_output
+
+    why_not = _find_obstacle(answerer.write, question.kind, call)
+    if call.resume and why_not:
+        raise click.UsageError(f"--resume goes on with a file of --output, {why_not}")
+    if why_not or call.output is None:
+        output = None if call.summed else call.output
+        with open_output(output, force=call.force, styled=question.kind == "table") as out:
+            yield out, None
+        return
+    before = describe_file(call.output) if call.output.is_file() else None
+    if before and not call.force:
+        raise DataError("{output} exists: choose another name, or say --force to replace it", output=call.output)
+    asked = _asked(question, call)
+    with explain_faults(call.output), open_part(call.output, asked, force=call.force, resume=call.resume) as part:
+        yield cast("IO[bytes]", part), part
+    say_replaced(call.output, before)
+
+
+def _find_obstacle(write: Writer, kind: str, call: _Call) -> str | None:
+    """Say why nobody could go on with the output of this run if it were stopped; None if one can."""
+    from nlpkit.commands.streams import is_device
+
+    if call.output is None:
+        return "and there is none"
+    if call.sort:
+        return "and sorted rows are written in the end"
+    if not write.apart:
+        return f"and this one, in {kind}, is written in the end"
+    if not call.files or any(not Path(file).is_file() for file in call.files):
+        return "of rows that are in files, which can be read again"
+    return "and this is none" if is_device(call.output) else None
+
+
+def _asked(question: Question, call: _Call) -> dict[str, Any]:
+    """Return all by which the output of two runs may differ."""
+    files = [[os.path.realpath(file), Path(file).stat().st_size, Path(file).stat().st_mtime_ns] for file in call.files]
+    return {
+        "files": files,
+        "columns": [call.column, call.encoding, call.sheet, list(call.by)],
+        "model": question.model.bundle.fingerprint,
+        "options": [question.method, *(f"{name}={value}" for name, value in sorted(question.options.items()))],
+        "format": [question.kind, question.probabilities],
+        "version of nlpkit": __version__,
+    }
+
+
+def _check_each(blocks: Iterable[Block], tally: Tally) -> Iterator[Block]:
+    """Refuse a file without a column that is counted by, when it is opened."""
+    for block in blocks:
+        tally.check(block.source, block.rows)
+        yield block
+
+
+def _refuse_text(form: Form, text: str, answer: Any) -> None:
+    """Refuse the one text that was asked about."""
+    if answer.reason and (wrong := form.refuse(text, answer.reason)):
+        raise DataError(wrong)
 
 
 class _Rows:
@@ -185,62 +316,28 @@ class _Rows:
     def __init__(self, out: IO[bytes] | None, write: Writer, order: SortedRows | None) -> None:
         self._out, self._write, self._order = out, write, order
 
-    def take(self, source: Source, first: int, rows: Sequence[Row], answers: Sequence[Any]) -> None:
+    def take(self, block: Block, answered: Answered) -> None:
         """Take a block of rows; one without any brings the header of its file."""
-        if self._order is not None and rows:
-            self._order.add(source, first, rows, answers)
+        if self._order is not None and block.rows:
+            self._order.add(*block, answered.answers)
         elif self._out is not None:
-            self._out.write(self._write(source, first, rows, answers))
+            lines = answered.lines
+            self._out.write(self._write(*block, answered.answers) if lines is None else lines)
 
     def end(self) -> None:
         """Write what has waited until all rows were there."""
         if self._out is not None:
-            self._out.writelines(self._write(*place) for place in self._order or ())
+            for place in self._order or ():
+                self._out.write(self._write(*place))
             self._out.write(self._write.end())
 
 
-class _Tally:
-    """Counts rows by label, by reason, by the values of columns, and those that are unlike the training text."""
-
-    def __init__(self, by: Sequence[str]) -> None:
-        from nlpkit.commands.summary import Counts, Summary
-
-        self.rows, self.summary = Counts(), Summary(by)
-        self._unlike = Unlike()
-
-    def check(self, source: Source, rows: Sequence[Row]) -> None:
-        """Refuse a file, of which no rows have come yet, without one of the columns."""
-        if not rows:
-            self.summary.check(source)
-
-    def add(self, source: Source, rows: Sequence[Row], answers: Sequence[Any]) -> None:
-        """Count rows of a file."""
-        if self.summary.columns:
-            self.summary.add(source, rows, answers)
-        self.rows.extend(answers)
-        self._unlike.add(source.name, answers)
-
-    def tell(self, task: Task, form: Form) -> None:
-        """Say what is to be known of the rows: how many are unlike the training text, or have no answer."""
-        if sentence := self._unlike.describe():
-            warn(f"{sentence}: `nlpkit {task.name} evaluate` on labelled rows of the kind tells what they are worth")
-        if reasons := self.rows.reasons:
-            say(f"{reasons.total():,} of {self.rows.rows:,} rows could not be {form.done}: {count_reasons(reasons)}")
-
-
-def _converse(
-    ask: Callable[[Sequence[Row]], Sequence[Any]],
-    form: Form,
-    write: Callable[..., bytes],
-    name: str,
-    *,
-    styled: bool,
-    strict: bool,
-) -> None:
+def _converse(answerer: BlockAnswerer, name: str, *, styled: bool, strict: bool) -> None:
     """Answer texts as they are typed.
 
     :param name: of their source.
     """
+    from nlpkit.commands.questions import Block
     from nlpkit.commands.streams import open_output
     from nlpkit.text.rows import Source, argument_row
 
@@ -249,29 +346,27 @@ def _converse(
 
     def answer(number: int, text: str) -> None:
         nonlocal unanswered
-        rows = [argument_row(text)]
-        answers = ask(rows)
-        unanswered += answers[0].reason is not None
-        if answers[0].reason and (wrong := form.refuse(text, answers[0].reason)):
-            raise DataError(wrong)
+        answered = answerer(Block(source, number, [argument_row(text)]))
+        unanswered += answered.tally.rows.reasons.total()
+        _refuse_text(answerer.form, text, answered.answers[0])
         with open_output(None, force=False, styled=styled) as out:
-            out.write(write(source, number, rows, answers))
+            out.write(answered.lines or b"")
 
     converse(answer)
     if strict and unanswered:
         raise click.exceptions.Exit(1)
 
 
-def _check_counting(
-    by: Sequence[str], output: Path | None, kind: str | None, *, sort: str | None, explain: bool, probabilities: bool
-) -> None:
-    """Refuse what counts of labels have no room for."""
-    if by and kind in ("xlsx", "parquet", "html"):
+def _check_counting(call: _Call, *, explain: bool) -> None:
+    """Refuse what counts of labels, or rows in order, have no room for."""
+    if call.top and not call.sort:
+        raise click.UsageError("--top is of sorted rows: say --sort LABEL, too")
+    if call.by and call.kind in ("xlsx", "parquet", "html"):
         raise click.UsageError(
-            f"--format is that of the counts by {by[0]}, which are no {kind}: jsonl, csv, tsv or table"
+            f"--format is that of the counts by {call.by[0]}, which are no {call.kind}: jsonl, csv, tsv or table"
         )
-    rows = {"--sort": bool(sort), "--explain": explain, "--probabilities": probabilities}
-    if by and output is None and (of_rows := [name for name, wanted in rows.items() if wanted]):
+    rows = {"--sort": bool(call.sort), "--explain": explain, "--probabilities": call.probabilities}
+    if call.summed and (of_rows := [name for name, wanted in rows.items() if wanted]):
         raise click.UsageError(f"{of_rows[0]} is of rows, of which --by writes none: say --output FILE for them, too")
 
 
@@ -289,40 +384,14 @@ def _show_counts(summary: Summary, kind: str, form: Form) -> None:
         tell(csv_lines([header, *rows], "\t" if kind == "tsv" else ",", end="\n"), end="")
 
 
-class Unlike:
-    """Counts the rows of each file of which a model says that they are unlike its training text."""
-
-    def __init__(self) -> None:
-        self._rows: Counter[str] = Counter()
-        self._warned: Counter[str] = Counter()
-
-    def add(self, name: str, answers: Sequence[Any]) -> None:
-        """Take answers to rows of a file, if they have a ``warning`` at all."""
-        if answers and "warning" in answers[0]._fields:
-            self._rows[name] += len(answers)
-            self._warned[name] += sum(answer.warning is not None for answer in answers)
-
-    def describe(self) -> str:
-        """Say which files are unlike it as a whole, and how many of their rows; nothing if none is."""
-        if not self._warned.total():
-            return ""
-        from nlpkit.text.familiarity import is_unlike
-
-        files = [name for name, warned in self._warned.items() if is_unlike(warned, self._rows[name])]
-        if not files:
-            return ""
-        listed = ", ".join(f"{self._warned[name]:,} of {self._rows[name]:,} rows of {name}" for name in files)
-        return f"{listed} are unlike the text that the model was made from, where answers may mean little"
-
-
-def _check_input(texts: Sequence[str], files: Sequence[str], verb: Verb, *, of_file: bool) -> None:
-    if texts and files:
+def _check_input(call: _Call, verb: Verb) -> None:
+    if call.texts and call.files:
         raise click.UsageError(
             "give FILES or --text, not both" if verb.reads == "files" else "give TEXT or --file, not both"
         )
-    if texts and of_file:
+    if call.texts and call.of_file:
         raise click.UsageError("--column, --sheet and --encoding are those of a file: give a file, or leave them out")
-    if not files and not texts and sys.stdin.isatty():
+    if not call.files and not call.texts and sys.stdin.isatty():
         raise click.UsageError("no input: give a text, a file, or pipe something in; see --help")
 
 
@@ -346,13 +415,11 @@ def find_table_format(
     return "tsv" if any(suffix_of(file) == ".tsv" for file in files) else "csv" if headers or column else None
 
 
-def _cut_blocks(
-    blocks: Iterator[tuple[Source, int, Sequence[Row]]], size: int | None
-) -> Iterator[tuple[Source, int, Sequence[Row]]]:
+def _cut_blocks(blocks: Iterable[Block], size: int | None) -> Iterator[Block]:
     """Yield the same rows, so few at a time that answers come soon."""
-    for source, first, block in blocks:
-        if size is None or not block:
-            yield source, first, block
+    for block in blocks:
+        if size is None or not block.rows:
+            yield block
             continue
-        for at in range(0, len(block), size):
-            yield source, first + at, block[at : at + size]
+        for at in range(0, len(block.rows), size):
+            yield block._replace(first=block.first + at, rows=block.rows[at : at + size])

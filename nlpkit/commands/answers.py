@@ -149,7 +149,7 @@ class _LinesForm(Writer):
     def __init__(self, form: Form) -> None:
         self._form = form
 
-    def __call__(self, source: Source, first: int, rows: Sequence[Row], answers: Sequence[Any]) -> bytes:  # noqa: ARG002
+    def lines(self, source: Source, first: int, rows: Sequence[Row], answers: Sequence[Any]) -> bytes:  # noqa: ARG002
         return "".join(map(self._form.line, rows, answers)).encode("utf-8", "replace")
 
 
@@ -159,12 +159,15 @@ class _HtmlForm(Writer):
     def __init__(self, form: Form) -> None:
         self._form, self._begun = form, False
 
-    def __call__(self, source: Source, first: int, rows: Sequence[Row], answers: Sequence[Any]) -> bytes:
+    def begin(self, source: Source, answers: Sequence[Any]) -> bytes:  # noqa: ARG002
+        if self._begun or not answers:
+            return b""
+        self._begun = True
+        names = self._form.columns or self._form.fields or answers[0]._fields
+        return make_harmless(_PAGE + _row_of("th", [self._form.text, *map(escape, names), ""])).encode()
+
+    def lines(self, source: Source, first: int, rows: Sequence[Row], answers: Sequence[Any]) -> bytes:
         lines: list[str] = []
-        if answers and not self._begun:
-            self._begun = True
-            names = self._form.columns or self._form.fields or answers[0]._fields
-            lines += [_PAGE, _row_of("th", [self._form.text, *map(escape, names), ""])]
         for number, (row, answer) in enumerate(zip(rows, answers, strict=True), start=first):
             place = escape(f"{source.name}:{number}")
             for line in self._form.lines(row, answer) if self._form.several_lines else [self._form.cells(answer)]:
@@ -186,7 +189,7 @@ class _JsonForm(Writer):
     def __init__(self, form: Form) -> None:
         self._form, self._lines = form, JsonLines(form.fields, text=form.text)
 
-    def __call__(self, source: Source, first: int, rows: Sequence[Row], answers: Sequence[Any]) -> bytes:
+    def lines(self, source: Source, first: int, rows: Sequence[Row], answers: Sequence[Any]) -> bytes:
         if answers and not self._form.fields:
             self._form.fields = answers[0]._fields
             self._lines = JsonLines(self._form.fields, text=self._form.text)
@@ -201,22 +204,25 @@ class _DelimitedForm(Writer):
         self._header: list[str] | None = None
         self._end = "\n"  # of a line, as the first file has it
 
-    def __call__(self, source: Source, first: int, rows: Sequence[Row], answers: Sequence[Any]) -> bytes:
+    def begin(self, source: Source, answers: Sequence[Any]) -> bytes:
         columns, names = columns_of(source, self._form), names_of(source, self._form, answers)
         if names is None:
             return b""
+        if self._header is not None:
+            check_columns(source, columns, self._header)
+            return b""
+        self._header, self._end = columns, "\r\n" if source.windows else "\n"
+        header = [*columns, *(find_free_name(name, columns) for name in names)]
+        mark = "\ufeff" if source.windows else ""
+        return (mark + csv_lines([header], self._delimiter, end=self._end)).encode("utf-8", "replace")
+
+    def lines(self, source: Source, first: int, rows: Sequence[Row], answers: Sequence[Any]) -> bytes:
+        columns = columns_of(source, self._form)
         records: list[Sequence[Any]] = []
-        mark = ""
-        if self._header is None:
-            mark = "\ufeff" if source.windows else ""
-            self._end = "\r\n" if source.windows else "\n"
-            records.append([*columns, *(find_free_name(name, columns) for name in names)])
-            self._header = columns
-        check_columns(source, columns, self._header)
         for number, (row, answer) in enumerate(zip(rows, answers, strict=True), start=first):
             cells = cells_of(source, number, row, columns)
             records += [[*cells, *record] for record in records_of(source, self._form, number, row, answer)]
-        return (mark + csv_lines(records, self._delimiter, end=self._end)).encode("utf-8", "replace")
+        return csv_lines(records, self._delimiter, end=self._end).encode("utf-8", "replace")
 
 
 class JsonLines:

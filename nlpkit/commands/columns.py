@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from nlpkit.errors import DataError
 from nlpkit.text.cells import TypedRow
@@ -19,12 +19,26 @@ if TYPE_CHECKING:
 class Writer(ABC):
     """Writes blocks of rows and their answers, with a header before the first."""
 
-    @abstractmethod
+    apart: ClassVar[bool] = True  # whether the lines of a block depend on no other block, once it has begun
+
     def __call__(self, source: Source, first: int, rows: Sequence[Row], answers: Sequence[Any]) -> bytes:
         """Return what is to be written now.
 
         :param first: the number of the first row in its file, from 1.
         """
+        return self.begin(source, answers) + self.lines(source, first, rows, answers)
+
+    def begin(self, source: Source, answers: Sequence[Any]) -> bytes:  # noqa: ARG002
+        """Return what is to be written before the first block: nothing before any other.
+
+        :param answers: of a block, or the first of them, by which it may be known what an answer has.
+        :raises DataError: for a file that cannot follow upon the first.
+        """
+        return b""
+
+    @abstractmethod
+    def lines(self, source: Source, first: int, rows: Sequence[Row], answers: Sequence[Any]) -> bytes:
+        """Return what is to be written of a block."""
 
     def end(self) -> bytes:
         """Return what is to be written behind the last block."""

@@ -13,6 +13,7 @@ import click
 from nlpkit.commands.options import (
     OWN,
     check_columns,
+    jobs_option,
     model_option,
     options_of_dataclass,
     read_renames,
@@ -51,6 +52,7 @@ def command(task: Task) -> click.Command:
             ["--errors"], type=FILE, metavar="FILE", help="Write the rows that are wrong or unscored, the surest first."
         ),
         shape_option(),
+        jobs_option("Answer in so many processes; 0: one a core. The same figures."),
         click.Option(
             ["--pictures"], type=FILE, metavar="FOLDER", help="Draw the figures of all rows into this folder."
         ),
@@ -81,6 +83,7 @@ def _evaluate(
     pictures: Path | None,
     force: bool,
     labels: Sequence[str] = (),
+    jobs: int,
     **columns: Any,
 ) -> None:
     from nlpkit.commands.printing import tell_json
@@ -92,6 +95,7 @@ def _evaluate(
         raise click.UsageError("--as is of --errors: say --errors FILE, too")
     check_columns(corpora, {**columns, "group_column": group})
     saved = resolve(task.model).load(model)
+    saved.jobs = jobs
     names: dict[str, str] = saved.bundle.config.get("aliases", {}) | read_renames(labels)
     if group:
         columns["group_column"] = group

@@ -26,6 +26,8 @@ ABOUT_ENCODING = "Of the input; found out unless said: UTF-8, GB18030, Big5, UTF
 ABOUT_SHEET = "The sheet of a workbook, if several hold rows."
 ENCODING = click.option("--encoding", help=ABOUT_ENCODING)  # for commands that are functions
 SHEET = click.option("--sheet", help=ABOUT_SHEET)
+_JOBS: dict[str, Any] = {"type": click.IntRange(0), "default": 1, "show_default": True, "metavar": "N"}
+JOBS = click.option("--jobs", "-j", **_JOBS, help="Work in so many processes; 0: one a core. The same, byte for byte.")
 SHAPES = ("csv", "tsv", "jsonl", "doccano", "label-studio")  # of rows to be looked at
 COLUMN = click.option("--column", "-c", help="Column of the text.")
 OWN = "own_"  # before the names of a task's own options, lest they meet those of every task
@@ -35,6 +37,11 @@ WORDS = 4  # that were taken for no label, named
 def encoding_option() -> click.Option:
     """Make the option ``--encoding``."""
     return click.Option(["--encoding"], help=ABOUT_ENCODING)
+
+
+def jobs_option(about: str) -> click.Option:
+    """Make the option ``--jobs``."""
+    return click.Option(["--jobs", "-j"], **_JOBS, help=about)
 
 
 def shape_option() -> click.Option:

@@ -18,16 +18,22 @@ if TYPE_CHECKING:
 MOST_FAILED = 16  # rows that may fail one by one before any is answered; then it is no fault of the rows
 
 
+def find_owner(task: Task) -> str | None:
+    """Return whose a task is, where it is a stranger's."""
+    component = registry().find("task", task.name)
+    theirs = component is not None and component.factory is task and is_stranger(component.distribution)
+    return component.whole_name if component and theirs else None
+
+
 class SparingAnswer:
     """Answers rows as a method of a model does, and goes on where that fails.
 
+    :param owner: of the task, as `find_owner` has it.
     :param answer: of the model.
     """
 
-    def __init__(self, task: Task, answer: Callable[[Sequence[Row]], Sequence[Any]]) -> None:
-        component = registry().find("task", task.name)
-        theirs = component is not None and component.factory is task and is_stranger(component.distribution)
-        self._owner = component.whole_name if component and theirs else None
+    def __init__(self, owner: str | None, answer: Callable[[Sequence[Row]], Sequence[Any]]) -> None:
+        self._owner = owner
         self._answer, self._answered, self._failed = answer, 0, 0
 
     def __call__(self, rows: Sequence[Row]) -> Sequence[Any]:

@@ -40,10 +40,10 @@ def open_output(output: Path | None, *, force: bool, styled: bool = False) -> It
         stream.flush()
         return
     number = _descriptor_of(output)
-    device = number is not None or (output.exists() and not output.is_file())
+    device = is_device(output)
     if output.exists() and not device and not force:
         raise DataError("{output} exists: choose another name, or say --force to replace it", output=output)
-    with _explain_faults(output):
+    with explain_faults(output):
         if device:
             with output.open("wb") if number is None else os.fdopen(os.dup(number), "wb") as stream:
                 yield cast(IO[bytes], HarmlessBytes(stream)) if stream.isatty() else stream
@@ -58,7 +58,7 @@ def open_output(output: Path | None, *, force: bool, styled: bool = False) -> It
 
 
 @contextlib.contextmanager
-def _explain_faults(output: Path) -> Iterator[None]:
+def explain_faults(output: Path) -> Iterator[None]:
     """Turn what the system says while a file is written into a sentence about that file."""
     try:
         yield
@@ -71,6 +71,11 @@ def _explain_faults(output: Path) -> Iterator[None]:
         raise DataError(
             "{output} cannot be written: {reason}", output=output, reason=(error.strerror or str(error)).lower()
         ) from error
+
+
+def is_device(output: Path) -> bool:
+    """Tell whether a path is no file, nor would be one: what is written there goes elsewhere."""
+    return _descriptor_of(output) is not None or (output.exists() and not output.is_file())
 
 
 def _descriptor_of(output: Path) -> int | None:

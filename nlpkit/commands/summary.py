@@ -60,6 +60,15 @@ class Counts:
         self.labels.update(other.labels)
         self.reasons.update(other.reasons)
 
+    def state(self) -> dict[str, Any]:
+        """Return what it has counted, as JSON."""
+        return {"labels": dict(self.labels), "reasons": dict(self.reasons), "rows": self.rows}
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any]) -> Counts:
+        """Return what `state` has told."""
+        return cls(Counter(state["labels"]), Counter(state["reasons"]), state["rows"])
+
     def describe(self, labels: Sequence[str]) -> str:
         """Return ``100 rows: 60 positive, 36 negative, 4 without an answer``."""
         parts = [f"{self.labels[label]:,} {label}" for label in labels if self.labels[label]]
@@ -132,6 +141,15 @@ class Summary:
         if counts is None:
             counts = self.groups[key] = Counts()
         counts.add(answer)
+
+    def join(self, other: Summary) -> None:
+        """Count the rows of another, too."""
+        for key, counts in other.groups.items():
+            self.groups.setdefault(key, Counts()).join(counts)
+
+    def state(self) -> list[tuple[tuple[str, ...], dict[str, Any]]]:
+        """Return what it has counted, as JSON."""
+        return [(key, counts.state()) for key, counts in self.groups.items()]
 
     def _field(self, row: Row, column: str) -> str:
         if not row.fields or not has(row.fields, column):

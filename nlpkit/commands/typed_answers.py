@@ -44,6 +44,8 @@ class ExcelWriter(Writer):
     :raises MissingExtra: if XlsxWriter is not installed.
     """
 
+    apart = False
+
     def __init__(self, form: Form) -> None:
         try:
             import xlsxwriter
@@ -59,7 +61,7 @@ class ExcelWriter(Writer):
         self._rows = 0
         self._strange: list[int] = []  # rows with characters that stand as U+FFFD
 
-    def __call__(self, source: Source, first: int, rows: Sequence[Row], answers: Sequence[Any]) -> bytes:
+    def lines(self, source: Source, first: int, rows: Sequence[Row], answers: Sequence[Any]) -> bytes:
         """Write a block; nothing is there before `end`."""
         columns, names = columns_of(source, self._form), names_of(source, self._form, answers)
         if names is None:
@@ -154,6 +156,8 @@ class ParquetWriter(Writer):
     :raises MissingExtra: if pyarrow is not installed.
     """
 
+    apart = False
+
     def __init__(self, form: Form) -> None:
         try:
             import pyarrow
@@ -167,7 +171,7 @@ class ParquetWriter(Writer):
         self._waiting: list[tuple[Any, Mapping[str, list[Any]]]] = []
         self._file: Any = None
 
-    def __call__(self, source: Source, first: int, rows: Sequence[Row], answers: Sequence[Any]) -> bytes:
+    def lines(self, source: Source, first: int, rows: Sequence[Row], answers: Sequence[Any]) -> bytes:
         """Write blocks when they make a group of rows, by which it is known of what type the answer is."""
         columns, names = columns_of(source, self._form), names_of(source, self._form, answers)
         if names is None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache, partial
 from pathlib import Path
 from threading import RLock
 from typing import Any, ClassVar, Self, TypeVar
@@ -13,9 +13,12 @@ from nlpkit.errors import BundleError
 from nlpkit.log import get_logger
 from nlpkit.model.bundle import CONFIG, SAMPLES, Bundle, find
 from nlpkit.model.mixing import Stage
+from nlpkit.model.workers import count_jobs, spread
 from nlpkit.text.normalisation import Normaliser
 
 Part = TypeVar("Part")
+Block = TypeVar("Block")
+Result = TypeVar("Result")
 LOG = get_logger(__name__)
 MOST_REOPENED = 4  # unpickled models that a process keeps: a pool sends the same one with every task
 NO_SAMPLES = "it has no samples to test itself by: samples.json is empty"
@@ -31,6 +34,7 @@ class SavedModel(ABC):
 
     task: ClassVar[str]
     default: ClassVar[str | None] = None  # the model that is opened where none is named
+    jobs = 1  # processes that `map` works in, unless told
 
     def __init__(self, bundle: Bundle) -> None:
         bundle.require_task(self.task)
@@ -94,6 +98,17 @@ class SavedModel(ABC):
                 "{name} is in memory and cannot be pickled: save it, and load the folder", name=self.bundle.name
             )
         return _reopen, (type(self), self.bundle.source, self.bundle.fingerprint)
+
+    def map(
+        self, function: Callable[[Self, Block], Result], blocks: Iterable[Block], *, jobs: int | None = None
+    ) -> Iterator[tuple[Block, Result]]:
+        """Yield each block with what a function makes of this model and the block, in order.
+
+        :param function: can be imported by its name, where several processes work.
+        :param jobs: so many processes, each of which opens the model; 0: one a core. None: as `jobs` of the model says.
+        :raises BundleError: where several are to work and the model is in memory alone.
+        """
+        return spread(partial(partial, function, self), blocks, count_jobs(self.jobs if jobs is None else jobs))
 
     def open_part(self, position: int, make: Callable[[], Part]) -> Part:
         """Return a member, made by whoever asks first while the others wait."""

@@ -49,12 +49,19 @@ class Source:
     fields: list[str] | None = None
     field: str | None = None
     table: TypedTable | None = None
+    of_windows: bool = False
 
     @property
     def windows(self) -> bool:
         """Whether the file is one of Excel, or encoded as by it, which reads UTF-8 only behind a byte order mark."""
+        if self.of_windows:
+            return True
         encoding = self.decoded.encoding if self.decoded else None
         return encoding in WINDOWS or (self.table is not None and self.table.windows)
+
+    def head(self) -> Source:
+        """Return what is known of the file without its rows, which can be sent to another process."""
+        return Source(self.name, self.header, iter(()), None, self.fields, self.field, None, self.windows)
 
     def progress(self) -> float | None:
         """Tell which share of the file was read; None where its size is unknown."""

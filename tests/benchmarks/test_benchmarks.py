@@ -163,6 +163,14 @@ def test_picture(benchmark, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.long
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_jobs(benchmark, corpora):
+    shown = benchmark("jobs", corpora, "--rows", 3000, "--runs", 1)
+    assert numbers(shown.splitlines()[-1])[0] > 0.1
+
+
+@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(os.name == "nt", reason="os.wait4")
 def test_memory(benchmark, corpora):
     assert numbers(benchmark("memory", corpora, "--rows", 100, 1000).splitlines()[-1])[0] > 0.5
@@ -305,9 +313,12 @@ def test_diagnose(benchmark, tmp_path):
 @pytest.mark.long
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 def test_kills_of_saving_and_scoring(benchmark, corpora):
-    shown = benchmark("kills", corpora / "goods_zh.txt", "--only", "save", "score", "--kills", 6)
+    shown = benchmark(
+        "kills", corpora / "goods_zh.txt", "--only", "save", "score", "resume", "--kills", 9, "--rows", 60_000
+    )
     assert "save: 3 of 3 came out the same" in shown
     assert "score: 3 of 3 came out the same" in shown
+    assert "resume: 3 of 3 came out the same" in shown
 
 
 @pytest.mark.slow

@@ -127,7 +127,7 @@ def test_what_is_no_such_vocabulary_is_refused(changes):
     import json
 
     config = json.loads(dump_vocabulary(counted("好"))) | changes
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError):
         load_vocabulary(json.dumps(config).encode())
 
 

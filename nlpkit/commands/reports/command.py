@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from nlpkit.commands.answering import find_table_format
-from nlpkit.commands.options import encoding_option, model_option, sheet_option
+from nlpkit.commands.options import encoding_option, jobs_option, model_option, sheet_option
 from nlpkit.commands.printing import FILE, INPUT, say
 from nlpkit.errors import DataError, SettingError, nearest
 from nlpkit.plugins.options import options_of
 from nlpkit.tasks.base import Task, Verb, resolve
 
 if TYPE_CHECKING:
+    from nlpkit.commands.questions import Answered, Block
     from nlpkit.commands.reports.gathering import Gathered
 
 ABOUT = """Score rows, and say what came out on one page that opens in any browser and prints.
@@ -49,6 +52,7 @@ def command(task: Task) -> click.Command:
         ),
         click.Option(["--output", "-o"], type=FILE, required=True, help="The page, .html."),
         click.Option(["--force"], is_flag=True, help="Let --output replace a file."),
+        jobs_option("Score in so many processes; 0: one a core."),
         sheet_option(),
         encoding_option(),
     ]
@@ -72,12 +76,16 @@ def _report(
     language: Any,
     output: Path,
     force: bool,
+    jobs: int,
     sheet: str | None,
     encoding: str | None,
 ) -> None:
     from nlpkit.charts import import_figure
+    from nlpkit.commands.answers import Look
+    from nlpkit.commands.questions import Question, answer_blocks
     from nlpkit.commands.reports.page import make_page
     from nlpkit.commands.streams import open_output
+    from nlpkit.model.workers import count_jobs
 
     if output.suffix.lower() not in (".html", ".htm"):
         raise SettingError("{output} would hold a page of HTML: name it .html", output=output)
@@ -89,7 +97,10 @@ def _report(
     saved = resolve(task.model).load(model)
     if getattr(saved, "several", False):
         raise SettingError("{name} gives a text several labels, a report is of one", name=saved.bundle.name)
-    form = resolve(verb.form)(saved, _no_look(), {"labels": labels})
+    options = _options_of(verb, labels=labels, min_probability=min_probability)
+    question = Question(saved, verb.method, options, verb.form, "jsonl", Look(), lines=False)
+    answerer = question.open()
+    form = answerer.form
     if not form.labels:
         raise SettingError("{name} says no labels: a report counts them", name=saved.bundle.name)
     if worst is not None and worst not in form.labels:
@@ -97,7 +108,7 @@ def _report(
             "--worst: there is no label {worst!r}{known}", worst=worst, known=nearest(worst, form.labels)
         )
     gathered = _gather(
-        getattr(saved, verb.method)(**_options_of(verb, labels=labels, min_probability=min_probability)),
+        functools.partial(answer_blocks, question, answerer, jobs=count_jobs(jobs)),
         files,
         labels=form.labels,
         worst=worst or ("negative" if "negative" in form.labels else form.labels[0]),
@@ -115,7 +126,7 @@ def _report(
 
 
 def _gather(
-    answer: Any,
+    answer: Callable[[Iterable[Block]], Iterable[tuple[Block, Answered]]],
     files: Sequence[str],
     *,
     labels: Sequence[str],
@@ -125,20 +136,28 @@ def _gather(
     read: dict[str, Any],
 ) -> Gathered:
     """Answer all rows, and gather what a report says of them."""
+    from nlpkit.commands.questions import Block
     from nlpkit.commands.reports.gathering import Gathered
     from nlpkit.commands.streams import draw_bar, read_blocks
     from nlpkit.components.tokenizers import rjieba
 
     gathered = Gathered(labels, worst, by, dates, rjieba().tokenize)
     with draw_bar(show=True) as advance:
-        for source, first, block in read_blocks(files, (), "", **read):
-            if not block:
-                gathered.check(source)
-            gathered.add(source, first, block, answer(block))
-            advance(gathered.all.rows, source.progress())
+        blocks = itertools.starmap(Block, read_blocks(files, (), "", **read))
+        for block, answered in answer(_check_each(blocks, gathered)):
+            gathered.add(*block, answered.answers)
+            advance(gathered.all.rows, block.source.progress())
     if not gathered.all.rows:
         raise DataError("{files}: holds no row to report on", files=", ".join(files))
     return gathered
+
+
+def _check_each(blocks: Iterable[Block], gathered: Gathered) -> Iterator[Block]:
+    """Refuse a file without one of the columns, when it is opened."""
+    for block in blocks:
+        if not block.rows:
+            gathered.check(block.source)
+        yield block
 
 
 def _options_of(verb: Verb, **wanted: Any) -> dict[str, Any]:
@@ -150,9 +169,3 @@ def _options_of(verb: Verb, **wanted: Any) -> dict[str, Any]:
     if odd := [name for name, value in wanted.items() if value and name not in known]:
         raise SettingError("{verb} has no option --{option}", verb=verb.name, option=odd[0].replace("_", "-"))
     return {name: value for name, value in wanted.items() if name in known}
-
-
-def _no_look() -> Any:
-    from nlpkit.commands.answers import Look
-
-    return Look()

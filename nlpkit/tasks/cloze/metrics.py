@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -144,17 +145,22 @@ def measure_items(model: ClozeModel, items: Iterable[Item], candidates: Iterable
     """
     among = model.candidates(lexicon=candidates).positions
     among = np.arange(len(model.words)) if among is None else among
+    ranks, counts = [np.zeros(0, dtype=np.int64)], []
+    for _, (of_block, bits) in model.map(partial(_rank_items, among=among), blocks_of(items, BLOCK)):
+        ranks.append(of_block)
+        counts += [bits] if bits else []
+    return _make_metrics(np.concatenate(ranks), len(among), _sum_bits(counts))
+
+
+def _rank_items(model: ClozeModel, items: Sequence[Item], *, among: Positions) -> tuple[Ints, _BitCount | None]:
+    """Rank the right word of each item among some, and count bits if the model has any."""
     place = {model.words[position]: i for i, position in enumerate(among.tolist())}
-    bits = _begin_bit_count(model)
-    ranks = [np.zeros(0, dtype=np.int64)]
-    for block in blocks_of(items, BLOCK):
-        answers = model.normaliser.batch([item.answer for item in block])
-        targets = np.array([place.get(answer, -1) for answer in answers], dtype=np.int64)
-        blanks = item_blanks(model, block)
-        ranks += [rank(logits[:, among], targets[rows]) for rows, logits in model.blocks(blanks)]
-        if bits:
-            bits.add([blanks[i] for i in np.flatnonzero(targets >= 0)], among[targets[targets >= 0]])
-    return _make_metrics(np.concatenate(ranks), len(among), bits.figures() if bits else None)
+    answers = model.normaliser.batch([item.answer for item in items])
+    targets = np.array([place.get(answer, -1) for answer in answers], dtype=np.int64)
+    blanks = item_blanks(model, items)
+    ranks = np.concatenate([rank(logits[:, among], targets[rows]) for rows, logits in model.blocks(blanks)])
+    known = np.flatnonzero(targets >= 0)
+    return ranks, _count_bits(model, [blanks[i] for i in known], among[targets[known]])
 
 
 def rank(logits: Floats, targets: Ints) -> Ints:
@@ -189,39 +195,45 @@ def _make_metrics(ranks: Ints, candidates: int, bits: BitMetrics | None) -> Cloz
     )
 
 
-class _BitCount:
-    """A member whose outputs are the logits of bits, and how many of these came out right so far.
+class _BitCount(NamedTuple):
+    """Bits of right words: how many a word has, how many there are, came out right, and are as in most words."""
 
-    :param codes: of all words ``(answers, bits)``.
-    :param counts: how often each word stood in the training texts ``(answers,)``.
-    """
-
-    def __init__(self, member: FillingNetwork, codes: Bits, counts: Ints) -> None:
-        self._member, self._codes = member, codes
-        self._majority = counts @ codes >= counts.sum() / 2  # (bits,)
-        self._bits = self._right = self._by_majority = 0
-
-    def add(self, blanks: Sequence[Blank], answers: Positions) -> None:
-        """Count the bits of the right words at some blanks."""
-        if not blanks:
-            return
-        codes = self._codes[answers]  # (batch, bits)
-        self._bits += codes.size
-        self._right += int(((self._member.outputs(blanks) > 0) == codes).sum())
-        self._by_majority += int((self._majority == codes).sum())
-
-    def figures(self) -> BitMetrics | None:
-        """Return shares of all bits counted; None if there are none."""
-        if not self._bits:
-            return None
-        return BitMetrics(self._codes.shape[1], self._right / self._bits, self._by_majority / self._bits)
+    length: int
+    bits: int
+    right: int
+    by_majority: int
 
 
-def _begin_bit_count(model: ClozeModel) -> _BitCount | None:
-    """Return the first member that puts out bits."""
+def _count_bits(model: ClozeModel, blanks: Sequence[Blank], answers: Positions) -> _BitCount | None:
+    """Count how many bits of the right words come out, at some blanks; None if no member puts out bits."""
     for position, entry in enumerate(model.bundle.config["members"]):
         member = model.member(position)
         if isinstance(member, FillingNetwork) and isinstance(member.decoder, CodeDecoder):
             packed = load_arrays(model.bundle.read(f"{entry['name']}/{ARRAYS}"))["codes"]
-            return _BitCount(member, unpack(packed, member.decoder.codes.bits), model.counts)
+            return _compare_bits(member, blanks, answers, unpack(packed, member.decoder.codes.bits), model.counts)
     return None
+
+
+def _compare_bits(
+    member: FillingNetwork, blanks: Sequence[Blank], answers: Positions, codes: Bits, counts: Ints
+) -> _BitCount:
+    """Count bits.
+
+    :param codes: of all words ``(answers, bits)``.
+    :param counts: how often each word stood in the training texts ``(answers,)``.
+    """
+    if not blanks:
+        return _BitCount(codes.shape[1], 0, 0, 0)
+    expected = codes[answers]  # (batch, bits)
+    majority = counts @ codes >= counts.sum() / 2  # (bits,)
+    right = int(((member.outputs(blanks) > 0) == expected).sum())
+    return _BitCount(codes.shape[1], expected.size, right, int((majority == expected).sum()))
+
+
+def _sum_bits(counts: Sequence[_BitCount]) -> BitMetrics | None:
+    """Return shares of all bits counted; None if there are none."""
+    bits = sum(count.bits for count in counts)
+    if not bits:
+        return None
+    right, by_majority = sum(count.right for count in counts), sum(count.by_majority for count in counts)
+    return BitMetrics(counts[0].length, right / bits, by_majority / bits)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from nlpkit.commands.answers import JsonLines
 from nlpkit.commands.conversation import converse, is_conversation
-from nlpkit.commands.options import ENCODING, SHEET, count_reasons
+from nlpkit.commands.options import ENCODING, JOBS, SHEET, count_reasons
 from nlpkit.commands.printing import FILE, INPUT, say
 from nlpkit.errors import SettingError
 
@@ -67,6 +68,7 @@ TOGETHER = 64  # texts that are written side by side
 @click.option("--output", "-o", type=FILE, help="Write here instead of to stdout.")
 @click.option("--force", is_flag=True, help="Let --output replace a file.")
 @click.option("--strict", is_flag=True, help="Exit with 1 if any row could not be read.")
+@JOBS
 @SHEET
 @ENCODING
 def text(
@@ -90,6 +92,7 @@ def text(
     output: Path | None,
     force: bool,
     strict: bool,
+    jobs: int,
     encoding: str | None,
     sheet: str | None,
 ) -> None:
@@ -108,6 +111,7 @@ def text(
     import secrets
 
     from nlpkit.commands.streams import read_blocks, read_headers
+    from nlpkit.model.workers import count_jobs
     from nlpkit.tasks.generate.model import GenerationModel
     from nlpkit.tasks.generate.sampling import Sampling
     from nlpkit.text.rows import argument_row
@@ -121,6 +125,7 @@ def text(
     kind = _choose_format(kind, output)
     read_headers(files, column=column, encoding=encoding, sheet=sheet)
     generation = GenerationModel.load(model)
+    generation.jobs = count_jobs(jobs)
     conversation = not files and not prompts and is_conversation(output)
     prompts = () if files else tuple(argument_row(prompt).text for prompt in prompts or ("",))
     seed = secrets.randbelow(SEEDS) if seed is None else seed
@@ -192,25 +197,61 @@ def _write(
 ) -> tuple[int, Counter[str]]:
     """Write so many texts a row, some at a time; return how many there are, and why some were not written."""
     from nlpkit.commands.streams import draw_bar, draw_reading, open_output
-    from nlpkit.text.blocks import blocks_of
 
     terminal = output is None and sys.stdout.isatty()
     faults: Counter[str] = Counter()
     number = start = options.pop("first")
-    with open_output(output, force=force) as out, draw_bar(show=not terminal) as advance:
-        for source, begin, block in sources:
-            places = ((place, row) for place, row in enumerate(block, begin) for _ in range(count))
-            for some in blocks_of(places, TOGETHER):
-                with draw_reading(show=terminal) as progress:
-                    prompts = [row.text for _, row in some]
-                    written = generation.generate(prompts, first=number, progress=progress, **options)
-                for (place, row), text in zip(some, written, strict=True):
-                    out.write(line(source, place, row, text, options["seed"], number))
-                    faults.update([row.fault] if row.fault else [])
-                    number += 1
-                out.flush()
-                advance(place, source.progress())
+    waiting: deque[_Prompts] = deque()
+    with (
+        open_output(output, force=force) as out,
+        draw_bar(show=not terminal) as advance,
+        draw_reading(show=terminal and generation.jobs == 1) as progress,
+    ):
+        more = {"progress": progress} if generation.jobs == 1 else {}  # what draws cannot be sent to a worker
+        write = partial(_write_some, options=options | more)
+        blocks = _send(_cut(sources, count), waiting, first=number)
+        for _, written in generation.map(write, blocks):
+            source, places, rows = waiting.popleft()
+            for place, row, text in zip(places, rows, written, strict=True):
+                out.write(line(source, place, row, text, options["seed"], number))
+                faults.update([row.fault] if row.fault else [])
+                number += 1
+            out.flush()
+            advance(places[-1], source.progress())
     return number - start, faults
+
+
+class _Prompts(NamedTuple):
+    """Rows of a file that are gone on from side by side, and their numbers in it."""
+
+    source: Source
+    places: Sequence[int]
+    rows: Sequence[Row]
+
+
+def _cut(sources: Iterable[tuple[Source, int, Sequence[Row]]], count: int) -> Iterator[_Prompts]:
+    """Yield each row so often, as many together as are written side by side."""
+    from nlpkit.text.blocks import blocks_of
+
+    for source, begin, block in sources:
+        places = ((place, row) for place, row in enumerate(block, begin) for _ in range(count))
+        for some in blocks_of(places, TOGETHER):
+            yield _Prompts(source, *zip(*some, strict=True))
+
+
+def _send(blocks: Iterable[_Prompts], waiting: deque[_Prompts], *, first: int) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number of the first text of each block and its prompts, and keep the block until it is written."""
+    for block in blocks:
+        waiting.append(block)
+        yield first, [row.text for row in block.rows]
+        first += len(block.rows)
+
+
+def _write_some(
+    generation: GenerationModel, block: tuple[int, Sequence[str]], *, options: Mapping[str, Any]
+) -> list[Text]:
+    first, prompts = block
+    return generation.generate(prompts, first=first, **options)
 
 
 def _line_of(_source: Source, _place: int, row: Row, written: Text, _seed: int, _number: int) -> bytes:

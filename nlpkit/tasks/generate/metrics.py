@@ -73,15 +73,16 @@ def measure_texts(model: GenerationModel, texts: Iterable[str]) -> GenerationMet
     """
     if isinstance(texts, str):
         raise SettingError("texts come in a list, or one by one; found one string")
-    count = total = unknown = 0
-    nats = 0.0
-    for block in blocks_of_texts(texts, BLOCK):
-        streams = _deal(model.encode(block), model.end)
-        count += len(block)
-        total += sum(map(len, streams))
-        unknown += sum(int((ids == UNKNOWN).sum()) for ids in streams)
-        nats -= _sum_log_probabilities(model, streams)
+    measured = (sums for _, sums in model.map(_measure_block, blocks_of_texts(texts, BLOCK)))
+    count, total, unknown, nats = map(sum, zip((0, 0, 0, 0.0), *measured, strict=True))
     return GenerationMetrics(count, total, unknown, round(nats / max(1, total) / float(np.log(2)), 4))
+
+
+def _measure_block(model: GenerationModel, texts: Sequence[str]) -> tuple[int, int, int, float]:
+    """Return how many texts and characters there are, how many of these are unknown, and what all cost in nats."""
+    streams = _deal(model.encode(texts), model.end)
+    unknown = sum(int((ids == UNKNOWN).sum()) for ids in streams)
+    return len(texts), sum(map(len, streams)), unknown, -_sum_log_probabilities(model, streams)
 
 
 def _sum_log_probabilities(model: GenerationModel, streams: Sequence[Ints]) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from math import comb, erfc, sqrt
 from typing import Any, TypeAlias
 
@@ -241,7 +242,7 @@ class Answers:
 def answer_rows(model: SentimentModel, rows: Sequence[Example]) -> Answers | SeveralAnswers:
     """Answer labelled rows; each label of the model may be the answer."""
     if model.thresholds is not None:
-        return _answer_several(model, model.thresholds, rows)
+        return _answer_several(model, rows, thresholds=model.thresholds)
     reasons, shares = model.answer([row.text for row in rows])
     truth = np.array([model.labels.index(row.label) for row in rows], np.int32)
     answered = np.array([reason is None for reason in reasons])
@@ -267,11 +268,8 @@ def measure(
     truths: list[Ints] = [np.zeros(0, np.int32)]
     answered: list[NDArray[np.bool_]] = [np.zeros(0, np.bool_)]
     probabilities: list[Floats] = [np.zeros((0, len(model.labels)))]
-    for block in blocks_of(examples, BLOCK):
-        truth = [example.label for example in block]
-        check_labels(model, truth)
-        check_choice(choice, truth)
-        reasons, shares = model.answer([example.text for example in block])
+    blocks = _checked_blocks(model, choice, examples)
+    for (_, truth), (reasons, shares) in model.map(_answer_block, blocks):
         truths.append(np.array([position[label] for label in truth], np.int32))
         answered.append(np.array([reason is None for reason in reasons]))
         probabilities.append(shares)
@@ -282,7 +280,22 @@ def measure(
     return measure_answers(answers, choice.labels, [label for label in model.labels if label not in choice.labels])
 
 
-def _answer_several(model: SentimentModel, thresholds: Floats, rows: Sequence[Example]) -> SeveralAnswers:
+def _checked_blocks(
+    model: SentimentModel, choice: Choice, examples: Iterable[Example]
+) -> Iterator[tuple[list[str], list[str]]]:
+    """Yield texts and their labels, which the model knows and may answer."""
+    for block in blocks_of(examples, BLOCK):
+        truth = [example.label for example in block]
+        check_labels(model, truth)
+        check_choice(choice, truth)
+        yield [example.text for example in block], truth
+
+
+def _answer_block(model: SentimentModel, block: tuple[Sequence[str], Sequence[str]]) -> tuple[list[str | None], Floats]:
+    return model.answer(block[0])
+
+
+def _answer_several(model: SentimentModel, rows: Sequence[Example], *, thresholds: Floats) -> SeveralAnswers:
     position = {label: i for i, label in enumerate(model.labels)}
     truth = np.zeros((len(rows), len(position)), np.bool_)
     for row, example in enumerate(rows):
@@ -297,11 +310,16 @@ def _measure_several(
 ) -> SeveralMetrics:
     none = np.zeros((0, len(model.labels)))
     parts = [SeveralAnswers(none > 0, none > 0, none, np.zeros(0, np.bool_))]
-    for block in blocks_of(examples, BLOCK):
-        check_labels(model, (name for example in block for name in names_of(example.label)))
-        parts.append(_answer_several(model, thresholds, block))
+    answer = partial(_answer_several, thresholds=thresholds)
+    parts += (answers for _, answers in model.map(answer, _known_blocks(model, examples)))
     excluded = [label for label in model.labels if label not in choice.labels]
     return measure_several(SeveralAnswers.join(parts), choice, thresholds, excluded)
+
+
+def _known_blocks(model: SentimentModel, examples: Iterable[Example]) -> Iterator[list[Example]]:
+    for block in blocks_of(examples, BLOCK):
+        check_labels(model, (name for example in block for name in names_of(example.label)))
+        yield block
 
 
 def check_choice(choice: Choice, labels: Iterable[str]) -> None:

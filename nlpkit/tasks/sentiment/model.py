@@ -108,28 +108,46 @@ class SentimentModel(SavedModel):
         return {"kept": tuple(self.labels), "several": self.several}
 
     def score(
-        self, texts: Iterable[str], *, labels: Sequence[str] | None = None, min_probability: float = 0
+        self,
+        texts: Iterable[str],
+        *,
+        labels: Sequence[str] | None = None,
+        min_probability: float = 0,
+        jobs: int | None = None,
     ) -> list[Score]:
         """Score each text, in order; a model of several labels returns a `SeveralScore` each.
 
         :param labels: the choice is forced among these, and their probabilities add up to 1; of several labels only
             these are looked at. None: all.
         :param min_probability: an answer that is less sure is none: its label is None, the reason ``unsure (0.61)``.
+        :param jobs: processes that score; 0: one a core. Each takes a while to begin, so it is for many texts; and a
+            program that says so at its top level does that below ``if __name__ == "__main__":``.
         :raises SettingError: if it is given one text, or nothing that holds texts; or for labels that it does not know.
         """
-        return list(self.stream(texts, labels=labels, min_probability=min_probability))
+        return list(self.stream(texts, labels=labels, min_probability=min_probability, jobs=jobs))
 
     def stream(
-        self, texts: Iterable[str], *, labels: Sequence[str] | None = None, min_probability: float = 0
+        self,
+        texts: Iterable[str],
+        *,
+        labels: Sequence[str] | None = None,
+        min_probability: float = 0,
+        jobs: int | None = None,
     ) -> Iterator[Score]:
         """Score texts as they come, a block at a time, so that memory does not grow with their number."""
         check_texts(texts, "score")
         choice = self.choose_among(labels, least=min_probability)
-        for block in blocks_of_texts(texts, CHARACTERS, BLOCK):
-            yield from self._score_block(block, choice)
+        score = partial(SentimentModel._score_block, choice=choice)
+        for _, scores in self.map(score, blocks_of_texts(texts, CHARACTERS, BLOCK), jobs=jobs):
+            yield from scores
 
     def explain(
-        self, texts: Iterable[str], *, labels: Sequence[str] | None = None, min_probability: float = 0
+        self,
+        texts: Iterable[str],
+        *,
+        labels: Sequence[str] | None = None,
+        min_probability: float = 0,
+        jobs: int | None = None,
     ) -> list[Explanation]:
         """Score each text, in order, and say what each of its words adds to the answer.
 
@@ -141,8 +159,9 @@ class SentimentModel(SavedModel):
         """
         check_texts(texts, "explain")
         choice = self.choose_among(labels, least=min_probability)
-        blocks = blocks_of_texts(texts, CHARACTERS, BLOCK)
-        return [explanation for block in blocks for explanation in self._explain_block(block, choice)]
+        explain = partial(SentimentModel._explain_block, choice=choice)
+        explained = self.map(explain, blocks_of_texts(texts, CHARACTERS, BLOCK), jobs=jobs)
+        return [explanation for _, explanations in explained for explanation in explanations]
 
     def scorer(
         self, *, labels: str | None = None, explain: bool = False, min_probability: float = 0

@@ -101,10 +101,12 @@ class Sums:
 class SumWriter(Writer):
     """Writes what all rows think of what, when they have come to their end."""
 
+    apart = False  # all that comes counts, before anything is written
+
     def __init__(self, kind: str, look: Look, targets: Path | None) -> None:
         self._kind, self._look, self._sums = kind, look, Sums(read_targets(targets))
 
-    def __call__(self, source: Any, first: int, rows: Sequence[Row], answers: Sequence[Any]) -> bytes:  # noqa: ARG002
+    def lines(self, source: Any, first: int, rows: Sequence[Row], answers: Sequence[Any]) -> bytes:  # noqa: ARG002
         """Count; nothing is written before `end`."""
         self._sums.add(rows, answers)
         return b""
