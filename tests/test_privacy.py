@@ -58,8 +58,21 @@ COMMANDS = {  # that work for seconds, with what they are given: files are made 
     "generate evaluate": "few.txt",
     "models check": "",
     "plugins check": "stranger",
+    "aspects score": "-t 房间很大",
+    "aspects evaluate": "opinions.jsonl",
     "vectors near": "质量 --vectors vectors.txt",
 }
+OPINIONS = [
+    json.dumps(
+        {
+            "text": f"{target}很{word}",
+            "opinions": [{"target": [0, 2], "opinion": [3, 4], "label": label}],
+        },
+        ensure_ascii=False,
+    )
+    for target in ("房间", "服务", "味道", "环境", "价格", "电池", "屏幕", "位置")
+    for word, label in (("好", "positive"), ("差", "negative"), ("大", "positive"), ("脏", "negative"))
+]
 SMALL = "--recipe network --set training.epochs=1 --set encoder.hidden=8 --set embedding.dim=8"
 TRIED = "--seeds 1 --set training.epochs=1"
 TRAINING = {
@@ -68,6 +81,8 @@ TRAINING = {
     "cloze train": f"goods.csv -o cloze {SMALL} --set answers.min_count=1",
     "cloze compare": "few.txt -m cloze -m reviews-cloze --skip-frequent 0 --min-words 1",
     "generate train": f"goods.csv -o generate {SMALL}",
+    "aspects train": f"opinions.jsonl -o aspects {SMALL}",
+    "aspects compare": "opinions.jsonl -m aspects -m restaurant-opinions",
     "vectors train": "goods.csv -o fitted.txt --epochs 1 --dim 8",
     "diagnose ball": TRIED,
     "diagnose digit-sum": TRIED,
@@ -78,7 +93,7 @@ TRAINING = {
 }
 QUICK = ("corpus list", "corpus show", "diagnose list", "models list", "models show", "plugins list", "plugins new")
 ALLOWED = ("corpus fetch",)
-PLUGINS = ("vectors ", "diagnose ")  # need not be installed
+PLUGINS = ("aspects ", "vectors ", "diagnose ")  # need not be installed
 
 strace = pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
 
@@ -173,6 +188,7 @@ def write_inputs(folder: Path) -> None:
     numbers = [5 + i * 7 % 11 for i in range(400)]
     files = {
         "few.txt": [line.partition(",")[0] for line in goods[1:9]],
+        "opinions.jsonl": OPINIONS,
         "vectors.txt": ["2 2", "质量 1 0", "很好 0 1"],
         "two.toml": [RECIPE.replace("epochs = 4", "epochs = 1")],
         "salary.csv": ["年龄,工资", *(f"{20 + i % 40},{i % 40 * 100 + i % 7}" for i in range(80))],

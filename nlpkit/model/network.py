@@ -39,7 +39,7 @@ class Network(nn.Module):
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Ids and mask ``(batch, time)``, the mask true at tokens, to logits ``(batch, labels)``.
 
-        Ids are ``(batch, time, pieces)`` for an embedding that says ``pieces``.
+        Ids are ``(batch, time, pieces)`` for an embedding that says ``subwords``.
         """
         vectors = self.embedding(ids, mask)  # (batch, time, dim)
         states, _ = self.encoder(vectors, mask)  # (batch, time, output_dim)

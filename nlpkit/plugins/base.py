@@ -55,7 +55,7 @@ class Embedding:
     tokenizers: Sequence[str] | None = None  # names of those that it needs one of; None: any
     ordered: bool = True  # false where vectors do not stand in the order of the text: no encoder but ``none`` then goes
     fixed: bool = False  # nothing is trained and a row's vectors depend on it alone: computed once and kept on disk
-    pieces: bool = False  # its vocabulary is a `SubwordVocabulary`: a token has several ids
+    subwords: bool = False  # its vocabulary is a `SubwordVocabulary`: a token has several ids
     longest: int | None = None  # tokens in a row that it can take, where that is limited
     pretrained: bool = False  # vectors mean something once it is fitted: codes can be made of them
     found: tuple[int, int] | None = None  # after `fit`: how many tokens a file of vectors had, and of how many
@@ -80,7 +80,7 @@ class Embedding:
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Map ids ``(batch, time)``, mask ``(batch, time)`` true at tokens, to vectors ``(batch, time, dim)``.
 
-        With ``pieces``, ids are ``(batch, time, pieces)``: those of a token, and `PAD` where it has fewer than others.
+        With ``subwords``, ids are ``(batch, time, pieces)``: those of a token, and `PAD` where it has fewer than others.
         """
 
     def check_tokenizer(self, tokenizer: Any) -> None:
@@ -105,7 +105,7 @@ class Embedding:
 class StaticEmbedding(Embedding):
     """An embedding whose vector of an id depends on the id alone; without an encoder it folds into a table.
 
-    With ``pieces``, a token's vector is the mean of those of its ids.
+    With ``subwords``, a token's vector is the mean of those of its ids.
     """
 
     @abstractmethod

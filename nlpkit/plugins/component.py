@@ -167,6 +167,8 @@ def check_name(kind: str, name: object) -> Sentence | None:
     """Say what is wrong with a name that somebody shall type, and settings shall hold; None if nothing is."""
     if not isinstance(name, str) or not name:
         return Sentence("a {kind} needs a name, was: {name!r}", kind=kind, name=name)
+    if kind == "recipe" and [bool(part) for part in name.split(".")] != [True, True]:
+        return Sentence("a recipe is called TASK.NAME, such as sentiment.few, was: {name!r:.60}", name=name)
     if len(name) <= LONGEST_NAME and all(_NAME.fullmatch(part) for part in _divide(kind, name)):
         return None
     return Sentence(
@@ -195,8 +197,6 @@ def _read_path(kind: str, name: str, value: Any) -> Path:
         raise PluginError(
             "the {kind} {name!r} needs the path of {what}, was: {value!r}", kind=kind, name=name, what=what, value=value
         )
-    if kind == "recipe" and [bool(part) for part in name.split(".")] != [True, True]:
-        raise PluginError("a recipe is called TASK.NAME, such as sentiment.few, was: {name!r}", name=name)
     return Path(value)
 
 

@@ -115,7 +115,7 @@ def check_export(network: Network, batches: Sequence[tuple[Tensor, Tensor]]) -> 
     :param batches: ids ``(batch, time)``, or as many as a token has ``(batch, time, pieces)``, and masks.
     """
     _fill_zeros(network)
-    graph = make_graph(network.eval(), make_example(pieces=network.embedding.pieces), "logits")
+    graph = make_graph(network.eval(), make_example(pieces=network.embedding.subwords), "logits")
     for ids, mask in batches:
         with torch.inference_mode():
             expected = network(ids, mask)

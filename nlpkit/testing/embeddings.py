@@ -67,9 +67,9 @@ def fit(subject: Subject) -> None:
             f"fit returns a {type(vocabulary).__name__}: return a TableVocabulary, a HashVocabulary or a "
             "SubwordVocabulary"
         )
-    if bool(vocabulary.pieces) is not embedding.pieces:
+    if bool(vocabulary.pieces) is not embedding.subwords:
         raise CheckError(
-            f"it says pieces = {embedding.pieces!r}, but fit returns a {type(vocabulary).__name__}: say pieces = True "
+            f"it says subwords = {embedding.subwords!r}, but fit returns a {type(vocabulary).__name__}: say subwords = True "
             "with a SubwordVocabulary, and with no other"
         )
     again, tokens = load_vocabulary(dump_vocabulary(vocabulary)), Tokens.of(documents)
@@ -176,7 +176,7 @@ def vectors(subject: Subject) -> None:
     if not isinstance(fitted.vocabulary, TableVocabulary) and table[PAD].any():
         raise CheckError("the vector of id 0, padding, is not zero: n-grams that are not there would count")
     ids = fitted.ids[fitted.mask]
-    if embedding.pieces:
+    if embedding.subwords:
         expected = table[ids].sum(1) / (ids != PAD).sum(1, keepdim=True)
         says = "a token's vector must be the mean of what vectors() has of its ids; or leave vectors() out"
     else:

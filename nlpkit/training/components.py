@@ -78,7 +78,7 @@ def check_shapes(embedding: Part, encoder: Part) -> None:
 
     :raises PluginError: naming the one that is not.
     """
-    shape = (2, 3, 2) if embedding.instance.pieces else (2, 3)
+    shape = (2, 3, 2) if embedding.instance.subwords else (2, 3)
     vectors = _try(embedding, torch.full(shape, UNKNOWN))
     _check_shape(embedding, "dim", vectors, embedding.instance.dim)
     check_encoder(encoder, vectors)
@@ -151,12 +151,12 @@ def fit_embedding(embedding: Part, documents: Iterable[Sequence[str]], targets: 
         raise PluginError(
             "{embedding} returns {kind} from fit, not a vocabulary", embedding=embedding, kind=type(vocabulary).__name__
         )
-    if bool(vocabulary.pieces) is not embedding.instance.pieces:
+    if bool(vocabulary.pieces) is not embedding.instance.subwords:
         raise PluginError(
-            "{embedding} says pieces = {pieces!r}, but its vocabulary is a {kind}: it must be true with a "
+            "{embedding} says subwords = {pieces!r}, but its vocabulary is a {kind}: it must be true with a "
             "SubwordVocabulary, and with no other",
             embedding=embedding,
-            pieces=embedding.instance.pieces,
+            pieces=embedding.instance.subwords,
             kind=type(vocabulary).__name__,
         )
     return vocabulary

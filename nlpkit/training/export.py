@@ -53,7 +53,7 @@ def export_network(
     network.eval()
     if folds and (vectors := _find_id_vectors(network)) is not None:
         return "table", {ARRAYS: _fold_table(network, vectors, weights, relative=relative)}
-    inputs = make_example(pieces=network.embedding.pieces)
+    inputs = make_example(pieces=network.embedding.subwords)
     with fold_embedding(network) if _computes_vectors(network.embedding) else contextlib.nullcontext():
         return export_graph(network, inputs, ["logits"], weights, arithmetic=arithmetic, samples=samples)
 
@@ -138,7 +138,7 @@ def fold_embedding(network: Any) -> Iterator[None]:
 
 def _computes_vectors(embedding: Any) -> bool:
     """Whether vectors of ids are made anew each time, though a table would do, of which training could go on."""
-    if embedding.pieces or not isinstance(embedding, StaticEmbedding) or type(embedding).take is StaticEmbedding.take:
+    if embedding.subwords or not isinstance(embedding, StaticEmbedding) or type(embedding).take is StaticEmbedding.take:
         return False
     stored = {tensor.data_ptr() for tensor in cast(Any, embedding).state_dict().values()}
     return embedding.vectors().data_ptr() not in stored

@@ -212,7 +212,7 @@ class NetworkMember(Member):
     """
 
     chain: ClassVar[tuple[str, ...]] = ("embedding", "encoder", "output")  # by which it is told
-    takes_pieces: ClassVar[bool] = False  # whether it can read the ids of an embedding that says ``pieces``
+    takes_pieces: ClassVar[bool] = False  # whether it can read the ids of an embedding that says ``subwords``
     network: Any
     vocabulary: Any
     entry: dict[str, Any]
@@ -246,7 +246,7 @@ class NetworkMember(Member):
     def make_component(self, kind: str, **fixed: Any) -> Part:
         """Make a component; refuse an embedding by which a token has several ids, where there must be one."""
         part = super().make_component(kind, **fixed)
-        if kind == "embedding" and part.instance.pieces and not self.takes_pieces:
+        if kind == "embedding" and part.instance.subwords and not self.takes_pieces:
             raise SettingError(
                 "{member}: the embedding {name} gives a token several ids, where this task needs one: choose another, "
                 "such as trainable",

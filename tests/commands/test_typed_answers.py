@@ -104,9 +104,9 @@ def test_a_row_may_become_several_lines_each_with_its_number():
 
 def test_a_form_may_write_a_format_itself():
     class Sum(Writer):
-        rows = 0
+        apart, rows = False, 0
 
-        def __call__(self, source, first, rows, answers):  # noqa: ARG002
+        def lines(self, source, first, rows, answers):  # noqa: ARG002
             self.rows += len(rows)
             return b""
 

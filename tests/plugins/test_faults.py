@@ -80,7 +80,7 @@ CHECKED = {
     "t_config_odd": ("config", "config is not JSON"),
     "t_slots": ("made", "is a Slotted, which should inherit from Tokenizer"),
     "e_fit_raises": ("fit", "fit raised RuntimeError: no vectors today"),
-    "e_fit_none": ("fit", "fit returns a NoneType: return a TableVocabulary or a HashVocabulary"),
+    "e_fit_none": ("fit", "fit returns a NoneType: return a TableVocabulary, a HashVocabulary or a SubwordVocabulary"),
     "e_raises": ("shapes", "it raised RuntimeError: no vectors today"),
     "e_none": ("shapes", "are a NoneType, where a tensor was expected"),
     "e_float64": ("shapes", "are torch.float64, where torch.float32 was expected: convert them"),
