@@ -177,8 +177,7 @@ def main() -> None:
     except click.exceptions.Exit as stop:
         code = stop.exit_code
     except click.ClickException as error:
-        _place_option(error)
-        error.show()
+        _place_option(error).show()
         code = error.exit_code
     except NlpkitError as error:
         fail(error)
@@ -212,12 +211,13 @@ def _blame(error: Exception) -> str | None:
     return f"{sentence} ({STRICT}=1 shows the traceback)" if sentence else None
 
 
-def _place_option(error: click.ClickException) -> None:
-    """Where an option of `nlpkit` itself stands behind a command, say where it goes."""
+def _place_option(error: click.ClickException) -> click.ClickException:
+    """Return an error that, where an option of `nlpkit` itself stands behind a command, says where it goes."""
     if isinstance(error, click.NoSuchOption) and error.option_name == "--plugin" and error.ctx:
         command = error.ctx.command_path.removeprefix("nlpkit ")
-        error.message = f"--plugin goes before the command: nlpkit --plugin mine.py {command} ..."
-        error.possibilities = None
+        advice = f"--plugin goes before the command: nlpkit --plugin mine.py {command} ..."
+        return click.UsageError(advice, error.ctx)
+    return error
 
 
 def _start_in_utf8() -> None:

@@ -1,13 +1,15 @@
-"""``nlpkit models``: list, show, check."""
+"""``nlpkit models``: list, show, check, pack."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
 
 from nlpkit.commands.groups import WholeGroup
+from nlpkit.commands.printing import FILE
 
 
 @click.group(cls=WholeGroup, short_help="Trained models: installed ones, and folders of your own.")
@@ -93,6 +95,33 @@ def check(chosen: tuple[str, ...]) -> None:
             say(f"  {fault}")
     if failed:
         raise click.exceptions.Exit(1)
+
+
+@models.command(short_help="Make a distribution that ships a model.")
+@click.argument("model")
+@click.option("--name", help="What it is called there; as the folder unless said.")
+@click.option("--output", "-o", type=FILE, help="The folder to write; nlpkit-zh-NAME in this one unless said.")
+def pack(model: str, name: str | None, output: Path | None) -> None:
+    """Make a distribution that ships a model: a folder that pip installs, and that tests itself.
+
+    Whoever installs it says --model NAME; so does the model's card. The weights as trained go along if they are in the
+    folder: train with --no-weights to ship what inference needs and no more.
+
+    \b
+    nlpkit models pack ./mine --name hotels
+    nlpkit models pack ./hotels -o ~/nlpkit-zh-hotels
+    """
+    from nlpkit.commands.model_packing import count_samples
+    from nlpkit.commands.model_packing import pack as draft
+    from nlpkit.commands.plugin_templates import write
+    from nlpkit.commands.printing import tell
+
+    plugin = draft(model, name or Path(model).absolute().name)
+    folder = output or Path(plugin.distribution)
+    write(plugin, folder)
+    tell(f"{folder} is written: the model {plugin.name}, and {count_samples(plugin)} texts by which it tests itself,")
+    tell("which whoever has it can read. Next:\n")
+    tell(plugin.tell_steps(folder))
 
 
 def _read_installed() -> Iterator[dict[str, Any]]:

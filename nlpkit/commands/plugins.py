@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,7 +70,7 @@ def list_plugins(kind: str, name: str | None, options: bool) -> None:
 
 
 @plugins.command(short_help="Write the beginning of a plugin that installs and works.")
-@click.argument("kind", type=click.Choice(["tokenizer", "embedding", "encoder", "output"]))
+@click.argument("kind", type=click.Choice(["tokenizer", "embedding", "encoder", "output", "command", "task", "model"]))
 @click.argument("name")
 @click.option(
     "--output",
@@ -82,22 +81,23 @@ def list_plugins(kind: str, name: str | None, options: bool) -> None:
 def new(kind: str, name: str, output: Path | None) -> None:
     """Write the beginning of a plugin: a folder that installs, works, and tests itself; then change what it does.
 
-    NAME is what --tokenizer, --embedding and so on will call it.
+    NAME is what --tokenizer, --embedding, --model and so on will call it; a command or a task is called as
+    `nlpkit NAME`. A model begins as that of reviews, until `nlpkit models pack` brings one of yours.
 
     \b
     nlpkit plugins new embedding my-vectors
+    nlpkit plugins new task stars
     nlpkit plugins new tokenizer runs --output ~/runs
     """
+    from nlpkit.commands.model_packing import pack
     from nlpkit.commands.plugin_templates import draft, write
     from nlpkit.commands.printing import tell
 
-    plugin = draft(kind, name)
+    plugin = pack("reviews", name) if kind == "model" else draft(kind, name)
     folder = output or Path(plugin.distribution)
     write(plugin, folder)
-    place = shlex.quote(str(folder))
-    target = shlex.quote(f"{'' if folder.is_absolute() else './'}{folder}[test]")
-    tell(f"{folder} is written. What it does is in {folder / plugin.module}.py. Next:\n")
-    tell(f"pip install -e {target}\npytest {place}\n{plugin.example}")
+    tell(f"{folder} is written. What it does is in {folder / plugin.main}. Next:\n")
+    tell(plugin.tell_steps(folder))
 
 
 plugins.add_command(check)

@@ -90,7 +90,7 @@ def _spell_old_names(module: object) -> ModuleType:
             old=old,
             new=new,
         )
-        spec = hookspec(warn_on_impl=warning)  # type: ignore[arg-type]
+        spec = hookspec(warn_on_impl=warning)
         setattr(specs, old, spec(FunctionType(function.__code__, function.__globals__, old)))
     return specs
 

@@ -521,8 +521,9 @@ def _name_anew(table: Mapping[str, Any], kinds: Iterable[str]) -> dict[str, Any]
     result = {}
     for kind in kinds:
         component = table.get(kind)
-        name = component.get("name") if isinstance(component, Mapping) else None
-        if isinstance(name, str) and (found := registry().find(kind, name)):
+        if not isinstance(component, Mapping) or not isinstance(component.get("name"), str):
+            continue  # which is said elsewhere
+        if found := registry().find(kind, component["name"]):
             result[kind] = found.rename(component, told=True)
     return result
 

@@ -16,6 +16,29 @@ from tests.tasks.sentiment.test_train import write_goods
 
 ROOT = Path(__file__).parents[2]
 OPTIONS = {"output": "coding"}  # what `train` calls a kind, where it is not its name
+COMMON = {
+    ".github/workflows/ci.yml",
+    ".gitignore",
+    "LICENSE",
+    "README.md",
+    "pyproject.toml",
+    "tests/test_conformance.py",
+}
+OWN = {
+    "command": {"nlpkit_my_own.py", "tests/test_command.py"},
+    "task": {
+        *(f"nlpkit_my_own/{name}" for name in ("__init__.py", "model.py", "recipes/network.toml", "training.py")),
+        "tests/test_task.py",
+    },
+    "model": {"nlpkit_my_own/__init__.py", "tests/test_model.py"},
+}
+USES = {
+    "command": r"nlpkit my-own reviews\.txt",
+    "task": r"nlpkit my-own train rows\.jsonl -o mine",
+    "model": r"nlpkit sentiment score FILE --model my-own",
+}
+COMPONENTS = [kind for kind in KINDS if kind not in OWN]
+TASK_LIMIT = 150  # lines of a whole task
 LIMIT = 40  # lines that an author reads before she writes her own
 
 
@@ -28,19 +51,40 @@ def test_a_folder_with_one_module_is_written_and_it_is_said_what_to_do(run, tmp_
     done = run("plugins", "new", kind, "my-own", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, b"")
     folder = tmp_path / "nlpkit-zh-my-own"
-    assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} == {
-        "README.md",
-        "nlpkit_my_own.py",
-        "pyproject.toml",
-        str(Path("tests", "test_conformance.py")),
-    }
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert found - {path for path in found if "/model/" in path} == COMMON | OWN.get(kind, {"nlpkit_my_own.py"})
     assert list(tmp_path.iterdir()) == [folder]
-    next_steps = done.stdout.decode().split("Next:\n\n")[1].splitlines()
-    assert next_steps[:2] == ["pip install -e './nlpkit-zh-my-own[test]'", "pytest nlpkit-zh-my-own"]
+    written, next_steps = done.stdout.decode().split("Next:\n\n")
+    assert (tmp_path / re.search(r"What it does is in (\S+)\.", written)[1]).exists()
+    install_it, test_it, use_it = next_steps.splitlines()
+    assert (install_it, test_it) == ("pip install -e './nlpkit-zh-my-own[test]'", "pytest nlpkit-zh-my-own")
     assert re.fullmatch(
-        rf"nlpkit (sentiment|cloze) train \S+ -o mine --{OPTIONS.get(kind, kind)} my-own", next_steps[2]
+        USES.get(kind, rf"nlpkit (sentiment|cloze) train \S+ -o mine --{OPTIONS.get(kind, kind)} my-own"), use_it
     )
-    assert not any("$" in path.read_text(encoding="utf-8") for path in folder.rglob("*.*") if path.is_file())
+    for path in found - {path for path in found if "/model/" in path}:
+        assert "$" not in (folder / path).read_text(encoding="utf-8").replace("${{ matrix.python }}", "")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_can_be_published(tmp_path, kind):
+    """As it stands: a licence, and a workflow that tests on three Pythons and publishes without a password."""
+    write(draft(kind, "my-own"), tmp_path / "p")
+    assert re.search(
+        r"Copyright \(c\) 20\d\d The authors of nlpkit-zh-my-own\n", (tmp_path / "p" / "LICENSE").read_text()
+    )
+    assert "__pycache__/" in (tmp_path / "p" / ".gitignore").read_text().splitlines()
+    workflow = (tmp_path / "p" / ".github" / "workflows" / "ci.yml").read_text()
+    for part in (
+        'python: ["3.11", "3.12", "3.13"]',
+        "${{ matrix.python }}",
+        "id-token: write",
+        "gh-action-pypi-publish",
+    ):
+        assert part in workflow
+    assert "password" not in workflow.split("name: ci")[1]
+    project = tomllib.loads((tmp_path / "p" / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert (project["license"], project["license-files"]) == ("MIT", ["LICENSE"])
+    assert list(project["entry-points"]) == [f"nlpkit.{kind}s"]
 
 
 def test_what_is_written_says_what_pip_and_nlpkit_need(tmp_path):
@@ -58,6 +102,13 @@ def test_the_embedding_can_be_read_at_a_glance(tmp_path):
     assert len(lines_of(tmp_path / "p" / "nlpkit_my_vectors.py")) < LIMIT
 
 
+def test_a_task_is_a_hundred_and_fifty_lines_at_most(tmp_path):
+    write(draft("task", "stars"), tmp_path / "p")
+    paths = [path for path in (tmp_path / "p" / "nlpkit_stars").rglob("*") if path.is_file()]
+    assert len(paths) == 4
+    assert sum(len(lines_of(path)) for path in paths) <= TASK_LIMIT
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_written_is_well_written(tmp_path, kind):
     ruff = Path(sys.executable).with_name("ruff")
@@ -70,10 +121,35 @@ def test_what_is_written_is_well_written(tmp_path, kind):
         assert done.returncode == 0, done.stdout.decode()
 
 
+def pass_own_tests(folder, site, environment):
+    """Run the tests that were written with a plugin, which is installed in a folder."""
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", folder]
+    environment = environment | {"PYTHONPATH": str(site)}
+    tested = subprocess.run(command, env=environment, capture_output=True, check=False, cwd=site)
+    assert tested.returncode == 0, tested.stdout.decode()
+    assert re.search(rb"\d+ passed", tested.stdout)
+    assert b"failed" not in tested.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "kind", ["command", "model", pytest.param("task", marks=[pytest.mark.train, pytest.mark.long])]
+)
+def test_a_command_a_model_and_a_task_pass_their_own_tests(run, clean_environment, tmp_path, kind):
+    folder, site = tmp_path / "a plugin", tmp_path / "site"
+    assert run("plugins", "new", kind, f"my-{kind}", "--output", folder).returncode == 0
+    install(folder, site)
+    pass_own_tests(folder, site, clean_environment)
+    listed = run("plugins", "list", "--format", "json", environment={"PYTHONPATH": str(site)})
+    (plugin,) = (p for p in json.loads(listed.stdout) if p["name"] == f"nlpkit-zh-my-{kind}")
+    assert plugin["registers"] == {kind: [f"my-{kind}"]}
+
+
 @pytest.mark.train
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "kind", [pytest.param(kind, marks=pytest.mark.long) if kind in ("encoder", "output") else kind for kind in KINDS]
+    "kind",
+    [pytest.param(kind, marks=pytest.mark.long) if kind in ("encoder", "output") else kind for kind in COMPONENTS],
 )
 def test_what_is_written_installs_passes_its_own_tests_and_trains(run, clean_environment, tmp_path, kind):
     pytest.importorskip("torch")
@@ -87,12 +163,7 @@ def test_what_is_written_installs_passes_its_own_tests_and_trains(run, clean_env
     assert plugin["registers"] == {kind: [f"my-{kind}"]}
     assert (plugin["distribution"], listed.stderr) == (f"nlpkit-zh-my-{kind}", b"")
 
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", folder]
-    tested = subprocess.run(command, env=clean_environment | environment, capture_output=True, check=False, cwd=site)
-    assert tested.returncode == 0, tested.stdout.decode()
-    assert re.search(rb"\d+ passed", tested.stdout)
-    assert b"failed" not in tested.stdout
-
+    pass_own_tests(folder, site, clean_environment)
     own = [f"--{OPTIONS.get(kind, kind)}", f"my-{kind}", "-o", tmp_path / "m", "--set", "training.epochs=1"]
     if kind == "output":
         texts = tmp_path / "texts.txt"
@@ -140,6 +211,11 @@ def test_a_name_that_no_plugin_can_have_is_refused(name, hint):
         ("tokenizer", "char", "the tokenizer 'char' is there already, in nlpkit-zh"),
         ("embedding", "word2vec", "in nlpkit-zh-word2vec"),
         ("embedding", "bert", "in nlpkit-zh-bert"),
+        ("model", "reviews", "the model 'reviews' is there already, in nlpkit-zh"),
+        ("model", "reviews-large", "in nlpkit-zh-e5"),
+        ("task", "cloze", "the task 'cloze' is there already, in nlpkit-zh"),
+        ("task", "models", "the task 'models' is there already, in nlpkit-zh"),
+        ("command", "sentiment", "the command 'sentiment' is there already, in nlpkit-zh"),
     ],
 )
 def test_a_name_that_is_taken_is_refused(run, tmp_path, kind, name, sentence):
@@ -172,12 +248,12 @@ def test_what_is_there_is_not_touched(run, tmp_path):
 def test_a_folder_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     written = []
 
-    def full(path, *arguments, **options):  # noqa: ARG001 - as Path.write_text
+    def full(path, *arguments, **options):  # noqa: ARG001 - as Path.write_bytes
         written.append(path)
         if len(written) == 3:
             raise OSError("no space left")
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OSError, match="no space left"):
         write(draft("tokenizer", "mine"), tmp_path / "p")
     assert list(tmp_path.iterdir()) == []
