@@ -80,7 +80,7 @@ class Embedding:
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Map ids ``(batch, time)``, mask ``(batch, time)`` true at tokens, to vectors ``(batch, time, dim)``.
 
-        With ``subwords``, ids are ``(batch, time, pieces)``: those of a token, and `PAD` where it has fewer than others.
+        With ``subwords``, ids are ``(batch, time, pieces)``: those of a token, `PAD` where it has fewer than others.
         """
 
     def check_tokenizer(self, tokenizer: Any) -> None:

@@ -69,8 +69,8 @@ def fit(subject: Subject) -> None:
         )
     if bool(vocabulary.pieces) is not embedding.subwords:
         raise CheckError(
-            f"it says subwords = {embedding.subwords!r}, but fit returns a {type(vocabulary).__name__}: say subwords = True "
-            "with a SubwordVocabulary, and with no other"
+            f"it says subwords = {embedding.subwords!r}, but fit returns a {type(vocabulary).__name__}: say "
+            "subwords = True with a SubwordVocabulary, and with no other"
         )
     again, tokens = load_vocabulary(dump_vocabulary(vocabulary)), Tokens.of(documents)
     if (again.encode(tokens).grid != vocabulary.encode(tokens).grid).any():
