@@ -91,7 +91,10 @@ TRAINING = {
     "diagnose sine": TRIED,
     "diagnose stock": f"prices.csv {TRIED} --set data.train=100",
 }
-QUICK = ("corpus list", "corpus show", "diagnose list", "models list", "models show", "plugins list", "plugins new")
+QUICK = (
+    *("corpus list", "corpus show", "diagnose list"),
+    *("models list", "models pack", "models show", "plugins list", "plugins new"),
+)
 ALLOWED = ("corpus fetch",)
 PLUGINS = ("aspects ", "vectors ", "diagnose ")  # need not be installed
 
