@@ -107,6 +107,6 @@ def _entries_of(registry: Registry) -> list[dict[str, Any]]:
         for component in registry.components_of(plugin.distribution, plugin.name):
             names.setdefault(component.kind, []).append(component.name)
         entry = {"name": plugin.name, "distribution": plugin.distribution, "version": plugin.version}
-        entry |= {"registers": names, "error": plugin.error, "left_out": plugin.left_out}
-        entries.append(entry | {"seconds": round(plugin.seconds, 3), "remarks": list(plugin.remarks)})
+        found = {"registers": names, "error": plugin.error, "left_out": plugin.left_out}
+        entries.append(entry | found | {"seconds": round(plugin.seconds, 3), "remarks": list(plugin.remarks)})
     return entries
