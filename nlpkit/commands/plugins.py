@@ -118,7 +118,7 @@ def _entries_of(registry: Registry) -> list[dict[str, Any]]:
         names: dict[str, list[str]] = {}
         for component in registry.components_of(plugin.distribution, plugin.name):
             names.setdefault(component.kind, []).append(component.name)
-        entry: dict[str, Any] = {"name": plugin.name, "distribution": plugin.distribution, "version": plugin.version}
-        entry |= {"registers": names, "error": plugin.error, "left_out": plugin.left_out}
-        entries.append(entry | {"seconds": round(plugin.seconds, 3), "remarks": list(plugin.remarks)})
+        entry = {"name": plugin.name, "distribution": plugin.distribution, "version": plugin.version}
+        found = {"registers": names, "error": plugin.error, "left_out": plugin.left_out}
+        entries.append(entry | found | {"seconds": round(plugin.seconds, 3), "remarks": list(plugin.remarks)})
     return entries

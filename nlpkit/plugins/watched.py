@@ -34,7 +34,8 @@ class TokenizerError(PluginError):
     """
 
     def __init__(self, reasons: dict[str, str]) -> None:
-        super().__init__("{first}", first=next(iter(reasons.values())))
+        text, reason = next(iter(reasons.items()))
+        super().__init__("{reason}; the text was {text!r:.60}", reason=reason, text=text)
         self.args, self.reasons = (reasons,), reasons  # by which a copy is made
 
 

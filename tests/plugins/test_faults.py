@@ -417,3 +417,75 @@ def test_a_task_that_fails_on_every_row_is_one_sentence(run, stranger, tmp_path)
     rows = "\n".join(["好货"] * 50).encode()
     done = run("tried", "answer", "-", "-m", tmp_path / "m", "-f", "jsonl", stdin=rows, environment=environment)
     assert "the task 'tried' of stranger 1.2 returns a list_iterator, where a list" in one_sentence(done, 1)
+
+
+RARE = """
+import json
+from tests.plugins.broken import _make, Pieces
+
+def rare():
+    return _make(lambda text: {does}, {hard!r})()
+"""
+
+
+@pytest.mark.train
+@pytest.mark.slow
+def test_what_no_trial_can_know_stops_the_run_and_what_it_can_is_tried_again(run, stranger, corpus, tmp_path):
+    named = {"nlpkit.tokenizers": {"rare": "stranger_plugin:rare"}}
+    environment = stranger(RARE.format(does="1 / 0", hard="龘"), named=named)
+    module, out = tmp_path / "site" / "stranger_plugin.py", tmp_path / "m"
+    rows = corpus.read_text("utf-8")
+    corpus.write_text(f"{rows}龘很好,positive\n", encoding="utf-8")
+    made = ("--tokenizer", "rare", "--epochs", "1")
+    done = run("sentiment", "train", corpus, "-o", out, *made, environment=environment)
+    sentence = "the tokenizer 'rare' of stranger 1.2 fails: ZeroDivisionError: division by zero; the text was '龘很好'"
+    assert (done.returncode, done.stderr.decode().splitlines()[-1]) == (1, f"Error: {sentence}")
+    assert not out.exists()
+    module.write_text(RARE.format(does="None", hard="差"), encoding="utf-8")
+    refused = "the tokenizer 'rare' of stranger 1.2 cannot be trained with: odd text: tokenize"
+    assert refused in one_sentence(run("sentiment", "train", "-o", out, "--resume", environment=environment), 1)
+    module.write_text(RARE.format(does="[]", hard="龘"), encoding="utf-8")
+    assert run("sentiment", "train", "-o", out, "--resume", environment=environment).returncode == 0
+    module.write_text(RARE.format(does="None", hard="差"), encoding="utf-8")
+    again = run("sentiment", "train", corpus, "-o", tmp_path / "n", "--from", out, environment=environment)
+    assert refused in one_sentence(again, 1)
+    assert not (tmp_path / "n").exists()
+
+
+DECIDING = """
+import os
+import torch
+from torch import nn
+
+class Deciding(nn.Module):
+    causal, config, output_dim = True, {}, 6
+    def __init__(self, input_dim):
+        super().__init__()
+        self.layer = nn.Linear(input_dim, 6)
+    def forward(self, vectors, mask, state=None):
+        states = self.layer(vectors)
+        if float(states.detach().abs().max()) > 1e6:  # which cannot be exported
+            states = states.clamp(-1e6, 1e6)
+        if os.environ.get("BREAK") and int(mask.sum(1).max()) == 7:
+            raise RuntimeError("no rows of seven")
+        return states, None
+
+def deciding(*, input_dim: int):
+    return Deciding(input_dim)
+"""
+
+
+@pytest.mark.train
+@pytest.mark.slow
+def test_a_network_that_torch_runs_fails_on_some_rows(run, stranger, corpus, tmp_path):
+    environment = stranger(DECIDING, named={"nlpkit.encoders": {"deciding": "stranger_plugin:deciding"}})
+    made = ("--encoder", "deciding", "--tokenizer", "char", "--epochs", "1", "--set", "embedding.dim=8")
+    assert run("sentiment", "train", corpus, "-o", tmp_path / "m", *made, environment=environment).returncode == 0
+    rows = "\n".join(["质量很好", "这手机质量很好", "真不错"]).encode()
+    arguments = ("sentiment", "score", "-", "-m", tmp_path / "m", "-f", "jsonl")
+    done = run(*arguments, stdin=rows, environment=environment | {"BREAK": "1"})
+    first, hard, last = map(json.loads, done.stdout.splitlines())
+    assert (first["reason"], last["reason"]) == (None, None)
+    assert hard["label"] is None
+    sentence = "the plugin stranger 1.2 fails in forward, line 16 of stranger_plugin.py: RuntimeError: no rows of seven"
+    assert hard["reason"] == sentence
