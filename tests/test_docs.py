@@ -139,7 +139,7 @@ def test_every_check_of_the_conformance_kit_is_in_the_table():
 
 
 def test_an_embedding_of_ones_own_fits_on_a_page():
-    assert len([line for line in MODULES["nlpkit_my_vectors.py"].splitlines() if line.strip()]) < 40
+    assert len([line for line in MODULES["nlpkit_my_vectors.py"].splitlines() if line.strip()]) <= 40
 
 
 @pytest.mark.slow

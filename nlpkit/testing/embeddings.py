@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -125,7 +126,10 @@ def batch_mates(subject: Subject) -> None:
     fitted = _fit(subject)
     together = fitted.vectors()
     for row, mask in enumerate(fitted.mask):
-        alone = fitted.vectors((fitted.ids[row : row + 1], fitted.mask[row : row + 1]))[0]
+        ids = fitted.ids[row : row + 1]
+        if ids.dim() > 2:  # no more pieces than its own tokens have
+            ids = ids[:, :, : max(1, int((ids != PAD).sum(2).max()))]
+        alone = fitted.vectors((ids, fitted.mask[row : row + 1]))[0]
         check_near(alone[mask], together[row][mask], "a row's vectors must not depend on the rows beside it")
 
 
@@ -259,12 +263,20 @@ def _make_documents(subject: Subject, embedding: Any) -> list[list[str]]:
 
 
 def _tokenize(subject: Subject, embedding: Any, texts: Sequence[str]) -> list[list[str]]:
-    """Cut each text by the tokenizer that the embedding goes with, or into characters."""
+    """Cut each text by the tokenizer that an embedding goes with, or into characters; into runs where it has pieces."""
     names = embedding.tokenizers
     if not names:
-        return [[character for character in text if not character.isspace()] for text in texts]
+        sizes = (1, 2, 3) if embedding.subwords else (1,)
+        return [_cut("".join(text.split()), sizes) for text in texts]
     tokenizer = subject.make_other("tokenizer", names[0])
     return [tokenizer.tokenize(text) for text in texts]
+
+
+def _cut(text: str, sizes: Sequence[int]) -> list[str]:
+    """Cut a text into runs of so many characters in turn."""
+    ends = itertools.accumulate(itertools.cycle(sizes), initial=0)
+    bounds = list(itertools.takewhile(lambda end: end < len(text), ends))
+    return [text[a:b] for a, b in itertools.pairwise([*bounds, len(text)])]
 
 
 def _make_batch(vocabulary: Vocabulary, documents: Sequence[Sequence[str]]) -> Batch:

@@ -212,7 +212,6 @@ class NetworkMember(Member):
     """
 
     chain: ClassVar[tuple[str, ...]] = ("embedding", "encoder", "output")  # by which it is told
-    takes_pieces: ClassVar[bool] = False  # whether it can read the ids of an embedding that says ``subwords``
     network: Any
     vocabulary: Any
     entry: dict[str, Any]
@@ -223,6 +222,11 @@ class NetworkMember(Member):
         """As its settings say."""
         loop: LoopSettings = self.settings.training
         return loop
+
+    @property
+    def takes_pieces(self) -> bool:
+        """Whether it can read the ids of an embedding that says ``pieces``."""
+        return False
 
     @property
     def answers(self) -> Sequence[str] | None:
@@ -248,8 +252,8 @@ class NetworkMember(Member):
         part = super().make_component(kind, **fixed)
         if kind == "embedding" and part.instance.subwords and not self.takes_pieces:
             raise SettingError(
-                "{member}: the embedding {name} gives a token several ids, where this task needs one: choose another, "
-                "such as trainable",
+                "{member}: the embedding {name} gives a token several ids, where tokens are foretold by the one that "
+                "each has: choose another, such as trainable",
                 member=self.name,
                 name=part.component.name,
             )

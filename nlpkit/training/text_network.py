@@ -52,8 +52,12 @@ class TextNetwork(NetworkMember):
 
     settings_class: ClassVar[type[MemberSettings]] = TextNetworkSettings
     chain = ("tokenizer", "embedding", "encoder")
-    takes_pieces = True
     folds: ClassVar[bool] = False  # whether sums over tokens fold into a table
+
+    @property
+    def takes_pieces(self) -> bool:
+        """It asks for nothing but vectors."""
+        return True
 
     @property
     def relative(self) -> bool:

@@ -10,7 +10,7 @@ from torch import nn  # noqa: E402
 
 from nlpkit import hookimpl  # noqa: E402
 from nlpkit.testing import list_subjects, of_module  # noqa: E402
-from nlpkit.text.vocabulary import HashVocabulary, TableVocabulary  # noqa: E402
+from nlpkit.text.vocabulary import HashVocabulary, SubwordVocabulary, TableVocabulary  # noqa: E402
 from tests.testing.sound_layers import Table  # noqa: E402
 from tests.testing.trying import failures, module, only, outcomes, subject  # noqa: E402
 
@@ -28,6 +28,54 @@ def tried(kind, **options):
 def test_a_sound_one_passes():
     assert failures(tried(Table)) == {}
     assert "fixed" not in outcomes(tried(Table))
+
+
+class Subwords(Table):
+    """A table over pieces, a token's vector being the mean of theirs."""
+
+    subwords = True
+
+    def fit(self, documents, labels):
+        vocabulary = SubwordVocabulary.count(documents, min_count=2, max_size=1000, bits=8)
+        self.build(vocabulary)
+        return vocabulary
+
+    def forward(self, ids, mask):
+        return self.table(ids).sum(2) / (ids != 0).sum(2, keepdim=True).clamp(min=1)
+
+
+@pytest.mark.slow
+def test_a_sound_one_of_pieces_passes():
+    assert failures(tried(Subwords), without=ALL) == {}
+
+
+class Adding(Subwords):
+    def forward(self, ids, mask):
+        return self.table(ids).sum(2)
+
+
+class Filled(Subwords):
+    def forward(self, ids, mask):
+        return self.table(ids).mean(2)
+
+
+class Silent(Subwords):
+    pieces = False
+
+
+class Boasting(Table):
+    subwords = True
+
+
+@pytest.mark.parametrize("kind", [Silent, Boasting])
+def test_what_does_not_say_that_a_token_has_several_ids_or_says_so_in_vain(kind):
+    assert "say subwords = True with a SubwordVocabulary" in failures(tried(kind))["fit"]
+
+
+def test_pieces_that_are_added_up_or_counted_though_they_are_padding():
+    assert "the mean of what vectors() has" in only(tried(Adding), "vectors")
+    found = failures(tried(Filled))
+    assert set(found) == {"padding", "batch-mates", "vectors"}
 
 
 def test_what_is_no_module():

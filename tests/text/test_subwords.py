@@ -1,5 +1,7 @@
 """A token and its pieces: several ids each, so that words are known that no text held."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -124,10 +126,8 @@ def test_sizes_that_make_no_sense_are_refused(sizes):
     [{"tokens": "好"}, {"tokens": ["好", "好"]}, {"characters": ["好"]}, {"bits": "16"}, {"bits": True}, {"pieces": 0}],
 )
 def test_what_is_no_such_vocabulary_is_refused(changes):
-    import json
-
     config = json.loads(dump_vocabulary(counted("好"))) | changes
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"texts|a text|more than once|whole numbers|2 to 64 ids"):
         load_vocabulary(json.dumps(config).encode())
 
 

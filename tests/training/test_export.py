@@ -52,6 +52,16 @@ def exported():
 
 
 @pytest.mark.slow
+def test_a_graph_with_no_large_matrix_can_be_told_to_multiply_by_int8():
+    module, numbers = torch.nn.Linear(4, 3).eval(), torch.ones(2, 3, 4)
+    samples = [{"numbers": numbers.numpy()}]
+    runtime, files = export_graph(module, {"numbers": numbers}, ["out"], "int8", FREE, "int8", samples)
+    assert runtime == "graph"
+    found = Graph(files["model.onnx"], "m").run("out", numbers=numbers.numpy())
+    np.testing.assert_allclose(found, module(numbers).detach().numpy(), atol=1e-6)
+
+
+@pytest.mark.slow
 @pytest.mark.long
 def test_what_is_in_blocks_stays_so_and_the_rest_is_rounded_to_bytes(exported):
     graph = onnx.load_from_string(exported[1]["int4"]).graph

@@ -498,10 +498,11 @@ GRAPHS = {
     [
         *GRAPHS.items(),
         ("cloze", [*GRAPHS["cloze"], "embedding.name=spelled", "training.subsample=0.01"]),
+        ("sentiment", [*GRAPHS["sentiment"], "table.embedding.name=spelled"]),
         ("cloze", [*GRAPHS["cloze"][:3], "training.subsample=0.01"]),
         ("generate", [*GRAPHS["generate"], "output.tied=false"]),
     ],
-    ids=["sentiment", "cloze", "generate", "spelled", "codes", "untied"],
+    ids=["sentiment", "cloze", "generate", "spelled", "classified", "codes", "untied"],
 )
 def test_a_graph_is_read_back(tmp_path, name, changes, weights, request):
     model, tiny, case = tmp_path / "tiny", TINY[name], request.node.callspec.id

@@ -40,6 +40,11 @@ class Classifier(TextNetwork):
         return len(self.corpus.labels)
 
     @property
+    def takes_pieces(self) -> bool:
+        """Whether nothing is trained but the classifier: a language model foretells tokens."""
+        return not self.settings.training.pretrain
+
+    @property
     def relative(self) -> bool:
         """For a softmax only differences count."""
         return not self.corpus.several

@@ -53,7 +53,7 @@ class Pretraining:
         encoder: Any = network.encoder
         embedding: Any = network.embedding
         table = getattr(embedding, "table", None)
-        if not encoder.one_way_halves or not isinstance(table, nn.Embedding) or embedding.subwords:
+        if not encoder.one_way_halves or not isinstance(table, nn.Embedding):
             raise SettingError(
                 "training.pretrain wants a recurrent encoder with layers=1 that is bidirectional, and the embedding "
                 "trainable"
