@@ -60,7 +60,7 @@ class Filled(Subwords):
 
 
 class Silent(Subwords):
-    pieces = False
+    subwords = False
 
 
 class Boasting(Table):

@@ -123,7 +123,7 @@ def test_what_an_embedding_says_of_its_ids_must_be_true():
             return SubwordVocabulary.count(documents, min_count=1, max_size=9)
 
     component = Component("embedding", "silent", Silent, "theirs", "1.2", "x")
-    with pytest.raises(PluginError, match=r"'silent' of theirs.* says pieces = False, .* a SubwordVocabulary"):
+    with pytest.raises(PluginError, match=r"'silent' of theirs.* says subwords = False, .* a SubwordVocabulary"):
         fit_embedding(Part(component, component.create({})), [["好"]], [0])
 
 
