@@ -1,5 +1,6 @@
 """The shipped model: what it finds stands where it says, whatever the text."""
 
+import re
 from pathlib import Path
 
 import nlpkit
@@ -47,6 +48,13 @@ def test_it_is_small_and_answers_its_samples(model):
     assert size <= 8_000_000
     assert model.check() == []
     assert not list(Path(restaurant_opinions()).rglob("model.safetensors"))
+
+
+def test_the_readme_shows_what_is_so(capsys):
+    readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
+    exec(code, {})
+    assert "菜 很好吃 positive" in capsys.readouterr().out
 
 
 @pytest.mark.train
