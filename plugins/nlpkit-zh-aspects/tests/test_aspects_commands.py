@@ -3,9 +3,14 @@
 import csv
 import io
 
+import click
 import pytest
 from conftest import read_lines
+from nlpkit.commands import Look
+from nlpkit.text import Row
 
+from nlpkit_aspects.form import OpinionForm
+from nlpkit_aspects.opinions import Opinion, Opinions
 from nlpkit_aspects.sums import join_targets, read_targets
 
 
@@ -88,3 +93,12 @@ def test_targets_are_joined_by_the_table_and_by_their_ends():
     assert joined["酒店房间"] == "房间"
     assert joined["红烧牛肉"] == "牛肉"
     assert joined["牛肉面"] == "牛肉面"
+
+
+def test_colours_are_ours_alone():
+    text = "菜很好\x1b[31m"
+    answer = Opinions([Opinion((0, 1), (1, 3), "positive", 0.9)])
+    shown = OpinionForm(None, Look(color=True)).line(Row(text), answer)
+    assert shown.startswith(f"{click.style('菜', underline=True)}{click.style('很', fg='green')}")
+    assert "\x1b[31m" not in shown
+    assert "\x1b" not in OpinionForm(None, Look()).line(Row(text), answer)
