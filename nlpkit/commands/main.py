@@ -192,7 +192,9 @@ def main() -> None:
     except OSError as error:
         fail(f"{error.filename}: {reason_of(error)}" if error.filename else reason_of(error))
         code = 1
-    except Exception as error:
+    except SystemExit:
+        raise
+    except BaseException as error:  # a stranger's code, perhaps: what compiled modules raise in a panic is no Exception
         if (sentence := _blame(error)) is None:
             raise
         fail(sentence)
@@ -202,7 +204,7 @@ def main() -> None:
     sys.exit(code)
 
 
-def _blame(error: Exception) -> str | None:
+def _blame(error: BaseException) -> str | None:
     """Say whose code failed; None if it was ours, or the environment asks for strictness: then a traceback says it."""
     from nlpkit.plugins.installed import STRICT, is_strict
     from nlpkit.plugins.registry import registry

@@ -81,12 +81,14 @@ class _Process:
 
     :param ours: whether nobody else's code runs in it at the same time.
     :param visited: whether a stranger's code runs in it now.
+    :param owners: of all that has run.
     :param told: what warnings were given of, by whom they were and of what.
     :param threads: that strangers left, and whose each is.
     """
 
     ours: bool = False
     visited: bool = False
+    owners: set[str] = field(default_factory=set)
     told: set[tuple[str, str]] = field(default_factory=set)
     threads: list[tuple[str, threading.Thread]] = field(default_factory=list)
 
@@ -115,6 +117,7 @@ def keep(owner: str, *, ours: bool = False) -> Iterator[Visit]:
     functions = [getattr(home, name) for home, name in FUNCTIONS]
     printed: list[str] = []
     _PROCESS.visited = True
+    _PROCESS.owners.add(owner)
     try:
         with ExitStack() as stack:
             if ours or _PROCESS.ours:
@@ -183,7 +186,16 @@ def list_endless(threads: Sequence[threading.Thread]) -> list[threading.Thread]:
 
 
 def end_in_time(code: int, warn: Callable[[str], None]) -> None:
-    """See that the process, which is about to end, does so though a stranger's thread goes on."""
+    """See that the process, which is about to end, does so though a stranger's thread goes on.
+
+    What a stranger prints from here on goes to stderr.
+    """
+    if not _PROCESS.owners:
+        return
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+        os.dup2(2, 1)
+        sys.stdout = sys.stderr
     threads = [(owner, thread) for owner, thread in _PROCESS.threads if thread.is_alive() and not thread.daemon]
     if not threads:
         return

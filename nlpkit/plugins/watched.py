@@ -67,9 +67,12 @@ class WatchedTokenizer(Tokenizer):
         try:
             if _has_batch(self):
                 tokens = super().batch(texts)
-                return tokens if _is_sound(tokens, len(texts)) else None
-            lists = [self.tokenize(text) for text in texts]
-            return None if any(map(find_fault, lists)) else Tokens.of(lists)
+            else:
+                lists = [self.tokenize(text) for text in texts]
+                if not {*map(type, lists)} <= {list, tuple}:
+                    return None
+                tokens = Tokens.of(lists)
+            return tokens if _is_sound(tokens, len(texts)) else None
         except THEIRS:
             raise
         except BaseException:  # each text says why; SystemExit among it, and what compiled modules raise in a panic
@@ -196,7 +199,9 @@ def _is_sound(tokens: Any, texts: int) -> bool:
     units, starts = tokens.units, tokens.starts
     if not isinstance(starts, np.ndarray) or len(starts) != texts + 1 or starts[0] or starts[-1] != len(units):
         return False
-    return bool((np.diff(starts) >= 0).all()) and (isinstance(units, np.ndarray) or not find_fault(list(units)))
+    if (np.diff(starts) < 0).any():
+        return False
+    return isinstance(units, np.ndarray) or ({*map(type, units)} <= {str} and "" not in units)
 
 
 def _is_finite(logits: NDArray[np.floating[Any]]) -> bool:
