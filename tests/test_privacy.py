@@ -52,6 +52,7 @@ COMMANDS = {  # that work for seconds, with what they are given: files are made 
     "sentiment evaluate": "goods.csv",
     "sentiment report": "goods.csv -o report.html",
     "corpus audit": "goods.csv -o suspects.csv",
+    "corpus prepare": "goods.csv --config two.toml",
     "cloze fill": "衣服质量__哦",
     "cloze evaluate": "few.txt",
     "generate text": "衣服 --length 20",
@@ -92,6 +93,7 @@ TRAINING = {
     "diagnose stock": f"prices.csv {TRIED} --set data.train=100",
 }
 QUICK = (
+    *("cache clear", "cache list"),
     *("corpus list", "corpus show", "diagnose list"),
     *("models list", "models pack", "models show", "plugins list", "plugins new"),
 )

@@ -1,4 +1,4 @@
-"""``nlpkit corpus``: list, show, fetch; `nlpkit.commands.audit` is its audit."""
+"""``nlpkit corpus``: list, show, fetch, prepare; `nlpkit.commands.audit` is its audit."""
 
 from __future__ import annotations
 
@@ -24,6 +24,29 @@ def corpus() -> None:
 
 
 corpus.add_command(audit)
+
+
+@corpus.command(
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+    short_help="Cut a corpus into tokens, and compute what never changes, for later runs.",
+)
+@click.option("--task", default="sentiment", show_default=True, help="That will be trained.")
+@click.argument("arguments", nargs=-1, required=True, metavar="CORPUS... [OPTION OF TRAIN]...", type=click.UNPROCESSED)
+def prepare(task: str, arguments: tuple[str, ...]) -> None:
+    """Do what comes before training, once for all runs: cut a corpus into tokens, compute vectors that never change.
+
+    What is said is what `nlpkit TASK train` would be told, but for --output. Runs do the same by themselves, and keep
+    it: of two that differ in `encoder.hidden`, say, the second begins at once. `nlpkit cache list` shows what is kept.
+
+    \b
+    nlpkit corpus prepare goods.csv --embedding e5 --tokenizer e5-pieces
+    nlpkit corpus prepare --task cloze goods.csv --recipe network
+    """
+    from nlpkit.commands.training import command
+    from nlpkit.plugins.registry import registry
+
+    train = command(registry().get("task", task).factory)
+    train.main([*arguments, "--prepare"], prog_name=f"nlpkit corpus prepare --task {task}", standalone_mode=False)
 
 
 @corpus.command("list")

@@ -62,6 +62,7 @@ def command(task: Task) -> click.Command:
         click.Option(
             ["--dry-run"], is_flag=True, help="Show composition, shapes, parameters, size and speed; train nothing."
         ),
+        click.Option(["--prepare"], is_flag=True, hidden=True),  # of `nlpkit corpus prepare`
         click.Option(
             ["--keep-weights/--no-weights"], default=None, help="Also save the weights as trained.  [default: keep]"
         ),
@@ -121,6 +122,7 @@ def _train(
     learning_rate: float | None,
     samples: Path | None,
     dry_run: bool,
+    prepare: bool,
     keep_weights: bool | None,
     threads: int | None,
     device: str | None,
@@ -133,7 +135,8 @@ def _train(
     **columns: str | None,
 ) -> None:
     """Read what the options say, then train, or show what would be trained."""
-    _check(corpora, output, columns, recipe=recipe, config=config, base=base, resume=resume, dry_run=dry_run)
+    unsaved = dry_run or prepare
+    _check(corpora, output, columns, recipe=recipe, config=config, base=base, resume=resume, unsaved=unsaved)
     settings_of_options = {"seed": seed, "epochs": epochs, "learning_rate": learning_rate}
     short = {name: value for name, value in settings_of_options.items() if value is not None}
     _check_short(short, assignments)
@@ -176,6 +179,9 @@ def _train(
         model = model or _open_base(task, request.get("from", {}).get("source"), {})
         show_plan(plan(task, _read_rows(task, settings, origin), settings, model, place))
         return
+    if prepare:
+        _prepare(task, settings, {"corpora": corpora, "columns": columns})
+        return
     assert output is not None
     from nlpkit.commands.training_view import show
     from nlpkit.training.run import train
@@ -213,16 +219,19 @@ def _check(
     config: Path | None,
     base: str | None,
     resume: bool,
-    dry_run: bool,
+    unsaved: bool,
 ) -> None:
-    """Refuse what contradicts itself."""
+    """Refuse what contradicts itself.
+
+    :param unsaved: whether no model shall be saved.
+    """
     if recipe and config:
         raise click.UsageError("give --recipe or --config, not both")
     if base and (recipe or config):
         raise click.UsageError(
             "give --from or a recipe, not both: the model says how it is composed, and --set what else shall differ"
         )
-    if output is None and (resume or not dry_run):
+    if output is None and (resume or not unsaved):
         raise click.UsageError("say by --output where the model shall go, or where the run to resume was going")
     if resume and not corpora and any(columns.values()):
         raise click.UsageError("say the CORPUS too, or nothing of its columns and encoding: --resume knows them")
@@ -305,6 +314,18 @@ def _rehearse(settings: RunSettings, base: BaseModel | None) -> None:
 
     for note in rehearse(settings, base.read_tokenizer_files() if base else None):
         warn(note)
+
+
+def _prepare(task: Task, settings: RunSettings, origin: Mapping[str, Any]) -> None:
+    """Prepare rows for later runs, and say what is kept of that."""
+    import tempfile
+
+    from nlpkit.commands.training_view import show_preparing
+    from nlpkit.training.prepared import limit, make_shelf
+    from nlpkit.training.run import prepare
+
+    with tempfile.TemporaryDirectory(dir=make_shelf() if limit() else None, prefix=".") as folder:
+        show_preparing(prepare(task, _read_rows(task, settings, origin), settings, Path(folder)))
 
 
 def _read_rows(task: Task, settings: RunSettings, origin: Mapping[str, Any]) -> Iterator[Example]:

@@ -29,6 +29,21 @@ def show(events: Generator[Event, None, None]) -> None:
     _show_saved(draw.saved)
 
 
+def show_preparing(events: Generator[Event, None, None]) -> None:
+    """Draw events until all is prepared, and say what is kept of it."""
+    from nlpkit.training.prepared import entries
+
+    before = {entry.key for entry in entries()}
+    with draw_live() as (tell, bar):
+        if stopped := follow(events, _Drawing(tell, bar), resumable=False):
+            raise click.exceptions.Exit(stopped)
+    kept = [entry for entry in entries() if entry.key not in before]
+    for entry in kept:
+        say(f"kept: {entry.what}, {entry.size / 1e6:,.1f} MB")
+    if not kept:
+        say("nothing new is kept: it was there already, or takes less than a second")
+
+
 class _Drawing:
     """Says what happened, an event at a time."""
 

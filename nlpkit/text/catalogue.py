@@ -121,11 +121,16 @@ class Entry:
         return "fetched" if self.present else "not fetched"
 
 
-def cache() -> Path:
-    """Name the folder of all fetched corpora: ``NLPKIT_CACHE``, or where the system keeps such things."""
+def cache_folder() -> Path:
+    """Name the folder of all that can be had again: ``NLPKIT_CACHE``, or where the system keeps such things."""
     from platformdirs import user_cache_dir
 
-    return Path(os.environ.get("NLPKIT_CACHE") or user_cache_dir("nlpkit", appauthor=False)) / "corpora"
+    return Path(os.environ.get("NLPKIT_CACHE") or user_cache_dir("nlpkit", appauthor=False))
+
+
+def cache() -> Path:
+    """Name the folder of all fetched corpora."""
+    return cache_folder() / "corpora"
 
 
 def names() -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,21 +16,46 @@ from numpy.typing import NDArray
 from nlpkit.errors import DataError, PluginError
 from nlpkit.files import sync
 from nlpkit.training.batching import RowNumbers, Rows, sort_batches
-from nlpkit.training.events import Working
+from nlpkit.training.events import Event, Note, Working
+from nlpkit.training.prepared import code_of, keep, key_of, take, timed
 from nlpkit.training.storage import map_array
 
 CHUNK = 256  # rows that are computed together; an interrupted run goes on behind the last whole chunk
 BATCH = 32  # rows of these that are in the embedding together
 DTYPE = np.float16
+VECTORS = "vectors"  # the name of the file that is kept
 
 
-def store_vectors(path: Path, embedding: Any, rows: Rows, what: str) -> Iterator[Working]:
-    """Compute what an earlier attempt has not; the iterator does it.
+def store_vectors(path: Path, embedding: Any, rows: Rows, what: str, made_from: Mapping[str, Any]) -> Iterator[Event]:
+    """Compute what neither an earlier attempt nor an earlier run has; the iterator does it.
 
     :param embedding: one that is fixed, or the lower half of one.
     :param what: is done, in the eyes of the user.
+    :param made_from: what config.json says of the embedding.
     :raises DataError: if the disk has no room for it.
     """
+    if path.exists() and path.stat().st_size == size_of(rows, embedding.dim):
+        return
+    key = _key_of(embedding, rows, made_from)
+    if not path.exists() and take(key, path.parent):
+        (path.parent / VECTORS).rename(path)
+        yield Note("{what}: those of an earlier run", what=what)
+        return
+    with timed() as took:
+        yield from _compute_all(path, embedding, rows, what)
+    if took[0]:
+        keep(key, {VECTORS: path}, f"vectors of {len(rows):,} rows by {made_from['name']}")
+
+
+def _key_of(embedding: Any, rows: Rows, made_from: Mapping[str, Any]) -> str:
+    """Return by what vectors are found again: the embedding, its weights, the ids, how they are computed."""
+    weights = [part for name, tensor in sorted(embedding.state_dict().items()) for part in (name, tensor.numpy())]
+    how = [torch.__version__, torch.get_num_threads(), DTYPE.__name__, BATCH, type(embedding).__name__]
+    return key_of("vectors", dict(made_from), code_of(embedding), how, *weights, rows.inputs, rows.starts)
+
+
+def _compute_all(path: Path, embedding: Any, rows: Rows, what: str) -> Iterator[Working]:
+    """Compute what an earlier attempt has not."""
     width, size = embedding.dim * np.dtype(DTYPE).itemsize, size_of(rows, embedding.dim)
     path.touch()
     bytes_before = path.stat().st_size

@@ -196,6 +196,10 @@ class Member(ABC):
         yield from ()
         return None
 
+    def prepare_rows(self) -> Iterator[Event]:
+        """Compute what of the rows never changes, once it is prepared and open; `train` takes it from there."""
+        yield from ()
+
     @abstractmethod
     def export(self) -> StoredMember:
         """Return what inference reads; the entry has a ``name`` and a ``runtime``."""

@@ -38,7 +38,7 @@ from nlpkit.training.components import Part, make_component
 from nlpkit.training.devices import CPU, choose_device, name_device
 from nlpkit.training.events import Event, Note, Prepared, Remark, Saved, Working
 from nlpkit.training.history import History
-from nlpkit.training.member import Member, StoredMember, train_member
+from nlpkit.training.member import Member, StoredMember, prepare_member, train_member
 from nlpkit.training.mixture import describe_mixture
 from nlpkit.training.run_folder import (
     CORPUS,
@@ -301,6 +301,27 @@ def train(
             if is_unfinished(path):  # it broke off: what there is can be seen
                 LOG.warning("the training of %s broke off, and can be resumed", folder)
                 history.draw()
+
+
+def prepare(task: Task, rows: Iterable[Example], settings: Any, folder: Path) -> Generator[Event, None, None]:
+    """Do what comes before training: read, split, cut into tokens, compute what never changes.
+
+    What of this takes long is kept: see `nlpkit.training.prepared`. `train` then takes it from there.
+
+    :param rows: read once, to the end.
+    :param folder: that is empty, and that nobody needs afterwards.
+    :raises DataError: if the rows that are left are too few for the split.
+    """
+    run: Run = resolve(task.run)(task, settings)
+    yield from map(Remark, run.rehearse())
+    corpus = yield from run.store(folder / CORPUS, rows)
+    yield count_rows(corpus, labelled=task.rows.answer == "label")
+    yield from map(Remark, run.remarks(corpus))
+    data = yield from run.prepare(folder, corpus)
+    for position in range(len(settings.members)):
+        member = run.make_member(position, data)
+        yield from prepare_member(member, folder)
+        yield from member.prepare_rows()
 
 
 def _make_model(

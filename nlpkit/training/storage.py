@@ -462,6 +462,10 @@ class StoredTokens:
             units = self._read(int(starts[0]), int(starts[-1]))
             yield Tokens(units if self._names is None else [self._names[i] for i in units.tolist()], starts - starts[0])
 
+    def count_longer(self, length: float) -> int:
+        """Count the documents of more than so many tokens."""
+        return int((np.diff(self._starts) > length).sum())
+
     def counts(self) -> dict[str, int]:
         """How often each token stands in the documents."""
         size = 0x110000 if self._names is None else len(self._names)

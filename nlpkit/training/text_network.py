@@ -9,6 +9,7 @@ import itertools
 import shutil
 from abc import abstractmethod
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,7 +23,7 @@ from nlpkit.files import write_synced
 from nlpkit.model.bundle import CONFIG, TOKENIZER, Bundle
 from nlpkit.model.members import Floats, PaddedMember, TextIds, open_member
 from nlpkit.model.network import Head, Network, VectorNetwork, remake_network, restore, run_of
-from nlpkit.text.vocabulary import Tokens, Vocabulary
+from nlpkit.text.vocabulary import Vocabulary
 from nlpkit.training.base_model import BaseMember
 from nlpkit.training.batching import Rows, logits_of
 from nlpkit.training.components import Part, check_pair, check_shapes, fit_embedding, remarks_of
@@ -33,7 +34,8 @@ from nlpkit.training.inheritance import ANSWERING, Answers, Inheritance, name_pa
 from nlpkit.training.loop import Diverged, Objective
 from nlpkit.training.member import CHECK_ROWS, Comparison, Layer, Minimise, NetworkMember, StoredMember, record_parts
 from nlpkit.training.settings import MemberSettings, TextNetworkSettings
-from nlpkit.training.storage import StoredCorpus, StoredTokens, map_rows, store_ids, store_tokens
+from nlpkit.training.storage import StoredCorpus, map_rows, store_ids
+from nlpkit.training.tokenising import Tokenised, tokenise
 
 COMPARE_ROWS = 50_000  # validation rows that are enough to compare an export by, and to tune weights and temperature on
 STANDARDISED = 2048  # training rows by which the numbers of pooled states are shifted and scaled
@@ -151,36 +153,34 @@ class TextNetwork(NetworkMember):
 
     def prepare(self, folder: Path) -> Iterator[Event]:
         """Tokenise, choose the vocabulary, make the weights at the start, and write all of it down."""
-        normaliser, settings, too_long = self.run.normaliser, self.settings, 0
+        settings = self.settings
         tokenizer = self.make_component("tokenizer")
         places = {"train": self.learnt, "validation": ("validation",)}
         total = {name: sum(len(self.corpus.rows(place)) for place in places[name]) for name in PLACES}
 
-        def tokens(name: str) -> Iterator[Tokens]:
-            nonlocal too_long
-            for texts in itertools.chain.from_iterable(map(self.corpus.texts, places[name])):
-                block = tokenizer.instance.batch(normaliser.batch(texts))
-                too_long += int((np.diff(block.starts) > (settings.max_length or np.inf)).sum())
-                yield block
+        def texts(name: str) -> Iterator[list[str]]:
+            return itertools.chain.from_iterable(map(self.corpus.texts, places[name]))
 
-        scratch = folder / "tokens"
-        scratch.mkdir()
-        for count in store_tokens(tokens("train"), scratch):
-            yield Working(f"{self.name}: tokens", count, total["train"])
-        documents = StoredTokens(scratch)
+        scratch, tokenised = folder / "tokens", dict[str, Tokenised]()
+        for place in PLACES:
+            own = partial(texts, place), total[place], tokenizer, self.run.normaliser
+            what = "tokens" if place == "train" else f"{place} tokens"
+            tokenised[place] = yield from tokenise(*own, scratch / place, f"{self.name}: {what}")
+        documents = tokenised["train"].tokens
         yield Working(f"{self.name}: vocabulary", 0, None)
         embedding = self.make_component("embedding")
         vocabulary = self.fit_embedding(embedding, documents, self.classes())
         encoder = self.make_component("encoder", input_dim=embedding.instance.dim)
         check_shapes(embedding, encoder)
         head = Head.of_encoder(encoder.instance, settings.head, labels=self.outputs)
-        for place, blocks in (("train", documents.blocks()), ("validation", tokens("validation"))):
-            for count in store_ids(blocks, vocabulary, settings.max_length, folder / place):
+        for place, (tokens, _) in tokenised.items():
+            for count in store_ids(tokens.blocks(), vocabulary, settings.max_length, folder / place):
                 yield Working(f"{self.name}: {place} ids", count, total[place])
         shutil.rmtree(scratch)
         entry = {"name": self.name, "max_length": settings.max_length, **record_parts(tokenizer, embedding, encoder)}
         entry |= {"head": head.config, **_describe_vectors(embedding.instance)}
-        if cut := max(too_long, tokenizer.instance.cut):  # the tokenizer's are among them
+        too_long = sum(tokens.count_longer(settings.max_length or np.inf) for tokens, _ in tokenised.values())
+        if cut := max(too_long, sum(cut for _, cut in tokenised.values())):  # the tokenizer's are among them
             entry["cut"] = {"rows": cut, "of": sum(total.values())}
         for path, data in tokenizer.instance.files.items():
             write_synced(folder / TOKENIZER / path, data)
@@ -316,6 +316,10 @@ class TextNetwork(NetworkMember):
             ),
         ]
 
+    def prepare_rows(self) -> Iterator[Event]:
+        """Compute vectors that never change."""
+        yield from self._select_trainable()
+
     def train(self, minimise: Minimise) -> Generator[Event, None, Diverged | None]:
         """Train what of the network learns: all, or what lies above vectors that never change."""
         yield from self.pretrain(minimise)
@@ -361,6 +365,7 @@ class TextNetwork(NetworkMember):
         """
         network, rows = self.network, dict[str, Rows]()
         embedding = network.embedding
+        entry = self.entry["embedding"]
         lower, upper = (embedding, None) if embedding.fixed else embedding.halves() or (None, None)
         module: nn.Module = network
         if lower is None or (upper and sum(size_of(ids, lower.dim) for ids in self.rows.values()) > MOST):
@@ -368,7 +373,7 @@ class TextNetwork(NetworkMember):
         else:
             for place, ids in self.rows.items():
                 path = self._folder / f"{place}.vectors"
-                yield from store_vectors(path, lower, ids, f"{self.name}: {place} vectors")
+                yield from store_vectors(path, lower, ids, f"{self.name}: {place} vectors", entry)
                 rows[place] = map_vectors(path, lower.dim, ids)
             module = VectorNetwork(network.encoder, network.head, upper)
         if self.base is None:  # whose head knows other numbers

@@ -27,6 +27,7 @@ from tests.training.runs import files_of, the  # noqa: E402
 
 pytestmark = pytest.mark.train
 SIZE = 40
+MADE_FROM = {"name": "average", "distribution": "tests", "version": "1", "config": {}}
 
 
 class Averages(nn.Module):
@@ -115,7 +116,7 @@ def rows_of(lengths, seed=0):
 def test_rows_are_those_that_the_embedding_gives(tmp_path_factory, lengths, seed):
     rows, made = rows_of(lengths, seed), embedding()
     path = tmp_path_factory.mktemp("x") / "train.vectors"
-    said = list(store_vectors(path, made, rows, "x"))
+    said = list(store_vectors(path, made, rows, "x", MADE_FROM))
     assert said[-1:] == [Working("x", len(lengths), len(lengths))] * bool(sum(lengths))
     found = map_vectors(path, made.dim, rows)
     chosen = np.random.default_rng(seed).permutation(len(lengths))[:7]
@@ -131,11 +132,11 @@ def test_rows_are_those_that_the_embedding_gives(tmp_path_factory, lengths, seed
 def test_what_was_computed_is_not_computed_again(tmp_path, monkeypatch, kept):
     monkeypatch.setattr(fixed_vectors, "CHUNK", 16)
     rows, made, path = rows_of([5] * 100), embedding(), tmp_path / "train.vectors"
-    list(store_vectors(path, made, rows, "x"))
+    list(store_vectors(path, made, rows, "x", MADE_FROM))
     whole = path.read_bytes()
     path.write_bytes(whole[:kept])  # as a killed run leaves it
     before = Averages.asked
-    list(store_vectors(path, made, rows, "x"))
+    list(store_vectors(path, made, rows, "x", MADE_FROM))
     assert path.read_bytes() == whole
     chunks = min(kept, len(whole)) // (16 * 5 * 8 * 2)
     assert Averages.asked - before == (0 if kept > len(whole) else 500 - chunks * 80)
@@ -144,7 +145,7 @@ def test_what_was_computed_is_not_computed_again(tmp_path, monkeypatch, kept):
 def test_a_disk_that_is_too_small_is_told_at_once(tmp_path, monkeypatch):
     monkeypatch.setattr(fixed_vectors.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 100}))
     with pytest.raises(DataError, match=r"the vectors of 3 rows take .* GB left: make room"):
-        list(store_vectors(tmp_path / "x", embedding(), rows_of([5, 5, 5]), "x"))
+        list(store_vectors(tmp_path / "x", embedding(), rows_of([5, 5, 5]), "x", MADE_FROM))
 
 
 MEMBER = {
@@ -280,7 +281,7 @@ def test_numbers_that_cannot_be_kept_are_refused(tmp_path):
     made, rows = embedding(), rows_of([3, 4])
     made.table *= 1e6
     with pytest.raises(PluginError, match="the embedding Averages says fixed = True, but gives"):
-        list(store_vectors(tmp_path / "x", made, rows, "x"))
+        list(store_vectors(tmp_path / "x", made, rows, "x", MADE_FROM))
 
 
 @pytest.mark.parametrize(
