@@ -41,7 +41,7 @@ def make_parts():
             super().__init__()
             self.output_dim, self.layer = 6, nn.Linear(input_dim, 6)
         def forward(self, vectors, mask, state=None):
-            states = [self.layer(vectors[:, at]) for at in range(int(mask.sum(1).max()) or 1)]  # which cannot be exported
+            states = [self.layer(vectors[:, at]) for at in range(int(mask.sum(1).max()) or 1)]  # no export
             states += [torch.zeros_like(states[0])] * (vectors.shape[1] - len(states))
             return torch.stack(states, 1).cumsum(1) / 8, state
 
