@@ -27,21 +27,43 @@ head = { hidden = [32], dropout = 0.1 }
 training = { epochs = 4, batch_tokens = 96, learning_rate = 0.02, exact_epochs = 1 }
 """
 STRANGE = """
-import torch
-from torch import nn
-from torch.nn import functional
 from nlpkit import hookimpl
 
-class Averaging(nn.Module):
-    causal = True
-    config = {}
-    def __init__(self, input_dim):
-        super().__init__()
-        self.output_dim, self.layer = 6, nn.Linear(input_dim, 6)
-    def forward(self, vectors, mask, state=None):
-        states = [self.layer(vectors[:, at]) for at in range(int(mask.sum(1).max()))]  # no loop that can be exported
-        states += [torch.zeros_like(states[0])] * (vectors.shape[1] - len(states))
-        return torch.stack(states, 1).cumsum(1) / 8, state
+def make_parts():
+    import torch
+    from torch import nn
+    from torch.nn import functional
+
+    class Averaging(nn.Module):
+        causal = True
+        config = {}
+        def __init__(self, input_dim):
+            super().__init__()
+            self.output_dim, self.layer = 6, nn.Linear(input_dim, 6)
+        def forward(self, vectors, mask, state=None):
+            states = [self.layer(vectors[:, at]) for at in range(int(mask.sum(1).max()) or 1)]  # no export
+            states += [torch.zeros_like(states[0])] * (vectors.shape[1] - len(states))
+            return torch.stack(states, 1).cumsum(1) / 8, state
+
+    class Layer(nn.Module):
+        def __init__(self, input_dim, words, size):
+            super().__init__()
+            self.projection = nn.Linear(input_dim, size)
+            self.register_buffer("spelling", torch.zeros(words, size))
+            self.register_buffer("kept", torch.ones(words))
+        def fit(self, words, counts, kept, vectors):
+            self.kept.copy_(torch.from_numpy(kept))
+            for row, word in zip(self.spelling, words):
+                for place, character in enumerate(word):
+                    row[(2 * ord(character) + place) % len(row)] += 1
+        def forward(self, features):
+            return self.projection(features)
+        def loss(self, features, targets, *, exact):
+            return functional.cross_entropy(self(features) @ self.spelling.T, targets)
+        def arrays(self):
+            return {"spelling": self.spelling.to(torch.uint8).numpy(), "bias": -torch.log(self.kept).numpy()}
+
+    return Averaging, Layer
 
 class Decoder:
     def __init__(self, arrays):
@@ -53,34 +75,16 @@ class Characters:
     def __init__(self, size):
         self.config = {"size": size}
     def layer(self, *, input_dim, words, inputs):
-        return Layer(input_dim, words, self.config["size"])
+        return make_parts()[1](input_dim, words, self.config["size"])
     def decoder(self, arrays):
         return Decoder(arrays)
-
-class Layer(nn.Module):
-    def __init__(self, input_dim, words, size):
-        super().__init__()
-        self.projection = nn.Linear(input_dim, size)
-        self.register_buffer("spelling", torch.zeros(words, size))
-        self.register_buffer("kept", torch.ones(words))
-    def fit(self, words, counts, kept, vectors):
-        self.kept.copy_(torch.from_numpy(kept))
-        for row, word in zip(self.spelling, words):
-            for place, character in enumerate(word):
-                row[(2 * ord(character) + place) % len(row)] += 1
-    def forward(self, features):
-        return self.projection(features)
-    def loss(self, features, targets, *, exact):
-        return functional.cross_entropy(self(features) @ self.spelling.T, targets)
-    def arrays(self):
-        return {"spelling": self.spelling.to(torch.uint8).numpy(), "bias": -torch.log(self.kept).numpy()}
 
 def characters(*, size: int = 64):
     return Characters(size)
 
 @hookimpl
 def nlpkit_register_encoders(register):
-    register("averaging", lambda *, input_dim: Averaging(input_dim))
+    register("averaging", lambda *, input_dim: make_parts()[0](input_dim))
 
 @hookimpl
 def nlpkit_register_outputs(register):
