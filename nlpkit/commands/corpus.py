@@ -28,7 +28,7 @@ corpus.add_command(audit)
 
 @corpus.command(
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
-    short_help="Cut a corpus into tokens, and compute what never changes, for later runs.",
+    short_help="Cut a corpus into tokens for later runs.",
 )
 @click.option("--task", default="sentiment", show_default=True, help="That will be trained.")
 @click.argument("arguments", nargs=-1, required=True, metavar="CORPUS... [OPTION OF TRAIN]...", type=click.UNPROCESSED)

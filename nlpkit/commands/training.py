@@ -62,7 +62,7 @@ def command(task: Task) -> click.Command:
         click.Option(
             ["--dry-run"], is_flag=True, help="Show composition, shapes, parameters, size and speed; train nothing."
         ),
-        click.Option(["--prepare"], is_flag=True, hidden=True),  # of `nlpkit corpus prepare`
+        click.Option(["--prepare"], is_flag=True, hidden=True, help="What `nlpkit corpus prepare` does."),
         click.Option(
             ["--keep-weights/--no-weights"], default=None, help="Also save the weights as trained.  [default: keep]"
         ),

@@ -131,9 +131,7 @@ def test_two_runs_that_differ_in_the_encoder_cut_a_corpus_once(tmp_path):
     write_goods(tmp_path)
     train = ["sentiment", "train", "goods.csv", "--encoder", "rnn", "--epochs", "1", "--set", "embedding.dim=8"]
     assert "earlier run" not in patient(*train, "--set", "encoder.hidden=8", "-o", "one", cwd=tmp_path)
-    assert "tokens: those of an earlier run" in patient(
-        *train, "--set", "encoder.hidden=6", "-o", "two", cwd=tmp_path
-    )
+    assert "tokens: those of an earlier run" in patient(*train, "--set", "encoder.hidden=6", "-o", "two", cwd=tmp_path)
     assert "earlier run" not in patient(*train, "--set", "normalisation.lower=false", "-o", "three", cwd=tmp_path)
     patient(*train, "--set", "encoder.hidden=8", "-o", "again", cwd=tmp_path)
     weights = [(tmp_path / name / "network" / "model.safetensors").read_bytes() for name in ("one", "again")]
