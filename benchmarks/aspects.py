@@ -20,7 +20,7 @@ from nlpkit_aspects.model import AspectsModel
 from nlpkit_aspects.opinions import Opinion, Span, read_opinions
 
 from nlpkit import SentimentModel
-from nlpkit.text import Example, Faults, read_examples
+from nlpkit.text import Example, Faults, deduplicate, read_examples, split_rows
 
 Find: TypeAlias = Callable[[Sequence[str]], list[list[Opinion]]]
 GROUP = "domain"
@@ -140,9 +140,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("corpus", type=Path, nargs="?", default=SAMPLES, help="lines of JSON with text and opinions")
     parser.add_argument("--model", default=None, help="name or folder; the shipped one unless said")
     parser.add_argument("--limit", type=int, help="measure on so many rows, drawn by a seed")
+    parser.add_argument(
+        "--test-rows", action="store_true", help="only those that the model was not trained or tuned on"
+    )
     told = parser.parse_args(arguments)
-    rows = read_marked(told.corpus, told.limit)
     model, reviews = AspectsModel.load(told.model, warm=True), SentimentModel.load("reviews", warm=True)
+    rows = read_marked(told.corpus, told.limit)
+    if told.test_rows:
+        shares = {name: model.bundle.config["settings"][name] for name in ("test", "validation")}
+        rows = list(split_rows(deduplicate(rows).examples, **shares).test)
     finders: dict[str, Find] = {
         "model": lambda texts: [answer.opinions for answer in model.find(texts)],
         "rules": lambda texts: find_by_rules(texts, reviews),
