@@ -20,7 +20,7 @@ from nlpkit.commands.printing import FILE, fail, reason_of, say, warn
 from nlpkit.commands.screen import guard
 from nlpkit.commands.screen import to_sentence as one_line
 from nlpkit.errors import DataWarning, NlpkitError, SettingError
-from nlpkit.plugins.surroundings import end_in_time, own_process
+from nlpkit.plugins.surroundings import close_results, end_in_time, own_process
 from nlpkit.version import __version__
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def main() -> None:
     own_process()
     try:
         code = cli.main(standalone_mode=False)
-        sys.stdout.flush()
+        close_results()
     except click.exceptions.Exit as stop:
         code = stop.exit_code
     except click.ClickException as error:

@@ -81,12 +81,14 @@ class _Process:
 
     :param ours: whether nobody else's code runs in it at the same time.
     :param visited: whether a stranger's code runs in it now.
+    :param met: whether it ever did.
     :param told: what warnings were given of, by whom they were and of what.
     :param threads: that strangers left, and whose each is.
     """
 
     ours: bool = False
     visited: bool = False
+    met: bool = False
     told: set[tuple[str, str]] = field(default_factory=set)
     threads: list[tuple[str, threading.Thread]] = field(default_factory=list)
 
@@ -114,7 +116,7 @@ def keep(owner: str, *, ours: bool = False) -> Iterator[Visit]:
     before = [surrounding.read() for surrounding in SURROUNDINGS]
     functions = [getattr(home, name) for home, name in FUNCTIONS]
     printed: list[str] = []
-    _PROCESS.visited = True
+    _PROCESS.visited = _PROCESS.met = True
     try:
         with ExitStack() as stack:
             if ours or _PROCESS.ours:
@@ -180,6 +182,14 @@ def list_endless(threads: Sequence[threading.Thread]) -> list[threading.Thread]:
     for thread in waited:
         thread.join(max(0.0, until - time.monotonic()))
     return [thread for thread in waited if thread.is_alive()]
+
+
+def close_results() -> None:
+    """Let what strangers print from now on, in threads or at exit, go to stderr: all results are written."""
+    sys.stdout.flush()
+    if _PROCESS.met and _PROCESS.ours:
+        with suppress(OSError, ValueError):
+            os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
 
 def end_in_time(code: int, warn: Callable[[str], None]) -> None:
