@@ -21,7 +21,7 @@ from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from nlpkit.errors import NlpkitError, SettingError
+from nlpkit.errors import DataWarning, NlpkitError, SettingError
 from nlpkit.plugins.telemetry import disable_telemetry
 
 Block = TypeVar("Block")
@@ -31,7 +31,7 @@ MOST_DEATHS = 3  # of workers in a row over the same block
 MOST_JOBS = 256
 
 
-class WorkerKilled(UserWarning):
+class WorkerKilled(DataWarning):
     """A worker has been killed; its blocks are done again."""
 
 
@@ -142,7 +142,7 @@ class _Pool:
                 "worker processes were killed {deaths} times over the same rows: give them more memory, or fewer jobs",
                 deaths=self._deaths,
             )
-        warnings.warn("a worker process was killed: its rows are done again by another", WorkerKilled, stacklevel=2)
+        warnings.warn(WorkerKilled("a worker process was killed: its rows are done again by another"), stacklevel=2)
         self._executor = self._open()
         for place, (block, future) in enumerate(waiting):
             if not future.done() or future.cancelled() or future.exception():

@@ -43,5 +43,14 @@ def isolate(owner: str | None = None) -> Iterator[Attempt]:
 
 def describe_error(error: BaseException) -> str:
     """Say an error in one line, with its class unless it is one of ours."""
-    text = " ".join(str(error).split())
+    text = message_of(error)
     return text if isinstance(error, PluginError) else f"{type(error).__name__}: {text}"
+
+
+def message_of(error: BaseException) -> str:
+    """Return an error's text as one line that a terminal can show."""
+    try:
+        text = str(error)
+    except Exception:  # a stranger's class may fail at that, too
+        text = ""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text.split()))

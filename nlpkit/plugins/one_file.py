@@ -34,7 +34,11 @@ def find_files(environment: Mapping[str, str]) -> list[Path]:
     files = [Path(path).absolute() for path in _split(environment.get(FILES, ""))]
     if folder := environment.get(FOLDER):
         files += sorted(path.absolute() for path in Path(folder).glob(f"[!_.]*{SUFFIX}"))
-    return [path for path in dict.fromkeys(files) if path.is_file()]
+    named: dict[tuple[str, Path], Path] = {}
+    for path in files:
+        if path.is_file():
+            named.setdefault((path.name, path.resolve()), path)  # one file may be named in two ways
+    return list(named.values())
 
 
 def list_missing(environment: Mapping[str, str]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from importlib.metadata import EntryPoint
@@ -332,6 +332,7 @@ class Registry:
                 self._add_commands(plugin, hooks)
 
     def _register(self, load: Callable[[], object], plugin: Plugin) -> None:
+        known = set(self.components)
         with isolate(plugin.owner) as attempt:
             hooks = read_hooks(load())
             for kind in KINDS:
@@ -340,7 +341,7 @@ class Registry:
             self._shells.append((plugin, hooks))
         plugin.note(attempt)
         if attempt.fault:
-            self._drop(plugin, attempt.fault)
+            self._drop(plugin, attempt.fault, kept=known)
 
     def _add_commands(self, plugin: Plugin, hooks: Any) -> None:
         import click  # only the shell pays for it
@@ -357,9 +358,11 @@ class Registry:
         if attempt.fault:
             self._drop(plugin, attempt.fault)
 
-    def _drop(self, plugin: Plugin, fault: str) -> None:
+    def _drop(self, plugin: Plugin, fault: str, *, kept: Collection[tuple[str, str]] = ()) -> None:
+        """Leave a plugin out; what is kept is of another file of its name."""
         for component in self.components_of(plugin.distribution, plugin.name):
-            del self.components[component.kind, component.name]
+            if (key := (component.kind, component.name)) not in kept:
+                del self.components[key]
         plugin.fail(fault)
 
     def _put(self, kind: str, name: str, value: Any, plugin: Plugin) -> None:

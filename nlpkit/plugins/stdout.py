@@ -70,8 +70,8 @@ def keep_prints(changes: list[str], printed: list[str]) -> Iterator[None]:
 
 @contextmanager
 def keep_descriptors(changes: list[str], printed: list[str]) -> Iterator[None]:
-    """Keep what is written to file descriptor 1; put it back, and 2. For a process that nobody else writes from."""
-    saved = {number: own for number in (1, 2) if (own := _try(os.dup, number)) is not None}
+    """Keep what is written to file descriptor 1; put back 0 to 2. For a process that nobody else writes from."""
+    saved = {number: own for number in (0, 1, 2) if (own := _try(os.dup, number)) is not None}
     if 1 not in saved:  # it was closed before we were started
         yield
         return

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 if TYPE_CHECKING:
     from nlpkit.model.bundle import Bundle
 
+ANSWERS = ("label", "number", "json", None)
 Reference: TypeAlias = str  # ``module:name`` of something that is imported when it is used
 
 
@@ -40,6 +41,12 @@ class Rows:
     answer: Literal["label", "number", "json"] | None = None
     columns: tuple[str, ...] = ()
     several: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse an answer that nobody could read, at import and not when a corpus is read."""
+        if self.answer not in ANSWERS:
+            answers = ", ".join(map(repr, ANSWERS))
+            raise ValueError(f"Rows.answer is one of {answers}, was: {self.answer!r}; columns say what it is called")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
 from nlpkit.errors import DataWarning, MissingExtra
+from nlpkit.plugins.isolation import message_of
 from nlpkit.plugins.surroundings import Visit, keep, list_endless
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def run(subjects: Iterable[Subject]) -> Iterator[Result]:
 
 def describe(error: BaseException) -> str:
     """Say an error in a line, with its class."""
-    text = " ".join(str(error).split())
+    text = message_of(error)
     return f"{type(error).__name__}: {text if len(text) < 300 else text[:300] + '…'}"
 
 

@@ -4,6 +4,7 @@ Each is sound but for what its name says: ``sound_…`` keeps every promise.
 """
 # ruff: noqa: ARG001, ARG002, ARG005 - written as strangers write: protocols in full
 
+import atexit
 import itertools
 import json
 import locale
@@ -41,6 +42,29 @@ def _make(break_it, hard=HARD):
 
 def _raise(text):
     raise ValueError(f"no\nluck with {text[:3]}")
+
+
+def _raise_colours(text):
+    raise ValueError("\x1b[31mno")
+
+
+class Mute(Exception):  # noqa: N818
+    def __str__(self):
+        raise RuntimeError("not even that")
+
+
+def _raise_mutely(text):
+    raise Mute
+
+
+def _print_at_exit(text):
+    atexit.register(print, "goodbye")
+    return list(text)
+
+
+def _close_stdin(text):
+    os.close(0)
+    return list(text)
 
 
 def _chdir(text):
@@ -86,6 +110,8 @@ def _leave_thread(text):
 
 sound_pieces = _make(list)
 t_raises = _make(_raise)
+t_raises_colours = _make(_raise_colours)
+t_raises_mutely = _make(_raise_mutely)
 t_exits = _make(lambda text: sys.exit(3))
 t_leaves = _make(lambda text: os._exit(3))
 t_none = _make(lambda text: None)
@@ -96,6 +122,8 @@ t_empty_token = _make(lambda text: [*text, ""])
 t_no_tokens = _make(lambda text: [])
 t_prints = _make(_print)
 t_prints_from_c = _make(_print_from_c)
+t_prints_at_exit = _make(_print_at_exit)
+t_closes_stdin = _make(_close_stdin)
 t_closes_stdout = _make(_close_stdout)
 t_closes_stderr = _make(_close_stderr)
 t_chdir = _make(_chdir)

@@ -30,6 +30,8 @@ OWN_PROCESS = {"PYTHONHASHSEED": "1"}  # it does not fork, and so has to end by 
 # what score says of the row with a 差: a reason, or that it is answered, with what is told on stderr
 SCORED = {
     "t_raises": "fails: ValueError: no luck with 差货",
+    "t_raises_colours": "fails: ValueError: \N{REPLACEMENT CHARACTER}[31mno",
+    "t_raises_mutely": "fails: Mute: ",
     "t_exits": "fails: SystemExit: 3",
     "t_leaves": "fails: SystemExit: it called os._exit(3)",
     "t_none": "returns None, where a list of tokens was expected",
@@ -40,6 +42,8 @@ SCORED = {
     "t_no_tokens": "makes no tokens of it",
     "t_prints": (None, "printed 'hello from Python', which is kept from the results"),
     "t_prints_from_c": (None, "printed 'hello from C', which is kept from the results"),
+    "t_prints_at_exit": (None, ""),
+    "t_closes_stdin": (None, "changed file descriptor 0" + PUT_BACK),
     "t_closes_stdout": (None, "changed file descriptor 1" + PUT_BACK),
     "t_closes_stderr": (None, "changed file descriptor 2" + PUT_BACK),
     "t_chdir": (None, "changed the working folder" + PUT_BACK),
@@ -54,10 +58,13 @@ SCORED = {
     "t_slots": "is a Slotted, which should inherit from Tokenizer",
 }
 STOPS = ("t_slots",)  # it cannot even be made
+AT_EXIT = ("t_prints_at_exit",)  # of which nothing is seen before
 
 # the check that fails, and what it says; train says the same where it can
 CHECKED = {
     "t_raises": ("odd text", "raised ValueError: no luck with 客服态: any text must be answered"),
+    "t_raises_colours": ("odd text", "raised ValueError: \N{REPLACEMENT CHARACTER}[31mno: any text"),
+    "t_raises_mutely": ("odd text", "raised Mute: : any text must be answered"),
     "t_exits": ("odd text", "it raised SystemExit: 3"),
     "t_leaves": ("odd text", "it raised SystemExit: it called os._exit(3)"),
     "t_none": ("odd text", "is None, where a list of strings was expected"),
@@ -68,6 +75,7 @@ CHECKED = {
     "t_no_tokens": ("odd text", "is [], so that nothing could be told of it: keep some tokens"),
     "t_prints": ("surroundings", "it printed 'hello from Python"),
     "t_prints_from_c": ("surroundings", "it printed 'hello from C"),
+    "t_closes_stdin": ("surroundings", "it changed file descriptor 0"),
     "t_closes_stdout": ("surroundings", "it changed file descriptor 1"),
     "t_closes_stderr": ("surroundings", "it changed file descriptor 2"),
     "t_chdir": ("surroundings", "it changed the working folder"),
@@ -224,7 +232,7 @@ TRIED = Task(
 
 
 def test_the_tables_are_of_all():
-    assert set(KINDS) == set(CHECKED)
+    assert set(KINDS) == {*CHECKED, *AT_EXIT}
     assert {name for name, kind in KINDS.items() if kind == "tokenizer"} == set(SCORED)
     assert len(KINDS) + len(FAILED) + len(QUIET) + len(COMMANDS) + len(TASKS) >= 70
 
@@ -272,7 +280,9 @@ def test_score_goes_on(run, environment, tmp_path, name):
     assert "Traceback" not in told
     first, hard, last = map(json.loads, done.stdout.splitlines())
     assert (first["label"], last["label"]) == ("positive", "positive")
-    if isinstance(expected, str):
+    if name in AT_EXIT:
+        assert told == "goodbye\n"
+    elif isinstance(expected, str):
         assert (hard["label"], hard["reason"]) == (None, f"the tokenizer '{name}' {WHOSE} {expected}")
     else:
         assert (hard["label"], hard["reason"]) == ("negative", None)

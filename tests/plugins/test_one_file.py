@@ -98,6 +98,23 @@ def test_a_name_that_no_module_can_have_is_refused(tmp_path, name):
         import_file(tmp_path / name)
 
 
+def test_a_file_that_is_named_in_two_ways_is_one(path, tmp_path):
+    (tmp_path / "sub").mkdir()
+    environment = {FOLDER: str(tmp_path), FILES: str(tmp_path / "sub" / ".." / path.name)}
+    assert [file.resolve() for file in find_files(environment)] == [path]
+
+
+def test_of_two_files_of_one_name_the_first_works(path, tmp_path, monkeypatch):
+    (tmp_path / "sub").mkdir()
+    other = tmp_path / "sub" / path.name
+    other.write_text(SOURCE)
+    monkeypatch.setenv(FILES, f"{path}{os.pathsep}{other}")
+    plugins = Registry()
+    first, second = (plugins.take(source) for source in find_installed() if source.distribution == path.name)
+    assert plugins.get("tokenizer", "twos").distribution == path.name
+    assert (first.error, second.error) == (None, "there is another module 'my_twos': give the file another name")
+
+
 def test_a_file_that_fails_leaves_no_module(tmp_path):
     (tmp_path / "fails_at_once.py").write_text("1 / 0")
     with pytest.raises(ZeroDivisionError):
