@@ -264,6 +264,10 @@ def _set_dtype(name: str) -> None:
     torch.set_default_dtype(getattr(torch, name.removeprefix("torch.")))
 
 
+def _set_device(name: str) -> None:
+    sys.modules["torch"].set_default_device(None if name == "cpu" else name)
+
+
 def _signal(number: signal.Signals) -> Surrounding:
     return Surrounding(
         f"what {number.name} does", lambda: signal.getsignal(number), lambda value: signal.signal(number, value)
@@ -276,6 +280,7 @@ SURROUNDINGS = (
         "the locale", lambda: locale.setlocale(locale.LC_ALL), lambda value: locale.setlocale(locale.LC_ALL, value)
     ),
     Surrounding("torch's default dtype", lambda: str(_torch("get_default_dtype", "torch.float32")), _set_dtype),
+    Surrounding("torch's default device", lambda: str(_torch("get_default_device", "cpu")), _set_device),
     Surrounding(
         "torch's number of threads",
         lambda: _torch("get_num_threads", None),

@@ -214,6 +214,12 @@ def _set_dtype(torch, forward, self, *given):
     return forward(self, *given)
 
 
+def _set_device(torch, fit, self, *given):
+    vocabulary = fit(self, *given)
+    torch.set_default_device("meta")
+    return vocabulary
+
+
 def _print_in_torch(torch, forward, self, *given):
     print("reading")
     return forward(self, *given)
@@ -233,6 +239,7 @@ e_float64 = _embedding(forward=lambda torch, forward, self, *given: forward(self
 e_width = _embedding(forward=_wide)
 e_state = _embedding(forward=_count_calls)
 e_dtype = _embedding(fit=_set_dtype)
+e_device = _embedding(fit=_set_device)
 e_prints = _embedding(fit=_print_in_torch)
 
 

@@ -96,6 +96,7 @@ CHECKED = {
     "e_width": ("shapes", "have shape (4, 30, 16), where (4, 30, 8) was expected"),
     "e_state": ("determinism", "outside training, the same ids have the same vectors"),
     "e_dtype": ("surroundings", "it changed torch's default dtype"),
+    "e_device": ("surroundings", "it changed torch's default device"),
     "e_prints": ("surroundings", "it printed 'reading' on stdout, where results go: print to sys.stderr, or log"),
     "e_config_path": ("config", "config is not JSON"),
     "n_raises": ("shapes", "it raised RuntimeError: no vectors today"),
