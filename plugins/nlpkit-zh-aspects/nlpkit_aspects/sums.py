@@ -85,7 +85,7 @@ class Sums:
                 self._counts.setdefault(target, Counter())[one.polarity] += 1
 
     def groups(self) -> list[tuple[str, Counter[Polarity], list[str]]]:
-        """Return name, counts and spellings of each target, the most frequent first, that of none last."""
+        """Return name, counts and other spellings of each target, the most frequent first, that of none last."""
         totals = {target: counts.total() for target, counts in self._counts.items() if target}
         joined = join_targets(totals, self._names)
         groups: dict[str, Counter[Polarity]] = {}
@@ -93,7 +93,8 @@ class Sums:
         for target in sorted(totals, key=lambda one: (-totals[one], one)):
             groups.setdefault(joined[target], Counter()).update(self._counts[target])
             spellings.setdefault(joined[target], []).append(target)
-        found = [(name, counts, spellings[name]) for name, counts in groups.items()]
+        others = {name: [target for target in spelt if target != name] for name, spelt in spellings.items()}
+        found = [(name, counts, others[name]) for name, counts in groups.items()]
         found.sort(key=lambda group: (-group[1].total(), group[0]))
         return [*found, (NONE, self._counts[""], [])] if "" in self._counts else found
 
@@ -131,7 +132,7 @@ class SumWriter(Writer):
         table = make_table("target", ">opinions", "mostly", "", "also")
         for name, counts, spellings in groups:
             best = max(POLARITIES, key=lambda one: counts[one])
-            others = [one for one in spellings if one != name][:MOST_NAMED]
+            others = spellings[:MOST_NAMED]
             share = f"{counts[best] / counts.total():.0%} {best}"
             cells = [to_one_line(name), f"{counts.total():,}", share, self._bar(counts), to_one_line(" ".join(others))]
             table.add_row(*cells)
