@@ -21,14 +21,16 @@ from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from nlpkit.errors import DataWarning, NlpkitError, SettingError
+from nlpkit.errors import DataWarning, NlpkitError, PluginError, SettingError
+from nlpkit.plugins.isolation import describe_error
+from nlpkit.plugins.surroundings import own_process
 from nlpkit.plugins.telemetry import disable_telemetry
 
 Block = TypeVar("Block")
 Result = TypeVar("Result")
 WAITING = 3  # blocks a worker that are read ahead: one that it does, others that wait for it
 MOST_DEATHS = 3  # of workers in a row over the same block
-MOST_JOBS = 256
+MOST_JOBS = 61 if sys.platform == "win32" else 256  # Windows waits for no more processes at once
 
 
 class WorkerKilled(DataWarning):
@@ -54,7 +56,7 @@ def count_jobs(jobs: int) -> int:
     """
     if not isinstance(jobs, int) or isinstance(jobs, bool) or not 0 <= jobs <= MOST_JOBS:
         raise SettingError("jobs is a number from 0, one a core, to {most}; found {jobs!r}", most=MOST_JOBS, jobs=jobs)
-    return jobs or count_cores()
+    return jobs or min(count_cores(), MOST_JOBS)
 
 
 def count_cores() -> int:
@@ -176,6 +178,7 @@ def _start(make: bytes, path: list[str]) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.dup2(2, 1)
     sys.path[:] = path
+    own_process()  # nobody's but the model's, whoever started us
     disable_telemetry()
     gc.disable()  # as whoever started us, for the same reason
     with warnings.catch_warnings():
@@ -201,5 +204,20 @@ def _work(block: Any) -> _Outcome:
     assert _do is not None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        result = _do(block)
+        try:
+            result = _do(block)
+        except Exception as error:
+            if _can_be_sent(error):
+                raise
+            kind = PluginError if isinstance(error, PluginError) else NlpkitError
+            raise kind("{error}", error=describe_error(error)) from None
     return _Outcome(result, [(str(one.message), one.category) for one in caught])
+
+
+def _can_be_sent(error: Exception) -> bool:
+    """Whether an error can be made again elsewhere: else the pool would take the worker for one that was killed."""
+    try:
+        pickle.loads(pickle.dumps(error))  # our own
+    except Exception:  # a stranger's class may fail in any way
+        return False
+    return True

@@ -78,7 +78,7 @@ def keep_descriptors(changes: list[str], printed: list[str]) -> Iterator[None]:
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             stream.flush()
-    kept = _open_kept()
+    kept = _open_kept(os.getpid())
     os.ftruncate(kept, 0)
     os.lseek(kept, 0, os.SEEK_SET)
     os.dup2(kept, 1)
@@ -100,7 +100,7 @@ def shorten(texts: Iterable[str]) -> str:
 
 
 @cache
-def _open_kept() -> int:
+def _open_kept(process: int) -> int:  # noqa: ARG001 - a fork has a file of its own
     """Open a file without a name, once in a process."""
     from tempfile import TemporaryFile  # few starts need it
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from nlpkit.errors import DataError, NlpkitError, SettingError
-from nlpkit.model.workers import WorkerKilled, count_cores, count_jobs, spread
+from nlpkit.model.workers import MOST_JOBS, WorkerKilled, count_cores, count_jobs, spread
+from nlpkit.plugins.surroundings import watch_work
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals as Unix has them")
 
@@ -40,6 +41,22 @@ def refuse(block):
         raise DataError("block {block} is odd", block=block)
     warnings.warn(f"block {block}", stacklevel=1)
     return block
+
+
+class OddError(Exception):
+    """One that cannot be made again of what it says."""
+
+    def __init__(self, one, other):
+        super().__init__(f"{one} and {other}")
+
+
+def fail_oddly(block):
+    raise OddError(block, "another")
+
+
+def exit_at_once(block):
+    with watch_work("a stranger"):
+        os._exit(block)
 
 
 def print_it(block):
@@ -103,6 +120,7 @@ def test_what_cannot_be_made_is_told():
 PROGRAM = """
 import os, sys
 from functools import partial
+from nlpkit.plugins.surroundings import watch_work
 from nlpkit.model.workers import spread
 sys.path.insert(0, {folder!r})
 import test_workers
@@ -155,3 +173,16 @@ def test_none_is_one_a_core():
     for wrong in (-1, 1.5, True, "2", 1000):
         with pytest.raises(SettingError, match="jobs is a number"):
             count_jobs(wrong)
+
+
+@pytest.mark.parametrize(
+    ("function", "said"), [(fail_oddly, "OddError: 0 and another"), (exit_at_once, "it called os._exit")]
+)
+def test_what_a_stranger_does_to_a_worker_is_not_taken_for_a_lack_of_memory(function, said):
+    with pytest.raises((NlpkitError, SystemExit), match=said):
+        list(spread(partial(make, function), range(4), 2))
+
+
+def test_one_process_a_core_is_no_more_than_may_be_asked_for(monkeypatch):
+    monkeypatch.setattr("nlpkit.model.workers.count_cores", lambda: 1000)
+    assert count_jobs(0) == count_jobs(MOST_JOBS) == MOST_JOBS
