@@ -148,6 +148,7 @@ class _Sent(NamedTuple):
     source: Source
     first: int
     rows: Sequence[Row] | _Columns
+    opening: bool  # whether no row stands before it: if none of its rows can be answered, the run ends
 
 
 class _Columns(NamedTuple):
@@ -166,6 +167,8 @@ class _Worker:
         self._answerer = question.open()
 
     def __call__(self, sent: _Sent) -> Answered:
+        if not sent.opening:
+            self._answerer.ask.trust()
         rows = _unpack(sent.rows) if isinstance(sent.rows, _Columns) else sent.rows
         return self._answerer.answer_apart(Block(sent.source, sent.first, rows), sent.first_source)
 
@@ -176,10 +179,11 @@ def _send(blocks: Iterable[Block], sent: deque[Block], answerer: BlockAnswerer, 
     opening = next(blocks, None)
     if opening is None:
         return
-    first = opening.source.head()
+    first, is_opening = opening.source.head(), not done
     for block in _skip(itertools.chain([opening], blocks), answerer, done):
         sent.append(block)
-        yield _Sent(first, block.source.head(), block.first, _pack(block.rows))
+        yield _Sent(first, block.source.head(), block.first, _pack(block.rows), is_opening)
+        is_opening = is_opening and not block.rows
 
 
 def _pack(rows: Sequence[Row]) -> Sequence[Row] | _Columns:

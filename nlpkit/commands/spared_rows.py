@@ -36,6 +36,10 @@ class SparingAnswer:
         self._owner = owner
         self._answer, self._answered, self._failed = answer, 0, 0
 
+    def trust(self) -> None:
+        """Take it that rows can be answered, which another process finds out by the first of them."""
+        self._answered = max(self._answered, 1)
+
     def __call__(self, rows: Sequence[Row]) -> Sequence[Any]:
         """Answer rows; one on which a stranger's code fails has that as its reason.
 
