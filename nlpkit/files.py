@@ -88,10 +88,9 @@ def growing(path: Path, part: Path, *, force: bool) -> Iterator[IO[bytes]]:
         sync(file)
         _take_owner(number, path)
         if sys.platform != "win32":
-            _move(part, path, force=force)  # before the lock goes with the file
+            _finish(part, path, force=force)  # before the lock goes with the file, and the name is another writer's
     if sys.platform == "win32":
-        _move(part, path, force=force)
-    part.unlink(missing_ok=True)
+        _finish(part, path, force=force)
 
 
 def describe_age(size: int, seconds: float) -> str:
@@ -273,6 +272,12 @@ def _lock(number: int) -> bool | None:
     except OSError:
         return None
     return True
+
+
+def _finish(part: Path, path: Path, *, force: bool) -> None:
+    _move(part, path, force=force)
+    if not force:
+        part.unlink(missing_ok=True)
 
 
 def _move(part: Path, path: Path, *, force: bool) -> None:

@@ -60,7 +60,7 @@ class Part:
         """Keep how far it has come."""
         sync(self._stream)
         self.state.blocks, self.state.rows, self.state.tally = blocks, rows, tally
-        replace_file(self._journal, json.dumps(asdict(self.state), ensure_ascii=False).encode("utf-8", "replace"))
+        replace_file(self._journal, json.dumps(asdict(self.state)).encode())  # ASCII: names of files may be no UTF-8
         self._kept = time.monotonic()
 
     def flush(self) -> None:
@@ -98,15 +98,12 @@ def open_part(output: Path, asked: Mapping[str, Any], *, force: bool, resume: bo
         part = Part(stream, journal, state)
         try:
             yield part
-        except KeyboardInterrupt:
+        except BaseException:  # a full disk, or workers that were killed, may come after hours
             if journal.exists():
                 say(f"{state.rows:,} rows are kept in {partial}: the same command with --resume goes on")
             else:
-                partial.unlink()
-            raise
-        except BaseException:
-            journal.unlink(missing_ok=True)
-            partial.unlink()
+                with contextlib.suppress(PermissionError):  # Windows removes no open file; the next run begins it anew
+                    partial.unlink()
             raise
     journal.unlink(missing_ok=True)
 
