@@ -115,15 +115,16 @@ def _list_sources(module: ModuleType) -> list[Path]:
 def take(key: str, folder: Path) -> bool:
     """Put what is kept under a key into a folder; return whether there was any."""
     kept = shelf() / key
-    if not (kept / ABOUT).is_file() or not limit():
+    if not limit() or not (kept / ABOUT).is_file():  # the limit first: what is wrong with it is said before work begins
         return False
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for path in kept.iterdir():
-            if path.name != ABOUT:
-                _place(path, folder / path.name)
+        for name, size in json.loads((kept / ABOUT).read_bytes())["files"].items():
+            _place(kept / name, folder / name)
+            if (found := (folder / name).stat().st_size) != size:
+                raise ValueError(f"{name} has {found} bytes, not {size}")
         os.utime(kept)
-    except OSError as error:  # another run has removed it meanwhile, say
+    except (OSError, ValueError, KeyError) as error:  # another run removes it meanwhile, or a disk lost the end of it
         LOG.info("what is kept as %s cannot be taken: %s", key, error)
         return False
     LOG.info("took %s", kept)
@@ -136,8 +137,9 @@ def keep(key: str, files: Mapping[str, Path], what: str) -> None:
     :param files: by the names that they are taken by.
     :param what: they are, for who lists them.
     """
-    most, size = limit(), sum(path.stat().st_size for path in files.values())
-    if size > most or (shelf() / key).exists():
+    sizes = {name: path.stat().st_size for name, path in files.items()}
+    most, size = limit(), sum(sizes.values())
+    if size > most or (shelf() / key / ABOUT).exists():
         return
     try:
         make_shelf()
@@ -147,7 +149,9 @@ def keep(key: str, files: Mapping[str, Path], what: str) -> None:
             try:
                 for name, path in files.items():
                     _place(path, new / name)
-                write_synced(new / ABOUT, json.dumps({"what": what}).encode())
+                write_synced(new / ABOUT, json.dumps({"what": what, "files": sizes}).encode())
+                if not (shelf() / key / ABOUT).exists():  # what a removal left that was cut short
+                    shutil.rmtree(shelf() / key, ignore_errors=True)
                 new.rename(shelf() / key)
             finally:
                 shutil.rmtree(new, ignore_errors=True)
@@ -190,6 +194,8 @@ def trim(most: float) -> None:
 
 def remove(entry: Entry) -> None:
     """Remove something that is kept; a run that has taken it has it still."""
+    with contextlib.suppress(OSError):
+        (entry.folder / ABOUT).unlink(missing_ok=True)  # first: what is half removed is taken by nobody
     shutil.rmtree(entry.folder, ignore_errors=True)
 
 

@@ -71,6 +71,16 @@ def test_a_size_that_is_none_is_refused(tmp_path, monkeypatch, size):
         put(tmp_path, "a")
 
 
+def test_what_is_not_whole_is_taken_by_nobody_and_kept_anew(tmp_path, shelf):
+    put(tmp_path, "a")
+    (shelf / "a" / "tokens").write_bytes(b"tok")
+    assert not take("a", tmp_path / "run")
+    (shelf / "a" / "about.json").unlink()
+    put(tmp_path, "a", b"other")
+    assert take("a", tmp_path / "run")
+    assert (tmp_path / "run" / "tokens").read_bytes() == b"other"
+
+
 def test_many_keep_the_same_at_once(tmp_path):
     sources = [tmp_path / str(n) for n in range(8)]
     for source in sources:
