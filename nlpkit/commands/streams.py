@@ -144,6 +144,7 @@ def draw_reading(*, show: bool = True) -> Iterator[Callable[[int, int], None]]:
                 draw(so_far, in_all)
             if so_far >= in_all:
                 stack.close()  # what is written next must not meet it
+                draw = None  # nor is that drawn on again, should more be read
 
         yield advance
 
