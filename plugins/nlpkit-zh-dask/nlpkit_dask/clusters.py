@@ -1,0 +1,96 @@
+"""Where the work is done: a cluster of Dask's that is there, or one of processes of this machine."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from nlpkit import NlpkitError
+
+PATIENCE = 60.0  # seconds in which a scheduler must answer, and have a worker
+
+
+@contextmanager
+def open_client(scheduler: str | None, workers: int) -> Iterator[Any]:
+    """Yield a client of Dask's.
+
+    :param scheduler: its address; None: so many processes of this machine, which end with the client.
+    :raises NlpkitError: if nobody answers there, or it has no workers.
+    """
+    _keep_quiet()
+    if scheduler is None:
+        with _open_local(workers) as client:
+            yield client
+        return
+    from distributed import Client
+
+    try:
+        client = Client(scheduler, timeout=PATIENCE, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise NlpkitError(
+            "no scheduler of Dask's answers at {scheduler}: `dask scheduler` starts one ({reason})",
+            scheduler=scheduler,
+            reason=" ".join(str(error).split())[:200],
+        ) from None
+    with client:
+        _wait_for_workers(client, scheduler)
+        yield client
+
+
+def _wait_for_workers(client: Any, scheduler: str) -> None:
+    try:
+        client.wait_for_workers(1, timeout=PATIENCE)
+    except TimeoutError:
+        raise NlpkitError(
+            "the scheduler at {scheduler} has no workers: `dask worker {scheduler}` starts one", scheduler=scheduler
+        ) from None
+
+
+@contextmanager
+def _open_local(workers: int) -> Iterator[Any]:
+    """Yield a client of a new cluster; when whoever has it stops half-way, the workers are killed."""
+    from distributed import Client, LocalCluster
+
+    cluster = LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address=None,
+        host="127.0.0.1",
+        silence_logs=logging.CRITICAL,
+    )
+    client = Client(cluster, set_as_default=False)
+    try:
+        yield client
+    except BaseException:
+        _kill(cluster)
+        raise
+    finally:
+        client.close()
+        cluster.close()
+
+
+def _kill(cluster: Any) -> None:
+    """End the workers of a cluster now, whatever they are doing: half-written files are removed by the next writer."""
+    for nanny in cluster.workers.values():
+        with suppress(OSError):
+            nanny.auto_restart = False
+            if nanny.pid:
+                os.kill(nanny.pid, signal.SIGKILL)
+
+
+def count_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _keep_quiet() -> None:
+    """Let Dask not say on stderr what is said in our own words, or in errors."""
+    for name in ("distributed", "tornado.application", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
