@@ -77,7 +77,8 @@ class Place:
         """Return the files in a folder, and in those below, whose names end so."""
         if self.system is None:
             return [Place(None, str(path)) for path in sorted(Path(self.path).rglob(f"*{suffix}"))]
-        return [Place(self.system, str(path)) for path in sorted(self.system.glob(f"{self.path}/**{suffix}"))]
+        paths = sorted(map(str, self.system.find(self.path)))  # none where there is no such folder
+        return [Place(self.system, path) for path in paths if path.endswith(suffix)]
 
     @contextmanager
     def as_source(self) -> Iterator[Path]:
