@@ -59,7 +59,7 @@ def _open_local(workers: int) -> Iterator[Any]:
         n_workers=workers,
         threads_per_worker=1,
         processes=True,
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",  # it cannot be left out; None is a port that may be taken
         host="127.0.0.1",
         silence_logs=logging.CRITICAL,
     )

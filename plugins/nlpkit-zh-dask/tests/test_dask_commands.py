@@ -12,7 +12,7 @@ distributed = pytest.importorskip("distributed")
 def scheduler():
     """The address of a scheduler with two workers, which are threads."""
     cluster = distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None, protocol="inproc://"
+        n_workers=2, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0", protocol="inproc://"
     )
     with cluster:
         yield cluster.scheduler_address
