@@ -21,6 +21,7 @@ class Cluster:
 
     :param rate: rows a second that one answers.
     :param overhead: seconds of one that a file costs beside its rows.
+    :param dispatch: seconds of the scheduler that a file costs; there is one scheduler.
     :param slow: share of those that are ``slower`` times as slow.
     :param life: hours between two deaths of one, on average.
     :param start: seconds until another takes its place.
@@ -29,6 +30,7 @@ class Cluster:
     workers: int
     rate: float
     overhead: float
+    dispatch: float
     slow: float
     slower: float
     life: float
@@ -47,7 +49,7 @@ class Outcome:
 
 def simulate(cluster: Cluster, files: int, rows: float, draw: random.Random) -> Outcome:
     """Let workers answer so many files of so many rows."""
-    outcome, left = Outcome(), files
+    outcome, left, scheduled = Outcome(), files, 0.0
     slow = round(cluster.workers * cluster.slow)
     pace = [cluster.slower] * slow + [1.0] * (cluster.workers - slow)
     free = [(0.0, worker) for worker in range(cluster.workers)]  # when each can take a file
@@ -58,6 +60,7 @@ def simulate(cluster: Cluster, files: int, rows: float, draw: random.Random) -> 
             now = max(now, heapq.heappop(lost))
         else:
             left -= 1
+        now = scheduled = max(now, scheduled) + cluster.dispatch
         needed = (cluster.overhead + rows / cluster.rate) * pace[worker] * draw.lognormvariate(0, NOISE)
         life = draw.expovariate(1 / (cluster.life * HOUR))
         if life < needed:
@@ -98,6 +101,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--workers", type=int, default=100)
     parser.add_argument("--rate", type=float, default=79_000, help="rows a second of one worker")
     parser.add_argument("--overhead", type=float, default=0.01, help="seconds of a worker that a file costs")
+    parser.add_argument("--dispatch", type=float, default=0.003, help="seconds of the scheduler that a file costs")
     parser.add_argument("--slow", type=float, default=0.05, help="share of workers that are slow")
     parser.add_argument("--slower", type=float, default=3, help="so many times")
     parser.add_argument("--life", type=float, default=24, help="hours between two deaths of a worker")
@@ -109,7 +113,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--runs", type=int, default=5, help="that are averaged")
     parser.add_argument("--seed", type=int, default=0)
     told = parser.parse_args(argv)
-    names = ("workers", "rate", "overhead", "slow", "slower", "life", "start")
+    names = ("workers", "rate", "overhead", "dispatch", "slow", "slower", "life", "start")
     cluster = Cluster(**{name: getattr(told, name) for name in names})
     hours = told.rows / told.rate / HOUR
     print(f"{told.rows:,.0f} rows at {told.rate:,.0f} rows a second: {hours:.2f} hours of one worker")

@@ -185,7 +185,7 @@ def test_scale(benchmark):
 def test_a_simulated_run_without_mishaps_is_ideal(benchmark):
     benchmark("scale", "--rows", "1e5", "--files-of", "1e4", "--workers", "2", "--runs", "1")
     scale = sys.modules["scale"]
-    cluster = scale.Cluster(workers=4, rate=100, overhead=0, slow=0, slower=1, life=1e9, start=0)
+    cluster = scale.Cluster(workers=4, rate=100, overhead=0, dispatch=0, slow=0, slower=1, life=1e9, start=0)
     outcome = scale.simulate(cluster, 400, 1000, random.Random(0))
     assert 1 <= outcome.length / (400 * 1000 / 100 / 4) < 1.03
     assert (outcome.vain, outcome.deaths) == (0, 0)

@@ -105,8 +105,9 @@ class Journal:
         }
 
     def _refuse_strangers(self, partitions: Sequence[Partition]) -> None:
+        there = {place.path for place in self.output.list("")}
         for partition in partitions:
-            if (self.output / partition.target).state() is not None:
+            if (self.output / partition.target).path in there:
                 raise DataError(
                     "{output} holds {target} already: choose another folder, or say --force to replace it",
                     output=self.output.path,

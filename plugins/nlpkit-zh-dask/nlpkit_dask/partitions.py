@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from nlpkit import DataError
 
-from nlpkit_dask.storage import Place, find_files, folder_of
+from nlpkit_dask.storage import Found, Place, find_files, folder_of
 
 PACKED = (".gz", ".bz2", ".xz")
 KINDS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".xlsx": "xlsx", ".parquet": "parquet"}
@@ -20,12 +20,14 @@ class Partition(NamedTuple):
     """A file of rows.
 
     :param name: what it is called.
+    :param size: in bytes.
     :param kind: the format of its answers.
     :param target: their file, below the output's folder.
     """
 
     name: str
     source: Place
+    size: int
     kind: str
     target: str
 
@@ -36,16 +38,21 @@ def list_partitions(patterns: Sequence[str], kind: str | None = None) -> list[Pa
     :param kind: the format of all answers; None: that of each file, JSONL for lines.
     :raises DataError: if there is no such file, or two would have one name.
     """
-    found: dict[str, tuple[str, Place]] = {}
-    for pattern in patterns:
-        files = find_files(pattern)
-        if not files:
-            raise DataError("no file is called {pattern}", pattern=pattern)
-        found.update((place.path, (name, place)) for name, place in files)
+    found = {file.place.path: file for pattern in patterns for file in _find(pattern)}
     root = _common_folder(patterns)
-    partitions = [_partition(name, place, root, kind) for name, place in found.values()]
+    partitions = [_partition(file, root, kind) for file in found.values()]
     _refuse_twins(partitions)
     return partitions
+
+
+def _find(pattern: str) -> list[Found]:
+    try:
+        files = find_files(pattern)
+    except FileNotFoundError:
+        files = []
+    if not files:
+        raise DataError("no file is called {pattern}", pattern=pattern)
+    return files
 
 
 def _common_folder(patterns: Sequence[str]) -> str:
@@ -55,14 +62,14 @@ def _common_folder(patterns: Sequence[str]) -> str:
         raise DataError("the files are of several systems: score them apart") from None
 
 
-def _partition(name: str, place: Place, root: str, kind: str | None) -> Partition:
-    inside = posixpath.relpath(place.path, root)
-    path = PurePosixPath(inside)
+def _partition(file: Found, root: str, kind: str | None) -> Partition:
+    path = PurePosixPath(posixpath.relpath(file.place.path, root))
     path = path.with_suffix("") if path.suffix.lower() in PACKED else path
     own = KINDS.get(path.suffix.lower(), "jsonl")
     kind = kind or own
     kept = path.suffix and kind == own and path.suffix.lower() in KINDS
-    return Partition(name, place, kind, str(path if kept else path.with_name(f"{path.name}.{kind}")))
+    target = path if kept else path.with_name(f"{path.name}.{kind}")
+    return Partition(file.name, file.place, file.size, kind, str(target))
 
 
 def _refuse_twins(partitions: Sequence[Partition]) -> None:

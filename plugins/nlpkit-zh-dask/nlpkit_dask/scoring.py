@@ -54,7 +54,7 @@ def answer_partitions(
             journal,
             __version__,
             key=f"nlpkit-{partition.target}",
-            priority=(partition.source.state() or [0])[0],
+            priority=partition.size,
             pure=False,
         ): partition
         for partition in partitions

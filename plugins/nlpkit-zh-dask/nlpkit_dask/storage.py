@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 MAGIC = "*?["
 
@@ -104,14 +104,31 @@ class Place:
             self.system.put_file(str(copy), self.path)
 
 
-def find_files(pattern: str) -> list[tuple[str, Place]]:
-    """Return the files that a path or URL names, in order, each with what it is called; ``**`` goes into folders."""
-    if "://" in pattern:
-        place = Place.of(pattern)
-        paths = sorted(place.system.glob(place.path)) if has_magic(pattern) else [place.path]
-        return [(place.system.unstrip_protocol(path), Place(place.system, path)) for path in paths]
-    names = sorted(glob.glob(pattern, recursive=True)) if has_magic(pattern) else [pattern]  # noqa: PTH207 - as it was said
-    return [(name, Place.of(name)) for name in names if not Path(name).is_dir()]
+class Found(NamedTuple):
+    """A file that is there, what it is called, and its bytes."""
+
+    name: str
+    place: Place
+    size: int
+
+
+def find_files(pattern: str) -> list[Found]:
+    """Return the files that a path or URL names, in order; ``**`` goes into folders.
+
+    :raises FileNotFoundError: if there is none where no pattern is given.
+    """
+    if "://" not in pattern:
+        names = sorted(glob.glob(pattern, recursive=True)) if has_magic(pattern) else [pattern]  # noqa: PTH207 - as said
+        return [Found(name, Place.of(name), Path(name).stat().st_size) for name in names if not Path(name).is_dir()]
+    place = Place.of(pattern)
+    system = place.system
+    # what is told with the list need not be asked for file by file
+    entries = system.glob(place.path, detail=True) if has_magic(pattern) else {place.path: system.info(place.path)}
+    return [
+        Found(system.unstrip_protocol(path), Place(system, path), entry["size"] or 0)
+        for path, entry in sorted(entries.items())
+        if entry["type"] == "file"
+    ]
 
 
 def has_magic(pattern: str) -> bool:
