@@ -70,12 +70,12 @@ def find_workers(process: subprocess.Popen) -> list[int]:
         return []
 
 
-def kill_workers(command: Sequence[str], kills: int, pause: float, draw: random.Random) -> int:
-    """Kill workers of a command as long as it runs; how many were killed."""
-    process, killed = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL), 0
+def kill_workers(command: Sequence[str], output: Path, kills: int, pause: float, draw: random.Random) -> int:
+    """Kill workers of a command from when they write; how many were killed, some of them before they had begun."""
+    process, killed = subprocess.Popen(command, stdout=subprocess.DEVNULL), 0
     while process.poll() is None:
         time.sleep(draw.uniform(0.5, 1.5) * pause)
-        if killed < kills and (workers := find_workers(process)):
+        if killed < kills and any(output.glob(".*.part")) and (workers := find_workers(process)):
             os.kill(draw.choice(workers), signal.SIGKILL)
             killed += 1
     if process.returncode:
@@ -115,7 +115,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             sys.exit(f"the bytes differ: {', '.join(odd)}")
         if told.kills:
             command, draw = score(source, several, told.workers), random.Random(told.seed)
-            killed = kill_workers(command, told.kills, together / (told.kills + 1), draw)
+            killed = kill_workers(command, several, told.kills, together / (told.kills + 1), draw)
             odd = differ(one, several)
             print(f"{killed} workers killed: {told.files - len(odd)} of {told.files} files are the same, byte for byte")
             if odd:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 from nlpkit import NlpkitError
 
 PATIENCE = 60.0  # seconds in which a scheduler must answer, and have a worker
+BETWEEN = 1.0  # seconds between two looks at workers of this machine
+ATTEMPTS = 3  # to start workers of this machine
 
 
 @contextmanager
@@ -53,16 +56,9 @@ def _wait_for_workers(client: Any, scheduler: str) -> None:
 @contextmanager
 def _open_local(workers: int) -> Iterator[Any]:
     """Yield a client of a new cluster; when whoever has it stops half-way, the workers are killed."""
-    from distributed import Client, LocalCluster
+    from distributed import Client
 
-    cluster = LocalCluster(
-        n_workers=workers,
-        threads_per_worker=1,
-        processes=True,
-        dashboard_address="127.0.0.1:0",  # it cannot be left out; None is a port that may be taken
-        host="127.0.0.1",
-        silence_logs=logging.CRITICAL,
-    )
+    cluster = _start(workers)
     client = Client(cluster, set_as_default=False)
     try:
         yield client
@@ -72,6 +68,59 @@ def _open_local(workers: int) -> Iterator[Any]:
     finally:
         client.close()
         cluster.close()
+
+
+def _start(workers: int) -> Any:
+    """Start processes of this machine; again if one of them is killed meanwhile."""
+    from distributed import LocalCluster
+
+    for attempt in range(ATTEMPTS):
+        try:
+            return LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address="127.0.0.1:0",  # it cannot be left out; None is a port that may be taken
+                host="127.0.0.1",
+                silence_logs=logging.CRITICAL,
+            )
+        except RuntimeError as error:
+            if attempt + 1 == ATTEMPTS:
+                raise NlpkitError(
+                    "the {workers} worker processes could not be started: give them more memory, or fewer --workers",
+                    workers=workers,
+                ) from error
+    raise AssertionError
+
+
+class Keeper:
+    """Replaces workers of this machine that were killed before they had started, which Dask gives up."""
+
+    def __init__(self, client: Any) -> None:
+        self._cluster = client.cluster  # None: somebody else's
+        self._suspects: set[str] = set()
+        self._last = 0.0
+
+    def look(self) -> None:
+        """Replace those that seemed dead at the last look, too: in between, Dask may be starting one anew."""
+        if self._cluster is None or time.monotonic() - self._last < BETWEEN:
+            return
+        self._last = time.monotonic()
+        dead = {name for name, nanny in list(self._cluster.workers.items()) if _seems_dead(nanny)}
+        for name in dead & self._suspects:
+            nanny = self._cluster.workers.pop(name)
+            nanny.loop.add_callback(nanny.close)
+        if dead & self._suspects:
+            self._cluster.scale(len(self._cluster.worker_spec))
+        self._suspects = dead - self._suspects
+
+
+def _seems_dead(nanny: Any) -> bool:
+    from distributed.core import Status
+
+    gone = {Status.closed, Status.failed, Status.stopped}
+    process = nanny.process if hasattr(nanny, "process") else None  # a worker that is a thread has none
+    return nanny.status in gone or (process is not None and process.status in gone)
 
 
 def _kill(cluster: Any) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import queue
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nlpkit import DataWarning, NlpkitError, __version__
 
+from nlpkit_dask.clusters import Keeper
 from nlpkit_dask.journal import Journal
 from nlpkit_dask.partitions import Partition
 
 if TYPE_CHECKING:
     from nlpkit.commands import FileAnswerer
+
+EVERY = 1.0  # seconds until workers are looked after again, though no file is done
 
 
 class Answered(NamedTuple):
@@ -44,8 +48,6 @@ def answer_partitions(
     :param answerers: by the format that they write.
     :raises NlpkitError: if a file cannot be read, or workers are killed again and again over one.
     """
-    from distributed import as_completed
-
     futures = {
         client.submit(
             answer_partition,
@@ -59,8 +61,16 @@ def answer_partitions(
         ): partition
         for partition in partitions
     }
-    watch = _Watch(client)
-    for future in as_completed(futures, loop=client.loop):
+    done: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    for future in futures:
+        future.add_done_callback(done.put)
+    watch, keeper = _Watch(client), Keeper(client)
+    while futures:
+        keeper.look()
+        try:
+            future = done.get(timeout=EVERY)
+        except queue.Empty:
+            continue
         partition = futures.pop(future)
         if future.status != "finished":
             raise _explain(future.exception(), partition)
