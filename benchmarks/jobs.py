@@ -27,7 +27,8 @@ def pss(pid: int) -> float:
         try:
             lines = (own / "smaps_rollup").read_text().splitlines()
             total += next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-            tasks += [int(child) for child in (own / "task" / own.name / "children").read_text().split()]
+            children = [(thread / "children").read_text() for thread in (own / "task").iterdir()]
+            tasks += [int(child) for child in " ".join(children).split()]
         except (OSError, StopIteration):  # it has ended meanwhile
             continue
     return total / 1000

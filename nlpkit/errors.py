@@ -22,7 +22,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Self
 
-CLONED = tuple(f"nlpkit-zh-{name}" for name in ("bert", "diagnose", "e5", "srn", "word2vec"))  # in our plugins/
+CLONED = tuple(f"nlpkit-zh-{name}" for name in ("bert", "dask", "diagnose", "e5", "srn", "word2vec"))  # in our plugins/
 
 
 class Sentence(str):

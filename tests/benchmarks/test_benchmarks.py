@@ -5,6 +5,7 @@ import importlib
 import itertools
 import json
 import os
+import random
 import re
 import shutil
 import sys
@@ -167,6 +168,38 @@ def test_picture(benchmark, tmp_path):
 def test_jobs(benchmark, corpora):
     shown = benchmark("jobs", corpora, "--rows", 3000, "--runs", 1)
     assert numbers(shown.splitlines()[-1])[0] > 0.1
+
+
+def test_scale(benchmark):
+    few = ("--rows", "1e6", "--files-of", "1e4", "1e5", "5e5", "--workers", "10", "--life", "0.001", "--runs", "2")
+    shown = benchmark("scale", *few)
+    assert benchmark("scale", *few) == shown  # it is seeded
+    lines = shown.splitlines()
+    assert numbers(lines[1])[0] == 10
+    small, middle, large = (numbers(line) for line in lines[-3:])
+    assert (small[1], middle[1], large[1]) == (100, 10, 2)
+    assert 1 < small[3] < large[3]  # slow workers cost most where files are large
+    assert small[6] > large[6]
+
+
+def test_a_simulated_run_without_mishaps_is_ideal(benchmark):
+    benchmark("scale", "--rows", "1e5", "--files-of", "1e4", "--workers", "2", "--runs", "1")
+    scale = sys.modules["scale"]
+    cluster = scale.Cluster(workers=4, rate=100, overhead=0, dispatch=0, slow=0, slower=1, life=1e9, start=0)
+    outcome = scale.simulate(cluster, 400, 1000, random.Random(0))
+    assert 1 <= outcome.length / (400 * 1000 / 100 / 4) < 1.03
+    assert (outcome.vain, outcome.deaths) == (0, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_workers(benchmark, samples):
+    pytest.importorskip("distributed")
+    pytest.importorskip("nlpkit_dask")
+    few = ("--rows", 40_000, "--files", 8, "--kills", 1)
+    shown = benchmark("workers", samples / "labelled.csv", *few)
+    assert "8 of 8 files are the same, byte for byte" in shown
 
 
 @pytest.mark.slow
