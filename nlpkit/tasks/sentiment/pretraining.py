@@ -19,6 +19,7 @@ from nlpkit.errors import SettingError
 from nlpkit.model.network import Network
 from nlpkit.tasks.sentiment.settings import ClassifierTraining
 from nlpkit.text.vocabulary import PAD, UNKNOWN
+from nlpkit.training.ahead import Ahead
 from nlpkit.training.batching import RowNumbers, Rows, draw_batches
 
 NEGATIVES = 400  # tokens that share a batch's softmax with the right ones
@@ -63,6 +64,7 @@ class Pretraining:
         chances = counts**SKEW / (counts**SKEW).sum()
         self._cumulative = torch.from_numpy(np.cumsum(chances))
         self._rows, self._batch_size = rows, batch_size
+        self._ahead = Ahead(rows.batch, rows.ahead)
         self._embedding, self._encoder = embedding, encoder
         self._head = _TokenHead(encoder.output_dim // 2, table, counts, chances)
         self.module: nn.Module = nn.ModuleDict({"embedding": embedding, "encoder": encoder, "head": self._head})
@@ -71,14 +73,18 @@ class Pretraining:
         """Put rows of similar length together."""
         return draw_batches(self._rows.lengths, self._batch_size, draw)
 
+    def foresee(self, coming: Sequence[RowNumbers]) -> None:
+        """Make batches ahead."""
+        self._ahead.foresee(coming)
+
     def loss(self, rows: RowNumbers) -> tuple[Tensor, None]:
         """Return the mean over both directions of the sampled cross entropy, in nats a token."""
-        ids, mask, _ = self._rows.batch(rows)  # (batch, time), (batch, time)
+        ids, mask, _ = self._ahead.take(rows)  # (batch, time), (batch, time)
         states, _ = self._encoder(self._embedding(ids, mask), mask)  # (batch, time, 2 * half)
         before, after = states.chunk(2, 2)
         known = mask & (ids != UNKNOWN)
-        columns = torch.searchsorted(self._cumulative.to(ids.device), torch.rand(NEGATIVES, dtype=torch.float64))
-        negatives = columns.clamp(max=len(self._cumulative) - 1)
+        drawn = torch.rand(NEGATIVES, dtype=torch.float64, device="cpu")  # not every device has such numbers
+        negatives = torch.searchsorted(self._cumulative, drawn).clamp(max=len(self._cumulative) - 1).to(ids.device)
         ahead = self._head(0, before[:, :-1][known[:, 1:]], ids[:, 1:][known[:, 1:]], negatives)
         behind = self._head(1, after[:, 1:][known[:, :-1]], ids[:, :-1][known[:, :-1]], negatives)
         return (ahead + behind) / 2, None
