@@ -28,7 +28,7 @@ class StateCarrier(nn.Module):
     def state(self) -> State:
         """What was carried last; of several processes each has that of the rows that are its own."""
         mates = processes()
-        if not mates.several:
+        if not mates.shares:
             return self._carried
         begin, end = mates.bounds(self._rows)
         return [tensor.narrow(axis, begin, end - begin) for tensor, axis in zip(self._carried, self._axes, strict=True)]
@@ -40,7 +40,7 @@ class StateCarrier(nn.Module):
         mates, kept = processes(), [torch.zeros(())] * len(self._carried)
         if state is not None:
             kept = [tensor.detach() for tensor in state]
-            if mates.several:
+            if mates.shares:
                 kept = [mates.gather(part, self._rows, axis) for part, axis in zip(kept, self._axes, strict=True)]
         for tensor, new in zip(self._carried, kept, strict=True):
             tensor.copy_(new.expand_as(tensor))

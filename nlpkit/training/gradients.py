@@ -33,7 +33,8 @@ class Gradients:
         if not self._simple or not found:
             return nn.utils.get_total_norm(found)
         norms = torch._foreach_norm(found)  # as get_total_norm does once it has sorted them by type
-        return torch.linalg.vector_norm(torch.stack(norms))
+        norm: Tensor = torch.linalg.vector_norm(torch.stack(norms))
+        return norm
 
     def clip(self, norm: float, longest: float) -> None:
         """Shorten them to a norm.

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 from torch import Tensor, distributed, nn
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from nlpkit.errors import SettingError
@@ -40,7 +41,7 @@ class Processes:
     place: Place = ALONE
     store: Any = None
     _parent: int = 0
-    _share: float = 1.0  # of the rows of the batch at hand
+    _share: float | None = None  # of the rows of the batch at hand, in a step
 
     def __post_init__(self) -> None:
         self._parent = os.getppid()
@@ -49,6 +50,11 @@ class Processes:
     def several(self) -> bool:
         """Whether there are others."""
         return self.place.count > 1
+
+    @property
+    def shares(self) -> bool:
+        """Whether a step is going on in which each has a part of the rows."""
+        return self._share is not None
 
     @property
     def leads(self) -> bool:
@@ -102,27 +108,27 @@ class Processes:
 
         :param terms: what the mean is over, or the sum of its weights.
         """
-        if not self.several:
+        if self._share is None:
             return mean
-        own = torch.as_tensor(terms, dtype=torch.float32, device=mean.device).detach() * (self._share > 0)
+        own = torch.as_tensor(terms, dtype=torch.float64, device=mean.device).detach() * (self._share > 0)
         total = own.clone()
         self._reduce(total)
-        return mean * (own / total.clamp(min=1e-12) / max(self._share, 1e-12))
+        return mean * (own / total.clamp(min=1e-12) / max(self._share, 1e-12)).to(mean.dtype)
 
     def combine(self, parameters: Sequence[nn.Parameter], loss: Tensor, right: Any) -> tuple[Tensor, Any]:
         """Make the gradients, the loss and the number of right rows those of the whole batch."""
-        if not self.several:
+        if self._share is None:
             return loss, right
-        share = self._share
+        share, self._share = self._share, None
         parts = [torch.zeros_like(p) if p.grad is None or not share else p.grad for p in parameters]
         there = torch.tensor([float(p.grad is not None) for p in parameters], device=loss.device)
-        told = torch.zeros(2, device=loss.device)
+        told = torch.zeros(2, device=loss.device, dtype=loss.dtype)
         if share:
             told[0] = loss.detach() * share
             told[1] = 0 if right is None else right
         whole = torch.cat([*(part.reshape(-1) * share for part in parts), there, told])
         self._reduce(whole)
-        *gradients, there, told = whole.split([*(part.numel() for part in parts), len(parts), 2])
+        *gradients, there, told = torch.split(whole, [*(part.numel() for part in parts), len(parts), 2])
         for position, (parameter, gradient) in enumerate(zip(parameters, gradients, strict=True)):
             if parameter.grad is not None or bool(there[position]):
                 parameter.grad = gradient.view_as(parameter).to(parameter.dtype)
@@ -225,7 +231,7 @@ def join() -> Iterator[Processes]:
     if place.count == 1 or _joined.several:
         yield _joined
         return
-    store = distributed.TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False)
+    store = TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False)
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     distributed.init_process_group(backend, timeout=PATIENCE)
     _joined = Processes(place, store)

@@ -20,6 +20,7 @@ from nlpkit.training.ahead import Ahead
 from nlpkit.training.batching import RowNumbers, draw_with_focus
 from nlpkit.training.devices import to_device
 from nlpkit.training.loop import Validation
+from nlpkit.training.processes import weigh_mean
 
 FIRST = UNKNOWN + 1  # id of the most frequent answer
 NONE = UNKNOWN - FIRST  # at a word that is no answer
@@ -136,7 +137,8 @@ class WordPrediction:
         blanks = (torch.rand(ids.shape) < self._settings.blanked) & (ids >= 0) & mask
         ids = torch.where(blanks, BLANK, ids)
         features = self._network.features(ids, mask, places)
-        return self._network.output.loss(features, answers[places], exact=self._exact), None
+        loss = self._network.output.loss(features, answers[places], exact=self._exact)
+        return weigh_mean(loss, len(features)), None
 
     def validate(self) -> Validation:
         """Measure the cross entropy in nats a word over all answers, and the share of words that come first."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from nlpkit.tasks.sentiment.settings import ClassifierTraining
 from nlpkit.text.vocabulary import PAD, UNKNOWN
 from nlpkit.training.ahead import Ahead
 from nlpkit.training.batching import RowNumbers, Rows, draw_batches
+from nlpkit.training.processes import weigh_mean
 
 NEGATIVES = 400  # tokens that share a batch's softmax with the right ones
 SKEW = 0.75  # exponent on token counts by which they are drawn
@@ -107,10 +108,10 @@ class _TokenHead(nn.Module):
     def forward(self, direction: int, states: Tensor, targets: Tensor, negatives: Tensor) -> Tensor:
         """Map states ``(n, half)``, targets ``(n,)`` and negatives ``(k,)`` to the mean loss; 0 without targets."""
         if not len(targets):
-            return states.sum() * 0
+            return weigh_mean(states.sum() * 0, 0)  # as others may have some
         vectors = self.dropout(self.projections[direction](states))  # (n, dim)
         table, offset = self._table[0].weight, self.bias - self._expected.to(states.device)
         right = (vectors * table[targets]).sum(1) + offset[targets]  # (n,)
         wrong = vectors @ table[negatives].T + offset[negatives]  # (n, k)
         wrong = wrong.masked_fill(negatives[None, :] == targets[:, None], -1e4)
-        return cast(Tensor, (torch.logaddexp(right, wrong.logsumexp(1)) - right).mean())
+        return weigh_mean((torch.logaddexp(right, wrong.logsumexp(1)) - right).mean(), len(targets))
