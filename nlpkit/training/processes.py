@@ -167,8 +167,8 @@ class Processes:
     def claim(self) -> bool:
         """Tell whether this one is the first that wants to say why the run ends."""
         try:
-            return bool(self.store.add(CLAIM, 1) == 1)
-        except RuntimeError:  # torchrun has ended, which kept count
+            return self.leads if self.is_orphan() else bool(self.store.add(CLAIM, 1) == 1)
+        except RuntimeError:  # torchrun has just ended, which kept count
             return self.leads
 
     def check_module(self, module: nn.Module) -> None:
