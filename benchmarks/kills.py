@@ -6,17 +6,21 @@ the command goes on (training by `--resume`) or is said again, what comes of it 
 one, and nothing else may lie beside it. Kills are dealt out in turn to what there is:
 
 - train-sentiment, train-cloze, train-generate: over a model that is there, by `--force`
+- train-torchrun: the same by two processes, of which one is killed, or torchrun itself
 - save: models saved over each other as fast as can be
 - score: a file that is replaced by `--force`
 - resume: the same of more rows, by two processes; the next run goes on
 """
 
 import argparse
+import contextlib
 import hashlib
 import itertools
 import json
+import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -53,6 +57,9 @@ class Work(Protocol):
     def after(self, folder: Path) -> list[str]:
         """The command that comes behind a kill."""
 
+    def kill(self, process: subprocess.Popen[bytes], draw: random.Random) -> None:
+        """Kill the command, or a part of it, and wait until all of it is gone."""
+
     def result(self, folder: Path) -> str:
         """A digest of what is there; an empty one of nothing.
 
@@ -60,7 +67,15 @@ class Work(Protocol):
         """
 
 
-class Train:
+class Killed:
+    """What is one process."""
+
+    def kill(self, process: subprocess.Popen[bytes], draw: random.Random) -> None:  # noqa: ARG002
+        process.kill()
+        process.wait()
+
+
+class Train(Killed):
     """A run that replaces a model.
 
     :param options: of the command; those of a small network unless said.
@@ -94,7 +109,29 @@ class Train:
         return digest({path: data for path, data in files.items() if path not in UNTOLD})
 
 
-class Save:
+class Torchrun(Train):
+    """The same by two processes; what is killed is one of them, or torchrun, whose end they notice."""
+
+    def __init__(self, corpus: str) -> None:
+        super().__init__("sentiment", corpus)
+        self.name = "train-torchrun"
+
+    def command(self, folder: Path) -> list[str]:
+        _, *rest = super().command(folder)
+        torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+        return [sys.executable, *torchrun, *rest]
+
+    def kill(self, process: subprocess.Popen[bytes], draw: random.Random) -> None:
+        listed = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=False).stdout
+        processes = [int(number) for number in listed.split()]
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(draw.choice([process.pid, *processes]), signal.SIGKILL)
+        process.wait()
+        while any(Path(f"/proc/{number}").exists() for number in processes):
+            time.sleep(0.05)
+
+
+class Save(Killed):
     """Models saved over each other; each of their files holds the number of its model."""
 
     name = "save"
@@ -118,7 +155,7 @@ class Save:
         return "0" if numbers == {0} else "another"
 
 
-class Score:
+class Score(Killed):
     """A file of scores that is replaced."""
 
     name = "score"
@@ -208,8 +245,7 @@ class Trial:
     def _killed(self, folder: Path, moment: float) -> list[str]:
         process = subprocess.Popen(self.work.command(folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(moment)
-        process.kill()
-        process.wait()
+        self.work.kill(process, self._draw)
         try:
             found = self.work.result(folder)
         except Exception as error:
@@ -235,7 +271,7 @@ def write_rows(corpus: str, target: Path, rows: int) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     """Print a line a kill, then a line for each work."""
     argv = sys.argv[1:] if argv is None else list(argv)
-    names = [*(f"train-{task}" for task in TRAINED), "save", "score", "resume"]
+    names = [*(f"train-{task}" for task in TRAINED), "train-torchrun", "save", "score", "resume"]
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("corpus")
     parser.add_argument("--kills", type=int, default=100, help="in all")
@@ -253,7 +289,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         write_rows(told.corpus, few, SCORED)
         write_rows(told.corpus, many, told.rows)
         works: list[Work] = [Train(task, told.corpus) for task in TRAINED]
-        works += [Save(), Score(few), Resume(many)]
+        works += [Torchrun(told.corpus), Save(), Score(few), Resume(many)]
         trials = [Trial(work, Path(scratch, work.name), draw) for work in works if work.name in told.only]
         for trial in itertools.islice(itertools.cycle(trials), told.kills):
             print(trial.kill(), flush=True)

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nlpkit.commands.launched import speak_once
 from nlpkit.commands.options import check_columns, read_renames, read_rows, row_options
 from nlpkit.commands.printing import FILE, warn
 from nlpkit.errors import DataError, MissingExtra, SettingError
 from nlpkit.tasks.base import Task, resolve
 from nlpkit.text.line_numbers import MOST_NAMED
+from nlpkit.training.launch import read_place
 
 if TYPE_CHECKING:
     from nlpkit.text.corpus import Example
@@ -69,7 +71,7 @@ def command(task: Task) -> click.Command:
         click.Option(["--threads"], type=click.IntRange(1), help="For torch.  [default: 1]"),
         click.Option(
             ["--device"],
-            metavar="auto|cpu|cuda[:N]",
+            metavar="auto|cpu|cuda[:N]|mps",
             help="Where networks are trained; auto: on a GPU if torch sees one.  [default: auto]",
         ),
         click.Option(["--resume"], is_flag=True, help="Go on with the run that was interrupted in this folder."),
@@ -81,7 +83,8 @@ def command(task: Task) -> click.Command:
 
     def callback(**values: Any) -> None:
         components = {CODING.get(kind, kind): values.pop(kind) for kind in kinds}
-        _train(task, components, **values)
+        with speak_once():
+            _train(task, components, **values)
 
     of_texts = {"label": " with labels, LABEL=FILE", "number": " with a number each", "json": " with answers in JSON"}
     about = HELP.format(answers=of_texts.get(task.rows.answer or "", ", labelled or not"))
@@ -171,6 +174,8 @@ def _train(
     _rehearse(settings, model)
     place = device or request.get("device", "auto")
     if dry_run:
+        if read_place().rank:
+            return
         from nlpkit.commands.training_view import show_plan
         from nlpkit.training.dry_run import plan
 

@@ -40,6 +40,7 @@ from .member import Minimise as Minimise
 from .member import NetworkMember as NetworkMember
 from .member import StoredMember as StoredMember
 from .member import record_parts as record_parts
+from .processes import weigh_mean as weigh_mean
 from .reading import MixtureReader as MixtureReader
 from .reading import TextCorpus as TextCorpus
 from .run import Run as Run

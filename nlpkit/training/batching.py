@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nlpkit.text.vocabulary import PAD, count_pieces
-from nlpkit.training.devices import device_of, work_on
+from nlpkit.training.devices import device_of, to_device, work_on
 
 POOL = 64  # batches drawn together and sorted by length before they are cut
 BLOCK = 1 << 22  # ids that are counted together
@@ -82,15 +82,35 @@ class Rows:
         mask = steps < lengths[:, None]
         return mask, (self.starts[rows][:, None] + steps)[mask]
 
+    @property
+    def ahead(self) -> int:
+        """Batches that may be made ahead without much memory."""
+        return 8 if self.inputs.dtype.kind != "f" else 1
+
     def batch(self, rows: RowNumbers) -> Batch:
         """Pad some rows to the length of the longest of them; of tokens, no more pieces than one of them has."""
+        if self.inputs.ndim == 1 and len(self.inputs):
+            ids, mask = self._pad(rows)
+            return Batch(to_device(ids), to_device(mask), to_device(self.targets[rows]))
         mask, at = self.locate(rows)
         found, are_ids = self.inputs[at], self.inputs.dtype.kind != "f"
         if are_ids and found.ndim > 1:
             found = found[:, : count_pieces(found.T)]
         inputs = np.full((*mask.shape, *found.shape[1:]), PAD, dtype=np.int64 if are_ids else np.float32)
         inputs[mask] = found
-        return Batch(torch.as_tensor(inputs), torch.as_tensor(mask), torch.as_tensor(self.targets[rows]))
+        return Batch(to_device(inputs), to_device(mask), to_device(self.targets[rows]))
+
+    def _pad(self, rows: RowNumbers) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Return ids of one piece a token ``(batch, time)``, and their mask.
+
+        What is not under it is read and blanked, which is sooner done than not to read it.
+        """
+        lengths = self.lengths[rows]
+        steps = np.arange(max(1, int(lengths.max(initial=0))))
+        mask = steps < lengths[:, None]
+        ids = self.inputs.take(self.starts[rows][:, None] + steps, mode="clip").astype(np.int64)
+        ids *= mask  # PAD is 0
+        return ids, mask
 
 
 def draw_batches(lengths: NDArray[np.integer[Any]], size: int, draw: np.random.Generator) -> list[RowNumbers]:

@@ -6,6 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
@@ -14,11 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from nlpkit.errors import NlpkitError, SettingError
+from nlpkit.training.ahead import Coming
 from nlpkit.training.batching import RowNumbers
 from nlpkit.training.checkpoint import Checkpoint, State
-from nlpkit.training.devices import CPU, work_on
+from nlpkit.training.devices import CPU, read_numbers, work_on
+from nlpkit.training.gradients import Gradients
 from nlpkit.training.optimizer import optimizer_of, schedule_of
 from nlpkit.training.pace import Pace
+from nlpkit.training.processes import processes
 from nlpkit.training.settings import LoopSettings
 
 
@@ -32,7 +36,7 @@ class Objective(Protocol):
         """Return the rows of each step of an epoch; the first is 1."""
         ...
 
-    def loss(self, rows: RowNumbers) -> tuple[Tensor, int | None]:
+    def loss(self, rows: RowNumbers) -> tuple[Tensor, Tensor | int | None]:
         """Return the mean loss of some rows, and how many of them the module got right, if it can be said."""
         ...
 
@@ -217,13 +221,20 @@ def fit(
     with the same arguments, goes on from there and comes to the same weights, bit for bit on the same machine with the
     same number of threads.
 
+    Of several processes all call it, and come to the same weights; the first one judges and saves.
+
     :param device: where the module is meanwhile; when the generator ends, it is on the processor again.
     :raises NlpkitError: if the loss is no number before any epoch has ended, or the state cannot be saved.
     """
+    mates = processes()
+    mates.check_module(objective.module)
     torch.manual_seed(seed)
     checkpoint = checkpoint or Checkpoint()
     module = objective.module.to(device)
-    parameters = [p for p in module.parameters() if p.requires_grad]
+    gradients = Gradients(p for p in module.parameters() if p.requires_grad)
+    half: AbstractContextManager[object] = nullcontext()
+    if settings.precision == "bfloat16":
+        half = torch.autocast(device.type, torch.bfloat16)
     optimizer = optimizer_of(module, settings)
     best, progress = copy.deepcopy(module.state_dict()), _Progress()
     if state := checkpoint.load():
@@ -231,63 +242,88 @@ def fit(
         yield Resumed(progress.epoch, progress.step, [Epoch(**epoch) for epoch in progress.history])
         if progress.diverged:
             yield Diverged(**progress.diverged)
+
+    def keep() -> None:
+        if mates.leads:
+            checkpoint.save(_state_of(module, optimizer, best, progress, device))
+
     try:
         while not progress.finished:
             order = objective.batches(progress.epoch, np.random.default_rng((seed, progress.epoch)))
             pace = Pace.of(settings, len(order))
             rate_at = schedule_of(settings, len(order) * pace.epochs)
+            coming = Coming(objective, order, mates.part)
             module.train()
             while progress.step < len(order):
                 start = time.monotonic()
-                rows = order[progress.step]
                 steps_before = (progress.epoch - 1) * len(order) + progress.step
+                factor, size = rate_at(steps_before), len(order[progress.step])
+                if mates.is_orphan():
+                    keep()
+                mates.begin_step(seed, progress.epoch, progress.step, size)
                 for group in optimizer.param_groups:
-                    group["lr"] = group["highest"] * rate_at(steps_before)
-                half = settings.precision == "bfloat16"
-                with work_on(device), torch.autocast(device.type, torch.bfloat16, enabled=half):
-                    loss, right = objective.loss(rows)
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
-                norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None]).item()
+                    group["lr"] = group["highest"] * factor
+                with work_on(device):
+                    rows = coming.take(progress.step)
+                    with half:
+                        loss, right = objective.loss(rows)
+                    gradients.forget()
+                    loss.backward()  # type: ignore[no-untyped-call]
+                    coming.foresee(progress.step + 1)
+                    loss, right = mates.combine(gradients.parameters, loss, right)
+                value, norm, right = _read(loss, gradients.norm(), right)
                 step = Step(
-                    *(progress.epoch, pace.epochs, progress.step + 1, len(order), len(rows), right),
-                    *(loss.item(), norm, settings.learning_rate * rate_at(steps_before)),
+                    *(progress.epoch, pace.epochs, progress.step + 1, len(order), size, right),
+                    *(value, norm, settings.learning_rate * factor),
                 )
-                if not math.isfinite(step.loss + norm):
+                if not math.isfinite(value + norm):
                     progress.step += 1
-                    yield progress.diverge(f"the loss is {step.loss}, the norm of its gradient {norm}", objective)
+                    yield progress.diverge(f"the loss is {value}, the norm of its gradient {norm}", objective)
                     break
                 if clipped := 0 < settings.clip < norm:
-                    nn.utils.clip_grads_with_norm_(parameters, settings.clip, torch.tensor(norm))
+                    gradients.clip(norm, settings.clip)
                 optimizer.step()
                 progress.add(step, clipped=clipped, seconds=time.monotonic() - start)
                 if checkpoint.is_due():
-                    checkpoint.save(_state_of(module, optimizer, best, progress, device))
+                    keep()
                 yield step
             else:
                 if progress.epoch % pace.every:
                     progress.go_on()
                     continue
-                start = time.monotonic()
-                with work_on(device):
-                    validation = objective.validate()
-                progress.seconds += time.monotonic() - start
-                if what := _find_fault(module, validation):
-                    yield progress.diverge(what, objective)
+                what, epoch = None, None
+                if mates.leads:
+                    start = time.monotonic()
+                    with work_on(device):
+                        validation = objective.validate()
+                    progress.seconds += time.monotonic() - start
+                    what = _find_fault(module, validation)
+                    epoch = None if what else progress.close(validation, settings, pace)
+                what, epoch, progress = mates.tell((what, epoch, progress))
+                if what or epoch is None:
+                    yield progress.diverge(what or "", objective)
                     break
-                epoch = progress.close(validation, settings, pace)
                 if epoch.best:
                     best = copy.deepcopy(module.state_dict())
                 if checkpoint.is_cheap():
-                    checkpoint.save(_state_of(module, optimizer, best, progress, device))
+                    keep()
                 yield epoch
     except GeneratorExit:
-        checkpoint.save(_state_of(module, optimizer, best, progress, device))
+        keep()
         raise
     finally:
         module.to(CPU)
     module.load_state_dict(best)
-    checkpoint.save(_state_of(module, optimizer, best, progress, device))
+    keep()
+
+
+def _read(loss: Tensor, norm: Tensor, right: Tensor | int | None) -> tuple[float, float, int | None]:
+    """Return what a step came to as numbers, for which a GPU is waited for once."""
+    if isinstance(right, Tensor):
+        value, length, count = read_numbers(loss, norm, right)
+        return value, length, int(count)
+    value, length = read_numbers(loss, norm)
+    return value, length, right
 
 
 def _find_fault(module: nn.Module, validation: Validation | None) -> str | None:
@@ -312,6 +348,8 @@ def _state_of(
         tensors |= {f"optimizer.{position}.{name}": value for name, value in memory.items() if value is not None}
     if device.type == "cuda":
         tensors["random.cuda"] = torch.cuda.get_rng_state(device)
+    elif device.type == "mps":
+        tensors["random.mps"] = torch.mps.get_rng_state()
     return State({**tensors, "random": torch.get_rng_state()}, asdict(progress))
 
 
@@ -333,6 +371,8 @@ def _restore(
         torch.set_rng_state(state.tensors["random"])
         if device.type == "cuda" and "random.cuda" in state.tensors:
             torch.cuda.set_rng_state(state.tensors["random.cuda"], device)
+        elif device.type == "mps" and "random.mps" in state.tensors:
+            torch.mps.set_rng_state(state.tensors["random.mps"])
         return _Progress(**{"steps": state.values["step"], **state.values})  # which older states do not hold
     except (RuntimeError, KeyError, TypeError, ValueError) as error:
         why = " ".join(str(error).split())

@@ -9,7 +9,7 @@ import io
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
@@ -42,10 +42,12 @@ from nlpkit.training.inheritance import (
     transfer,
 )
 from nlpkit.training.loop import Diverged, Epoch, Objective, Resumed, Step, fit
+from nlpkit.training.processes import processes
 from nlpkit.training.settings import LoopSettings, MemberSettings
 from nlpkit.training.storage import write_folder
 
 ENTRY, FACTS, VALIDATION = "entry.json", "trained.json", "validation.npy"
+LOOP, TRAINED = "loop", "trained"  # what the first of several processes tells the others to come to
 CHECK_ROWS = 512  # validation rows on which an exported member must agree with torch
 TIMES = ("seconds",)  # of an epoch: what differs between two runs that are otherwise the same
 Minimise: TypeAlias = Callable[..., Generator[Event, None, Diverged | None]]
@@ -374,8 +376,8 @@ def train_member(
     :param device: where its loops run.
     :raises NlpkitError: if what was exported says something else than torch does.
     """
-    folder = run / "trained" / member.name
-    yield from prepare_member(member, run)
+    folder, mates = run / "trained" / member.name, processes()
+    yield from mates.in_turn(prepare_member(member, run))
     if sentence := member.describe_base():
         yield Note(sentence)
     if start := member.describe():
@@ -387,11 +389,12 @@ def train_member(
         objective: Objective, settings: LoopSettings, what: str = ""
     ) -> Generator[Event, None, Diverged | None]:
         name = f"{member.name}: {what}" if what else member.name
-        state = run / f"{'.'.join(filter(None, (member.name, what.replace(' ', '-'))))}.safetensors"
-        events = fit(objective, settings, member.seed, Checkpoint(state, every), device)
+        mates.tell(LOOP)
+        events = fit(objective, settings, member.seed, Checkpoint(_state_path(run, member, what), every), device)
         return _record_loop(name, events, history, settings, longer)
 
     divergence = yield from member.train(minimise)
+    mates.tell(TRAINED)
     if not folder.exists():
         yield Working(f"{member.name}: exporting", 0, None)
         result = member.export()
@@ -404,6 +407,42 @@ def train_member(
     if report.checked:
         yield report
     return result
+
+
+def join_training(member: Member, run: Path, device: torch.device) -> None:
+    """Train along with the process in which `train_member` trains the same, and leave all else to that.
+
+    What it does between its loops is done here, too, once it has done it.
+    """
+    mates = processes()
+    for _ in mates.in_turn(prepare_member(member, run)):
+        pass
+    if mates.tell(None) != LOOP:
+        return
+
+    def minimise(
+        objective: Objective, settings: LoopSettings, what: str = ""
+    ) -> Generator[Event, None, Diverged | None]:
+        divergence = None
+        for event in fit(objective, settings, member.seed, Checkpoint(_state_path(run, member, what)), device):
+            divergence = event if isinstance(event, Diverged) else divergence
+        if mates.tell(None) != LOOP:
+            raise _Trained
+        yield from ()
+        return divergence
+
+    with suppress(_Trained):
+        for _ in member.train(minimise):
+            pass
+
+
+class _Trained(Exception):  # noqa: N818 - no error
+    """The member has gone through all its loops."""
+
+
+def _state_path(run: Path, member: Member, what: str) -> Path:
+    """Where the state of a loop is kept."""
+    return run / f"{'.'.join(filter(None, (member.name, what.replace(' ', '-'))))}.safetensors"
 
 
 def prepare_member(member: Member, run: Path) -> Generator[Event, None, None]:

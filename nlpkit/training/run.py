@@ -13,13 +13,13 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nlpkit.errors import PluginError, Sentence
+from nlpkit.errors import BundleError, PluginError, Sentence
 from nlpkit.log import get_logger
 from nlpkit.model import bundle
 from nlpkit.model.base import SavedModel
@@ -38,8 +38,9 @@ from nlpkit.training.components import Part, make_component
 from nlpkit.training.devices import CPU, choose_device, name_device
 from nlpkit.training.events import Event, Note, Prepared, Remark, Saved, Working
 from nlpkit.training.history import History
-from nlpkit.training.member import Member, StoredMember, prepare_member, train_member
+from nlpkit.training.member import Member, StoredMember, join_training, prepare_member, train_member
 from nlpkit.training.mixture import describe_mixture
+from nlpkit.training.processes import join, processes
 from nlpkit.training.run_folder import (
     CORPUS,
     DEVICE,
@@ -58,6 +59,7 @@ from nlpkit.training.teacher import Trial
 from nlpkit.version import __version__
 
 LOG = get_logger(__name__)
+T = TypeVar("T")
 Open: TypeAlias = Callable[[Sequence[Stage]], Any]  # the model, mixed so
 
 
@@ -237,6 +239,7 @@ def train(
     """Train and save; the same rows, settings and number of threads give the same model on one processor.
 
     An interrupted run is resumed by the same call with ``resume``: the weights are those that it would have come to.
+    Where torchrun has started several processes, all call it, and train together; only the first has events to tell.
 
     :param rows: read once, to the end; not at all where an earlier attempt has stored them.
     :param settings: as the task's run wants them: see `Shape.make_settings`.
@@ -244,7 +247,7 @@ def train(
     :param keep_weights: also save the weights as trained, which inference does not need.
     :param force: replace a model, or an unfinished run, that is there.
     :param every: seconds between saves of the state from which a killed run goes on.
-    :param device: where networks are trained: cpu, cuda, cuda:1, or auto for a GPU where torch sees one.
+    :param device: where networks are trained: cpu, cuda, cuda:1, mps, or auto for a CUDA GPU where torch sees one.
     :param origin: JSON that says which rows these are; a resumed run must be of the same.
     :param base: a saved model from which training goes on, with settings that `BaseModel.make_settings` made; a resumed
         run has it in its folder, and need not be told.
@@ -253,11 +256,49 @@ def train(
     :raises BundleError: if the folder may not be replaced, or a run is in it.
     """
     run: Run = resolve(task.run)(task, settings)
-    place = choose_device(device)
-    if place.type != "cpu":
-        yield Note("networks are trained on {device}", device=name_device(place))
     if base is not None:
         run.go_on_from(base)
+    with join() as mates:
+        place = choose_device(device, mates.place)
+        mates.settle(place)
+        if mates.leads:
+            yield from _lead(
+                *(run, rows, folder, place, base),
+                samples=samples,
+                keep_weights=keep_weights,
+                force=force,
+                resume=resume,
+                every=every,
+                origin=origin,
+                device=device,
+            )
+        else:
+            _join_run(run, run_folder_of(folder), place)
+
+
+def _lead(
+    run: Run,
+    rows: Iterable[Example],
+    folder: Path,
+    place: torch.device,
+    base: BaseModel | None,
+    *,
+    samples: Sequence[str] | None,
+    keep_weights: bool,
+    force: bool,
+    resume: bool,
+    every: float,
+    origin: Mapping[str, Any] | None,
+    device: str,
+) -> Generator[Event, None, None]:
+    """Train and save, as the only process or the first one."""
+    task, settings, mates = run.task, run.settings, processes()
+    if place.type != "cpu":
+        yield Note("networks are trained on {device}", device=name_device(place))
+    if mates.several:
+        yield Note(
+            "networks are trained by {count} processes, each on its part of every batch", count=mates.place.count
+        )
     if not resume:
         yield from map(Remark, run.rehearse())  # what an earlier attempt composed needs no file of the user's again
     if samples is not None:
@@ -277,6 +318,7 @@ def train(
             yield Note("the unfinished run in {path} is given up for this one", path=path)
         if asked:
             run.base = keep_base(path, base, asked, task)
+        mates.tell(asked)
         history = History(path)
         LOG.info("%s the training of %s, a model for %s", "resumed" if resume else "began", folder, task.name)
         try:
@@ -324,6 +366,37 @@ def prepare(task: Task, rows: Iterable[Example], settings: Any, folder: Path) ->
         yield from member.prepare_rows()
 
 
+def _join_run(run: Run, path: Path, device: torch.device) -> None:
+    """Train along with the process that leads a run, by what it has put in the run's folder.
+
+    :raises BundleError: if the folder is not there.
+    """
+    mates = processes()
+    asked = mates.tell(None)
+    if not is_unfinished(path):
+        raise BundleError(
+            "{path} is not there for the process {rank}: all processes of a run must see the same folder",
+            path=path,
+            rank=mates.place.rank,
+        )
+    if asked:
+        run.base = keep_base(path, None, asked, run.task)
+    corpus = _finish(mates.in_turn(run.store(path / CORPUS, ())))
+    data = _finish(mates.in_turn(run.prepare(path, corpus)))
+    for position in range(len(run.settings.members)):
+        join_training(run.make_member(position, data), path, device)
+
+
+def _finish(work: Generator[Event, None, T]) -> T:
+    """Let work come to its end, and return what comes of it."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+
 def _make_model(
     run: Run,
     rows: Iterable[Example],
@@ -337,13 +410,14 @@ def _make_model(
     device: torch.device,
 ) -> Generator[Event, None, tuple[dict[str, bytes], Sequence[Stage], dict[str, Metrics]]]:
     """Make the model's files but for card and history; also return how its members are mixed, and its figures."""
-    corpus = yield from run.store(path / CORPUS, rows)
+    mates = processes()
+    corpus = yield from mates.in_turn(run.store(path / CORPUS, rows))
     counts = count_rows(corpus, labelled=run.task.rows.answer == "label")
     yield counts
     dealing = remark_on_dealing(corpus)
     yield from map(Note, run.notes(corpus))
     yield from map(Remark, [*dealing, *run.remarks(corpus)])
-    data = yield from run.prepare(path, corpus)
+    data = yield from mates.in_turn(run.prepare(path, corpus))
     if missing := [kind for kind in run.settings.components if kind not in run.config(data)]:
         raise PluginError(
             "the run of {task} has components that its config lacks: {missing}; put in Part.record of each",
@@ -479,4 +553,5 @@ def read_environment(device: torch.device = CPU) -> dict[str, Any]:
         "torch": torch.__version__.split("+")[0],
         "threads": torch.get_num_threads(),
         **({} if device.type == "cpu" else {"device": name_device(device)}),
+        **({"processes": processes().place.count} if processes().several else {}),
     }

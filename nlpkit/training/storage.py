@@ -77,7 +77,7 @@ def map_array(path: Path, dtype: Any) -> NDArray[Any]:
     """Map an array file as it lies on disk; what is not looked at takes no memory."""
     if not path.stat().st_size:
         return np.zeros(0, dtype=dtype)  # nothing cannot be mapped
-    return np.memmap(path, dtype=dtype, mode="r")
+    return np.memmap(path, dtype=dtype, mode="r").view(np.ndarray)  # parts of a plain array are taken sooner
 
 
 @dataclass(frozen=True)

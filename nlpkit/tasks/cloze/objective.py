@@ -16,8 +16,11 @@ from nlpkit.tasks.cloze.blanks import BEGIN, BLANK, END
 from nlpkit.tasks.cloze.network import ClozeNetwork
 from nlpkit.tasks.cloze.settings import ClozeTraining
 from nlpkit.text.vocabulary import PAD, UNKNOWN
+from nlpkit.training.ahead import Ahead
 from nlpkit.training.batching import RowNumbers, draw_with_focus
+from nlpkit.training.devices import to_device
 from nlpkit.training.loop import Validation
+from nlpkit.training.processes import weigh_mean
 
 FIRST = UNKNOWN + 1  # id of the most frequent answer
 NONE = UNKNOWN - FIRST  # at a word that is no answer
@@ -87,9 +90,9 @@ class Pieces:
         ids = np.where(at < first, BEGIN, np.where(at >= last, END, self.ids[within])) * mask + PAD * ~mask
         answers = np.where((at >= begin) & (at < end), self.answers[within] - FIRST, NONE)
         return (
-            torch.as_tensor(ids.astype(np.int64)),
-            torch.as_tensor(mask),
-            torch.as_tensor(answers.astype(np.int64)),
+            to_device(ids.astype(np.int64)),
+            to_device(mask),
+            to_device(answers.astype(np.int64)),
         )
 
 
@@ -108,6 +111,7 @@ class WordPrediction:
         self._network = network
         self._train, self._validation, self._settings = train, validation, settings
         self._chances = torch.from_numpy(np.append(chances, 0.0)).float()  # the last is that of `NONE`
+        self._ahead = Ahead(train.batch)
         self._exact = False
 
     def batches(self, epoch: int, draw: np.random.Generator) -> Sequence[RowNumbers]:
@@ -118,9 +122,13 @@ class WordPrediction:
         chosen = draw_with_focus(first, settings.focus, (epoch - 1) / max(1, settings.epochs - 1), draw)
         return make_batches(self._train.lengths, chosen, settings.batch_tokens, draw)
 
+    def foresee(self, coming: Sequence[RowNumbers]) -> None:
+        """Make batches ahead."""
+        self._ahead.foresee(coming)
+
     def loss(self, pieces: RowNumbers) -> tuple[Tensor, None]:
         """Return the mean loss of the words that are asked for, in nats."""
-        ids, mask, answers = self._train.batch(pieces)
+        ids, mask, answers = self._ahead.take(pieces)
         places = torch.rand(answers.shape) < self._chances.to(answers.device)[answers]
         if self._network.masked:
             places &= torch.rand(answers.shape) < MASKED
@@ -129,7 +137,8 @@ class WordPrediction:
         blanks = (torch.rand(ids.shape) < self._settings.blanked) & (ids >= 0) & mask
         ids = torch.where(blanks, BLANK, ids)
         features = self._network.features(ids, mask, places)
-        return self._network.output.loss(features, answers[places], exact=self._exact), None
+        loss = self._network.output.loss(features, answers[places], exact=self._exact)
+        return weigh_mean(loss, len(features)), None
 
     def validate(self) -> Validation:
         """Measure the cross entropy in nats a word over all answers, and the share of words that come first."""

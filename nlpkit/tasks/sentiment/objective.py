@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nlpkit.tasks.sentiment.settings import ClassifierTraining
+from nlpkit.training.ahead import Ahead
 from nlpkit.training.batching import RowNumbers, Rows, draw_batches, logits_of
 from nlpkit.training.calibration import calibrated_loss, calibrated_sigmoid_loss
 from nlpkit.training.loop import Validation
@@ -78,6 +79,7 @@ class Classification:
         self._train, self._validation, self._settings, self._labels = train, validation, settings, labels
         self._teaching = teaching
         self._learnt = np.arange(len(train)) if learnt is None else learnt
+        self._ahead = Ahead(train.batch, train.ahead)
         self._weights: Tensor | None = None
         if settings.class_weights == "balanced":
             weights = None if teaching.weights is None else teaching.weights[self._learnt]
@@ -88,15 +90,19 @@ class Classification:
         batches = draw_batches(self._train.lengths[self._learnt], self._settings.batch_size, draw)
         return [self._learnt[batch] for batch in batches]
 
-    def loss(self, rows: RowNumbers) -> tuple[Tensor, int]:
+    def foresee(self, coming: Sequence[RowNumbers]) -> None:
+        """Make batches ahead."""
+        self._ahead.foresee(coming)
+
+    def loss(self, rows: RowNumbers) -> tuple[Tensor, Tensor]:
         """Return the mean loss, and how many rows got their label, or where they have none the teacher's answer."""
-        ids, mask, labels = self._train.batch(rows)  # (batch, time), (batch, time), (batch,)
+        ids, mask, labels = self._ahead.take(rows)  # (batch, time), (batch, time), (batch,)
         logits = self.module(ids, mask).float()  # (batch, labels)
         loss = self._mean(logits, labels, rows)
         if self._settings.r_drop:
             again = self.module(ids, mask).float()  # the same rows under another dropout
             loss = (loss + self._mean(again, labels, rows)) / 2 + self._settings.r_drop * self._diverge(logits, again)
-        return loss, int(self._count_right(logits.detach(), labels).sum())
+        return loss, self._count_right(logits.detach(), labels).sum()
 
     def validate(self) -> Validation | None:
         """Measure loss without smoothing or weights of labels, accuracy, and what the loss is once calibrated.

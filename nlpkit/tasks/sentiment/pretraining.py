@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +19,9 @@ from nlpkit.errors import SettingError
 from nlpkit.model.network import Network
 from nlpkit.tasks.sentiment.settings import ClassifierTraining
 from nlpkit.text.vocabulary import PAD, UNKNOWN
+from nlpkit.training.ahead import Ahead
 from nlpkit.training.batching import RowNumbers, Rows, draw_batches
+from nlpkit.training.processes import weigh_mean
 
 NEGATIVES = 400  # tokens that share a batch's softmax with the right ones
 SKEW = 0.75  # exponent on token counts by which they are drawn
@@ -63,6 +65,7 @@ class Pretraining:
         chances = counts**SKEW / (counts**SKEW).sum()
         self._cumulative = torch.from_numpy(np.cumsum(chances))
         self._rows, self._batch_size = rows, batch_size
+        self._ahead = Ahead(rows.batch, rows.ahead)
         self._embedding, self._encoder = embedding, encoder
         self._head = _TokenHead(encoder.output_dim // 2, table, counts, chances)
         self.module: nn.Module = nn.ModuleDict({"embedding": embedding, "encoder": encoder, "head": self._head})
@@ -71,14 +74,18 @@ class Pretraining:
         """Put rows of similar length together."""
         return draw_batches(self._rows.lengths, self._batch_size, draw)
 
+    def foresee(self, coming: Sequence[RowNumbers]) -> None:
+        """Make batches ahead."""
+        self._ahead.foresee(coming)
+
     def loss(self, rows: RowNumbers) -> tuple[Tensor, None]:
         """Return the mean over both directions of the sampled cross entropy, in nats a token."""
-        ids, mask, _ = self._rows.batch(rows)  # (batch, time), (batch, time)
+        ids, mask, _ = self._ahead.take(rows)  # (batch, time), (batch, time)
         states, _ = self._encoder(self._embedding(ids, mask), mask)  # (batch, time, 2 * half)
         before, after = states.chunk(2, 2)
         known = mask & (ids != UNKNOWN)
-        columns = torch.searchsorted(self._cumulative.to(ids.device), torch.rand(NEGATIVES, dtype=torch.float64))
-        negatives = columns.clamp(max=len(self._cumulative) - 1)
+        drawn = torch.rand(NEGATIVES, dtype=torch.float64, device="cpu")  # not every device has such numbers
+        negatives = torch.searchsorted(self._cumulative, drawn).clamp(max=len(self._cumulative) - 1).to(ids.device)
         ahead = self._head(0, before[:, :-1][known[:, 1:]], ids[:, 1:][known[:, 1:]], negatives)
         behind = self._head(1, after[:, 1:][known[:, :-1]], ids[:, :-1][known[:, :-1]], negatives)
         return (ahead + behind) / 2, None
@@ -101,10 +108,10 @@ class _TokenHead(nn.Module):
     def forward(self, direction: int, states: Tensor, targets: Tensor, negatives: Tensor) -> Tensor:
         """Map states ``(n, half)``, targets ``(n,)`` and negatives ``(k,)`` to the mean loss; 0 without targets."""
         if not len(targets):
-            return states.sum() * 0
+            return weigh_mean(states.sum() * 0, 0)  # as others may have some
         vectors = self.dropout(self.projections[direction](states))  # (n, dim)
         table, offset = self._table[0].weight, self.bias - self._expected.to(states.device)
         right = (vectors * table[targets]).sum(1) + offset[targets]  # (n,)
         wrong = vectors @ table[negatives].T + offset[negatives]  # (n, k)
         wrong = wrong.masked_fill(negatives[None, :] == targets[:, None], -1e4)
-        return cast(Tensor, (torch.logaddexp(right, wrong.logsumexp(1)) - right).mean())
+        return weigh_mean((torch.logaddexp(right, wrong.logsumexp(1)) - right).mean(), len(targets))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from nlpkit.training import RowNumbers, Validation, draw_batches, sort_batches
+from nlpkit.training import RowNumbers, Validation, draw_batches, sort_batches, weigh_mean
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
@@ -84,7 +84,8 @@ def _entropies(logits: Tensor, asked: Tensor) -> Tensor:
 
 def _mean(losses: Tensor, weights: Tensor) -> Tensor:
     """Return the mean of losses, each with its weight; 0 if none has any."""
-    return (losses.reshape(-1) * weights.reshape(-1)).sum() / weights.sum().clamp(min=1e-6)
+    total = weights.sum()
+    return weigh_mean((losses.reshape(-1) * weights.reshape(-1)).sum() / total.clamp(min=1e-6), total)
 
 
 def opinions_of(rows: MarkedRows, row: int) -> list[Opinion]:
