@@ -29,7 +29,7 @@ SETTINGS = ClassifierTraining(epochs=2, batch_size=8)
     [
         ("cuda", r"the device cuda is not there: torch \S+ sees no GPU; choose auto or cpu, or install"),
         ("cuda:3", "the device cuda:3 is not there"),
-        ("tpu", "the device 'tpu' is none: choose auto, cpu, cuda or cuda:0"),
+        ("tpu", "the device 'tpu' is none: choose auto, cpu, cuda, cuda:0 or mps"),
         ("cuda:x", "the device 'cuda:x' is none"),
         ("meta", "nlpkit does not train on meta"),
         ("", "the device '' is none"),
