@@ -49,9 +49,14 @@ def store_vectors(path: Path, embedding: Any, rows: Rows, what: str, made_from: 
 
 def _key_of(embedding: Any, rows: Rows, made_from: Mapping[str, Any]) -> str:
     """Return by what vectors are found again: the embedding, its weights, the ids, how they are computed."""
-    weights = [part for name, tensor in sorted(embedding.state_dict().items()) for part in (name, tensor.numpy())]
+    weights = [part for name, tensor in sorted(embedding.state_dict().items()) for part in (name, _bytes_of(tensor))]
     how = [torch.__version__, torch.get_num_threads(), DTYPE.__name__, BATCH, type(embedding).__name__]
     return key_of("vectors", dict(made_from), code_of(embedding), how, *weights, rows.inputs, rows.starts)
+
+
+def _bytes_of(tensor: torch.Tensor) -> NDArray[np.uint8]:
+    """Return the bytes of a tensor, of bfloat16 say, which numpy has not."""
+    return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
 
 
 def _compute_all(path: Path, embedding: Any, rows: Rows, what: str) -> Iterator[Working]:

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import click
+from nlpkit import SettingError
 from nlpkit.commands import Form, Writer, to_one_line
 from nlpkit.text import Row
 
 from nlpkit_aspects.opinions import Opinion, Opinions
 
 COLOURS = {"negative": "red", "neutral": "yellow", "positive": "green"}
+SUMMED = ("jsonl", "csv", "tsv", "table")  # formats of sums
 MARKS = {"negative": "-", "neutral": "=", "positive": "+"}
 
 
@@ -40,9 +42,14 @@ class OpinionForm(Form):
         return "\n".join([self._colour(row.text, answer.opinions), *lines, "", ""])
 
     def writer(self, kind: str) -> Writer | None:
-        """Return what sums opinions up, if that is asked for."""
+        """Return what sums opinions up, if that is asked for.
+
+        :raises SettingError: for a format that sums are not written in.
+        """
         if self.options.get("by") is None:
             return None
+        if kind not in SUMMED:
+            raise SettingError("sums are written as {kinds}, not as {kind}", kinds=", ".join(SUMMED), kind=kind)
         from nlpkit_aspects.sums import SumWriter  # rich, which only a table needs
 
         return SumWriter(kind, self.look, self.options.get("targets"))

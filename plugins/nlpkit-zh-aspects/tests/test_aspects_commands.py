@@ -6,6 +6,7 @@ import io
 import click
 import pytest
 from conftest import read_lines
+from nlpkit import SettingError
 from nlpkit.commands import Look
 from nlpkit.text import Row
 
@@ -102,3 +103,8 @@ def test_colours_are_ours_alone():
     assert shown.startswith(f"{click.style('菜', underline=True)}{click.style('很', fg='green')}")
     assert "\x1b[31m" not in shown
     assert "\x1b" not in OpinionForm(None, Look()).line(Row(text), answer)
+
+
+def test_sums_are_no_workbook():
+    with pytest.raises(SettingError, match="sums are written as jsonl, csv, tsv, table, not as xlsx"):
+        OpinionForm(None, Look(), {"by": "target"}).writer("xlsx")
