@@ -446,11 +446,16 @@ def test_a_task_that_fails_on_every_row_is_one_sentence(run, stranger, tmp_path)
 
 
 RARE = """
-import json
-from tests.plugins.broken import _make, Pieces
+from nlpkit import Tokenizer
+
+class Rare(Tokenizer):
+    config, files = {{}}, {{}}
+
+    def tokenize(self, text):
+        return ({does}) if {hard!r} in text else list(text)
 
 def rare():
-    return _make(lambda text: {does}, {hard!r})()
+    return Rare()
 """
 
 

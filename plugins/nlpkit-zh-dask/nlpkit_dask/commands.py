@@ -27,7 +27,7 @@ def dask() -> None:
     """
 
 
-@dask.command()
+@dask.command(short_help="Answer the rows of many files.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--column", "-c", help="The column of a table, or field of JSON, with the text.")
 @click.option("--output", "-o", required=True, help="The folder, or URL, of the answers.")

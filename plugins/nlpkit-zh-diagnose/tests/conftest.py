@@ -55,8 +55,12 @@ def shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
 
     def run(*arguments: object) -> subprocess.CompletedProcess:
         monkeypatch.setattr(sys, "argv", ["nlpkit", "diagnose", *map(str, arguments)])
+        results, descriptor = sys.stdout, os.dup(1)
         with pytest.raises(SystemExit) as stopped:
             main()
+        sys.stdout = results  # which at its end is stderr, lest strangers print among results
+        os.dup2(descriptor, 1)
+        os.close(descriptor)
         signal.signal(signal.SIGTERM, before)
         said = capsys.readouterr()
         assert "Traceback" not in said.err
