@@ -11,7 +11,7 @@ import nlpkit  # noqa: E402
 from nlpkit.errors import SettingError  # noqa: E402
 from nlpkit.tasks.sentiment.objective import Classification, Teaching  # noqa: E402
 from nlpkit.tasks.sentiment.settings import ClassifierTraining  # noqa: E402
-from nlpkit.training.devices import choose_device, device_of, work_on  # noqa: E402
+from nlpkit.training.devices import choose_device, device_of, read_numbers, to_device, work_on  # noqa: E402
 from nlpkit.training.loop import fit  # noqa: E402
 
 from .networks import classification, network, rows, weights  # noqa: E402
@@ -20,6 +20,7 @@ from .runs import TINY  # noqa: E402
 pytestmark = pytest.mark.train
 META = torch.device("meta")
 GPU = torch.cuda.is_available()
+MPS = torch.backends.mps.is_available()
 SETTINGS = ClassifierTraining(epochs=2, batch_size=8)
 
 
@@ -32,12 +33,23 @@ SETTINGS = ClassifierTraining(epochs=2, batch_size=8)
         ("tpu", "the device 'tpu' is none: choose auto, cpu, cuda, cuda:0 or mps"),
         ("cuda:x", "the device 'cuda:x' is none"),
         ("meta", "nlpkit does not train on meta"),
+        *(
+            []
+            if MPS
+            else [("mps", r"the device mps is not there: .* a Mac .* torch \S+ sees none; choose auto or cpu")]
+        ),
         ("", "the device '' is none"),
     ],
 )
 def test_a_device_that_is_not_there_is_refused(name, sentence):
     with pytest.raises(SettingError, match=sentence):
         choose_device(name)
+
+
+@pytest.mark.skipif(MPS, reason="there is a GPU of a Mac")
+def test_the_gpu_of_a_mac_that_is_not_there_is_refused():
+    with pytest.raises(SettingError, match=r"the device mps is not there: .* of a Mac .*; choose auto or cpu"):
+        choose_device("mps")
 
 
 @pytest.mark.skipif(GPU, reason="there is a GPU")
@@ -66,6 +78,27 @@ def test_a_step_of_a_classifier_is_computed_where_its_network_is(monkeypatch, en
     with work_on(META), half:
         loss, _ = objective.loss(np.arange(8))
     assert loss.device == device_of(made) == META
+
+
+def test_what_is_made_of_an_array_is_where_torch_works():
+    assert to_device(np.zeros(2)).device == torch.device("cpu")
+    with work_on(META):
+        assert to_device(np.zeros(2)).device == META
+    assert to_device(np.zeros(2)).device == torch.device("cpu")
+
+
+def test_numbers_are_read_as_they_are():
+    assert read_numbers(torch.tensor(0.1), torch.tensor(7)) == [torch.tensor(0.1).item(), 7]
+
+
+@pytest.mark.skipif(not GPU, reason="needs a GPU")
+def test_a_gpu_is_given_pinned_arrays_and_its_numbers_are_read_together():
+    device = torch.device("cuda")
+    with work_on(device):
+        found = to_device(np.arange(5))
+    assert found.device.type == "cuda"
+    assert found.tolist() == [0, 1, 2, 3, 4]
+    assert read_numbers(found[1].float(), found[2]) == [1.0, 2.0]
 
 
 def test_a_network_that_is_elsewhere_than_its_batch_is_refused():
