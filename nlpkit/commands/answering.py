@@ -291,7 +291,21 @@ def _asked(question: Question, call: _Call) -> dict[str, Any]:
         "options": [question.method, *(f"{name}={value}" for name, value in sorted(question.options.items()))],
         "format": [question.kind, question.probabilities],
         "version of nlpkit": __version__,
+        "versions of plugins": _list_versions(question.model.bundle.config),
     }
+
+
+def _list_versions(config: object) -> list[str]:
+    """Return which versions of distributions are here of those that a model needs."""
+    from nlpkit.plugins.registry import registry
+
+    needed, waiting = set[object](), [config]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            needed.add(part.get("distribution"))
+        waiting += part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+    return sorted({f"{p.distribution} {p.version}" for p in registry().plugins if p.distribution in needed})
 
 
 def _check_each(blocks: Iterable[Block], tally: Tally) -> Iterator[Block]:

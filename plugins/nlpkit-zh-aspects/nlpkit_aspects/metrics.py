@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nlpkit.tasks import Metrics
 from nlpkit.text import Example
 
-from nlpkit_aspects.opinions import Opinion, read_opinions
+from nlpkit_aspects.opinions import Opinion, Opinions, read_opinions
 
 if TYPE_CHECKING:
     from nlpkit_aspects.model import AspectsModel
@@ -112,16 +113,18 @@ class AspectsMetrics(Metrics):
 
 def measure(model: AspectsModel, examples: Iterable[Example]) -> AspectsMetrics:
     """Find the opinions of rows, and compare them with those that stand beside."""
-    tally, block = Tally(), list[Example]()
-    for example in examples:
-        block.append(example)
-        if len(block) == BLOCK:
-            _count(tally, model, block)
-            block = []
-    _count(tally, model, block)
+    tally = Tally()
+    for block, answers in model.map(_find, _cut(examples)):
+        for example, found in zip(block, answers, strict=True):
+            tally.add(read_opinions(example.text, example.label), found.opinions)
     return AspectsMetrics(tally)
 
 
-def _count(tally: Tally, model: AspectsModel, block: Sequence[Example]) -> None:
-    for example, found in zip(block, model.find([example.text for example in block]), strict=True):
-        tally.add(read_opinions(example.text, example.label), found.opinions)
+def _cut(examples: Iterable[Example]) -> Iterator[list[Example]]:
+    remaining = iter(examples)
+    while block := list(itertools.islice(remaining, BLOCK)):
+        yield block
+
+
+def _find(model: AspectsModel, block: Sequence[Example]) -> list[Opinions]:
+    return model.find([example.text for example in block])
