@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.message import Message
 from functools import cached_property
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, PackageMetadata, entry_points
 
 from nlpkit.errors import CLONED, PluginError, install, nearest
 from nlpkit.plugins.one_file import (
@@ -116,9 +116,17 @@ def find_installed() -> list[InstalledPlugin]:
     return sorted(plugins, key=lambda plugin: (not plugin.ours, plugin.distribution, plugin.name))
 
 
+def _read_metadata(point: EntryPoint) -> PackageMetadata | Message:
+    """Return what is known of the distribution of an entry point: nothing, if that is torn."""
+    try:
+        return point.dist.metadata if point.dist else Message()
+    except FileNotFoundError:  # as the package importlib_metadata has it, which takes the place of Python's own
+        return Message()
+
+
 def _read_plugin(*points: EntryPoint) -> InstalledPlugin:
     """Read the metadata; an installation that was torn may lack any of it."""
-    metadata = points[0].dist.metadata if points[0].dist else Message()
+    metadata = _read_metadata(points[0])
     name, version, requires = (metadata.get_all(key) or [] for key in ("Name", "Version", "Requires-Dist"))
     return InstalledPlugin(points, (*name, "unknown")[0], (*version, "0")[0], tuple(requires))
 
