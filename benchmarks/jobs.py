@@ -46,6 +46,7 @@ def run(command: Sequence[str]) -> tuple[float, float]:
         time.sleep(EVERY)
     seconds = time.monotonic() - began
     reader.join()
+    process.communicate()  # which closes what was read from
     if process.returncode:
         raise RuntimeError(b"".join(errors).decode(errors="replace"))
     return seconds, peak

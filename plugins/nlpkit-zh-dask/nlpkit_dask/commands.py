@@ -55,7 +55,9 @@ def score(
     workers: int | None,
     **options: Any,
 ) -> None:
-    """Answer the rows of many files: a file for each file that goes in, a row for each row, in order.
+    """Answer the rows of many files.
+
+    A file goes out for each that comes in, a row for each row, in order.
 
     FILE may be a pattern, in quotes, lest the shell expand it, and a URL of whatever fsspec knows. Files are as for the
     command of the model's task: CSV, TSV, JSONL, Parquet, workbooks, lines of text, packed or not. Answers have the

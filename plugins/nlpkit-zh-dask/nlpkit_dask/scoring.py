@@ -16,6 +16,7 @@ from nlpkit_dask.partitions import Partition
 if TYPE_CHECKING:
     from nlpkit.commands import FileAnswerer
 
+PATIENCE = 30.0  # seconds in which a worker hands over what it has counted
 EVERY = 1.0  # seconds until workers are looked after again, though no file is done
 
 
@@ -71,12 +72,16 @@ def answer_partitions(
             future = done.get(timeout=EVERY)
         except queue.Empty:
             continue
-        partition = futures.pop(future)
-        if future.status != "finished":
-            raise _explain(future.exception(), partition)
+        if future.status == "error":
+            raise _explain(future.exception(), futures[future])
+        try:
+            result = future.result(timeout=PATIENCE)
+        except TimeoutError:  # whoever had it is gone since it was told to be done: the file is answered once more
+            future.add_done_callback(done.put)
+            continue
         if lost := watch.count_lost():
             yield WorkerLost(lost)
-        yield Answered(partition, *future.result())
+        yield Answered(futures.pop(future), *result)
         future.release()
 
 
