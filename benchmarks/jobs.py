@@ -16,7 +16,7 @@ from pathlib import Path
 
 from reviews import write_reviews
 
-EVERY = 0.1  # seconds between two looks at the memory
+EVERY = 0.5  # seconds between two looks at the memory, each of which costs some milliseconds a process
 
 
 def pss(pid: int) -> float:
