@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import repeat
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from nlpkit.commands.answers import Look, make_writer
@@ -187,14 +188,19 @@ def _send(blocks: Iterable[Block], sent: deque[Block], answerer: BlockAnswerer, 
 
 
 def _pack(rows: Sequence[Row]) -> Sequence[Row] | _Columns:
-    if any(type(row) is not Row or row.record is not None or row.fields is not None for row in rows):
+    if {*map(type, rows)} - {Row} or any(_list_parts(rows, "record")):  # fields have a record, which is never empty
         return [replace(row, batch=None) if isinstance(row, TypedRow) else row for row in rows]
+    faults, cells, lines = (_list_parts(rows, name) for name in ("fault", "cells", "line"))
     return _Columns(
-        [row.text for row in rows],
-        [row.fault for row in rows] if any(row.fault for row in rows) else None,
-        [row.cells for row in rows] if any(row.cells for row in rows) else None,
-        [row.line for row in rows] if any(row.line for row in rows) else None,
+        _list_parts(rows, "text"),
+        faults if any(faults) else None,
+        cells if any(cells) else None,
+        lines if any(lines) else None,
     )
+
+
+def _list_parts(rows: Sequence[Row], name: str) -> list[Any]:
+    return list(map(attrgetter(name), rows))
 
 
 def _unpack(columns: _Columns) -> list[Row]:
