@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-__all__ = ["new_folder", "remove_dead_folders", "replace_file", "replacing"]
+__all__ = ["new_folder", "remove_all_dead_folders", "remove_dead_folders", "replace_file", "replacing"]
 
 PART = re.compile(r"\..+\.nlpkit-(?P<host>[0-9a-f]{8})-[0-9a-f]{16}\.part", re.DOTALL)
 LONGEST = 180  # bytes of a name that a part repeats: file systems end at 255
@@ -159,8 +159,17 @@ def remove_dead_folders(folder: Path) -> None:
 
     Where folders have no locks, they must have been left alone for a day.
     """
-    pattern = re.compile(rf"\.{re.escape(folder.name)}{NEW}", re.DOTALL)
-    with contextlib.suppress(OSError), os.scandir(folder.parent) as entries:
+    _remove_dead_folders(folder.parent, re.escape(folder.name))
+
+
+def remove_all_dead_folders(parent: Path) -> None:
+    """Remove them whatever they were to be called, of a parent in which nobody else makes folders."""
+    _remove_dead_folders(parent, ".+")
+
+
+def _remove_dead_folders(parent: Path, name: str) -> None:
+    pattern = re.compile(rf"\.{name}{NEW}", re.DOTALL)
+    with contextlib.suppress(OSError), os.scandir(parent) as entries:
         folders = [(Path(entry.path), match["host"]) for entry in entries if (match := pattern.fullmatch(entry.name))]
         for new, host in folders:
             with contextlib.suppress(OSError):

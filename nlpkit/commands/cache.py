@@ -57,12 +57,13 @@ def clear(keys: tuple[str, ...]) -> None:
     """
     from nlpkit.commands.printing import say
     from nlpkit.errors import SettingError
-    from nlpkit.training.prepared import entries, remove
+    from nlpkit.training.prepared import entries, make_shelf, remove
 
     kept = entries()
     for key in keys:
         if not any(entry.key.startswith(key) for entry in kept):
             raise SettingError("nothing is kept as {key}: `nlpkit cache list` shows what is", key=key)
+    make_shelf()  # without what killed runs have left
     gone = [entry for entry in kept if not keys or entry.key.startswith(keys)]
     for entry in gone:
         remove(entry)

@@ -60,7 +60,7 @@ class Part:
         """Keep how far it has come."""
         sync(self._stream)
         self.state.blocks, self.state.rows, self.state.tally = blocks, rows, tally
-        replace_file(self._journal, json.dumps(asdict(self.state)).encode())  # ASCII: names of files may be no UTF-8
+        replace_file(self._journal, _to_json(self.state))
         self._kept = time.monotonic()
 
     def flush(self) -> None:
@@ -80,6 +80,7 @@ def open_part(output: Path, asked: Mapping[str, Any], *, force: bool, resume: bo
     target = Path(os.path.realpath(output))
     partial, journal = _beside(target)
     state = State(asked)
+    _check_whose(partial, journal, force=force)
     with growing(target, partial, force=force) as stream:
         earlier = _read(journal)
         if earlier and not (resume or force):
@@ -94,18 +95,31 @@ def open_part(output: Path, asked: Mapping[str, Any], *, force: bool, resume: bo
         os.truncate(partial, state.size)
         stream.seek(state.size)
         if not state.size:
-            journal.unlink(missing_ok=True)
+            journal.write_bytes(_to_json(state))  # before anything stands in the other: by it that is known for ours
         part = Part(stream, journal, state)
         try:
             yield part
         except BaseException:  # a full disk, or workers that were killed, may come after hours
-            if journal.exists():
+            if state.rows:
                 say(f"{state.rows:,} rows are kept in {partial}: the same command with --resume goes on")
             else:
                 with contextlib.suppress(PermissionError):  # Windows removes no open file; the next run begins it anew
                     partial.unlink()
+                    journal.unlink()
             raise
     journal.unlink(missing_ok=True)
+
+
+def _check_whose(partial: Path, journal: Path, *, force: bool) -> None:
+    """Refuse a file that is called as ours would be, and that no run of ours has begun."""
+    if not force and partial.exists() and partial.stat().st_size and not journal.exists():
+        raise DataError(
+            "{partial} is there, and no run has left it: move it away, or --force begins it anew", partial=partial
+        )
+
+
+def _to_json(state: State) -> bytes:
+    return json.dumps(asdict(state)).encode()  # ASCII: names of files may be no UTF-8
 
 
 def _beside(target: Path) -> tuple[Path, Path]:
@@ -113,11 +127,12 @@ def _beside(target: Path) -> tuple[Path, Path]:
 
 
 def _read(journal: Path) -> State | None:
-    """Return how far an earlier run has come."""
+    """Return how far an earlier run has come; None if there is none of which anything is kept."""
     try:
-        return State(**json.loads(journal.read_bytes()))
+        state = State(**json.loads(journal.read_bytes()))
     except (OSError, ValueError, TypeError):
         return None
+    return state if state.rows else None
 
 
 def _check(earlier: State, now: State, partial: Path, size: int) -> None:

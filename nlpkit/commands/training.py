@@ -185,7 +185,7 @@ def _train(
         show_plan(plan(task, _read_rows(task, settings, origin), settings, model, place))
         return
     if prepare:
-        _prepare(task, settings, {"corpora": corpora, "columns": columns})
+        _prepare(task, settings, {"corpora": corpora, "columns": columns}, model)
         return
     assert output is not None
     from nlpkit.commands.training_view import show
@@ -321,16 +321,14 @@ def _rehearse(settings: RunSettings, base: BaseModel | None) -> None:
         warn(note)
 
 
-def _prepare(task: Task, settings: RunSettings, origin: Mapping[str, Any]) -> None:
+def _prepare(task: Task, settings: RunSettings, origin: Mapping[str, Any], model: BaseModel | None) -> None:
     """Prepare rows for later runs, and say what is kept of that."""
-    import tempfile
-
     from nlpkit.commands.training_view import show_preparing
-    from nlpkit.training.prepared import limit, make_shelf
+    from nlpkit.training.prepared import scratch
     from nlpkit.training.run import prepare
 
-    with tempfile.TemporaryDirectory(dir=make_shelf() if limit() else None, prefix=".") as folder:
-        show_preparing(prepare(task, _read_rows(task, settings, origin), settings, Path(folder)))
+    with scratch() as folder:
+        show_preparing(prepare(task, _read_rows(task, settings, origin), settings, folder, base=model))
 
 
 def _read_rows(task: Task, settings: RunSettings, origin: Mapping[str, Any]) -> Iterator[Example]:

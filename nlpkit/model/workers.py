@@ -22,13 +22,16 @@ from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from nlpkit.errors import DataWarning, NlpkitError, PluginError, SettingError
+from nlpkit.plugins.installed import is_strict
 from nlpkit.plugins.isolation import describe_error
+from nlpkit.plugins.registry import registry
 from nlpkit.plugins.surroundings import own_process
 from nlpkit.plugins.telemetry import disable_telemetry
 
 Block = TypeVar("Block")
 Result = TypeVar("Result")
 WAITING = 3  # blocks a worker that are read ahead: one that it does, others that wait for it
+KNOWN = ("builtins", "nlpkit")  # packages whose errors the process knows that gets them
 MOST_DEATHS = 3  # of workers in a row over the same block
 MOST_JOBS = 61 if sys.platform == "win32" else 256  # Windows waits for no more processes at once
 
@@ -75,7 +78,8 @@ def spread(
 
     :param make: is called once in each worker, and returns what is called with each block; it can be pickled.
     :param jobs: workers; 1: this process does it.
-    :raises NlpkitError: if workers are killed again and again over one block.
+    :raises NlpkitError: if workers are killed again and again over one block. What fails while blocks are brought is
+        raised after the results of all that came before.
     """
     if jobs == 1:
         work = make()
@@ -83,8 +87,9 @@ def spread(
         return
     pool = _Pool(make, jobs)
     waiting: deque[_Waiting[Block]] = deque()
+    faults: list[Exception] = []
     try:
-        for block in blocks:
+        for block in _bring(blocks, faults):
             waiting.append(_Waiting(block, pool.submit(block)))
             while waiting and (len(waiting) >= WAITING * jobs or waiting[0].future.done()):
                 yield pool.take(waiting)
@@ -92,6 +97,16 @@ def spread(
             yield pool.take(waiting)
     finally:
         pool.close()
+    if faults:
+        raise faults[0]
+
+
+def _bring(blocks: Iterable[Block], faults: list[Exception]) -> Iterator[Block]:
+    """Yield blocks until one cannot be brought, and keep why."""
+    try:
+        yield from blocks
+    except Exception as error:  # of any kind: it is raised again
+        faults.append(error)
 
 
 class _Pool:
@@ -207,15 +222,29 @@ def _work(block: Any) -> _Outcome:
         try:
             result = _do(block)
         except Exception as error:
-            if _can_be_sent(error):
+            if (told := _make_sendable(error)) is error:
                 raise
-            kind = PluginError if isinstance(error, PluginError) else NlpkitError
-            raise kind("{error}", error=describe_error(error)) from None
+            raise told from error
     return _Outcome(result, [(str(one.message), one.category) for one in caught])
 
 
+def _make_sendable(error: Exception) -> Exception:
+    """Return an error that can be made again elsewhere: else the pool would take the worker for one that was killed.
+
+    Of a stranger's code it says whose that is, which is told by frames that are not sent.
+    """
+    theirs = not isinstance(error, NlpkitError) and not is_strict(os.environ)
+    blamed = registry().blame(error) if theirs else None
+    if blamed is None and _can_be_sent(error):
+        return error
+    kind = PluginError if blamed or isinstance(error, PluginError) else NlpkitError
+    return kind("{error}", error=blamed or describe_error(error))
+
+
 def _can_be_sent(error: Exception) -> bool:
-    """Whether an error can be made again elsewhere: else the pool would take the worker for one that was killed."""
+    """Whether it is of a class that is known there, too, and comes out of a pickle."""
+    if type(error).__module__.partition(".")[0] not in KNOWN:
+        return False
     try:
         pickle.loads(pickle.dumps(error))  # our own
     except Exception:  # a stranger's class may fail in any way

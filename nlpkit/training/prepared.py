@@ -11,8 +11,10 @@ import contextlib
 import hashlib
 import json
 import os
+import platform
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -23,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from nlpkit.errors import SettingError
-from nlpkit.files import new_folder, remove_dead_folders, write_synced
+from nlpkit.files import new_folder, remove_all_dead_folders, write_synced
 from nlpkit.log import get_logger
 from nlpkit.text.catalogue import cache_folder
 from nlpkit.version import __version__
@@ -74,9 +76,13 @@ def limit() -> float:
 
 
 def key_of(*parts: Any) -> str:
-    """Return a key of what something is made from: arrays by their numbers, anything else as JSON or bytes."""
-    found = hashlib.sha256(__version__.encode())
-    for part in parts:
+    """Return a key of what something is made from: arrays by their numbers, anything else as JSON or bytes.
+
+    All that is installed is part of it, as a library below may make other things in another version, and so is the kind
+    of processor, which rounds in its own way.
+    """
+    found = hashlib.sha256()
+    for part in (__version__, platform.machine(), _list_installed(), *parts):
         found.update(b"\0")
         if isinstance(part, np.ndarray):
             found.update(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data)
@@ -96,10 +102,15 @@ def digest_of(texts: Iterable[Iterable[str]]) -> str:
 
 
 def code_of(component: object) -> str:
-    """Return the SHA-256 of the code that a component is part of: what its author changes makes other things of it."""
+    """Return the SHA-256 of the code that a component is part of: what its author changes makes other things of it.
+
+    Of what is no Python, dictionaries say, sizes and times stand for the bytes, which may be many.
+    """
     found = hashlib.sha256()
     for path in _list_sources(sys.modules[type(component).__module__]):
-        found.update(path.read_bytes())
+        about = path.stat()
+        found.update(path.read_bytes() if path.suffix == ".py" else f"{about.st_size} {about.st_mtime_ns}".encode())
+        found.update(os.fsencode(path.name) + b"\0")
     return found.hexdigest()
 
 
@@ -109,7 +120,13 @@ def _list_sources(module: ModuleType) -> list[Path]:
         return []
     top = sys.modules.get(module.__name__.partition(".")[0])
     folders = [Path(folder) for folder in getattr(top, "__path__", ())]
-    return sorted(path for folder in folders for path in folder.rglob("*.py")) or [Path(file)]
+    found = [path for folder in folders for path in folder.rglob("*") if path.suffix != ".pyc" and path.is_file()]
+    return sorted(found) or [Path(file)]
+
+
+def _list_installed() -> list[str]:
+    """List distributions with their versions, as the folders of their metadata are called."""
+    return sorted({info.name for folder in sys.path for info in Path(folder).glob("*-info")})
 
 
 def take(key: str, folder: Path) -> bool:
@@ -144,7 +161,6 @@ def keep(key: str, files: Mapping[str, Path], what: str) -> None:
     try:
         make_shelf()
         trim(most - size)
-        remove_dead_folders(shelf() / key)
         with new_folder(shelf() / key) as new:
             try:
                 for name, path in files.items():
@@ -181,6 +197,16 @@ def entries() -> list[Entry]:
     return sorted(found, key=lambda entry: -entry.used)
 
 
+@contextlib.contextmanager
+def scratch() -> Iterator[Path]:
+    """Yield a folder where that lies for what is prepared and no run needs, so that it can be kept without a copy."""
+    with new_folder((make_shelf() if limit() else Path(tempfile.gettempdir())) / "scratch") as folder:
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def trim(most: float) -> None:
     """Remove what has not been used for longest, until no more than so many bytes are kept."""
     kept = entries()
@@ -205,8 +231,9 @@ def _read_about(folder: Path) -> Mapping[str, Any] | None:
 
 
 def make_shelf() -> Path:
-    """Make the folder, which nobody else may read: tokens of texts are texts."""
+    """Make the folder, which nobody else may read: tokens of texts are texts. What killed runs left in it goes."""
     folder = shelf()
+    remove_all_dead_folders(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(OSError):
         folder.chmod(0o700)

@@ -345,16 +345,21 @@ def _lead(
                 history.draw()
 
 
-def prepare(task: Task, rows: Iterable[Example], settings: Any, folder: Path) -> Generator[Event, None, None]:
+def prepare(
+    task: Task, rows: Iterable[Example], settings: Any, folder: Path, *, base: BaseModel | None = None
+) -> Generator[Event, None, None]:
     """Do what comes before training: read, split, cut into tokens, compute what never changes.
 
     What of this takes long is kept: see `nlpkit.training.prepared`. `train` then takes it from there.
 
     :param rows: read once, to the end.
     :param folder: that is empty, and that nobody needs afterwards.
+    :param base: a saved model from which training will go on.
     :raises DataError: if the rows that are left are too few for the split.
     """
     run: Run = resolve(task.run)(task, settings)
+    if base is not None:
+        run.go_on_from(base)
     yield from map(Remark, run.rehearse())
     corpus = yield from run.store(folder / CORPUS, rows)
     yield count_rows(corpus, labelled=task.rows.answer == "label")

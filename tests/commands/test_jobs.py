@@ -156,7 +156,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(reviews, tmp_path, how
 
 def test_what_asked_something_else_is_not_gone_on_with(reviews, tmp_path):
     (tmp_path / "lines.txt").symlink_to(reviews / "lines.txt")
-    score_and_die(1, "SIGKILL", "lines.txt", "-o", "o.jsonl", cwd=tmp_path)
+    score_and_die(2, "SIGKILL", "lines.txt", "-o", "o.jsonl", cwd=tmp_path)
     arguments = ["lines.txt", "-o", "o.jsonl", "--min-probability", "0.7"]
     assert "was begun with other options" in score(*arguments, "--resume", cwd=tmp_path, code=1)[1]
     assert (tmp_path / "o.jsonl.partial").exists()
@@ -184,6 +184,16 @@ def test_two_runs_do_not_write_one_file(reviews, tmp_path):
     with (tmp_path / "o.jsonl.partial").open("wb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         assert "another run is writing it" in score("lines.txt", "-o", "o.jsonl", cwd=tmp_path, code=1)[1]
+
+
+def test_a_file_of_the_users_own_is_not_taken_for_what_a_run_left(tmp_path):
+    (tmp_path / "lines.txt").write_text("质量很好\n", "utf-8")
+    (tmp_path / "o.jsonl.partial").write_text("my notes", "utf-8")
+    for more in ([], ["--resume"]):
+        assert "no run has left it" in score("lines.txt", "-o", "o.jsonl", *more, cwd=tmp_path, code=1)[1]
+    assert (tmp_path / "o.jsonl.partial").read_text("utf-8") == "my notes"
+    score("lines.txt", "-o", "o.jsonl", "--force", cwd=tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lines.txt", "o.jsonl"]
 
 
 def test_workers_that_are_killed_are_told_and_replaced(reviews, tmp_path):

@@ -112,6 +112,17 @@ def test_errors_and_warnings_come_from_workers():
             list(results)
 
 
+def test_what_came_before_a_block_that_cannot_be_brought_is_done():
+    def blocks():
+        yield from range(5)
+        raise DataError("the disk is gone")
+
+    results = spread(make_square, blocks(), 2)
+    assert [next(results) for _ in range(5)] == [(n, n * n) for n in range(5)]
+    with pytest.raises(DataError, match="disk is gone"):
+        next(results)
+
+
 def test_what_cannot_be_made_is_told():
     with pytest.raises(SettingError, match="no such thing"):
         list(spread(unmakeable, range(3), 2))
@@ -181,6 +192,48 @@ def test_none_is_one_a_core():
 def test_what_a_stranger_does_to_a_worker_is_not_taken_for_a_lack_of_memory(function, said):
     with pytest.raises((NlpkitError, SystemExit), match=said):
         list(spread(partial(make, function), range(4), 2))
+
+
+ODD = """
+import nlpkit
+
+class Odd:
+    def __call__(self, block):
+        return {}[block]
+
+@nlpkit.hookimpl
+def nlpkit_register_tokenizers(register):
+    register("odd", Odd)
+"""
+BLAMED = """
+from nlpkit.errors import PluginError
+from nlpkit.model.workers import spread
+from nlpkit.plugins.registry import registry
+
+def make():
+    return registry().get("tokenizer", "odd").factory()
+
+if __name__ == "__main__":
+    try:
+        list(spread(make, range(4), 2))
+    except PluginError as error:
+        print(error)
+"""
+
+
+def test_whose_code_fails_in_a_worker_is_told(tmp_path):
+    (tmp_path / "mine.py").write_text(ODD, "utf-8")
+    (tmp_path / "program.py").write_text(BLAMED, "utf-8")
+    done = subprocess.run(
+        [sys.executable, "program.py"],
+        cwd=tmp_path,
+        env=os.environ | {"NLPKIT_PLUGIN_FILES": str(tmp_path / "mine.py")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "mine.py" in done.stdout, done.stderr
+    assert "KeyError: 0" in done.stdout
 
 
 def test_one_process_a_core_is_no_more_than_may_be_asked_for(monkeypatch):

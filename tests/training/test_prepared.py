@@ -111,6 +111,33 @@ def test_a_key_tells_what_differs():
     assert digest_of([["ab"], ["c"]]) == digest_of([["ab", "c"]])
 
 
+def test_a_key_is_another_where_something_else_is_installed_or_lies_beside_the_code(tmp_path, monkeypatch):
+    package = tmp_path / "odd_cutter"
+    package.mkdir()
+    (package / "__init__.py").write_text("class Cutter: pass\n", "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    cutter = __import__("odd_cutter").Cutter()
+    keys, codes = [key_of("a")], [prepared.code_of(cutter)]
+    (tmp_path / "jieba_of_tomorrow-9.0.dist-info").mkdir()
+    keys.append(key_of("a"))
+    (package / "words.txt").write_text("好\n", "utf-8")
+    codes.append(prepared.code_of(cutter))
+    (package / "words.txt").write_text("好评\n", "utf-8")
+    codes.append(prepared.code_of(cutter))
+    assert len(set(keys)) == 2
+    assert len(set(codes)) == 3
+
+
+def test_what_killed_runs_left_is_removed(shelf):
+    left = shelf / ".scratch.new-00000000-11111111"
+    left.mkdir(parents=True)
+    os.utime(left, (1, 1))
+    with prepared.scratch() as folder:
+        assert folder.is_dir()
+        assert not left.exists()
+    assert not folder.exists()
+
+
 def nlpkit(*arguments, cwd):
     done = subprocess.run(
         [sys.executable, "-m", "nlpkit", *map(str, arguments)], cwd=cwd, capture_output=True, text=True, check=False

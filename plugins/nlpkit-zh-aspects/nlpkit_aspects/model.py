@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,17 +38,16 @@ class AspectsModel(SavedModel):
         with bundle.report_damage("config.json"):
             (self._entry,) = self.entries
 
-    def find(self, texts: Iterable[str], *, min_probability: float = 0.0) -> list[Opinions]:
+    def find(self, texts: Iterable[str], *, min_probability: float = 0.0, jobs: int | None = None) -> list[Opinions]:
         """Find the opinions of each text, in the order of the text.
 
         :param min_probability: leave out those that are less sure.
+        :param jobs: processes that look; 0: one a core.
         :raises SettingError: if texts come as one string.
         """
         check_texts(texts, "look for opinions in")
-        waiting, found = list(texts), list[Opinions]()
-        for first in range(0, len(waiting), TOGETHER):
-            found += self._find(waiting[first : first + TOGETHER], min_probability)
-        return found
+        find = partial(AspectsModel._find, least=min_probability)
+        return [opinions for _, found in self.map(find, _cut(texts), jobs=jobs) for opinions in found]
 
     def finder(
         self,
@@ -109,6 +110,12 @@ class AspectsModel(SavedModel):
             Opinions(found, reason or (None if found else NONE))
             for found, reason in zip(opinions, reasons, strict=True)
         ]
+
+
+def _cut(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Yield so many texts as go through the network together."""
+    coming = iter(texts)
+    return iter(lambda: list(itertools.islice(coming, TOGETHER)), [])
 
 
 def _is_same(one: Mapping[str, Any], recorded: Mapping[str, Any]) -> bool:

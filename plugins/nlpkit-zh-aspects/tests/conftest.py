@@ -1,5 +1,3 @@
-import json
-
 import click.testing
 import pytest
 from nlpkit.commands import cli
@@ -33,7 +31,3 @@ def reviews(tmp_path):
         "".join(f"{n},{text}\n" for n, text in zip("abcd", rows, strict=True)).join(["id,text\n", ""]), "utf-8"
     )
     return path
-
-
-def read_lines(text):
-    return [json.loads(line) for line in text.splitlines()]

@@ -5,10 +5,10 @@ import io
 
 import click
 import pytest
-from conftest import read_lines
 from nlpkit import SettingError
 from nlpkit.commands import Look
 from nlpkit.text import Row
+from tiny_opinions import read_lines
 
 from nlpkit_aspects.form import OpinionForm
 from nlpkit_aspects.opinions import Opinion, Opinions

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import read_lines
 from nlpkit import SettingError
 from nlpkit.tasks import resolve
 from nlpkit.text import Faults, examples_of
+from tiny_opinions import read_lines
 
 from nlpkit_aspects.task import ASPECTS
 

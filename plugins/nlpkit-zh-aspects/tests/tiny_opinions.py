@@ -25,3 +25,7 @@ def make_rows():
 def write_corpus(path):
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in make_rows()), "utf-8")
     return path
+
+
+def read_lines(text):
+    return [json.loads(line) for line in text.splitlines()]

@@ -1,10 +1,7 @@
-import csv
-
 import pytest
 from click.testing import CliRunner
+from dask_tables import write_table
 from nlpkit.commands import cli
-
-TEXTS = ["质量很好，下次还来", "太差了，不建议购买", "👍", "", '一般"般"吧,\n换行了', "物流快"]
 
 
 @pytest.fixture
@@ -20,14 +17,6 @@ def run():
     return run_command
 
 
-def write_table(path, rows, first=0):
-    """Write numbered reviews, some of them with quotes, commas and line breaks."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        out = csv.writer(file)
-        out.writerow(["id", "review"])
-        out.writerows([n, f"{TEXTS[n % len(TEXTS)]}{n if n % 3 else ''}"] for n in range(first, first + rows))
-
-
 @pytest.fixture
 def reviews(tmp_path):
     """A folder with two tables and a file of lines."""
@@ -37,9 +26,3 @@ def reviews(tmp_path):
     write_table(folder / "more" / "b.csv", 40, 60)
     (folder / "lines.txt").write_text("质量很好\n\n太差了\n", "utf-8")
     return folder
-
-
-def core(run, source, target):
-    """What the core writes of a file."""
-    run("sentiment", "score", source, "--column", "review", "-o", target)
-    return target.read_bytes()

@@ -3,7 +3,7 @@
 import click
 import nlpkit
 import pytest
-from conftest import core
+from dask_tables import core
 
 distributed = pytest.importorskip("distributed")
 

@@ -4,7 +4,7 @@ import json
 
 import nlpkit
 import pytest
-from conftest import core
+from dask_tables import core
 from nlpkit.commands import FileAnswerer
 
 from nlpkit_dask.journal import Journal

@@ -4,7 +4,7 @@ import pickle
 
 import nlpkit
 import pytest
-from conftest import TEXTS
+from dask_tables import TEXTS
 
 pandas = pytest.importorskip("pandas")
 pytest.importorskip("narwhals")

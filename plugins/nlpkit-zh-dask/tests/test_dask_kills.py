@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import core, write_table
+from dask_tables import core, write_table
 
 pytest.importorskip("distributed")
 pytestmark = [
