@@ -278,6 +278,15 @@ def test_cloze(benchmark, corpora):
 @pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.train
+def test_launched(benchmark, corpora):
+    small = ("--set", "encoder.hidden=4", "embedding.dim=4", "training.pretrain=0", "training.min_steps=0")
+    shown = benchmark("launched", corpora / "goods_zh.txt", "--runs", 1, *small)
+    assert "times as fast by 2 processes" in shown
+
+
+@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.train
 def test_loop(benchmark, corpora):
     shown = benchmark("loop", corpora / "goods_zh.txt", "--recipes", "network", "--rounds", 1, "--steps", 2)
     assert "of the bare loop" in shown
