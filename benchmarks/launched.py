@@ -21,11 +21,11 @@ CHANGED = ("encoder.hidden=256", "training.pretrain=0", "training.r_drop=0", "tr
 
 def seconds_of(corpus: str, told: argparse.Namespace, processes: int, folder: Path) -> float:
     """Train, and return the seconds of the last epoch."""
-    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)] if processes > 1 else []
-    train = ["-m", "nlpkit", "sentiment", "train", corpus, "-o", str(folder / "model"), "--recipe", told.recipe, "--force"]
-    more = [part for setting in told.set for part in ("--set", setting)]
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    train = ["-m", "nlpkit", "sentiment", "train", corpus, "-o", str(folder / "model"), "--force"]
+    more = ["--recipe", told.recipe, *(part for setting in told.set for part in ("--set", setting))]
     done = subprocess.run(
-        [sys.executable, *launch, *train, "--epochs", str(told.epochs), *more],
+        [sys.executable, *(torchrun if processes > 1 else []), *train, "--epochs", str(told.epochs), *more],
         env=os.environ | ONE_THREAD,
         capture_output=True,
         text=True,
