@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-__all__ = ["new_folder", "remove_all_dead_folders", "remove_dead_folders", "replace_file", "replacing"]
+__all__ = ["new_folder", "remove_dead_folders", "replace_file", "replacing"]
 
 PART = re.compile(r"\..+\.nlpkit-(?P<host>[0-9a-f]{8})-[0-9a-f]{16}\.part", re.DOTALL)
 LONGEST = 180  # bytes of a name that a part repeats: file systems end at 255
