@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from nlpkit.plugins.base import Encoder
 
 Norm: TypeAlias = Literal["none", "layer", "batch"]
+Start: TypeAlias = Literal["uniform", "orthogonal"]
 
 
 def none(*, input_dim: int) -> Encoder:
@@ -41,6 +42,7 @@ def rnn(
     dropout: Share = 0.0,
     weight_dropout: Share = 0.0,
     norm: Norm = "none",
+    start: Start = "uniform",
     nonlinearity: Literal["tanh", "relu"] = "tanh",
 ) -> Encoder:
     """Plain recurrence (Elman 1990, https://doi.org/10.1207/s15516709cog1402_1): a state is one layer over the last.
@@ -51,6 +53,7 @@ def rnn(
     :param dropout: on what goes into each layer.
     :param weight_dropout: of the recurrent weights, anew in each step (Merity et al. 2018, https://arxiv.org/abs/1708.02182).
     :param norm: none, layer or batch: how the states of each layer are normalised.
+    :param start: of its weights: uniform, as torch draws them, or orthogonal (Saxe et al. 2014, https://arxiv.org/abs/1312.6120).
     :param nonlinearity: tanh or relu.
     """
     from nlpkit.components.recurrent import RecurrentEncoder  # torch
@@ -64,6 +67,7 @@ def rnn(
         dropout=dropout,
         weight_dropout=weight_dropout,
         norm=norm,
+        start=start,
         nonlinearity=nonlinearity,
     )
 
@@ -77,6 +81,7 @@ def lstm(
     dropout: Share = 0.0,
     weight_dropout: Share = 0.0,
     norm: Norm = "none",
+    start: Start = "uniform",
 ) -> Encoder:
     """Long short-term memory (Hochreiter and Schmidhuber 1997, https://doi.org/10.1162/neco.1997.9.8.1735).
 
@@ -86,6 +91,7 @@ def lstm(
     :param dropout: on what goes into each layer.
     :param weight_dropout: of the recurrent weights, anew in each step (Merity et al. 2018, https://arxiv.org/abs/1708.02182).
     :param norm: none, layer or batch: how the states of each layer are normalised.
+    :param start: of its weights: uniform, as torch draws them, or orthogonal (Saxe et al. 2014, https://arxiv.org/abs/1312.6120).
     """
     from nlpkit.components.recurrent import RecurrentEncoder  # torch
 
@@ -98,6 +104,7 @@ def lstm(
         dropout=dropout,
         weight_dropout=weight_dropout,
         norm=norm,
+        start=start,
     )
 
 
@@ -110,6 +117,7 @@ def gru(
     dropout: Share = 0.0,
     weight_dropout: Share = 0.0,
     norm: Norm = "none",
+    start: Start = "uniform",
 ) -> Encoder:
     """Gated recurrent units (Cho et al. 2014, https://aclanthology.org/D14-1179): three quarters of an LSTM's weights.
 
@@ -119,6 +127,7 @@ def gru(
     :param dropout: on what goes into each layer.
     :param weight_dropout: of the recurrent weights, anew in each step (Merity et al. 2018, https://arxiv.org/abs/1708.02182).
     :param norm: none, layer or batch: how the states of each layer are normalised.
+    :param start: of its weights: uniform, as torch draws them, or orthogonal (Saxe et al. 2014, https://arxiv.org/abs/1312.6120).
     """
     from nlpkit.components.recurrent import RecurrentEncoder  # torch
 
@@ -131,6 +140,7 @@ def gru(
         dropout=dropout,
         weight_dropout=weight_dropout,
         norm=norm,
+        start=start,
     )
 
 

@@ -43,6 +43,7 @@ class RecurrentEncoder(Encoder, nn.Module):
 
     :param cell: a name in `CELLS`.
     :param nonlinearity: of a plain unit; None for the others.
+    :param start: of its weights, before they are trained.
     """
 
     def __init__(
@@ -57,12 +58,13 @@ class RecurrentEncoder(Encoder, nn.Module):
         weight_dropout: float,
         norm: str,
         nonlinearity: str | None = None,
+        start: str = "uniform",
     ) -> None:
         super().__init__()
         self.config: dict[str, Any] = {"hidden": hidden, "layers": layers, "bidirectional": bidirectional}
         self.config |= {"dropout": dropout, "weight_dropout": weight_dropout, "norm": norm}
         own = {} if nonlinearity is None else {"nonlinearity": nonlinearity}
-        self.config |= own
+        self.config |= own | ({} if start == "uniform" else {"start": start})  # uniform is torch's, and older models'
         self.cell = CELLS[cell]
         self.causal = not bidirectional
         self.one_way_halves = bidirectional and layers == 1 and norm != "batch"
@@ -79,6 +81,9 @@ class RecurrentEncoder(Encoder, nn.Module):
         self.norms = nn.ModuleList(
             nn.ModuleList(_make_norm(norm, hidden) for _ in range(self.directions)) for _ in sizes
         )
+        if start == "orthogonal":
+            for layer in (*self.forwards, *self.backwards):
+                _start_orthogonal(cast(nn.RNNBase, layer))
 
     def forward(self, vectors: Tensor, mask: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """Vectors ``(batch, time, input_dim)`` to states ``(batch, time, output_dim)``.
@@ -149,6 +154,25 @@ def reverse(vectors: Tensor, mask: Tensor) -> Tensor:
     positions = torch.arange(mask.shape[1], device=mask.device)[None, :]
     source = torch.where(positions < lengths, lengths - 1 - positions, positions)
     return vectors.gather(1, source[:, :, None].expand(-1, -1, vectors.shape[2]))
+
+
+@torch.no_grad()
+def _start_orthogonal(layer: nn.RNNBase) -> None:
+    """Let each gate's recurrent matrix keep lengths (Saxe et al. 2014), the others be Glorot's, and biases be zero.
+
+    An LSTM's forget gates are open: their bias is 1 (Jozefowicz et al. 2015, https://proceedings.mlr.press/v37/jozefowicz15).
+    """
+    size = layer.hidden_size
+    for name, parameter in layer.named_parameters():
+        for gate in parameter.split(size):
+            if name.startswith("weight_hh"):
+                nn.init.orthogonal_(gate)
+            elif name.startswith("weight"):
+                nn.init.xavier_uniform_(gate)
+            else:
+                nn.init.zeros_(gate)
+    if isinstance(layer, nn.LSTM):
+        cast(Tensor, layer.bias_ih_l0)[size : 2 * size] = 1
 
 
 def _make_norm(name: str, dim: int) -> nn.Module:

@@ -23,7 +23,8 @@ def find_unfinished(name: str, epochs: Sequence[Epoch], settings: LoopSettings) 
     if len(losses) < 2 or epochs[-1].train_loss < LEARNT * losses[-1]:
         return []
     half, least = min(losses[: (len(losses) + 1) // 2]), min(losses)
-    stopped = not any(epoch.best for epoch in epochs[-settings.patience :])
+    stopped = epochs[-1].train_loss < settings.stop_loss
+    stopped = stopped or not any(epoch.best for epoch in epochs[-settings.patience :])
     if stopped or half - least < GAIN * losses[0]:
         return []
     last = epochs[-1].epoch

@@ -189,7 +189,7 @@ class _Progress:
         self.go_on()
         self.steps, self.rows, self.loss, self.right = 0, 0, 0.0, 0
         self.norm, self.greatest_norm, self.clipped, self.seconds = 0.0, 0.0, 0, 0.0
-        self.finished = self.epoch > pace.epochs or self.since >= pace.patience
+        self.finished = self.epoch > pace.epochs or self.since >= pace.patience or epoch.train_loss < settings.stop_loss
         return epoch
 
     def diverge(self, what: str, objective: Objective) -> Diverged:

@@ -28,6 +28,8 @@ def optimizer_of(module: nn.Module, settings: LoopSettings) -> torch.optim.Optim
             return torch.optim.AdamW(parameters, betas=(0.9, settings.beta2), fused=True, **common)
         case "adam":
             return torch.optim.Adam(parameters, betas=(0.9, settings.beta2), fused=True, **common)
+        case "amsgrad":
+            return torch.optim.Adam(parameters, betas=(0.9, settings.beta2), amsgrad=True, fused=True, **common)
         case "adadelta":
             return torch.optim.Adadelta(parameters, **common)
         case _:

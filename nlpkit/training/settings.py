@@ -33,15 +33,17 @@ PYTHON_BOOLS = {"True": "true", "False": "false"}  # as Python spells them
 class LoopSettings:
     """How the loop minimises, and when it stops.
 
-    :param optimizer: adamw, adam, adadelta or sgd.
+    :param optimizer: adamw, adam, amsgrad (adam that never forgets its greatest second moment:
+        https://arxiv.org/abs/1904.09237), adadelta or sgd.
     :param learning_rate: its highest value.
     :param momentum: of sgd.
-    :param beta2: the second decay of adam and adamw (https://arxiv.org/abs/1711.05101).
+    :param beta2: the second decay of adam, adamw and amsgrad (https://arxiv.org/abs/1711.05101).
     :param schedule: constant, linear or cosine, the latter two down to zero over all epochs.
     :param warmup: share of all steps over which the rate rises from zero.
     :param clip: the greatest norm of a gradient; 0 clips nothing. Norms are recorded either way.
     :param monitor: loss or accuracy: by which the validation rows judge an epoch.
     :param patience: epochs without a better one before the run stops.
+    :param stop_loss: the run also stops after an epoch whose training loss is below this.
     :param min_steps: updates to which a run is made longer, by more epochs, if ``epochs`` are fewer: of few rows an
         epoch has few; 0 leaves it as long as it is. See `nlpkit.training.pace`.
     :param precision: float32, or bfloat16: matrices are multiplied in it, which is several times as fast on processors
@@ -49,7 +51,7 @@ class LoopSettings:
     """
 
     epochs: Size = 20
-    optimizer: Literal["adamw", "adam", "adadelta", "sgd"] = "adamw"
+    optimizer: Literal["adamw", "adam", "amsgrad", "adadelta", "sgd"] = "adamw"
     learning_rate: Positive = 2e-3
     momentum: Share = 0.9
     beta2: Share = 0.99
@@ -59,6 +61,7 @@ class LoopSettings:
     clip: Weight = 1.0
     monitor: Literal["loss", "accuracy"] = "loss"
     patience: Size = 3
+    stop_loss: Weight = 0.0
     min_steps: Count = 0
     precision: Literal["float32", "bfloat16"] = "float32"
     fine_tuning: ClassVar[Mapping[str, Any]] = {}  # what is set anew where training goes on from a saved model

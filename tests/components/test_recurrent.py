@@ -91,6 +91,19 @@ def test_recurrent_weights_are_dropped_in_training_alone(cell, bidirectional):
         assert (layer.weight_ih_l0.grad != 0).all()
 
 
+@pytest.mark.parametrize("cell", CELLS)
+def test_weights_may_start_orthogonal(cell):
+    made = encoder(cell, {"hidden": 5, "layers": 2, "start": "orthogonal"})
+    for layer in (*made.forwards, *made.backwards):
+        for gate in layer.weight_hh_l0.split(5):
+            torch.testing.assert_close(gate @ gate.T, torch.eye(5))
+        biases = layer.bias_ih_l0 + layer.bias_hh_l0
+        open_gates = [1.0 if cell == "lstm" and number // 5 == 1 else 0.0 for number in range(len(biases))]
+        assert biases.tolist() == open_gates
+    assert made.config["start"] == "orthogonal"
+    assert "start" not in encoder(cell, {"hidden": 5}).config
+
+
 @pytest.mark.parametrize("norm", ["none", "layer", "batch"])
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_row_cut_in_two_is_one_row_where_the_state_is_carried(cell, norm):

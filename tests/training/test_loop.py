@@ -75,6 +75,15 @@ def test_a_seed_gives_the_same_weights_and_another_gives_others():
     assert found[0] == found[1] != found[2]
 
 
+def test_a_loss_that_is_low_enough_ends_a_run():
+    made = replace(SETTINGS, epochs=30, patience=30)
+    losses = [epoch.train_loss for epoch in the(Epoch, fit(classification(made), made, seed=0))]
+    wanted = losses[4] + 1e-6
+    reached = next(number for number, loss in enumerate(losses, 1) if loss < wanted)
+    stopped = replace(made, stop_loss=wanted)
+    assert len(the(Epoch, fit(classification(stopped), stopped, seed=0))) == reached < 30
+
+
 LONGER = replace(SETTINGS, min_steps=400)  # 80 epochs of 5 steps, judged in every second
 
 
@@ -179,6 +188,7 @@ CASES = {
     "batch norm": (SETTINGS, {"encoder": "rnn", "norm": "batch"}),
     "frozen head": (SETTINGS, {"hidden": 4, "dropout": 0.5}),
     "adam": (replace(SETTINGS, optimizer="adam"), {}),
+    "amsgrad": (replace(SETTINGS, optimizer="amsgrad"), {}),
     "adadelta": (replace(SETTINGS, optimizer="adadelta", learning_rate=1.0), {}),
     "sgd": (replace(SETTINGS, optimizer="sgd"), {}),
     "sgd without momentum": (replace(SETTINGS, optimizer="sgd", momentum=0.0), {}),
@@ -407,6 +417,7 @@ def close(module, other):
 OPTIMIZERS = {
     "adamw": lambda p: torch.optim.AdamW(p, lr=0.05, betas=(0.9, 0.99), weight_decay=0.1),
     "adam": lambda p: torch.optim.Adam(p, lr=0.05, betas=(0.9, 0.99), weight_decay=0.1),
+    "amsgrad": lambda p: torch.optim.Adam(p, lr=0.05, betas=(0.9, 0.99), weight_decay=0.1, amsgrad=True),
     "adadelta": lambda p: torch.optim.Adadelta(p, lr=0.05, weight_decay=0.1),
     "sgd": lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.9, weight_decay=0.1),
 }

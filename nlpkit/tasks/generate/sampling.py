@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from nlpkit.errors import SettingError
 
 RECENT = 64  # tokens whose repetition is penalised
+GREEDY = 0.01  # a temperature below it takes the likeliest
 NEAR = 128  # tokens among which no run stands twice
 
 
@@ -20,8 +21,8 @@ NEAR = 128  # tokens among which no run stands twice
 class Sampling:
     """How to draw; the same for all texts of a batch.
 
-    :param temperature: what logits are divided by, 0.01 to 100: below 1 what is likely becomes likelier; or 0, which
-        takes the likeliest.
+    :param temperature: what logits are divided by, at most 100: below 1 what is likely becomes likelier; below 0.01 the
+        likeliest is taken, so that no number overflows.
     :param top_k: draw among so many of the likeliest; 0 for all.
     :param top_p: draw among the likeliest that together have this probability (nucleus sampling: Holtzman et al. 2020,
         https://arxiv.org/abs/1904.09751).
@@ -38,10 +39,8 @@ class Sampling:
     no_repeat: int = 6
 
     def __post_init__(self) -> None:
-        if not (_is_number(self.temperature) and (self.temperature == 0 or 0.01 <= self.temperature <= 100)):
-            raise SettingError(
-                "temperature must be 0, or from 0.01 to 100, was: {temperature}", temperature=self.temperature
-            )
+        if not (_is_number(self.temperature) and 0 <= self.temperature <= 100):
+            raise SettingError("temperature must be from 0 to 100, was: {temperature}", temperature=self.temperature)
         if not is_count(self.top_k):
             raise SettingError("top_k must be a whole number that is not negative, was: {top_k}", top_k=self.top_k)
         if not (_is_number(self.top_p) and 0 < self.top_p <= 1):
@@ -59,7 +58,7 @@ class Sampling:
         """
         if self.penalty:
             logits = self._penalise(logits, recent)
-        if not self.temperature:
+        if self.temperature < GREEDY:
             return np.asarray(logits.argmax(1))
         if self.top_k or self.top_p < 1:
             return self._draw_among_likeliest(logits, numbers)

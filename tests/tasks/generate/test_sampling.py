@@ -83,11 +83,10 @@ def test_whatever_the_options_what_cannot_come_never_does(temperature, top_k, to
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"temperature": -1}, "temperature must be 0, or from 0.01 to 100, was: -1"),
-        ({"temperature": 1e-50}, "temperature must be 0, or from 0.01 to 100, was: 1e-50"),
-        ({"temperature": 1e39}, "temperature must be 0, or from 0.01 to 100"),
-        ({"temperature": math.nan}, "temperature must be 0, or"),
-        ({"temperature": "hot"}, "temperature must be 0, or"),
+        ({"temperature": -1}, "temperature must be from 0 to 100, was: -1"),
+        ({"temperature": 1e39}, "temperature must be from 0 to 100"),
+        ({"temperature": math.nan}, "temperature must be from 0"),
+        ({"temperature": "hot"}, "temperature must be from 0"),
         ({"top_k": 1.5}, "top_k must be a whole number that is not negative, was: 1.5"),
         ({"top_k": -1}, "top_k must be a whole number"),
         ({"top_p": 0}, "top_p must be above 0 and at most 1, was: 0"),
