@@ -6,6 +6,7 @@ import contextlib
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -104,14 +105,34 @@ def show(name: str, kind: str) -> None:
 @corpus.command(short_help="Download corpora, check them, and keep them.")
 @click.argument("chosen", metavar="NAMES...", nargs=-1, required=True)
 @click.option("--force", is_flag=True, help="Fetch again what is there already.")
-def fetch(chosen: tuple[str, ...], force: bool) -> None:
+@click.option(
+    "--mirror",
+    "mirrors",
+    multiple=True,
+    envvar="NLPKIT_MIRROR",
+    metavar="URL",
+    help="Ask this address first: {url} in it is the file's own, which otherwise follows it; may be repeated.",
+)
+@click.option(
+    "--file",
+    "brought",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Take this file, which you have had otherwise, in place of a download; may be repeated.",
+)
+def fetch(chosen: tuple[str, ...], force: bool, mirrors: tuple[str, ...], brought: tuple[Path, ...]) -> None:
     """Download corpora, check them, and keep them for all who train on this account.
 
     NAMES are such as `nlpkit corpus list` shows, or TOML files of your own. A download that was interrupted goes on
     where it ended. NLPKIT_CACHE names another folder for them. Read the licence first: `nlpkit corpus show`.
 
+    Behind a wall, --mirror or NLPKIT_MIRROR (several, with spaces between) says where else the files are; or bring a
+    file on a stick, and let --file check and take it.
+
     \b
     nlpkit corpus fetch waimai_10k tnews
+    nlpkit corpus fetch waimai_10k --mirror https://mirror.example/
+    nlpkit corpus fetch waimai_10k --file ~/waimai_10k.csv
     nlpkit corpus fetch ./ours.toml
     """
     from nlpkit.commands.printing import fail, tell
@@ -120,11 +141,13 @@ def fetch(chosen: tuple[str, ...], force: bool) -> None:
     from nlpkit.text.fetching import fetch_corpus
 
     entries = [find(name) for name in chosen]
+    if brought and len(entries) > 1:
+        raise click.UsageError("--file is of one corpus: name that alone")
     failed = False
     for entry in entries:
         try:
             with _draw_bar(entry.name) as progress:
-                sentences = fetch_corpus(entry, force=force, progress=progress)
+                sentences = fetch_corpus(entry, force=force, mirrors=mirrors, brought=brought, progress=progress)
         except NlpkitError as error:  # one that cannot be had keeps no other back
             fail(error)
             failed = True

@@ -23,7 +23,7 @@ CHECKSUMS = "seen.json"  # in the folder of a corpus: the SHA-256 of each file w
 class File:
     """A file of a corpus.
 
-    :param url: where it is downloaded from, or
+    :param url: where it is downloaded from, or, where that cannot be reached, each of ``mirrors``; or
     :param page: the web page where a person can get it, if a program cannot, or
     :param path: where it lies inside the package.
     :param name: what it is called here; the end of ``url`` or ``path`` unless said.
@@ -34,6 +34,7 @@ class File:
     """
 
     url: str = ""
+    mirrors: tuple[str, ...] = ()
     page: str = ""
     path: str = ""
     name: str = ""

@@ -16,15 +16,16 @@ import tarfile
 import time
 import urllib.error
 import urllib.request
+import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from nlpkit.errors import DataError
+from nlpkit.errors import DataError, DataWarning
 from nlpkit.files import replace_file, replacing
 from nlpkit.log import get_logger
 from nlpkit.text.catalogue import CHECKSUMS, Entry, File, require
@@ -34,6 +35,7 @@ Progress = Callable[[int, int | None], None]  # bytes so far, and in all if the 
 BLOCK = 1 << 18
 LOG = get_logger(__name__)
 TRIES = 4
+FULL = (errno.ENOSPC, errno.EDQUOT)
 TIMEOUT = 30.0  # seconds without a byte
 HEADERS = {"User-Agent": f"nlpkit/{__version__}", "Accept-Encoding": "identity"}
 
@@ -69,12 +71,22 @@ class Download:
         return self.target.with_name(self.target.name + ".part.json")
 
 
-def fetch_corpus(entry: Entry, *, force: bool = False, progress: Progress | None = None) -> list[str]:
+def fetch_corpus(
+    entry: Entry,
+    *,
+    force: bool = False,
+    mirrors: Sequence[str] = (),
+    brought: Sequence[Path] = (),
+    progress: Progress | None = None,
+) -> list[str]:
     """Download what is missing of a corpus, check and unpack it, and return a sentence for each file.
 
     Two processes that fetch the same corpus wait for each other.
 
     :param force: download what is there already, too.
+    :param mirrors: that are asked first, in order: see `address_in`.
+    :param brought: files that somebody has had otherwise, which are taken in place of a download: each under its name,
+        or whatever it is called where the corpus has one file.
     :raises DataError: if a file cannot be fetched, or is not the one that was expected.
     """
     from filelock import FileLock
@@ -85,7 +97,13 @@ def fetch_corpus(entry: Entry, *, force: bool = False, progress: Progress | None
     try:
         entry.folder.mkdir(parents=True, exist_ok=True)
         with FileLock(entry.folder / ".lock"):
-            return [_fetch_file(entry, file, force, progress) for file in entry.files]
+            own = _assign(entry, brought)
+            return [
+                _take_file(entry, file, own[file.file_name])
+                if file.file_name in own
+                else _fetch_file(entry, file, force, mirrors, progress)
+                for file in entry.files
+            ]
     except OSError as error:
         raise _unwritable(entry.folder, error) from error
 
@@ -110,6 +128,49 @@ def fetch(download: Download, *, progress: Progress | None = None, tries: int = 
     return checksum
 
 
+def address_in(mirror: str, url: str) -> str:
+    """Return the address of a file in a mirror: ``{url}`` in it is the file's own address, which otherwise follows it.
+
+    >>> address_in("https://mirror.example/get?file={url}", "https://a.example/b.csv")
+    'https://mirror.example/get?file=https://a.example/b.csv'
+    >>> address_in("https://mirror.example/", "https://a.example/b.csv")
+    'https://mirror.example/https://a.example/b.csv'
+    """
+    return mirror.replace("{url}", url) if "{url}" in mirror else f"{mirror.rstrip('/')}/{url}"
+
+
+def _assign(entry: Entry, brought: Sequence[Path]) -> dict[str, Path]:
+    """Return which file of a corpus each that was brought is.
+
+    :raises DataError: for one that is none of them.
+    """
+    names = [file.file_name for file in entry.files]
+    if len(names) == len(brought) == 1:
+        return {names[0]: brought[0]}
+    if odd := [path for path in brought if path.name not in names]:
+        raise DataError(
+            "{path} is no file of {name}: expected {names}", path=odd[0], name=entry.name, names=" or ".join(names)
+        )
+    return {path.name: path for path in brought}
+
+
+def _take_file(entry: Entry, file: File, path: Path) -> str:
+    """Put a file that was brought into the folder of its corpus, if it is the one that is expected."""
+    expected, checksum, target = _expect(entry, file), sha256_of(path), entry.folder / file.file_name
+    if expected not in (None, checksum) or file.size not in (None, path.stat().st_size):
+        raise DataError(
+            "{path} has the checksum {checksum}, expected {expected}: it is another file, or another version",
+            path=path,
+            checksum=checksum,
+            expected=expected or f"{file.size:,} bytes",
+        )
+    if target.exists() and target.samefile(path):
+        return _fetch_file(entry, file, False, (), None)
+    with path.open("rb") as source, replacing(target) as taken:
+        shutil.copyfileobj(source, taken)
+    return _finish(entry, file, expected, checksum, "taken")
+
+
 def _of_package(entry: Entry) -> Iterator[tuple[Path, str]]:
     for (path, _), file in zip(entry.sources, entry.files, strict=True):
         same = file.sha256 in (None, sha256_of(path))
@@ -117,14 +178,25 @@ def _of_package(entry: Entry) -> Iterator[tuple[Path, str]]:
         yield path, it if same else f"{it}, but is another than that of version {entry.version}"
 
 
-def _fetch_file(entry: Entry, file: File, force: bool, progress: Progress | None) -> str:
+def _expect(entry: Entry, file: File) -> str | None:
+    """Return the checksum that a file has to have, if that is known."""
+    return file.sha256 or _checksums(entry).get(file.file_name)
+
+
+def _fetch_file(entry: Entry, file: File, force: bool, mirrors: Sequence[str], progress: Progress | None) -> str:
     """Get a file into the folder of its corpus, checked and unpacked, and say so."""
-    target = entry.folder / file.file_name
-    expected = file.sha256 or _checksums(entry).get(file.file_name)
-    new = bool(file.url) and (force or not target.is_file())
+    expected = _expect(entry, file)
+    if not file.url or (not force and (entry.folder / file.file_name).is_file()):
+        return _finish(entry, file, expected, _check_file(entry, file, expected), "there already")
+    url, checksum = _download(entry, file, expected, mirrors, progress)
+    return _finish(entry, file, expected, checksum, "fetched" if url == file.url else f"fetched from {url}")
+
+
+def _finish(entry: Entry, file: File, expected: str | None, checksum: str, done: str) -> str:
+    """Unpack a file that is in its place, and say what was done; what is seen first is expected from then on."""
+    target, new = entry.folder / file.file_name, done != "there already"
     for member in file.members if new else ():
         (entry.folder / PurePosixPath(member).name).unlink(missing_ok=True)  # or they would outlive their archive
-    checksum = _download(entry, file, expected, progress) if new else _check_file(entry, file, expected)
     for member in file.members:
         _unpack(target, member, again=new)
     if expected is None:
@@ -132,7 +204,7 @@ def _fetch_file(entry: Entry, file: File, force: bool, progress: Progress | None
             entry.folder / CHECKSUMS, json.dumps(_checksums(entry) | {file.file_name: checksum}, indent=2).encode()
         )
     trust = "the expected checksum" if expected else f"checksum {checksum}, which is expected from now on"
-    return f"{target}: {'fetched' if new else 'there already'}, {target.stat().st_size / 1e6:,.1f} MB, {trust}"
+    return f"{target}: {done}, {target.stat().st_size / 1e6:,.1f} MB, {trust}"
 
 
 def _checksums(entry: Entry) -> dict[str, str]:
@@ -148,10 +220,21 @@ def _checksums(entry: Entry) -> dict[str, str]:
     return checksums
 
 
-def _download(entry: Entry, file: File, expected: str | None, progress: Progress | None) -> str:
+def _download(
+    entry: Entry, file: File, expected: str | None, mirrors: Sequence[str], progress: Progress | None
+) -> tuple[str, str]:
+    """Download a file from the first address that has it; return that, and the checksum."""
     remedy = "" if file.sha256 else f"; to trust the new one, remove {entry.folder / CHECKSUMS}"
-    download = Download(file.url, entry.folder / file.file_name, size=file.size, sha256=expected, remedy=remedy)
-    return fetch(download, progress=progress)
+    *others, last = dict.fromkeys([*(address_in(mirror, file.url) for mirror in mirrors), file.url, *file.mirrors])
+    for url in (*others, last):
+        download = Download(url, entry.folder / file.file_name, size=file.size, sha256=expected, remedy=remedy)
+        try:
+            return url, fetch(download, progress=progress)
+        except DataError as error:
+            if url == last or (isinstance(error.__cause__, OSError) and error.__cause__.errno in FULL):
+                raise
+            warnings.warn(DataWarning(f"{error}; the next address is asked"), stacklevel=2)
+    raise AssertionError("the last address answers or fails")
 
 
 def _check_file(entry: Entry, file: File, expected: str | None) -> str:
@@ -344,7 +427,7 @@ def _check(download: Download) -> str:
 
 
 def _unwritable(folder: Path, error: OSError) -> DataError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in FULL:
         free = shutil.disk_usage(folder).free
         return DataError(
             "{folder} is full ({megabytes:,.0f} MB are free): make room and fetch again, or set NLPKIT_CACHE",

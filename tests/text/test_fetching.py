@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from nlpkit.errors import DataError
+from nlpkit.errors import DataError, DataWarning
 from nlpkit.text.catalogue import read_entry
 from nlpkit.text.fetching import BLOCK, Download, fetch, fetch_corpus, sha256_of
 
@@ -343,3 +343,49 @@ def test_what_no_program_can_fetch_is_put_there_by_hand(tmp_path, monkeypatch):
     (ours.folder / "a.csv").write_bytes(OTHER)
     with pytest.raises(DataError, match=r"download it again from https://example.org/x"):
         fetch_corpus(ours)
+
+
+def test_a_mirror_is_asked_first_and_the_source_where_it_has_nothing(site, entry):
+    root = site.url.partition("/a%20b")[0]
+    ours = entry(url="http://127.0.0.1:9/reviews.csv")  # nobody listens there
+    assert f"fetched from {root}/http://127.0.0.1:9/reviews.csv" in fetch_corpus(ours, mirrors=[root + "/"])[0]
+    site.status = [404]
+    theirs = entry()
+    with pytest.warns(DataWarning, match="answers 404 .*the next address is asked"):
+        assert "fetched, " in fetch_corpus(theirs, force=True, mirrors=[root + "/?file={url}"])[0]
+
+
+def test_an_entry_may_have_several_addresses(site, entry):
+    ours = entry(f'mirrors = ["{site.url}"]', "http://127.0.0.1:9/b.csv")
+    with pytest.warns(DataWarning, match="cannot be reached"):
+        fetch_corpus(ours)
+    assert (ours.folder / "b.csv").read_bytes() == DATA
+
+
+def test_a_mirror_is_trusted_no_further_than_the_source(site, entry):
+    ours = entry(f'sha256 = "{digest(OTHER)}"')
+    with pytest.warns(DataWarning, match="thrown away"), pytest.raises(DataError, match="thrown away"):
+        fetch_corpus(ours, mirrors=[site.url.partition("/a%20b")[0]])
+    assert not (ours.folder / "reviews.csv").exists()
+
+
+def test_a_file_that_was_brought_is_checked_and_taken(site, entry, tmp_path):
+    stick = tmp_path / "from a stick.csv"
+    stick.write_bytes(DATA)
+    ours = entry(f'sha256 = "{digest(DATA)}"')
+    assert "taken, " in fetch_corpus(ours, brought=[stick])[0]
+    assert (ours.folder / "reviews.csv").read_bytes() == DATA
+    stick.write_bytes(OTHER)
+    with pytest.raises(DataError, match="it is another file, or another version"):
+        fetch_corpus(ours, brought=[stick])
+    assert (ours.folder / "reviews.csv").read_bytes() == DATA
+    with pytest.raises(DataError, match="is no file of ours: expected reviews.csv"):
+        fetch_corpus(ours, brought=[stick, stick])
+    assert not site.asked
+
+
+def test_an_archive_that_was_brought_is_unpacked(site, entry, tmp_path):
+    (tmp_path / "all.zip").write_bytes(packed("zip"))
+    ours = entry('members = ["data/a.csv", "b.csv"]', site.url.replace("reviews.csv", "all.zip"))
+    fetch_corpus(ours, brought=[tmp_path / "all.zip"])
+    assert (ours.folder / "b.csv").read_bytes() == DATA
