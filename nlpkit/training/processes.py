@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 from torch import Tensor, distributed, nn
-from torch.distributed import TCPStore  # type: ignore[attr-defined]
+from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined]
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from nlpkit.errors import SettingError
@@ -28,6 +28,8 @@ from nlpkit.training.launch import ALONE, Parted, Place, ToldElsewhere, read_pla
 T = TypeVar("T")
 E = TypeVar("E")
 PATIENCE = timedelta(days=30)  # one that dies is noticed at once; what the first does alone may take long
+MEETING = timedelta(seconds=60)  # torchrun's store is there before it starts anybody
+ENDED = "torchrun has ended, and with it the run: go on by --resume"
 CLAIM = "nlpkit/told"
 
 
@@ -42,9 +44,6 @@ class Processes:
     store: Any = None
     _parent: int = 0
     _share: float | None = None  # of the rows of the batch at hand, in a step
-
-    def __post_init__(self) -> None:
-        self._parent = os.getppid()
 
     @property
     def several(self) -> bool:
@@ -101,7 +100,7 @@ class Processes:
     def check(self) -> None:
         """Refuse to go on without torchrun."""
         if self.is_orphan():
-            raise Parted("torchrun has ended, and with it the run: go on by --resume")
+            raise Parted(ENDED)
 
     def weigh(self, mean: Tensor, terms: Tensor | float) -> Tensor:
         """Return a mean over other things than rows, so weighted that the mean by rows over all processes is right.
@@ -219,6 +218,24 @@ def weigh_mean(mean: Tensor, terms: Tensor | float) -> Tensor:
     return _joined.weigh(mean, terms)
 
 
+def _meet(place: Place) -> Any:
+    """Connect to the store that torchrun has opened, and by it with the others; return it.
+
+    :raises Parted: if torchrun has ended meanwhile, and the store with it.
+    """
+    own = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True" and place.rank == 0
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    try:
+        address = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+        store = TCPStore(*address, place.count, own, MEETING, wait_for_workers=False)
+        store.set_timeout(PATIENCE)
+        mates = PrefixStore("nlpkit/group", store)
+        distributed.init_process_group(backend, store=mates, rank=place.rank, world_size=place.count, timeout=PATIENCE)
+    except RuntimeError as error:
+        raise Parted(ENDED) from error
+    return store
+
+
 @contextmanager
 def join() -> Iterator[Processes]:
     """Join the others, where torchrun has started several; they part at the end.
@@ -231,10 +248,9 @@ def join() -> Iterator[Processes]:
     if place.count == 1 or _joined.several:
         yield _joined
         return
-    store = TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False)
-    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-    distributed.init_process_group(backend, timeout=PATIENCE)
-    _joined = Processes(place, store)
+    parent = os.getppid()  # before torchrun can have ended unseen
+    store = _meet(place)
+    _joined = Processes(place, store, parent)
     try:
         yield _joined
     except BaseException as error:

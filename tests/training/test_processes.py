@@ -4,9 +4,11 @@ import csv
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,8 +18,8 @@ torch = pytest.importorskip("torch")
 from nlpkit.errors import SettingError  # noqa: E402
 from nlpkit.training import launch  # noqa: E402
 from nlpkit.training.devices import choose_device  # noqa: E402
-from nlpkit.training.launch import ALONE, Place, read_place  # noqa: E402
-from nlpkit.training.processes import Processes, processes, weigh_mean  # noqa: E402
+from nlpkit.training.launch import ALONE, Parted, Place, read_place  # noqa: E402
+from nlpkit.training.processes import Processes, join, processes, weigh_mean  # noqa: E402
 
 from .networks import network  # noqa: E402
 
@@ -201,3 +203,15 @@ def test_what_is_wrong_is_said_once(tmp_path):
     done = torchrun("sentiment", "train", corpus, "-o", tmp_path / "m", "--encoder", "nonsense")
     assert [sentence for sentence in errors(done.stderr) if "nonsense" in sentence] == errors(done.stderr) != []
     assert not (tmp_path / "m").exists()
+
+
+def test_whoever_comes_after_torchrun_has_ended_does_not_wait(monkeypatch):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    told = {"TORCHELASTIC_RUN_ID": "x", "TORCHELASTIC_USE_AGENT_STORE": "True", "RANK": "1", "WORLD_SIZE": "2"}
+    for name, value in {**told, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("nlpkit.training.processes.MEETING", timedelta(seconds=1))
+    with pytest.raises(Parted, match="torchrun has ended"), join():
+        raise AssertionError("nobody was met")
