@@ -379,7 +379,7 @@ def test_a_file_that_was_brought_is_checked_and_taken(site, entry, tmp_path):
     with pytest.raises(DataError, match="it is another file, or another version"):
         fetch_corpus(ours, brought=[stick])
     assert (ours.folder / "reviews.csv").read_bytes() == DATA
-    with pytest.raises(DataError, match="is no file of ours: expected reviews.csv"):
+    with pytest.raises(DataError, match=r"is no file of ours: expected reviews\.csv"):
         fetch_corpus(ours, brought=[stick, stick])
     assert not site.asked
 

@@ -26,7 +26,7 @@ from nlpkit.tasks.cloze.settings import ClozeNetworkSettings
 from nlpkit.tasks.cloze.words import PLACES, Words
 from nlpkit.text.vocabulary import TableVocabulary
 from nlpkit.training.components import check_pair, check_shapes, remarks_of
-from nlpkit.training.events import Event, MemberStarted, Working
+from nlpkit.training.events import Event, MemberStarted, Remark, Working
 from nlpkit.training.export import export_graph, fold_embedding
 from nlpkit.training.loop import Diverged
 from nlpkit.training.member import (
@@ -42,6 +42,7 @@ from nlpkit.training.member import (
 from nlpkit.training.settings import MemberSettings, check_judges
 from nlpkit.training.storage import map_array, store_ids
 
+MOST_ALIKE = 0.01  # share of the answers that may have the code of another without a word
 CONTEXT_WORDS = 100_000  # the most frequent tokens, which say of the words near them what they mean
 
 
@@ -104,7 +105,18 @@ class ClozeMember(NetworkMember):
         entry |= {**record_parts(embedding, encoder, output), "head": asdict(settings.head)}
         if (collisions := network.output.collisions) is not None:
             entry["collisions"] = collisions
+            yield from self._remark_on_collisions(collisions, len(ids))
         self.keep(folder, network, vocabulary, entry)
+
+    def _remark_on_collisions(self, collisions: int, answers: int) -> Iterator[Event]:
+        if collisions > MOST_ALIKE * answers:
+            yield Remark(
+                "{name}: {collisions:,} of {answers:,} answers share a code with a more frequent one, and no context "
+                "tells them from it: set more bits (--set {name}.output.bits=...), or --set {name}.output.source=itq",
+                name=self.name,
+                collisions=collisions,
+                answers=answers,
+            )
 
     def restore(self, stored: Bundle) -> nn.Module:
         """Make a network of the answers."""

@@ -23,6 +23,7 @@ from nlpkit.text.blocks import blocks_of
 from nlpkit.text.corpus import Example
 from nlpkit.text.vocabulary import Ints
 
+LEAST_ITEMS = 20  # of which none is found without chance being an excuse
 BLOCK = 1024  # items measured together, so that the network gets batches of similar length
 NEVER = np.iinfo(np.int64).max  # the rank of an answer that the model does not know
 
@@ -85,7 +86,17 @@ class ClozeMetrics(Metrics):
         bits = self.bits
         if bits is None:
             return ()
-        return [f"bits, {name}: {bits.accuracy:.4f} of {bits.bits} right; by majority {bits.majority:.4f}"]
+        return [
+            f"{name}: of the {bits.bits} bits of a right word's code {bits.accuracy:.1%} come out right; who always "
+            f"says the same has {bits.majority:.1%}, and what that is worth in words is top-1 to top-10"
+        ]
+
+    def doubts(self, model: Any = None) -> Sequence[str]:  # noqa: ARG002
+        """Say that the model finds none of the words."""
+        if self.items < LEAST_ITEMS or self.top10:
+            return ()
+        what = "its codes tell no words apart: " if self.bits else ""
+        return [f"none of {self.items:,} answers is among the model's first ten: {what}it has learnt nothing of use"]
 
     def to_json(self) -> dict[str, Any]:
         """Return all figures, percentages rounded to two places, others to four."""

@@ -1,5 +1,6 @@
 import json
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -89,6 +90,13 @@ def test_bits_stand_beside_what_a_constant_would_get_right():
         "majority": round(found.bits.majority, 4),
     }
     assert measure_items(model, []).bits is None
+    (remark,) = found.remarks("all")
+    assert remark.startswith("all: of the 8 bits of a right word's code ")
+    assert found.doubts() == ()
+    lost = replace(found, items=400, top1=0.0, top5=0.0, top10=0.0)
+    assert lost.doubts()[0].startswith(
+        "none of 400 answers is among the model's first ten: its codes tell no words apart"
+    )
 
 
 def test_blocks_make_no_difference(monkeypatch):

@@ -23,7 +23,7 @@ from nlpkit.tasks.cloze.task import CLOZE  # noqa: E402
 from nlpkit.text.corpus import Example  # noqa: E402
 from nlpkit.text.split import split_rows  # noqa: E402
 from nlpkit.training.dry_run import plan  # noqa: E402
-from nlpkit.training.events import Fitting, MemberExported, MemberStarted, Prepared, Saved, Working  # noqa: E402
+from nlpkit.training.events import Fitting, MemberExported, MemberStarted, Prepared, Remark, Saved, Working  # noqa: E402
 from nlpkit.training.loop import Epoch, Resumed, Step  # noqa: E402
 from nlpkit.training.run import train  # noqa: E402
 from tests.tasks.sentiment.test_run import files_of, the  # noqa: E402
@@ -231,8 +231,10 @@ def test_codes_by_bits_with_all_that_may_be_set(tmp_path, texts, deciding, write
     more = ("output.loss=bce", "output.source=sign", "output.bits=3", f"output.vectors={path}")
     more += ("training.focus=[0.2, 0.9]", "training.precision=bfloat16", "training.subsample=0.01", "max_length=3")
     more += ("training.blanked=0.2", "normalisation.zero=true", "embedding.min_count=2")
-    (saved,) = the(Saved, run(tmp_path / "m", texts, *QUICK, *more, output="binary-codes", encoder=deciding))
+    events = run(tmp_path / "m", texts, *QUICK, *more, output="binary-codes", encoder=deciding)
+    (saved,) = the(Saved, events)
     assert saved.metrics["two.txt"].items
+    assert "answers share a code with a more frequent one" in " ".join(str(r.sentence) for r in the(Remark, events))
     bundle = Bundle.open(tmp_path / "m")
     assert str(path) not in json.dumps(bundle.config, ensure_ascii=False)
     assert bundle.config["settings"]["members"][0]["training"]["focus"] == [0.2, 0.9]
