@@ -17,6 +17,7 @@ from nlpkit.plugins.base import SharedEmbedding, StaticEmbedding
 from nlpkit.text.normalisation import Normaliser
 from nlpkit.text.vocabulary import PAD, UNKNOWN, HashVocabulary, TableVocabulary, Tokens, Vocabulary
 
+DIM = 64  # numbers in a vector, unless told
 READ = 4  # characters of a token that make part of its vector
 
 
@@ -30,7 +31,7 @@ class TrainableEmbedding(SharedEmbedding, nn.Module):
     def __init__(
         self,
         *,
-        dim: int,
+        dim: int | None,
         min_count: int,
         max_size: int,
         start: str,
@@ -40,15 +41,15 @@ class TrainableEmbedding(SharedEmbedding, nn.Module):
         normaliser: Normaliser | None = None,
     ) -> None:
         super().__init__()
-        self.config: dict[str, Any] = {"dim": dim, "min_count": min_count, "max_size": max_size}
-        self.config |= {"start": start, "dropout": dropout, "frozen": frozen}
-        self.dim = dim
-        self.pretrained = start == "ppmi" or vectors is not None
-        self.token_dropout = TokenDropout(dropout)
-        self.table: nn.Embedding
         self._file = (
             None if vectors is None else VectorFile(vectors, dim, normaliser)
         )  # a saved model must never name a path
+        self.dim = self._file.dim if self._file else dim or DIM
+        self.config: dict[str, Any] = {"dim": self.dim, "min_count": min_count, "max_size": max_size}
+        self.config |= {"start": start, "dropout": dropout, "frozen": frozen}
+        self.pretrained = start == "ppmi" or vectors is not None
+        self.token_dropout = TokenDropout(dropout)
+        self.table: nn.Embedding
 
     def fit(self, documents: Iterable[Sequence[str]], labels: Sequence[int]) -> Vocabulary:  # noqa: ARG002
         """Count the tokens and give each a vector: from a file, from its neighbours, or drawn at random.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def trainable(
     *,
-    dim: Size = 64,
+    dim: Size | None = None,
     min_count: Size = 2,
     max_size: Size = 20_000,
     start: Literal["normal", "ppmi"] = "normal",
@@ -24,7 +24,7 @@ def trainable(
 ) -> Embedding:
     """Give each token a vector.
 
-    :param dim: numbers in a vector.
+    :param dim: numbers in a vector; None: as many as the file of vectors has, or 64.
     :param min_count: a token seen less often is unknown.
     :param max_size: only the most frequent tokens are kept.
     :param start: normal: random vectors; ppmi: vectors from what stands near each token in the training texts.

@@ -1,4 +1,4 @@
-"""``nlpkit vectors``: train, near."""
+"""``nlpkit vectors``: train, near, similar, analogy, get."""
 
 from __future__ import annotations
 
@@ -101,11 +101,16 @@ def _fit(source: Source, how: Fitting) -> tuple[list[str], NDArray[np.float32]]:
         return fit_vectors(documents, how, lambda done: screen.print(f"epoch {done} of {how.epochs}"))
 
 
+VECTORS = click.option("--vectors", "path", required=True, metavar="FILE", help="A file of vectors, text or binary.")
+TOP = click.option("--top", type=click.IntRange(1), default=10, show_default=True, help="Words to show for each.")
+KIND = click.option("--format", "-f", "kind", type=click.Choice(["table", "jsonl"]), default="table", show_default=True)
+
+
 @vectors.command(short_help="Show the words whose vectors are nearest to a word's.")
 @click.argument("words", nargs=-1, required=True, metavar="WORD...")
-@click.option("--vectors", "path", required=True, metavar="FILE", help="A file of vectors, text or binary.")
-@click.option("--top", type=click.IntRange(1), default=10, show_default=True, help="Words to show for each.")
-@click.option("--format", "-f", "kind", type=click.Choice(["table", "jsonl"]), default="table", show_default=True)
+@VECTORS
+@TOP
+@KIND
 def near(words: tuple[str, ...], path: str, top: int, kind: str) -> None:
     """Show the words whose vectors are nearest to a word's, by the cosine between them.
 
@@ -134,7 +139,67 @@ def near(words: tuple[str, ...], path: str, top: int, kind: str) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _show(word: str, found: list[Neighbour], kind: str) -> None:
+@vectors.command(short_help="Say how alike two words are.")
+@click.argument("word")
+@click.argument("other")
+@VECTORS
+def similar(word: str, other: str, path: str) -> None:
+    """Say how alike two words are: the cosine of the angle between their vectors, 1 for the same direction.
+
+    \b
+    nlpkit vectors similar 质量 品质 --vectors reviews.bin
+    """
+    from nlpkit_word2vec.neighbours import Neighbours
+
+    click.echo(f"{Neighbours.read(path).similarity(word, other):.4f}")
+
+
+@vectors.command(short_help="Show what is to a word as another is to a third.")
+@click.argument("first")
+@click.argument("second")
+@click.argument("third")
+@VECTORS
+@TOP
+@KIND
+def analogy(first: str, second: str, third: str, path: str, top: int, kind: str) -> None:
+    """Show the words that are to THIRD as SECOND is to FIRST: those nearest to SECOND - FIRST + THIRD.
+
+    None of the three is among them. Vectors of few texts know few such relations.
+
+    \b
+    nlpkit vectors analogy 男 爸爸 女 --vectors reviews.bin
+    """
+    from nlpkit_word2vec.neighbours import Neighbours
+
+    found = Neighbours.read(path).complete(first, second, third, top)
+    _show(f"{first} : {second} = {third} : ?", found, kind, f"{first} : {second} = {third} :")
+
+
+@vectors.command(short_help="Print the vector of a word.")
+@click.argument("words", nargs=-1, required=True, metavar="WORD...")
+@VECTORS
+@click.option("--format", "-f", "kind", type=click.Choice(["text", "jsonl"]), default="text", show_default=True)
+def get(words: tuple[str, ...], path: str, kind: str) -> None:
+    """Print the vector of a word, as the file has it: the word, then its numbers.
+
+    \b
+    nlpkit vectors get 质量 --vectors reviews.bin
+    nlpkit vectors get 质量 品质 --vectors reviews.bin --format jsonl | jq '.vector | length'
+    """
+    import orjson
+
+    from nlpkit_word2vec.neighbours import Neighbours
+
+    known = Neighbours.read(path)
+    for word in words:
+        numbers = known.vector(word)
+        if kind == "jsonl":
+            click.echo(orjson.dumps({"word": word, "vector": numbers}, option=orjson.OPT_SERIALIZE_NUMPY))
+        else:
+            click.echo(" ".join([word, *(f"{number:g}" for number in numbers.tolist())]))
+
+
+def _show(word: str, found: list[Neighbour], kind: str, title: str = "") -> None:
     import orjson
     from nlpkit.commands import make_console, make_table
 
@@ -142,7 +207,7 @@ def _show(word: str, found: list[Neighbour], kind: str) -> None:
         near = [{"word": neighbour.word, "similarity": round(neighbour.similarity, 6)} for neighbour in found]
         click.echo(orjson.dumps({"word": word, "near": near}))
         return
-    shown = make_table(f"near {word}", ">similarity")
+    shown = make_table(title or f"near {word}", ">similarity")
     for neighbour in found:
         shown.add_row(neighbour.word, f"{neighbour.similarity:.4f}")
     make_console().print(shown)

@@ -30,6 +30,7 @@ class Neighbours:
     def __init__(self, words: Sequence[str], vectors: NDArray[np.float32], name: str = "the vectors") -> None:
         self._words, self._name = list(words), name
         self._positions = {word: position for position, word in enumerate(self._words)}
+        self._vectors = vectors
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         self._directions = vectors / np.where(lengths > 0, lengths, 1)
 
@@ -55,9 +56,38 @@ class Neighbours:
         :raises DataError: if the word is not known as it stands, nor normalised as texts are.
         """
         at = self._position(word)
-        similarities = self._directions @ self._directions[at]
-        similarities[at] = -np.inf
-        order = np.argsort(-similarities, kind="stable")[: min(top, len(self._words) - 1)]
+        return self._nearest(self._directions[at], top, {at})
+
+    def complete(self, first: str, second: str, third: str, top: int) -> list[Neighbour]:
+        """Return words that are to ``third`` as ``second`` is to ``first``, the best first; none of these among them.
+
+        They are near ``second - first + third``, each of length 1 (Mikolov et al. 2013,
+        https://aclanthology.org/N13-1090).
+
+        :raises DataError: if one is not known.
+        """
+        a, b, c = (self._position(word) for word in (first, second, third))
+        wanted = self._directions[b] - self._directions[a] + self._directions[c]
+        return self._nearest(wanted / max(float(np.linalg.norm(wanted)), 1e-12), top, {a, b, c})
+
+    def similarity(self, one: str, other: str) -> float:
+        """Return the cosine of the angle between two words' vectors.
+
+        :raises DataError: if one is not known.
+        """
+        return float(self._directions[self._position(one)] @ self._directions[self._position(other)])
+
+    def vector(self, word: str) -> NDArray[np.float32]:
+        """Return the vector of a word ``(dim,)`` as the file has it.
+
+        :raises DataError: if it is not known.
+        """
+        return self._vectors[self._position(word)]
+
+    def _nearest(self, direction: NDArray[np.float32], top: int, besides: set[int]) -> list[Neighbour]:
+        similarities = self._directions @ direction
+        similarities[list(besides)] = -np.inf
+        order = np.argsort(-similarities, kind="stable")[: min(top, len(self._words) - len(besides))]
         return [Neighbour(self._words[i], float(similarities[i])) for i in order]
 
     @cached_property

@@ -131,6 +131,29 @@ def test_the_nearest_words_stand_first(run, file):
     assert first["near"][0]["similarity"] == pytest.approx(0.9939, abs=1e-4)
 
 
+def test_two_words_are_compared(run, file):
+    done = run("vectors", "similar", "质量", "品质", "--vectors", file)
+    assert done.stdout == "0.9939\n"
+    assert run("vectors", "similar", "质量", "没有", "--vectors", file).returncode == 1
+
+
+def test_what_is_to_a_word_as_another_is_to_a_third_stands_first(run, tmp_path):
+    path = tmp_path / "royal.txt"
+    path.write_text("男 1 0 0\n女 0 1 0\n国王 1 0 1\n女王 0 1 1\n苹果 -1 -1 0\n", "utf-8")
+    done = run("vectors", "analogy", "男", "国王", "女", "--vectors", path, "--top", 9, "--format", "jsonl")
+    found = json.loads(done.stdout)
+    assert found["word"] == "男 : 国王 = 女 : ?"
+    assert [near["word"] for near in found["near"]] == ["女王", "苹果"]
+    assert "女王" in run("vectors", "analogy", "男", "国王", "女", "--vectors", path).stdout
+
+
+def test_a_vector_is_printed_as_the_file_has_it(run, file):
+    done = run("vectors", "get", "品质", "ok", "--vectors", file)
+    assert done.stdout.splitlines()[0].split()[0] == "品质"
+    found = json.loads(run("vectors", "get", "品质", "--vectors", file, "--format", "jsonl").stdout)
+    assert found["vector"] == pytest.approx([float(number) for number in done.stdout.splitlines()[0].split()[1:]])
+
+
 def test_a_word_that_is_not_known_keeps_no_other_back(run, file):
     done = run("vectors", "near", "质亮", "手机", "--vectors", file, "--format", "jsonl")
     assert done.returncode == 1
