@@ -21,10 +21,15 @@ export function makeBlanks(verb) {
   const sentence = make("div", { class: "sentence", role: "group", sayLabel: "sentence", lang: "zh" });
   const choice = make("div", { class: "choice" });
   const faults = new FaultPlace(() => latest.now());
-  const latest = new Latest({ pause: PAUSE, ask: (signal) => askWords(signal), show, fail: (error) => faults.show(error) });
+  const latest = new Latest({ pause: PAUSE, ask: (signal) => askWords(signal), show, fail });
   let parts = [""]; // of the text, between its blanks
   let words = []; // that were chosen, null where there is none yet
   let active = 0; // the blank that is being filled
+
+  function fail(error) {
+    choice.replaceChildren();
+    faults.show(error);
+  }
 
   function begin() {
     latest.drop();
@@ -65,7 +70,8 @@ export function makeBlanks(verb) {
       announce(explainReason(answer.reason));
       return;
     }
-    const buttons = candidates.slice(0, SHOWN).map(([word, share]) => makeCandidate(word, share, joint));
+    const greatest = candidates[0][1];
+    const buttons = candidates.slice(0, SHOWN).map(([word, share]) => makeCandidate(word, share, { joint, greatest }));
     choice.replaceChildren(
       make("h3", { say: "candidates-for", values: { number: active + 1 } }),
       make("div", { class: "candidates", role: "group", sayLabel: () => say("candidates-for", { number: active + 1 }) }, buttons),
@@ -76,12 +82,13 @@ export function makeBlanks(verb) {
 
   let moved = false; // whether the keyboard has just left a word that is gone, and waits for the next ones
 
-  function makeCandidate(word, share, joint) {
+  /** Make what puts a word in; its bar is long beside that of the likeliest word. */
+  function makeCandidate(word, share, { joint, greatest }) {
     const said = joint ? `≥ ${percent(share)}` : percent(share);
     return make(
       "button",
       {
-        type: "button", class: "candidate", style: { "--share": share },
+        type: "button", class: "candidate", style: { "--share": share / greatest },
         sayLabel: () => say("candidate", { word, share: said }), on: { click: () => fill(word) },
       },
       make("span", { lang: "zh" }, word),

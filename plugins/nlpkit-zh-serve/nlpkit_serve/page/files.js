@@ -160,7 +160,7 @@ function guessColumn(columns, rows) {
 function makePreview(columns, rows, choice) {
   const head = columns ? make("thead", {}, make("tr", {}, columns.map((name) => make("th", { scope: "col", lang: "zh" }, name)))) : null;
   const lines = rows.map((row) => make("tr", {}, cellsOf(row, columns).map((cell) => make("td", { lang: "zh" }, String(cell ?? "")))));
-  const table = make("table", {}, make("caption", { say: "preview", values: { rows: count(rows.length) } }), head, make("tbody", {}, lines));
+  const table = make("table", { class: "preview" }, make("caption", { say: "preview", values: { rows: count(rows.length) } }), head, make("tbody", {}, lines));
   const mark = () => {
     const at = columns.indexOf(choice.value);
     for (const { cells } of table.rows) [...cells].forEach((cell, place) => cell.classList.toggle("chosen", place === at));

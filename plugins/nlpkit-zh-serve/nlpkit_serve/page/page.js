@@ -14,6 +14,7 @@ const main = document.getElementById("main");
 const tasks = document.getElementById("tasks");
 const notice = document.getElementById("notice");
 const faults = new FaultPlace(() => start());
+let takeFile = () => {}; // of the task that is shown
 
 /** Choose what asks a verb: by what its answers are, so that a stranger's task is asked like ours. */
 function chooseView(model, verb) {
@@ -104,6 +105,7 @@ function makeTab(group, groups, at) {
   const open = () => {
     content ??= makePanel(group);
     if (!panel.childElementCount) panel.append(content.element);
+    takeFile = content.take;
   };
   return { tab, panel, open, leave: () => content?.leave() };
 }
@@ -130,6 +132,11 @@ function makePanel(group) {
     fill();
   });
   fill();
+  const take = (file) => {
+    if (!modes) return;
+    if (mode === "one-text") modes.querySelector("[value=one-file]").click();
+    view.take(file);
+  };
   const element = make(
     "div",
     {},
@@ -137,7 +144,7 @@ function makePanel(group) {
     make("div", { class: "row spread bar" }, models, modes),
     place,
   );
-  return { element, leave: () => view?.leave() };
+  return { element, take, leave: () => view?.leave() };
 }
 
 function aboutOf({ task, choices }) {
@@ -166,10 +173,21 @@ function makeModes(change) {
   return make("fieldset", { class: "modes" }, make("legend", { class: "unseen", say: "mode" }), modes);
 }
 
+/** Let a file be dropped anywhere: the browser would leave the page for it otherwise. */
+function prepareDrops() {
+  window.addEventListener("dragover", (event) => event.preventDefault());
+  window.addEventListener("drop", (event) => {
+    const isTaken = event.defaultPrevented; // by the place that is there for it
+    event.preventDefault();
+    if (!isTaken && event.dataTransfer.files.length) takeFile(event.dataTransfer.files[0]);
+  });
+}
+
 document.getElementById("language").addEventListener("click", () => {
   switchLanguage();
   speak();
 });
 prepareToken();
+prepareDrops();
 speak();
 start();

@@ -28,7 +28,10 @@ export function makeRecords(verb, { task }) {
       result.replaceChildren(showRecords(answer, text));
       announce(answer.reason ? say("answer-none", { reason: explainReason(answer.reason) }) : say("found-answer"));
     },
-    fail: (error) => faults.show(error),
+    fail: (error) => {
+      result.replaceChildren();
+      faults.show(error);
+    },
   });
   const faults = new FaultPlace(() => latest.now());
 

@@ -34,6 +34,7 @@ export function makeScores(verb, { task }) {
     },
     fail: (error) => {
       result.setAttribute("aria-busy", "false");
+      result.replaceChildren();
       faults.show(error);
     },
   });

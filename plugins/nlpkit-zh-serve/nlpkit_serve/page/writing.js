@@ -74,6 +74,7 @@ export function makeWriting(verb) {
     page.setAttribute("aria-busy", "true");
     [start.hidden, more.hidden, stop.hidden] = [true, true, false];
     stop.focus();
+    page.scrollIntoView({ block: "nearest" }); // on a phone it lies below what it is told
   }
 
   function end(key, number, reason = null) {
