@@ -1,0 +1,310 @@
+"""The server of one process: routes made of what the tasks of its models say of themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from importlib.resources import files
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.openapi.utils import get_openapi
+from nlpkit import NlpkitError, __version__, nearest
+from nlpkit.tasks import Verb
+from starlette.background import BackgroundTask
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
+
+from nlpkit_serve import schemas
+from nlpkit_serve.answers import Answers, Question
+from nlpkit_serve.bodies import read_body, read_question
+from nlpkit_serve.events import as_events
+from nlpkit_serve.faults import KINDS, RequestFault, fault_of
+from nlpkit_serve.files import FORMATS, SentFile
+from nlpkit_serve.gate import CSP, Gate
+from nlpkit_serve.journal import Journal
+from nlpkit_serve.metrics import Metrics
+from nlpkit_serve.served import OpenModel, ServedModel, open_models, summary_of
+from nlpkit_serve.settings import Settings
+from nlpkit_serve.work import Pool, Stop
+
+NO_PAGE = "nlpkit serves here; GET /v1/models says what, and /openapi.json how to ask.\n"
+
+
+def create_app(settings: Settings | None = None, *, journal: Journal | None = None) -> FastAPI:
+    """Make the server of one process; its models are opened now, and checked when it starts.
+
+    :param journal: where it writes what happens; None: to stderr.
+    :raises NlpkitError: if a model cannot be opened.
+    """
+    return Server(settings or Settings(), journal).app
+
+
+class Server:
+    """A server: its models, its threads, its routes."""
+
+    def __init__(self, settings: Settings, journal: Journal | None = None) -> None:
+        self.settings, self.journal = settings, journal or Journal(texts=settings.log_texts)
+        self.metrics, self.models = Metrics(), open_models(settings)
+        self.app = FastAPI(
+            title="nlpkit",
+            version=__version__,
+            description="nlpkit's models over HTTP.",
+            docs_url=None,  # these load scripts of other hosts
+            redoc_url=None,
+            lifespan=self._live,
+        )
+        self.app.add_middleware(Gate, settings=settings, journal=self.journal, metrics=self.metrics)
+        self.app.add_exception_handler(RequestFault, _answer_fault)
+        self.app.add_exception_handler(NlpkitError, _answer_fault)
+        self.app.add_exception_handler(HTTPException, self._answer_http)
+        self.app.openapi = self._describe  # as FastAPI's documentation does it
+        self._add_routes()
+
+    @asynccontextmanager
+    async def _live(self, _app: FastAPI) -> AsyncIterator[None]:
+        """Check the models, look after them, and let go of the threads in the end."""
+        self._pool = Pool(self.settings, self.metrics.queue.set)
+        self._answers = Answers(self.settings, self._pool, self.journal.tell_error, self.metrics.batches.observe)
+        self._look = asyncio.Event()
+        with suppress(ValueError, AttributeError, RuntimeError):  # not in the main thread, or on Windows
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._look.set)
+        tasks = [asyncio.ensure_future(self._start())]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            self.metrics.ready.set(0)
+            self._pool.close()
+
+    async def _start(self) -> None:
+        """Check all models, then look again and again whether one was replaced."""
+        for served in self.models.values():
+            await asyncio.to_thread(served.check)
+            for fault in served.faults:
+                self.journal.tell("not ready", model=served.name, fault=fault)
+        if self._ready:
+            self.metrics.ready.set(1)
+            self.journal.tell("ready", models=list(self.models))
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.settings.watch_seconds or None):
+                    await self._look.wait()
+            self._look.clear()
+            for served in self.models.values():
+                await asyncio.to_thread(self._renew, served)
+
+    def _renew(self, served: ServedModel) -> None:
+        try:
+            new = served.renew()
+        except Exception as error:
+            self.metrics.reloads.labels(served.name, "refused").inc()
+            if isinstance(error, NlpkitError):
+                self.journal.tell("not reloaded", model=served.name, fault=str(error))
+            else:
+                self.journal.tell_error(error, model=served.name)
+            return
+        if new:
+            self.metrics.reloads.labels(served.name, "done").inc()
+            self.journal.tell("reloaded", model=served.name, fingerprint=new)
+
+    @property
+    def _ready(self) -> bool:
+        return all(served.ready for served in self.models.values())
+
+    def _add_routes(self) -> None:
+        add, responses = self.app.add_api_route, schemas.responses
+        text = {"text/plain": {"schema": {"type": "string"}}}
+        add("/", self._show_page, include_in_schema=False)
+        add("/healthz", self._tell_health, responses=responses(), summary="Whether the server lives.")
+        add("/readyz", self._tell_ready, responses=responses(503), summary="Whether its models answer as they should.")
+        add("/metrics", self._tell_metrics, responses=responses(ok=text), summary="Figures for Prometheus.")
+        add("/v1/models", self._list_models, responses=responses(), summary="The models, and what they can be asked.")
+        self._add_columns_route()
+        for served in self.models.values():
+            for verb in served.current.verbs.values():
+                self._add_verb_routes(served, verb)
+
+    def _add_columns_route(self) -> None:
+        self.app.add_api_route(
+            "/v1/columns",
+            self._show_columns,
+            methods=["POST"],
+            summary="The columns of a file, and its first rows.",
+            responses=schemas.responses(400, 408, 413, 422, 501, 503, 504),
+            openapi_extra={"requestBody": schemas.file_body(), "parameters": [schemas.NAME]},
+        )
+
+    def _add_verb_routes(self, served: ServedModel, verb: Verb) -> None:
+        path = f"/v1/models/{served.name}/{verb.name}"
+        self.app.add_api_route(
+            path,
+            partial(self._answer, served, verb.name),
+            methods=["POST"],
+            name=f"{served.name} {verb.name}",
+            operation_id=f"{served.name}_{verb.name}".replace("-", "_").replace(".", "_"),
+            summary=summary_of(verb.about),
+            responses=schemas.responses(
+                400, 408, 413, 415, 422, 503, 504, ok=schemas.answer_content(served.current, verb)
+            ),
+            openapi_extra={
+                "requestBody": schemas.body(
+                    schemas.question_schema(verb, self.settings), schemas.question_examples(served.current)
+                )
+            },
+        )
+        self.app.add_api_route(
+            f"{path}/file",
+            partial(self._answer_file, served, verb.name),
+            methods=["POST"],
+            name=f"{served.name} {verb.name} file",
+            operation_id=f"{served.name}_{verb.name}_file".replace("-", "_").replace(".", "_"),
+            summary=f"A file of rows, answered: {summary_of(verb.about)}",
+            responses=schemas.responses(400, 408, 413, 422, 501, 503, 504, ok=schemas.file_content()),
+            openapi_extra={
+                "requestBody": schemas.file_body(),
+                "parameters": [schemas.NAME, schemas.COLUMN, schemas.FORMAT],
+            },
+        )
+
+    def _describe(self) -> dict[str, Any]:
+        """Return OpenAPI, made when it is first asked for."""
+        if self.app.openapi_schema is None:
+            described = get_openapi(
+                title=self.app.title,
+                version=self.app.version,
+                description=self.app.description,
+                routes=self.app.routes,
+            )
+            if self.settings.token is not None:
+                schemas.demand_token(described)
+            self.app.openapi_schema = described
+        schema: dict[str, Any] = self.app.openapi_schema
+        return schema
+
+    async def _show_page(self) -> Response:
+        page = files("nlpkit_serve").joinpath("page", "index.html")
+        if not page.is_file():
+            return PlainTextResponse(NO_PAGE)
+        return Response(page.read_bytes(), 200, {"Content-Security-Policy": CSP}, "text/html; charset=utf-8")
+
+    async def _tell_health(self) -> dict[str, str]:
+        return {"status": "ok"}
+
+    async def _tell_ready(self) -> Response:
+        if faults := [fault for served in self.models.values() for fault in served.faults]:
+            return RequestFault(503, f"a model does not answer as it should: {faults[0]}").to_response()
+        if not self._ready:
+            return RequestFault(503, "the models are being checked: ask again soon", {"Retry-After": "1"}).to_response()
+        return schemas.to_json({"status": "ready", "models": list(self.models)})
+
+    async def _tell_metrics(self) -> Response:
+        content, kind = await asyncio.to_thread(self.metrics.write)
+        return Response(content, media_type=kind)
+
+    async def _list_models(self) -> Response:
+        every = enumerate(self.models.values())
+        return schemas.to_json({"models": [served.current.describe(default=not at) for at, served in every]})
+
+    async def _answer(self, served: ServedModel, verb_name: str, request: Request) -> Response:
+        """Answer texts."""
+        model = self._need_ready(served)
+        asked = await read_question(request, self.settings)
+        verb = model.verbs[verb_name]
+        answerer = model.answerer(verb, asked.options)
+        count = partial(self.metrics.count_rows, model.name, verb.name)
+        question = Question(answerer, asked.texts, count)
+        request.scope["told"] = {"texts": len(asked.texts)}
+        if self.settings.log_texts:
+            request.scope["told"]["said"] = asked.texts
+        if asked.stream:
+            if not answerer.streams:
+                raise RequestFault(422, f"{verb.name} answers in one piece: leave stream out")
+            return StreamingResponse(
+                as_events(self._answers.stream(question), model.name, self.journal), media_type="text/event-stream"
+            )
+        lines = await self._answers.answer(question)
+        return Response(schemas.join_lines(model.name, lines, sums=answerer.sums), media_type="application/json")
+
+    async def _answer_file(self, served: ServedModel, verb_name: str, request: Request) -> Response:
+        """Answer the rows of a file."""
+        model, said = self._need_ready(served), request.query_params
+        kind = said.get("format", "csv")
+        if kind not in FORMATS:
+            raise RequestFault(422, f"no format {kind[:80]!r}{nearest(kind[:80], FORMATS)}")
+        labelled = model.verbs[verb_name].labelled and kind != "jsonl"
+        answerer = model.file_answerer(
+            model.verbs[verb_name], kind, {}, column=said.get("column"), sheet=said.get("sheet"), probabilities=labelled
+        )
+        sent, stop = await self._take_file(request), Stop(self.settings.max_seconds)
+        try:
+            with self._pool.enter():
+                target, tally = await self._pool.run(lambda: sent.answer(answerer, stop.check), stop, lasts=True)
+        except NlpkitError as error:
+            sent.remove()
+            raise RequestFault(fault_of(error).status, sent.say(str(error))) from None
+        except BaseException:
+            sent.remove()
+            raise
+        self.metrics.count_rows(model.name, verb_name, tally)
+        request.scope["told"] = {"texts": tally.rows.rows}
+        return FileResponse(
+            target, media_type=FORMATS[kind], filename=f"answers.{kind}", background=BackgroundTask(sent.remove)
+        )
+
+    async def _show_columns(self, request: Request) -> Response:
+        sent, stop = await self._take_file(request), Stop(self.settings.max_seconds)
+        try:
+            with self._pool.enter():
+                return schemas.to_json(await self._pool.run(sent.describe, stop, lasts=True))
+        except NlpkitError as error:
+            raise RequestFault(fault_of(error).status, sent.say(str(error))) from None
+        finally:
+            sent.remove()
+
+    async def _take_file(self, request: Request) -> SentFile:
+        name = request.query_params.get("name", "")
+        content = await read_body(request, self.settings.max_file_bytes, self.settings)
+        return await asyncio.to_thread(SentFile, name, content)
+
+    def _need_ready(self, served: ServedModel) -> OpenModel:
+        """Return a model that may answer."""
+        if served.faults:
+            raise RequestFault(503, f"{served.name} does not answer as it should: {served.faults[0]}")
+        if not served.ready:
+            raise RequestFault(503, "the models are being checked: ask again soon", {"Retry-After": "1"})
+        return served.current
+
+    async def _answer_http(self, request: Request, error: Exception) -> Response:
+        """Answer what no route answers: say what there is."""
+        if not isinstance(error, HTTPException):
+            raise error
+        message = self._find_advice(request.url.path) if error.status_code == 404 else str(error.detail)
+        if error.status_code == 405:
+            allowed = (error.headers or {}).get("Allow", "another method")
+            message = f"{request.method} is not how this is asked: use {allowed}"
+        status = error.status_code if error.status_code in KINDS else 400
+        return RequestFault(status, message, error.headers).to_response()
+
+    def _find_advice(self, path: str) -> str:
+        parts = path.strip("/").split("/")
+        if parts[:2] == ["v1", "models"] and len(parts) > 2:
+            name = parts[2][:80]
+            if name not in self.models:
+                return f"no model {name!r}{nearest(name, self.models)}"
+            if len(parts) > 3:
+                verbs = self.models[name].current.verbs
+                return f"{name} has no verb {parts[3][:80]!r}{nearest(parts[3][:80], verbs)}"
+        return "there is nothing here: GET /v1/models says what can be asked"
+
+
+async def _answer_fault(_request: Request, error: Exception) -> Response:
+    if isinstance(error, NlpkitError):
+        return fault_of(error).to_response()
+    if isinstance(error, RequestFault):
+        return error.to_response()
+    raise error
