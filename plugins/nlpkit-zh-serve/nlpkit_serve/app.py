@@ -7,7 +7,6 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from importlib.resources import files
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -16,7 +15,7 @@ from nlpkit import NlpkitError, __version__, nearest
 from nlpkit.tasks import Verb
 from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
-from starlette.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, Response, StreamingResponse
 
 from nlpkit_serve import schemas
 from nlpkit_serve.answers import Answers, Question
@@ -24,14 +23,13 @@ from nlpkit_serve.bodies import read_body, read_question
 from nlpkit_serve.events import as_events
 from nlpkit_serve.faults import KINDS, RequestFault, fault_of
 from nlpkit_serve.files import FORMATS, SentFile
-from nlpkit_serve.gate import CSP, Gate
+from nlpkit_serve.gate import Gate
 from nlpkit_serve.journal import Journal
 from nlpkit_serve.metrics import Metrics
+from nlpkit_serve.page_files import PAGE, show
 from nlpkit_serve.served import OpenModel, ServedModel, open_models, summary_of
 from nlpkit_serve.settings import Settings
 from nlpkit_serve.work import Pool, Stop
-
-NO_PAGE = "nlpkit serves here; GET /v1/models says what, and /openapi.json how to ask.\n"
 
 
 def create_app(settings: Settings | None = None, *, journal: Journal | None = None) -> FastAPI:
@@ -119,7 +117,8 @@ class Server:
     def _add_routes(self) -> None:
         add, responses = self.app.add_api_route, schemas.responses
         text = {"text/plain": {"schema": {"type": "string"}}}
-        add("/", self._show_page, include_in_schema=False)
+        for address in PAGE:
+            add(address, self._show_page, include_in_schema=False)
         add("/healthz", self._tell_health, responses=responses(), summary="Whether the server lives.")
         add("/readyz", self._tell_ready, responses=responses(503), summary="Whether its models answer as they should.")
         add("/metrics", self._tell_metrics, responses=responses(ok=text), summary="Figures for Prometheus.")
@@ -186,11 +185,8 @@ class Server:
         schema: dict[str, Any] = self.app.openapi_schema
         return schema
 
-    async def _show_page(self) -> Response:
-        page = files("nlpkit_serve").joinpath("page", "index.html")
-        if not page.is_file():
-            return PlainTextResponse(NO_PAGE)
-        return Response(page.read_bytes(), 200, {"Content-Security-Policy": CSP}, "text/html; charset=utf-8")
+    async def _show_page(self, request: Request) -> Response:
+        return show(request.scope["route"].path)
 
     async def _tell_health(self) -> dict[str, str]:
         return {"status": "ok"}

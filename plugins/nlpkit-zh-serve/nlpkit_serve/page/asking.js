@@ -1,6 +1,7 @@
 // Asking the server: answers, files and streams, and what has gone wrong as a sentence.
 
 const TOKEN = "nlpkit-token";
+const STATUSES = { invalid: 422, unavailable: 503, too_many_requests: 429, too_slow: 504 }; // of faults in a stream
 
 /** What the server refused, or that it was not there. `status` is 0 where no answer came. */
 export class Refusal extends Error {
@@ -12,6 +13,9 @@ export class Refusal extends Error {
 
 /** Keep a token for this tab. */
 export const keepToken = (token) => sessionStorage.setItem(TOKEN, token);
+
+/** Whether a token was given. */
+export const hasToken = () => sessionStorage.getItem(TOKEN) !== null;
 
 const authorisation = () => {
   const token = sessionStorage.getItem(TOKEN);
@@ -64,8 +68,8 @@ async function readRefusal(response) {
 
 /** Ask about one text; return its answer. */
 export async function askText(verb, text, options, { signal } = {}) {
-  const { answers } = await ask(verb.path, { ...options, text }, { signal });
-  return answers[0];
+  const { answers, records } = await ask(verb.path, { ...options, text }, { signal });
+  return answers[0] ?? { records: records ?? [] }; // records: of a verb that sums all texts up
 }
 
 /** Yield the lines of a response as they come. */
@@ -87,6 +91,9 @@ export async function* readLines(response) {
   }
   if (rest) yield rest;
 }
+
+/** Return what a fault in the middle of a stream says. */
+export const refusalOf = ({ kind = null, message = "" } = {}) => new Refusal(STATUSES[kind] ?? 500, message, { kind });
 
 /** Yield the server-sent events of an answer: `{event, data}`. */
 export async function* askStream(path, body, { signal } = {}) {

@@ -85,14 +85,14 @@ export function makeBlanks(verb) {
   /** Make what puts a word in; its bar is long beside that of the likeliest word. */
   function makeCandidate(word, share, { joint, greatest }) {
     const said = joint ? `≥ ${percent(share)}` : percent(share);
+    const bar = make("span", { class: "amount", "aria-hidden": "true", style: { "--share": share / greatest } });
     return make(
       "button",
-      {
-        type: "button", class: "candidate", style: { "--share": share / greatest },
-        sayLabel: () => say("candidate", { word, share: said }), on: { click: () => fill(word) },
-      },
+      { type: "button", class: "candidate", on: { click: () => fill(word) } },
       make("span", { lang: "zh" }, word),
+      " ",
       make("span", { class: "note" }, said),
+      bar,
     );
   }
 

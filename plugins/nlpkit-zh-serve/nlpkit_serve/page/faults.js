@@ -1,6 +1,6 @@
 // What has gone wrong, as a sentence near where it belongs, and what can be done about it.
 
-import { keepToken } from "./asking.js";
+import { hasToken, keepToken } from "./asking.js";
 import { make } from "./elements.js";
 import { has, say } from "./wording.js";
 
@@ -70,9 +70,8 @@ let given = null; // what goes on once the token is there
 /** Ask for the token, then go on. */
 export function askToken(then) {
   const dialog = document.getElementById("token");
-  const tried = sessionStorage.getItem("nlpkit-token") !== null;
   given = then;
-  document.getElementById("token-fault").hidden = !tried;
+  document.getElementById("token-fault").hidden = !hasToken();
   document.getElementById("token-value").value = "";
   if (!dialog.open) dialog.showModal();
 }

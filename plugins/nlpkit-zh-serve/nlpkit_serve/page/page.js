@@ -1,6 +1,6 @@
 // The page: which models there are, and what is asked of the one that is chosen.
 
-import { ask } from "./asking.js";
+import { ask, hasToken } from "./asking.js";
 import { makeBlanks } from "./blanks.js";
 import { make, makeField, newId, tell, tellAll } from "./elements.js";
 import { FaultPlace, prepareToken } from "./faults.js";
@@ -37,6 +37,7 @@ async function start() {
   try {
     const { models } = await ask("v1/models");
     notice.replaceChildren(faults.element);
+    document.getElementById("links").hidden = hasToken(); // a link shows no token
     if (!models.length) notice.append(make("p", { class: "empty", say: "no-models" }));
     else showTasks(groupVerbs(models));
   } catch (error) {

@@ -128,7 +128,7 @@ export function makeValue(key, value, text, depth = 0) {
   if (typeof value === "string") return makeWords(key, value);
   if (depth >= DEEPEST) return make("code", {}, JSON.stringify(value));
   if (!Array.isArray(value)) return makeNames(value, text, depth);
-  if (value.every((one) => one !== null && typeof one === "object" && !Array.isArray(one))) return makeTable(value, text, depth);
+  if (value.every((one) => one !== null && typeof one === "object" && !Array.isArray(one))) return makeTable(key, value, text, depth);
   return make("ul", { class: "values" }, value.map((one) => make("li", {}, makeValue(key, one, text, depth + 1))));
 }
 
@@ -150,11 +150,11 @@ function makeNames(record, text, depth) {
   return make("dl", {}, pairs);
 }
 
-function makeTable(records, text, depth) {
+function makeTable(name, records, text, depth) {
   const keys = [...new Set(records.flatMap(Object.keys))];
   const head = make("tr", {}, keys.map((key) => make("th", { scope: "col", say: () => nameKey(key) })));
   const rows = records.map((record) =>
     make("tr", {}, keys.map((key) => make("td", {}, key in record ? makeValue(key, record[key], text, depth + 1) : ""))),
   );
-  return make("div", { class: "wide", role: "region", tabindex: 0, sayLabel: "result" }, make("table", {}, make("thead", {}, head), make("tbody", {}, rows)));
+  return make("div", { class: "wide", role: "region", tabindex: 0, sayLabel: () => nameKey(name) }, make("table", {}, make("thead", {}, head), make("tbody", {}, rows)));
 }

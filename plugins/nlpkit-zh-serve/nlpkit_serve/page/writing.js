@@ -1,6 +1,6 @@
 // Text that goes on writing itself, as it comes from the server, until it ends or is stopped.
 
-import { askStream, isAbort, Refusal } from "./asking.js";
+import { askStream, isAbort, Refusal, refusalOf } from "./asking.js";
 import { announce, copy, make, makeField, newId } from "./elements.js";
 import { FaultPlace } from "./faults.js";
 import { OptionsForm } from "./options.js";
@@ -17,7 +17,7 @@ export function makeWriting(verb) {
   const form = new OptionsForm(verb.options, { hidden: OURS });
   const box = makeTextBox({ label: "prompt", hint: "prompt-hint", rows: 2, changed: () => {} });
   const heat = makeSlider(rules.temperature?.default ?? 0.8);
-  const length = make("input", { type: "number", min: 1, max: 5000, step: 1, value: rules.length?.default ?? 200, required: true });
+  const length = make("input", { type: "number", min: 1, max: rules.length?.maximum ?? 10_000, step: 1, value: rules.length?.default ?? 200, required: true });
   const seed = make("input", { type: "number", min: 0, max: 4294967295, step: 1, sayHint: "any" });
   const start = make("button", { type: "submit", say: "write" });
   const more = make("button", { type: "button", class: "quiet", say: "write-more", hidden: true });
@@ -52,14 +52,14 @@ export function makeWriting(verb) {
     if (seed.value !== "") options.seed = Number(seed.value);
     for await (const { event, data } of askStream(verb.path, { text: prompt, stream: true, ...options }, { signal })) {
       if (event === "piece") text.append(data.text);
-      else if (event === "error") throw new Refusal(data.error?.status ?? 500, data.error?.message ?? "", data.error);
+      else if (event === "error") throw refusalOf(data.error);
       else if (event === "done") return finish(data);
     }
     throw new Refusal(0, "", { kind: "broken" });
   }
 
   function finish(data) {
-    const answer = data.answers?.[0] ?? data.answer ?? data;
+    const [answer] = data.answers;
     if (answer.reason) return end(null, answer.seed, answer.reason);
     return end(`ended-${answer.ended ?? "end"}`, answer.seed);
   }
