@@ -282,7 +282,7 @@ def test_the_answer_of_a_strangers_task_is_shown_as_it_says_itself(visit):
     assert page.locator(".entry tbody tr").count() == 2
     assert page.locator(".entry td").all_inner_texts()[:3] == ["房间", "很大", "正面"]
     open_options(page)
-    page.get_by_label("最低把握").fill("1")
+    page.get_by_role("spinbutton", name="最低把握").fill("1")
     page.get_by_text("没有找到评价").wait_for()
 
 
