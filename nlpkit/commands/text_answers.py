@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from nlpkit.commands.answers import Form, dump
 from nlpkit.commands.tally import Tally
 from nlpkit.errors import SettingError
 from nlpkit.tasks.base import Verb
-from nlpkit.text.json_rows import Object, row_of
+from nlpkit.text.json_rows import NESTED, Object, row_of
 from nlpkit.text.rows import Row, Source
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ NO_FAULTS: Mapping[int, str] = MappingProxyType({})
 class TextAnswerer:
     """Answers texts as a command of a task answers lines ``{"text": "…"}``. Threads may share it.
 
-    What is no text is taken as such a line takes it: a number as it is written, null as an empty text, and whatever
-    holds other values has no answer but a reason.
+    What is no text is taken as such a line takes it: a number as it is written, null as an empty text. Whatever holds
+    other values has no answer but a reason, and is not repeated.
 
     :param answerer: whose model, verb and options these are; its kind is ``jsonl``.
     :raises SettingError: for options that the model has no use for, and another kind.
@@ -80,9 +81,10 @@ class TextAnswerer:
         return self._write([row], [answer])[0], tally
 
     def _row(self, number: int, text: Any, fault: str | None) -> Row:
-        fields = {self.form.text: text}
+        nested = isinstance(text, list | dict)
+        fields = {self.form.text: None if nested or is_endless(text) else text}
         row = row_of(Object(number + 1, dump(fields).decode(), fields), self.form.text)
-        row.fault = fault or row.fault
+        row.fault = fault or (NESTED if nested else row.fault)
         return row
 
     def _write(self, rows: Sequence[Row], answers: Sequence[Any]) -> list[bytes]:
@@ -92,3 +94,8 @@ class TextAnswerer:
         else:
             written = writer(self._source, 1, rows, answers) + writer.end()
         return written.removesuffix(b"\n").split(b"\n") if written else []
+
+
+def is_endless(value: Any) -> bool:
+    """Tell whether something is a number that JSON cannot hold."""
+    return isinstance(value, float) and not math.isfinite(value)

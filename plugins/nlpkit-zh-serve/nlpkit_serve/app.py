@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -19,17 +20,21 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 
 from nlpkit_serve import schemas
 from nlpkit_serve.answers import Answers, Question
-from nlpkit_serve.bodies import read_body, read_question
+from nlpkit_serve.bodies import Asked, read_body, read_object, read_question, unless_gone
 from nlpkit_serve.events import as_events
 from nlpkit_serve.faults import KINDS, RequestFault, fault_of
 from nlpkit_serve.files import FORMATS, SentFile
 from nlpkit_serve.gate import Gate
 from nlpkit_serve.journal import Journal
+from nlpkit_serve.label_studio import make_prediction, read_config, read_texts
 from nlpkit_serve.metrics import Metrics
+from nlpkit_serve.options import read_options
 from nlpkit_serve.page_files import PAGE, show
 from nlpkit_serve.served import OpenModel, ServedModel, open_models, summary_of
 from nlpkit_serve.settings import Settings
 from nlpkit_serve.work import Pool, Stop
+
+OF_FILE = ("name", "column", "sheet", "format")  # no options of a verb, in an address
 
 
 def create_app(settings: Settings | None = None, *, journal: Journal | None = None) -> FastAPI:
@@ -97,14 +102,17 @@ class Server:
                 await asyncio.to_thread(self._renew, served)
 
     def _renew(self, served: ServedModel) -> None:
+        """Let a model be replaced, if its folder was; what is wrong with a new one is said once."""
         try:
             new = served.renew()
-        except Exception as error:
-            self.metrics.reloads.labels(served.name, "refused").inc()
-            if isinstance(error, NlpkitError):
+        except NlpkitError as error:
+            if served.fault != str(error):
+                self.metrics.reloads.labels(served.name, "refused").inc()
                 self.journal.tell("not reloaded", model=served.name, fault=str(error))
-            else:
-                self.journal.tell_error(error, model=served.name)
+            served.fault = str(error)
+            return
+        except Exception as error:
+            self.journal.tell_error(error, model=served.name)
             return
         if new:
             self.metrics.reloads.labels(served.name, "done").inc()
@@ -127,6 +135,8 @@ class Server:
         for served in self.models.values():
             for verb in served.current.verbs.values():
                 self._add_verb_routes(served, verb)
+            if any(verb.labelled for verb in served.current.verbs.values()):
+                self._add_label_studio_routes(served)
 
     def _add_columns_route(self) -> None:
         self.app.add_api_route(
@@ -145,7 +155,7 @@ class Server:
             partial(self._answer, served, verb.name),
             methods=["POST"],
             name=f"{served.name} {verb.name}",
-            operation_id=f"{served.name}_{verb.name}".replace("-", "_").replace(".", "_"),
+            operation_id=_identify(served.name, verb.name),
             summary=summary_of(verb.about),
             responses=schemas.responses(
                 400, 408, 413, 415, 422, 503, 504, ok=schemas.answer_content(served.current, verb)
@@ -161,7 +171,7 @@ class Server:
             partial(self._answer_file, served, verb.name),
             methods=["POST"],
             name=f"{served.name} {verb.name} file",
-            operation_id=f"{served.name}_{verb.name}_file".replace("-", "_").replace(".", "_"),
+            operation_id=_identify(served.name, verb.name, "file"),
             summary=f"A file of rows, answered: {summary_of(verb.about)}",
             responses=schemas.responses(400, 408, 413, 422, 501, 503, 504, ok=schemas.file_content()),
             openapi_extra={
@@ -169,6 +179,37 @@ class Server:
                 "parameters": [schemas.NAME, schemas.COLUMN, schemas.FORMAT],
             },
         )
+
+    def _add_label_studio_routes(self, served: ServedModel) -> None:
+        base, responses = f"/label-studio/{served.name}", schemas.responses(400, 408, 413, 415, 422, 503, 504)
+        asked = {
+            "setup": (
+                self._set_up,
+                "Whether a labelling configuration of Label Studio can be answered.",
+                schemas.SETUP,
+            ),
+            "predict": (self._predict, "The predictions of tasks of Label Studio.", schemas.PREDICT),
+            "webhook": (self._take_event, "Nothing comes of what Label Studio tells here.", schemas.OBJECT),
+        }
+        self.app.add_api_route(
+            f"{base}/health",
+            partial(self._tell_up, served),
+            name=f"{served.name} label studio health",
+            operation_id=_identify("label_studio", served.name, "health"),
+            summary="Whether the server lives, as Label Studio asks it.",
+            responses=schemas.responses(),
+        )
+        for name, (endpoint, about, schema) in asked.items():
+            self.app.add_api_route(
+                f"{base}/{name}",
+                partial(endpoint, served),
+                methods=["POST"],
+                name=f"{served.name} label studio {name}",
+                operation_id=_identify("label_studio", served.name, name),
+                summary=about,
+                responses=responses,
+                openapi_extra={"requestBody": schemas.body(schema, schemas.LABEL_STUDIO_EXAMPLES.get(name, {}))},
+            )
 
     def _describe(self) -> dict[str, Any]:
         """Return OpenAPI, made when it is first asked for."""
@@ -211,20 +252,57 @@ class Server:
         model = self._need_ready(served)
         asked = await read_question(request, self.settings)
         verb = model.verbs[verb_name]
-        answerer = model.answerer(verb, asked.options)
-        count = partial(self.metrics.count_rows, model.name, verb.name)
-        question = Question(answerer, asked.texts, count)
-        request.scope["told"] = {"texts": len(asked.texts)}
-        if self.settings.log_texts:
-            request.scope["told"]["said"] = asked.texts
+        question = await self._make_question(model, verb, asked, request)
         if asked.stream:
-            if not answerer.streams:
+            if not verb.stream:
                 raise RequestFault(422, f"{verb.name} answers in one piece: leave stream out")
             return StreamingResponse(
                 as_events(self._answers.stream(question), model.name, self.journal), media_type="text/event-stream"
             )
-        lines = await self._answers.answer(question)
-        return Response(schemas.join_lines(model.name, lines, sums=answerer.sums), media_type="application/json")
+        lines = await self._ask(question, request)
+        sums = question.answerer.sums
+        return Response(schemas.join_lines(model.name, lines, sums=sums), media_type="application/json")
+
+    async def _make_question(self, model: OpenModel, verb: Verb, asked: Asked, request: Request) -> Question:
+        """Open what answers, and note in the log what is asked."""
+        request.scope["told"] = {"texts": len(asked.texts)}
+        if self.settings.log_texts:
+            request.scope["told"]["said"] = asked.texts
+        answerer = model.find_answerer(verb, asked.options)
+        if answerer is None:
+            answerer = await asyncio.to_thread(model.answerer, verb, asked.options)
+        return Question(answerer, asked.texts, partial(self.metrics.count_rows, model.name, verb.name))
+
+    async def _ask(self, question: Question, request: Request) -> list[bytes]:
+        """Answer a question; a long one as long as somebody waits."""
+        work = self._answers.answer(question)
+        return await (work if question.short else unless_gone(request, work))
+
+    async def _set_up(self, served: ServedModel, request: Request) -> Response:
+        """Tell Label Studio whether a labelling configuration can be answered."""
+        model, item = self._need_ready(served), await read_object(request, self.settings)
+        if item.get("schema"):
+            read_config(item["schema"], model.labels() or [])
+        return schemas.to_json({"model_version": model.version})
+
+    async def _predict(self, served: ServedModel, request: Request) -> Response:
+        """Answer tasks of Label Studio."""
+        model, item = self._need_ready(served), await read_object(request, self.settings)
+        choices = read_config(item.get("label_config"), model.labels() or [])
+        texts = read_texts(item.get("tasks"), choices.key, self.settings.max_texts)
+        verb = next(verb for verb in model.verbs.values() if verb.labelled)
+        lines = await self._ask(await self._make_question(model, verb, Asked(texts, {}), request), request)
+        results = [make_prediction(json.loads(line), choices, model.version) for line in lines]
+        return schemas.to_json({"results": results, "model_version": model.version})
+
+    async def _take_event(self, served: ServedModel, request: Request) -> Response:
+        """Take what Label Studio tells of a project, by which nothing is learnt."""
+        await read_object(request, self.settings)
+        return schemas.to_json({"model_version": served.current.version})
+
+    async def _tell_up(self, served: ServedModel) -> Response:
+        """Tell Label Studio that we live."""
+        return schemas.to_json({"status": "UP", "model_class": served.name})
 
     async def _answer_file(self, served: ServedModel, verb_name: str, request: Request) -> Response:
         """Answer the rows of a file."""
@@ -232,14 +310,15 @@ class Server:
         kind = said.get("format", "csv")
         if kind not in FORMATS:
             raise RequestFault(422, f"no format {kind[:80]!r}{nearest(kind[:80], FORMATS)}")
-        labelled = model.verbs[verb_name].labelled and kind != "jsonl"
-        answerer = model.file_answerer(
-            model.verbs[verb_name], kind, {}, column=said.get("column"), sheet=said.get("sheet"), probabilities=labelled
-        )
+        verb = model.verbs[verb_name]
+        options = read_options(verb, {key: text for key, text in said.items() if key not in OF_FILE})
+        more = {"column": said.get("column"), "sheet": said.get("sheet")}
+        answerer = model.file_answerer(verb, kind, options, probabilities=verb.labelled and kind != "jsonl", **more)
         sent, stop = await self._take_file(request), Stop(self.settings.max_seconds)
         try:
             with self._pool.enter():
-                target, tally = await self._pool.run(lambda: sent.answer(answerer, stop.check), stop, lasts=True)
+                work = self._pool.run(lambda: sent.answer(answerer, stop.check), stop, lasts=True)
+                target, tally = await unless_gone(request, work)
         except NlpkitError as error:
             sent.remove()
             raise RequestFault(fault_of(error).status, sent.say(str(error))) from None
@@ -296,6 +375,11 @@ class Server:
                 verbs = self.models[name].current.verbs
                 return f"{name} has no verb {parts[3][:80]!r}{nearest(parts[3][:80], verbs)}"
         return "there is nothing here: GET /v1/models says what can be asked"
+
+
+def _identify(*names: str) -> str:
+    """Return a name that programs of any language can have for a route."""
+    return "_".join(names).replace("-", "_").replace(".", "_")
 
 
 async def _answer_fault(_request: Request, error: Exception) -> Response:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from nlpkit.text import parse_json
 from starlette.requests import ClientDisconnect, Request
@@ -13,6 +13,8 @@ from starlette.requests import ClientDisconnect, Request
 from nlpkit_serve.faults import RequestFault
 from nlpkit_serve.settings import Settings
 
+Result = TypeVar("Result")
+MOST_DEPTH = 8  # of lists in lists, in an option
 INPUTS = ("text", "texts", "stream")
 
 
@@ -95,7 +97,36 @@ async def read_question(request: Request, settings: Settings) -> Asked:
         raise RequestFault(422, f"stream is true or false, found {_kind_of(stream)}")
     if stream and len(texts) != 1:
         raise RequestFault(422, f"one text is streamed, found {len(texts):,}")
-    return Asked(texts, {name: value for name, value in item.items() if name not in INPUTS}, stream)
+    options = {name: value for name, value in item.items() if name not in INPUTS}
+    if deep := [name for name, value in options.items() if _is_deep(value, MOST_DEPTH)]:
+        raise RequestFault(422, f"{deep[0][:80]!r} is nested too deep")
+    return Asked(texts, options, stream)
+
+
+async def unless_gone(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
+    """Wait for work as long as the client does, whose body has been read.
+
+    :raises RequestFault: if it goes away; the work is then ended.
+    """
+    task, gone = asyncio.ensure_future(work), asyncio.ensure_future(_wait_until_gone(request))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise RequestFault(400, "the client has gone away")
+        return task.result()
+    finally:
+        task.cancel()
+        gone.cancel()
+
+
+async def _wait_until_gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _is_deep(value: Any, most: int) -> bool:
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return not most or any(_is_deep(one, most - 1) for one in inside)
 
 
 def _kind_of(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hmac
 import re
 import time
@@ -75,9 +76,8 @@ class Gate:
             raise RequestFault(403, "pages of other sites may not ask this server")
         if settings.token is None or scope["path"] in OPEN:
             return
-        scheme, _, shown = headers.get("authorization", "").partition(" ")
-        same = hmac.compare_digest(shown.strip().encode("utf-8", "replace"), settings.token.encode())
-        if scheme.lower() != "bearer" or not same:
+        shown = read_token(headers.get("authorization", ""))
+        if not hmac.compare_digest(shown.encode("utf-8", "replace"), settings.token.encode("utf-8", "replace")):
             raise RequestFault(
                 401,
                 "this server wants its token: send the header 'Authorization: Bearer TOKEN'",
@@ -127,6 +127,19 @@ class _Answer:
             for name, value in HEADERS.items():
                 headers.setdefault(name, value)
         await self._send(message)
+
+
+def read_token(authorization: str) -> str:
+    """Return the token that a request shows: as Bearer; or as a password, as Label Studio sends it."""
+    scheme, _, shown = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return shown.strip()
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        return base64.b64decode(shown.strip(), validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
 
 
 def _name_of(host: str) -> str:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import types
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from nlpkit import SettingError
-from nlpkit.plugins import Range, options_of
+from nlpkit.plugins import Pattern, Range, find_fault, options_of
 from nlpkit.tasks import Verb
+from nlpkit.text import parse_json
 
 from nlpkit_serve.settings import Settings
 
+MOST_DIGITS = 40  # of a number in an address
+REPEATED = re.compile(r"[*+?{]")
+REPEATED_GROUP = re.compile(r"\)[*+?{]")
+MOST_REPEATED = 4  # of which none is within another: trying all ways through a word then takes no time
 PLAIN: Mapping[Any, str] = {bool: "boolean", int: "integer", float: "number", str: "string", type(None): "null"}
 
 
@@ -52,6 +59,26 @@ def check_options(verb: Verb, values: Mapping[str, Any], settings: Settings) -> 
                 found=len(value),
                 most=settings.max_characters,
             )
+        if isinstance(value, str) and _is_marked(annotation, Pattern) and _lasts(value):
+            raise SettingError(
+                "{name} repeats a group, or has more than {most} of * + ? {{: it might keep this server busy for ever",
+                name=name,
+                most=MOST_REPEATED,
+            )
+
+
+def read_options(verb: Verb, said: Mapping[str, str]) -> dict[str, Any]:
+    """Return options that came as texts, in an address: ``min_probability=0.8``."""
+    options = options_of(verb.options) if verb.options else {}
+    return {name: _read_value(options.get(name), text) for name, text in said.items()}
+
+
+def _read_value(option: Any, text: str) -> Any:
+    """Return a text as it is, where a text is wanted; else as what it is in JSON."""
+    if option is None or find_fault(text, option.annotation) is None:
+        return text
+    value = parse_json(text[:MOST_DIGITS])
+    return text if value is None else value
 
 
 def schema_of(annotation: Any, settings: Settings) -> dict[str, Any]:
@@ -59,10 +86,8 @@ def schema_of(annotation: Any, settings: Settings) -> dict[str, Any]:
     origin, inside = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         limits = [_schema_of_range(limit) for limit in inside[1:] if isinstance(limit, Range)]
-        schema = schema_of(inside[0], settings)
-        for limit in limits:
-            schema |= limit
-        return schema
+        form = {"format": "regex"} if any(isinstance(one, Pattern) for one in inside[1:]) else {}
+        return dict(ChainMap(*limits, form, schema_of(inside[0], settings)))
     if origin in (Union, types.UnionType):
         return {"anyOf": [schema_of(one, settings) for one in inside]}
     if origin is Literal:
@@ -86,6 +111,16 @@ def _names_file(annotation: Any) -> bool:
     """Tell whether a value may be a path."""
     inside = [one for one in get_args(annotation) if get_origin(annotation) is not Literal]
     return annotation is Path or any(map(_names_file, inside))
+
+
+def _lasts(pattern: str) -> bool:
+    """Tell whether a regular expression may go through a short word in very many ways."""
+    return bool(REPEATED_GROUP.search(pattern)) or len(REPEATED.findall(pattern)) > MOST_REPEATED
+
+
+def _is_marked(annotation: Any, mark: type[Any]) -> bool:
+    inside = get_args(annotation)
+    return any(isinstance(one, mark) or _is_marked(one, mark) for one in inside)
 
 
 def _has_most(annotation: Any) -> bool:

@@ -35,6 +35,25 @@ ANSWERS = {
         "records": {"type": "array", "items": OBJECT, "description": "In place of answers, where all are summed up."},
     },
 }
+CONFIG = """<View><Text name="text" value="$text"/><Choices name="sentiment" toName="text">
+<Choice value="positive"/><Choice value="negative"/><Choice value="neutral"/></Choices></View>"""
+SETUP: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {"schema": {"type": "string", "description": "The labelling configuration."}, "project": {}},
+}
+PREDICT: Mapping[str, Any] = {
+    "type": "object",
+    "required": ["tasks", "label_config"],
+    "properties": {
+        "tasks": {"type": "array", "items": {"type": "object", "properties": {"data": {"type": "object"}}}},
+        "label_config": {"type": "string", "description": "XML, with Choices of a Text."},
+        "project": {},
+    },
+}
+LABEL_STUDIO_EXAMPLES: Mapping[str, Mapping[str, Any]] = {
+    "setup": {"project": {"project": "1", "schema": CONFIG}},
+    "predict": {"tasks": {"tasks": [{"id": 1, "data": {"text": "质量很好"}}], "label_config": CONFIG}},
+}
 WORDS = {
     400: "The body is no JSON, or no request.",
     401: "The token is wrong, or lacks.",

@@ -36,8 +36,17 @@ class OpenModel:
         self.task: Task = nlpkit.registry().get("task", self.saved.bundle.config["task"]).factory
         self.verbs = {verb.name: verb for verb in self.task.verbs if verb.method}
         self.fingerprint = self.saved.bundle.fingerprint
+        self.version = f"{name} {self.fingerprint[:12]}"
         self._kept: OrderedDict[tuple[str, str], TextAnswerer] = OrderedDict()
         self._lock = threading.Lock()
+
+    def find_answerer(self, verb: Verb, options: Mapping[str, Any]) -> TextAnswerer | None:
+        """Return what has been opened by `answerer`, if it is still there."""
+        key = _key_of(verb, options)
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+            return self._kept.get(key)
 
     def answerer(self, verb: Verb, options: Mapping[str, Any]) -> TextAnswerer:
         """Return what answers texts; where answers are numbered, or drawn, one that nobody else has.
@@ -45,18 +54,14 @@ class OpenModel:
         :raises SettingError: for options that are not there, or that a request may not say.
         """
         check_options(verb, options, self._settings)
-        if verb.stream:
-            return self._open(verb, options)
-        key = verb.name, json.dumps(options, sort_keys=True)
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
-        opened = self._open(verb, options)
-        with self._lock:
-            self._kept[key] = opened
-            while len(self._kept) > MOST_KEPT:
-                self._kept.popitem(last=False)
+        if kept := self.find_answerer(verb, options):
+            return kept
+        opened = TextAnswerer(FileAnswerer(self.saved, "jsonl", verb=verb.name, options=options))
+        if not verb.stream:
+            with self._lock:
+                self._kept[_key_of(verb, options)] = opened
+                while len(self._kept) > MOST_KEPT:
+                    self._kept.popitem(last=False)
         return opened
 
     def file_answerer(self, verb: Verb, kind: str, options: Mapping[str, Any], **more: Any) -> FileAnswerer:
@@ -97,9 +102,6 @@ class OpenModel:
             "verbs": verbs,
         }
 
-    def _open(self, verb: Verb, options: Mapping[str, Any]) -> TextAnswerer:
-        return TextAnswerer(FileAnswerer(self.saved, "jsonl", verb=verb.name, options=options))
-
 
 class ServedModel:
     """A model that is served: another takes its place when its folder was replaced.
@@ -111,6 +113,7 @@ class ServedModel:
         self._settings = settings
         self.current = OpenModel(name, place, settings)
         self.ready, self.faults = False, list[str]()
+        self.fault: str | None = None  # of what would have taken its place
         self._refused: str | None = None
 
     @property
@@ -131,13 +134,14 @@ class ServedModel:
         """
         found = find(self.current.place).fingerprint
         if found in (self.current.fingerprint, self._refused):
+            self.fault = self.fault if found == self._refused else None
             return None
         try:
             self.current = self._open_next()
         except NlpkitError:
             self._refused = found
             raise
-        self.ready, self.faults = True, []
+        self.ready, self.faults, self.fault = True, [], None
         return self.current.fingerprint
 
     def _open_next(self) -> OpenModel:
@@ -189,6 +193,10 @@ def summary_of(about: str) -> str:
     """Return the first sentence of a help, without what it shows."""
     first: Sequence[str] = about.strip().split("\n\n")
     return " ".join(first[0].split())
+
+
+def _key_of(verb: Verb, options: Mapping[str, Any]) -> tuple[str, str]:
+    return verb.name, json.dumps(options, sort_keys=True)
 
 
 def _check(model: OpenModel) -> list[str]:

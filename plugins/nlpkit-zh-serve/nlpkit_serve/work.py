@@ -59,6 +59,7 @@ class Pool:
         self._settings, self._tell = settings, tell
         self._threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="model")
         self._lasting = asyncio.Semaphore(max(1, settings.threads - 1))  # one thread is left for what is short
+        self._stops = set[Stop]()
         self.waiting = 0
 
     @contextmanager
@@ -95,7 +96,9 @@ class Pool:
                 if lasts:
                     await self._lasting.acquire()
                 future = self._begin(work, stop, lasts=lasts)
-                return await asyncio.shield(asyncio.wrap_future(future))
+                waited = asyncio.wrap_future(future)
+                waited.add_done_callback(_forget)  # if nobody waits any more
+                return await asyncio.shield(waited)
         except (TimeoutError, Abandoned):
             raise self.too_slow() from None
         finally:
@@ -108,21 +111,31 @@ class Pool:
         return RequestFault(504, f"not answered within {most:g} seconds, which are the most: send fewer texts at once")
 
     def close(self) -> None:
-        """Begin no more work."""
+        """Begin no more work, and end what nobody can wait for any more."""
+        for stop in self._stops:
+            stop.set()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _begin(self, work: Callable[[], Result], stop: Stop, *, lasts: bool) -> Future[Result]:
         loop = asyncio.get_running_loop()
+        self._stops.add(stop)
 
         def do() -> Result:
             with stoppable(stop.check):
                 stop.check()
                 return work()
 
-        def end(_future: Future[Result]) -> None:
-            if lasts and not loop.is_closed():
-                loop.call_soon_threadsafe(self._lasting.release)
+        def end() -> None:
+            self._stops.discard(stop)
+            if lasts:
+                self._lasting.release()
 
         future = self._threads.submit(do)
-        future.add_done_callback(end)
+        future.add_done_callback(lambda _done: None if loop.is_closed() else loop.call_soon_threadsafe(end))
         return future
+
+
+def _forget(waited: asyncio.Future[Result]) -> None:
+    """Look at what has come of work, lest asyncio say that nobody has."""
+    if not waited.cancelled():
+        waited.exception()

@@ -3,16 +3,19 @@
 import { ask, isAbort, readLines, request } from "./asking.js";
 import { announce, make, makeBar, makeField, newId } from "./elements.js";
 import { FaultPlace } from "./faults.js";
+import { OptionsForm } from "./options.js";
 import { Summary } from "./summary.js";
 import { makeValue } from "./records.js";
 import { count, explainReason, explainWarning, nameLabel, percent, say } from "./wording.js";
 
 const KINDS = [".csv", ".tsv", ".txt", ".xlsx", ".xls", ".xlsb", ".xlsm", ".ods", ".json", ".jsonl", ".ndjson", ".parquet"];
 const FORMATS = ["csv", "xlsx", "jsonl"];
+const HIDDEN = ["explain", "by"]; // options that make something else than a row of a row
 const USUAL = /^(text|review|content|comment|评论|评价|内容|文本|正文)/i; // names of columns that hold texts
 
 /** Make what answers a file. */
 export function makeFile(verb) {
+  const form = new OptionsForm(verb.options, { hidden: HIDDEN });
   const faults = new FaultPlace(() => retry());
   const steps = make("div", { class: "steps" });
   const status = make("div", { class: "status", role: "status" });
@@ -62,14 +65,15 @@ export function makeFile(verb) {
       ? make("select", {}, columns.map((column) => make("option", { value: column, lang: "zh" }, column)))
       : null;
     const go = make("button", { type: "button", say: "answer-file", disabled: !rows.length });
-    const question = () => ({ file, columns: columns ?? [], column: choice?.value ?? null });
-    go.addEventListener("click", () => answer(question()));
+    const question = () => ({ file, columns: columns ?? [], column: choice?.value ?? null, options: form.values });
+    go.addEventListener("click", () => form.isValid && answer(question()));
     if (choice) choice.value = guessColumn(columns, rows);
     const preview = makePreview(columns, rows, choice);
     steps.replaceChildren(
       ...[
         choice ? makeField("column", choice) : make("p", { class: "note", say: "no-columns" }),
         rows.length ? preview : make("p", { class: "warning", say: "no-rows" }),
+        form.element,
         make("div", { class: "row" }, go),
       ].filter(Boolean),
     );
@@ -100,8 +104,8 @@ export function makeFile(verb) {
   return { element, take, leave: () => running?.abort() };
 }
 
-const addressOf = (verb, { file, column }, format) => {
-  const asked = new URLSearchParams({ name: file.name, format });
+const addressOf = (verb, { file, column, options }, format) => {
+  const asked = new URLSearchParams({ ...options, name: file.name, format });
   if (column !== null) asked.set("column", column);
   return `${verb.path}/file?${asked}`;
 };
