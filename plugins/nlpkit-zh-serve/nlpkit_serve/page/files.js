@@ -10,6 +10,8 @@ import { count, explainReason, explainWarning, nameLabel, percent, say } from ".
 
 const KINDS = [".csv", ".tsv", ".txt", ".xlsx", ".xls", ".xlsb", ".xlsm", ".ods", ".json", ".jsonl", ".ndjson", ".parquet"];
 const FORMATS = ["csv", "xlsx", "jsonl"];
+const NUMBERS = ["row", "probability"]; // columns of them
+const LISTED = 3; // of a row's records
 const HIDDEN = ["explain", "by"]; // options that make something else than a row of a row
 const USUAL = /^(text|review|content|comment|评论|评价|内容|文本|正文)/i; // names of columns that hold texts
 
@@ -92,6 +94,7 @@ export function makeFile(verb) {
       }
       result.replaceChildren(showSummary(summary), makeDownload(verb, question, attempt));
       announce(say("file-done", tallies(summary)));
+      result.querySelector("h2").focus(); // it lies below what was asked, out of sight on most screens
     });
   }
 
@@ -180,11 +183,11 @@ function showSummary(summary) {
   return make(
     "section",
     { class: "card summary", sayLabel: "result" },
-    make("h2", { say: "file-done", values: tallies(summary) }),
+    make("h2", { say: "file-done", values: tallies(summary), tabindex: -1 }),
     summary.unlike ? make("p", { class: "warning", say: "unlike-rows", values: { rows: count(summary.unlike) } }) : null,
     summary.labels.size ? makeShares(summary) : null,
     summary.reasons.size ? makeReasons(summary) : null,
-    summary.labels.size ? makeWorst(summary) : makeFirst(summary),
+    summary.labels.size ? makeWorst(summary) : summary.first.length ? makeFirst(summary) : null,
   );
 }
 
@@ -222,14 +225,15 @@ function makeReasons({ reasons, unanswered }) {
 }
 
 function makeTable(label, columns, rows) {
-  const head = make("tr", {}, columns.map((name) => make("th", { scope: "col", say: name })));
+  const heads = columns.map((name) => make("th", { scope: "col", class: NUMBERS.includes(name) && "number", say: name }));
+  const head = make("tr", {}, heads);
   const table = make("table", {}, make("thead", {}, head), make("tbody", {}, rows));
   return make("div", { class: "wide", role: "region", tabindex: 0, sayLabel: label }, table);
 }
 
-/** Show the rows that most surely have a label; at first the worst one. */
+/** Show the rows that most surely have a label, at first the worst one, of those that any row has. */
 function makeWorst(summary) {
-  const labels = [...summary.labels.keys()];
+  const labels = [...summary.labels].filter(([, rows]) => rows).map(([label]) => label);
   const control = make("select", {}, labels.map((label) => make("option", { value: label, say: () => nameLabel(label) })));
   control.value = labels.includes("negative") ? "negative" : labels[0];
   const place = make("div");
@@ -252,12 +256,19 @@ function makeWorst(summary) {
   return make("div", { class: "worst" }, makeField("worst-of", control), place);
 }
 
+/** Show the first rows with their answers; of a long list its beginning. */
 function makeFirst(summary) {
   const rows = summary.first.map(({ row, text, values }) => {
-    const answers = Object.entries(values).map(([key, value]) => makeValue(key, value, text));
-    return make("tr", {}, make("td", { class: "number" }, String(row)), make("td", { lang: "zh" }, text), make("td", {}, answers));
+    const head = make("p", {}, make("span", { class: "note", say: "row-number", values: { number: count(row) } }), " ", make("span", { lang: "zh" }, text));
+    return make("li", {}, head, Object.entries(values).map(([key, value]) => makeShort(key, value, text)));
   });
-  return make("div", {}, make("h3", { say: "first-rows" }), makeTable("first-rows", ["row", "text", "result"], rows));
+  return make("div", {}, make("h3", { say: "first-rows" }), make("ul", { class: "firsts" }, rows));
+}
+
+function makeShort(key, value, text) {
+  const isLong = Array.isArray(value) && value.length > LISTED;
+  const more = isLong && make("p", { class: "note", say: "more-found", values: { count: count(value.length - LISTED) } });
+  return make("div", {}, makeValue(key, isLong ? value.slice(0, LISTED) : value, text), more);
 }
 
 /** Make what fetches the answered file, as the shell would have written it. */

@@ -7,6 +7,7 @@ import { OptionsForm } from "./options.js";
 import { makeExamples, makeTextBox } from "./text_box.js";
 import { explainReason, explainWarning, nameLabel, percent, say } from "./wording.js";
 
+const LISTED = 50; // words of the table
 const PAUSE = 200; // ms without a key before the server is asked
 const EXAMPLES = ["房间很大，早餐也不错，就是隔音差了点。", "物流太慢，等了十天，客服也不理人，再也不来了。", "没有想象中那么差，挺好用的。"];
 
@@ -170,6 +171,7 @@ function colourWords(words, text, greatest) {
 function makeWordTable(words, greatest) {
   const rows = [...words]
     .sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight))
+    .slice(0, LISTED)
     .map(({ token, weight }) => {
       const bar = { class: `lever ${weight < 0 ? "against" : "for"}`, "aria-hidden": "true" };
       return make(

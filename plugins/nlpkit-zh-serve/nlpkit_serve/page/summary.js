@@ -43,8 +43,10 @@ export class Summary {
   #addLabels(record, row) {
     const probabilities = this.#read(record, "probabilities") ?? {};
     for (const label of Object.keys(probabilities)) if (!this.labels.has(label)) this.labels.set(label, 0);
-    for (const label of [this.#read(record, "labels") ?? this.#read(record, "label")].flat()) addTo(this.labels, label);
-    for (const [label, share] of Object.entries(probabilities)) this.#keep(label, { ...row, share });
+    for (const label of [this.#read(record, "labels") ?? this.#read(record, "label")].flat()) {
+      addTo(this.labels, label);
+      this.#keep(label, { ...row, share: probabilities[label] ?? this.#read(record, "probability") ?? 1 });
+    }
   }
 
   #keep(label, row) {

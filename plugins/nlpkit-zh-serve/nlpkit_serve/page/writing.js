@@ -80,7 +80,7 @@ export function makeWriting(verb) {
   function end(key, number, reason = null) {
     const hadFocus = document.activeElement === stop;
     const written = Array.from(text.textContent).length;
-    const told = () => [reason, key && has(key) && say(key), say("written-count", { count: count(written) })].filter(Boolean).join(" ");
+    const told = () => [reason, key && has(key) && say(key), say("written-count", { count: count(written) })].filter(Boolean).join(say("gap"));
     running = null;
     page.setAttribute("aria-busy", "false");
     [start.hidden, more.hidden, stop.hidden] = [false, written === 0, true];
