@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from importlib.resources import files
-from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
@@ -57,6 +56,7 @@ class Server:
             title="nlpkit",
             version=__version__,
             description="nlpkit's models over HTTP.",
+            openapi_url=None,  # it has a route of ours, which has the models answer its examples
             docs_url=None,  # these load scripts of other hosts
             redoc_url=None,
             lifespan=self._live,
@@ -65,7 +65,7 @@ class Server:
         self.app.add_exception_handler(RequestFault, _answer_fault)
         self.app.add_exception_handler(NlpkitError, _answer_fault)
         self.app.add_exception_handler(HTTPException, self._answer_http)
-        self.app.openapi = self._describe  # as FastAPI's documentation does it
+        self._openapi: bytes | None = None
         self._add_routes()
 
     @asynccontextmanager
@@ -127,6 +127,7 @@ class Server:
         add, responses = self.app.add_api_route, schemas.responses
         text = {"text/plain": {"schema": {"type": "string"}}}
         add("/", self._show_page, include_in_schema=False)
+        add("/openapi.json", self._tell_openapi, include_in_schema=False)
         add("/healthz", self._tell_health, responses=responses(), summary="Whether the server lives.")
         add("/readyz", self._tell_ready, responses=responses(503), summary="Whether its models answer as they should.")
         add("/metrics", self._tell_metrics, responses=responses(ok=text), summary="Figures for Prometheus.")
@@ -157,14 +158,8 @@ class Server:
             name=f"{served.name} {verb.name}",
             operation_id=_identify(served.name, verb.name),
             summary=summary_of(verb.about),
-            responses=schemas.responses(
-                400, 408, 413, 415, 422, 503, 504, ok=schemas.answer_content(served.current, verb)
-            ),
-            openapi_extra={
-                "requestBody": schemas.body(
-                    schemas.question_schema(verb, self.settings), schemas.question_examples(served.current)
-                )
-            },
+            responses=schemas.responses(400, 408, 413, 415, 422, 503, 504, ok=schemas.answer_content(verb)),
+            openapi_extra={"requestBody": schemas.body(schemas.question_schema(verb, self.settings))},
         )
         self.app.add_api_route(
             f"{path}/file",
@@ -208,23 +203,25 @@ class Server:
                 operation_id=_identify("label_studio", served.name, name),
                 summary=about,
                 responses=responses,
-                openapi_extra={"requestBody": schemas.body(schema, schemas.LABEL_STUDIO_EXAMPLES.get(name, {}))},
+                openapi_extra={"requestBody": schemas.body(schema, **schemas.LABEL_STUDIO_EXAMPLES.get(name, {}))},
             )
 
-    def _describe(self) -> dict[str, Any]:
-        """Return OpenAPI, made when it is first asked for."""
-        if self.app.openapi_schema is None:
-            described = get_openapi(
-                title=self.app.title,
-                version=self.app.version,
-                description=self.app.description,
-                routes=self.app.routes,
-            )
-            if self.settings.token is not None:
-                schemas.demand_token(described)
-            self.app.openapi_schema = described
-        schema: dict[str, Any] = self.app.openapi_schema
-        return schema
+    async def _tell_openapi(self) -> Response:
+        if self._openapi is None:
+            self._openapi = await asyncio.to_thread(self._describe)
+        return Response(self._openapi, media_type="application/json")
+
+    def _describe(self) -> bytes:
+        """Return OpenAPI; its examples are answered now."""
+        app = self.app
+        described = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes, servers=[{"url": "/"}]
+        )
+        for served in self.models.values():
+            schemas.add_examples(described, served.current)
+        if self.settings.token is not None:
+            schemas.demand_token(described)
+        return json.dumps(described, ensure_ascii=False).encode("utf-8", "replace")
 
     async def _show_page(self) -> Response:
         page = files("nlpkit_serve").joinpath("page", "index.html")
