@@ -73,7 +73,7 @@ class Server:
         """Check the models, look after them, and let go of the threads in the end."""
         self._pool = Pool(self.settings, self.metrics.queue.set)
         self._answers = Answers(self.settings, self._pool, self.journal.tell_error, self.metrics.batches.observe)
-        self._look = asyncio.Event()
+        self._look, self._checked = asyncio.Event(), asyncio.Event()
         with suppress(ValueError, AttributeError, RuntimeError):  # not in the main thread, or on Windows
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._look.set)
         tasks = [asyncio.ensure_future(self._start())]
@@ -91,6 +91,7 @@ class Server:
             await asyncio.to_thread(served.check)
             for fault in served.faults:
                 self.journal.tell("not ready", model=served.name, fault=fault)
+        self._checked.set()
         if self._ready:
             self.metrics.ready.set(1)
             self.journal.tell("ready", models=list(self.models))
@@ -249,7 +250,7 @@ class Server:
 
     async def _answer(self, served: ServedModel, verb_name: str, request: Request) -> Response:
         """Answer texts."""
-        model = self._need_ready(served)
+        model = await self._need_ready(served)
         asked = await read_question(request, self.settings)
         verb = model.verbs[verb_name]
         question = await self._make_question(model, verb, asked, request)
@@ -280,14 +281,14 @@ class Server:
 
     async def _set_up(self, served: ServedModel, request: Request) -> Response:
         """Tell Label Studio whether a labelling configuration can be answered."""
-        model, item = self._need_ready(served), await read_object(request, self.settings)
+        model, item = await self._need_ready(served), await read_object(request, self.settings)
         if item.get("schema"):
             read_config(item["schema"], model.labels() or [])
         return schemas.to_json({"model_version": model.version})
 
     async def _predict(self, served: ServedModel, request: Request) -> Response:
         """Answer tasks of Label Studio."""
-        model, item = self._need_ready(served), await read_object(request, self.settings)
+        model, item = await self._need_ready(served), await read_object(request, self.settings)
         choices = read_config(item.get("label_config"), model.labels() or [])
         texts = read_texts(item.get("tasks"), choices.key, self.settings.max_texts)
         verb = next(verb for verb in model.verbs.values() if verb.labelled)
@@ -306,7 +307,7 @@ class Server:
 
     async def _answer_file(self, served: ServedModel, verb_name: str, request: Request) -> Response:
         """Answer the rows of a file."""
-        model, said = self._need_ready(served), request.query_params
+        model, said = await self._need_ready(served), request.query_params
         kind = said.get("format", "csv")
         if kind not in FORMATS:
             raise RequestFault(422, f"no format {kind[:80]!r}{nearest(kind[:80], FORMATS)}")
@@ -346,8 +347,14 @@ class Server:
         content = await read_body(request, self.settings.max_file_bytes, self.settings)
         return await asyncio.to_thread(SentFile, name, content)
 
-    def _need_ready(self, served: ServedModel) -> OpenModel:
-        """Return a model that may answer."""
+    async def _need_ready(self, served: ServedModel) -> OpenModel:
+        """Return a model that may answer; who comes while it is being checked waits.
+
+        :raises RequestFault: if it fails its check, or that takes too long.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.settings.max_seconds):
+                await self._checked.wait()
         if served.faults:
             raise RequestFault(503, f"{served.name} does not answer as it should: {served.faults[0]}")
         if not served.ready:
