@@ -94,7 +94,9 @@ export function makeFile(verb) {
       }
       result.replaceChildren(showSummary(summary), makeDownload(verb, question, attempt));
       announce(say("file-done", tallies(summary)));
-      result.querySelector("h2").focus(); // it lies below what was asked, out of sight on most screens
+      const title = result.querySelector("h2"); // it lies below what was asked, out of sight on most screens
+      title.focus({ preventScroll: true });
+      title.scrollIntoView({ block: "start" });
     });
   }
 
