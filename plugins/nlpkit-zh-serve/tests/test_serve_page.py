@@ -173,6 +173,32 @@ def test_a_review_is_scored_while_it_is_typed(visit):
     page.wait_for_function("() => document.getElementById('announcer').textContent.includes('概率')")
 
 
+def test_a_word_that_is_still_being_spelled_is_not_asked_about(visit):
+    page = visit("sentiment")
+    sent = []
+    page.on("request", lambda request: request.method == "POST" and sent.append(request.post_data_json["text"]))
+    box_of(page).focus()
+    keyboard = page.context.new_cdp_session(page)
+    for spelled in ("h", "he", "hen", "henh", "henhao"):
+        keyboard.send("Input.imeSetComposition", {"text": spelled, "selectionStart": 0, "selectionEnd": len(spelled)})
+        page.wait_for_timeout(100)
+    page.wait_for_timeout(500)
+    assert sent == []
+    keyboard.send("Input.insertText", {"text": "很好"})
+    page.locator(".verdict strong", has_text="正面").wait_for()
+    assert sent == ["很好"]
+
+
+def test_it_may_lie_below_a_prefix_of_a_proxy(chromium, server):
+    watched = Watched(chromium, f"{server}texts/")
+    watched.page.route("**/texts/**", lambda route: route.continue_(url=route.request.url.replace("/texts/", "/")))
+    page = watched.open("sentiment")
+    box_of(page).fill("质量很好")
+    page.locator(".verdict strong", has_text="正面").wait_for()
+    watched.context.close()
+    watched.check()
+
+
 def test_an_answer_that_is_out_of_date_is_dropped(visit):
     page = visit("sentiment")
     held, dropped = [], []

@@ -78,7 +78,7 @@ function findSpans(value, size, key = "", label = null, found = []) {
     for (const one of value) if (one !== null && typeof one === "object") findSpans(one, size, key, label, found);
     return found;
   }
-  const own = typeof value.label === "string" ? value.label : label;
+  const own = [value.label, value.type, label].find((one) => typeof one === "string") ?? null;
   if (isSpan([value.start, value.end], size)) found.push({ key: own ?? key, label: own, start: value.start, end: value.end });
   for (const [name, inner] of Object.entries(value)) {
     if (isSpan(inner, size)) found.push({ key: name, label: own, start: inner[0], end: inner[1] });

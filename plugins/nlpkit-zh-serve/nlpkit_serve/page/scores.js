@@ -130,7 +130,7 @@ function makeExplanation(answer, text) {
   const likeliest = labels.sort((a, b) => (answer.probabilities?.[b] ?? 0) - (answer.probabilities?.[a] ?? 0))[0];
   control.value = likeliest;
   fill();
-  return make("div", {}, makeField("words-for", control), place);
+  return make("div", { class: "explained" }, makeField("words-for", control), place);
 }
 
 function makeWords(words, text, label) {
