@@ -147,7 +147,7 @@ class Server:
             methods=["POST"],
             summary="The columns of a file, and its first rows.",
             responses=schemas.responses(400, 408, 413, 422, 501, 503, 504),
-            openapi_extra={"requestBody": schemas.file_body(), "parameters": [schemas.NAME]},
+            openapi_extra={"requestBody": schemas.file_body(), "parameters": [schemas.NAME, schemas.SHEET]},
         )
 
     def _add_verb_routes(self, served: ServedModel, verb: Verb) -> None:
@@ -172,7 +172,7 @@ class Server:
             responses=schemas.responses(400, 408, 413, 422, 501, 503, 504, ok=schemas.file_content()),
             openapi_extra={
                 "requestBody": schemas.file_body(),
-                "parameters": [schemas.NAME, schemas.COLUMN, schemas.FORMAT],
+                "parameters": [schemas.NAME, schemas.COLUMN, schemas.SHEET, schemas.FORMAT],
             },
         )
 
@@ -331,9 +331,10 @@ class Server:
 
     async def _show_columns(self, request: Request) -> Response:
         sent, stop = await self._take_file(request), Stop(self.settings.max_seconds)
+        describe = partial(sent.describe, sheet=request.query_params.get("sheet"))
         try:
             with self._pool.enter():
-                return schemas.to_json(await self._pool.run(sent.describe, stop, lasts=True))
+                return schemas.to_json(await self._pool.run(describe, stop, lasts=True))
         except NlpkitError as error:
             raise RequestFault(fault_of(error).status, sent.say(str(error))) from None
         finally:

@@ -367,19 +367,24 @@ def answer_by_shell(path, folder):
     return target.read_bytes()
 
 
-def test_a_workbook_is_answered(visit, tmp_path):
+def test_a_sheet_of_a_workbook_is_answered(visit, tmp_path):
     xlsxwriter = pytest.importorskip("xlsxwriter")
     pytest.importorskip("python_calamine")
     path = tmp_path / "orders.xlsx"
     with xlsxwriter.Workbook(path) as book:
-        sheet = book.add_worksheet()
-        for at, row in enumerate([("id", "review"), (1, "质量很好，下次还来"), (2, "太差了，不建议购买")]):
-            sheet.write_row(at, 0, row)
+        for month, text in (("三月", "质量很好，下次还来"), ("四月", "太差了，不建议购买")):
+            sheet = book.add_worksheet(month)
+            sheet.write_row(0, 0, ("id", "review"))
+            sheet.write_row(1, 0, (1, text))
     page = visit("sentiment", language="en")
     page.get_by_text("A file").click()
     page.locator("input[type=file]").set_input_files(path)
+    page.locator(".fault q", has_text="四月").wait_for()  # which sheets there are
+    page.get_by_role("textbox", name="Sheet").fill("四月")
+    page.keyboard.press("Enter")
     page.get_by_role("button", name="Answer all rows").click()
-    page.get_by_role("heading", name="2 rows: 2 with an answer, 0 without.").wait_for()
+    page.get_by_role("heading", name="1 row: 1 with an answer, 0 without.").wait_for()
+    assert page.locator(".worst tbody td").all_inner_texts()[-1] == "太差了，不建议购买"
     assert page.get_by_label("Format").input_value() == "xlsx"
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Download").click()

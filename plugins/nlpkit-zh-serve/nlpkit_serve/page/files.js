@@ -9,6 +9,7 @@ import { makeValue } from "./records.js";
 import { count, explainReason, explainWarning, nameLabel, percent, say } from "./wording.js";
 
 const KINDS = [".csv", ".tsv", ".txt", ".xlsx", ".xls", ".xlsb", ".xlsm", ".ods", ".json", ".jsonl", ".ndjson", ".parquet"];
+const WORKBOOK = /\.(xlsx|xlsm|xlsb|xls|ods)$/i;
 const FORMATS = ["csv", "xlsx", "jsonl"];
 const NUMBERS = ["row", "probability"]; // columns of them
 const LISTED = 3; // of a row's records
@@ -56,18 +57,28 @@ export function makeFile(verb) {
     result.replaceChildren();
     steps.replaceChildren();
     chooser.show(file);
+    read(file, null);
+  }
+
+  /** Read the columns of a file; one with several sheets is read again once it is said which. */
+  function read(file, sheet) {
     attempt("reading-file", async (signal) => {
-      const path = `v1/columns?${new URLSearchParams({ name: file.name })}`;
-      showColumns(file, await ask(path, file, { signal }));
+      const asked = new URLSearchParams({ name: file.name, ...(sheet && { sheet }) });
+      try {
+        showColumns(file, sheet, await ask(`v1/columns?${asked}`, file, { signal }));
+      } catch (error) {
+        if (error.status === 422 && WORKBOOK.test(file.name)) steps.replaceChildren(askSheet((name) => read(file, name)));
+        throw error;
+      }
     });
   }
 
-  function showColumns(file, { columns, rows }) {
+  function showColumns(file, sheet, { columns, rows }) {
     const choice = columns?.length
       ? make("select", {}, columns.map((column) => make("option", { value: column, lang: "zh" }, column)))
       : null;
     const go = make("button", { type: "button", say: "answer-file", disabled: !rows.length });
-    const question = () => ({ file, columns: columns ?? [], column: choice?.value ?? null, options: form.values });
+    const question = () => ({ file, sheet, columns: columns ?? [], column: choice?.value ?? null, options: form.values });
     go.addEventListener("click", () => form.isValid && answer(question()));
     if (choice) choice.value = guessColumn(columns, rows);
     const preview = makePreview(columns, rows, choice);
@@ -109,9 +120,21 @@ export function makeFile(verb) {
   return { element, take, leave: () => running?.abort() };
 }
 
-const addressOf = (verb, { file, column, options }, format) => {
+/** Ask which sheet of a workbook is meant; the fault beside it says which there are. */
+function askSheet(take) {
+  const control = make("input", { type: "text", lang: "zh", required: true });
+  const submit = (event) => {
+    event.preventDefault();
+    take(control.value.trim());
+  };
+  const go = make("button", { type: "submit", class: "quiet", say: "read-sheet" });
+  return make("form", { class: "row bottom", sayLabel: "sheet", on: { submit } }, makeField("sheet", control), go);
+}
+
+const addressOf = (verb, { file, sheet, column, options }, format) => {
   const asked = new URLSearchParams({ ...options, name: file.name, format });
   if (column !== null) asked.set("column", column);
+  if (sheet !== null) asked.set("sheet", sheet);
   return `${verb.path}/file?${asked}`;
 };
 
