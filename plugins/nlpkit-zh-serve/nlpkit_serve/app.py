@@ -27,7 +27,7 @@ from nlpkit_serve.gate import Gate
 from nlpkit_serve.journal import Journal
 from nlpkit_serve.label_studio import make_prediction, read_config, read_texts
 from nlpkit_serve.metrics import Metrics
-from nlpkit_serve.options import read_options
+from nlpkit_serve.options import read_numbers, read_options
 from nlpkit_serve.page_files import PAGE, show
 from nlpkit_serve.served import OpenModel, ServedModel, open_models, summary_of
 from nlpkit_serve.settings import Settings
@@ -266,9 +266,10 @@ class Server:
         request.scope["told"] = {"texts": len(asked.texts)}
         if self.settings.log_texts:
             request.scope["told"]["said"] = asked.texts
-        answerer = model.find_answerer(verb, asked.options)
+        options = read_numbers(verb, asked.options)
+        answerer = model.find_answerer(verb, options)
         if answerer is None:
-            answerer = await asyncio.to_thread(model.answerer, verb, asked.options)
+            answerer = await asyncio.to_thread(model.answerer, verb, options)
         return Question(answerer, asked.texts, partial(self.metrics.count_rows, model.name, verb.name))
 
     async def _ask(self, question: Question, request: Request) -> list[bytes]:
@@ -279,8 +280,10 @@ class Server:
     async def _set_up(self, served: ServedModel, request: Request) -> Response:
         """Tell Label Studio whether a labelling configuration can be answered."""
         model, item = await self._need_ready(served), await read_object(request, self.settings)
-        if item.get("schema"):
-            read_config(item["schema"], model.labels() or [])
+        if schema := item.get("schema", ""):
+            read_config(schema, model.labels() or [])
+        elif not isinstance(schema, str):
+            raise RequestFault(422, "schema is the labelling configuration, a text")
         return schemas.to_json({"model_version": model.version})
 
     async def _predict(self, served: ServedModel, request: Request) -> Response:

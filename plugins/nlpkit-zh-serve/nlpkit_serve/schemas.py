@@ -118,10 +118,10 @@ def responses(
 
 def question_schema(verb: Verb, settings: Settings) -> dict[str, Any]:
     """Return what a request to a verb holds."""
-    several = {"type": "array", "items": {"type": "string"}, "maxItems": settings.max_texts}
+    about = f"Texts, up to {settings.max_texts:,}; what is none among them has no answer but a reason."
     properties: dict[str, Any] = {
-        "texts": {**several, "description": "Texts, each of which has an answer; what is no text has a reason."},
-        "text": {"type": "string", "description": "One text, in place of several."},
+        "texts": {"type": "array", "items": {}, "description": about},
+        "text": {"description": "One text, in place of several."},
         **describe_options(verb, settings),
     }
     if verb.stream:
@@ -145,7 +145,7 @@ def answer_content(verb: Verb) -> dict[str, Any]:
     """Return what a verb answers."""
     content: dict[str, Any] = {"application/json": {"schema": ANSWERS}}
     if verb.stream:
-        content["text/event-stream"] = {"schema": {"type": "string"}}
+        content["text/event-stream"] = {}
     return content
 
 

@@ -32,6 +32,7 @@ def small():
         (SCORE, {"item": {"text": "好", "explain": 1}}, 422, "explain wants true or false, found 1"),
         (SCORE, {"item": {"text": "好", "min_probability": 2}}, 422, "min_probability must be in [0, 1], was: 2"),
         (SCORE, {"item": {"text": "好", "labels": "good,bad"}}, 422, "good"),
+        (SCORE, {"item": {"text": "好", "labels": "\r*"}}, 422, "names stand on one line"),
         (SCORE, {"item": {"text": "好", "labels": "x" * 1001}}, 422, "1,000 are the most on this server"),
         (SCORE, {"item": {"text": "好", "labels": [[[[[[[[[[]]]]]]]]]]}}, 422, "nested too deep"),
         (SCORE, {"item": {"text": "好", "stream": True}}, 422, "leave stream out"),
