@@ -22,7 +22,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Self
 
-CLONED = tuple(f"nlpkit-zh-{name}" for name in ("bert", "dask", "diagnose", "e5", "srn", "word2vec"))  # in our plugins/
+_CLONED = ("bert", "dask", "diagnose", "e5", "serve", "srn", "word2vec")
+CLONED = tuple(f"nlpkit-zh-{name}" for name in _CLONED)  # in our plugins/
 
 
 class Sentence(str):

@@ -17,6 +17,7 @@ from .progress import follow as follow
 from .progress import format_duration as format_duration
 from .screen import to_one_line as to_one_line
 from .tally import Tally as Tally
+from .text_answers import TextAnswerer as TextAnswerer
 from .training import prepare_torch as prepare_torch
 from .training import set_threads as set_threads
 from .whole_files import FileAnswerer as FileAnswerer

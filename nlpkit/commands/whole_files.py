@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gc
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,7 @@ from nlpkit.model.base import SavedModel
 from nlpkit.model.opening import find_task
 from nlpkit.plugins.options import check, options_of
 from nlpkit.tasks.base import Task, Verb
-from nlpkit.text.rows import open_rows
+from nlpkit.text.rows import Row, open_rows
 from nlpkit.version import __version__
 
 KINDS = tuple(kind for kind in FORMATS if kind != "table")  # of files
@@ -53,7 +53,7 @@ class FileAnswerer:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise SettingError("no format {kind!r}{there_is}", kind=self.kind, there_is=nearest(self.kind, KINDS))
-        verb = self._find_verb()
+        verb = self.find_verb()
         if self.probabilities and not verb.labelled:
             raise SettingError("the answers of {verb} have no probabilities by label", verb=verb.name)
         check(f"{self._task.name} {verb.name}", options_of(verb.options) if verb.options else {}, self.options)
@@ -63,7 +63,7 @@ class FileAnswerer:
         """All by which what is written of a file may differ, as JSON."""
         return {
             "model": self.model.bundle.fingerprint,
-            "options": [self._find_verb().method, *(f"{k}={v!r}" for k, v in sorted(self._all_options().items()))],
+            "options": [self.find_verb().method, *(f"{k}={v!r}" for k, v in sorted(self._all_options().items()))],
             "format": [self.kind, self.probabilities],
             "columns": [self.column, self.encoding, self.sheet],
             "version of nlpkit": __version__,
@@ -78,10 +78,13 @@ class FileAnswerer:
         with open_rows(source, column=self.column, encoding=self.encoding, sheet=self.sheet):
             pass
 
-    def answer(self, source: Path, target: Path, *, name: str | None = None) -> Tally:
+    def answer(
+        self, source: Path, target: Path, *, name: str | None = None, follow: Callable[[Tally], None] | None = None
+    ) -> Tally:
         """Answer the rows of a file in order, a block at a time; the target is written whole, or not at all.
 
         :param name: what the source is called where rows have no columns of their own.
+        :param follow: is told what was counted so far, after each block; what it raises ends the work.
         :returns: what was counted.
         :raises NlpkitError: if the file cannot be read.
         """
@@ -92,12 +95,14 @@ class FileAnswerer:
                 lines = answered.lines
                 out.write(answerer.write(*block, answered.answers) if lines is None else lines)
                 tally.join(answered.tally)
+                if follow:
+                    follow(tally)
             out.write(answerer.write.end())
         return tally
 
     def open(self) -> BlockAnswerer:
         """Return what answers rows in this process: ``ask`` does, and ``form`` says how that is written."""
-        verb, task = self._find_verb(), self._task
+        verb, task = self.find_verb(), self._task
         return Question(
             self.model,
             verb.method,
@@ -108,6 +113,13 @@ class FileAnswerer:
             self.probabilities,
             owner=find_owner(task),
         ).open()
+
+    def open_stream(self) -> Callable[[Row], Generator[str, None, Any]] | None:
+        """Return what answers a row piece by piece, as `nlpkit.tasks.base.Verb` says; None where nothing does."""
+        if not (stream := self.find_verb().stream):
+            return None
+        method: Callable[..., Callable[[Row], Generator[str, None, Any]]] = getattr(self.model, stream)
+        return method(**self._all_options())
 
     def describe(self, tally: Tally) -> str:
         """Return ``100 rows: 60 positive, 36 negative, 4 without an answer``."""
@@ -121,7 +133,11 @@ class FileAnswerer:
     def _task(self) -> Task:
         return find_task(self.model.bundle)
 
-    def _find_verb(self) -> Verb:
+    def find_verb(self) -> Verb:
+        """Return the verb that answers.
+
+        :raises SettingError: if the task has none of that name, saying what there is.
+        """
         verbs = {verb.name: verb for verb in self._task.verbs if verb.method}
         if self.verb is None:
             return next(iter(verbs.values()))
@@ -133,7 +149,7 @@ class FileAnswerer:
         return verbs[self.verb]
 
     def _all_options(self) -> dict[str, Any]:
-        options = self._find_verb().options
+        options = self.find_verb().options
         defaults = {option.name: option.default for option in options_of(options).values()} if options else {}
         return {**defaults, **self.options}
 

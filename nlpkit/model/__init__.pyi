@@ -23,3 +23,5 @@ from .network import load_weights as load_weights
 from .network import remake as remake
 from .stateful import State as State
 from .stateful import StatefulNetwork as StatefulNetwork
+from .stopping import check_stop as check_stop
+from .stopping import stoppable as stoppable

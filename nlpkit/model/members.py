@@ -12,6 +12,7 @@ from nlpkit.errors import MissingExtra
 from nlpkit.model.bundle import ARRAYS, CONFIG, GRAPH, TOKENIZER, VOCABULARY, Bundle, origin_of
 from nlpkit.model.graphs import Graph
 from nlpkit.model.numbers import check_finite
+from nlpkit.model.stopping import check_stop
 from nlpkit.plugins.base import Decoder, Tokenizer
 from nlpkit.plugins.registry import registry
 from nlpkit.plugins.watched import watch_decoder, watch_part
@@ -181,6 +182,7 @@ def run_sorted(ids: Ids, run: Callable[..., NDArray[Any]], *more: NDArray[Any]) 
     rows = ids.rows()
     parts = []
     for start in range(0, ids.size, BATCH):
+        check_stop()
         batch = order[start : start + BATCH]
         parts.append(run(*Ids.of([rows[i] for i in batch]).padded(), *(array[batch] for array in more)))
     outputs = np.concatenate(parts).astype(np.float64)

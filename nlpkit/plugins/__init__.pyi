@@ -1,6 +1,7 @@
 from .component import Component as Component
 from .component import of_saved_model as of_saved_model
 from .options import Count as Count
+from .options import Pattern as Pattern
 from .options import Positive as Positive
 from .options import Range as Range
 from .options import Share as Share

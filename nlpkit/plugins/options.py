@@ -57,6 +57,11 @@ class Range:
         return f"be {'below' if self.high_open else 'at most'} {_spell(self.high)}"
 
 
+@dataclass(frozen=True)
+class Pattern:
+    """Says of a text that it is a regular expression, which whoever takes it from strangers had better look at."""
+
+
 def _spell(number: float | None) -> str:
     return str(number) if isinstance(number, int) else f"{number:g}"
 
@@ -169,7 +174,7 @@ def _is_of_type(value: object, kind: Any) -> bool:
     if kind is None or kind is type(None):
         return value is None
     if kind is float:
-        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        return (isinstance(value, float) and math.isfinite(value)) or _is_of_type(value, int)
     if kind is int:
         return isinstance(value, int) and not isinstance(value, bool)
     if kind is Path:

@@ -59,6 +59,8 @@ class Verb:
         `nlpkit.text.row.Row`, which returns an answer for each row, in order: a named tuple that has a ``reason``, None
         or why there is no answer.
     :param options: a dataclass; what its docstring says of each field is the help of a command's option.
+    :param stream: a method likewise, where an answer is a text that is made piece by piece: it returns a function of a
+        row, a generator of the pieces that returns the answer.
     :param form: how answers are written, a `nlpkit.commands.answers.Form`.
     :param reads: what the command's arguments are: ``files``, or ``texts``.
     :param labelled: whether an answer has a ``label``, and ``probabilities`` by label, None where it has none: by these
@@ -73,6 +75,7 @@ class Verb:
     form: Reference = "nlpkit.commands.answers:Form"
     reads: Literal["files", "texts"] = "files"
     labelled: bool = False
+    stream: str = ""
     command: Reference | None = None
 
 

@@ -81,8 +81,9 @@ def resolves(subject: Subject) -> None:
     if (name := resolve(task.model).task) != task.name:
         raise CheckError(f"its model is for {name}: set task = {task.name!r} in {task.model!r}")
     for verb in task.verbs:
-        if verb.method and not callable(getattr(resolve(task.model), verb.method, None)):
-            raise CheckError(f"its verb {verb.name!r} wants the method {verb.method!r}, which its model lacks")
+        for method in filter(None, (verb.method, verb.stream)):
+            if not callable(getattr(resolve(task.model), method, None)):
+                raise CheckError(f"its verb {verb.name!r} wants the method {method!r}, which its model lacks")
     _check_run(task)
 
 

@@ -16,6 +16,7 @@ from .row import check_texts as check_texts
 from .row import unfit as unfit
 from .rows import open_rows as open_rows
 from .rows import open_text as open_text
+from .rows import preview as preview
 from .several import Labels as Labels
 from .spans import token_spans as token_spans
 from .split import deduplicate as deduplicate

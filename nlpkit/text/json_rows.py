@@ -16,7 +16,7 @@ from nlpkit.text.row import UNDECODED, Row
 
 JSON_LINES = (".jsonl", ".ndjson", ".json")
 FIRST_OBJECTS = 1000  # those by which it is found out which fields there are
-NO_OBJECT = "no JSON object"
+NO_OBJECT, NESTED = "no JSON object", "nested text"
 MISSING = object()  # stands for the value of a field that is not there
 _HALF = re.compile(r"[\ud800-\udfff]")  # of a character beyond the Basic Multilingual Plane, as JSON may escape it
 FIRST_LINES = 20  # those that show whether they are objects
@@ -116,7 +116,7 @@ def row_of(item: Object, field: str) -> Row:
     text = value(item.fields, field, MISSING)
     fault = UNDECODED if undecoded and UNDECODABLE in str(text) else None
     as_text = "" if text is MISSING else as_written(text.replace(UNDECODABLE, "�") if fault else text)
-    fault = f"no field {field!r}" if text is MISSING else "nested text" if as_text is None else fault
+    fault = f"no field {field!r}" if text is MISSING else NESTED if as_text is None else fault
     return Row(as_text or "", fault, line=item.number, record=written, fields=fields)
 
 

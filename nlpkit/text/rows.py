@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from nlpkit.errors import DataError, DataWarning
 from nlpkit.text.decoding import WINDOWS, Decoded
 from nlpkit.text.encodings import UNDECODABLE
-from nlpkit.text.json_rows import JSON_LINES, JsonRows, holds_objects
+from nlpkit.text.json_rows import JSON_LINES, JsonRows, as_json, as_written, holds_objects
 from nlpkit.text.line_numbers import which_lines
 from nlpkit.text.records import SEPARATOR, TABLES, Records, column_position, suffix_of
 from nlpkit.text.row import Row as Row
@@ -162,6 +163,29 @@ def _decode(
         warnings.warn(what, DataWarning, stacklevel=2)
 
 
+def preview(
+    path: str | Path | IO[bytes], *, rows: int = 5, encoding: str | None = None, sheet: str | None = None
+) -> tuple[list[str] | None, list[list[str]]]:
+    """Show the columns of a file, or the fields of its objects, and its first rows, before a column is chosen.
+
+    :returns: names, None of a file of lines; and the cells of so many rows.
+    :raises NlpkitError: as `open_rows`, but for columns.
+    """
+    with open_file(path, Choice(sheet, [], TEXT_COLUMNS), encoding=encoding) as content:
+        if not isinstance(content, Decoded):
+            names = list(content.header)
+            return names, [list(row.cells) for row in _first(content.blocks(0), rows)]
+        suffix, head = suffix_of(content.name), content.head()
+        if suffix in JSON_LINES or (suffix not in TABLES and holds_objects(head)):
+            objects = JsonRows(content)
+            first = [item.fields or {} for item in itertools.islice(objects.first, rows)]
+            return objects.keys, [[_show(fields.get(key)) for key in objects.keys] for fields in first]
+        if suffix in TABLES or _is_table(head):
+            records = Records(content)
+            return records.header, [list(row.cells) for row in _first(records.blocks(0), rows)]
+        return None, [[row.text] for row in _first(_rows(content), rows)]
+
+
 def usual_texts(names: Sequence[str]) -> Sequence[str]:
     """Return the usual names of a text's column among others."""
     return ("data",) if set(names) >= DOCCANO and not set(names) & set(TEXT_COLUMNS) else TEXT_COLUMNS
@@ -235,3 +259,13 @@ def _rows(decoded: Decoded) -> Iterator[list[Row]]:
             ),
             stacklevel=2,
         )
+
+
+def _first(blocks: Iterator[list[Any]], rows: int) -> list[Any]:
+    return list(itertools.islice(itertools.chain.from_iterable(blocks), rows))
+
+
+def _show(value: Any) -> str:
+    """Return a value as a cell, whatever it is."""
+    written = as_written(value)
+    return written if written is not None else as_json(value) or ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from nlpkit.plugins.options import Count, Range, Size
+from nlpkit.plugins.options import Count, Pattern, Range, Size
 from nlpkit.tasks.base import Task, Verb
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class FillOptions:
 
     top: Size = field(default=10, metadata={"short": "-k"})
     beam: Annotated[int, Range(1, 1000)] | None = None
-    pattern: str | None = None
+    pattern: Annotated[str, Pattern()] | None = None
     lexicon: Path | None = None
     length: Size | None = None
 

@@ -17,13 +17,13 @@ from nlpkit.commands.conversation import converse, is_conversation
 from nlpkit.commands.options import ENCODING, JOBS, SHEET, count_reasons
 from nlpkit.commands.printing import FILE, INPUT, say
 from nlpkit.errors import SettingError
+from nlpkit.tasks.generate.task import SEEDS
 
 if TYPE_CHECKING:
     from nlpkit.tasks.generate.model import GenerationModel, Text
     from nlpkit.text.rows import Row, Source
 
 MODEL = click.option("--model", "-m", default="reviews-chars", show_default=True, help="A model's name or folder.")
-SEEDS = 1 << 32
 TOGETHER = 64  # texts that are written side by side
 
 

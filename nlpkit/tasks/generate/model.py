@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,10 +17,14 @@ from nlpkit.model.base import SavedModel
 from nlpkit.model.bundle import CONFIG, VOCABULARY, Bundle
 from nlpkit.model.members import Floats
 from nlpkit.model.mixing import softmax
+from nlpkit.model.stopping import check_stop
 from nlpkit.tasks.generate.characters import END, characters_of
 from nlpkit.tasks.generate.inference import open_member
+from nlpkit.tasks.generate.rows import Written, make_streamer, make_writer
 from nlpkit.tasks.generate.sampling import RECENT, Sampling, WrittenRuns, is_count
+from nlpkit.tasks.generate.task import TextOptions
 from nlpkit.tasks.generate.writing import Logits, State, WritingMember, choose_texts, join_texts
+from nlpkit.text.row import Row
 from nlpkit.text.vocabulary import UNKNOWN, Ints, TableVocabulary, load_vocabulary
 
 __all__ = ["GenerationModel", "Text"]
@@ -134,6 +138,7 @@ class GenerationModel(SavedModel):
         numbers = np.zeros((len(texts), 0))
         yield texts
         for step in range(length):
+            check_stop()
             if not step % NUMBERS:
                 numbers = np.array([draws[number].random(min(NUMBERS, length - step)) for number in going])
             logits[:, 0] = -np.inf  # what is unknown cannot be written
@@ -158,14 +163,26 @@ class GenerationModel(SavedModel):
             texts[number].ended = texts[number].ended or "length"
         yield texts
 
-    def stream(self, prompt: str = "", **options: Any) -> Iterator[str]:
-        """As `generate` for one prompt: what is written, piece by piece, as soon as it is sure to stay."""
+    def stream(self, prompt: str = "", **options: Any) -> Generator[str, None, Text]:
+        """As `generate` for one prompt: what is written, piece by piece, as soon as it is sure to stay.
+
+        :returns: the text, when it has ended.
+        """
         length = 0
         for (text,) in self.write([prompt], **options):
             open_end = 0 if text.ended else _count_open(text.written, options.get("stop") or "")
             if piece := "".join(text.written[length : len(text.written) - open_end]):
                 length += len(piece)
                 yield piece
+        return text
+
+    def writer(self, **options: Any) -> Callable[[Sequence[Row]], list[Written]]:
+        """Return what goes on from rows of a file; the options are `nlpkit.tasks.generate.task.TextOptions`."""
+        return make_writer(self, TextOptions(**options))
+
+    def streamer(self, **options: Any) -> Callable[[Row], Generator[str, None, Written]]:
+        """Return what goes on from a row, piece by piece; the options are those of `writer`."""
+        return make_streamer(self, TextOptions(**options))
 
     def log_probabilities(self, ids: Ints) -> Floats:
         """Return the natural log-probability of each of ids ``(batch, time)`` given those before it in its text.
@@ -264,6 +281,7 @@ class GenerationModel(SavedModel):
         for prompt, ids in whole.items():
             states = [member.begin(1) for member in self.members]
             for at in range(0, ids.shape[1], BLOCK):
+                check_stop()
                 logits, states = self._read(ids[:, at : at + BLOCK], states)
                 done += ids[:, at : at + BLOCK].shape[1]
                 progress(done, total)

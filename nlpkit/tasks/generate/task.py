@@ -2,7 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Annotated
+
+from nlpkit.plugins.options import Count, Range
 from nlpkit.tasks.base import Task, Verb
+
+SEEDS = 1 << 32
+
+
+@dataclass(frozen=True)
+class TextOptions:
+    """How texts are written.
+
+    :param length: Characters at most.
+    :param temperature: 0 is greedy; below 1 what is likely becomes likelier.
+    :param top_k: Draw among so many of the likeliest; 0: all.
+    :param top_p: Draw among the likeliest that together have this probability.
+    :param penalty: Lessen a character's logit by this for each time that it stands among the last 64.
+    :param no_repeat: Write no run of so many characters twice among the last 128; 0 lets any come again.
+    :param stop: End before this text.
+    :param through: Go on behind the end of a text, with the next.
+    :param seed: The same seed gives the same texts; any unless said.
+    :param first: Number of the first text, which counts with the seed.
+    """
+
+    length: Count = 200
+    temperature: Annotated[float, Range(0, 100)] = 0.8
+    top_k: Count = 0
+    top_p: Annotated[float, Range(0, 1, low_open=True)] = 1.0
+    penalty: Annotated[float, Range(0, 100)] = 0.0
+    no_repeat: Count = 6
+    stop: str | None = None
+    through: bool = False
+    seed: Annotated[int, Range(0, SEEDS - 1)] | None = None
+    first: Count = 0
+
 
 GENERATE = Task(
     name="generate",
@@ -15,7 +50,17 @@ GENERATE = Task(
     model="nlpkit.tasks.generate.model:GenerationModel",
     run="nlpkit.tasks.generate.run:GenerationRun",
     measure="nlpkit.tasks.generate.metrics:measure",
-    verbs=(Verb(name="text", command="nlpkit.tasks.generate.commands:text"),),
+    verbs=(
+        Verb(
+            name="text",
+            about="Write texts that go on from prompts.",
+            method="writer",
+            options=TextOptions,
+            stream="streamer",
+            form="nlpkit.tasks.generate.form:TextForm",
+            command="nlpkit.tasks.generate.commands:text",
+        ),
+    ),
     shorthand=True,
     use="nlpkit generate --prompt 衣服",
     recipes="nlpkit.tasks.generate:recipes",

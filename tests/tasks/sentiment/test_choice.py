@@ -130,3 +130,11 @@ def test_rows_of_a_label_that_is_not_chosen_are_refused(run, folder, tmp_path):
         run(*arguments), 1
     )
     assert run(*arguments, "--label", "neutral=").returncode == 0
+
+
+@given(st.text())
+def test_names_are_read_or_refused_in_a_sentence(names):
+    try:
+        assert all(name == name.strip() != "" for name in read_labels(names))
+    except SettingError as error:
+        assert "names stand on one line" in str(error)

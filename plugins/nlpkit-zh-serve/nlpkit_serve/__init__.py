@@ -1,0 +1,1 @@
+"""nlpkit's models over HTTP."""

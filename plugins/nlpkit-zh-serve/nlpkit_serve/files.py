@@ -1,0 +1,83 @@
+"""Files that are sent: what columns they have, and their rows answered. No request names a path."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nlpkit.commands import FileAnswerer, Tally
+from nlpkit.text import preview
+
+from nlpkit_serve.faults import RequestFault
+
+SUFFIXES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".xlsx", ".xls", ".xlsb", ".xlsm", ".ods", ".parquet")
+FORMATS: Mapping[str, str] = {
+    "csv": "text/csv; charset=utf-8",
+    "tsv": "text/tab-separated-values; charset=utf-8",
+    "jsonl": "application/x-ndjson",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "parquet": "application/vnd.apache.parquet",
+}
+PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
+FIRST = 5  # rows that are shown
+
+
+class SentFile:
+    """A file that was sent, in a folder of its own that is gone in the end.
+
+    :param name: what its sender calls it: only its suffix counts, and is one of a few.
+    :raises RequestFault: for any other, and for what is packed, which may be larger than it looks.
+    """
+
+    def __init__(self, name: str, content: bytes) -> None:
+        suffix = find_suffix(name)
+        if content.startswith(PACKED):
+            raise RequestFault(422, "a file that is packed is not read: send it unpacked")
+        if not content:
+            raise RequestFault(422, "the file is empty")
+        self.folder = Path(tempfile.mkdtemp(prefix="nlpkit-serve-"))
+        self.path = self.folder / f"sent{suffix}"
+        self.path.write_bytes(content)
+
+    def describe(self, *, sheet: str | None = None) -> dict[str, Any]:
+        """Return its columns, None of a file of lines, and its first rows.
+
+        :param sheet: of a workbook, if several hold rows.
+        """
+        columns, rows = preview(self.path, rows=FIRST, sheet=sheet)
+        return {"columns": columns, "rows": rows}
+
+    def answer(self, answerer: FileAnswerer, check: Any) -> tuple[Path, Tally]:
+        """Answer its rows.
+
+        :param check: ends the work by raising something.
+        :returns: the file with the answers, in the same folder, and what was counted.
+        """
+        target = self.folder / f"answered.{answerer.kind}"
+        return target, answerer.answer(self.path, target, name=self.path.name, follow=lambda _tally: check())
+
+    def say(self, sentence: str) -> str:
+        """Return a sentence without the path, which is nobody's business."""
+        return sentence.replace(str(self.path), self.path.name)
+
+    def remove(self) -> None:
+        """Remove it, and what was made of it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def find_suffix(name: str) -> str:
+    """Return the suffix of a name, if it is that of a file that can be read.
+
+    :raises RequestFault: if it is not.
+    """
+    found = next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), None)
+    if found is None:
+        listed = ", ".join(itertools.islice(SUFFIXES, 7))
+        raise RequestFault(
+            422, f"a file called {name[:80]!r} is not read: send one whose name ends in {listed} or .parquet"
+        )
+    return found
