@@ -31,6 +31,7 @@ class Kind:
     :param statuses: that it may have; none if nobody waits for one.
     :param weight: how often it comes.
     :param alone: whether its connection is closed behind it.
+    :param cut: whether the server may end the connection while it is still sent.
     :param kept: bytes of it that are sent before the connection is cut; None: all.
     """
 
@@ -40,6 +41,12 @@ class Kind:
     weight: int = 10
     alone: bool = False
     kept: float | None = None
+    cut: bool = False
+
+    @property
+    def outcomes(self) -> set[str]:
+        """What may come of it."""
+        return {*map(str, self.statuses), *(["cut off"] if self.cut else []), *([] if self.statuses else ["gone"])}
 
 
 @dataclass(frozen=True)
@@ -165,7 +172,7 @@ KINDS: Sequence[Kind] = (
     Kind("a length and chunks", sends(GOOD + b"\r\n", Transfer_Encoding="chunked"), (400,), 3, alone=True),
     Kind("broken chunks", sends(b"zz\r\n", Transfer_Encoding="chunked", Content_Length=""), (400,), 3, alone=True),
     Kind("noise", lambda chance: chance.randbytes(200) + b"\r\n\r\n", (400,), 3, alone=True),
-    Kind("a header too large", sends(GOOD, X_Large="a" * 1_000_000), (400, 431), 2, alone=True),
+    Kind("a header too large", sends(GOOD, X_Large="a" * 1_000_000), (400, 431), 2, alone=True, cut=True),
     # clients that go
     Kind("a length too long, and gone", sends(GOOD, Content_Length="1000"), (), 5, alone=True, kept=1.0),
     Kind("gone before asking", sends(GOOD), (), 5, alone=True, kept=0.0),
@@ -267,6 +274,6 @@ def ask_mixed(batch: Batch) -> Counter[tuple[str, str]]:
 
 def find_faults(counted: Mapping[tuple[str, str], int]) -> list[str]:
     """What should not have come of a request."""
-    expected = {kind.name: {*map(str, kind.statuses), str(FULL)} if kind.statuses else {"gone"} for kind in KINDS}
+    expected = {kind.name: {*kind.outcomes, str(FULL)} for kind in KINDS}
     wrong = itertools.filterfalse(lambda one: one[0][1] in expected[one[0][0]], counted.items())
     return [f"{kind}: {outcome} {count:,} times" for (kind, outcome), count in wrong]
