@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import types
 import warnings
 from collections import Counter
@@ -18,6 +17,7 @@ from nlpkit.errors import DataWarning, SettingError
 from nlpkit.plugins.options import Option, Range, options_of
 from nlpkit.tasks.base import Task
 from nlpkit.text.labels import rename_options
+from nlpkit.text.names import read_names
 
 if TYPE_CHECKING:
     from nlpkit.text.example import Example, Faults
@@ -101,11 +101,6 @@ def several_options() -> list[click.Option]:
             help="Columns of a label each, which hold 1 or 0.",
         ),
     ]
-
-
-def read_names(names: str) -> list[str]:
-    """Read names with commas between them; a name that holds a comma stands in double quotes."""
-    return [name.strip() for row in csv.reader([names], skipinitialspace=True) for name in row if name.strip()]
 
 
 def options_of_dataclass(kind: type[Any] | None) -> tuple[list[str], list[click.Parameter]]:

@@ -174,7 +174,7 @@ def _is_of_type(value: object, kind: Any) -> bool:
     if kind is None or kind is type(None):
         return value is None
     if kind is float:
-        return isinstance(value, float) and math.isfinite(value) or _is_of_type(value, int)
+        return (isinstance(value, float) and math.isfinite(value)) or _is_of_type(value, int)
     if kind is int:
         return isinstance(value, int) and not isinstance(value, bool)
     if kind is Path:

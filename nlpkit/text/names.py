@@ -2,8 +2,28 @@
 
 from __future__ import annotations
 
+import csv
 import itertools
 from collections.abc import Container, Sequence
+
+from nlpkit.errors import SettingError
+
+
+def read_names(names: str) -> list[str]:
+    """Read names with commas between them; a name that holds a comma stands in double quotes.
+
+    >>> read_names('negative, "good, very"')
+    ['negative', 'good, very']
+
+    :raises SettingError: for what nobody could read so: names of several lines.
+    """
+    try:
+        rows = list(csv.reader([names], skipinitialspace=True))
+    except csv.Error:
+        raise SettingError(
+            "names stand on one line, with commas between them, found {names!r:.80}", names=names
+        ) from None
+    return [name.strip() for row in rows for name in row if name.strip()]
 
 
 def find_free_name(name: str, others: Container[str]) -> str:

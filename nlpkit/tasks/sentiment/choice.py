@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from nlpkit.errors import SettingError, nearest
 from nlpkit.model.members import Floats
+from nlpkit.text.names import read_names
 
 LEAST = 1e-300  # of a probability, so that of two that are next to nothing the greater is the answer
 
@@ -84,7 +84,7 @@ def read_labels(names: str) -> list[str]:
     >>> read_labels('negative, positive')
     ['negative', 'positive']
     """
-    return [name.strip() for row in csv.reader([names], skipinitialspace=True) for name in row if name.strip()]
+    return read_names(names)
 
 
 def write_labels(labels: Sequence[str]) -> str:

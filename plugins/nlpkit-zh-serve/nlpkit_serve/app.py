@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from importlib.resources import files
-from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
@@ -29,7 +28,7 @@ from nlpkit_serve.gate import CSP, Gate
 from nlpkit_serve.journal import Journal
 from nlpkit_serve.label_studio import make_prediction, read_config, read_texts
 from nlpkit_serve.metrics import Metrics
-from nlpkit_serve.options import read_options
+from nlpkit_serve.options import read_numbers, read_options
 from nlpkit_serve.served import OpenModel, ServedModel, open_models, summary_of
 from nlpkit_serve.settings import Settings
 from nlpkit_serve.work import Pool, Stop
@@ -57,6 +56,7 @@ class Server:
             title="nlpkit",
             version=__version__,
             description="nlpkit's models over HTTP.",
+            openapi_url=None,  # it has a route of ours, which has the models answer its examples
             docs_url=None,  # these load scripts of other hosts
             redoc_url=None,
             lifespan=self._live,
@@ -65,7 +65,7 @@ class Server:
         self.app.add_exception_handler(RequestFault, _answer_fault)
         self.app.add_exception_handler(NlpkitError, _answer_fault)
         self.app.add_exception_handler(HTTPException, self._answer_http)
-        self.app.openapi = self._describe  # as FastAPI's documentation does it
+        self._openapi: bytes | None = None
         self._add_routes()
 
     @asynccontextmanager
@@ -73,7 +73,7 @@ class Server:
         """Check the models, look after them, and let go of the threads in the end."""
         self._pool = Pool(self.settings, self.metrics.queue.set)
         self._answers = Answers(self.settings, self._pool, self.journal.tell_error, self.metrics.batches.observe)
-        self._look = asyncio.Event()
+        self._look, self._checked = asyncio.Event(), asyncio.Event()
         with suppress(ValueError, AttributeError, RuntimeError):  # not in the main thread, or on Windows
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._look.set)
         tasks = [asyncio.ensure_future(self._start())]
@@ -91,6 +91,7 @@ class Server:
             await asyncio.to_thread(served.check)
             for fault in served.faults:
                 self.journal.tell("not ready", model=served.name, fault=fault)
+        self._checked.set()
         if self._ready:
             self.metrics.ready.set(1)
             self.journal.tell("ready", models=list(self.models))
@@ -127,6 +128,7 @@ class Server:
         add, responses = self.app.add_api_route, schemas.responses
         text = {"text/plain": {"schema": {"type": "string"}}}
         add("/", self._show_page, include_in_schema=False)
+        add("/openapi.json", self._tell_openapi, include_in_schema=False)
         add("/healthz", self._tell_health, responses=responses(), summary="Whether the server lives.")
         add("/readyz", self._tell_ready, responses=responses(503), summary="Whether its models answer as they should.")
         add("/metrics", self._tell_metrics, responses=responses(ok=text), summary="Figures for Prometheus.")
@@ -157,14 +159,8 @@ class Server:
             name=f"{served.name} {verb.name}",
             operation_id=_identify(served.name, verb.name),
             summary=summary_of(verb.about),
-            responses=schemas.responses(
-                400, 408, 413, 415, 422, 503, 504, ok=schemas.answer_content(served.current, verb)
-            ),
-            openapi_extra={
-                "requestBody": schemas.body(
-                    schemas.question_schema(verb, self.settings), schemas.question_examples(served.current)
-                )
-            },
+            responses=schemas.responses(400, 408, 413, 415, 422, 503, 504, ok=schemas.answer_content(verb)),
+            openapi_extra={"requestBody": schemas.body(schemas.question_schema(verb, self.settings))},
         )
         self.app.add_api_route(
             f"{path}/file",
@@ -208,23 +204,25 @@ class Server:
                 operation_id=_identify("label_studio", served.name, name),
                 summary=about,
                 responses=responses,
-                openapi_extra={"requestBody": schemas.body(schema, schemas.LABEL_STUDIO_EXAMPLES.get(name, {}))},
+                openapi_extra={"requestBody": schemas.body(schema, **schemas.LABEL_STUDIO_EXAMPLES.get(name, {}))},
             )
 
-    def _describe(self) -> dict[str, Any]:
-        """Return OpenAPI, made when it is first asked for."""
-        if self.app.openapi_schema is None:
-            described = get_openapi(
-                title=self.app.title,
-                version=self.app.version,
-                description=self.app.description,
-                routes=self.app.routes,
-            )
-            if self.settings.token is not None:
-                schemas.demand_token(described)
-            self.app.openapi_schema = described
-        schema: dict[str, Any] = self.app.openapi_schema
-        return schema
+    async def _tell_openapi(self) -> Response:
+        if self._openapi is None:
+            self._openapi = await asyncio.to_thread(self._describe)
+        return Response(self._openapi, media_type="application/json")
+
+    def _describe(self) -> bytes:
+        """Return OpenAPI; its examples are answered now."""
+        app = self.app
+        described = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes, servers=[{"url": "/"}]
+        )
+        for served in self.models.values():
+            schemas.add_examples(described, served.current)
+        if self.settings.token is not None:
+            schemas.demand_token(described)
+        return json.dumps(described, ensure_ascii=False).encode("utf-8", "replace")
 
     async def _show_page(self) -> Response:
         page = files("nlpkit_serve").joinpath("page", "index.html")
@@ -252,7 +250,7 @@ class Server:
 
     async def _answer(self, served: ServedModel, verb_name: str, request: Request) -> Response:
         """Answer texts."""
-        model = self._need_ready(served)
+        model = await self._need_ready(served)
         asked = await read_question(request, self.settings)
         verb = model.verbs[verb_name]
         question = await self._make_question(model, verb, asked, request)
@@ -271,9 +269,10 @@ class Server:
         request.scope["told"] = {"texts": len(asked.texts)}
         if self.settings.log_texts:
             request.scope["told"]["said"] = asked.texts
-        answerer = model.find_answerer(verb, asked.options)
+        options = read_numbers(verb, asked.options)
+        answerer = model.find_answerer(verb, options)
         if answerer is None:
-            answerer = await asyncio.to_thread(model.answerer, verb, asked.options)
+            answerer = await asyncio.to_thread(model.answerer, verb, options)
         return Question(answerer, asked.texts, partial(self.metrics.count_rows, model.name, verb.name))
 
     async def _ask(self, question: Question, request: Request) -> list[bytes]:
@@ -283,14 +282,16 @@ class Server:
 
     async def _set_up(self, served: ServedModel, request: Request) -> Response:
         """Tell Label Studio whether a labelling configuration can be answered."""
-        model, item = self._need_ready(served), await read_object(request, self.settings)
-        if item.get("schema"):
-            read_config(item["schema"], model.labels() or [])
+        model, item = await self._need_ready(served), await read_object(request, self.settings)
+        if schema := item.get("schema", ""):
+            read_config(schema, model.labels() or [])
+        elif not isinstance(schema, str):
+            raise RequestFault(422, "schema is the labelling configuration, a text")
         return schemas.to_json({"model_version": model.version})
 
     async def _predict(self, served: ServedModel, request: Request) -> Response:
         """Answer tasks of Label Studio."""
-        model, item = self._need_ready(served), await read_object(request, self.settings)
+        model, item = await self._need_ready(served), await read_object(request, self.settings)
         choices = read_config(item.get("label_config"), model.labels() or [])
         texts = read_texts(item.get("tasks"), choices.key, self.settings.max_texts)
         verb = next(verb for verb in model.verbs.values() if verb.labelled)
@@ -309,7 +310,7 @@ class Server:
 
     async def _answer_file(self, served: ServedModel, verb_name: str, request: Request) -> Response:
         """Answer the rows of a file."""
-        model, said = self._need_ready(served), request.query_params
+        model, said = await self._need_ready(served), request.query_params
         kind = said.get("format", "csv")
         if kind not in FORMATS:
             raise RequestFault(422, f"no format {kind[:80]!r}{nearest(kind[:80], FORMATS)}")
@@ -349,8 +350,14 @@ class Server:
         content = await read_body(request, self.settings.max_file_bytes, self.settings)
         return await asyncio.to_thread(SentFile, name, content)
 
-    def _need_ready(self, served: ServedModel) -> OpenModel:
-        """Return a model that may answer."""
+    async def _need_ready(self, served: ServedModel) -> OpenModel:
+        """Return a model that may answer; who comes while it is being checked waits.
+
+        :raises RequestFault: if it fails its check, or that takes too long.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.settings.max_seconds):
+                await self._checked.wait()
         if served.faults:
             raise RequestFault(503, f"{served.name} does not answer as it should: {served.faults[0]}")
         if not served.ready:

@@ -80,7 +80,7 @@ class Gate:
         if settings.token is None or scope["path"] in OPEN:
             return
         shown = read_token(headers.get("authorization", ""))
-        if not hmac.compare_digest(shown.encode("utf-8", "replace"), settings.token.encode("utf-8", "replace")):
+        if not hmac.compare_digest(shown, settings.token.encode("utf-8", "replace")):
             raise RequestFault(
                 401,
                 "this server wants its token: send the header 'Authorization: Bearer TOKEN'",
@@ -132,17 +132,17 @@ class _Answer:
         await self._send(message)
 
 
-def read_token(authorization: str) -> str:
+def read_token(authorization: str) -> bytes:
     """Return the token that a request shows: as Bearer; or as a password, as Label Studio sends it."""
     scheme, _, shown = authorization.partition(" ")
     if scheme.lower() == "bearer":
-        return shown.strip()
+        return shown.strip().encode("latin-1", "replace")  # as which headers come, whatever they hold
     if scheme.lower() != "basic":
-        return ""
+        return b""
     try:
-        return base64.b64decode(shown.strip(), validate=True).decode().partition(":")[2]
+        return base64.b64decode(shown.strip(), validate=True).partition(b":")[2]
     except ValueError:
-        return ""
+        return b""
 
 
 def _name_of(host: str) -> str:

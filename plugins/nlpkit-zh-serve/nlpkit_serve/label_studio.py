@@ -60,12 +60,12 @@ def read_texts(tasks: Any, key: str, most: int) -> list[Any]:
 
     :raises RequestFault: if these are none, or too many.
     """
-    if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
+    well = isinstance(tasks, list) and all(isinstance(task, dict) for task in tasks)
+    if not well or not all(isinstance(task.get("data", {}), dict) for task in tasks):
         raise RequestFault(422, 'tasks are a list of objects: {"data": {"text": "…"}}')
     if len(tasks) > most:
         raise RequestFault(413, f"{len(tasks):,} tasks are too many, {most:,} are the most at once")
-    data = [task.get("data") for task in tasks]
-    return [item.get(key) if isinstance(item, dict) else None for item in data]
+    return [task.get("data", {}).get(key) for task in tasks]
 
 
 def make_prediction(answer: Mapping[str, Any], choices: Choices, version: str) -> dict[str, Any]:

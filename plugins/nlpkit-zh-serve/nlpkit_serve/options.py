@@ -33,6 +33,24 @@ def describe_options(verb: Verb, settings: Settings) -> dict[str, dict[str, Any]
     return schemas
 
 
+def read_numbers(verb: Verb, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options, with whole numbers that were written as 1.0 as what they are: JSON knows one kind of numbers."""
+    options = options_of(verb.options) if verb.options and any(isinstance(v, float) for v in values.values()) else {}
+    return {
+        name: int(value) if name in options and _is_meant_whole(value, options[name].annotation) else value
+        for name, value in values.items()
+    }
+
+
+def _is_meant_whole(value: Any, annotation: Any) -> bool:
+    return (
+        isinstance(value, float)
+        and value.is_integer()
+        and find_fault(value, annotation) is not None
+        and find_fault(int(value), annotation) is None
+    )
+
+
 def check_options(verb: Verb, values: Mapping[str, Any], settings: Settings) -> None:
     """Refuse what nobody may say from afar: files of this machine, and what would keep it busy for very long.
 

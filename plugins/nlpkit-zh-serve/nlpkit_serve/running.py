@@ -71,24 +71,27 @@ def serve_on(
     :param tell: is called when the models are there.
     """
     warnings.filterwarnings("ignore", category=DataWarning)  # doubts about files that others send are not ours to say
-    app = Server(settings).app
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        lifespan="on",
-        timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
-        timeout_keep_alive=30,
-        h11_max_incomplete_event_size=64 << 10,
-        ws="none",
-    )
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(make_config(Server(settings)))
     gc.collect()
     gc.freeze()  # the models stay, and need not be looked through again and again
     if tell:
         tell(listening, settings)
     server.run(sockets=[listening])  # which in the end raises the signal anew that has ended it
+
+
+def make_config(server: Server) -> uvicorn.Config:
+    """Return how uvicorn serves: it writes no log of its own, and says nothing of itself."""
+    return uvicorn.Config(
+        server.app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="on",
+        timeout_graceful_shutdown=max(1, round(server.settings.drain_seconds)),
+        timeout_keep_alive=30,
+        h11_max_incomplete_event_size=64 << 10,
+        ws="none",
+    )
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nlpkit.plugins import options_of
 from nlpkit.tasks import Verb
 from starlette.responses import Response
 
@@ -111,10 +112,10 @@ def responses(
 
 def question_schema(verb: Verb, settings: Settings) -> dict[str, Any]:
     """Return what a request to a verb holds."""
-    several = {"type": "array", "items": {"type": "string"}, "maxItems": settings.max_texts}
+    about = f"Texts, up to {settings.max_texts:,}; what is none among them has no answer but a reason."
     properties: dict[str, Any] = {
-        "texts": {**several, "description": "Texts, each of which has an answer; what is no text has a reason."},
-        "text": {"type": "string", "description": "One text, in place of several."},
+        "texts": {"type": "array", "items": {}, "description": about},
+        "text": {"description": "One text, in place of several."},
         **describe_options(verb, settings),
     }
     if verb.stream:
@@ -128,31 +129,36 @@ def question_schema(verb: Verb, settings: Settings) -> dict[str, Any]:
     }
 
 
-def body(schema: Mapping[str, Any], examples: Mapping[str, Any]) -> dict[str, Any]:
+def body(schema: Mapping[str, Any], **examples: Any) -> dict[str, Any]:
     """Return a body of JSON that a route takes."""
-    named = {name: {"value": value} for name, value in examples.items()}
-    return {"required": True, "content": {"application/json": {"schema": schema, "examples": named}}}
+    named = {"examples": {name: {"value": value} for name, value in examples.items()}} if examples else {}
+    return {"required": True, "content": {"application/json": {"schema": schema, **named}}}
 
 
-def question_examples(model: OpenModel) -> dict[str, Any]:
-    """Return requests that a model can answer."""
-    texts = model.examples()
-    return {"several": {"texts": texts}, "one": {"text": texts[0]}}
-
-
-def answer_content(model: OpenModel, verb: Verb) -> dict[str, Any]:
-    """Return what a verb answers, and the answer to its example."""
-    example = answer_example(model, verb, model.examples())
-    content: dict[str, Any] = {"application/json": {"schema": ANSWERS, "example": example}}
+def answer_content(verb: Verb) -> dict[str, Any]:
+    """Return what a verb answers."""
+    content: dict[str, Any] = {"application/json": {"schema": ANSWERS}}
     if verb.stream:
-        content["text/event-stream"] = {"schema": {"type": "string"}}
+        content["text/event-stream"] = {}
     return content
 
 
-def answer_example(model: OpenModel, verb: Verb, texts: Sequence[str]) -> dict[str, Any]:
-    """Answer texts, as an example."""
-    lines, _ = model.answerer(verb, {"seed": 1, "length": 20} if verb.stream and _draws(verb) else {}).answer(texts)
-    return {"model": model.name, "answers": [json.loads(line) for line in lines]}
+def add_examples(described: Mapping[str, Any], model: OpenModel) -> None:
+    """Put texts that a model was tried with into OpenAPI, and what each of its verbs answers."""
+    texts = model.examples()
+    for verb in model.verbs.values():
+        route = described["paths"][f"/v1/models/{model.name}/{verb.name}"]["post"]
+        examples = {"several": {"value": {"texts": texts}}, "one": {"value": {"text": texts[0]}}}
+        route["requestBody"]["content"]["application/json"]["examples"] = examples
+        lines, _ = model.answerer(verb, _bound(verb)).answer(texts)
+        answer = {"model": model.name, "answers": [json.loads(line) for line in lines]}
+        route["responses"]["200"]["content"]["application/json"]["example"] = answer
+
+
+def _bound(verb: Verb) -> dict[str, int]:
+    """Return options that keep an example short, and the same, where it is a text that is drawn."""
+    names = options_of(verb.options) if verb.options else {}
+    return {name: value for name, value in {"seed": 1, "length": 20}.items() if verb.stream and name in names}
 
 
 def file_body() -> dict[str, Any]:
@@ -183,7 +189,3 @@ def join_lines(model: str, lines: Sequence[bytes], *, sums: bool = False) -> byt
 def file_content() -> dict[str, Any]:
     """Return the files that a route may answer."""
     return {kind.partition(";")[0]: {"schema": {"type": "string", "format": "binary"}} for kind in FORMATS.values()}
-
-
-def _draws(verb: Verb) -> bool:
-    return {"seed", "length"} <= set(getattr(verb.options, "__dataclass_fields__", ()))

@@ -16,7 +16,7 @@ from nlpkit.commands import cli
 
 from nlpkit_serve.app import Server
 from nlpkit_serve.journal import Journal
-from nlpkit_serve.running import listen
+from nlpkit_serve.running import listen, make_config
 from nlpkit_serve.settings import Settings
 
 
@@ -61,11 +61,11 @@ class Client:
     def score(self, *texts, model="reviews", verb="score", **options):
         return self.ask(f"/v1/models/{model}/{verb}", {"texts": list(texts), **options})
 
-    def wait(self, seconds=20):
-        """Wait until it is ready."""
+    def wait(self, event, seconds=60):
+        """Wait until something stands in the log."""
         until = time.monotonic() + seconds
-        while self.ask("/readyz").status != 200:
-            assert time.monotonic() < until
+        while not self.events(event):
+            assert time.monotonic() < until, self.log.getvalue()
             time.sleep(0.02)
         return self
 
@@ -76,17 +76,16 @@ class Client:
 
 
 @contextmanager
-def serve(**settings):
+def serve(until="ready", **settings):
     """Serve in a thread of this process, at any port that is free."""
-    chosen, log = Settings(port=0, **{"watch_seconds": 0.1, **settings}), io.StringIO()
+    chosen, log = Settings(port=0, **{"watch_seconds": 0.1, "drain_seconds": 1, **settings}), io.StringIO()
     server = Server(chosen, Journal(texts=chosen.log_texts, out=log))
     listening = listen(chosen)
-    config = uvicorn.Config(server.app, log_config=None, access_log=False, timeout_graceful_shutdown=1, ws="none")
-    running = uvicorn.Server(config)
+    running = uvicorn.Server(make_config(server))
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]})
     thread.start()
     try:
-        yield Client(listening.getsockname()[1], log, server).wait()
+        yield Client(listening.getsockname()[1], log, server).wait(until)
     finally:
         running.should_exit = True
         thread.join()

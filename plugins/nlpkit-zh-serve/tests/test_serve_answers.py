@@ -20,7 +20,7 @@ TEXTS = [
 def lines_of(answer):
     """The answers, byte by byte as they stand there."""
     assert answer.status == 200, answer.body
-    head, tail = answer.body.split(b'"answers":[', 1)
+    _, tail = answer.body.split(b'"answers":[', 1)
     assert tail.endswith(b"]}")
     items = json.loads(answer.body)["answers"]
     return [line.encode() for line in _split(tail[:-2].decode(), len(items))]

@@ -130,3 +130,8 @@ def test_rows_of_a_label_that_is_not_chosen_are_refused(run, folder, tmp_path):
         run(*arguments), 1
     )
     assert run(*arguments, "--label", "neutral=").returncode == 0
+
+
+def test_names_of_several_lines_are_refused():
+    with pytest.raises(SettingError, match="names stand on one line, with commas between them, found"):
+        read_labels("good\rbad")
