@@ -204,6 +204,40 @@ def test_workers(benchmark, samples):
 
 @pytest.mark.slow
 @pytest.mark.long
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_serving(benchmark):
+    pytest.importorskip("nlpkit_serve")
+    few = ("--sizes", 1, 3, "--connections", 2, "--seconds", 0.5, "--starts", 1, "--servers", "nlpkit", "nothing")
+    start, *lines = benchmark("serving", *few).splitlines()
+    assert 0 < numbers(start)[0] < 60
+    rows = [line.split() for line in lines if line.startswith(("nlpkit  ", "nothing  "))]
+    assert [row[:3] for row in rows] == [[name, size, "2"] for name in ("nlpkit", "nothing") for size in "13"]
+    assert all(numbers(row[3])[0] > 0 and len(row) == 8 for row in rows)  # a ninth would tell what was not answered
+
+
+@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_serving_of_good_and_bad_requests(benchmark):
+    pytest.importorskip("nlpkit_serve")
+    mixed = importlib.import_module("mixed_requests")
+    shown = benchmark("serving", "--endurance", 1500, "--seconds", 1, "--memory", 100)
+    assert {kind.name for kind in mixed.KINDS if kind.weight > 9} <= {line[:36].strip() for line in shown.splitlines()}
+    assert "1,500 requests in" in shown
+
+
+@pytest.mark.usefixtures("benchmark")
+def test_faults_of_a_server_are_found():
+    mixed = importlib.import_module("mixed_requests")
+    good = {("one text", "200"): 9, ("broken JSON", "400"): 2, ("a list", "503"): 1, ("gone before asking", "gone"): 3}
+    assert mixed.find_faults(good) == []
+    assert mixed.find_faults({**good, ("one text", "500"): 1}) == ["one text: 500 1 times"]
+    assert mixed.find_faults({**good, ("broken JSON", "200"): 1}) == ["broken JSON: 200 1 times"]
+    assert mixed.find_faults({("one text", "cut off"): 1}) == ["one text: cut off 1 times"]
+
+
+@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(os.name == "nt", reason="os.wait4")
 def test_memory(benchmark, corpora):
     assert numbers(benchmark("memory", corpora, "--rows", 100, 1000).splitlines()[-1])[0] > 0.5

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from nlpkit.errors import DataError, DataWarning
 from nlpkit.text import decoding
 from nlpkit.text.decoding import BLOCK
-from nlpkit.text.rows import argument_row, open_rows
+from nlpkit.text.rows import argument_row, open_rows, preview
 
 REVIEWS = ["质量很好，下次还来。", "物流慢，服务态度差", "还行吧 OK", "", "👍", "屏幕大，颜色正"]
 PLAIN = [text for text in REVIEWS if text != "👍"]
@@ -369,3 +369,24 @@ def test_lines_of_utf8_in_another_encoding_are_told(write, encoding):
     with pytest.warns(DataWarning, match="has UTF-8 in line 8: its texts are wrong there"):
         texts_of(write(b"\n".join(data)))
     assert texts_of(write("\n".join(lines).encode(encoding))) == lines
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "columns", "rows"),
+    [
+        ("a.csv", "id,review\n1,好\n2,\n", ["id", "review"], [["1", "好"], ["2", ""]]),
+        ("a.tsv", "id\treview\n1\t好\n", ["id", "review"], [["1", "好"]]),
+        ("a.txt", "好\n坏\n", None, [["好"], ["坏"]]),
+        ("a.txt", "id\ttext\n1\t好\n", ["id", "text"], [["1", "好"]]),
+        (
+            "a.jsonl",
+            '{"a": "好", "n": 1.50}\n{"b": [1], "a": null}\n',
+            ["a", "n", "b"],
+            [["好", "1.50", ""], ["", "", "[1]"]],
+        ),
+    ],
+)
+def test_a_preview_shows_columns_and_first_rows(write, name, data, columns, rows):
+    path = write(data.encode(), name)
+    assert preview(path) == (columns, rows)
+    assert preview(path, rows=1) == (columns, rows[:1])
