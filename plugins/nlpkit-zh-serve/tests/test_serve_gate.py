@@ -12,7 +12,7 @@ SCORE = "/v1/models/reviews/score"
 @pytest.fixture(scope="module")
 def guarded():
     """A server that wants a token."""
-    from conftest import serve
+    from serve_clients import serve
 
     with serve(token=TOKEN) as client:
         yield client

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import Client
+from serve_clients import Client
 
 from nlpkit_serve.running import listen
 from nlpkit_serve.settings import Settings
