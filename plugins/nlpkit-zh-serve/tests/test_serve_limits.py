@@ -77,7 +77,7 @@ def test_refused_in_one_sentence(small, path, request_, status, said):
         ("reviews-cloze", "fill", {"top": 10**9}, "top must be at most 10,000 on this server"),
         ("reviews-chars", "text", {"length": 10**400}, "length must be at most 10,000 on this server"),
         ("reviews-chars", "text", {"temperature": 10**400}, "temperature must be in [0, 100]"),
-        ("reviews-chars", "text", {"temperature": 101}, "temperature must be from 0 to 100"),
+        ("reviews-chars", "text", {"temperature": 101}, "temperature must be in [0, 100]"),
     ],
 )
 def test_options_that_would_harm_the_server_are_refused(client, model, verb, options, said):
