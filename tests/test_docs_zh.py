@@ -26,7 +26,6 @@ ONLY_ENGLISH = {
     "public.md",
     "reports.md",
     "scale.md",
-    "training.md",
     "vectors.md",
 }
 PAGES = sorted(CHINESE.glob("*.md"))
