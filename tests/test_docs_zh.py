@@ -22,7 +22,6 @@ ONLY_ENGLISH = {
     "index.md",
     "library.md",
     "models.md",
-    "plugins.md",
     "public.md",
     "reports.md",
     "scale.md",
@@ -162,3 +161,8 @@ def read_terms():
 
 def test_no_term_of_the_glossary_is_there_twice():
     assert [term for term, times in Counter(read_terms()).items() if times > 1] == []
+
+
+def test_every_term_of_the_glossary_is_used():
+    pages = "".join(read(CHINESE / name) for name in PAIRS) + read(ROOT / "README.zh.md")
+    assert [term for term in read_terms() if term not in pages] == []
