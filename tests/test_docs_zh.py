@@ -29,7 +29,7 @@ ONLY_ENGLISH = {
 }
 PAGES = sorted(CHINESE.glob("*.md"))
 PAIRS = [path.name for path in PAGES if path.name not in ONLY_CHINESE]
-LINKED = [*sorted(ENGLISH.glob("*.md")), *PAGES]
+LINKED = [*sorted(ROOT.glob("*.md")), *sorted(ENGLISH.glob("*.md")), *PAGES]
 
 BLOCK = re.compile(r"^```(.*)\n((?:.*\n)*?)```$", re.MULTILINE)
 HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)
@@ -133,7 +133,7 @@ def test_each_language_leads_to_the_other(name):
     assert f"](../{name})" in read(CHINESE / name).split("\n\n")[1]
 
 
-@pytest.mark.parametrize("path", LINKED, ids=lambda path: str(path.relative_to(ENGLISH)))
+@pytest.mark.parametrize("path", LINKED, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_to_a_page_and_a_heading_of_it(path):
     for target, anchor in LINK.findall(without_code(read(path))):
         page = (path.parent / target).resolve() if target else path
