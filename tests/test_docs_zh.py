@@ -148,6 +148,11 @@ def test_links_of_a_chinese_page_lead_to_chinese_pages(path):
     assert english & {page.name for page in PAGES} == set()
 
 
+def test_the_chinese_readme_leads_to_chinese_pages():
+    english = {target.removeprefix("docs/") for target, _ in LINK.findall(without_code(read(ROOT / "README.zh.md")))}
+    assert english & {page.name for page in PAGES} == set()
+
+
 def test_the_index_leads_to_every_chinese_page():
     index = read(ENGLISH / "index.md")
     assert [page.name for page in PAGES if f"](zh/{page.name})" not in index] == []
