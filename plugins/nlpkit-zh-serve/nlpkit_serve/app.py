@@ -34,6 +34,7 @@ from nlpkit_serve.settings import Settings
 from nlpkit_serve.work import Pool, Stop
 
 OF_FILE = ("name", "column", "sheet", "format")  # no options of a verb, in an address
+UNPACKED = 8  # times larger than what was sent a workbook may be when it is unpacked
 NO_PAGE = "nlpkit serves here; GET /v1/models says what, and /openapi.json how to ask.\n"
 
 
@@ -348,7 +349,7 @@ class Server:
     async def _take_file(self, request: Request) -> SentFile:
         name = request.query_params.get("name", "")
         content = await read_body(request, self.settings.max_file_bytes, self.settings)
-        return await asyncio.to_thread(SentFile, name, content)
+        return await asyncio.to_thread(SentFile, name, content, UNPACKED * self.settings.max_file_bytes)
 
     async def _need_ready(self, served: ServedModel) -> OpenModel:
         """Return a model that may answer; who comes while it is being checked waits.
