@@ -34,6 +34,7 @@ from nlpkit_serve.settings import Settings
 from nlpkit_serve.work import Pool, Stop
 
 OF_FILE = ("name", "column", "sheet", "format")  # no options of a verb, in an address
+UNPACKED = 8  # times larger than what was sent a workbook may be when it is unpacked
 
 
 def create_app(settings: Settings | None = None, *, journal: Journal | None = None) -> FastAPI:
@@ -254,9 +255,9 @@ class Server:
         if asked.stream:
             if not verb.stream:
                 raise RequestFault(422, f"{verb.name} answers in one piece: leave stream out")
-            return StreamingResponse(
-                as_events(self._answers.stream(question), model.name, self.journal), media_type="text/event-stream"
-            )
+            events = as_events(self._answers.stream(question), model.name, self.journal)
+            unbuffered = {"X-Accel-Buffering": "no"}  # nginx would hand a whole text on, and no pieces
+            return StreamingResponse(events, headers=unbuffered, media_type="text/event-stream")
         lines = await self._ask(question, request)
         sums = question.answerer.sums
         return Response(schemas.join_lines(model.name, lines, sums=sums), media_type="application/json")
@@ -346,7 +347,7 @@ class Server:
     async def _take_file(self, request: Request) -> SentFile:
         name = request.query_params.get("name", "")
         content = await read_body(request, self.settings.max_file_bytes, self.settings)
-        return await asyncio.to_thread(SentFile, name, content)
+        return await asyncio.to_thread(SentFile, name, content, UNPACKED * self.settings.max_file_bytes)
 
     async def _need_ready(self, served: ServedModel) -> OpenModel:
         """Return a model that may answer; who comes while it is being checked waits.
