@@ -97,8 +97,8 @@ QUICK = (
     *("corpus list", "corpus show", "diagnose list"),
     *("models list", "models pack", "models show", "plugins list", "plugins new"),
 )
-ALLOWED = ("corpus fetch", "dask score")  # the second speaks to its own workers, on this machine unless told
-PLUGINS = ("aspects ", "dask ", "vectors ", "diagnose ")  # need not be installed
+ALLOWED = ("corpus fetch", "dask score", "serve")  # the others speak to this machine alone, unless told
+PLUGINS = ("aspects ", "dask ", "serve", "vectors ", "diagnose ")  # need not be installed
 
 strace = pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
 
