@@ -2,7 +2,10 @@
 
 import http.client
 import json
+import socket
 import time
+
+JSON = "Content-Type: application/json"
 
 
 def test_a_connection_that_is_kept_waits_for_no_acknowledgement(client):
@@ -15,3 +18,15 @@ def test_a_connection_that_is_kept_waits_for_no_acknowledgement(client):
         seconds.append(time.perf_counter() - began)
     connection.close()
     assert min(seconds[1:]) < 0.03  # head and body in two packets: the second would wait 40 ms for the first's
+
+
+def test_who_sends_a_body_too_slowly_is_told_so(server):
+    head = f"POST /v1/models/reviews/score HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n{JSON}\r\n\r\n"
+    with (
+        server(max_seconds=0.2) as client,
+        socket.create_connection(("127.0.0.1", client.port), timeout=60) as connection,
+    ):
+        connection.sendall(head.encode())
+        answer = connection.makefile("rb").read1()
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b'"kind": "body_too_slow", "message": "the body was not sent within 0.2 seconds"' in answer
