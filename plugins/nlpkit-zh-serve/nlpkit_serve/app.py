@@ -33,6 +33,7 @@ from nlpkit_serve.served import OpenModel, ServedModel, open_models, summary_of
 from nlpkit_serve.settings import Settings
 from nlpkit_serve.work import Pool, Stop
 
+AT_ONCE = {"X-Accel-Buffering": "no"}  # nginx passes on what comes, and waits for no more
 OF_FILE = ("name", "column", "sheet", "format")  # no options of a verb, in an address
 NO_PAGE = "nlpkit serves here; GET /v1/models says what, and /openapi.json how to ask.\n"
 
@@ -257,9 +258,8 @@ class Server:
         if asked.stream:
             if not verb.stream:
                 raise RequestFault(422, f"{verb.name} answers in one piece: leave stream out")
-            return StreamingResponse(
-                as_events(self._answers.stream(question), model.name, self.journal), media_type="text/event-stream"
-            )
+            events = as_events(self._answers.stream(question), model.name, self.journal)
+            return StreamingResponse(events, headers=AT_ONCE, media_type="text/event-stream")
         lines = await self._ask(question, request)
         sums = question.answerer.sums
         return Response(schemas.join_lines(model.name, lines, sums=sums), media_type="application/json")

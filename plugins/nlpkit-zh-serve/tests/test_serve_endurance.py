@@ -30,3 +30,9 @@ def test_who_sends_a_body_too_slowly_is_told_so(server):
         answer = connection.makefile("rb").read1()
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b'"kind": "body_too_slow", "message": "the body was not sent within 0.2 seconds"' in answer
+
+
+def test_a_stream_asks_nginx_to_pass_it_on_at_once(client):
+    answer = client.ask("/v1/models/reviews-chars/text", {"text": "酒店", "stream": True, "length": 3})
+    assert answer.headers["x-accel-buffering"] == "no"
+    assert "x-accel-buffering" not in client.score("好").headers
