@@ -130,10 +130,14 @@ class Server:
         text = {"text/plain": {"schema": {"type": "string"}}}
         add("/", self._show_page, include_in_schema=False)
         add("/openapi.json", self._tell_openapi, include_in_schema=False)
-        add("/healthz", self._tell_health, responses=responses(), summary="Whether the server lives.")
-        add("/readyz", self._tell_ready, responses=responses(503), summary="Whether its models answer as they should.")
-        add("/metrics", self._tell_metrics, responses=responses(ok=text), summary="Figures for Prometheus.")
-        add("/v1/models", self._list_models, responses=responses(), summary="The models, and what they can be asked.")
+        told = {
+            "/healthz": (self._tell_health, "health", responses(), "Whether the server lives."),
+            "/readyz": (self._tell_ready, "ready", responses(503), "Whether its models answer as they should."),
+            "/metrics": (self._tell_metrics, "metrics", responses(ok=text), "Figures for Prometheus."),
+            "/v1/models": (self._list_models, "list_models", responses(), "The models, and what they can be asked."),
+        }
+        for path, (endpoint, called, answers, summary) in told.items():
+            add(path, endpoint, operation_id=called, responses=answers, summary=summary)
         self._add_columns_route()
         for served in self.models.values():
             for verb in served.current.verbs.values():
@@ -146,6 +150,7 @@ class Server:
             "/v1/columns",
             self._show_columns,
             methods=["POST"],
+            operation_id="show_columns",
             summary="The columns of a file, and its first rows.",
             responses=schemas.responses(400, 408, 413, 422, 501, 503, 504),
             openapi_extra={"requestBody": schemas.file_body(), "parameters": [schemas.NAME]},

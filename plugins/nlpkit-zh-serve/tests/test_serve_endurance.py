@@ -36,3 +36,11 @@ def test_a_stream_asks_nginx_to_pass_it_on_at_once(client):
     answer = client.ask("/v1/models/reviews-chars/text", {"text": "酒店", "stream": True, "length": 3})
     assert answer.headers["x-accel-buffering"] == "no"
     assert "x-accel-buffering" not in client.score("好").headers
+
+
+def test_what_generated_clients_call_a_route_is_a_name(client):
+    paths = client.ask("/openapi.json").json["paths"]
+    names = [operation["operationId"] for path in paths.values() for operation in path.values()]
+    assert {"list_models", "reviews_score", "reviews_score_file", "reviews_cloze_fill", "show_columns"} <= set(names)
+    assert len(set(names)) == len(names)
+    assert all(name.isidentifier() and not name.startswith("_") and "v1" not in name for name in names)
