@@ -25,6 +25,7 @@ ONLY_ENGLISH = {
     "public.md",
     "reports.md",
     "scale.md",
+    "serving.md",
     "vectors.md",
 }
 PAGES = sorted(CHINESE.glob("*.md"))

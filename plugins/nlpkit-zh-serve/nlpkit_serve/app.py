@@ -33,6 +33,7 @@ from nlpkit_serve.served import OpenModel, ServedModel, open_models, summary_of
 from nlpkit_serve.settings import Settings
 from nlpkit_serve.work import Pool, Stop
 
+AT_ONCE = {"X-Accel-Buffering": "no"}  # nginx passes on what comes, and waits for no more
 OF_FILE = ("name", "column", "sheet", "format")  # no options of a verb, in an address
 UNPACKED = 8  # times larger than what was sent a workbook may be when it is unpacked
 
@@ -130,10 +131,14 @@ class Server:
         for address in PAGE:
             add(address, self._show_page, include_in_schema=False)
         add("/openapi.json", self._tell_openapi, include_in_schema=False)
-        add("/healthz", self._tell_health, responses=responses(), summary="Whether the server lives.")
-        add("/readyz", self._tell_ready, responses=responses(503), summary="Whether its models answer as they should.")
-        add("/metrics", self._tell_metrics, responses=responses(ok=text), summary="Figures for Prometheus.")
-        add("/v1/models", self._list_models, responses=responses(), summary="The models, and what they can be asked.")
+        told = {
+            "/healthz": (self._tell_health, "health", responses(), "Whether the server lives."),
+            "/readyz": (self._tell_ready, "ready", responses(503), "Whether its models answer as they should."),
+            "/metrics": (self._tell_metrics, "metrics", responses(ok=text), "Figures for Prometheus."),
+            "/v1/models": (self._list_models, "list_models", responses(), "The models, and what they can be asked."),
+        }
+        for path, (endpoint, called, answers, summary) in told.items():
+            add(path, endpoint, operation_id=called, responses=answers, summary=summary)
         self._add_columns_route()
         for served in self.models.values():
             for verb in served.current.verbs.values():
@@ -146,6 +151,7 @@ class Server:
             "/v1/columns",
             self._show_columns,
             methods=["POST"],
+            operation_id="show_columns",
             summary="The columns of a file, and its first rows.",
             responses=schemas.responses(400, 408, 413, 422, 501, 503, 504),
             openapi_extra={"requestBody": schemas.file_body(), "parameters": [schemas.NAME, schemas.SHEET]},
@@ -256,8 +262,7 @@ class Server:
             if not verb.stream:
                 raise RequestFault(422, f"{verb.name} answers in one piece: leave stream out")
             events = as_events(self._answers.stream(question), model.name, self.journal)
-            unbuffered = {"X-Accel-Buffering": "no"}  # nginx would hand a whole text on, and no pieces
-            return StreamingResponse(events, headers=unbuffered, media_type="text/event-stream")
+            return StreamingResponse(events, headers=AT_ONCE, media_type="text/event-stream")
         lines = await self._ask(question, request)
         sums = question.answerer.sums
         return Response(schemas.join_lines(model.name, lines, sums=sums), media_type="application/json")

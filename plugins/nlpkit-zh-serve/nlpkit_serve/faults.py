@@ -14,6 +14,7 @@ KINDS = {
     403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
+    408: "body_too_slow",
     411: "length_required",
     413: "too_large",
     415: "unsupported_media_type",

@@ -15,3 +15,31 @@ def test_a_connection_that_is_kept_waits_for_no_acknowledgement(client):
         seconds.append(time.perf_counter() - began)
     connection.close()
     assert min(seconds[1:]) < 0.03  # head and body in two packets: the second would wait 40 ms for the first's
+
+
+def test_who_sends_a_body_too_slowly_is_told_so(server):
+    with server(max_seconds=0.2) as client:
+        connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=60)
+        connection.putrequest("POST", "/v1/models/reviews/score")
+        connection.putheader("Content-Type", "application/json")
+        connection.putheader("Content-Length", "9")
+        connection.endheaders()
+        response = connection.getresponse()
+        told = json.load(response)
+        connection.close()
+    assert response.status == 408
+    assert told["error"] == {"kind": "body_too_slow", "message": "the body was not sent within 0.2 seconds"}
+
+
+def test_a_stream_asks_nginx_to_pass_it_on_at_once(client):
+    answer = client.ask("/v1/models/reviews-chars/text", {"text": "酒店", "stream": True, "length": 3})
+    assert answer.headers["x-accel-buffering"] == "no"
+    assert "x-accel-buffering" not in client.score("好").headers
+
+
+def test_what_generated_clients_call_a_route_is_a_name(client):
+    paths = client.ask("/openapi.json").json["paths"]
+    names = [operation["operationId"] for path in paths.values() for operation in path.values()]
+    assert {"list_models", "reviews_score", "reviews_score_file", "reviews_cloze_fill", "show_columns"} <= set(names)
+    assert len(set(names)) == len(names)
+    assert all(name.isidentifier() and not name.startswith("_") and "v1" not in name for name in names)
