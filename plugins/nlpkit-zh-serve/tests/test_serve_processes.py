@@ -18,9 +18,6 @@ from serve_clients import Client
 from nlpkit_serve.running import listen
 from nlpkit_serve.settings import Settings
 
-from nlpkit_serve.running import listen
-from nlpkit_serve.settings import Settings
-
 SCORE, WRITE = "/v1/models/reviews/score", "/v1/models/reviews-chars/text"
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals as Unix has them")
 
