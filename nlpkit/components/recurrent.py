@@ -164,7 +164,7 @@ def _start_orthogonal(layer: nn.RNNBase) -> None:
     """
     size = layer.hidden_size
     for name, parameter in layer.named_parameters():
-        for gate in cast("tuple[Tensor, ...]", parameter.data.split(size)):  # type: ignore[no-untyped-call]
+        for gate in torch.split(parameter, size):
             if name.startswith("weight_hh"):
                 nn.init.orthogonal_(gate)
             elif name.startswith("weight"):
