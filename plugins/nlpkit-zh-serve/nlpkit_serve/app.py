@@ -8,7 +8,6 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from importlib.resources import files
 
 from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
@@ -16,7 +15,7 @@ from nlpkit import NlpkitError, __version__, nearest
 from nlpkit.tasks import Verb
 from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
-from starlette.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, Response, StreamingResponse
 
 from nlpkit_serve import schemas
 from nlpkit_serve.answers import Answers, Question
@@ -24,18 +23,18 @@ from nlpkit_serve.bodies import Asked, read_body, read_object, read_question, un
 from nlpkit_serve.events import as_events
 from nlpkit_serve.faults import KINDS, RequestFault, fault_of
 from nlpkit_serve.files import FORMATS, SentFile
-from nlpkit_serve.gate import CSP, Gate
+from nlpkit_serve.gate import Gate
 from nlpkit_serve.journal import Journal
 from nlpkit_serve.label_studio import make_prediction, read_config, read_texts
 from nlpkit_serve.metrics import Metrics
 from nlpkit_serve.options import read_numbers, read_options
+from nlpkit_serve.page_files import PAGE, show
 from nlpkit_serve.served import OpenModel, ServedModel, open_models, summary_of
 from nlpkit_serve.settings import Settings
 from nlpkit_serve.work import Pool, Stop
 
 OF_FILE = ("name", "column", "sheet", "format")  # no options of a verb, in an address
 UNPACKED = 8  # times larger than what was sent a workbook may be when it is unpacked
-NO_PAGE = "nlpkit serves here; GET /v1/models says what, and /openapi.json how to ask.\n"
 
 
 def create_app(settings: Settings | None = None, *, journal: Journal | None = None) -> FastAPI:
@@ -128,7 +127,8 @@ class Server:
     def _add_routes(self) -> None:
         add, responses = self.app.add_api_route, schemas.responses
         text = {"text/plain": {"schema": {"type": "string"}}}
-        add("/", self._show_page, include_in_schema=False)
+        for address in PAGE:
+            add(address, self._show_page, include_in_schema=False)
         add("/openapi.json", self._tell_openapi, include_in_schema=False)
         add("/healthz", self._tell_health, responses=responses(), summary="Whether the server lives.")
         add("/readyz", self._tell_ready, responses=responses(503), summary="Whether its models answer as they should.")
@@ -148,7 +148,7 @@ class Server:
             methods=["POST"],
             summary="The columns of a file, and its first rows.",
             responses=schemas.responses(400, 408, 413, 422, 501, 503, 504),
-            openapi_extra={"requestBody": schemas.file_body(), "parameters": [schemas.NAME]},
+            openapi_extra={"requestBody": schemas.file_body(), "parameters": [schemas.NAME, schemas.SHEET]},
         )
 
     def _add_verb_routes(self, served: ServedModel, verb: Verb) -> None:
@@ -173,7 +173,7 @@ class Server:
             responses=schemas.responses(400, 408, 413, 422, 501, 503, 504, ok=schemas.file_content()),
             openapi_extra={
                 "requestBody": schemas.file_body(),
-                "parameters": [schemas.NAME, schemas.COLUMN, schemas.FORMAT],
+                "parameters": [schemas.NAME, schemas.COLUMN, schemas.SHEET, schemas.FORMAT],
             },
         )
 
@@ -225,11 +225,8 @@ class Server:
             schemas.demand_token(described)
         return json.dumps(described, ensure_ascii=False).encode("utf-8", "replace")
 
-    async def _show_page(self) -> Response:
-        page = files("nlpkit_serve").joinpath("page", "index.html")
-        if not page.is_file():
-            return PlainTextResponse(NO_PAGE)
-        return Response(page.read_bytes(), 200, {"Content-Security-Policy": CSP}, "text/html; charset=utf-8")
+    async def _show_page(self, request: Request) -> Response:
+        return show(request.scope["route"].path)
 
     async def _tell_health(self) -> dict[str, str]:
         return {"status": "ok"}
@@ -338,9 +335,10 @@ class Server:
 
     async def _show_columns(self, request: Request) -> Response:
         sent, stop = await self._take_file(request), Stop(self.settings.max_seconds)
+        describe = partial(sent.describe, sheet=request.query_params.get("sheet"))
         try:
             with self._pool.enter():
-                return schemas.to_json(await self._pool.run(sent.describe, stop, lasts=True))
+                return schemas.to_json(await self._pool.run(describe, stop, lasts=True))
         except NlpkitError as error:
             raise RequestFault(fault_of(error).status, sent.say(str(error))) from None
         finally:

@@ -48,9 +48,12 @@ class SentFile:
         self.path = self.folder / f"sent{suffix}"
         self.path.write_bytes(content)
 
-    def describe(self) -> dict[str, Any]:
-        """Return its columns, None of a file of lines, and its first rows."""
-        columns, rows = preview(self.path, rows=FIRST)
+    def describe(self, *, sheet: str | None = None) -> dict[str, Any]:
+        """Return its columns, None of a file of lines, and its first rows.
+
+        :param sheet: of a workbook, if several hold rows.
+        """
+        columns, rows = preview(self.path, rows=FIRST, sheet=sheet)
         return {"columns": columns, "rows": rows}
 
     def answer(self, answerer: FileAnswerer, check: Any) -> tuple[Path, Tally]:
