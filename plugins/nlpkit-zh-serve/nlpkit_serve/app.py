@@ -8,7 +8,6 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from importlib.resources import files
 
 from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
@@ -16,7 +15,7 @@ from nlpkit import NlpkitError, __version__, nearest
 from nlpkit.tasks import Verb
 from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
-from starlette.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, Response, StreamingResponse
 
 from nlpkit_serve import schemas
 from nlpkit_serve.answers import Answers, Question
@@ -24,18 +23,18 @@ from nlpkit_serve.bodies import Asked, read_body, read_object, read_question, un
 from nlpkit_serve.events import as_events
 from nlpkit_serve.faults import KINDS, RequestFault, fault_of
 from nlpkit_serve.files import FORMATS, SentFile
-from nlpkit_serve.gate import CSP, Gate
+from nlpkit_serve.gate import Gate
 from nlpkit_serve.journal import Journal
 from nlpkit_serve.label_studio import make_prediction, read_config, read_texts
 from nlpkit_serve.metrics import Metrics
 from nlpkit_serve.options import read_numbers, read_options
+from nlpkit_serve.page_files import PAGE, show
 from nlpkit_serve.served import OpenModel, ServedModel, open_models, summary_of
 from nlpkit_serve.settings import Settings
 from nlpkit_serve.work import Pool, Stop
 
-AT_ONCE = {"X-Accel-Buffering": "no"}  # nginx passes on what comes, and waits for no more
 OF_FILE = ("name", "column", "sheet", "format")  # no options of a verb, in an address
-NO_PAGE = "nlpkit serves here; GET /v1/models says what, and /openapi.json how to ask.\n"
+UNPACKED = 8  # times larger than what was sent a workbook may be when it is unpacked
 
 
 def create_app(settings: Settings | None = None, *, journal: Journal | None = None) -> FastAPI:
@@ -128,7 +127,8 @@ class Server:
     def _add_routes(self) -> None:
         add, responses = self.app.add_api_route, schemas.responses
         text = {"text/plain": {"schema": {"type": "string"}}}
-        add("/", self._show_page, include_in_schema=False)
+        for address in PAGE:
+            add(address, self._show_page, include_in_schema=False)
         add("/openapi.json", self._tell_openapi, include_in_schema=False)
         told = {
             "/healthz": (self._tell_health, "health", responses(), "Whether the server lives."),
@@ -153,7 +153,7 @@ class Server:
             operation_id="show_columns",
             summary="The columns of a file, and its first rows.",
             responses=schemas.responses(400, 408, 413, 422, 501, 503, 504),
-            openapi_extra={"requestBody": schemas.file_body(), "parameters": [schemas.NAME]},
+            openapi_extra={"requestBody": schemas.file_body(), "parameters": [schemas.NAME, schemas.SHEET]},
         )
 
     def _add_verb_routes(self, served: ServedModel, verb: Verb) -> None:
@@ -178,7 +178,7 @@ class Server:
             responses=schemas.responses(400, 408, 413, 422, 501, 503, 504, ok=schemas.file_content()),
             openapi_extra={
                 "requestBody": schemas.file_body(),
-                "parameters": [schemas.NAME, schemas.COLUMN, schemas.FORMAT],
+                "parameters": [schemas.NAME, schemas.COLUMN, schemas.SHEET, schemas.FORMAT],
             },
         )
 
@@ -230,11 +230,8 @@ class Server:
             schemas.demand_token(described)
         return json.dumps(described, ensure_ascii=False).encode("utf-8", "replace")
 
-    async def _show_page(self) -> Response:
-        page = files("nlpkit_serve").joinpath("page", "index.html")
-        if not page.is_file():
-            return PlainTextResponse(NO_PAGE)
-        return Response(page.read_bytes(), 200, {"Content-Security-Policy": CSP}, "text/html; charset=utf-8")
+    async def _show_page(self, request: Request) -> Response:
+        return show(request.scope["route"].path)
 
     async def _tell_health(self) -> dict[str, str]:
         return {"status": "ok"}
@@ -264,7 +261,8 @@ class Server:
             if not verb.stream:
                 raise RequestFault(422, f"{verb.name} answers in one piece: leave stream out")
             events = as_events(self._answers.stream(question), model.name, self.journal)
-            return StreamingResponse(events, headers=AT_ONCE, media_type="text/event-stream")
+            unbuffered = {"X-Accel-Buffering": "no"}  # nginx would hand a whole text on, and no pieces
+            return StreamingResponse(events, headers=unbuffered, media_type="text/event-stream")
         lines = await self._ask(question, request)
         sums = question.answerer.sums
         return Response(schemas.join_lines(model.name, lines, sums=sums), media_type="application/json")
@@ -342,9 +340,10 @@ class Server:
 
     async def _show_columns(self, request: Request) -> Response:
         sent, stop = await self._take_file(request), Stop(self.settings.max_seconds)
+        describe = partial(sent.describe, sheet=request.query_params.get("sheet"))
         try:
             with self._pool.enter():
-                return schemas.to_json(await self._pool.run(sent.describe, stop, lasts=True))
+                return schemas.to_json(await self._pool.run(describe, stop, lasts=True))
         except NlpkitError as error:
             raise RequestFault(fault_of(error).status, sent.say(str(error))) from None
         finally:
@@ -353,7 +352,7 @@ class Server:
     async def _take_file(self, request: Request) -> SentFile:
         name = request.query_params.get("name", "")
         content = await read_body(request, self.settings.max_file_bytes, self.settings)
-        return await asyncio.to_thread(SentFile, name, content)
+        return await asyncio.to_thread(SentFile, name, content, UNPACKED * self.settings.max_file_bytes)
 
     async def _need_ready(self, served: ServedModel) -> OpenModel:
         """Return a model that may answer; who comes while it is being checked waits.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,22 +32,28 @@ class SentFile:
     """A file that was sent, in a folder of its own that is gone in the end.
 
     :param name: what its sender calls it: only its suffix counts, and is one of a few.
-    :raises RequestFault: for any other, and for what is packed, which may be larger than it looks.
+    :param most: bytes that a workbook may hold, which is packed.
+    :raises RequestFault: for any other, and for whatever else is packed, which may be larger than it looks.
     """
 
-    def __init__(self, name: str, content: bytes) -> None:
+    def __init__(self, name: str, content: bytes, most: int) -> None:
         suffix = find_suffix(name)
         if content.startswith(PACKED):
             raise RequestFault(422, "a file that is packed is not read: send it unpacked")
         if not content:
             raise RequestFault(422, "the file is empty")
+        if (size := measure_unpacked(content)) > most:
+            raise RequestFault(413, f"unpacked the file is {size:,} bytes long, {most:,} are the most")
         self.folder = Path(tempfile.mkdtemp(prefix="nlpkit-serve-"))
         self.path = self.folder / f"sent{suffix}"
         self.path.write_bytes(content)
 
-    def describe(self) -> dict[str, Any]:
-        """Return its columns, None of a file of lines, and its first rows."""
-        columns, rows = preview(self.path, rows=FIRST)
+    def describe(self, *, sheet: str | None = None) -> dict[str, Any]:
+        """Return its columns, None of a file of lines, and its first rows.
+
+        :param sheet: of a workbook, if several hold rows.
+        """
+        columns, rows = preview(self.path, rows=FIRST, sheet=sheet)
         return {"columns": columns, "rows": rows}
 
     def answer(self, answerer: FileAnswerer, check: Any) -> tuple[Path, Tally]:
@@ -64,6 +72,17 @@ class SentFile:
     def remove(self) -> None:
         """Remove it, and what was made of it."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def measure_unpacked(content: bytes) -> int:
+    """Return how many bytes a workbook holds, as it says itself; 0 of what is none."""
+    if not content.startswith(b"PK"):
+        return 0
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as packed:
+            return sum(part.file_size for part in packed.infolist())
+    except (zipfile.BadZipFile, NotImplementedError, ValueError):
+        return 0  # which its reader says better
 
 
 def find_suffix(name: str) -> str:

@@ -16,14 +16,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from nlpkit_serve.faults import RequestFault
 from nlpkit_serve.journal import Journal
 from nlpkit_serve.metrics import Metrics
+from nlpkit_serve.page_files import PAGE
 from nlpkit_serve.settings import LOOPBACK, Settings
 
-OPEN = ("/healthz", "/readyz", "/")  # tell nothing that a stranger might not know
+OPEN = ("/healthz", "/readyz", *PAGE)  # tell nothing that a stranger might not know
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-CSP = (
-    "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-    "connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
-)
 HEADERS: Mapping[str, str] = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",

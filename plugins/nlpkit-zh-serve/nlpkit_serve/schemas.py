@@ -87,6 +87,12 @@ COLUMN = {
     "schema": {"type": "string"},
     "example": "text",
 }
+SHEET = {
+    "name": "sheet",
+    "in": "query",
+    "description": "That of a workbook, if several hold rows.",
+    "schema": {"type": "string"},
+}
 FORMAT = {
     "name": "format",
     "in": "query",

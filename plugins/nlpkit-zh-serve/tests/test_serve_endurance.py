@@ -31,12 +31,6 @@ def test_who_sends_a_body_too_slowly_is_told_so(server):
     assert told["error"] == {"kind": "body_too_slow", "message": "the body was not sent within 0.2 seconds"}
 
 
-def test_a_stream_asks_nginx_to_pass_it_on_at_once(client):
-    answer = client.ask("/v1/models/reviews-chars/text", {"text": "酒店", "stream": True, "length": 3})
-    assert answer.headers["x-accel-buffering"] == "no"
-    assert "x-accel-buffering" not in client.score("好").headers
-
-
 def test_what_generated_clients_call_a_route_is_a_name(client):
     paths = client.ask("/openapi.json").json["paths"]
     names = [operation["operationId"] for path in paths.values() for operation in path.values()]

@@ -94,6 +94,7 @@ def test_a_signal_lets_it_answer_what_it_has_begun(tmp_path, number, code):
         assert "Traceback" not in log.read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_drains_no_longer_than_is_said(tmp_path):
     with started("-m", "reviews-chars", "--drain-seconds", "1", folder=tmp_path) as (process, log):
         client = wait_until_ready(find_port(process, log))
@@ -121,23 +122,22 @@ def test_a_worker_that_is_killed_comes_back_and_others_answer(tmp_path):
             while not done.is_set():
                 try:
                     found.append(client.score("质量很好", "太差了").status)
+                    time.sleep(0.02)
                 except OSError as error:  # what the killed one had begun
                     lost.append(error)
 
         threads = [threading.Thread(target=ask) for _ in range(3)]
         for thread in threads:
             thread.start()
-        for kill in range(2):
-            victim = events(log, "worker begun")[kill]["worker"]
-            os.kill(victim, signal.SIGKILL)
-            wait_for(lambda kill=kill: len(events(log, "ready")) == 3 + kill)
+        os.kill(events(log, "worker begun")[0]["worker"], signal.SIGKILL)
+        wait_for(lambda: len(events(log, "ready")) == 3)
         wait_until_ready(client, workers=2)
         done.set()
         for thread in threads:
             thread.join()
         assert set(found) == {200}
-        assert len(lost) <= 3 * 2
-        assert len(events(log, "worker died")) == 2
+        assert len(lost) <= 3
+        assert len(events(log, "worker died")) == 1
         figures = client.ask("/metrics").body.decode()
         counted = float(re.search(r'nlpkit_rows_total{model="reviews",verb="score"} ([\d.e+]+)', figures)[1])
         assert 2 * len(found) <= counted <= 2 * (len(found) + len(lost))
@@ -172,7 +172,7 @@ def _lives(pid):
         (["--host", "0.0.0.0"], 2, "put a token into NLPKIT_SERVE_TOKEN, or say --no-token"),
         (["-m", "revews"], 1, "did you mean 'reviews'"),
         (["-m", "reviews", "-m", "reviews"], 2, "two models would be called 'reviews'"),
-        (["-m", "revews", "--workers", "2"], 1, "did you mean 'reviews'"),
+        pytest.param(["-m", "revews", "--workers", "2"], 1, "did you mean 'reviews'", marks=pytest.mark.slow),
         (["--host", "192.0.2.1", "--no-token"], 1, "nobody can listen at 192.0.2.1"),
     ],
 )
