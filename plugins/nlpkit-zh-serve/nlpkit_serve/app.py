@@ -33,7 +33,6 @@ from nlpkit_serve.served import OpenModel, ServedModel, open_models, summary_of
 from nlpkit_serve.settings import Settings
 from nlpkit_serve.work import Pool, Stop
 
-AT_ONCE = {"X-Accel-Buffering": "no"}  # nginx passes on what comes, and waits for no more
 OF_FILE = ("name", "column", "sheet", "format")  # no options of a verb, in an address
 UNPACKED = 8  # times larger than what was sent a workbook may be when it is unpacked
 

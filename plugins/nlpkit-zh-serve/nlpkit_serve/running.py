@@ -19,6 +19,15 @@ from nlpkit_serve.app import Server
 from nlpkit_serve.settings import Settings
 
 BACKLOG = 2048
+AT_ONCE = 1  # connections that one of several processes takes before it looks after those it has
+
+
+class SharedSocket(socket.socket):
+    """A listening socket of several processes: each takes a few connections at a time, lest one take all."""
+
+    def listen(self, _backlog: int = BACKLOG, /) -> None:
+        """Let as many connections wait as ever, though asyncio asks for as many as it takes at a time."""
+        super().listen(BACKLOG)
 
 
 def run(settings: Settings) -> int:
@@ -72,7 +81,8 @@ def serve_on(
     :param tell: is called when the models are there.
     """
     warnings.filterwarnings("ignore", category=DataWarning)  # doubts about files that others send are not ours to say
-    server = uvicorn.Server(make_config(Server(settings)))
+    at_once = AT_ONCE if isinstance(listening, SharedSocket) else BACKLOG
+    server = uvicorn.Server(make_config(Server(settings), at_once))
     gc.collect()
     gc.freeze()  # the models stay, and need not be looked through again and again
     if tell:
@@ -80,10 +90,14 @@ def serve_on(
     server.run(sockets=[listening])  # which in the end raises the signal anew that has ended it
 
 
-def make_config(server: Server) -> uvicorn.Config:
-    """Return how uvicorn serves: it writes no log of its own, and says nothing of itself."""
+def make_config(server: Server, backlog: int = BACKLOG) -> uvicorn.Config:
+    """Return how uvicorn serves: it writes no log of its own, and says nothing of itself.
+
+    :param backlog: connections that are taken at once.
+    """
     return uvicorn.Config(
         server.app,
+        backlog=backlog,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -101,7 +115,7 @@ def main() -> None:
     settings, number = Settings.from_json(sys.stdin.readline()), int(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        serve_on(socket.socket(fileno=number), settings)
+        serve_on(SharedSocket(fileno=number), settings)
     except NlpkitError as error:
         fail(error)
         sys.exit(2 if isinstance(error, SettingError) else 1)

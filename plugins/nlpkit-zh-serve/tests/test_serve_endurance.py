@@ -1,8 +1,17 @@
 """What only shows when a server is asked again and again."""
 
+import asyncio
 import http.client
 import json
+import os
+import socket
 import time
+from functools import partial
+
+import pytest
+
+from nlpkit_serve.running import AT_ONCE, SharedSocket, listen
+from nlpkit_serve.settings import Settings
 
 
 def test_a_connection_that_is_kept_waits_for_no_acknowledgement(client):
@@ -31,15 +40,41 @@ def test_who_sends_a_body_too_slowly_is_told_so(server):
     assert told["error"] == {"kind": "body_too_slow", "message": "the body was not sent within 0.2 seconds"}
 
 
-def test_a_stream_asks_nginx_to_pass_it_on_at_once(client):
-    answer = client.ask("/v1/models/reviews-chars/text", {"text": "酒店", "stream": True, "length": 3})
-    assert answer.headers["x-accel-buffering"] == "no"
-    assert "x-accel-buffering" not in client.score("好").headers
-
-
 def test_what_generated_clients_call_a_route_is_a_name(client):
     paths = client.ask("/openapi.json").json["paths"]
     names = [operation["operationId"] for path in paths.values() for operation in path.values()]
     assert {"list_models", "reviews_score", "reviews_score_file", "reviews_cloze_fill", "show_columns"} <= set(names)
     assert len(set(names)) == len(names)
     assert all(name.isidentifier() and not name.startswith("_") and "v1" not in name for name in names)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="workers share a socket on Unix only")
+def test_connections_are_shared_by_all_workers():
+    listening, taken = listen(Settings(port=0)), ([], [])
+    waiting = [socket.create_connection(listening.getsockname()) for _ in range(12)]
+
+    def take(some, _reader, writer):
+        some.append(writer)
+        writer.close()
+
+    async def work():
+        servers = [
+            await asyncio.start_server(
+                partial(take, some),
+                sock=SharedSocket(fileno=os.dup(listening.fileno())),
+                backlog=AT_ONCE,
+                start_serving=False,
+            )
+            for some in taken
+        ]
+        await asyncio.gather(*(server.start_serving() for server in servers))
+        while sum(map(len, taken)) < len(waiting):
+            await asyncio.sleep(0.01)
+        for server in servers:
+            server.close()
+        await asyncio.gather(*(writer.wait_closed() for some in taken for writer in some))
+
+    asyncio.run(work())
+    for connection in (*waiting, listening):
+        connection.close()
+    assert min(map(len, taken)) > 3
