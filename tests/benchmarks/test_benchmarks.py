@@ -18,7 +18,16 @@ from tests.audit.written import write_reviews
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py"))
-HEAVY = {"characters", "codes", "compositions", "diagnose", "large", "loop", "tutorial"}  # what needs torch
+HEAVY = {
+    "characters",
+    "codes",
+    "compositions",
+    "diagnose",
+    "large",
+    "loop",
+    "tutorial",
+    "tutorials",
+}  # what needs torch
 GOOD = ("质量很好", "快递很快", "衣服好看", "手机不错", "服务热情", "房间干净", "值得推荐", "性价比高", "非常满意")
 BAD = ("质量太差", "快递太慢", "衣服掉色", "手机坏了", "服务冷淡", "房间很脏", "不建议买", "浪费金钱", "非常失望")
 THINGS = (  # so many that some are not among the most frequent words
@@ -307,6 +316,27 @@ def test_nearest(benchmark):
 def test_cloze(benchmark, corpora):
     ratios = benchmark("cloze", corpora, "--items", 5).splitlines()[-1]
     assert len(numbers(ratios)) == 4
+
+
+@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.train
+def test_tutorials(benchmark, corpora, tmp_path):
+    rows = [[start + step * speed for step in range(6)] for start in range(-15, 15) for speed in (-2, 1, 3)]
+    (corpora / "ball.csv").write_text("".join(f"{','.join(map(str, row))}\n" for row in rows), encoding="utf-8")
+    for page in ("tutorial.md", "zh/tutorial.md"):
+        (tmp_path / "docs" / page).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "docs" / page).write_text(
+            "before\n<!-- tutorials.py: begin -->\n<!-- tutorials.py: end -->\nafter\n"
+        )
+    told = (corpora, "--folder", tmp_path / "runs", "--only", "ball", "--output", tmp_path / "docs")
+    shown = benchmark("tutorials", *told)
+    assert shown.startswith("ball: ")
+    assert not benchmark("tutorials", *told).startswith("ball: ")  # it is done
+    page = (tmp_path / "docs" / "zh" / "tutorial.md").read_text(encoding="utf-8")
+    assert page.startswith("before\n")
+    assert page.endswith("\nafter\n")
+    assert "| 球的下一个位置" in page
 
 
 @pytest.mark.slow
