@@ -2,8 +2,8 @@
 
 `tutorials.py CORPORA --folder FOLDER [--only NAME...] [--asked FILE] [--output docs]`. Steps that are done in FOLDER
 are not done again. CORPORA is a folder with goods_zh.txt, ball.csv, 601988.SS.csv and salary.csv. ``--asked`` is JSON
-with ``reviews`` and ``blanks``, lists of texts, which the models of the tutorials' recipes are asked. What stands between
-two marks in OUTPUT/tutorial.md and OUTPUT/zh/tutorial.md is replaced by the table.
+with ``reviews`` and ``blanks``, lists of texts, which the models of the tutorials' recipes are asked. What stands
+between two marks in OUTPUT/tutorial.md and OUTPUT/zh/tutorial.md is replaced by the table.
 """
 
 import argparse
