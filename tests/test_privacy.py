@@ -62,6 +62,9 @@ COMMANDS = {  # that work for seconds, with what they are given: files are made 
     "aspects score": "-t 房间很大",
     "aspects evaluate": "opinions.jsonl",
     "vectors near": "质量 --vectors vectors.txt",
+    "vectors similar": "质量 质量 --vectors vectors.txt",
+    "vectors analogy": "质量 质量 质量 --vectors vectors.txt",
+    "vectors get": "质量 --vectors vectors.txt",
 }
 OPINIONS = [
     json.dumps(

@@ -13,6 +13,7 @@ import click
 
 from nlpkit.commands.audit import audit
 from nlpkit.commands.groups import WholeGroup
+from nlpkit.commands.printing import FILE
 
 if TYPE_CHECKING:
     from nlpkit.text.catalogue import Entry
@@ -117,7 +118,7 @@ def show(name: str, kind: str) -> None:
     "--file",
     "brought",
     multiple=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     help="Take this file, which you have had otherwise, in place of a download; may be repeated.",
 )
 def fetch(chosen: tuple[str, ...], force: bool, mirrors: tuple[str, ...], brought: tuple[Path, ...]) -> None:

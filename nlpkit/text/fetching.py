@@ -156,7 +156,11 @@ def _assign(entry: Entry, brought: Sequence[Path]) -> dict[str, Path]:
 
 def _take_file(entry: Entry, file: File, path: Path) -> str:
     """Put a file that was brought into the folder of its corpus, if it is the one that is expected."""
-    expected, checksum, target = _expect(entry, file), sha256_of(path), entry.folder / file.file_name
+    expected, target = _expect(entry, file), entry.folder / file.file_name
+    try:
+        checksum = sha256_of(path)
+    except OSError as error:
+        raise DataError("{path} cannot be read: {reason}", path=path, reason=_reason(error)) from error
     if expected not in (None, checksum) or file.size not in (None, path.stat().st_size):
         raise DataError(
             "{path} has the checksum {checksum}, expected {expected}: it is another file, or another version",
@@ -233,7 +237,7 @@ def _download(
         except DataError as error:
             if url == last or (isinstance(error.__cause__, OSError) and error.__cause__.errno in FULL):
                 raise
-            warnings.warn(DataWarning(f"{error}; the next address is asked"), stacklevel=2)
+            warnings.warn(DataWarning("{error}; the next address is asked", error=error), stacklevel=2)
     raise AssertionError("the last address answers or fails")
 
 

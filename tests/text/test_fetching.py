@@ -381,6 +381,8 @@ def test_a_file_that_was_brought_is_checked_and_taken(site, entry, tmp_path):
     assert (ours.folder / "reviews.csv").read_bytes() == DATA
     with pytest.raises(DataError, match=r"is no file of ours: expected reviews\.csv"):
         fetch_corpus(ours, brought=[stick, stick])
+    with pytest.raises(DataError, match=r"nowhere\.csv cannot be read: no such file"):
+        fetch_corpus(ours, brought=[tmp_path / "nowhere.csv"])
     assert not site.asked
 
 

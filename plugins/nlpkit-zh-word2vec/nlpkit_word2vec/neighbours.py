@@ -82,7 +82,8 @@ class Neighbours:
 
         :raises DataError: if it is not known.
         """
-        return self._vectors[self._position(word)]
+        vector: NDArray[np.float32] = self._vectors[self._position(word)]
+        return vector
 
     def _nearest(self, direction: NDArray[np.float32], top: int, besides: set[int]) -> list[Neighbour]:
         similarities = self._directions @ direction
