@@ -25,7 +25,6 @@ ONLY_ENGLISH = {
     "public.md",
     "reports.md",
     "scale.md",
-    "serving.md",
     "vectors.md",
 }
 PAGES = sorted(CHINESE.glob("*.md"))
