@@ -20,7 +20,6 @@ ONLY_ENGLISH = {
     "corpora.md",
     "diagnose.md",
     "index.md",
-    "library.md",
     "models.md",
     "public.md",
     "reports.md",
