@@ -86,7 +86,16 @@ def serving(command: Sequence[str], path: str = SCORE) -> Iterator[Running]:
             yield Running(process, int(port), time.perf_counter() - began, path)
         finally:
             process.terminate()
-            process.wait(60)
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Wait until a server has ended; snownlp's may have much to do that nobody waits for."""
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _wait(find, process: subprocess.Popen[bytes]):

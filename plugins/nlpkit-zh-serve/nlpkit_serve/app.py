@@ -261,7 +261,8 @@ class Server:
             if not verb.stream:
                 raise RequestFault(422, f"{verb.name} answers in one piece: leave stream out")
             events = as_events(self._answers.stream(question), model.name, self.journal)
-            return StreamingResponse(events, headers=AT_ONCE, media_type="text/event-stream")
+            unbuffered = {"X-Accel-Buffering": "no"}  # nginx would hand a whole text on, and no pieces
+            return StreamingResponse(events, headers=unbuffered, media_type="text/event-stream")
         lines = await self._ask(question, request)
         sums = question.answerer.sums
         return Response(schemas.join_lines(model.name, lines, sums=sums), media_type="application/json")

@@ -98,6 +98,8 @@ def make_config(server: Server, backlog: int = BACKLOG) -> uvicorn.Config:
     return uvicorn.Config(
         server.app,
         backlog=backlog,
+        http="h11",  # httptools, which uvicorn takes if it is there, reads headers without end
+        loop="asyncio",  # and uvloop takes all connections that wait
         log_config=None,
         access_log=False,
         server_header=False,

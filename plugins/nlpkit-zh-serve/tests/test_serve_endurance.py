@@ -48,6 +48,13 @@ def test_what_generated_clients_call_a_route_is_a_name(client):
     assert all(name.isidentifier() and not name.startswith("_") and "v1" not in name for name in names)
 
 
+def test_a_header_without_end_is_not_read(client):
+    with socket.create_connection(("127.0.0.1", client.port), timeout=60) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Long: ")
+        with pytest.raises(OSError, match=r"(?i)reset|broken|abort"):
+            connection.sendall(b"a" * (64 << 20))
+
+
 @pytest.mark.skipif(os.name == "nt", reason="workers share a socket on Unix only")
 def test_connections_are_shared_by_all_workers():
     listening, taken = listen(Settings(port=0)), ([], [])
