@@ -20,12 +20,10 @@ ONLY_ENGLISH = {
     "corpora.md",
     "diagnose.md",
     "index.md",
-    "library.md",
     "models.md",
     "public.md",
     "reports.md",
     "scale.md",
-    "serving.md",
     "vectors.md",
 }
 PAGES = sorted(CHINESE.glob("*.md"))
