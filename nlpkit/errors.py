@@ -18,6 +18,8 @@ and faults of one kind be counted:
 ("a.csv: no column 'text'", '{path}: no column {column!r}')
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Self
@@ -45,6 +47,10 @@ class Sentence(str):
             name: value.sentence if isinstance(value, NlpkitError) else value for name, value in values.items()
         }
         return sentence
+
+    def __add__(self, more: str, /) -> Sentence:
+        """Return both as one, which still knows them."""
+        return join((self, more), "")
 
     def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, object]]:
         """Copy and pickle the template, not the finished string."""
@@ -117,6 +123,26 @@ def install(distribution: str, extra: str = "", elsewhere: str = "") -> str:
     if distribution in CLONED:
         return f"pip install 'plugins/{distribution}{extras}' in a clone of nlpkit's repository"
     return "pip install " + (elsewhere or f"'{distribution}{extras}'")
+
+
+def reason_of(error: OSError) -> Sentence:
+    """Return what the system says, as the end of a sentence."""
+    return Sentence((error.strerror or str(error)).lower())
+
+
+def join(parts: Iterable[str], between: str = ", ") -> Sentence:
+    """Join sentences to one that still knows them.
+
+    >>> join([Sentence("{n} rows", n=3), "no label"], "; ").values["_0"].template
+    '{n} rows'
+    """
+    values = {f"_{place}": part for place, part in enumerate(parts)}
+    return Sentence(between.join(f"{{{name}}}" for name in values), **values)
+
+
+def headings(*columns: str) -> tuple[Sentence, ...]:
+    """Return columns of a table that are words of ours, unlike labels of a user's; ``>`` before one means numbers."""
+    return tuple(map(Sentence, columns))
 
 
 def nearest(wrong: str, known: Iterable[str]) -> Sentence:

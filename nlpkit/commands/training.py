@@ -14,7 +14,7 @@ import click
 from nlpkit.commands.launched import speak_once
 from nlpkit.commands.options import check_columns, read_renames, read_rows, row_options
 from nlpkit.commands.printing import FILE, warn
-from nlpkit.errors import DataError, MissingExtra, SettingError
+from nlpkit.errors import DataError, MissingExtra, Sentence, SettingError
 from nlpkit.tasks.base import Task, resolve
 from nlpkit.text.line_numbers import MOST_NAMED
 from nlpkit.training.launch import read_place
@@ -166,10 +166,16 @@ def _train(
     if not reader.corpora and not resume:
         raise click.UsageError("give a CORPUS: a file, a folder, or a name that `nlpkit corpus list` shows")
     if unused := reader.unused:
-        more = f" and {len(unused) - MOST_NAMED} more" if len(unused) > MOST_NAMED else ""
+        more = Sentence(" and {unused} more", unused=len(unused) - MOST_NAMED) if len(unused) > MOST_NAMED else ""
         tables, are = ("a table", "is") if len(unused) == 1 else ("tables", "are")
         named = ", ".join(unused[:MOST_NAMED])
-        warn(f"the recipe has {tables} [[corpora]] of {named}{more}, which {are} none of the corpora")
+        warn(
+            "the recipe has {tables} [[corpora]] of {named}{more}, which {are} none of the corpora",
+            tables=tables,
+            named=named,
+            more=more,
+            are=are,
+        )
     set_threads(threads or request.get("threads", 1))
     _rehearse(settings, model)
     place = device or request.get("device", "auto")

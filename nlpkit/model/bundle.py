@@ -35,7 +35,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from nlpkit.errors import BundleError, NlpkitError, Sentence, nearest
+from nlpkit.errors import BundleError, NlpkitError, Sentence, nearest, reason_of
 from nlpkit.files import describe_age, new_folder, remove_dead_folders, write_synced
 from nlpkit.log import get_logger
 from nlpkit.model.stored_files import OpenFolder, ReplacedError, UnfitError
@@ -291,9 +291,7 @@ def check_writable(folder: Path, *, force: bool = False) -> None:
     try:
         _recover(folder)
     except OSError as error:
-        raise BundleError(
-            "{folder} cannot be written: {reason}", folder=folder, reason=(error.strerror or str(error)).lower()
-        ) from error
+        raise BundleError("{folder} cannot be written: {reason}", folder=folder, reason=reason_of(error)) from error
     if folder.is_dir() and not (folder / CONFIG).is_file() and any(folder.iterdir()):
         raise BundleError(
             "{folder} holds files but no model; nothing was touched: choose another folder", folder=folder
@@ -429,9 +427,7 @@ def _open_files(folder: Path) -> OpenFolder:
         except OSError as error:
             if error.errno in TOO_MANY:
                 raise _too_many_files(str(folder)) from error
-            raise BundleError(
-                "{folder} cannot be read: {reason}", folder=folder, reason=(error.strerror or str(error)).lower()
-            ) from error
+            raise BundleError("{folder} cannot be read: {reason}", folder=folder, reason=reason_of(error)) from error
         LOG.debug("%s is being replaced: looking again", folder)
         time.sleep(PAUSE)
     raise BundleError("{folder} is being replaced over and over: try again", folder=folder)
@@ -491,9 +487,7 @@ def _try_writing(folder: Path) -> None:
         with new_folder(folder) as probe:
             probe.rmdir()
     except OSError as error:
-        raise BundleError(
-            "{folder} cannot be written: {reason}", folder=folder, reason=(error.strerror or str(error)).lower()
-        ) from error
+        raise BundleError("{folder} cannot be written: {reason}", folder=folder, reason=reason_of(error)) from error
 
 
 def _swap(new: Path, folder: Path) -> None:

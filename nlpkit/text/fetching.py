@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from nlpkit.errors import DataError
+from nlpkit.errors import DataError, Sentence
 from nlpkit.files import replace_file, replacing
 from nlpkit.log import get_logger
 from nlpkit.text.catalogue import CHECKSUMS, Entry, File, require
@@ -81,7 +81,10 @@ def fetch_corpus(entry: Entry, *, force: bool = False, progress: Progress | None
 
     if entry.package:
         require(entry, entry.name)
-        return [f"{path}: nothing needs to be fetched, {what}" for path, what in _of_package(entry)]
+        return [
+            Sentence("{path}: nothing needs to be fetched, {what}", path=path, what=what)
+            for path, what in _of_package(entry)
+        ]
     try:
         entry.folder.mkdir(parents=True, exist_ok=True)
         with FileLock(entry.folder / ".lock"):
@@ -113,8 +116,13 @@ def fetch(download: Download, *, progress: Progress | None = None, tries: int = 
 def _of_package(entry: Entry) -> Iterator[tuple[Path, str]]:
     for (path, _), file in zip(entry.sources, entry.files, strict=True):
         same = file.sha256 in (None, sha256_of(path))
-        it = f"it came with the package {entry.package}"
-        yield path, it if same else f"{it}, but is another than that of version {entry.version}"
+        it = Sentence("it came with the package {package}", package=entry.package)
+        yield (
+            path,
+            it
+            if same
+            else Sentence("{it}, but is another than that of version {version}", it=it, version=entry.version),
+        )
 
 
 def _fetch_file(entry: Entry, file: File, force: bool, progress: Progress | None) -> str:
@@ -131,8 +139,15 @@ def _fetch_file(entry: Entry, file: File, force: bool, progress: Progress | None
         replace_file(
             entry.folder / CHECKSUMS, json.dumps(_checksums(entry) | {file.file_name: checksum}, indent=2).encode()
         )
-    trust = "the expected checksum" if expected else f"checksum {checksum}, which is expected from now on"
-    return f"{target}: {'fetched' if new else 'there already'}, {target.stat().st_size / 1e6:,.1f} MB, {trust}"
+    trust = (
+        Sentence("the expected checksum")
+        if expected
+        else Sentence("checksum {checksum}, which is expected from now on", checksum=checksum)
+    )
+    template = (
+        "{target}: fetched, {size:,.1f} MB, {trust}" if new else "{target}: there already, {size:,.1f} MB, {trust}"
+    )
+    return Sentence(template, target=target, size=target.stat().st_size / 1e6, trust=trust)
 
 
 def _checksums(entry: Entry) -> dict[str, str]:
@@ -149,7 +164,7 @@ def _checksums(entry: Entry) -> dict[str, str]:
 
 
 def _download(entry: Entry, file: File, expected: str | None, progress: Progress | None) -> str:
-    remedy = "" if file.sha256 else f"; to trust the new one, remove {entry.folder / CHECKSUMS}"
+    remedy = "" if file.sha256 else Sentence("; to trust the new one, remove {folder}", folder=entry.folder / CHECKSUMS)
     download = Download(file.url, entry.folder / file.file_name, size=file.size, sha256=expected, remedy=remedy)
     return fetch(download, progress=progress)
 
@@ -165,7 +180,11 @@ def _check_file(entry: Entry, file: File, expected: str | None) -> str:
         )
     checksum = sha256_of(target)
     if expected not in (None, checksum):
-        again = f"download it again from {file.page}" if file.page else "fetch it anew by --force"
+        again = (
+            Sentence("download it again from {page}", page=file.page)
+            if file.page
+            else Sentence("fetch it anew by --force")
+        )
         raise DataError(
             "{target} has the checksum {checksum}, expected {expected}: {again}",
             target=target,
@@ -190,7 +209,7 @@ def _unpack(archive: Path, member: str, *, again: bool) -> None:
             member=member,
         ) from None
     except (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, RuntimeError) as error:
-        what = "expected a zip or tar archive; fetch it anew by --force"
+        what = Sentence("expected a zip or tar archive; fetch it anew by --force")
         raise DataError(
             "{archive} cannot be unpacked ({reason}): {what}", archive=archive, reason=_reason(error), what=what
         ) from error
@@ -246,7 +265,7 @@ def _append(download: Download, progress: Progress) -> None:
                 progress(part.tell(), total)
             length = part.tell()
     if total is not None and length < total:
-        raise Broken(f"after {length:,} of {total:,} bytes")
+        raise Broken(Sentence("after {length:,} of {total:,} bytes", length=length, total=total))
 
 
 def _open_no_link(path: str, flags: int) -> int:
@@ -334,10 +353,10 @@ def _check(download: Download) -> str:
         return checksum
     download.part.unlink()
     download.validator.unlink(missing_ok=True)
-    wrong = f"the checksum {checksum}, expected {download.sha256}"
+    wrong = Sentence("the checksum {checksum}, expected {sha256}", checksum=checksum, sha256=download.sha256)
     if download.size not in (None, size):
-        wrong = f"{size:,} bytes, expected {download.size:,}"
-    changed = "it was thrown away, since it was changed at its source or on its way"
+        wrong = Sentence("{size:,} bytes, expected {wanted:,}", size=size, wanted=download.size)
+    changed = Sentence("it was thrown away, since it was changed at its source or on its way")
     raise DataError(
         "{url} has {wrong}: {changed}{remedy}", url=download.url, wrong=wrong, changed=changed, remedy=download.remedy
     )
@@ -358,9 +377,9 @@ def _unwritable(folder: Path, error: OSError) -> DataError:
     )
 
 
-def _reason(error: object) -> str:
+def _reason(error: object) -> Sentence:
     reason = str(getattr(error, "strerror", None) or error).lower() or type(error).__name__
-    return reason.splitlines()[0].rstrip(":")
+    return Sentence(reason.splitlines()[0].rstrip(":"))
 
 
 def _length(path: Path) -> int:

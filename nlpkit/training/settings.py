@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin
 
-from nlpkit.errors import DataError, SettingError, nearest
+from nlpkit.errors import DataError, SettingError, nearest, reason_of
 from nlpkit.model.head_settings import HeadSettings
 from nlpkit.plugins.options import Count, Option, Positive, Range, Share, Size, Weight, options_of
 from nlpkit.plugins.registry import registry
@@ -269,9 +269,7 @@ def read_recipe(task: Task, recipe: str | Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise DataError(
-            "the recipe {path} cannot be read: {reason}", path=path, reason=(error.strerror or str(error)).lower()
-        ) from error
+        raise DataError("the recipe {path} cannot be read: {reason}", path=path, reason=reason_of(error)) from error
     except ValueError as error:
         raise SettingError("the recipe {path} is no TOML: {error}", path=path, error=error) from error
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nlpkit.components.decoders import Bits, CodeDecoder, Positions, unpack
+from nlpkit.errors import Sentence, headings
 from nlpkit.model.bundle import ARRAYS
 from nlpkit.model.members import Floats, load_arrays
 from nlpkit.tasks.cloze.blanks import Blank, blanks_of, split_at_blanks
@@ -59,8 +60,8 @@ class ClozeMetrics(Metrics):
     top10: float
     mrr10: float
     bits: BitMetrics | None = None
-    of = "items of"
-    columns = (">items", ">words", ">unknown", ">top-1 %", ">top-5 %", ">top-10 %", ">MRR@10")
+    of = Sentence("items of")
+    columns = headings(">items", ">words", ">unknown", ">top-1 %", ">top-5 %", ">top-10 %", ">MRR@10")
 
     @property
     def rows_measured(self) -> int:
@@ -69,10 +70,12 @@ class ClozeMetrics(Metrics):
 
     def nothing(self, options: Mapping[str, Any]) -> str:
         """Say that no text had a word to blank."""
-        return (
-            f"no text of at least {options['min_words']} Chinese words (--min-words) with one to blank that the model "
-            f"can say and is not among the {options['skip_frequent']} most frequent (--skip-frequent); items of your "
-            'own are lines {"text": "…__…", "answer": "…"}, each with one blank'
+        return Sentence(
+            "no text of at least {min_words} Chinese words (--min-words) with one to blank that the "
+            "model can say and is not among the {skip_frequent} most frequent (--skip-frequent); "
+            'items of your own are lines {{"text": "…__…", "answer": "…"}}, each with one blank',
+            min_words=options["min_words"],
+            skip_frequent=options["skip_frequent"],
         )
 
     def cells(self) -> tuple[str, ...]:
@@ -85,7 +88,15 @@ class ClozeMetrics(Metrics):
         bits = self.bits
         if bits is None:
             return ()
-        return [f"bits, {name}: {bits.accuracy:.4f} of {bits.bits} right; by majority {bits.majority:.4f}"]
+        return [
+            Sentence(
+                "bits, {name}: {accuracy:.4f} of {bits} right; by majority {majority:.4f}",
+                name=name,
+                accuracy=bits.accuracy,
+                bits=bits.bits,
+                majority=bits.majority,
+            )
+        ]
 
     def to_json(self) -> dict[str, Any]:
         """Return all figures, percentages rounded to two places, others to four."""
