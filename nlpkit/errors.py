@@ -102,14 +102,14 @@ class MissingExtra(NlpkitError):  # noqa: N818
     def __init__(self, package: str, extra: str, purpose: str, distribution: str = "nlpkit-zh") -> None:
         super().__init__(
             "{purpose} needs {package}, which is not installed: {remedy}",
-            purpose=purpose,
+            purpose=Sentence(purpose),
             package=package,
             remedy=install(distribution, extra),
         )
         self.args = package, extra, purpose, distribution  # by which a copy is made
 
 
-def install(distribution: str, extra: str = "", elsewhere: str = "") -> str:
+def install(distribution: str, extra: str = "", elsewhere: str = "") -> Sentence:
     """Say how a distribution is installed, and an extra of it; ours are on no index, but in a clone of the repository.
 
     :param elsewhere: what pip is told of a distribution that is not ours: ``'zh-letters>=1.2'``.
@@ -119,10 +119,11 @@ def install(distribution: str, extra: str = "", elsewhere: str = "") -> str:
     """
     extras = f"[{extra}]" if extra else ""
     if distribution == "nlpkit-zh":
-        return f"pip install '.{extras}' in a clone of nlpkit's repository"
+        return Sentence("pip install '.{extras}' in a clone of nlpkit's repository", extras=extras)
     if distribution in CLONED:
-        return f"pip install 'plugins/{distribution}{extras}' in a clone of nlpkit's repository"
-    return "pip install " + (elsewhere or f"'{distribution}{extras}'")
+        template = "pip install 'plugins/{distribution}{extras}' in a clone of nlpkit's repository"
+        return Sentence(template, distribution=distribution, extras=extras)
+    return Sentence("pip install " + (elsewhere or f"'{distribution}{extras}'"))
 
 
 def reason_of(error: OSError) -> Sentence:
@@ -150,7 +151,7 @@ def nearest(wrong: str, known: Iterable[str]) -> Sentence:
     names = list(known)
     lower = {name.lower(): name for name in reversed(names)}
     close = get_close_matches(wrong.lower(), lower, n=1)
-    listed = ", ".join(names) or "nothing"
+    listed = ", ".join(names) or Sentence("nothing")
     if close:
         return Sentence("; did you mean {guess!r}? There is: {names}", guess=lower[close[0]], names=listed)
     return Sentence("; there is: {names}", names=listed)

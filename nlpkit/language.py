@@ -7,6 +7,7 @@ what the library raises stay English.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -16,6 +17,7 @@ CHOICE = "NLPKIT_LANG"
 DOMAIN = "nlpkit"
 FOLDER = Path(__file__).with_name("locales")
 ENGLISH, CHINESE = "en", "zh"
+_SEPARATORS = {", ": "，", "; ": "；", " and ": " 和 ", " or ": " 或 "}
 _look_up: Callable[[str], str] | None = None  # None: in English
 
 
@@ -68,9 +70,14 @@ def translate(text: str) -> str:
         return str(text)
     if not isinstance(text, Sentence):
         return _look_up(text)
-    template = _look_up(text.template) if text.template else ""
+    template = _separate(text.template) if text.template.startswith("{_0}") else _look_up(text.template)
     values = {name: translate(v) if isinstance(v, Sentence) else v for name, v in text.values.items()}
     return template.format(**values) if values else template
+
+
+def _separate(template: str) -> str:
+    """Return the template of sentences that are joined, with the separators of Chinese."""
+    return re.sub(r"(?<=})(, |; | and | or )(?={)", lambda found: _SEPARATORS[found[0]], template)
 
 
 def phrase(template: str, /, **values: object) -> str:

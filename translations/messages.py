@@ -31,6 +31,7 @@ PO, MO = FOLDER / "nlpkit.po", FOLDER / "nlpkit.mo"
 APART = ("testing", "commands/plugin_templates.py", "commands/plugin_checks.py")  # for authors of plugins
 OF_ONE = {
     *("NlpkitError", "DataError", "BundleError", "SettingError", "PluginError", "MissingPlugin", "DataWarning"),
+    "_NoModelError",
     *(
         "Sentence",
         "Note",
@@ -53,10 +54,25 @@ CLICK = (
     *("%(prog)s, version %(version)s", "Error: {message}", "Try '{command} {option}' for help.", "Aborted!"),
     *("Invalid value: {message}", "Invalid value for {param_hint}: {message}", "Missing command.", "Missing argument"),
     *("Missing option", "Missing parameter", "No such option {name!r}.", "No such option: {name}"),
-    *("No such command {name!r}.", "default: {default}", "required"),
+    *("No such command {name!r}.", "default: {default}", "required", "Option {name!r} requires an argument."),
     *("Option {name!r} does not take a value.", "{value!r} is not a valid {number_type}."),
     *("{value} is not in the range {range}.", "Choose from:\n\t{choices}"),
     *("Got unexpected extra argument ({args})", "{value!r} is not {choice}.", "Did you mean {possibility}?"),
+)
+REASONS = (  # of rows, which are data and stay as they are there; in sentences that count them they are translated
+    *("no label", "no text", "no number", "no JSON", "no JSON object", "empty", "unsure", "no evidence", "too long"),
+    *("of a label that is left out", "undecodable bytes", "not a text", "several labels", "no blank", "nested text"),
+    *("a blank marked otherwise", "too many blanks", "nothing but a blank", "no known word around the blank"),
+    *(
+        "no word fits",
+        "nested label",
+        "repeated header",
+        "annotators disagree",
+        "no annotation",
+        "cancelled annotation",
+    ),
+    *("a label neither 0 nor 1", "train", "test", "validation"),
+    *("tokenizer", "embedding", "encoder", "output", "model", "task", "command", "recipe"),  # kinds of components
 )
 PLURALS = {
     "Got unexpected extra argument ({args})": "Got unexpected extra arguments ({args})",
@@ -64,6 +80,9 @@ PLURALS = {
     "{value!r} is not {choice}.": "{value!r} is not one of {choices}.",
     "Did you mean {possibility}?": "(Did you mean one of: {possibilities}?)",
 }
+
+
+OTHERS = (*((message, "click") for message in CLICK), *((reason, "reasons of rows") for reason in REASONS))
 
 
 def find_sentences(package: Path = ROOT / "nlpkit") -> Iterator[tuple[str, str]]:
@@ -130,7 +149,8 @@ def find_help(command: click.Command = cli, path: str = "nlpkit") -> Iterator[tu
 def is_code(paragraph: str) -> bool:
     """Tell whether a paragraph is made of commands alone, without words beside them."""
     return all(
-        line.startswith(("nlpkit ", "NLPKIT_", "    ")) and "   " not in line[4:] for line in paragraph.split("\n")
+        line.startswith(("nlpkit ", "NLPKIT_DISABLE_PLUGINS=", "cat ", "    ")) and "   " not in line[4:]
+        for line in paragraph.split("\n")
     )
 
 
@@ -149,7 +169,7 @@ def find_messages() -> dict[str, list[str]]:
     """Return all that is said, and where."""
     found: dict[str, list[str]] = {}
     system = [(os.strerror(getattr(errno, name)).lower(), "the system") for name in SYSTEM]
-    for message, place in (*find_sentences(), *find_help(), *system, *((of_click, "click") for of_click in CLICK)):
+    for message, place in (*find_sentences(), *find_help(), *system, *OTHERS):
         if message and place not in found.setdefault(message, []):
             found[message].append(place)
     return found

@@ -225,6 +225,7 @@ def _measure_groups(measure: Callable[..., Metrics], examples: Iterable[Example]
 def show_metrics(metrics: Mapping[str, Metrics]) -> None:
     """Print figures by name, and below them what is drawn or said of all rows."""
     from nlpkit.commands.printing import make_console, make_table
+    from nlpkit.language import translate
     from nlpkit.tasks.metrics import table_of
 
     screen = make_console()
@@ -235,4 +236,4 @@ def show_metrics(metrics: Mapping[str, Metrics]) -> None:
         screen.print(drawing)
     for name, figures in metrics.items():
         for sentence in figures.remarks(name):
-            screen.print(sentence)
+            screen.print(translate(sentence))

@@ -200,7 +200,7 @@ def _check_header(corpus: str, wanted: Sequence[str], columns: Mapping[str, Any]
 def say_left_out(faults: Faults) -> None:
     """Say on stderr how many rows were left out and why, if any were."""
     if faults:
-        say("{total:,} rows were left out: {faults}", total=faults.total(), faults=faults)
+        say("{total:,} rows were left out: {faults}", total=faults.total(), faults=faults.describe())
     if faults.no_labels:
         words = ", ".join(f"{word!r} ({rows:,})" for word, rows in faults.no_labels.most_common(WORDS))
         first = faults.no_labels.most_common(1)[0][0]

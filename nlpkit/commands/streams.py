@@ -63,8 +63,8 @@ def explain_faults(output: Path) -> Iterator[None]:
     try:
         yield
     except FileExistsError as error:
-        what = "has appeared since this began: choose another name, or say --force to replace it"
-        raise DataError("{output} {what}", output=output, what=what) from error
+        template = "{output} has appeared since this began: choose another name, or say --force to replace it"
+        raise DataError(template, output=output) from error
     except BrokenPipeError:  # whoever read it has seen enough
         raise
     except OSError as error:

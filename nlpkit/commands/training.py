@@ -167,14 +167,13 @@ def _train(
         raise click.UsageError("give a CORPUS: a file, a folder, or a name that `nlpkit corpus list` shows")
     if unused := reader.unused:
         more = Sentence(" and {unused} more", unused=len(unused) - MOST_NAMED) if len(unused) > MOST_NAMED else ""
-        tables, are = ("a table", "is") if len(unused) == 1 else ("tables", "are")
         named = ", ".join(unused[:MOST_NAMED])
         warn(
-            "the recipe has {tables} [[corpora]] of {named}{more}, which {are} none of the corpora",
-            tables=tables,
+            "the recipe has a table [[corpora]] of {named}{more}, which is none of the corpora"
+            if len(unused) == 1
+            else "the recipe has tables [[corpora]] of {named}{more}, which are none of the corpora",
             named=named,
             more=more,
-            are=are,
         )
     set_threads(threads or request.get("threads", 1))
     _rehearse(settings, model)
@@ -292,7 +291,8 @@ def _check_short(short: Mapping[str, float], assignments: Iterable[str]) -> None
     for assignment in assignments:
         *path, last = assignment.partition("=")[0].strip().split(".")
         if last in short and path[-1:] == ([] if last == "seed" else ["training"]):
-            raise click.UsageError(f"give {_flag(last)} or --set {assignment}, not both")
+            template = "give {flag} or --set {assignment}, not both"
+            raise click.UsageError(Sentence(template, flag=_flag(last), assignment=assignment))
 
 
 def _spell_out(shape: Shape, tables: Mapping[str, Any], short: Mapping[str, float]) -> Iterator[str]:

@@ -108,7 +108,7 @@ def _describe_epoch(event: Epoch) -> Sentence:
                 accuracy=accuracy_of(event.validation_accuracy),
             )
         )
-    parts.append(f"{event.seconds:.1f} s")
+    parts.append(Sentence("{seconds:.1f} s", seconds=event.seconds))
     if event.best and event.validation_loss is not None:
         parts.append(Sentence("best"))
     return Sentence("epoch {epoch:>3}  {parts}", epoch=event.epoch, parts=join(parts, "  "))
@@ -193,7 +193,7 @@ def _describe_export(event: MemberExported) -> str:
         runtime=event.runtime,
         size=event.size / 1000000.0,
         checked=event.checked,
-        unit=event.unit,
+        unit=Sentence(event.unit),
         difference=event.difference,
     )
 

@@ -75,7 +75,9 @@ def _translate_help(text: str | None) -> str | None:
 
 def _first_sentence(text: str | None) -> str | None:
     """Return what a list of commands says of one; None leaves it to click."""
-    return _join_lines(text.partition("\n\n")[0]).partition("。")[0] if text and "。" in text else None
+    if not text or "。" not in text:
+        return None
+    return "".join(_join_lines(text.partition("\n\n")[0]).partition("。")[:2])
 
 
 def _translate_option(param: click.Parameter) -> click.Parameter:

@@ -116,7 +116,7 @@ class Bundle:
                 nlpkit=config.get("nlpkit", "unknown"),
                 oldest=FORMAT,
                 newest=SEVERAL_FORMAT,
-                what="train it again" if older else "bring nlpkit up to date",
+                what=Sentence("train it again" if older else "bring nlpkit up to date"),
             )
         self._check_entries(config, ("members", "stages", "task"))
         return config
@@ -382,7 +382,7 @@ def _move_in(new: Path, folder: Path) -> None:
         refuge = folder.with_name(f"{folder.name}.unsaved-{uuid.uuid4().hex[:8]}")  # which nobody removes
         with suppress(OSError):
             new = new.rename(refuge)
-        where = f"the model is in {new}"
+        where = Sentence("the model is in {new}", new=new)
         raise BundleError(
             "{folder} could not be moved in: {reason}; {where}",
             folder=folder,
@@ -441,8 +441,11 @@ def _open_once(folder: Path) -> OpenFolder | None:
     if not is_aside and not (folder / CONFIG).is_file():
         if not folder.exists() and (aside / CONFIG).is_file():
             return None
-        what = "has no config.json" if folder.is_dir() else "is a file" if folder.exists() else "does not exist"
-        raise _NoModelError("{folder} is no model: it {what}", folder=folder, what=what)
+        if folder.is_dir():
+            raise _NoModelError("{folder} is no model: it has no config.json", folder=folder)
+        if folder.exists():
+            raise _NoModelError("{folder} is no model: it is a file", folder=folder)
+        raise _NoModelError("{folder} is no model: it does not exist", folder=folder)
     try:
         files = OpenFolder(aside if is_aside else folder, unread=(WEIGHTS,))
     except ReplacedError:

@@ -18,7 +18,7 @@ from nlpkit.text.row import is_number
 from nlpkit.text.rows import TEXT_COLUMNS
 
 ENOUGH_LINES = 10  # that show what no chance does
-ANSWERS: dict[Answer, str] = {"label": "labels", "number": "numbers", "json": "JSON"}
+ANSWERS: dict[Answer, str] = {"label": Sentence("labels"), "number": Sentence("numbers"), "json": "JSON"}
 
 
 def read_content(decoded: Decoded, query: Query) -> Content:

@@ -93,7 +93,7 @@ class Comparison:
 
     difference: float
     checked: int
-    unit: str = "rows"
+    unit: str = Sentence("rows")
     validation: NDArray[Any] | None = None
 
 

@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin
 
-from nlpkit.errors import DataError, SettingError, nearest, reason_of
+from nlpkit.errors import DataError, Sentence, SettingError, nearest, reason_of
 from nlpkit.model.head_settings import HeadSettings
 from nlpkit.plugins.options import Count, Option, Positive, Range, Share, Size, Weight, options_of
 from nlpkit.plugins.registry import registry
@@ -382,8 +382,8 @@ class Shape:
             )
         members = [member for member in members if not member.absent]
         fill(Normaliser, _check_table(tables.get("normalisation", {}), "normalisation"), "normalisation")
-        run = fill(self.run, {**tables, "members": tuple(members)}, "the recipe")
-        check_components(run, "the recipe")
+        run = fill(self.run, {**tables, "members": tuple(members)}, Sentence("the recipe"))
+        check_components(run, Sentence("the recipe"))
         return run
 
     def _make_member(self, table: Mapping[str, Any]) -> MemberSettings:
@@ -595,7 +595,7 @@ def check_judges(judges: bool, focus: Sequence[float], lacking: str) -> None:
     :raises DataError: saying what to do.
     """
     if not judges:
-        whose = " of the first corpus, which training.focus makes the judge," if focus else ""
+        whose = Sentence(" of the first corpus, which training.focus makes the judge,") if focus else ""
         raise DataError("no validation row{whose} {lacking}: give more texts", whose=whose, lacking=lacking)
 
 

@@ -22,7 +22,7 @@ class FillingForm(Form):
 
     fields = Filled._fields
     columns = ("words", "probability", "filled", "reason")
-    done = "filled"
+    done = Sentence("filled")
     together = 1024
 
     def values(self, answer: Filled) -> Sequence[Any]:
