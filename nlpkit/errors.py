@@ -18,6 +18,8 @@ and faults of one kind be counted:
 ("a.csv: no column 'text'", '{path}: no column {column!r}')
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Self
@@ -46,6 +48,10 @@ class Sentence(str):
             name: value.sentence if isinstance(value, NlpkitError) else value for name, value in values.items()
         }
         return sentence
+
+    def __add__(self, more: str, /) -> Sentence:
+        """Return both as one, which still knows them."""
+        return join((self, more), "")
 
     def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, object]]:
         """Copy and pickle the template, not the finished string."""
@@ -97,14 +103,14 @@ class MissingExtra(NlpkitError):  # noqa: N818
     def __init__(self, package: str, extra: str, purpose: str, distribution: str = "nlpkit-zh") -> None:
         super().__init__(
             "{purpose} needs {package}, which is not installed: {remedy}",
-            purpose=purpose,
+            purpose=Sentence(purpose),
             package=package,
             remedy=install(distribution, extra),
         )
         self.args = package, extra, purpose, distribution  # by which a copy is made
 
 
-def install(distribution: str, extra: str = "", elsewhere: str = "") -> str:
+def install(distribution: str, extra: str = "", elsewhere: str = "") -> Sentence:
     """Say how a distribution is installed, and an extra of it; ours are on no index, but in a clone of the repository.
 
     :param elsewhere: what pip is told of a distribution that is not ours: ``'zh-letters>=1.2'``.
@@ -114,10 +120,31 @@ def install(distribution: str, extra: str = "", elsewhere: str = "") -> str:
     """
     extras = f"[{extra}]" if extra else ""
     if distribution == "nlpkit-zh":
-        return f"pip install '.{extras}' in a clone of nlpkit's repository"
+        return Sentence("pip install '.{extras}' in a clone of nlpkit's repository", extras=extras)
     if distribution in CLONED:
-        return f"pip install 'plugins/{distribution}{extras}' in a clone of nlpkit's repository"
-    return "pip install " + (elsewhere or f"'{distribution}{extras}'")
+        template = "pip install 'plugins/{distribution}{extras}' in a clone of nlpkit's repository"
+        return Sentence(template, distribution=distribution, extras=extras)
+    return Sentence("pip install " + (elsewhere or f"'{distribution}{extras}'"))
+
+
+def reason_of(error: OSError) -> Sentence:
+    """Return what the system says, as the end of a sentence."""
+    return Sentence((error.strerror or str(error)).lower())
+
+
+def join(parts: Iterable[str], between: str = ", ") -> Sentence:
+    """Join sentences to one that still knows them.
+
+    >>> join([Sentence("{n} rows", n=3), "no label"], "; ").values["_0"].template
+    '{n} rows'
+    """
+    values = {f"_{place}": part for place, part in enumerate(parts)}
+    return Sentence(between.join(f"{{{name}}}" for name in values), **values)
+
+
+def headings(*columns: str) -> tuple[Sentence, ...]:
+    """Return columns of a table that are words of ours, unlike labels of a user's; ``>`` before one means numbers."""
+    return tuple(map(Sentence, columns))
 
 
 def nearest(wrong: str, known: Iterable[str]) -> Sentence:
@@ -125,7 +152,7 @@ def nearest(wrong: str, known: Iterable[str]) -> Sentence:
     names = list(known)
     lower = {name.lower(): name for name in reversed(names)}
     close = get_close_matches(wrong.lower(), lower, n=1)
-    listed = ", ".join(names) or "nothing"
+    listed = ", ".join(names) or Sentence("nothing")
     if close:
         return Sentence("; did you mean {guess!r}? There is: {names}", guess=lower[close[0]], names=listed)
     return Sentence("; there is: {names}", names=listed)

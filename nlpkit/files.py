@@ -22,6 +22,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from nlpkit.errors import Sentence
+
 __all__ = ["new_folder", "remove_dead_folders", "replace_file", "replacing"]
 
 PART = re.compile(r"\..+\.nlpkit-(?P<host>[0-9a-f]{8})-[0-9a-f]{16}\.part", re.DOTALL)
@@ -93,13 +95,15 @@ def growing(path: Path, part: Path, *, force: bool) -> Iterator[IO[bytes]]:
         _finish(part, path, force=force)
 
 
-def describe_age(size: int, seconds: float) -> str:
+def describe_age(size: int, seconds: float) -> Sentence:
     """Return ``1,204 bytes of 2025-03-01 17:20``, by which a file or a folder is known to whoever wrote it.
 
     :param seconds: since the epoch, when it was written.
     """
-    amount = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size:,} bytes"
-    return f"{amount} of {time.strftime('%Y-%m-%d %H:%M', time.localtime(seconds))}"
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+    if size >= 1e6:
+        return Sentence("{size:.1f} MB of {when}", size=size / 1e6, when=when)
+    return Sentence("{size:,} bytes of {when}", size=size, when=when)
 
 
 def describe_file(path: Path) -> str:

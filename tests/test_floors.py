@@ -12,6 +12,7 @@ import nlpkit
 PACKAGE = Path(nlpkit.__file__).parent
 FLOORS = [  # from below; a name stands for all modules under it that no longer name does
     {"nlpkit.errors"},
+    {"nlpkit.language"},
     {"nlpkit.version"},
     {"nlpkit.files", "nlpkit.charts", "nlpkit.log"},
     {"nlpkit.text"},

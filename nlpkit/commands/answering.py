@@ -27,7 +27,7 @@ from nlpkit.commands.options import (
     sheet_option,
 )
 from nlpkit.commands.printing import FILE, INPUT, say, say_replaced
-from nlpkit.errors import DataError, nearest
+from nlpkit.errors import DataError, Sentence, nearest
 from nlpkit.files import describe_file
 from nlpkit.tasks.base import Task, Verb, resolve
 from nlpkit.version import __version__
@@ -151,8 +151,13 @@ def _answer(task: Task, verb: Verb, options: dict[str, Any], **values: Any) -> N
     if call.by:
         _show_counts(tally.summary, _format_of_counts(call, terminal=terminal), answerer.form)
     if call.output is not None and call.output.is_file():
-        some = f" the first {call.top:,} of these" if call.top and call.top < tally.rows.rows else ""
-        say(f"{tally.rows.describe(answerer.form.labels)}; saved{some} in {call.output}")
+        some = Sentence(" the first {top:,} of these", top=call.top) if call.top and call.top < tally.rows.rows else ""
+        say(
+            "{describe}; saved{some} in {output}",
+            describe=tally.rows.describe(answerer.form.labels),
+            some=some,
+            output=call.output,
+        )
     tally.tell(task, answerer.form)
     if call.strict and tally.rows.reasons:
         raise click.exceptions.Exit(1)
@@ -251,7 +256,7 @@ def _open_output(question: Question, answerer: BlockAnswerer, call: _Call) -> It
 
     why_not = _find_obstacle(answerer.write, question.kind, call)
     if call.resume and why_not:
-        raise click.UsageError(f"--resume goes on with a file of --output, {why_not}")
+        raise click.UsageError(Sentence("--resume goes on with a file of --output, {why_not}", why_not=why_not))
     if why_not or call.output is None:
         output = None if call.summed else call.output
         with open_output(output, force=call.force, styled=question.kind == "table") as out:
@@ -271,14 +276,14 @@ def _find_obstacle(write: Writer, kind: str, call: _Call) -> str | None:
     from nlpkit.commands.streams import is_device
 
     if call.output is None:
-        return "and there is none"
+        return Sentence("and there is none")
     if call.sort:
-        return "and sorted rows are written in the end"
+        return Sentence("and sorted rows are written in the end")
     if not write.apart:
-        return f"and this one, in {kind}, is written in the end"
+        return Sentence("and this one, in {kind}, is written in the end", kind=kind)
     if not call.files or any(not Path(file).is_file() for file in call.files):
-        return "of rows that are in files, which can be read again"
-    return "and this is none" if is_device(call.output) else None
+        return Sentence("of rows that are in files, which can be read again")
+    return Sentence("and this is none") if is_device(call.output) else None
 
 
 def _asked(question: Question, call: _Call) -> dict[str, Any]:
@@ -377,11 +382,19 @@ def _check_counting(call: _Call, *, explain: bool) -> None:
         raise click.UsageError("--top is of sorted rows: say --sort LABEL, too")
     if call.by and call.kind in ("xlsx", "parquet", "html"):
         raise click.UsageError(
-            f"--format is that of the counts by {call.by[0]}, which are no {call.kind}: jsonl, csv, tsv or table"
+            Sentence(
+                "--format is that of the counts by {by}, which are no {kind}: jsonl, csv, tsv or table",
+                by=call.by[0],
+                kind=call.kind,
+            )
         )
     rows = {"--sort": bool(call.sort), "--explain": explain, "--probabilities": call.probabilities}
     if call.summed and (of_rows := [name for name, wanted in rows.items() if wanted]):
-        raise click.UsageError(f"{of_rows[0]} is of rows, of which --by writes none: say --output FILE for them, too")
+        raise click.UsageError(
+            Sentence(
+                "{of_rows} is of rows, of which --by writes none: say --output FILE for them, too", of_rows=of_rows[0]
+            )
+        )
 
 
 def _show_counts(summary: Summary, kind: str, form: Form) -> None:

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from nlpkit.commands.columns import Writer, as_cell, cells_of, check_columns, columns_of, names_of, records_of
 from nlpkit.commands.screen import make_harmless, to_one_line
-from nlpkit.errors import SettingError
+from nlpkit.errors import Sentence, SettingError
 from nlpkit.text.cells import TypedRow, json_of
 from nlpkit.text.names import find_free_name, make_unique
 from nlpkit.text.rows import Row, Source
@@ -65,7 +65,7 @@ class Form:
     colours: Mapping[str, str] = NO_OPTIONS  # of labels on a terminal
     text: ClassVar[str] = "text"  # what the text of a row is called
     several_lines: ClassVar[bool] = False  # whether a row may become several lines of a table: see `lines`
-    done: ClassVar[str] = "answered"  # what becomes of a row
+    done: ClassVar[str] = Sentence("answered")  # what becomes of a row
     together: ClassVar[int | None] = None  # rows that are answered together at most, where that lasts
 
     def __init__(self, model: Any, look: Look, options: Mapping[str, Any] = NO_OPTIONS) -> None:

@@ -11,7 +11,9 @@ from pathlib import Path
 import click
 
 from nlpkit.commands.printing import say
+from nlpkit.errors import Sentence, join
 
+NAMED = 3  # of several texts
 SUFFIX = re.compile(r"\.\w+\s*$")  # of a file's name
 HAN = re.compile("[㐀-鿿豈-﫿𠀀-𳑿]")
 _SPECIAL = re.compile(r"[\s\"'$`\\!*?;&|<>()\[\]{}#~]")  # what a shell would take for its own
@@ -32,18 +34,21 @@ def divide_texts(words: Sequence[str]) -> tuple[list[str], list[str]]:
     texts = [word for word in words if is_text(word)]
     files = [word for word in words if word not in texts]
     if texts and files:
-        raise click.UsageError(
-            f"{files[0]!r} is taken as a file, and {texts[0]!r}, which is none, as a text: give files, or --text"
-        )
+        template = "{file!r} is taken as a file, and {text!r}, which is none, as a text: give files, or --text"
+        raise click.UsageError(Sentence(template, file=files[0], text=texts[0]))
     return texts, files
 
 
 def say_texts(texts: Sequence[str]) -> None:
     """Say on stderr which words were taken as texts, if any were."""
+    if not texts:
+        return
     if len(texts) == 1:
-        say(f"{texts[0]} is no file, and is taken as a text")
-    elif texts:
-        say(f"{', '.join(texts[:3])}{' and more' * (len(texts) > 3)} are no files, and are taken as texts")
+        say("{text} is no file, and is taken as a text", text=texts[0])
+    elif len(texts) <= NAMED:
+        say("{texts} are no files, and are taken as texts", texts=", ".join(texts))
+    else:
+        say("{texts} and more are no files, and are taken as texts", texts=", ".join(texts[:NAMED]))
 
 
 def may_be_input(word: str) -> bool:
@@ -56,11 +61,11 @@ def quote(word: str) -> str:
     return shlex.quote(word) if not word or _SPECIAL.search(word) else word
 
 
-def suggest(commands: Iterable[str], words: Sequence[str]) -> str:
+def suggest(commands: Iterable[str], words: Sequence[str]) -> Sentence:
     """Return ``; say: nlpkit sentiment score 质量很好``, ready to append to a sentence; nothing without commands.
 
     :param commands: any of which may be meant.
     :param words: that go to it.
     """
     typed = [" ".join([command, *map(quote, words)]) for command in commands]
-    return f"; say: {' or: '.join(typed)}" if typed else ""
+    return Sentence("; say: {commands}", commands=join(typed, " or: ")) if typed else Sentence("")

@@ -18,6 +18,8 @@ from nlpkit.commands.options import (
     several_options,
 )
 from nlpkit.commands.printing import FILE, say, warn
+from nlpkit.errors import Sentence
+from nlpkit.language import phrase
 
 if TYPE_CHECKING:
     from nlpkit.audit import Audit, AuditRows, Finding
@@ -129,7 +131,7 @@ def _write(found: Audit, output: Path, shape: str, *, force: bool) -> None:
     windows = any(source.encoding in WINDOWS for source in found.rows.sources)
     save_rows(output, shape, FIELDS, _values(found), _as_suspect, force=force, windows=windows)
     rows = len({finding.row for finding in found.findings})
-    say(f"{len(found.findings):,} suspicions of {rows:,} rows: {output}")
+    say("{findings:,} suspicions of {rows:,} rows: {output}", findings=len(found.findings), rows=rows, output=output)
 
 
 def _as_suspect(row: dict[str, Any]) -> SuspectRow:
@@ -194,24 +196,33 @@ def draw(found: Audit) -> None:
         if table is not None:
             screen.print(table)
     for leak in found.leaking():
-        label = f"label {leak.label}" if leak.label else "label"
-        screen.print(f"{leak.name} gives the {label} away: it takes away {leak.entropy:.1%} of the doubt")
+        label = Sentence("label {label}", label=leak.label) if leak.label else "label"
+        screen.print(
+            phrase(
+                "{name} gives the {label} away: it takes away {entropy:.1%} of the doubt",
+                name=leak.name,
+                label=label,
+                entropy=leak.entropy,
+            )
+        )
     for what, why in found.skipped.items():
-        screen.print(f"{what}: not looked for: {why}")
+        screen.print(phrase("{what}: not looked for: {why}", what=what, why=why))
 
 
 def _facts(found: Audit) -> Iterator[str]:
     rows = found.rows
     left_out = sum(faults.total() for faults in rows.left_out)
-    files = f"{len(rows.sources):,} files" if len(rows.sources) > 1 else rows.sources[0].name
-    yield f"{files}: {len(rows):,} rows, {left_out:,} left out"
+    files = Sentence("{sources:,} files", sources=len(rows.sources)) if len(rows.sources) > 1 else rows.sources[0].name
+    yield Sentence("{files}: {rows:,} rows, {left_out:,} left out", files=files, rows=len(rows), left_out=left_out)
     if found.counts:
         shares = [f"{name} {count:,} ({count / len(rows):.1%})" for name, count in found.counts.items()]
-        more = f" and {len(shares) - SHOWN:,} more" if len(shares) > SHOWN else ""
+        more = Sentence(" and {shares:,} more", shares=len(shares) - SHOWN) if len(shares) > SHOWN else ""
         yield f"labels: {', '.join(shares[:SHOWN])}{more}"
     if rows.several:
         none = sum(rows.label_of(row) == NONE for row in range(len(rows)))
-        yield f"several labels a text: {len(rows.names):,} labels, {none:,} texts with none"
+        yield Sentence(
+            "several labels a text: {names:,} labels, {none:,} texts with none", names=len(rows.names), none=none
+        )
     encodings = sorted({source.encoding for source in rows.sources if source.encoding})
     if encodings:
         yield f"encoding: {', '.join(encodings)}"
@@ -258,9 +269,12 @@ def _wrong_labels(found: Audit, look: Look) -> Any:
     answers = sum(one.rows for one in wrong)
     share, accuracy = (sum(getattr(one, name) * one.rows for one in wrong) / answers for name in ("share", "accuracy"))
     told = ", asked of each label by itself" if found.rows.several else ""
-    title = (
-        f"Likely wrong labels, the surest first; perhaps {share:.1%} of all are. "
-        f"The classifier that says so is right on {accuracy:.1%} of the rows that it has not seen{told}"
+    title = Sentence(
+        "Likely wrong labels, the surest first; perhaps {share:.1%} of all are. The classifier "
+        "that says so is right on {accuracy:.1%} of the rows that it has not seen{told}",
+        share=share,
+        accuracy=accuracy,
+        told=told,
     )
     table = _make_table(title, ">row", "label", "likelier", ">prob.", "text")
     for finding in _examples(found, "wrong label"):

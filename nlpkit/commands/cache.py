@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nlpkit.commands.groups import WholeGroup
+from nlpkit.errors import headings
 
 if TYPE_CHECKING:
     from nlpkit.training.prepared import Entry
@@ -38,12 +39,17 @@ def list_entries(kind: str) -> None:
     if kind == "json":
         tell_json([{"key": e.key, "what": e.what, "bytes": e.size, "used": _date(e)} for e in kept])
         return
-    drawing = make_table("key", "what", ">MB", "last used")
+    drawing = make_table(*headings("key", "what", ">MB", "last used"))
     for entry in kept:
         drawing.add_row(entry.key[:12], entry.what, f"{entry.size / 1e6:.1f}", _date(entry))
     make_console().print(drawing)
     total = sum(entry.size for entry in kept)
-    say(f"{total / 1e6:,.1f} MB of at most {limit() / 1e9:g} GB in {shelf()}")
+    say(
+        "{total:,.1f} MB of at most {limit:g} GB in {shelf}",
+        total=total / 1000000.0,
+        limit=limit() / 1000000000.0,
+        shelf=shelf(),
+    )
 
 
 @cache.command()
@@ -67,7 +73,7 @@ def clear(keys: tuple[str, ...]) -> None:
     gone = [entry for entry in kept if not keys or entry.key.startswith(keys)]
     for entry in gone:
         remove(entry)
-    say(f"{len(gone):,} removed, {sum(entry.size for entry in gone) / 1e6:,.1f} MB")
+    say("{gone:,} removed, {gone_2:,.1f} MB", gone=len(gone), gone_2=sum(entry.size for entry in gone) / 1000000.0)
 
 
 def _date(entry: Entry) -> str:

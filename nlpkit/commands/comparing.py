@@ -14,7 +14,7 @@ import click
 from nlpkit.commands.options import OWN, check_columns, options_of_dataclass, read_renames, read_rows, row_options
 from nlpkit.commands.printing import FILE, say, warn
 from nlpkit.commands.training import origin_of, prepare_torch, set_threads
-from nlpkit.errors import DataError, SettingError
+from nlpkit.errors import DataError, Sentence, SettingError
 from nlpkit.tasks.base import Task, resolve
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def _compare(
         write(comparison, group, corpora, encoding)
     show(comparison, costs, kind)
     if output is not None:
-        say(f"saved {output}: the rows on which they differ")
+        say("saved {output}: the rows on which they differ", output=output)
 
 
 def _check(models: Sequence[str], recipes: Sequence[str], training: Mapping[str, Any], *, test_rows: bool) -> None:
@@ -119,14 +119,20 @@ def _check(models: Sequence[str], recipes: Sequence[str], training: Mapping[str,
         raise click.UsageError("give --model or --recipe, not both: models are compared as they are, recipes trained")
     names, option = (recipes, "--recipe") if recipes else (models, "--model")
     if len(names) < 2:
-        count = f"only {names[0]}" if names else "none"
+        count = Sentence("only {names}", names=names[0]) if names else "none"
         both = option if names else "--model, or two recipes by --recipe"
-        raise click.UsageError(f"a comparison wants two or more by {both}; there is {count}")
+        raise click.UsageError(
+            Sentence("a comparison wants two or more by {both}; there is {count}", both=both, count=count)
+        )
     if twice := [name for name in names if names.count(name) > 1]:
-        raise click.UsageError(f"{option} {twice[0]} is given twice: a comparison is of different ones")
+        raise click.UsageError(
+            Sentence(
+                "{option} {twice} is given twice: a comparison is of different ones", option=option, twice=twice[0]
+            )
+        )
     named = [f"--{'set' if name == 'assignments' else name}" for name, value in training.items() if value]
     if models and named:
-        raise click.UsageError(f"{named[0]} is for trainings by --recipe: leave it out")
+        raise click.UsageError(Sentence("{named} is for trainings by --recipe: leave it out", named=named[0]))
     if recipes and test_rows:
         raise click.UsageError("--test-rows is for --model: recipes answer no row that they were trained on")
 
@@ -163,7 +169,7 @@ def _compare_models(
         warn(sentence)
     if test_rows:
         examples = take_test_rows(configs, examples)
-        say(f"{len(examples):,} rows are left that trainings on them keep for the test")
+        say("{examples:,} rows are left that trainings on them keep for the test", examples=len(examples))
     items = resolve(task.items or "")(saved, examples, **options, **_names_of_labels(task, names))
     _check_items(items.examples, corpora)
     for sentence in items.remarks:
@@ -246,8 +252,10 @@ def _check_items(examples: Sequence[Example], corpora: Sequence[str]) -> None:
         raise DataError("{corpora}: holds no row to compare on", corpora=", ".join(corpora))
     if copies := count_copies(examples):
         warn(
-            f"{copies:,} of {len(examples):,} rows are copies of others, and count each: intervals take rows for "
-            "independent, and are narrower than they should be"
+            "{copies:,} of {examples:,} rows are copies of others, and count each: intervals take "
+            "rows for independent, and are narrower than they should be",
+            copies=copies,
+            examples=len(examples),
         )
 
 
@@ -279,9 +287,18 @@ def _compare_recipes(
     origin = origin_of(corpora, read, [value for one in settings.values() for value in _values_of(one)])
     with _open_work(work) as folder:
         count = len(recipes) * seeds * folds
-        say(f"{len(recipes)} recipes, {seeds} seeds, {folds} folds: {count} trainings")
+        say(
+            "{recipes} recipes, {seeds} seeds, {folds} folds: {count} trainings",
+            recipes=len(recipes),
+            seeds=seeds,
+            folds=folds,
+            count=count,
+        )
         if seeds * folds < FEW:
-            warn(f"{seeds * folds} trainings of a recipe can hardly show any difference: take more --folds or --seeds")
+            warn(
+                "{seeds} trainings of a recipe can hardly show any difference: take more --folds or --seeds",
+                seeds=seeds * folds,
+            )
         compared = _follow(
             compare_recipes(
                 task,

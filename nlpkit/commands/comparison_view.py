@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from nlpkit.commands.printing import make_console, make_table, tell_json, warn
 from nlpkit.commands.progress import format_duration
-from nlpkit.errors import DataError, DataWarning
+from nlpkit.errors import DataError, DataWarning, Sentence, headings
+from nlpkit.language import phrase, translate
 
 if TYPE_CHECKING:
     from nlpkit.commands.progress import Bar
-    from nlpkit.errors import Sentence
     from nlpkit.tasks.comparison import Comparison, Cost, Difference, Figures
     from nlpkit.training.comparison import Compared
 
@@ -48,12 +48,20 @@ class Drawing:
                 self._warn(event.sentence)
             case comparison.TrainingStarted():
                 self._recipe = event.recipe
-                where = f"seed {event.seed}, without fold {event.fold}"
-                self._say(f"training {event.number} of {event.total}: {event.recipe}, {where}")
+                where = Sentence("seed {seed}, without fold {fold}", seed=event.seed, fold=event.fold)
+                self._say(
+                    phrase(
+                        "training {number} of {total}: {recipe}, {where}",
+                        number=event.number,
+                        total=event.total,
+                        recipe=event.recipe,
+                        where=where,
+                    )
+                )
             case comparison.TrainingFinished():
                 self._tell_time(event.total - event.number, event.wall)
             case comparison.Dealt():
-                self._say(event.sentence)
+                self._say(translate(event.sentence))
             case comparison.Compared():
                 self.compared = event
 
@@ -62,7 +70,7 @@ class Drawing:
         kind = self._recipe, sentence.template
         if kind not in self._warned:
             self._warned.add(kind)
-            warn(f"{self._recipe}: {sentence}")
+            warn("{recipe}: {sentence}", recipe=self._recipe, sentence=sentence)
 
     def _tell_time(self, left: int, seconds: float) -> None:
         """Say, when every recipe was trained once, and again later, how long the rest takes."""
@@ -70,7 +78,14 @@ class Drawing:
         count = len(self._seconds)
         if left and count in (self._recipes, 10 * self._recipes):
             duration = format_duration(left * sum(self._seconds) / count)
-            self._say(f"{left} trainings are left, for {duration} if they are like these {count}")
+            self._say(
+                phrase(
+                    "{left} trainings are left, for {duration} if they are like these {count}",
+                    left=left,
+                    duration=duration,
+                    count=count,
+                )
+            )
 
 
 @contextmanager
@@ -141,7 +156,7 @@ def show(comparison: Comparison, costs: Sequence[Cost], kind: str) -> None:
     screen.print(_make_models_table(figures, dict(zip(comparison.names, costs, strict=True))))
     screen.print(_make_differences_table(figures))
     for sentence in (*map(_tell_verdict, figures["all"].differences), *describe(comparison, figures)):
-        screen.print(sentence)
+        screen.print(translate(sentence))
 
 
 def make_json(comparison: Comparison, costs: Sequence[Cost], figures: Mapping[str, Figures]) -> dict[str, Any]:
@@ -159,18 +174,26 @@ def make_json(comparison: Comparison, costs: Sequence[Cost], figures: Mapping[st
     return {"models": models, **trained, "rows": rows, "notes": describe(comparison, figures)}
 
 
-def describe(comparison: Comparison, figures: Mapping[str, Figures]) -> list[str]:
+def describe(comparison: Comparison, figures: Mapping[str, Figures]) -> list[Sentence]:
     """Return sentences on what the figures mean."""
     from nlpkit.tasks.comparison import OF_ITEMS, OF_RECIPES
 
-    sentences = [f"{OF_RECIPES if comparison.folds else OF_ITEMS}."]
+    sentences = [Sentence("{what}.", what=OF_RECIPES if comparison.folds else OF_ITEMS)]
     count, pairs = len(figures) - 1, len(figures["all"].differences)
     if pairs > 1:
-        sentences.append(f"p values of all rows are adjusted for {pairs} comparisons (Holm 1979), intervals are not.")
+        sentences.append(
+            Sentence(
+                "p values of all rows are adjusted for {pairs} comparisons (Holm 1979), intervals are not.", pairs=pairs
+            )
+        )
     if pairs * count > 1:
-        sentences.append(f"Those of parts of the rows are adjusted for {pairs * count} comparisons.")
+        sentences.append(
+            Sentence("Those of parts of the rows are adjusted for {pairs} comparisons.", pairs=pairs * count)
+        )
     if nothing := figures["all"].by_none:
-        sentences.append(f"Rows that none could answer, and that are wrong for all: {_count(nothing)}.")
+        sentences.append(
+            Sentence("Rows that none could answer, and that are wrong for all: {count}.", count=_count(nothing))
+        )
     return sentences
 
 
@@ -200,8 +223,9 @@ def _figures_to_json(figures: Figures) -> dict[str, Any]:
 
 def _make_models_table(figures: Mapping[str, Figures], costs: Mapping[str, Cost]) -> Any:
     trained = any(cost.training is not None for cost in costs.values())
-    more = [">training, CPU s"] if trained else []
-    drawing = make_table("rows of", "model", ">rows", ">accuracy", ">unanswered", ">MB", ">CPU ms a row", *more)
+    more = headings(">training, CPU s") if trained else ()
+    figures_of = headings(">rows", ">accuracy", ">unanswered", ">MB", ">CPU ms a row")
+    drawing = make_table(*headings("rows of", "model"), *figures_of, *more)
     for name, one in figures.items():
         for model, cost in costs.items():
             row = [name, model, _count(one.items), f"{one.accuracy[model]:.4f}", _count(one.unanswered[model])]
@@ -214,29 +238,38 @@ def _make_models_table(figures: Mapping[str, Figures], costs: Mapping[str, Cost]
 
 def _make_differences_table(figures: Mapping[str, Figures]) -> Any:
     drawing = make_table(
-        *("rows of", "first", "second", ">points", ">95% interval", ">only 1st", ">only 2nd", ">p", "better"),
+        *headings("rows of", "first", "second", ">points", ">95% interval", ">only 1st", ">only 2nd", ">p", "better"),
     )
     for name, one in figures.items():
         for d in one.differences:
             low, high = d.estimate.low * 100, d.estimate.high * 100
             drawing.add_row(
                 *(name, d.first, d.second, f"{d.estimate.difference * 100:+.2f}", f"[{low:+.2f}, {high:+.2f}]"),
-                *(_count(d.only_first), _count(d.only_second), f"{d.adjusted:.2g}", d.better or "none shown"),
+                *(_count(d.only_first), _count(d.only_second), f"{d.adjusted:.2g}", d.better or phrase("none shown")),
             )
     return drawing
 
 
-def _tell_verdict(difference: Difference) -> str:
+def _tell_verdict(difference: Difference) -> Sentence:
     """Say what was shown of two models, with the interval of what it may be."""
     found = difference.estimate
     if difference.better is None:
-        return (
-            f"{difference.first} and {difference.second}: no difference shown; it may be anything from "
-            f"{found.low * 100:+.2f} to {found.high * 100:+.2f} points."
+        return Sentence(
+            "{first} and {second}: no difference shown; it may be anything from {low:+.2f} to {high:+.2f} points.",
+            first=difference.first,
+            second=difference.second,
+            low=found.low * 100,
+            high=found.high * 100,
         )
     low, high = sorted((abs(found.low), abs(found.high)))
     other = difference.second if difference.better == difference.first else difference.first
-    return f"{difference.better} is better than {other}, by {low * 100:.2f} to {high * 100:.2f} points."
+    return Sentence(
+        "{better} is better than {other}, by {low:.2f} to {high:.2f} points.",
+        better=difference.better,
+        other=other,
+        low=low * 100,
+        high=high * 100,
+    )
 
 
 def _plain(number: float) -> float:

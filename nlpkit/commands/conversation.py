@@ -25,7 +25,7 @@ def converse(answer: Callable[[int, str], None]) -> None:
 
     :param answer: takes the number of the line, from 1, and its text.
     """
-    say(f"Type a text and press Enter; {END} ends.")
+    say("Type a text and press Enter; {end} ends.", end=END)
     for number, text in enumerate(_read_lines(), 1):
         try:
             answer(number, text)

@@ -14,6 +14,8 @@ import click
 from nlpkit.commands.audit import audit
 from nlpkit.commands.groups import WholeGroup
 from nlpkit.commands.printing import FILE
+from nlpkit.errors import headings
+from nlpkit.language import phrase, translate, width_of
 
 if TYPE_CHECKING:
     from nlpkit.text.catalogue import Entry
@@ -67,10 +69,10 @@ def list_corpora(kind: str) -> None:
     if kind == "json":
         tell_json([_facts_of(entry) for entry in entries])
         return
-    drawing = make_table("name", "what", ">rows", "labels", "licence", "where")
+    drawing = make_table(*headings("name", "what", ">rows", "labels", "licence", "where"))
     for e in entries:
         rows = "" if e.rows is None else f"{e.rows:,}"
-        drawing.add_row(e.name, e.title, rows, _list_few(e.label_names), e.licence, e.state)
+        drawing.add_row(e.name, e.title, rows, _list_few(e.label_names), translate(e.licence), translate(e.state))
     make_console().print(drawing)
 
 
@@ -153,7 +155,7 @@ def fetch(chosen: tuple[str, ...], force: bool, mirrors: tuple[str, ...], brough
             fail(error)
             failed = True
         else:
-            tell("\n".join(sentences))
+            tell("\n".join(map(translate, sentences)))
     if failed:
         raise click.exceptions.Exit(1)
 
@@ -173,33 +175,43 @@ def _facts_of(entry: Entry) -> dict[str, Any]:
 
 
 def _lines_of(entry: Entry, facts: dict[str, Any], faults: Faults) -> Iterator[str]:
-    rows = "unknown" if entry.rows is None else f"{entry.rows:,}"
+    rows = phrase("unknown") if entry.rows is None else f"{entry.rows:,}"
     values = {
         "what": entry.title,
         "rows": rows,
-        "labels": ", ".join(entry.label_names) or "as they stand in the files",
-        "licence": entry.licence,
+        "labels": ", ".join(entry.label_names) or phrase("as they stand in the files"),
+        "licence": translate(entry.licence),
         "homepage": entry.homepage,
         "citation": entry.citation,
         "note": " ".join(entry.note.split()),
-        "where": entry.state,
+        "where": translate(entry.state),
     }
     yield entry.name
     for name, value in values.items():
         if value:
-            yield f"  {name:9} {value}"
+            yield f"  {_pad(name)} {value}"
     for source, checksum in zip(facts["from"], facts["sha256"], strict=True):
-        yield f"  {'from':9} {source}{f' (SHA-256 {checksum})' if checksum else ''}"
+        yield f"  {_pad('from')} {source}{f' (SHA-256 {checksum})' if checksum else ''}"
     for path in facts["files"]:
-        yield f"  {'file':9} {path}"
+        yield f"  {_pad('file')} {path}"
     for label, count in facts.get("found", {}).items():
-        yield f"  {'found':9} {count:,} {label}"
+        yield f"  {_pad('found')} {count:,} {label}"
     if faults:
-        yield f"  {'left out':9} {faults}"
+        yield f"  {_pad('left out')} {faults}"
+
+
+def _pad(name: str) -> str:
+    """Return the name of a fact as it is shown, as wide as the longest."""
+    shown = phrase(name)
+    return shown + " " * (9 - width_of(shown))
 
 
 def _list_few(labels: list[str]) -> str:
-    return ", ".join(labels) if len(labels) <= 4 else f"{', '.join(labels[:2])} and {len(labels) - 2} more"
+    return (
+        ", ".join(labels)
+        if len(labels) <= 4
+        else phrase("{labels} and {more} more", labels=", ".join(labels[:2]), more=len(labels) - 2)
+    )
 
 
 @contextlib.contextmanager

@@ -21,8 +21,8 @@ from nlpkit.commands.options import (
     row_options,
     shape_option,
 )
-from nlpkit.commands.printing import FILE, reason_of, say, say_replaced, warn
-from nlpkit.errors import DataError, SettingError
+from nlpkit.commands.printing import FILE, say, say_replaced, warn
+from nlpkit.errors import DataError, SettingError, reason_of
 from nlpkit.tasks.base import Task, resolve
 
 if TYPE_CHECKING:
@@ -159,7 +159,12 @@ def _save_errors(
         )
     ]
     save_rows(output, shape, ERROR_FIELDS, values, _as_suspect, force=force)
-    say(f"{len(wrong):,} of {len(outcomes):,} answers are wrong or missing: {output}")
+    say(
+        "{wrong:,} of {outcomes:,} answers are wrong or missing: {output}",
+        wrong=len(wrong),
+        outcomes=len(outcomes),
+        output=output,
+    )
 
 
 def _spell(label: str | None) -> str | list[str] | None:
@@ -203,7 +208,7 @@ def _save_pictures(folder: Path, pictures: Mapping[str, bytes], *, force: bool) 
             say_replaced(folder / name, before)
     except OSError as error:
         raise DataError("{folder} cannot be written to: {reason}", folder=folder, reason=reason_of(error)) from error
-    say(f"saved {', '.join(pictures)} in {folder}")
+    say("saved {pictures} in {folder}", pictures=", ".join(pictures), folder=folder)
 
 
 def _measure_groups(measure: Callable[..., Metrics], examples: Iterable[Example]) -> dict[str, Metrics]:
@@ -220,6 +225,7 @@ def _measure_groups(measure: Callable[..., Metrics], examples: Iterable[Example]
 def show_metrics(metrics: Mapping[str, Metrics]) -> None:
     """Print figures by name, and below them what is drawn or said of all rows."""
     from nlpkit.commands.printing import make_console, make_table
+    from nlpkit.language import translate
     from nlpkit.tasks.metrics import table_of
 
     screen = make_console()
@@ -230,4 +236,4 @@ def show_metrics(metrics: Mapping[str, Metrics]) -> None:
         screen.print(drawing)
     for name, figures in metrics.items():
         for sentence in figures.remarks(name):
-            screen.print(sentence)
+            screen.print(translate(sentence))

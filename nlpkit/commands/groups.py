@@ -9,6 +9,8 @@ from typing import Any, NoReturn
 import click
 
 from nlpkit.commands.arguments import may_be_input, suggest
+from nlpkit.errors import Sentence
+from nlpkit.language import translate
 
 
 class WholeGroup(click.Group):
@@ -19,7 +21,7 @@ class WholeGroup(click.Group):
         commands = [self.get_command(ctx, name) for name in self.list_commands(ctx)]
         rows = [(command.name or "", summary_of(command)) for command in commands if command and not command.hidden]
         if rows:
-            with formatter.section("Commands"):
+            with formatter.section(translate("Commands")):
                 formatter.write_dl(rows)
 
 
@@ -57,7 +59,7 @@ class DefaultGroup(VerbGroup):
 
     def _refuse_typos(self, ctx: click.Context, args: list[str]) -> None:
         if args and args[0].isalpha() and (close := get_close_matches(args[0], self.commands, n=1)):
-            ctx.fail(f"no such command {args[0]!r}; did you mean {close[0]!r}?")
+            ctx.fail(Sentence("no such command {name!r}; did you mean {close!r}?", name=args[0], close=close[0]))
 
 
 def summary_of(command: click.Command) -> str:
@@ -74,5 +76,5 @@ def refuse(ctx: click.Context, args: list[str], known: Any, verbs: list[str]) ->
     """
     advice = suggest(verbs, args) if may_be_input(args[0]) else ""
     if not advice and (close := get_close_matches(args[0], known, n=1)):
-        advice = f"; did you mean {close[0]!r}?"
-    ctx.fail(f"No such command {args[0]!r}{advice}")
+        advice = Sentence("; did you mean {close!r}?", close=close[0])
+    ctx.fail(Sentence("No such command {name!r}{advice}", name=args[0], advice=advice))

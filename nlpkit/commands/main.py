@@ -16,10 +16,10 @@ import click
 from nlpkit.commands import signals
 from nlpkit.commands.arguments import suggest
 from nlpkit.commands.groups import DefaultGroup, VerbGroup, refuse, summary_of
-from nlpkit.commands.printing import FILE, fail, reason_of, say, warn
+from nlpkit.commands.printing import FILE, fail, say, warn
 from nlpkit.commands.screen import guard
-from nlpkit.commands.screen import to_sentence as one_line
-from nlpkit.errors import DataWarning, NlpkitError, SettingError
+from nlpkit.errors import DataWarning, NlpkitError, Sentence, SettingError, reason_of
+from nlpkit.language import find_language, is_english, phrase, speak, translate
 from nlpkit.plugins.surroundings import end_in_time, own_process
 from nlpkit.version import __version__
 
@@ -53,10 +53,10 @@ class PluginGroup(click.Group):
         if component is None:
             return None
         if component.kind == "command":
-            return cast(click.Command, component.factory)
+            return _shown(cast(click.Command, component.factory))
         from nlpkit.commands.tasks import group  # which a command that is of no task need not import
 
-        return group(component.factory)
+        return _shown(group(component.factory))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -68,9 +68,10 @@ class PluginGroup(click.Group):
             if args[0].startswith("-"):
                 raise
             if "--plugin" in args:  # which was not looked at
-                ctx.fail(f"No such command {args[0]!r}; --plugin goes before the command")
+                ctx.fail(Sentence("No such command {name!r}; --plugin goes before the command", name=args[0]))
             if elsewhere := [f"{path} {args[0]}" for path, group in self._our_groups(ctx) if args[0] in group.commands]:
-                ctx.fail(f"No such command {args[0]!r}{suggest(elsewhere, args[1:])}")
+                advice = suggest(elsewhere, args[1:])
+                ctx.fail(Sentence("No such command {name!r}{advice}", name=args[0], advice=advice))
             verbs = [_with_verb(path, group) for path, group in self._our_groups(ctx) if isinstance(group, VerbGroup)]
             refuse(ctx, args, self.list_commands(ctx), verbs)
 
@@ -83,11 +84,12 @@ class PluginGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands, and which plugins may have more."""
         if names := self.list_commands(ctx):
-            with formatter.section("Commands"):
+            with formatter.section(translate("Commands")):
                 formatter.write_dl([(name, self._short_help(ctx, name)) for name in names])
         if unknown := _registry().list_unknown():
             formatter.write_paragraph()
-            formatter.write_text(f"`nlpkit plugins list` shows what {', '.join(unknown)} may add.")
+            listed = ", ".join(unknown)
+            formatter.write_text(phrase("`nlpkit plugins list` shows what {names} may add.", names=listed))
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; a closed pipe is told apart before click makes an exit code of it."""
@@ -99,7 +101,18 @@ class PluginGroup(click.Group):
     def _short_help(self, ctx: click.Context, name: str) -> str:
         source = _source_of(name)
         command = self.get_command(ctx, name) if source.ours else None
-        return summary_of(command) if command else f"from {source.distribution} {source.version}"
+        if command:
+            return summary_of(command)
+        return phrase("from {distribution} {version}", distribution=source.distribution, version=source.version)
+
+
+def _shown(command: click.Command) -> click.Command:
+    """Return a command whose help is in the language of the shell."""
+    if is_english():
+        return command
+    from nlpkit.commands.translated import in_language  # which English needs not
+
+    return in_language(command)
 
 
 def _with_verb(path: str, group: VerbGroup) -> str:
@@ -131,8 +144,9 @@ def _add_plugins(ctx: click.Context, param: click.Parameter, paths: tuple[Path, 
 
     for path in paths:
         if path.suffix != SUFFIX or not path.is_file():
-            why = "expected a file in Python, such as mine.py" if path.suffix != SUFFIX else "there is no such file"
-            raise click.BadParameter(f"{path}: {why}")
+            if path.suffix != SUFFIX:
+                raise click.BadParameter(Sentence("{path}: expected a file in Python, such as mine.py", path=path))
+            raise click.BadParameter(Sentence("{path}: there is no such file", path=path))
         add_file(path, os.environ)
 
 
@@ -164,6 +178,7 @@ def cli() -> None:
 def main() -> None:
     """Run the command line: faults of data or model exit with 1, of the command line with 2, in one sentence."""
     _start_in_utf8()
+    speak(find_language(os.environ))
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy starts a thread a core otherwise, and we never use them
     signals.listen()
     warnings.showwarning = _show_warning
@@ -172,12 +187,12 @@ def main() -> None:
     guard()
     own_process()
     try:
-        code = cli.main(standalone_mode=False)
+        code = _shown(cli).main(standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.Exit as stop:
         code = stop.exit_code
     except click.ClickException as error:
-        _place_option(error).show()
+        _translate_error(_place_option(error)).show()
         code = error.exit_code
     except NlpkitError as error:
         fail(error)
@@ -190,7 +205,8 @@ def main() -> None:
         say("Interrupted." if number == signal.SIGINT else "Terminated.")
         code = signals.exit_code(number)
     except OSError as error:
-        fail(f"{error.filename}: {reason_of(error)}" if error.filename else reason_of(error))
+        reason = reason_of(error)
+        fail(Sentence("{file}: {reason}", file=error.filename, reason=reason) if error.filename else reason)
         code = 1
     except SystemExit:
         raise
@@ -204,21 +220,29 @@ def main() -> None:
     sys.exit(code)
 
 
-def _blame(error: BaseException) -> str | None:
+def _blame(error: BaseException) -> Sentence | None:
     """Say whose code failed; None if it was ours, or the environment asks for strictness: then a traceback says it."""
     from nlpkit.plugins.installed import STRICT, is_strict
     from nlpkit.plugins.registry import registry
 
     sentence = None if is_strict(os.environ) else registry().blame(error)
-    return f"{sentence} ({STRICT}=1 shows the traceback)" if sentence else None
+    if not sentence:
+        return None
+    return Sentence("{sentence} ({strict}=1 shows the traceback)", sentence=sentence, strict=STRICT)
+
+
+def _translate_error(error: click.ClickException) -> click.ClickException:
+    """Return an error of the command line whose message is one of ours in the language of the shell."""
+    vars(error)["message"] = translate(error.message)  # which is final, but may be none of click's
+    return error
 
 
 def _place_option(error: click.ClickException) -> click.ClickException:
     """Return an error that, where an option of `nlpkit` itself stands behind a command, says where it goes."""
     if isinstance(error, click.NoSuchOption) and error.option_name == "--plugin" and error.ctx:
         command = error.ctx.command_path.removeprefix("nlpkit ")
-        advice = f"--plugin goes before the command: nlpkit --plugin mine.py {command} ..."
-        return click.UsageError(advice, error.ctx)
+        advice = "--plugin goes before the command: nlpkit --plugin mine.py {command} ..."
+        return click.UsageError(Sentence(advice, command=command), error.ctx)
     return error
 
 
@@ -237,7 +261,7 @@ def _start_in_utf8() -> None:
 def _show_warning(message: Warning | str, category: type[Warning], *where: Any, **_more: Any) -> None:
     """Print doubt about data as one line on stderr, and other warnings as Python does."""
     if issubclass(category, DataWarning):
-        warn(one_line(str(message)))
+        warn(getattr(message, "sentence", str(message)))
     else:
         say(warnings.formatwarning(message, category, *where[:2]).rstrip())
 

@@ -10,6 +10,8 @@ import click
 
 from nlpkit.commands.groups import WholeGroup
 from nlpkit.commands.printing import FILE
+from nlpkit.errors import Sentence, headings, join
+from nlpkit.language import phrase, translate
 
 
 @click.group(cls=WholeGroup, short_help="Trained models: installed ones, and folders of your own.")
@@ -31,12 +33,12 @@ def list_models(kind: str) -> None:
     if kind == "json":
         tell_json(entries)
         return
-    drawing = make_table("name", "task", "answers", ">MB", "from")
+    drawing = make_table(*headings("name", "task", "answers", ">MB", "from"))
     for e in entries:
         drawing.add_row(
             e["name"],
             e["task"],
-            "; ".join(_describe_answers(name, value) for name, value in e["answers"].items()),
+            translate(join((_describe_answers(name, value) for name, value in e["answers"].items()), "; ")),
             f"{e['bytes'] / 1e6:.1f}",
             f"{e['distribution']} {e['version']}",
         )
@@ -81,18 +83,18 @@ def check(chosen: tuple[str, ...]) -> None:
 
     failed = False
     for name in chosen or registry().names("model"):
-        well = "ok"
+        well = Sentence("ok")
         try:
             model = load(name)
             faults = model.check()
             if model.bundle.checksums is None:
-                well = "ok (no checksums: made by an older nlpkit)"
+                well = Sentence("ok (no checksums: made by an older nlpkit)")
         except NlpkitError as error:
-            faults = [str(error)]
+            faults = [error.sentence]
         failed |= bool(faults)
-        tell(f"{name}: {'FAILED' if faults else well}")
+        tell(f"{name}: {translate(Sentence('FAILED') if faults else well)}")
         for fault in faults:
-            say(f"  {fault}")
+            say("  {fault}", fault=Sentence(fault))
     if failed:
         raise click.exceptions.Exit(1)
 
@@ -119,8 +121,15 @@ def pack(model: str, name: str | None, output: Path | None) -> None:
     plugin = draft(model, name or Path(model).absolute().name)
     folder = output or Path(plugin.distribution)
     write(plugin, folder)
-    tell(f"{folder} is written: the model {plugin.name}, and {count_samples(plugin)} texts by which it tests itself,")
-    tell("which whoever has it can read. Next:\n")
+    tell(
+        phrase(
+            "{folder} is written: the model {name}, and {samples} texts by which it tests itself,\n"
+            "which whoever has it can read. Next:\n",
+            folder=folder,
+            name=plugin.name,
+            samples=count_samples(plugin),
+        )
+    )
     tell(plugin.tell_steps(folder))
 
 
@@ -142,9 +151,15 @@ def _read_installed() -> Iterator[dict[str, Any]]:
             with bundle.report_damage(CONFIG):
                 answers = find_task(bundle).describe(bundle)
         except PluginError as error:
-            warn(str(error))
+            warn(error.sentence)
         except BundleError as error:
-            warn(f"{name} from {component.distribution} {component.version}: {error}")
+            warn(
+                "{name} from {distribution} {version}: {error}",
+                name=name,
+                distribution=component.distribution,
+                version=component.version,
+                error=error,
+            )
         else:
             entry = {"name": name, "task": bundle.config["task"], "answers": dict(answers), "bytes": bundle.size}
             yield entry | {"distribution": component.distribution, "version": component.version}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 import click
 
 from nlpkit.commands.printing import FILE, say
-from nlpkit.errors import DataWarning, SettingError
+from nlpkit.errors import DataWarning, Sentence, SettingError, join
 from nlpkit.plugins.options import Option, Range, options_of
 from nlpkit.tasks.base import Task
 from nlpkit.text.labels import rename_options
@@ -195,16 +195,20 @@ def _check_header(corpus: str, wanted: Sequence[str], columns: Mapping[str, Any]
 def say_left_out(faults: Faults) -> None:
     """Say on stderr how many rows were left out and why, if any were."""
     if faults:
-        say(f"{faults.total():,} rows were left out: {faults}")
+        say("{total:,} rows were left out: {faults}", total=faults.total(), faults=faults.describe())
     if faults.no_labels:
         words = ", ".join(f"{word!r} ({rows:,})" for word, rows in faults.no_labels.most_common(WORDS))
         first = faults.no_labels.most_common(1)[0][0]
-        say(f"taken for no label: {words}; {rename_options({first: first})} keeps it as a class")
+        say(
+            "taken for no label: {words}; {option} keeps it as a class",
+            words=words,
+            option=rename_options({first: first}),
+        )
 
 
-def count_reasons(reasons: Counter[str]) -> str:
+def count_reasons(reasons: Counter[str]) -> Sentence:
     """Return ``3 empty, 1 no label``."""
-    return ", ".join(f"{n:,} {reason}" for reason, n in reasons.most_common())
+    return join(Sentence("{n:,} {reason}", n=n, reason=Sentence(reason)) for reason, n in reasons.most_common())
 
 
 def read_renames(pairs: Iterable[str]) -> dict[str, str]:

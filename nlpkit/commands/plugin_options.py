@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nlpkit.errors import SettingError, nearest
+from nlpkit.errors import SettingError, headings, nearest
 
 if TYPE_CHECKING:
     from nlpkit.plugins.component import Component
@@ -82,7 +82,7 @@ def draw(chosen: Iterable[tuple[Plugin, Sequence[Component]]]) -> None:
     for component in components:
         about = _about(component)
         tell(f"\n{component.whole_name[4:]}{': ' if about else ''}{about}")
-        drawing = make_table("option", "type", "default", "")
+        drawing = make_table(*headings("option", "type", "default"), "")
         for option in map(describe_option, component.options().values()):
             default = json.dumps(option["default"], ensure_ascii=False) if "default" in option else "needed"
             drawing.add_row(option["name"], option["type"], default, option["help"])

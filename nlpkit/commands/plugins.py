@@ -11,6 +11,8 @@ import click
 from nlpkit.commands.groups import WholeGroup
 from nlpkit.commands.plugin_checks import check
 from nlpkit.commands.printing import FILE
+from nlpkit.errors import headings
+from nlpkit.language import phrase, translate
 
 if TYPE_CHECKING:
     from nlpkit.plugins.registry import Registry
@@ -56,13 +58,20 @@ def list_plugins(kind: str, name: str | None, options: bool) -> None:
     if name:
         draw(chosen)
         return
-    drawing = make_table("plugin", "from", "registers")
+    drawing = make_table(*headings("plugin", "from", "registers"))
     for e in entries:
         lines = [f"{kind}: {', '.join(names)}" for kind, names in e["registers"].items()]
         text = (
-            f"left out by {e['left_out']}"
+            phrase("left out by {variable}", variable=e["left_out"])
             if e["left_out"]
-            else "\n".join([*lines, *filter(None, [e["error"]]), *e["remarks"], *_tell_slowness(e["seconds"])])
+            else "\n".join(
+                [
+                    *lines,
+                    *map(translate, filter(None, [e["error"]])),
+                    *map(translate, e["remarks"]),
+                    *_tell_slowness(e["seconds"]),
+                ]
+            )
         )
         drawing.add_row(str(e["name"]), f"{e['distribution']} {e['version']}", text)
     make_console().print(drawing)
@@ -96,7 +105,7 @@ def new(kind: str, name: str, output: Path | None) -> None:
     plugin = pack("reviews", name) if kind == "model" else draft(kind, name)
     folder = output or Path(plugin.distribution)
     write(plugin, folder)
-    tell(f"{folder} is written. What it does is in {folder / plugin.main}. Next:\n")
+    tell(phrase("{folder} is written. What it does is in {file}. Next:\n", folder=folder, file=folder / plugin.main))
     tell(plugin.tell_steps(folder))
 
 
@@ -108,7 +117,7 @@ def _tell_slowness(seconds: float) -> Iterator[str]:
     from nlpkit.plugins.registry import SLOW
 
     if seconds >= SLOW:
-        yield f"imported in {seconds:.1f} s"
+        yield phrase("imported in {seconds:.1f} s", seconds=seconds)
 
 
 def _entries_of(registry: Registry) -> list[dict[str, Any]]:

@@ -10,20 +10,23 @@ import click
 
 from nlpkit.commands.screen import drawable, escape_json, make_harmless
 from nlpkit.commands.screen import to_sentence as one_line
+from nlpkit.errors import Sentence
+from nlpkit.language import phrase, translate
 
 # whether it can be read is found out when it is: a fault of a file, not of the command line
 FILE = click.Path(path_type=Path, readable=False)
 INPUT = click.Path(allow_dash=True, readable=False)
 
 
-def warn(sentence: str) -> None:
-    """Print one line on stderr."""
-    say(f"Warning: {sentence}")
+def warn(template: str, /, **values: object) -> None:
+    """Print one line on stderr: a sentence that is a doubt."""
+    say("Warning: {sentence}", sentence=Sentence(template, **values))
 
 
-def say(sentence: str) -> None:
-    """Print on stderr; where a live line is drawn, above it."""
-    print(make_harmless(sentence), file=sys.stderr)  # click.echo would go past what rich put in its place
+def say(template: str, /, **values: object) -> None:
+    """Print a sentence on stderr; where a live line is drawn, above it."""
+    shown = phrase(template, **values)
+    print(make_harmless(shown), file=sys.stderr)  # click.echo would go past what rich put in its place
 
 
 def say_replaced(path: Path, before: str | None) -> None:
@@ -32,17 +35,16 @@ def say_replaced(path: Path, before: str | None) -> None:
     :param before: as `nlpkit.files.describe_file` has it.
     """
     if before:
-        say(f"replaced {path}, {before}")
+        say("replaced {path}, {before}", path=path, before=before)
 
 
 def fail(error: object) -> None:
-    """Print one line on stderr that says what is wrong."""
-    say(f"Error: {one_line(str(error))}")
+    """Print one line on stderr that says what is wrong.
 
-
-def reason_of(error: OSError) -> str:
-    """Return what the system says, as the end of a sentence."""
-    return (error.strerror or str(error)).lower()
+    :param error: an exception, or a sentence.
+    """
+    sentence = error if isinstance(error, str) else getattr(error, "sentence", str(error))
+    print(one_line(phrase("Error: {sentence}", sentence=Sentence(sentence))), file=sys.stderr)
 
 
 def tell(text: str, *, end: str = "\n") -> None:
@@ -78,12 +80,15 @@ def make_console(*, stderr: bool = False) -> Any:
 
 
 def make_table(*columns: str) -> Any:
-    """Make an empty rich table, which breaks no name in two; columns that begin with ``>`` hold numbers."""
+    """Make an empty rich table, which breaks no name in two; columns that begin with ``>`` hold numbers.
+
+    :param columns: those that are sentences are translated.
+    """
     from nlpkit.commands.tables import WordTable
 
     table = WordTable()
     for column in columns:
-        table.add_column(
-            column.removeprefix(">"), justify="right" if column.startswith(">") else "left", overflow="fold"
-        )
+        name = column.removeprefix(">")
+        shown = translate(name) if isinstance(column, Sentence) else name
+        table.add_column(shown, justify="right" if column.startswith(">") else "left", overflow="fold")
     return table

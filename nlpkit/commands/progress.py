@@ -15,6 +15,8 @@ import click
 
 from nlpkit.commands.printing import make_console, say
 from nlpkit.commands.signals import exit_code, signal_of, stop
+from nlpkit.errors import Sentence
+from nlpkit.language import translate
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -53,8 +55,11 @@ def follow(events: Generator[E, None, None], draw: Callable[[E], None], *, resum
                     return exit_code(number)
         return 0
     except KeyboardInterrupt as error:
-        rest = ": the same command with --resume goes on from the state that was saved last" if resumable else ""
-        say(f"Interrupted at once{rest}.")
+        say(
+            "Interrupted at once: the same command with --resume goes on from the state that was saved last."
+            if resumable
+            else "Interrupted at once."
+        )
         raise click.exceptions.Exit(exit_code(signal_of(error))) from None
 
 
@@ -96,7 +101,7 @@ class Bar:
         """Show work that has no loss."""
         self._name = ""
         if self.due() or not done:
-            self.update(what, done, total, f"{done:,} rows" if done else "")
+            self.update(what, done, total, Sentence("{done:,} rows", done=done) if done else "")
 
     def fitting(self, name: str) -> None:
         """Begin a loop."""
@@ -117,12 +122,18 @@ class Bar:
         left = (event.epochs - event.epoch + 1) * event.steps - event.step
         accuracy = accuracy_of(None if event.right is None else self._right)
         # the first steps warm up
-        rest = f"  {format_duration(left * elapsed / self._steps)} left" if elapsed > 1 else ""
-        speed = (
-            f"{self._steps / elapsed:,.1f} steps/s" if event.right is None else f"{self._rows / elapsed:,.0f} rows/s"
+        rest = (
+            Sentence("  {duration} left", duration=format_duration(left * elapsed / self._steps)) if elapsed > 1 else ""
         )
-        what = f"loss {self._loss:.4f}{accuracy}  {speed}{rest}"
-        name = f"{self._name}  epoch {event.epoch}/{event.epochs}"
+        speed = (
+            Sentence("{steps:,.1f} steps/s", steps=self._steps / elapsed)
+            if event.right is None
+            else Sentence("{rows:,.0f} rows/s", rows=self._rows / elapsed)
+        )
+        what = Sentence(
+            "loss {loss:.4f}{accuracy}  {speed}{rest}", loss=self._loss, accuracy=accuracy, speed=speed, rest=rest
+        )
+        name = Sentence("{name}  epoch {epoch}/{epochs}", name=self._name, epoch=event.epoch, epochs=event.epochs)
         self.update(name, event.step, event.steps, what)
 
     def due(self) -> bool:
@@ -136,7 +147,8 @@ class Bar:
     def update(self, name: str, done: int, total: int | None, what: str) -> None:
         """Show that so much is done."""
         if self._task is None:
-            self._task = self._progress.add_task(name, total=total, what=what)
+            self._task = self._progress.add_task("", total=total, what="")
+        name, what = translate(name), translate(what)
         self._progress.update(self._task, description=name, completed=done, total=total, what=what)
 
 
@@ -148,4 +160,4 @@ def format_duration(seconds: float) -> str:
 
 def accuracy_of(share: float | None) -> str:
     """Return `` acc 0.9123``, ready to append; nothing where there is none."""
-    return "" if share is None else f" acc {share:.4f}"
+    return "" if share is None else Sentence(" acc {share:.4f}", share=share)

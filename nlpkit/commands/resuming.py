@@ -101,7 +101,11 @@ def open_part(output: Path, asked: Mapping[str, Any], *, force: bool, resume: bo
             yield part
         except BaseException:  # a full disk, or workers that were killed, may come after hours
             if state.rows:
-                say(f"{state.rows:,} rows are kept in {partial}: the same command with --resume goes on")
+                say(
+                    "{rows:,} rows are kept in {partial}: the same command with --resume goes on",
+                    rows=state.rows,
+                    partial=partial,
+                )
             else:
                 with contextlib.suppress(PermissionError):  # Windows removes no open file; the next run begins it anew
                     partial.unlink()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from nlpkit.errors import PluginError
+from nlpkit.errors import PluginError, Sentence
 from nlpkit.plugins.installed import is_stranger
 from nlpkit.plugins.registry import registry
 from nlpkit.plugins.surroundings import watch_work
@@ -96,7 +96,11 @@ def _check(answers: object, rows: int, owner: str) -> None:
     :raises PluginError: saying what it is.
     """
     if not isinstance(answers, list | tuple) or len(answers) != rows:
-        found = f"{len(answers)} answers" if isinstance(answers, list | tuple) else f"a {type(answers).__name__}"
+        found = (
+            Sentence("{answers} answers", answers=len(answers))
+            if isinstance(answers, list | tuple)
+            else f"a {type(answers).__name__}"
+        )
         raise PluginError(
             "{owner} returns {found}, where a list with an answer for each of {rows} rows was expected",
             owner=owner,

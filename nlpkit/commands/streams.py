@@ -16,7 +16,7 @@ import click
 
 from nlpkit.commands.printing import say_replaced
 from nlpkit.commands.screen import HarmlessBytes, binary
-from nlpkit.errors import DataError, DataWarning
+from nlpkit.errors import DataError, DataWarning, reason_of
 from nlpkit.files import describe_file, replacing
 from nlpkit.text.rows import Row, Source, argument_row, open_rows
 
@@ -63,14 +63,12 @@ def explain_faults(output: Path) -> Iterator[None]:
     try:
         yield
     except FileExistsError as error:
-        what = "has appeared since this began: choose another name, or say --force to replace it"
-        raise DataError("{output} {what}", output=output, what=what) from error
+        template = "{output} has appeared since this began: choose another name, or say --force to replace it"
+        raise DataError(template, output=output) from error
     except BrokenPipeError:  # whoever read it has seen enough
         raise
     except OSError as error:
-        raise DataError(
-            "{output} cannot be written: {reason}", output=output, reason=(error.strerror or str(error)).lower()
-        ) from error
+        raise DataError("{output} cannot be written: {reason}", output=output, reason=reason_of(error)) from error
 
 
 def is_device(output: Path) -> bool:

@@ -9,7 +9,7 @@ from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 from nlpkit.commands.columns import as_cell
-from nlpkit.errors import DataError, nearest
+from nlpkit.errors import DataError, Sentence, headings, join, nearest
 from nlpkit.text.json_rows import has, value
 
 if TYPE_CHECKING:
@@ -69,12 +69,12 @@ class Counts:
         """Return what `state` has told."""
         return cls(Counter(state["labels"]), Counter(state["reasons"]), state["rows"])
 
-    def describe(self, labels: Sequence[str]) -> str:
+    def describe(self, labels: Sequence[str]) -> Sentence:
         """Return ``100 rows: 60 positive, 36 negative, 4 without an answer``."""
-        parts = [f"{self.labels[label]:,} {label}" for label in labels if self.labels[label]]
-        parts += [f"{self.reasons.total():,} without an answer"] if self.reasons else []
-        rows = f"{self.rows:,} row{'s' * (self.rows != 1)}"
-        return f"{rows}: {', '.join(parts)}" if parts else rows
+        parts: list[str] = [f"{self.labels[label]:,} {label}" for label in labels if self.labels[label]]
+        parts += [Sentence("{total:,} without an answer", total=self.reasons.total())] if self.reasons else []
+        rows = Sentence("{rows:,} row" if self.rows == 1 else "{rows:,} rows", rows=self.rows)
+        return Sentence("{rows}: {parts}", rows=rows, parts=join(parts)) if parts else rows
 
     def to_json(self, labels: Sequence[str]) -> dict[str, Any]:
         """Return counts and shares of the rows that have an answer."""
@@ -181,7 +181,7 @@ class Summary:
         from nlpkit.commands.printing import make_table
         from nlpkit.commands.screen import to_one_line
 
-        table = make_table(*self.columns, ">rows", ">unscored", *(f">{label}" for label in labels), "")
+        table = make_table(*self.columns, *headings(">rows", ">unscored"), *(f">{label}" for label in labels), "")
         for key, counts in self.ordered():
             figures = counts.to_json(labels)
             cells = [_percent(**shares) for shares in figures["labels"].values()]

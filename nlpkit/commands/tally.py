@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nlpkit.commands.options import count_reasons
 from nlpkit.commands.printing import say, warn
 from nlpkit.commands.summary import Counts, Summary
+from nlpkit.errors import Sentence, join
 
 if TYPE_CHECKING:
     from nlpkit.commands.answers import Form
@@ -44,9 +45,19 @@ class Tally:
     def tell(self, task: Task, form: Form) -> None:
         """Say what is to be known of the rows: how many are unlike the training text, or have no answer."""
         if sentence := self._unlike.describe():
-            warn(f"{sentence}: `nlpkit {task.name} evaluate` on labelled rows of the kind tells what they are worth")
+            warn(
+                "{sentence}: `nlpkit {name} evaluate` on labelled rows of the kind tells what they are worth",
+                sentence=sentence,
+                name=task.name,
+            )
         if reasons := self.rows.reasons:
-            say(f"{reasons.total():,} of {self.rows.rows:,} rows could not be {form.done}: {count_reasons(reasons)}")
+            say(
+                "{total:,} of {rows:,} rows could not be {done}: {reasons}",
+                total=reasons.total(),
+                rows=self.rows.rows,
+                done=form.done,
+                reasons=count_reasons(reasons),
+            )
 
     def to_json(self) -> dict[str, Any]:
         """Return all counts."""
@@ -83,14 +94,21 @@ class Unlike:
         """Return what it has counted."""
         return [dict(self._rows), dict(self._warned)]
 
-    def describe(self) -> str:
-        """Say which files are unlike it as a whole, and how many of their rows; nothing if none is."""
+    def describe(self) -> Sentence | None:
+        """Say which files are unlike it as a whole, and how many of their rows; None if none is."""
         if not self._warned.total():
-            return ""
+            return None
         from nlpkit.text.familiarity import is_unlike
 
         files = [name for name, warned in self._warned.items() if is_unlike(warned, self._rows[name])]
         if not files:
-            return ""
-        listed = ", ".join(f"{self._warned[name]:,} of {self._rows[name]:,} rows of {name}" for name in files)
-        return f"{listed} are unlike the text that the model was made from, where answers may mean little"
+            return None
+        listed = join(
+            Sentence(
+                "{warned:,} of {rows:,} rows of {name}", warned=self._warned[name], rows=self._rows[name], name=name
+            )
+            for name in files
+        )
+        return Sentence(
+            "{listed} are unlike the text that the model was made from, where answers may mean little", listed=listed
+        )

@@ -14,7 +14,7 @@ import click
 from nlpkit.commands.launched import speak_once
 from nlpkit.commands.options import check_columns, read_renames, read_rows, row_options
 from nlpkit.commands.printing import FILE, warn
-from nlpkit.errors import DataError, MissingExtra, SettingError
+from nlpkit.errors import DataError, MissingExtra, Sentence, SettingError
 from nlpkit.tasks.base import Task, resolve
 from nlpkit.text.line_numbers import MOST_NAMED
 from nlpkit.training.launch import read_place
@@ -166,10 +166,15 @@ def _train(
     if not reader.corpora and not resume:
         raise click.UsageError("give a CORPUS: a file, a folder, or a name that `nlpkit corpus list` shows")
     if unused := reader.unused:
-        more = f" and {len(unused) - MOST_NAMED} more" if len(unused) > MOST_NAMED else ""
-        tables, are = ("a table", "is") if len(unused) == 1 else ("tables", "are")
+        more = Sentence(" and {unused} more", unused=len(unused) - MOST_NAMED) if len(unused) > MOST_NAMED else ""
         named = ", ".join(unused[:MOST_NAMED])
-        warn(f"the recipe has {tables} [[corpora]] of {named}{more}, which {are} none of the corpora")
+        warn(
+            "the recipe has a table [[corpora]] of {named}{more}, which is none of the corpora"
+            if len(unused) == 1
+            else "the recipe has tables [[corpora]] of {named}{more}, which are none of the corpora",
+            named=named,
+            more=more,
+        )
     set_threads(threads or request.get("threads", 1))
     _rehearse(settings, model)
     place = device or request.get("device", "auto")
@@ -286,7 +291,8 @@ def _check_short(short: Mapping[str, float], assignments: Iterable[str]) -> None
     for assignment in assignments:
         *path, last = assignment.partition("=")[0].strip().split(".")
         if last in short and path[-1:] == ([] if last == "seed" else ["training"]):
-            raise click.UsageError(f"give {_flag(last)} or --set {assignment}, not both")
+            template = "give {flag} or --set {assignment}, not both"
+            raise click.UsageError(Sentence(template, flag=_flag(last), assignment=assignment))
 
 
 def _spell_out(shape: Shape, tables: Mapping[str, Any], short: Mapping[str, float]) -> Iterator[str]:

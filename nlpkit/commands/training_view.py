@@ -10,6 +10,8 @@ import click
 from nlpkit.commands.evaluating import show_metrics
 from nlpkit.commands.printing import make_console, make_table, say, warn
 from nlpkit.commands.progress import accuracy_of, draw_live, follow, format_duration
+from nlpkit.errors import Sentence, headings, join
+from nlpkit.language import phrase, translate
 
 if TYPE_CHECKING:
     from nlpkit.commands.progress import Bar
@@ -39,7 +41,7 @@ def show_preparing(events: Generator[Event, None, None]) -> None:
             raise click.exceptions.Exit(stopped)
     kept = [entry for entry in entries() if entry.key not in before]
     for entry in kept:
-        say(f"kept: {entry.what}, {entry.size / 1e6:,.1f} MB")
+        say("kept: {what}, {size:,.1f} MB", what=entry.what, size=entry.size / 1000000.0)
     if not kept:
         say("nothing new is kept: it was there already, or takes less than a second")
 
@@ -51,7 +53,10 @@ class _Drawing:
     _member = ""
 
     def __init__(self, say: Callable[[str], None], bar: Bar) -> None:
-        self._say, self._bar = say, bar
+        self._print, self._bar = say, bar
+
+    def _say(self, sentence: str) -> None:
+        self._print(translate(sentence))
 
     def __call__(self, event: Event) -> None:
         from nlpkit.training import events, loop
@@ -86,43 +91,82 @@ class _Drawing:
                 self.saved = event
 
 
-def _describe_epoch(event: Epoch) -> str:
+def _describe_epoch(event: Epoch) -> Sentence:
     """Say one row that fits eighty columns; norms and rates are in history.csv."""
-    parts = [f"train loss {event.train_loss:.4f}{accuracy_of(event.train_accuracy)}"]
+    parts: list[str] = [
+        Sentence(
+            "train loss {train_loss:.4f}{accuracy}",
+            train_loss=event.train_loss,
+            accuracy=accuracy_of(event.train_accuracy),
+        )
+    ]
     if event.validation_loss is not None:
-        parts.append(f"val loss {event.validation_loss:.4f}{accuracy_of(event.validation_accuracy)}")
-    parts.append(f"{event.seconds:.1f} s")
+        parts.append(
+            Sentence(
+                "val loss {validation_loss:.4f}{accuracy}",
+                validation_loss=event.validation_loss,
+                accuracy=accuracy_of(event.validation_accuracy),
+            )
+        )
+    parts.append(Sentence("{seconds:.1f} s", seconds=event.seconds))
     if event.best and event.validation_loss is not None:
-        parts.append("best")
-    return f"epoch {event.epoch:>3}  {'  '.join(parts)}"
+        parts.append(Sentence("best"))
+    return Sentence("epoch {epoch:>3}  {parts}", epoch=event.epoch, parts=join(parts, "  "))
 
 
 def _describe_resumption(event: Resumed) -> str:
     best = [epoch for epoch in event.history if epoch.best][-1:]
-    lines = [f"resumed at epoch {event.epoch}, behind step {event.step}" + ("; the best so far:" if best else "")]
-    return "\n".join([*lines, *map(_describe_epoch, best)])
+    template = "resumed at epoch {epoch}, behind step {step}"
+    if best:
+        template = "resumed at epoch {epoch}, behind step {step}; the best so far:"
+    return join([Sentence(template, epoch=event.epoch, step=event.step), *map(_describe_epoch, best)], "\n")
 
 
 def _describe_divergence(event: Diverged) -> str:
-    return f"{event.what} at epoch {event.epoch}, step {event.step}: ended there, and kept epoch {event.best}"
+    return Sentence(
+        "{what} at epoch {epoch}, step {step}: ended there, and kept epoch {best}",
+        what=event.what,
+        epoch=event.epoch,
+        step=event.step,
+        best=event.best,
+    )
 
 
 def _describe_rows(event: Prepared) -> str:
     if event.ordered and event.ordered == event.rows:
-        blocks = "each file's beginning, what lies between, and its end"
-        return (
-            f"{event.rows:,} lines in order, of which none was dropped: repeated and empty ones stay\n"
-            f"train {event.train:,}, validation {event.validation:,}, test {event.test:,}: {blocks}"
+        blocks = Sentence("each file's beginning, what lies between, and its end")
+        return Sentence(
+            "{rows:,} lines in order, of which none was dropped: repeated and empty ones stay\ntrain "
+            "{train:,}, validation {validation:,}, test {test:,}: {blocks}",
+            rows=event.rows,
+            train=event.train,
+            validation=event.validation,
+            test=event.test,
+            blocks=blocks,
         )
-    ordered = f", {event.ordered:,} of them lines in order, which all stay" if event.ordered else ""
-    several = "under several labels" if event.labels else "with several answers"
-    several = "under different labels" if event.several else several
-    conflicts = f"{event.conflicts:,} texts {several}, " if event.labels or event.conflicts else ""
+    ordered = (
+        Sentence(", {ordered:,} of them lines in order, which all stay", ordered=event.ordered) if event.ordered else ""
+    )
+    several = Sentence("under several labels") if event.labels else Sentence("with several answers")
+    several = Sentence("under different labels") if event.several else several
+    conflicts = (
+        Sentence("{conflicts:,} texts {several}, ", conflicts=event.conflicts, several=several)
+        if event.labels or event.conflicts
+        else ""
+    )
     labels = f" ({_list_labels(event.labels)})" if event.labels else ""
-    return (
-        f"{event.rows:,} rows{ordered}; dropped: {event.duplicates:,} copies, {conflicts}{event.empty:,} without "
-        f"letters\n"
-        f"train {event.train:,}{labels}, validation {event.validation:,}, test {event.test:,}"
+    return Sentence(
+        "{rows:,} rows{ordered}; dropped: {duplicates:,} copies, {conflicts}{empty:,} without "
+        "letters\ntrain {train:,}{labels}, validation {validation:,}, test {test:,}",
+        rows=event.rows,
+        ordered=ordered,
+        duplicates=event.duplicates,
+        conflicts=conflicts,
+        empty=event.empty,
+        train=event.train,
+        labels=labels,
+        validation=event.validation,
+        test=event.test,
     )
 
 
@@ -131,23 +175,44 @@ def _list_labels(labels: Mapping[str, int]) -> str:
 
 
 def _describe_member(event: MemberStarted) -> str:
-    composition = f"{event.name}: {event.composition}; {event.parameters:,} parameters, {event.vocabulary:,} ids"
-    return "; ".join([composition, *event.remarks])
+    composition = Sentence(
+        "{name}: {composition}; {parameters:,} parameters, {vocabulary:,} ids",
+        name=event.name,
+        composition=event.composition,
+        parameters=event.parameters,
+        vocabulary=event.vocabulary,
+    )
+    return join([composition, *event.remarks], "; ")
 
 
 def _describe_export(event: MemberExported) -> str:
-    return (
-        f"{event.name}: exported as a {event.runtime}, {event.size / 1e6:.2f} MB; "
-        f"greatest difference of a probability from torch on {event.checked} {event.unit}: {event.difference:.2g}"
+    return Sentence(
+        "{name}: exported as a {runtime}, {size:.2f} MB; greatest difference of a probability "
+        "from torch on {checked} {unit}: {difference:.2g}",
+        name=event.name,
+        runtime=event.runtime,
+        size=event.size / 1000000.0,
+        checked=event.checked,
+        unit=Sentence(event.unit),
+        difference=event.difference,
     )
 
 
 def _show_saved(event: Saved) -> None:
     screen = make_console(stderr=True)
     for stage in event.stages:
-        leave = "" if stage.exit is None else f", leaves at {stage.exit}"
-        temperature = "" if stage.temperature == 1 else f", temperature {stage.temperature}"
-        screen.print(f"mixture {list(stage.weights)}{temperature}{leave}")
+        leave = "" if stage.exit is None else Sentence(", leaves at {exit}", exit=stage.exit)
+        temperature = (
+            "" if stage.temperature == 1 else Sentence(", temperature {temperature}", temperature=stage.temperature)
+        )
+        screen.print(
+            phrase(
+                "mixture {weights}{temperature}{leave}",
+                weights=list(stage.weights),
+                temperature=temperature,
+                leave=leave,
+            )
+        )
     screen.print(_make_summary(event))
     task = event.task
     if event.metrics:
@@ -156,15 +221,26 @@ def _show_saved(event: Saved) -> None:
             warn(sentence)
     else:
         measure = f"nlpkit {task.name} evaluate FILE --model {event.folder}"
-        warn(f"no test row could be used, so there are no figures: {measure} measures it on rows of yours")
+        warn(
+            "no test row could be used, so there are no figures: {measure} measures it on rows of yours",
+            measure=measure,
+        )
     if not event.curve:
         warn("there is no curve.png, as matplotlib is not installed: pip install matplotlib")
-    screen.print(f"saved {event.folder} ({event.size / 1e6:.1f} MB): {task.use} --model {event.folder}")
+    screen.print(
+        phrase(
+            "saved {folder} ({size:.1f} MB): {use} --model {folder}",
+            folder=event.folder,
+            size=event.size / 1000000.0,
+            use=task.use,
+        )
+    )
 
 
 def _make_summary(event: Saved) -> Any:
     """Make a row for each loop: how long it went on, and its best epoch."""
-    drawing = make_table("run", ">epochs", ">best", ">train loss", ">validation loss", ">accuracy", ">norm", ">seconds")
+    losses = headings(">train loss", ">validation loss", ">accuracy", ">norm", ">seconds")
+    drawing = make_table(*headings("run", ">epochs", ">best"), *losses)
     for name, epochs in event.history.items():
         best = [epoch for epoch in epochs if epoch.best][-1:] or epochs[-1:]
         seconds = sum(epoch.seconds for epoch in epochs)
@@ -185,45 +261,78 @@ def show_plan(plan: Plan) -> None:
     for note in plan.notes:
         say(note)
     screen = make_console()
-    read = f"all {plan.rows:,} rows" if plan.whole else f"the first {plan.rows:,} rows"
+    read = (
+        Sentence("all {rows:,} rows", rows=plan.rows)
+        if plan.whole
+        else Sentence("the first {rows:,} rows", rows=plan.rows)
+    )
     labels = f" ({_list_labels(plan.labels)})" if plan.labels else ""
-    free = f", and {plan.unlabelled:,} without labels" if plan.unlabelled else ""
-    screen.print(f"judged by {plan.sample:,} of {read}: {plan.train:,} to train on{labels}{free}")
+    free = Sentence(", and {unlabelled:,} without labels", unlabelled=plan.unlabelled) if plan.unlabelled else ""
+    screen.print(
+        phrase(
+            "judged by {sample:,} of {read}: {train:,} to train on{labels}{free}",
+            sample=plan.sample,
+            read=read,
+            train=plan.train,
+            labels=labels,
+            free=free,
+        )
+    )
     for member in plan.members:
         if member.base:
-            screen.print(member.base)
+            screen.print(translate(member.base))
         if not member.parameters:
-            screen.print(f"{member.name}: no network; of the rows that were read {member.size / 1e6:.1f} MB")
+            screen.print(
+                phrase(
+                    "{name}: no network; of the rows that were read {size:.1f} MB",
+                    name=member.name,
+                    size=member.size / 1000000.0,
+                )
+            )
             continue
         if member.layers:
             screen.print(_make_plan_table(member))
         screen.print(
-            f"{member.name}: {member.vocabulary:,} ids, {member.parameters:,} parameters; saved as a {member.runtime} "
-            f"{member.size / 1e6:.1f} MB, and the weights as trained {member.weights / 1e6:.1f} MB (--no-weights)"
+            phrase(
+                "{name}: {vocabulary:,} ids, {parameters:,} parameters; saved as a {runtime} {size:.1f} "
+                "MB, and the weights as trained {weights:.1f} MB (--no-weights)",
+                name=member.name,
+                vocabulary=member.vocabulary,
+                parameters=member.parameters,
+                runtime=member.runtime,
+                size=member.size / 1000000.0,
+                weights=member.weights / 1000000.0,
+            )
         )
         for loop in member.loops:
-            screen.print(_describe_duration(loop, plan))
+            screen.print(translate(_describe_duration(loop, plan)))
 
 
 def _describe_duration(loop: LoopPlan, plan: Plan) -> str:
     """Say how long the epochs take, if the rest of the corpus is as what was read."""
-    what = f"{loop.what}: " if loop.what else ""
+    what = Sentence("{what}: ", what=loop.what) if loop.what else ""
     if not loop.epoch:
-        return f"{what}too few rows to tell the speed"
+        return Sentence("{what}too few rows to tell the speed", what=what)
     seconds = loop.epoch * plan.rows / plan.sample
     rows = (plan.train + plan.unlabelled) * plan.rows / plan.sample
-    more = "" if plan.whole else " of the rows that were read"
-    return (
-        f"{what}{rows / seconds:,.0f} training rows a second: an epoch{more} takes {format_duration(seconds)}, at most "
-        f"{loop.epochs} epochs"
+    more = "" if plan.whole else Sentence(" of the rows that were read")
+    return Sentence(
+        "{what}{rows:,.0f} training rows a second: an epoch{more} takes {duration}, at most {epochs} epochs",
+        what=what,
+        rows=rows / seconds,
+        more=more,
+        duration=format_duration(seconds),
+        epochs=loop.epochs,
     )
 
 
 def _make_plan_table(member: MemberPlan) -> Any:
-    drawing = make_table(member.name, "", "options", "returns", ">parameters")
+    drawing = make_table(member.name, "", *headings("options", "returns", ">parameters"))
     for layer in member.layers:
         options = ", ".join(f"{name}={value}" for name, value in layer.options.items())
         drawing.add_row(layer.kind, layer.name, options, str(layer.shape), f"{layer.parameters:,}")
     if member.training:
-        drawing.add_row("training", "", ", ".join(f"{name}={value}" for name, value in member.training.items()), "", "")
+        drawing.add_row(
+            phrase("training"), "", ", ".join(f"{name}={value}" for name, value in member.training.items()), "", ""
+        )
     return drawing

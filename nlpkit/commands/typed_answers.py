@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from nlpkit.commands.columns import Writer, cells_of, check_columns, columns_of, names_of, records_of, values_of
-from nlpkit.errors import DataError, DataWarning, MissingExtra
+from nlpkit.errors import DataError, DataWarning, MissingExtra, Sentence
 from nlpkit.text.cells import WHOLE, TypedRow, text_of
 from nlpkit.text.json_rows import Number
 from nlpkit.text.line_numbers import which_lines
@@ -31,7 +31,7 @@ EVERYWHERE = "A1:XFD1048576"
 LONGEST_CELL = 32_767  # UTF-16 code units
 FIRST_DAY = datetime(1900, 3, 1)  # before it, Excel's calendar has a day that never was
 GROUP = 1 << 16  # rows of a Parquet file that are written together
-INSTEAD = "write .csv, .jsonl or .parquet instead"
+INSTEAD = Sentence("write .csv, .jsonl or .parquet instead")
 _STRANGE = re.compile("[\ud800-\udfff\ufffe\uffff]")  # what no workbook can hold, however it is written
 _FORMATS = {datetime: "yyyy-mm-dd hh:mm:ss", date: "yyyy-mm-dd", time: "hh:mm:ss", timedelta: "[h]:mm:ss"}
 
@@ -82,24 +82,26 @@ class ExcelWriter(Writer):
         self._remove()
         if self._strange:
             where = which_lines(self._strange).replace("line", "row", 1)
-            what = "characters that no workbook can hold (U+FFFE, U+FFFF), for which � stands"
+            what = Sentence("characters that no workbook can hold (U+FFFE, U+FFFF), for which � stands")
             warnings.warn(DataWarning("the workbook has {what}: {where}", what=what, where=where), stacklevel=2)
         return self._content.getvalue()
 
     def _begin(self, header: Sequence[str]) -> None:
         if len(header) > MOST_COLUMNS:
-            what = f"{len(header):,} columns, and a sheet holds {MOST_COLUMNS:,}"
+            what = Sentence(
+                "{header:,} columns, and a sheet holds {most_columns:,}", header=len(header), most_columns=MOST_COLUMNS
+            )
             raise DataError("there are {what}: {instead}", what=what, instead=INSTEAD)
         self._sheet.freeze_panes(1, 0)
         self._sheet.ignore_errors({"number_stored_as_text": EVERYWHERE})  # those of a CSV are texts
         bold = self._workbook.add_format({"bold": True})
         for column, name in enumerate(header):
-            self._write_text(column, name, "the header", bold)
+            self._write_text(column, name, Sentence("the header"), bold)
         self._rows = 1
 
     def _write(self, values: Sequence[Any], name: str) -> None:
         if self._rows == MOST_ROWS:
-            what = f"more than {MOST_ROWS - 1:,} rows, which is all that a sheet holds"
+            what = Sentence("more than {most_rows:,} rows, which is all that a sheet holds", most_rows=MOST_ROWS - 1)
             raise DataError("there are {what}: {instead}", what=what, instead=INSTEAD)
         for column, value in enumerate(values):
             if value is not None:
@@ -114,7 +116,7 @@ class ExcelWriter(Writer):
         elif type(value) in self._formats and _is_in_calendar(value):
             self._sheet.write_datetime(self._rows, column, value, self._formats[type(value)])
         elif text := text_of(value):
-            self._write_text(column, text, f"row {self._rows:,} of {name}")
+            self._write_text(column, text, Sentence("row {rows:,} of {name}", rows=self._rows, name=name))
 
     def _write_text(self, column: int, text: str, where: str, style: Any = None) -> None:
         if _STRANGE.search(text):
@@ -122,7 +124,11 @@ class ExcelWriter(Writer):
             self._strange.append(self._rows + 1)
         units = len(text) if len(text) * 2 <= LONGEST_CELL else len(text.encode("utf-16-le")) // 2
         if units > LONGEST_CELL:
-            what = f"a cell of {units:,} characters, and Excel's hold {LONGEST_CELL:,}"
+            what = Sentence(
+                "a cell of {units:,} characters, and Excel's hold {longest_cell:,}",
+                units=units,
+                longest_cell=LONGEST_CELL,
+            )
             raise DataError("{where} has {what}: {instead}", where=where, what=what, instead=INSTEAD)
         self._sheet.write_string(self._rows, column, text, style)
 
@@ -183,7 +189,7 @@ class ParquetWriter(Writer):
             self._names = make_unique([*columns, *free])[len(columns) :]
         check_columns(source, columns, self._columns)
         if (schema is None) != (self._schema is None) or not (schema is None or schema.equals(self._schema)):
-            what = "columns of other types than the first file: score them apart"
+            what = Sentence("columns of other types than the first file: score them apart")
             raise DataError("{name} has {what}", name=source.name, what=what)
         pairs = enumerate(zip(rows, answers, strict=True), start=first)
         records = [records_of(source, self._form, number, row, answer) for number, (row, answer) in pairs]

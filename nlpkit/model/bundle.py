@@ -35,7 +35,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from nlpkit.errors import BundleError, NlpkitError, Sentence, nearest
+from nlpkit.errors import BundleError, NlpkitError, Sentence, nearest, reason_of
 from nlpkit.files import describe_age, new_folder, remove_dead_folders, write_synced
 from nlpkit.log import get_logger
 from nlpkit.model.stored_files import OpenFolder, ReplacedError, UnfitError
@@ -116,7 +116,7 @@ class Bundle:
                 nlpkit=config.get("nlpkit", "unknown"),
                 oldest=FORMAT,
                 newest=SEVERAL_FORMAT,
-                what="train it again" if older else "bring nlpkit up to date",
+                what=Sentence("train it again" if older else "bring nlpkit up to date"),
             )
         self._check_entries(config, ("members", "stages", "task"))
         return config
@@ -291,9 +291,7 @@ def check_writable(folder: Path, *, force: bool = False) -> None:
     try:
         _recover(folder)
     except OSError as error:
-        raise BundleError(
-            "{folder} cannot be written: {reason}", folder=folder, reason=(error.strerror or str(error)).lower()
-        ) from error
+        raise BundleError("{folder} cannot be written: {reason}", folder=folder, reason=reason_of(error)) from error
     if folder.is_dir() and not (folder / CONFIG).is_file() and any(folder.iterdir()):
         raise BundleError(
             "{folder} holds files but no model; nothing was touched: choose another folder", folder=folder
@@ -384,7 +382,7 @@ def _move_in(new: Path, folder: Path) -> None:
         refuge = folder.with_name(f"{folder.name}.unsaved-{uuid.uuid4().hex[:8]}")  # which nobody removes
         with suppress(OSError):
             new = new.rename(refuge)
-        where = f"the model is in {new}"
+        where = Sentence("the model is in {new}", new=new)
         raise BundleError(
             "{folder} could not be moved in: {reason}; {where}",
             folder=folder,
@@ -429,9 +427,7 @@ def _open_files(folder: Path) -> OpenFolder:
         except OSError as error:
             if error.errno in TOO_MANY:
                 raise _too_many_files(str(folder)) from error
-            raise BundleError(
-                "{folder} cannot be read: {reason}", folder=folder, reason=(error.strerror or str(error)).lower()
-            ) from error
+            raise BundleError("{folder} cannot be read: {reason}", folder=folder, reason=reason_of(error)) from error
         LOG.debug("%s is being replaced: looking again", folder)
         time.sleep(PAUSE)
     raise BundleError("{folder} is being replaced over and over: try again", folder=folder)
@@ -445,8 +441,11 @@ def _open_once(folder: Path) -> OpenFolder | None:
     if not is_aside and not (folder / CONFIG).is_file():
         if not folder.exists() and (aside / CONFIG).is_file():
             return None
-        what = "has no config.json" if folder.is_dir() else "is a file" if folder.exists() else "does not exist"
-        raise _NoModelError("{folder} is no model: it {what}", folder=folder, what=what)
+        if folder.is_dir():
+            raise _NoModelError("{folder} is no model: it has no config.json", folder=folder)
+        if folder.exists():
+            raise _NoModelError("{folder} is no model: it is a file", folder=folder)
+        raise _NoModelError("{folder} is no model: it does not exist", folder=folder)
     try:
         files = OpenFolder(aside if is_aside else folder, unread=(WEIGHTS,))
     except ReplacedError:
@@ -491,9 +490,7 @@ def _try_writing(folder: Path) -> None:
         with new_folder(folder) as probe:
             probe.rmdir()
     except OSError as error:
-        raise BundleError(
-            "{folder} cannot be written: {reason}", folder=folder, reason=(error.strerror or str(error)).lower()
-        ) from error
+        raise BundleError("{folder} cannot be written: {reason}", folder=folder, reason=reason_of(error)) from error
 
 
 def _swap(new: Path, folder: Path) -> None:

@@ -63,9 +63,15 @@ class Component:
         return cls(kind, name, value, distribution, version, plugin)
 
     @property
-    def whole_name(self) -> str:
+    def whole_name(self) -> Sentence:
         """What it is and whose, to begin a sentence with."""
-        return f"the {self.kind} {self.name!r} of {self.distribution} {self.version}"
+        return Sentence(
+            "the {kind} {name!r} of {distribution} {version}",
+            kind=Sentence(self.kind),
+            name=self.name,
+            distribution=self.distribution,
+            version=self.version,
+        )
 
     @property
     def takes_files(self) -> bool:
@@ -94,7 +100,8 @@ class Component:
 
         :raises SettingError: naming the first.
         """
-        check(f"the {self.kind} {self.name!r}", self.options(), self.rename(options))
+        whole = Sentence("the {kind} {name!r}", kind=Sentence(self.kind), name=self.name)
+        check(whole, self.options(), self.rename(options))
 
     def create(self, options: dict[str, Any], *, normaliser: Normaliser | None = None, **fixed: Any) -> Any:
         """Call the factory.
@@ -166,7 +173,7 @@ class Component:
 def check_name(kind: str, name: object) -> Sentence | None:
     """Say what is wrong with a name that somebody shall type, and settings shall hold; None if nothing is."""
     if not isinstance(name, str) or not name:
-        return Sentence("a {kind} needs a name, was: {name!r}", kind=kind, name=name)
+        return Sentence("a {kind} needs a name, was: {name!r}", kind=Sentence(kind), name=name)
     if kind == "recipe" and [bool(part) for part in name.split(".")] != [True, True]:
         return Sentence("a recipe is called TASK.NAME, such as sentiment.few, was: {name!r:.60}", name=name)
     if len(name) <= LONGEST_NAME and all(_NAME.fullmatch(part) for part in _divide(kind, name)):
@@ -174,7 +181,7 @@ def check_name(kind: str, name: object) -> Sentence | None:
     return Sentence(
         "no {kind} can be called {name!r:.60}: a name has letters, digits, - and _, a letter or a digit first, and at "
         "most {most} characters",
-        kind=kind,
+        kind=Sentence(kind),
         name=name,
         most=LONGEST_NAME,
     )
@@ -195,7 +202,11 @@ def _read_path(kind: str, name: str, value: Any) -> Path:
     if not isinstance(value, str | Path):
         what = {"model": "a folder", "recipe": "a file"}[kind]
         raise PluginError(
-            "the {kind} {name!r} needs the path of {what}, was: {value!r}", kind=kind, name=name, what=what, value=value
+            "the {kind} {name!r} needs the path of {what}, was: {value!r}",
+            kind=Sentence(kind),
+            name=name,
+            what=what,
+            value=value,
         )
     return Path(value)
 
@@ -220,7 +231,10 @@ def _check_factory(kind: str, name: str, factory: Any) -> None:
     """Refuse what is no function, or has options that cannot be read from its signature or be given by name."""
     if not callable(factory):
         raise PluginError(
-            "the {kind} {name!r} needs a function that makes it, was: {value!r}", kind=kind, name=name, value=factory
+            "the {kind} {name!r} needs a function that makes it, was: {value!r}",
+            kind=Sentence(kind),
+            name=name,
+            value=factory,
         )
     try:
         parameters = inspect.signature(factory).parameters.values()

@@ -10,7 +10,7 @@ from email.message import Message
 from functools import cached_property
 from importlib.metadata import EntryPoint, PackageMetadata, entry_points
 
-from nlpkit.errors import CLONED, PluginError, install, nearest
+from nlpkit.errors import CLONED, PluginError, Sentence, install, nearest
 from nlpkit.plugins.one_file import (
     FOLDER,
     file_of,
@@ -173,9 +173,8 @@ def pip_install(distribution: str, sign: str = "", version: str = "", *, also: s
     of a version, there is no command. A file is no distribution.
     """
     if is_file_name(distribution):
-        return (
-            "" if sign == "==" else f": say --plugin {distribution} before the command, or put it where {FOLDER} says"
-        )
+        advice = ": say --plugin {distribution} before the command, or put it where {folder} says"
+        return "" if sign == "==" else Sentence(advice, distribution=distribution, folder=FOLDER)
     from packaging.utils import InvalidName, canonicalize_name  # takes longer than all else at a start
     from packaging.version import InvalidVersion, Version
 
@@ -183,8 +182,9 @@ def pip_install(distribution: str, sign: str = "", version: str = "", *, also: s
         canonicalize_name(distribution, validate=True)
         requirement = f"{distribution}{sign}{Version(version)}" if sign else distribution
     except (InvalidName, InvalidVersion):
-        return "; no distribution has such a name and version, so there is no command that brings it"
-    return ": " + install(distribution, elsewhere=f"'{requirement}'" if sign else f"--upgrade {also}{requirement}")
+        return Sentence("; no distribution has such a name and version, so there is no command that brings it")
+    remedy = install(distribution, elsewhere=f"'{requirement}'" if sign else f"--upgrade {also}{requirement}")
+    return Sentence(": {remedy}", remedy=remedy)
 
 
 def _split_names(names: str) -> dict[str, str]:

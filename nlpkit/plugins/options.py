@@ -21,10 +21,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin
 
-from nlpkit.errors import SettingError, nearest
+from nlpkit.errors import Sentence, SettingError, join, nearest
 
 _PARAM = re.compile(r":param (\w+): (.*?)(?=\n\s*:\w|\n\s*\n|\Z)", re.DOTALL)
-_TYPE_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", Path: "a path"}
+_TYPE_NAMES = {
+    int: Sentence("a whole number"),
+    float: Sentence("a number"),
+    bool: Sentence("true or false"),
+    str: Sentence("a text"),
+    Path: Sentence("a path"),
+}
 
 
 @dataclass(frozen=True)
@@ -44,17 +50,22 @@ class Range:
         """Say what is wrong with a number, None if nothing is."""
         low = self.low is None or (value > self.low if self.low_open else value >= self.low)
         high = self.high is None or (value < self.high if self.high_open else value <= self.high)
-        return None if low and high else f"must {self}, was: {value!r}"
+        return None if low and high else Sentence("must {limits}, was: {value!r}", limits=self.describe(), value=value)
 
     def __str__(self) -> str:
+        return str(self.describe())
+
+    def describe(self) -> Sentence:
+        """Say which numbers are in it, behind ``must``."""
+        low, high = _spell(self.low), _spell(self.high)
         if self.low is not None and self.high is not None:
             opening, closing = "(" if self.low_open else "[", ")" if self.high_open else "]"
-            return f"be in {opening}{_spell(self.low)}, {_spell(self.high)}{closing}"
+            return Sentence("be in {range}", range=f"{opening}{low}, {high}{closing}")
         if self.low is not None:
             if not self.low and not self.low_open:
-                return "not be negative"
-            return f"be {'above' if self.low_open else 'at least'} {_spell(self.low)}"
-        return f"be {'below' if self.high_open else 'at most'} {_spell(self.high)}"
+                return Sentence("not be negative")
+            return Sentence("be above {low}" if self.low_open else "be at least {low}", low=low)
+        return Sentence("be below {high}" if self.high_open else "be at most {high}", high=high)
 
 
 @dataclass(frozen=True)
@@ -63,7 +74,7 @@ class Pattern:
 
 
 def _spell(number: float | None) -> str:
-    return str(number) if isinstance(number, int) else f"{number:g}"
+    return "" if number is None else str(number) if isinstance(number, int) else f"{number:g}"
 
 
 Size: TypeAlias = Annotated[int, Range(1)]
@@ -138,7 +149,8 @@ def find_fault(value: object, annotation: Any) -> str | None:
         return _find_fault_in_union(value, annotation)
     if origin is Literal:
         fits = any(value == one and type(value) is type(one) for one in inside)
-        return None if fits else f"cannot be {value!r}{nearest(str(value), map(str, inside))}"
+        there_is = nearest(str(value), map(str, inside))
+        return None if fits else Sentence("cannot be {value!r}{there_is}", value=value, there_is=there_is)
     if isinstance(origin, type) and issubclass(origin, Sequence):
         return _find_fault_inside(
             value, annotation, list(value) if isinstance(value, list | tuple) else None, inside[:1]
@@ -183,7 +195,7 @@ def _is_of_type(value: object, kind: Any) -> bool:
 
 
 def _describe_mismatch(value: object, annotation: Any) -> str:
-    return f"wants {_describe_type(annotation)}, found {value!r}"
+    return Sentence("wants {kind}, found {value!r}", kind=_describe_type(annotation), value=value)
 
 
 def _describe_type(annotation: Any) -> str:
@@ -192,14 +204,16 @@ def _describe_type(annotation: Any) -> str:
     if origin is Annotated:
         return _describe_type(inside[0])
     if origin in (Union, types.UnionType):
-        return " or ".join(dict.fromkeys(_describe_type(one) for one in inside if one is not type(None)))
+        return join(dict.fromkeys(_describe_type(one) for one in inside if one is not type(None)), " or ")
     if origin is Literal:
         return " or ".join(map(repr, inside))
     if isinstance(origin, type) and issubclass(origin, Sequence):
-        return "a list of texts" if inside[:1] == (str,) else "a list of numbers" if inside else "a list"
+        if inside[:1] == (str,):
+            return Sentence("a list of texts")
+        return Sentence("a list of numbers") if inside else Sentence("a list")
     if isinstance(origin, type) and issubclass(origin, Mapping) and inside[1] is not Any:
-        return f"a table in which every value is {_describe_type(inside[1])}"
-    return _TYPE_NAMES.get(annotation, "a table")
+        return Sentence("a table in which every value is {kind}", kind=_describe_type(inside[1]))
+    return _TYPE_NAMES.get(annotation, Sentence("a table"))
 
 
 def describe_type(annotation: Any) -> str:

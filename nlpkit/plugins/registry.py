@@ -18,7 +18,7 @@ from functools import cache, partial
 from importlib.metadata import EntryPoint
 from typing import Any
 
-from nlpkit.errors import DataWarning, MissingPlugin, PluginError, Sentence, SettingError, nearest
+from nlpkit.errors import DataWarning, MissingPlugin, PluginError, Sentence, SettingError, join, nearest
 from nlpkit.plugins.blame import find_owner
 from nlpkit.plugins.component import Component, check_name
 from nlpkit.plugins.hookspecs import list_hooks, read_hooks
@@ -78,14 +78,16 @@ class Plugin:
     @property
     def owner(self) -> str | None:
         """What to begin a sentence with that is about it; None where it is ours."""
-        return f"the plugin {self.distribution} {self.version}" if is_stranger(self.distribution) else None
+        if not is_stranger(self.distribution):
+            return None
+        return Sentence("the plugin {distribution} {version}", distribution=self.distribution, version=self.version)
 
     @property
     def absence(self) -> str | None:
         """Why nothing of it is there, to go on from its name."""
         if self.left_out:
-            return f"which {self.left_out} leaves out"
-        return f"which does not work: {self.error}" if self.error else None
+            return Sentence("which {variable} leaves out", variable=self.left_out)
+        return Sentence("which does not work: {error}", error=self.error) if self.error else None
 
     def fail(self, fault: str) -> None:
         """Keep what is wrong with it."""
@@ -140,7 +142,16 @@ class Registry:
     @property
     def faults(self) -> list[str]:
         """All that is known to be wrong, a sentence each."""
-        broken = [f"the plugin {p.distribution} {p.version} does not work: {p.error}" for p in self.plugins if p.error]
+        broken = [
+            Sentence(
+                "the plugin {distribution} {version} does not work: {error}",
+                distribution=p.distribution,
+                version=p.version,
+                error=p.error,
+            )
+            for p in self.plugins
+            if p.error
+        ]
         return [*self.unknown, *broken]
 
     def list_new_faults(self) -> list[str]:
@@ -174,7 +185,14 @@ class Registry:
             if fault := check_name(kind, point.name):
                 plugin.fail(fault)
             elif owner := self._find_owner(kind, point.name, source.distribution):
-                plugin.fail(f"the {kind} {point.name!r} is already registered by {owner}")
+                plugin.fail(
+                    Sentence(
+                        "the {kind} {name!r} is already registered by {owner}",
+                        kind=Sentence(kind),
+                        name=point.name,
+                        owner=owner,
+                    )
+                )
             else:
                 self.points[kind, point.name] = NamedPoint(plugin, source, point)
         return plugin
@@ -212,7 +230,7 @@ class Registry:
             raise SettingError(elsewhere)
         raise SettingError(
             "there is no {kind} {name!r}{there_is}{elsewhere}",
-            kind=kind,
+            kind=Sentence(kind),
             name=name,
             there_is=nearest(name, self.names(kind)),
             elsewhere=self.list_absent(),
@@ -223,7 +241,7 @@ class Registry:
         if not (home := ELSEWHERE.get((kind, name))):
             return None
         why = self._explain_absence(home)
-        return Sentence("the {kind} {name!r} is in {home}, {why}", kind=kind, name=name, home=home, why=why)
+        return Sentence("the {kind} {name!r} is in {home}, {why}", kind=Sentence(kind), name=name, home=home, why=why)
 
     def need(self, kind: str, name: str, distribution: str, version: str) -> Component:
         """Return the component that a saved model recorded.
@@ -235,10 +253,15 @@ class Registry:
             return replace(component, made_with=version)
         why = self._explain_absence(distribution, version)
         if component:
-            why += f"; the one that is here is of {component.distribution} {component.version}"
+            why = Sentence(
+                "{why}; the one that is here is of {distribution} {version}",
+                why=why,
+                distribution=component.distribution,
+                version=component.version,
+            )
         raise MissingPlugin(
             "the model needs the {kind} {name!r} from {distribution} {version}, {why}",
-            kind=kind,
+            kind=Sentence(kind),
             name=name,
             distribution=distribution,
             version=version,
@@ -261,8 +284,11 @@ class Registry:
         for plugin in self.plugins:
             if plugin.absence:
                 absent.setdefault(plugin.absence, {})[plugin.distribution] = None
-        places = [f"{' or '.join(distributions)}, {why}" for why, distributions in absent.items()]
-        return f"; it may be in {', or in '.join(places)}" if places else ""
+        places = [
+            Sentence("{distributions}, {why}", distributions=" or ".join(distributions), why=Sentence(why))
+            for why, distributions in absent.items()
+        ]
+        return Sentence("; it may be in {places}", places=join(places, ", or in ")) if places else ""
 
     def names(self, kind: str) -> list[str]:
         """Return all names of a kind, sorted, but those known not to work; every module is imported."""
@@ -304,9 +330,12 @@ class Registry:
             return reasons[0]
         if plugins:
             remedy = pip_install(distribution, "==" if version else "", version)
-            return f"but version {plugins[0].version}, which is installed, lacks it{remedy}"
-        here = "here" if is_file_name(distribution) else "installed"
-        return f"which is not {here}{pip_install(distribution, '>=' if version else '', version)}"
+            template = "but version {version}, which is installed, lacks it{remedy}"
+            return Sentence(template, version=plugins[0].version, remedy=remedy)
+        remedy = pip_install(distribution, ">=" if version else "", version)
+        if is_file_name(distribution):
+            return Sentence("which is not here{remedy}", remedy=remedy)
+        return Sentence("which is not installed{remedy}", remedy=remedy)
 
     def _import(self, kind: str, name: str) -> None:
         """Import what an entry point names; a fault is kept with it and with its plugin."""

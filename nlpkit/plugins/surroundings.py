@@ -201,7 +201,7 @@ def end_in_time(code: int, warn: Callable[[str], None]) -> None:
         return
 
     def cut_off() -> None:
-        warn(f"{threads[0][0]} left a thread that does not end: it is cut off")
+        warn(Sentence("{owner} left a thread that does not end: it is cut off", owner=threads[0][0]))
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError):
                 stream.flush()

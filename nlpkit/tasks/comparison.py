@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from nlpkit.errors import SettingError
+from nlpkit.errors import Sentence, SettingError, join
 from nlpkit.tasks.items import Items, Outcome
 from nlpkit.tasks.statistics import Bools, Estimate, estimate, estimate_trained, holm
 from nlpkit.text.corpus import Example
@@ -25,11 +25,11 @@ CHANCE = 0.05  # of a difference that is shown although there is none
 REPEATS = 5  # of a measurement of time, of which the median counts
 ENOUGH = 1.0  # CPU seconds of each
 FEWEST, MOST = 20, 2000  # items of each
-OF_ITEMS = (
+OF_ITEMS = Sentence(
     "95% intervals of a paired bootstrap cover the chance in the rows: what other rows of the same kind would have "
     "shown; p is McNemar's, mid-p"
 )
-OF_RECIPES = (
+OF_RECIPES = Sentence(
     "95% intervals of a corrected resampled t-test cover the chance in the rows, those trained on as well as those "
     "answered, and in the seeds; p is that test's"
 )
@@ -275,11 +275,22 @@ def remark_on_training(
         whole = {table["name"] for table in data.get("mixture", ()) if table.get("use") in ("train", "validation")}
         if tested:
             if common := files & whole:
-                yield f"{name} was trained on all rows of {' and '.join(sorted(common))}: its accuracy here is too good"
+                yield Sentence(
+                    "{name} was trained on all rows of {common}: its accuracy here is too good",
+                    name=name,
+                    common=join(sorted(common), " and "),
+                )
         elif seen := _count_seen(config, examples):
-            yield f"{name} was trained on {seen:,} of these rows: {remedy}"
+            yield Sentence(
+                "{name} was trained on {seen:,} of these rows: {remedy}", name=name, seen=seen, remedy=remedy
+            )
         elif common := files & set(data.get("corpora", ())):
-            yield f"{name} was trained on rows of {' and '.join(sorted(common))}: if that is the same file, {remedy}"
+            yield Sentence(
+                "{name} was trained on rows of {common}: if that is the same file, {remedy}",
+                name=name,
+                common=join(sorted(common), " and "),
+                remedy=remedy,
+            )
 
 
 def _count_seen(config: Mapping[str, Any], examples: Sequence[Example]) -> int:

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from nlpkit.errors import Sentence
+
 
 @dataclass(frozen=True)
 class Table:
@@ -19,7 +21,7 @@ class Table:
 class Metrics(ABC):
     """Figures of a model on some rows."""
 
-    of: ClassVar[str] = "rows of"  # what stands above the names of the rows that were measured
+    of: ClassVar[str] = Sentence("rows of")  # what stands above the names of the rows that were measured
     columns: ClassVar[tuple[str, ...]]  # the other columns of the table; such as hold numbers begin with ``>``
 
     @abstractmethod
@@ -65,7 +67,7 @@ class Metrics(ABC):
 
         :param options: by which it was measured.
         """
-        return "holds no row to measure"
+        return Sentence("holds no row to measure")
 
     @property
     def rows_measured(self) -> int:

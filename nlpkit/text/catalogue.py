@@ -12,7 +12,7 @@ from importlib.resources import files as resources
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from nlpkit.errors import DataError, SettingError, nearest
+from nlpkit.errors import DataError, Sentence, SettingError, nearest, reason_of
 from nlpkit.text import corpus
 from nlpkit.text.corpus import Example, Faults, Query, label_and_file, read_source, rename
 
@@ -115,11 +115,15 @@ class Entry:
         return (not self.package or self.distribution is not None) and all(path.is_file() for path, _ in self.sources)
 
     @property
-    def state(self) -> str:
+    def state(self) -> Sentence:
         """Where it is, in a few words."""
         if self.package:
-            return f"in package {self.package}" if self.present else f"package {self.package} is not installed"
-        return "fetched" if self.present else "not fetched"
+            return (
+                Sentence("in package {package}", package=self.package)
+                if self.present
+                else Sentence("package {package} is not installed", package=self.package)
+            )
+        return Sentence("fetched") if self.present else Sentence("not fetched")
 
 
 def cache_folder() -> Path:
@@ -161,9 +165,7 @@ def read_entry(path: Path, *, own: bool = False) -> Entry:
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise DataError(
-            "{path} cannot be read: {reason}", path=path, reason=(error.strerror or str(error)).lower()
-        ) from error
+        raise DataError("{path} cannot be read: {reason}", path=path, reason=reason_of(error)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DataError("{path} is no TOML: {error}", path=path, error=error) from error
     of_files = tables.pop("files", None)
@@ -302,7 +304,10 @@ _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "str | None": _TEXT,
     "int | None": ("a whole number", lambda value: type(value) is int),
     "tuple[str, ...]": ("a list of texts", lambda value: isinstance(value, list) and _all_texts(value)),
-    "Mapping[str, str]": ("a table of texts", lambda value: isinstance(value, dict) and _all_texts(value.values())),
+    "Mapping[str, str]": (
+        Sentence("a table of texts"),
+        lambda value: isinstance(value, dict) and _all_texts(value.values()),
+    ),
 }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from nlpkit.errors import DataError, DataWarning
+from nlpkit.errors import DataError, DataWarning, Sentence
 from nlpkit.text.decoding import Decoded
 from nlpkit.text.encodings import UNDECODABLE
 from nlpkit.text.example import Example, Faults, rename
@@ -180,7 +180,12 @@ def _of_folder(path: Path, query: Query, faults: Faults) -> Iterator[Example]:
                 e.corpus = str(path)
                 yield e
     if doubtful:
-        sentence = f"{len(doubtful):,} documents of {path} are too short to show their encoding, {doubtful[0]} for one"
+        sentence = Sentence(
+            "{doubtful:,} documents of {path} are too short to show their encoding, {first} for one",
+            doubtful=len(doubtful),
+            path=path,
+            first=doubtful[0],
+        )
         warnings.warn(DataWarning("{sentence}: say it by --encoding", sentence=sentence), stacklevel=2)
 
 
@@ -191,8 +196,14 @@ def _contents(path: Path) -> tuple[list[Path], list[Path]]:
     files = [entry for entry in entries if entry.is_file() and suffix_of(entry.name) in SUFFIXES]
     if bool(folders) != bool(files):
         return folders, files
-    both = f"both the folder {folders[0].name} and the file {files[0].name}" if folders else "nothing to read"
-    expected = f"expected a folder of .txt documents for each label, or files named {', '.join(SUFFIXES)}"
+    both = (
+        Sentence("both the folder {folder} and the file {file}", folder=folders[0].name, file=files[0].name)
+        if folders
+        else Sentence("nothing to read")
+    )
+    expected = Sentence(
+        "expected a folder of .txt documents for each label, or files named {suffixes}", suffixes=", ".join(SUFFIXES)
+    )
     raise DataError("{path} holds {both}: {expected}", path=path, both=both, expected=expected)
 
 

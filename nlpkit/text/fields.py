@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from nlpkit.errors import DataWarning
+from nlpkit.errors import DataWarning, Sentence
 from nlpkit.text.annotations import OF_AN_ANNOTATION, agree, holds_tasks, read_tasks
 from nlpkit.text.cells import TypedRow, text_of
 from nlpkit.text.decoding import Decoded
@@ -36,7 +36,9 @@ def read_table(table: Table, query: Query) -> Content:
         usual = query.find_answer_columns(header)
         answer = column_position(name, header, query.label_column, usual, query.answer_option)
     elif not query.named_columns and suffix_of(name) not in TABLES and isinstance(table, Records):
-        what = f"the first line is taken for a header, and only the column {header[text]!r} is read"
+        what = Sentence(
+            "the first line is taken for a header, and only the column {header!r} is read", header=header[text]
+        )
         warnings.warn(DataWarning("{name}: {what}", name=name, what=what), stacklevel=2)
     if query.group_column:
         group = column_position(name, header, query.group_column, (), "--by")
@@ -48,8 +50,8 @@ def read_table(table: Table, query: Query) -> Content:
         rows = agree(list(_of_records(of_text, header, text, answer, group, marks)) for _, of_text in by_text)
     if answer is None:
         return Content(name, rows, header[text], ", ".join(marks) or None)
-    read_as = f"a table with the labels in {header[answer]!r}"
-    remedy = "" if query.label_column else "say which column holds them by --label-column"
+    read_as = Sentence("a table with the labels in {header!r}", header=header[answer])
+    remedy = "" if query.label_column else Sentence("say which column holds them by --label-column")
     rows = take_labels(rows, name, query, read_as=read_as, remedy=remedy)
     return Content(name, rows, header[text], header[answer])
 
@@ -111,8 +113,8 @@ def read_json(decoded: Decoded, query: Query) -> Content:
         by_text = itertools.groupby(objects, lambda item: item.fields and item.fields.get("id"))
         rows = agree(list(_of_objects(of_text, text, answer, group, query)) for _, of_text in by_text)
     if answer:
-        remedy = "" if query.label_column else "say which key holds them by --label-column"
-        read_as = f"JSON with the labels in {answer!r}"
+        remedy = "" if query.label_column else Sentence("say which key holds them by --label-column")
+        read_as = Sentence("JSON with the labels in {answer!r}", answer=answer)
         rows = take_labels(rows, decoded.name, query, read_as=read_as, remedy=remedy)
     return Content(decoded.name, rows, text, answer or ", ".join(query.label_columns or ()) or None)
 

@@ -10,7 +10,7 @@ from functools import lru_cache, partial
 from math import isfinite
 from typing import Literal, TypeAlias
 
-from nlpkit.errors import DataError, DataWarning
+from nlpkit.errors import DataError, DataWarning, Sentence, join
 from nlpkit.text.example import NO_LABEL, Example, Faults
 from nlpkit.text.json_rows import as_json, parse_json
 from nlpkit.text.labels import check_guessed, is_missing
@@ -77,7 +77,7 @@ class Query:
     def answer_option(self) -> str:
         """How to say which column holds the answer."""
         several = self.answer == "label" and self.wants_several is not False
-        return "--label-column" + (", or a column a label by --label-columns" if several else "")
+        return Sentence("--label-column, or a column a label by --label-columns" if several else "--label-column")
 
     @property
     def wants_several(self) -> bool | None:
@@ -109,8 +109,12 @@ def judge(content: Content, query: Query, faults: Faults) -> Iterator[Example]:
     examples = sift(content, query, faults)
     head = list(itertools.islice(examples, FIRST_ROWS))
     if head and not any(character.isalpha() for e in head for character in e.text):
-        where = f"the column {content.text!r} of {content.name}" if content.text else content.name
-        remedy = "say --column" if content.text else "expected text"
+        where = (
+            Sentence("the column {text!r} of {name}", text=content.text, name=content.name)
+            if content.text
+            else content.name
+        )
+        remedy = Sentence("say --column") if content.text else Sentence("expected text")
         raise DataError("{where} holds numbers or signs, no text: {remedy}", where=where, remedy=remedy)
     examples = itertools.chain(head, examples)
     return _with_few_labels(examples, content) if query.answer == "label" else examples
@@ -153,7 +157,8 @@ def take_labels(
     separation = _separate(name, [label for _, label in labels], query)
     if remedy:
         if query.wants_several is None and separation is None:
-            remedy += "; if they are several, what stands between them by --label-separator"
+            several = "{remedy}; if they are several, what stands between them by --label-separator"
+            remedy = Sentence(several, remedy=remedy)
         check_guessed(name, read_as, list(_parts_of(labels, separation)), query.kept, remedy)
     make = _make_one if separation is None else partial(_make_several, separation, query.kept)
     return map(make, itertools.chain(head, rows))
@@ -182,9 +187,11 @@ def _separate(name: str, labels: Sequence[str], query: Query) -> Separation | No
             "text{other}",
             name=name,
             option=query.several_option,
-            between=f", with {' or '.join(map(repr, found.separator))} between them" if found.separator else "",
+            between=Sentence(", with {separators} between them", separators=join(map(repr, found.separator), " or "))
+            if found.separator
+            else "",
             example=next(several, labels[0]),
-            other=", --label-separator says what else stands between" if found.separator else "",
+            other=Sentence(", --label-separator says what else stands between") if found.separator else "",
         )
     elif few := find_few(labels):
         _warn(
@@ -195,7 +202,7 @@ def _separate(name: str, labels: Sequence[str], query: Query) -> Separation | No
             few=len(few),
             rows=len(labels),
             example=few[0],
-            became="are left out" if isinstance(few[0], Labels) else "are classes of their own",
+            became=Sentence("are left out") if isinstance(few[0], Labels) else Sentence("are classes of their own"),
         )
     return found
 
@@ -238,7 +245,11 @@ def _with_few_labels(examples: Iterable[Example], content: Content) -> Iterator[
         if len(labels) <= MANY_NUMBERS:
             labels.add(e.label)
             if len(labels) > MANY_NUMBERS and all(map(is_number, labels)):
-                where = f"the label column {column!r} of {name} holds" if column else f"the labels of {name} are"
+                where = (
+                    Sentence("the label column {column!r} of {name} holds", column=column, name=name)
+                    if column
+                    else Sentence("the labels of {name} are", name=name)
+                )
                 raise DataError(
                     "{where} more than {many_numbers} different numbers: expected a few labels",
                     where=where,

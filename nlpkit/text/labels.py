@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 
-from nlpkit.errors import DataError
+from nlpkit.errors import DataError, Sentence
 
 # What pandas takes for missing, whatever its case: https://pandas.pydata.org/docs/reference/api/pandas.read_csv.html
 MISSING = frozenset(
@@ -115,7 +115,7 @@ def check_guessed(
     labels = [(line, label) for line, label in labels if label not in kept and not is_missing(label)]
     if example := _implausible(labels):
         line, label, why = example
-        what = f"its label would be {label[:LONGEST_LABEL]!r}, {why}"
+        what = Sentence("its label would be {label!r}, {why}", label=label[:LONGEST_LABEL], why=why)
         raise DataError(
             "{name}, line {line}: read as {read_as}, {what}; {remedy}",
             name=name,
@@ -131,15 +131,17 @@ def _implausible(labels: Sequence[tuple[int, str]]) -> tuple[int, str, str] | No
     odd = [(line, label, why) for line, label in labels if (why := _oddity(label))]
     if len(odd) > ODD_SHARE * len(labels):
         line, label, why = odd[0]
-        return line, label, f"{why}: expected a few short labels"
+        return line, label, Sentence("{why}: expected a few short labels", why=why)
     if several := _several([label for _, label in labels]):
         line, label = next((line, label) for line, label in labels if label in several)
-        return line, label, "which looks like several labels: expected one in each row"
+        return line, label, Sentence("which looks like several labels: expected one in each row")
     different = len({label for _, label in labels})
     if different > MANY_LABELS and different * AGAIN > len(labels):
-        return *labels[
-            -1
-        ], f"one of {different} in the first {len(labels)} rows: expected a few that come again and again"
+        return *labels[-1], Sentence(
+            "one of {different} in the first {labels} rows: expected a few that come again and again",
+            different=different,
+            labels=len(labels),
+        )
     return None
 
 
@@ -161,12 +163,12 @@ def _parts(label: str) -> list[str]:
 def _oddity(label: str) -> str | None:
     """Say what a label looks like that can be none."""
     if _unbalanced(label) or STRUCTURE.fullmatch(label):
-        return "which looks like a part of a list or of markup (Python, JSON, XML)"
+        return Sentence("which looks like a part of a list or of markup (Python, JSON, XML)")
     if label and (label[0] in QUOTES or label[-1] in QUOTES):
-        return "which looks like a part of a list or of a quotation"
+        return Sentence("which looks like a part of a list or of a quotation")
     if SENTENCE.search(label):
-        return "which looks like a part of a sentence"
-    return f"which has {len(label)} characters" if len(label) > LONGEST_LABEL else None
+        return Sentence("which looks like a part of a sentence")
+    return Sentence("which has {label} characters", label=len(label)) if len(label) > LONGEST_LABEL else None
 
 
 def _unbalanced(label: str) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nlpkit.errors import Sentence
+
 MOST_NAMED = 3  # lines, or files, that are named; the others are counted
 
 
@@ -34,15 +36,30 @@ class Lines:
         return self._count
 
     def __str__(self) -> str:
-        if not self._named:
-            return ""
-        *named, last = [*self._named, f"{self._count - MOST_NAMED:,} more"] if self._count > MOST_NAMED else self._named
-        return f"lines {', '.join(named)} and {last}" if named else f"line {last}"
+        return str(self.describe())
+
+    def describe(self) -> Sentence:
+        """Say which lines they are."""
+        more = self._count - MOST_NAMED
+        if more > 0:
+            return Sentence("lines {named} and {more:,} more", named=", ".join(self._named), more=more)
+        *named, last = self._named or [""]
+        if named:
+            return Sentence("lines {named} and {last}", named=", ".join(named), last=last)
+        return Sentence("line {last}", last=last) if last else Sentence("")
 
 
-def which_lines(numbers: Sequence[int]) -> str:
+def which_lines(numbers: Sequence[int]) -> Sentence:
     """Write ``line 3``, ``lines 3 and 17``, or ``lines 3, 17, 20 and 9 more``."""
     lines = Lines()
     for number in numbers:
         lines.add(number)
-    return str(lines)
+    return lines.describe()
+
+
+def which_rows(numbers: Sequence[int]) -> Sentence:
+    """Write the same of rows: ``row 3``, or ``rows 3, 17, 20 and 9 more``."""
+    lines = which_lines(numbers)
+    one, two, many = "row {last}", "rows {named} and {last}", "rows {named} and {more:,} more"
+    template = one if len(numbers) == 1 else two if len(numbers) <= MOST_NAMED else many
+    return Sentence(template, **lines.values)

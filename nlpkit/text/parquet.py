@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import IO, Any
 
-from nlpkit.errors import DataError, MissingExtra
+from nlpkit.errors import DataError, MissingExtra, Sentence
 from nlpkit.text.cells import typed_row
 from nlpkit.text.records import RECORDS
 from nlpkit.text.row import Row
@@ -25,7 +25,7 @@ class ParquetTable:
             import pyarrow
             from pyarrow import parquet
         except ImportError:
-            raise MissingExtra("pyarrow", "parquet", f"reading {name}") from None
+            raise MissingExtra("pyarrow", "parquet", Sentence("reading {name}", name=name)) from None
         self._error = pyarrow.ArrowException
         try:
             self._file = parquet.ParquetFile(stream)

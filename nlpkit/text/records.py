@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from nlpkit.errors import DataError, DataWarning, nearest
+from nlpkit.errors import DataError, DataWarning, Sentence, nearest
 from nlpkit.text.decoding import BLOCK, Decoded
 from nlpkit.text.line_numbers import which_lines
 from nlpkit.text.row import Row, make_row
@@ -64,8 +64,12 @@ class Records:
         stray = None if self._quoted or self._delimiter != "\t" else _stray_quote(self._lines[self._at :])
         self._plain = stray is not None
         if stray is not None:
-            where = f"line {self._number + self._at + stray:,}"
-            what = f"{self.name} is read without quoting, as on {where} quotes do not enclose a whole cell"
+            where = Sentence("line {number:,}", number=self._number + self._at + stray)
+            what = Sentence(
+                "{name} is read without quoting, as on {where} quotes do not enclose a whole cell",
+                name=self.name,
+                where=where,
+            )
             warnings.warn(what, DataWarning, stacklevel=2)
         self.header = next(self._records(), ([], 0))[0]
         if not any(self.header):
@@ -207,9 +211,9 @@ class Records:
 
     def _tell(self) -> None:
         doubts = {
-            "a quote that does not enclose a whole cell, and is read as part of the text": self._stray,
-            "a quoted cell with lines in it that look like rows": self._doubtful,
-            "zero bytes in its text": self._zeros,
+            Sentence("a quote that does not enclose a whole cell, and is read as part of the text"): self._stray,
+            Sentence("a quoted cell with lines in it that look like rows"): self._doubtful,
+            Sentence("zero bytes in its text"): self._zeros,
         }
         for what, lines in doubts.items():
             if lines:
@@ -239,8 +243,8 @@ def column_position(name: str, header: Sequence[str], wanted: str | None, usual:
     positions = [i for i, column in enumerate(header) if column.strip().lower() in usual]
     if len(positions) == 1:
         return positions[0]
-    lines = "; if it has no header but a text a line, name it .txt"
-    hint = "; if that is no header, put one above it" if len(header) > 1 else lines
+    lines = Sentence("; if it has no header but a text a line, name it .txt")
+    hint = Sentence("; if that is no header, put one above it") if len(header) > 1 else lines
     raise DataError(
         "{name} has the columns {header}: say which one by {option}{hint}",
         name=name,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from nlpkit.errors import DataError, DataWarning
+from nlpkit.errors import DataError, DataWarning, Sentence, reason_of
 from nlpkit.text.decoding import WINDOWS, Decoded
 from nlpkit.text.encodings import UNDECODABLE
 from nlpkit.text.json_rows import JSON_LINES, JsonRows, as_json, as_written, holds_objects
@@ -112,7 +112,11 @@ def _source_of(decoded: Decoded, name: str, column: str | None, *, table: bool) 
         position = column_position(decoded.name, records.header, column, usual_texts(records.header), "--column")
         return Source(name, records.header, records.blocks(position), decoded)
     if looks_like := _header(decoded.head()):
-        what = f"{decoded.name} is read line by line, and looks like a table with the columns {looks_like}"
+        what = Sentence(
+            "{name} is read line by line, and looks like a table with the columns {looks_like}",
+            name=decoded.name,
+            looks_like=looks_like,
+        )
         warnings.warn(DataWarning("{what}: say --column to read one of them", what=what), stacklevel=2)
     return Source(name, None, _rows(decoded), decoded)
 
@@ -159,7 +163,12 @@ def _decode(
     if tell and decoded.doubt:
         warnings.warn(decoded.doubt, DataWarning, stacklevel=2)
     if tell and decoded.foreign:
-        what = f"{name} is read as {decoded.encoding}, and has UTF-8 in {decoded.foreign}: its texts are wrong there"
+        what = Sentence(
+            "{name} is read as {encoding}, and has UTF-8 in {foreign}: its texts are wrong there",
+            name=name,
+            encoding=decoded.encoding,
+            foreign=decoded.foreign,
+        )
         warnings.warn(what, DataWarning, stacklevel=2)
 
 
@@ -214,9 +223,7 @@ def _open(path: str | Path | IO[bytes], name: str) -> Iterator[IO[bytes]]:
     try:
         stream = Path(path).open("rb", buffering=0)  # noqa: SIM115 - its errors are told apart from those of its reader
     except OSError as error:
-        raise DataError(
-            "{name} cannot be read: {reason}", name=name, reason=(error.strerror or str(error)).lower()
-        ) from error
+        raise DataError("{name} cannot be read: {reason}", name=name, reason=reason_of(error)) from error
     with stream:
         yield stream
 

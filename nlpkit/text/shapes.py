@@ -7,7 +7,7 @@ import re
 import warnings
 from collections.abc import Sequence
 
-from nlpkit.errors import DataError, DataWarning
+from nlpkit.errors import DataError, DataWarning, Sentence
 from nlpkit.text.decoding import Decoded
 from nlpkit.text.fields import read_json, read_table
 from nlpkit.text.json_rows import JSON_LINES, holds_objects
@@ -18,7 +18,7 @@ from nlpkit.text.row import is_number
 from nlpkit.text.rows import TEXT_COLUMNS
 
 ENOUGH_LINES = 10  # that show what no chance does
-ANSWERS: dict[Answer, str] = {"label": "labels", "number": "numbers", "json": "JSON"}
+ANSWERS: dict[Answer, str] = {"label": Sentence("labels"), "number": Sentence("numbers"), "json": "JSON"}
 
 
 def read_content(decoded: Decoded, query: Query) -> Content:
@@ -37,7 +37,7 @@ def read_content(decoded: Decoded, query: Query) -> Content:
         return _with(whole, decoded, blanks=True)
     if query.answer != "json" and 2 * sum(FASTTEXT.search(line) is not None for line in head) > len(head):
         if not query.answer:
-            _warn(decoded, "__label__ and what follows are")
+            _warn(decoded, Sentence("__label__ and what follows are"))
         rows = take_labels(read_lines(decoded, fasttext), decoded.name, query, read_as="lines __label__LABEL TEXT")
         return Content(decoded.name, rows)
     if query.named_columns and head and 2 * sum(",," in line for line in head) < len(head):
@@ -50,7 +50,7 @@ def read_content(decoded: Decoded, query: Query) -> Content:
     if query.answer is None:
         return _read_texts(decoded, head, query)
     if 2 * sum(line.count("\t") > 1 for line in head) > len(head):
-        what = f"expected a header above them that names text and {query.answer}"
+        what = Sentence("expected a header above them that names text and {answer}", answer=query.answer)
         raise DataError("{name} has several tabs a line: {what}", name=decoded.name, what=what)
     return _read_labels(decoded, head, query) if query.answer == "label" else _read_answers(decoded, head, query)
 
@@ -68,7 +68,7 @@ def _with(part: Part, decoded: Decoded, *, blanks: bool = False) -> Content:
 
 
 def _warn(decoded: Decoded, what: str) -> None:
-    sentence = f"{decoded.name}: {what} taken for the label of each line and left out"
+    sentence = Sentence("{name}: {what} taken for the label of each line and left out", name=decoded.name, what=what)
     warnings.warn(sentence, DataWarning, stacklevel=3)
 
 
@@ -76,7 +76,7 @@ def _read_texts(decoded: Decoded, head: Sequence[str], query: Query) -> Content:
     """Read lines as they stand, but for labels that nobody writes so by chance."""
     if query.blank_lines or not _is_doubled(head):
         return _with(whole, decoded, blanks=query.blank_lines)
-    _warn(decoded, "what stands behind ,, is")
+    _warn(decoded, Sentence("what stands behind ,, is"))
     return _with(before_commas, decoded)
 
 
@@ -104,8 +104,12 @@ def _read_answers(decoded: Decoded, head: Sequence[str], query: Query) -> Conten
 def expected_answers(query: Query) -> str:
     """Say which files hold numbers, or JSON."""
     what = ANSWERS[query.answer]
-    lines = f"lines with a tab between text and {query.answer if query.answer == 'number' else what}"
-    return f"expected a table or JSON lines with a column of texts and one of {what}, or {lines}"
+    lines = Sentence(
+        "lines with a tab between text and {answer}", answer=query.answer if query.answer == "number" else what
+    )
+    return Sentence(
+        "expected a table or JSON lines with a column of texts and one of {what}, or {lines}", what=what, lines=lines
+    )
 
 
 def _read_labels(decoded: Decoded, head: Sequence[str], query: Query) -> Content:
@@ -121,9 +125,9 @@ def _read_labels(decoded: Decoded, head: Sequence[str], query: Query) -> Content
             "folder for each label; if all its texts have one label, say LABEL={name}",
             name=name,
         )
-    tabbed = "TEXT and LABEL with a tab between" if last else "LABEL and TEXT with a tab between"
-    read_as = f"lines {'TEXT,,LABEL' if separator == ',' else tabbed}"
-    remedy = "put a header above it that names the columns of text and label, and call it .csv or .tsv"
+    tabbed = Sentence("TEXT and LABEL with a tab between") if last else Sentence("LABEL and TEXT with a tab between")
+    read_as = Sentence("lines {shape}", shape="TEXT,,LABEL" if separator == "," else tabbed)
+    remedy = Sentence("put a header above it that names the columns of text and label, and call it .csv or .tsv")
     rows = read_lines(decoded, Pair(separator, head, last=last))
     rows = take_labels(rows, name, query, read_as=read_as, remedy=remedy)
     _refuse_cells(name, head)

@@ -11,9 +11,9 @@ from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
-from nlpkit.errors import DataError, DataWarning, MissingExtra, SettingError, nearest
+from nlpkit.errors import DataError, DataWarning, MissingExtra, Sentence, SettingError, nearest
 from nlpkit.text.cells import CellError, text_of, typed_row, whole
-from nlpkit.text.line_numbers import which_lines
+from nlpkit.text.line_numbers import which_rows
 from nlpkit.text.records import RECORDS
 from nlpkit.text.row import Row
 from nlpkit.text.table import Choice
@@ -91,13 +91,15 @@ class Sheet:
         """Tell of what stands above the header, and of cells that are merged over several rows."""
         above = [number for number, _ in itertools.takewhile(lambda row: row[0] < self._header_row, self._rows())]
         if above:
-            what = f"has its header in row {self._header_row}: what is above is left out"
+            what = Sentence(
+                "has its header in row {header_row}: what is above is left out", header_row=self._header_row
+            )
             warnings.warn(DataWarning("{name} {what}", name=self.name, what=what), stacklevel=2)
         ranges = self._sheet.merged_cell_ranges or []
         merged = sorted(top + 1 for (top, _), (bottom, _) in ranges if bottom > top and bottom >= self._header_row)
         if merged:
-            what = "merged over several rows, of which only the first has their value"
-            where = which_lines(merged).replace("line", "row", 1)
+            what = Sentence("merged over several rows, of which only the first has their value")
+            where = which_rows(merged)
             warnings.warn(
                 DataWarning("{name} has cells {what}: {where}", name=self.name, what=what, where=where), stacklevel=2
             )
@@ -107,7 +109,7 @@ def _open(name: str, stream: IO[bytes]) -> CalamineWorkbook:
     try:
         from python_calamine import CalamineError, CalamineWorkbook
     except ImportError:
-        raise MissingExtra("python-calamine", "excel", f"reading {name}") from None
+        raise MissingExtra("python-calamine", "excel", Sentence("reading {name}", name=name)) from None
     try:
         return CalamineWorkbook.from_filelike(stream)
     except (CalamineError, OSError) as error:
@@ -115,11 +117,11 @@ def _open(name: str, stream: IO[bytes]) -> CalamineWorkbook:
 
 
 def _damaged(name: str, error: BaseException) -> DataError:
-    remedy = "save it as .xlsx without a password, or as CSV"
+    remedy = Sentence("save it as .xlsx without a password, or as CSV")
     return DataError(
         "{name} is no workbook that can be read ({reason}): {remedy}",
         name=name,
-        reason=str(error).lower(),
+        reason=Sentence(str(error).lower()),
         remedy=remedy,
     )
 
@@ -145,7 +147,11 @@ def _choose(name: str, workbook: CalamineWorkbook, choice: Choice) -> CalamineSh
     if listed:
         raise DataError("{name} has rows on the sheets {listed}: say which one by --sheet", name=name, listed=listed)
     hidden = ", ".join(sheet for sheet in names if sheet not in seen)
-    hint = f"expected a header and rows below it{f'; --sheet reads one that is hidden: {hidden}' if hidden else ''}"
+    hint = Sentence("expected a header and rows below it")
+    if hidden:
+        hint = Sentence(
+            "expected a header and rows below it; --sheet reads one that is hidden: {hidden}", hidden=hidden
+        )
     raise DataError("{name} is empty: {hint}", name=name, hint=hint)
 
 

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from nlpkit.errors import BundleError, SettingError
+from nlpkit.errors import BundleError, Sentence, SettingError, join
 from nlpkit.files import write_synced
 from nlpkit.model.bundle import CONFIG, SAMPLES, TOKENIZER, UNLISTED, VOCABULARY, Bundle, find, origin_of
 from nlpkit.plugins.options import options_of
@@ -96,8 +96,14 @@ class BaseModel:
         """Say what of it was left out."""
         if self.forgotten:
             yield (
-                f"{self.name} was trained by nlpkit {self.bundle.config.get('nlpkit')} with settings that "
-                f"{__version__} does not have, which were left out: {', '.join(self.forgotten)}"
+                Sentence(
+                    "{name} was trained by nlpkit {then} with settings that {now} does not have, which "
+                    "were left out: {forgotten}",
+                    name=self.name,
+                    then=self.bundle.config.get("nlpkit"),
+                    now=__version__,
+                    forgotten=", ".join(self.forgotten),
+                )
             )
 
     def tables(self) -> dict[str, Any]:
@@ -148,7 +154,7 @@ class BaseModel:
                 "training that goes on from {model} cannot change how it is composed: {changes}; what can be set is "
                 "training.*, dropout and frozen of its parts, {more}",
                 model=self.name,
-                changes="; ".join(changes),
+                changes=join(changes, "; "),
                 more=", ".join(_list_tunable(settings)),
             )
 
@@ -299,8 +305,12 @@ def _pair(before: Sequence[Any], after: Sequence[Any]) -> Iterator[tuple[Any, An
 def _list_lost(before: Sequence[Any], after: Sequence[Any]) -> Iterator[str]:
     """Name members that came, or went though they have weights: those that are counted may go."""
     old, new = ({member.name: member for member in members} for members in (before, after))
-    yield from (f"there is no member {name} to go on from" for name in new if name not in old)
-    yield from (f"the member {name} is gone" for name, member in old.items() if name not in new and member.components)
+    yield from (Sentence("there is no member {name} to go on from", name=name) for name in new if name not in old)
+    yield from (
+        Sentence("the member {name} is gone", name=name)
+        for name, member in old.items()
+        if name not in new and member.components
+    )
 
 
 def _list_changes(where: str, before: Any, after: Any, entry: Mapping[str, Any]) -> Iterator[str]:
@@ -322,8 +332,8 @@ def _list_changes(where: str, before: Any, after: Any, entry: Mapping[str, Any])
         was = _flatten(old).get(place, made.get(kind, {}).get(option, MISSING))
         now = _flatten(new).get(place, made.get(kind, {}).get(option, MISSING))
         if was != now and not _is_free(place):
-            of = f" of {where}" if where else ""
-            yield f"{place}{of} was {_show(was)}, is {_show(now)}"
+            of = Sentence(" of {where}", where=where) if where else ""
+            yield Sentence("{place}{of} was {was}, is {now}", place=place, of=of, was=_show(was), now=_show(now))
 
 
 def _read_options(kind: str, entry: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from nlpkit.errors import NlpkitError
+from nlpkit.errors import NlpkitError, reason_of
 from nlpkit.files import replace_file
 
 SHARE = 20  # a save may take one part in so many of the time
@@ -66,7 +66,7 @@ class Checkpoint:
         try:
             replace_file(self._path, data)
         except OSError as error:
-            why = (error.strerror or str(error)).lower()
+            why = reason_of(error)
             raise NlpkitError(
                 "{path} cannot be written: {why}; the state saved before it is whole: make room, and go on by --resume",
                 path=self._path,

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from nlpkit.errors import SettingError
+from nlpkit.errors import Sentence, SettingError
 from nlpkit.training.launch import ALONE, Place
 
 AUTO = "auto"
@@ -40,13 +40,13 @@ def choose_device(name: str, place: Place = ALONE) -> torch.device:
     if place.count > 1:
         device = _choose_own(device, place)
     if (device.index or 0) >= (count := torch.cuda.device_count()):
-        found = "no GPU" if not count else f"{count} GPUs" if count > 1 else "one GPU, cuda:0"
+        found = "no GPU" if not count else Sentence("{count} GPUs", count=count) if count > 1 else "one GPU, cuda:0"
         raise SettingError(
             "the device {name} is not there: torch {version} sees {found}; {remedy}",
             name=device,
             version=torch.__version__,
             found=found,
-            remedy=f"start at most {count} processes on this machine, or say --device cpu"
+            remedy=Sentence("start at most {count} processes on this machine, or say --device cpu", count=count)
             if place.count > 1 and count
             else "choose auto or cpu, or install a torch that is built for your GPU",
         )

@@ -97,7 +97,7 @@ class MemberExported:
     size: int
     difference: float
     checked: int
-    unit: str = "rows"
+    unit: str = Sentence("rows")
 
 
 @dataclass(frozen=True)

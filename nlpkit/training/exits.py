@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nlpkit.errors import Sentence
+from nlpkit.errors import Sentence, join
 from nlpkit.model.members import Floats
 from nlpkit.model.mixing import Stage
 
@@ -55,14 +55,20 @@ class FoundExit:
                 names=" and of ".join(self.groups),
             )
         listed = (
-            f"{of.left:,} of {of.rows:,} {name}, {of.agree / max(of.left, 1):.2%} of these as the whole model says"
+            Sentence(
+                "{left:,} of {rows:,} {name}, {agree:.2%} of these as the whole model says",
+                left=of.left,
+                rows=of.rows,
+                name=name,
+                agree=of.agree / max(of.left, 1),
+            )
             for name, of in self.groups.items()
         )
         return Sentence(
             "rows leave at {member} from {exit:g} on: {groups}",
             member=self.member,
             exit=self.exit,
-            groups="; ".join(listed),
+            groups=join(listed, "; "),
         )
 
     def to_json(self) -> dict[str, Any]:

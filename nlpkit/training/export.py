@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 from torch import nn
 
-from nlpkit.errors import MissingExtra, NlpkitError
+from nlpkit.errors import MissingExtra, NlpkitError, Sentence
 from nlpkit.model.bundle import ARRAYS, GRAPH
 from nlpkit.model.members import NORMS
 from nlpkit.model.network import Network
@@ -85,7 +85,7 @@ def check_agreement(name: str, difference: float, weights: str, arithmetic: str 
             name=name,
             difference=difference,
             most=most,
-            remedy=f", train with --set {coarse[0]}=float32" if coarse else "",
+            remedy=Sentence(", train with --set {option}=float32", option=coarse[0]) if coarse else "",
         )
 
 

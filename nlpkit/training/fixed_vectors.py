@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nlpkit.errors import DataError, PluginError
+from nlpkit.errors import DataError, PluginError, Sentence
 from nlpkit.files import sync
 from nlpkit.training.batching import RowNumbers, Rows, sort_batches
 from nlpkit.training.events import Event, Note, Working
@@ -44,7 +44,9 @@ def store_vectors(path: Path, embedding: Any, rows: Rows, what: str, made_from: 
     with timed() as took:
         yield from _compute_all(path, embedding, rows, what)
     if took[0]:
-        keep(key, {VECTORS: path}, f"vectors of {len(rows):,} rows by {made_from['name']}")
+        keep(
+            key, {VECTORS: path}, Sentence("vectors of {rows:,} rows by {name}", rows=len(rows), name=made_from["name"])
+        )
 
 
 def _key_of(embedding: Any, rows: Rows, made_from: Mapping[str, Any]) -> str:

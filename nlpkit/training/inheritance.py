@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from torch import Tensor, nn
 
-from nlpkit.errors import BundleError, MissingExtra, PluginError, Sentence
+from nlpkit.errors import BundleError, MissingExtra, PluginError, Sentence, join
 from nlpkit.model.bundle import ARRAYS, GRAPH, WEIGHTS
 from nlpkit.model.members import load_arrays
 from nlpkit.model.numbers import check_finite
@@ -110,17 +110,27 @@ def describe(model: str, member: str, facts: Mapping[str, Any] | None) -> Senten
     if facts is None:
         return Sentence("from {model}: {member} is counted anew, in these rows alone", model=model, member=member)
     answers, unknown = facts.get("answers", {}), facts.get("unknown")
-    clauses = [f"{_join(facts['kept'])} of {member} kept" if facts["kept"] else f"nothing of {member} kept"]
+    clauses = [
+        Sentence("{kept} of {member} kept", kept=_join(facts["kept"]), member=member)
+        if facts["kept"]
+        else Sentence("nothing of {member} kept", member=member)
+    ]
     if answers.get("kept"):
-        new = f", new for {_list(answers['new'])}" if answers["new"] else ""
-        clauses.append(f"{ANSWERING} kept for {_join(answers['kept'])}{new}")
+        new = Sentence(", new for {labels}", labels=_list(answers["new"])) if answers["new"] else ""
+        clauses.append(
+            Sentence("{answering} kept for {kept}{new}", answering=ANSWERING, kept=_join(answers["kept"]), new=new)
+        )
     if facts["new"]:
-        labels = f" (labels {_list(answers['new'])})" if ANSWERING in facts["new"] and answers.get("new") else ""
-        clauses.append(f"{_join(facts['new'])} new{labels}")
-    more = "; its weights are those that inference reads, as rounded there" if facts.get("read_back") else ""
+        labels = (
+            Sentence(" (labels {labels})", labels=_list(answers["new"]))
+            if ANSWERING in facts["new"] and answers.get("new")
+            else ""
+        )
+        clauses.append(Sentence("{parts} new{labels}", parts=_join(facts["new"]), labels=labels))
+    more = Sentence("; its weights are those that inference reads, as rounded there") if facts.get("read_back") else ""
     if unknown is not None:
-        more += f"; {100 * unknown:.1f}% of the tokens to train on are unknown to it"
-    return Sentence("from {model}: {clauses}{more}", model=model, clauses=", ".join(clauses), more=more)
+        more += Sentence("; {unknown:.1f}% of the tokens to train on are unknown to it", unknown=100 * unknown)
+    return Sentence("from {model}: {clauses}{more}", model=model, clauses=join(clauses), more=more)
 
 
 def transfer(
@@ -143,7 +153,11 @@ def transfer(
         elif old is not None and old.shape == tensor.shape:
             state[name], kept[part] = old, None
         elif part in COMPONENTS.values():
-            found = "is not among them" if old is None else f"is {tuple(old.shape)}, not {tuple(tensor.shape)}"
+            found = (
+                Sentence("is not among them")
+                if old is None
+                else Sentence("is {old}, not {new}", old=tuple(old.shape), new=tuple(tensor.shape))
+            )
             raise BundleError(
                 "the weights of {member} in {model} do not fit its {part}: {name} {found}",
                 member=member.name,
@@ -284,7 +298,7 @@ def _load_graph(member: BaseMember) -> Arrays:
     try:
         import onnx
     except ImportError:
-        raise MissingExtra("onnx", "train", f"going on from {member.model.name}") from None
+        raise MissingExtra("onnx", "train", Sentence("going on from {name}", name=member.model.name)) from None
     from nlpkit.training.graph_weights import TURNED, unpack_blocks  # onnx
 
     path, bundle = f"{member.name}/{GRAPH}", member.model.bundle

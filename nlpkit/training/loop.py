@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nlpkit.errors import NlpkitError, SettingError
+from nlpkit.errors import NlpkitError, Sentence, SettingError
 from nlpkit.training.ahead import Coming
 from nlpkit.training.batching import RowNumbers
 from nlpkit.training.checkpoint import Checkpoint, State
@@ -278,7 +278,10 @@ def fit(
                 )
                 if not math.isfinite(value + norm):
                     progress.step += 1
-                    yield progress.diverge(f"the loss is {value}, the norm of its gradient {norm}", objective)
+                    yield progress.diverge(
+                        Sentence("the loss is {value}, the norm of its gradient {norm}", value=value, norm=norm),
+                        objective,
+                    )
                     break
                 if clipped := 0 < settings.clip < norm:
                     gradients.clip(norm, settings.clip)
@@ -329,9 +332,9 @@ def _read(loss: Tensor, norm: Tensor, right: Tensor | int | None) -> tuple[float
 def _find_fault(module: nn.Module, validation: Validation | None) -> str | None:
     """Say what is no number at the end of an epoch: no loss follows its last step."""
     if validation and not math.isfinite(validation.loss):
-        return f"the validation loss is {validation.loss}"
+        return Sentence("the validation loss is {loss}", loss=validation.loss)
     names = [name for name, p in module.named_parameters() if not bool(p.detach().isfinite().all())]
-    return f"the weights {names[0]} hold what is no number" if names else None
+    return Sentence("the weights {names} hold what is no number", names=names[0]) if names else None
 
 
 def _state_of(

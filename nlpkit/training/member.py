@@ -93,7 +93,7 @@ class Comparison:
 
     difference: float
     checked: int
-    unit: str = "rows"
+    unit: str = Sentence("rows")
     validation: NDArray[Any] | None = None
 
 
@@ -396,7 +396,7 @@ def train_member(
     divergence = yield from member.train(minimise)
     mates.tell(TRAINED)
     if not folder.exists():
-        yield Working(f"{member.name}: exporting", 0, None)
+        yield Working(Sentence("{name}: exporting", name=member.name), 0, None)
         result = member.export()
         comparison = member.compare(result) or Comparison(0.0, 0)
         check_agreement(member.name, comparison.difference, member.weights, member.arithmetic)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from nlpkit.errors import DataError, Sentence, SettingError
+from nlpkit.errors import DataError, Sentence, SettingError, join
 from nlpkit.plugins.options import Positive, Range
 from nlpkit.text.split import PLACES
 from nlpkit.training.reading import CorpusSettings, MixtureReader, name_of
@@ -182,15 +182,18 @@ def tell_mixture(corpus: StoredCorpus, validation_share: float | None) -> Iterat
             trained=of.trained,
             held_out=of.held_out,
             empty=of.empty,
-            left=f"; {of.left:,} were not drawn" if of.left else "",
-            rest=f"; beside them {of.rest:,} labelled ones that were not drawn" if of.rest else "",
+            left=Sentence("; {left:,} were not drawn", left=of.left) if of.left else "",
+            rest=Sentence("; beside them {rest:,} labelled ones that were not drawn", rest=of.rest) if of.rest else "",
         )
 
 
 def _tell_table(table: Mapping[str, Any]) -> Iterator[Sentence]:
     name, rows = table["name"], table["rows"]
     if "drawn" in table and sum(table["of"].values()):
-        drawn = ", ".join(f"{label} {count:,} of {table['of'][label]:,}" for label, count in table["drawn"].items())
+        drawn = join(
+            Sentence("{label} {count:,} of {of:,}", label=label, count=count, of=table["of"][label])
+            for label, count in table["drawn"].items()
+        )
         yield Sentence("{name}: drawn for training: {drawn}", name=name, drawn=drawn)
     if table["use"] == "validation":
         yield Sentence("{name}: {rows:,} rows, all for validation", name=name, rows=rows["validation"])

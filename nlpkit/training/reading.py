@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from nlpkit.errors import DataError, DataWarning, SettingError, nearest
+from nlpkit.errors import DataError, DataWarning, Sentence, SettingError, nearest
 from nlpkit.plugins.options import Positive, Range
 from nlpkit.text.catalogue import examples_of
 from nlpkit.text.corpus import Example, label_and_file
@@ -68,7 +68,7 @@ class CorpusSettings(TextCorpus):
 
         :raises SettingError: for what goes not with their use.
         """
-        table = f"the table [[corpora]] of {self.file}"
+        table = Sentence("the table [[corpora]] of {file}", file=self.file)
         columns = self.label_column or self.label_separator or self.label_columns
         if use == "unlabelled" and (self.balance or self.labels or columns or self.other_labels == "drop"):
             raise SettingError("{table} speaks of labels, and its rows are used without: leave that out", table=table)
@@ -207,7 +207,7 @@ def _relabel(examples: Iterator[Example], corpus: str, table: CorpusSettings, fa
             e.label = label
             yield e
         else:
-            faults[f"labelled {e.label!r} in {name_of(corpus)}, as asked"] += 1
+            faults[Sentence("labelled {label!r} in {corpus}, as asked", label=e.label, corpus=name_of(corpus))] += 1
     if found:
         _check_named(corpus, table.labels, found)
 

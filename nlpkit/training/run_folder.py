@@ -21,7 +21,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from nlpkit.errors import BundleError, DataError, NlpkitError, SettingError
+from nlpkit.errors import BundleError, DataError, NlpkitError, Sentence, SettingError, join, reason_of
 from nlpkit.files import remove_dead_folders, replace_file
 from nlpkit.model.bundle import CONFIG
 
@@ -65,16 +65,14 @@ def open_run(model: Path, request: Mapping[str, Any], *, resume: bool, force: bo
             "another run is training {model}: wait for it, or choose another folder", model=model
         ) from None
     except OSError as error:
-        raise BundleError(
-            "{folder} cannot be written: {reason}", folder=folder, reason=(error.strerror or str(error)).lower()
-        ) from error
+        raise BundleError("{folder} cannot be written: {reason}", folder=folder, reason=reason_of(error)) from error
     try:
         _enter(model, folder, json.loads(json.dumps({**request, FORCE: force})), resume=resume, force=force)
         remove_dead_folders(model.resolve())
         with _drop_useless(folder):
             yield folder
     except OSError as error:
-        why = f"{error.filename or folder}: {(error.strerror or str(error)).lower()}"
+        why = f"{error.filename or folder}: {reason_of(error)}"
         remedy = "go on by --resume" if is_unfinished(folder) else "begin again"
         raise NlpkitError("the run cannot go on: {why}: mend that, and {remedy}", why=why, remedy=remedy) from error
     finally:
@@ -144,7 +142,7 @@ def _enter(model: Path, folder: Path, request: dict[str, Any], *, resume: bool, 
             raise SettingError(
                 "the run of {model} was begun with other settings: {differences}",
                 model=model,
-                differences="; ".join(differences),
+                differences=join(differences, "; "),
             )
         return
     if is_unfinished(folder) and has_progress(folder) and not force:
@@ -188,9 +186,9 @@ def list_differences(then: Any, now: Any, place: str = "") -> Iterator[str]:
             inner = f"{place}.{name}" if place else str(name)
             yield from list_differences(then.get(name, MISSING), now.get(name, MISSING), inner)
     elif then != now and place.startswith(FILES):
-        yield f"{place.removeprefix(FILES)} has changed or is another"
+        yield Sentence("{file} has changed or is another", file=place.removeprefix(FILES))
     elif then != now:
-        yield f"{place} was {_show(then)}, is {_show(now)}"
+        yield Sentence("{place} was {then}, is {now}", place=place, then=_show(then), now=_show(now))
 
 
 def _show(value: Any) -> str:

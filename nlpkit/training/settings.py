@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin
 
-from nlpkit.errors import DataError, SettingError, nearest
+from nlpkit.errors import DataError, Sentence, SettingError, nearest, reason_of
 from nlpkit.model.head_settings import HeadSettings
 from nlpkit.plugins.options import Count, Option, Positive, Range, Share, Size, Weight, options_of
 from nlpkit.plugins.registry import registry
@@ -272,9 +272,7 @@ def read_recipe(task: Task, recipe: str | Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise DataError(
-            "the recipe {path} cannot be read: {reason}", path=path, reason=(error.strerror or str(error)).lower()
-        ) from error
+        raise DataError("the recipe {path} cannot be read: {reason}", path=path, reason=reason_of(error)) from error
     except ValueError as error:
         raise SettingError("the recipe {path} is no TOML: {error}", path=path, error=error) from error
 
@@ -387,8 +385,8 @@ class Shape:
             )
         members = [member for member in members if not member.absent]
         fill(Normaliser, _check_table(tables.get("normalisation", {}), "normalisation"), "normalisation")
-        run = fill(self.run, {**tables, "members": tuple(members)}, "the recipe")
-        check_components(run, "the recipe")
+        run = fill(self.run, {**tables, "members": tuple(members)}, Sentence("the recipe"))
+        check_components(run, Sentence("the recipe"))
         return run
 
     def _make_member(self, table: Mapping[str, Any]) -> MemberSettings:
@@ -600,7 +598,7 @@ def check_judges(judges: bool, focus: Sequence[float], lacking: str) -> None:
     :raises DataError: saying what to do.
     """
     if not judges:
-        whose = " of the first corpus, which training.focus makes the judge," if focus else ""
+        whose = Sentence(" of the first corpus, which training.focus makes the judge,") if focus else ""
         raise DataError("no validation row{whose} {lacking}: give more texts", whose=whose, lacking=lacking)
 
 

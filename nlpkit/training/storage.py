@@ -23,7 +23,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nlpkit.errors import DataError
+from nlpkit.errors import DataError, Sentence
 from nlpkit.files import replace_file, sync, write_synced
 from nlpkit.text.corpus import Example
 from nlpkit.text.example import Source
@@ -390,7 +390,9 @@ class _SplitCheck:
         :raises DataError: naming what is lacking.
         """
         if self.labelled and len(names := {name for some in self.names for name in some}) < 2:
-            what = f"only the label {next(iter(names))!r}" if names else "no labelled rows"
+            what = (
+                Sentence("only the label {names!r}", names=next(iter(names))) if names else Sentence("no labelled rows")
+            )
             raise DataError("training needs rows of at least two labels, found: {what}", what=what)
         if fault := self._find_fault(test, validation):
             raise DataError("{fault}{remedy}", fault=fault, remedy=self._advise_shares(test, validation))
@@ -399,19 +401,37 @@ class _SplitCheck:
         rows = self.deal(test, validation)
         labels = {place: self.labels_of(numbers) for place, numbers in rows.items()}
         if self.labelled and len(labels["train"]) < 2:
-            conflicts = f" ({self.conflicts:,} texts stood under several labels and went)" if self.conflicts else ""
-            return (
-                f"the split left {len(rows['train']):,} rows to train on, of {len(labels['train'])} labels; at least "
-                f"two are needed{conflicts}: give more rows"
+            conflicts = (
+                Sentence(" ({conflicts:,} texts stood under several labels and went)", conflicts=self.conflicts)
+                if self.conflicts
+                else ""
+            )
+            return Sentence(
+                "the split left {train:,} rows to train on, of {labels} labels; at least two are "
+                "needed{conflicts}: give more rows",
+                train=len(rows["train"]),
+                labels=len(labels["train"]),
+                conflicts=conflicts,
             )
         if self.labelled and (lone := _find_lone_label(labels)):
             label, place = lone
-            leave_out = f", or --label {shlex.quote(label + '=')} leaves it out" if "=" not in label else ""
-            return f"the label {label!r} stands in the {place} rows only: it needs more rows{leave_out}"
+            leave_out = (
+                Sentence(", or --label {option} leaves it out", option=shlex.quote(label + "="))
+                if "=" not in label
+                else ""
+            )
+            return Sentence(
+                "the label {label!r} stands in the {place} rows only: it needs more rows{leave_out}",
+                label=label,
+                place=Sentence(place),
+                leave_out=leave_out,
+            )
         for place in ("train", "validation") if validation else ("train",):
             if not len(rows[place]):
                 total = sum(map(len, rows.values()))
-                return f"{total:,} rows are too few: none fell into {place}; give more"
+                return Sentence(
+                    "{total:,} rows are too few: none fell into {place}; give more", total=total, place=Sentence(place)
+                )
         return None
 
     def _advise_shares(self, test: float, validation: float) -> str:
@@ -426,7 +446,11 @@ class _SplitCheck:
         ]
         for pair in sorted(pairs, key=lambda pair: (abs(pair[0] - test) + abs(pair[1] - validation), pair)):
             if self._find_fault(*pair) is None:
-                return f", or other shares by --set test={pair[0]:g} --set validation={pair[1]:g}"
+                return Sentence(
+                    ", or other shares by --set test={test:g} --set validation={validation:g}",
+                    test=pair[0],
+                    validation=pair[1],
+                )
         return ""
 
 

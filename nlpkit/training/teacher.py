@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from nlpkit.errors import NlpkitError, SettingError
+from nlpkit.errors import NlpkitError, Sentence, SettingError
 from nlpkit.files import replace_file, sync
 from nlpkit.model.bundle import Bundle
 from nlpkit.tasks.base import Task, resolve
@@ -205,7 +205,7 @@ def _conclude(teacher: Teacher, corpus: StoredCorpus, folder: Path) -> dict[str,
 def _tell(facts: dict[str, Any]) -> Iterator[Event]:
     """Say what came of it."""
     kept = facts["unlabelled"] - facts["unanswered"]["unlabelled"]
-    free = f", {kept:,} without labels" if facts["unlabelled"] else ""
+    free = Sentence(", {kept:,} without labels", kept=kept) if facts["unlabelled"] else ""
     yield Note(
         "taught by {model}: {labelled:,} labelled rows, of which it says the label of {agreement:.1%}{free}",
         model=facts["model"],
@@ -230,5 +230,7 @@ def _tell_speed(teacher: Teacher, speed: float, rows: float) -> Event:
         model=_name_of(teacher),
         speed=speed,
         rows=rows,
-        duration=f"{seconds:,.0f} seconds" if seconds < ENOUGH_SECONDS else f"{seconds / 60:,.0f} minutes",
+        duration=Sentence("{seconds:,.0f} seconds", seconds=seconds)
+        if seconds < ENOUGH_SECONDS
+        else Sentence("{seconds:,.0f} minutes", seconds=seconds / 60),
     )

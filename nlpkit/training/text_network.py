@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from nlpkit.errors import BundleError, SettingError
+from nlpkit.errors import BundleError, Sentence, SettingError
 from nlpkit.files import write_synced
 from nlpkit.model.bundle import CONFIG, TOKENIZER, Bundle
 from nlpkit.model.members import Floats, PaddedMember, TextIds, open_member
@@ -164,10 +164,11 @@ class TextNetwork(NetworkMember):
         scratch, tokenised = folder / "tokens", dict[str, Tokenised]()
         for place in PLACES:
             own = partial(texts, place), total[place], tokenizer, self.run.normaliser
-            what = "tokens" if place == "train" else f"{place} tokens"
-            tokenised[place] = yield from tokenise(*own, scratch / place, f"{self.name}: {what}")
+            template = "{name}: tokens" if place == "train" else "{name}: {place} tokens"
+            what = Sentence(template, name=self.name, place=Sentence(place))
+            tokenised[place] = yield from tokenise(*own, scratch / place, what)
         documents = tokenised["train"].tokens
-        yield Working(f"{self.name}: vocabulary", 0, None)
+        yield Working(Sentence("{name}: vocabulary", name=self.name), 0, None)
         embedding = self.make_component("embedding")
         vocabulary = self.fit_embedding(embedding, documents, self.classes())
         encoder = self.make_component("encoder", input_dim=embedding.instance.dim)
@@ -175,7 +176,9 @@ class TextNetwork(NetworkMember):
         head = Head.of_encoder(encoder.instance, settings.head, labels=self.outputs)
         for place, (tokens, _) in tokenised.items():
             for count in store_ids(tokens.blocks(), vocabulary, settings.max_length, folder / place):
-                yield Working(f"{self.name}: {place} ids", count, total[place])
+                yield Working(
+                    Sentence("{name}: {place} ids", name=self.name, place=Sentence(place)), count, total[place]
+                )
         shutil.rmtree(scratch)
         entry = {"name": self.name, "max_length": settings.max_length, **record_parts(tokenizer, embedding, encoder)}
         entry |= {"head": head.config, **_describe_vectors(embedding.instance)}
@@ -280,15 +283,27 @@ class TextNetwork(NetworkMember):
     def describe(self) -> MemberStarted:
         """Say of what it is composed, and how much of the rows it reads."""
         start = super().describe()
-        pooling, remarks = self.entry["head"]["pooling"], []
+        pooling = self.entry["head"]["pooling"]
+        remarks: list[str] = []
         if vectors := self.entry.get("vectors"):
-            remarks.append(f"{vectors['found']:,} of {vectors['of']:,} tokens start from the file of vectors")
+            remarks.append(
+                Sentence(
+                    "{found:,} of {of:,} tokens start from the file of vectors",
+                    found=vectors["found"],
+                    of=vectors["of"],
+                )
+            )
             if repeats := vectors.get("repeated"):
-                remarks[-1] += (
-                    f", the first of each: {repeats:,} more lines are of the same tokens, in this or another spelling"
+                remarks[-1] += Sentence(
+                    ", the first of each: {repeats:,} more lines are of the same tokens, in this or another spelling",
+                    repeats=repeats,
                 )
         if cut := self.entry.get("cut"):
-            remarks.append(f"{cut['rows']:,} of {cut['of']:,} rows are longer than what is read, and were cut")
+            remarks.append(
+                Sentence(
+                    "{rows:,} of {of:,} rows are longer than what is read, and were cut", rows=cut["rows"], of=cut["of"]
+                )
+            )
         composition = f"{start.composition} → {pooling}"
         return MemberStarted(start.name, composition, start.parameters, start.vocabulary, remarks)
 
@@ -373,7 +388,9 @@ class TextNetwork(NetworkMember):
         else:
             for place, ids in self.rows.items():
                 path = self._folder / f"{place}.vectors"
-                yield from store_vectors(path, lower, ids, f"{self.name}: {place} vectors", entry)
+                yield from store_vectors(
+                    path, lower, ids, Sentence("{name}: {place} vectors", name=self.name, place=Sentence(place)), entry
+                )
                 rows[place] = map_vectors(path, lower.dim, ids)
             module = VectorNetwork(network.encoder, network.head, upper)
         if self.base is None:  # whose head knows other numbers

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from nlpkit.errors import Sentence
 from nlpkit.files import write_synced
 from nlpkit.text.normalisation import Normaliser
 from nlpkit.training.components import Part
@@ -55,5 +56,9 @@ def tokenise(
     cut = part.instance.cut - before
     write_synced(folder / CUT, json.dumps(cut).encode())
     if took[0]:
-        keep(key, {path.name: path for path in folder.iterdir()}, f"{total:,} texts by {part.component.name}")
+        keep(
+            key,
+            {path.name: path for path in folder.iterdir()},
+            Sentence("{total:,} texts by {name}", total=total, name=part.component.name),
+        )
     return Tokenised(StoredTokens(folder), cut)

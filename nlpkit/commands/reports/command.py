@@ -122,7 +122,7 @@ def _report(
     page = make_page(gathered, model=saved, file=name, title=title, language=language, explain=explain)
     with open_output(output, force=force) as out:
         out.write(page.encode("utf-8", "replace"))
-    say(f"{gathered.all.describe(gathered.labels)}; saved in {output}")
+    say("{describe}; saved in {output}", describe=gathered.all.describe(gathered.labels), output=output)
 
 
 def _gather(

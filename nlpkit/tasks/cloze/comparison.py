@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nlpkit.errors import Sentence
 from nlpkit.tasks.cloze.items import Item, blank_words, draw_items, read_words
 from nlpkit.tasks.cloze.metrics import item_blanks, normalise
 from nlpkit.tasks.cloze.model import ClozeModel
@@ -49,8 +50,12 @@ def make_items(
             for item in blank(normalise(first, of_owner), skip_frequent=skip_frequent, min_words=min_words)
         ]
         remarks = [
-            f"the words that are blanked are of the {len(answers):,} that all models know, in texts as they are to "
-            f"{next(iter(models))}"
+            Sentence(
+                "the words that are blanked are of the {answers:,} that all models know, in texts as "
+                "they are to {model}",
+                answers=len(answers),
+                model=next(iter(models)),
+            )
         ]
     rows = rows if limit is None else draw_items(rows, limit, seed)
     words = None if lexicon is None else read_words(lexicon)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from nlpkit.errors import SettingError
+from nlpkit.errors import Sentence, SettingError, join
 from nlpkit.plugins.watched import TokenizerError
 from nlpkit.tasks.cloze.blanks import MARK, Blank, blank_at, find_foreign_mark, split_at_blanks
 from nlpkit.text.blocks import blocks_of
@@ -250,11 +250,22 @@ def _fault_of(text: object, parts: Sequence[str]) -> str | None:
         return fault
     if len(parts) < 2:
         if mark := find_foreign_mark(visible(text)):
-            return f"{NO_BLANK}: write {MARK} for {mark}, one blank for each word that is missing"
+            return Sentence(
+                "{no_blank}: write {mark} for {written}, one blank for each word that is missing",
+                no_blank=Sentence(NO_BLANK),
+                mark=MARK,
+                written=mark,
+            )
         return NO_BLANK if visible(text).strip() else "empty"
     if (mark := find_foreign_mark(" ".join(parts))) and mark[1:-1].lower() == "mask":
-        return f"{OTHER_BLANK}: write {MARK} for {mark}, too"
-    return f"too many blanks: {len(parts) - 1}, {LIMIT} are the most" if len(parts) - 1 > LIMIT else None
+        return Sentence(
+            "{other_blank}: write {mark} for {written}, too", other_blank=Sentence(OTHER_BLANK), mark=MARK, written=mark
+        )
+    return (
+        Sentence("too many blanks: {parts}, {limit} are the most", parts=len(parts) - 1, limit=LIMIT)
+        if len(parts) - 1 > LIMIT
+        else None
+    )
 
 
 def _normalise(lexicon: Iterable[str], normaliser: Normaliser) -> dict[str, str]:
@@ -283,15 +294,23 @@ def _check(name: str, value: object, most: float = math.inf) -> None:
         raise SettingError("{name} must be a whole number, was: {value!r}", name=name, value=value)
     if not 1 <= value <= most:
         raise SettingError(
-            "{name} must be at least 1{value}, was: {second}",
+            "{name} must be at least 1{most}, was: {value}",
             name=name,
-            value=f" and at most {most}" * (most < math.inf),
-            second=value,
+            most=Sentence(" and at most {most}", most=most) if most < math.inf else "",
+            value=value,
         )
 
 
 def _say_nothing_fits(words: int, lexicon: bool, pattern: str | None, length: int | None) -> str:
-    conditions = ["is in the lexicon"] * lexicon
-    conditions += [] if pattern is None else [f"matches {pattern!r}"]
-    conditions += [] if length is None else [f"has {length} character{'s' * (length != 1)}"]
-    return f"no word fits: of the model's {words:,} words none {' and '.join(conditions)}"
+    conditions = [Sentence("is in the lexicon")] * lexicon
+    conditions += [] if pattern is None else [Sentence("matches {pattern!r}", pattern=pattern)]
+    conditions += (
+        []
+        if length is None
+        else [Sentence("has {length} character" if length == 1 else "has {length} characters", length=length)]
+    )
+    return Sentence(
+        "no word fits: of the model's {words:,} words none {conditions}",
+        words=words,
+        conditions=join(conditions, " and "),
+    )

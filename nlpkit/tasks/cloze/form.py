@@ -8,6 +8,7 @@ from typing import Any
 
 from nlpkit.commands.answers import Form
 from nlpkit.commands.screen import to_one_line
+from nlpkit.errors import Sentence
 from nlpkit.tasks.cloze.filling import Filled, Filling
 from nlpkit.text.row import Row
 
@@ -21,7 +22,7 @@ class FillingForm(Form):
 
     fields = Filled._fields
     columns = ("words", "probability", "filled", "reason")
-    done = "filled"
+    done = Sentence("filled")
     together = 1024
 
     def values(self, answer: Filled) -> Sequence[Any]:
@@ -50,10 +51,17 @@ class FillingForm(Form):
         quoted = f'"{to_one_line(text)}"'
         what, _, advice = reason.partition(": ")
         if what not in ("empty", "no blank"):
-            return f"{quoted} cannot be filled: {reason}"
+            return Sentence("{quoted} cannot be filled: {reason}", quoted=quoted, reason=reason)
         if text == "-" or (text and Path(text).is_file()):
-            return f"there is no blank in {quoted}; to read a file, say --file {text}"
-        return f"there is no blank in {quoted}: {advice or 'mark it by two underscores'}, as in {EXAMPLE}"
+            return Sentence(
+                "there is no blank in {quoted}; to read a file, say --file {text}", quoted=quoted, text=text
+            )
+        return Sentence(
+            "there is no blank in {quoted}: {advice}, as in {example}",
+            quoted=quoted,
+            advice=advice or Sentence("mark it by two underscores"),
+            example=EXAMPLE,
+        )
 
 
 def _draw_line(rank: int, filling: Filling, widest: int) -> str:

@@ -14,7 +14,7 @@ from safetensors.numpy import save
 from torch import Tensor, nn
 
 from nlpkit.components.ppmi import corpus_vectors
-from nlpkit.errors import SettingError
+from nlpkit.errors import Sentence, SettingError
 from nlpkit.model.bundle import ARRAYS, Bundle
 from nlpkit.model.mixing import softmax
 from nlpkit.plugins.base import Embedding, SharedEmbedding, StaticEmbedding
@@ -76,7 +76,7 @@ class ClozeMember(NetworkMember):
     def prepare(self, folder: Path) -> Iterator[Event]:
         """Choose the vocabulary, make the weights at the start, encode the rows, and write all of it down."""
         settings, words = self.settings, self.data
-        yield Working(f"{self.name}: vocabulary", 0, None)
+        yield Working(Sentence("{name}: vocabulary", name=self.name), 0, None)
         documents = words.tokens["train"]
         embedding = self.make_component("embedding")
         vocabulary = self.fit_embedding(embedding, documents, np.zeros(len(documents), dtype=np.int64).tolist())
@@ -100,7 +100,9 @@ class ClozeMember(NetworkMember):
         for place, tokens in words.tokens.items():
             for name, known in ((place, vocabulary), (f"{place}-answers", TableVocabulary(words.answers))):
                 for count in store_ids(tokens.blocks(), known, 0, folder / name):
-                    yield Working(f"{self.name}: {place} ids", count, len(tokens))
+                    yield Working(
+                        Sentence("{name}: {place} ids", name=self.name, place=Sentence(place)), count, len(tokens)
+                    )
         entry = {"name": self.name, "kind": "network", "max_length": settings.max_length}
         entry |= {**record_parts(embedding, encoder, output), "head": asdict(settings.head)}
         if (collisions := network.output.collisions) is not None:
@@ -137,7 +139,11 @@ class ClozeMember(NetworkMember):
     def describe(self) -> MemberStarted:
         """Say of what it is composed, and from which sides it reads."""
         started = super().describe()
-        shared = f"; {self.entry['collisions']:,} answers share a code" if "collisions" in self.entry else ""
+        shared = (
+            Sentence("; {collisions:,} answers share a code", collisions=self.entry["collisions"])
+            if "collisions" in self.entry
+            else ""
+        )
         ways = "masked" if self.network.masked else "both ways"
         composition = f"{started.composition} ({ways}{shared})"
         return MemberStarted(started.name, composition, started.parameters, started.vocabulary)

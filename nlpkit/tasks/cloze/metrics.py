@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nlpkit.components.decoders import Bits, CodeDecoder, Positions, unpack
+from nlpkit.errors import Sentence, headings
 from nlpkit.model.bundle import ARRAYS
 from nlpkit.model.members import Floats, load_arrays
 from nlpkit.tasks.cloze.blanks import Blank, blanks_of, split_at_blanks
@@ -60,8 +61,8 @@ class ClozeMetrics(Metrics):
     top10: float
     mrr10: float
     bits: BitMetrics | None = None
-    of = "items of"
-    columns = (">items", ">words", ">unknown", ">top-1 %", ">top-5 %", ">top-10 %", ">MRR@10")
+    of = Sentence("items of")
+    columns = headings(">items", ">words", ">unknown", ">top-1 %", ">top-5 %", ">top-10 %", ">MRR@10")
 
     @property
     def rows_measured(self) -> int:
@@ -70,10 +71,12 @@ class ClozeMetrics(Metrics):
 
     def nothing(self, options: Mapping[str, Any]) -> str:
         """Say that no text had a word to blank."""
-        return (
-            f"no text of at least {options['min_words']} Chinese words (--min-words) with one to blank that the model "
-            f"can say and is not among the {options['skip_frequent']} most frequent (--skip-frequent); items of your "
-            'own are lines {"text": "…__…", "answer": "…"}, each with one blank'
+        return Sentence(
+            "no text of at least {min_words} Chinese words (--min-words) with one to blank that the "
+            "model can say and is not among the {skip_frequent} most frequent (--skip-frequent); "
+            'items of your own are lines {{"text": "…__…", "answer": "…"}}, each with one blank',
+            min_words=options["min_words"],
+            skip_frequent=options["skip_frequent"],
         )
 
     def cells(self) -> tuple[str, ...]:
@@ -87,16 +90,25 @@ class ClozeMetrics(Metrics):
         if bits is None:
             return ()
         return [
-            f"{name}: of the {bits.bits} bits of a right word's code {bits.accuracy:.1%} come out right; who always "
-            f"says the same has {bits.majority:.1%}, and what that is worth in words is top-1 to top-10"
+            Sentence(
+                "{name}: of the {bits} bits of a right word's code {accuracy:.1%} come out right; who always says the "
+                "same has {majority:.1%}, and what that is worth in words is top-1 to top-10",
+                name=name,
+                bits=bits.bits,
+                accuracy=bits.accuracy,
+                majority=bits.majority,
+            )
         ]
 
     def doubts(self, model: Any = None) -> Sequence[str]:  # noqa: ARG002
         """Say that the model finds none of the words."""
         if self.items < LEAST_ITEMS or self.top10:
             return ()
-        what = "its codes tell no words apart: " if self.bits else ""
-        return [f"none of {self.items:,} answers is among the model's first ten: {what}it has learnt nothing of use"]
+        if self.bits:
+            found = "none of {items:,} answers is among the model's first ten: its codes tell no words apart"
+        else:
+            found = "none of {items:,} answers is among the model's first ten: it has learnt nothing of use"
+        return [Sentence(found, items=self.items)]
 
     def to_json(self) -> dict[str, Any]:
         """Return all figures, percentages rounded to two places, others to four."""

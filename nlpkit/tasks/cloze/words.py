@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nlpkit.errors import DataError
+from nlpkit.errors import DataError, Sentence
 from nlpkit.files import write_synced
 from nlpkit.plugins.base import Tokenizer
 from nlpkit.tasks.cloze.settings import AnswerSettings
@@ -59,7 +59,7 @@ def store_words(
             total = len(corpus.rows(place))
             blocks = (tokenizer.batch(normaliser.batch(texts)) for texts in corpus.texts(place))
             for count in store_tokens(blocks, new / place):
-                yield Working(f"{place} tokens", count, total)
+                yield Working(Sentence("{place} tokens", place=Sentence(place)), count, total)
         answers = choose(StoredTokens(new / "train").counts())
         write_synced(new / "answers.json", json.dumps(answers).encode())
 

@@ -140,7 +140,12 @@ def text(
     sources = read_blocks(files, prompts, "PROMPT", column=column, encoding=encoding, sheet=sheet)
     texts, faults = _write(generation, sources, count, options, _make_line(kind), output, force=force)
     if faults:
-        say(f"{faults.total():,} of {texts:,} texts were not written: {count_reasons(faults)}")
+        say(
+            "{total:,} of {texts:,} texts were not written: {reasons}",
+            total=faults.total(),
+            texts=texts,
+            reasons=count_reasons(faults),
+        )
         if strict:
             raise click.exceptions.Exit(1)
 

@@ -16,7 +16,7 @@ from safetensors.numpy import save
 from torch import nn
 
 from nlpkit.components.ppmi import draw_evenly
-from nlpkit.errors import SettingError
+from nlpkit.errors import Sentence, SettingError
 from nlpkit.model.bundle import ARRAYS, WEIGHTS, Bundle
 from nlpkit.model.mixing import softmax
 from nlpkit.plugins.base import StaticEmbedding
@@ -96,7 +96,7 @@ class LanguageModelMember(NetworkMember):
     def prepare(self, folder: Path) -> Iterator[Event]:
         """Choose the vocabulary, make the weights at the start, encode the rows, and write all of it down."""
         settings, tokens = self.settings, self.data.tokens
-        yield Working(f"{self.name}: vocabulary", 0, None)
+        yield Working(Sentence("{name}: vocabulary", name=self.name), 0, None)
         embedding = self.make_component("embedding")
         documents = tokens["train"]
         vocabulary = self.fit_embedding(embedding, documents, np.zeros(len(documents), dtype=np.int64).tolist())
@@ -113,7 +113,9 @@ class LanguageModelMember(NetworkMember):
         network.output.fit(["", *vocabulary.tokens], occurrences, np.ones(len(occurrences)), vectors)
         for place, stored in tokens.items():
             for count in store_ids(stored.blocks(), vocabulary, 0, folder / place):
-                yield Working(f"{self.name}: {place} ids", count, len(stored))
+                yield Working(
+                    Sentence("{name}: {place} ids", name=self.name, place=Sentence(place)), count, len(stored)
+                )
         entry = {"name": self.name, "kind": "network", "dropout": settings.dropout}
         self.keep(folder, network, vocabulary, entry | record_parts(embedding, encoder, output))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nlpkit.errors import SettingError
+from nlpkit.errors import Sentence, SettingError, headings
 from nlpkit.tasks.generate.model import GenerationModel
 from nlpkit.tasks.metrics import Metrics
 from nlpkit.text.blocks import blocks_of_texts
@@ -32,8 +32,8 @@ class GenerationMetrics(Metrics):
     characters: int
     unknown: int
     bits: float
-    of = "texts of"
-    columns = (">texts", ">characters", ">unknown", ">bits a character", ">perplexity")
+    of = Sentence("texts of")
+    columns = headings(">texts", ">characters", ">unknown", ">bits a character", ">perplexity")
 
     @property
     def rows_measured(self) -> int:
@@ -42,7 +42,7 @@ class GenerationMetrics(Metrics):
 
     def nothing(self, options: Mapping[str, Any]) -> str:  # noqa: ARG002
         """Say that there was no text."""
-        return "no text"
+        return Sentence("no text")
 
     def cells(self) -> tuple[str, ...]:
         """Return the figures as a row of the table."""

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from nlpkit.errors import Sentence, join
 from nlpkit.model.bundle import VOCABULARY
 from nlpkit.model.mixing import Stage
 from nlpkit.tasks.generate.characters import characters_of
@@ -47,7 +48,10 @@ class GenerationRun(Run):
         lines = Continuous(rows, all_texts=self.settings.in_order)
         yield from super().read(folder, lines, continuous=lines.corpora, **more)
         if lines.cut:
-            pieces = "; ".join(f"{corpus} in {count:,}" for corpus, count in lines.cut.items())
+            pieces = join(
+                (Sentence("{corpus} in {count:,}", corpus=corpus, count=count) for corpus, count in lines.cut.items()),
+                "; ",
+            )
             yield Note("text without line ends was cut into pieces at the ends of sentences: {pieces}", pieces=pieces)
 
     def prepare(self, run: Path, corpus: StoredCorpus) -> Generator[Event, None, Characters]:
@@ -60,7 +64,9 @@ class GenerationRun(Run):
                     (new / place).mkdir()
                     blocks = (characters_of(normaliser.batch(texts)) for texts in corpus.texts(place))
                     for count in store_tokens(blocks, new / place):
-                        yield Working(f"{place} characters", count, len(corpus.rows(place)))
+                        yield Working(
+                            Sentence("{place} characters", place=Sentence(place)), count, len(corpus.rows(place))
+                        )
         return Characters(corpus, {place: StoredTokens(folder / place) for place in PLACES})
 
     def files(self, data: Characters, members: Sequence[StoredMember]) -> dict[str, bytes]:  # noqa: ARG002

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from nlpkit.errors import DataError, SettingError
+from nlpkit.errors import DataError, Sentence, SettingError, join
 from nlpkit.tasks.items import Items, Outcome
 from nlpkit.tasks.sentiment.choice import Choice, read_labels, write_labels
 from nlpkit.tasks.sentiment.metrics import check_choice, check_labels
@@ -117,13 +117,17 @@ def _rename(labels: Sequence[str], names: Mapping[str, str], seen: Container[str
 def _tell_names(models: Mapping[str, SentimentModel], known: Mapping[str, Sequence[str]]) -> Iterator[str]:
     for name, model in models.items():
         if taken := {old: new for old, new in zip(model.labels, known[name], strict=True) if old != new}:
-            listed = ", ".join(f"{old} for {new}" for old, new in taken.items())
-            yield f"of the labels of {name} are taken {listed}"
+            listed = join(Sentence("{old} for {new}", old=old, new=new) for old, new in taken.items())
+            yield Sentence("of the labels of {name} are taken {listed}", name=name, listed=listed)
 
 
 def _tell_choice(known: Mapping[str, Sequence[str]], chosen: Sequence[str]) -> Iterator[str]:
     if wider := [name for name, labels in known.items() if len(labels) > len(set(chosen))]:
-        yield f"the choice is among {write_labels(chosen)}, also for {' and '.join(wider)}"
+        yield Sentence(
+            "the choice is among {labels}, also for {wider}",
+            labels=write_labels(chosen),
+            wider=" and ".join(wider),
+        )
 
 
 def _refuse(models: Mapping[str, SentimentModel], known: Mapping[str, Sequence[str]], unknown: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ import click
 
 from nlpkit.commands.answers import Form, Look
 from nlpkit.commands.screen import to_one_line
+from nlpkit.errors import Sentence
 from nlpkit.tasks.sentiment.choice import read_labels
 from nlpkit.tasks.sentiment.explanation import Explanation
 from nlpkit.tasks.sentiment.model import Score, SentimentModel, SeveralScore
@@ -31,7 +32,7 @@ def make_form(model: SentimentModel, look: Look, options: Mapping[str, Any]) -> 
 class ScoreForm(Form):
     """A label, how sure we are, a reason where there is none, and a warning where it may mean little."""
 
-    done = "scored"
+    done = Sentence("scored")
 
     def __init__(self, model: SentimentModel, look: Look, options: Mapping[str, Any]) -> None:
         super().__init__(model, look, options)
@@ -107,7 +108,7 @@ def list_tokens(answer: Explanation) -> list[dict[str, Any]] | None:
 class SeveralForm(Form):
     """All labels that apply, the probability of each label, a reason and a warning."""
 
-    done = "scored"
+    done = Sentence("scored")
 
     def __init__(self, model: SentimentModel, look: Look, options: Mapping[str, Any]) -> None:
         super().__init__(model, look, options)

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from nlpkit.errors import SettingError
+from nlpkit.errors import Sentence, SettingError
 from nlpkit.model.members import Floats
 from nlpkit.tasks.sentiment.objective import NOTHING, Classification, SeveralClassification, Teaching
 from nlpkit.tasks.sentiment.pretraining import Pretraining, pretraining_settings
@@ -101,7 +101,7 @@ class Classifier(TextNetwork):
         for fold in range(self.run.folds):
             module.load_state_dict(start)
             objective = self.objective(module, rows, np.flatnonzero(folds != fold))
-            diverged = yield from minimise(objective, self.settings.training, f"fold {fold + 1}")
+            diverged = yield from minimise(objective, self.settings.training, Sentence("fold {fold}", fold=fold + 1))
             divergence = divergence or diverged
             left = np.flatnonzero(folds == fold)
             self._left_out[left] = logits_of(module, rows["train"], self.settings.training.batch_size, left).double()

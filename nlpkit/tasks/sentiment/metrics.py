@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from nlpkit.errors import DataError
+from nlpkit.errors import DataError, Sentence, headings, join
 from nlpkit.model.members import Floats
 from nlpkit.tasks.metrics import Metrics, Table
 from nlpkit.tasks.sentiment.choice import Choice, read_labels, write_labels
@@ -103,11 +103,11 @@ class ClassMetrics(Metrics):
     coverage: tuple[Coverage, ...] = ()
     goals: Mapping[str, Coverage | None] = field(default_factory=dict)
 
-    columns = (">rows", ">accuracy", ">macro F1", ">calibration error", ">unscored")
+    columns = headings(">rows", ">accuracy", ">macro F1", ">calibration error", ">unscored")
 
     def nothing(self, options: Mapping[str, Any]) -> str:  # noqa: ARG002
         """Say that there were no labels."""
-        return "no labelled rows"
+        return Sentence("no labelled rows")
 
     @property
     def rows_measured(self) -> int:
@@ -132,13 +132,15 @@ class ClassMetrics(Metrics):
     def tables(self) -> Sequence[Table]:
         """Return the confusion, the figures of each label, and coverage beside accuracy."""
         rows = [[label, *(f"{n:,}" for n in row)] for label, row in zip(self.labels, self.confusion, strict=True)]
-        tables = [Table(["true \\ answer", *(f">{label}" for label in (*self.labels, "none"))], rows)]
+        tables = [
+            Table([*headings("true \\ answer"), *(f">{label}" for label in self.labels), *headings(">none")], rows)
+        ]
         if self.by_label:
             shares = [
                 [label, f"{one.rows:,}", *map(_share, (one.precision, one.recall, one.f1))]
                 for label, one in self.by_label.items()
             ]
-            tables.append(Table(["label", ">rows", ">precision", ">recall", ">F1"], shares))
+            tables.append(Table(headings("label", ">rows", ">precision", ">recall", ">F1"), shares))
         if self.coverage:
             lines = [
                 [
@@ -149,7 +151,7 @@ class ClassMetrics(Metrics):
                 ]
                 for one in self.coverage
             ]
-            tables.append(Table([">from a probability of", ">rows answered", ">accuracy", ""], lines))
+            tables.append(Table([*headings(">from a probability of", ">rows answered", ">accuracy"), ""], lines))
         return tables
 
     def remarks(self, name: str) -> Sequence[str]:
@@ -159,13 +161,22 @@ class ClassMetrics(Metrics):
         parts = []
         for goal, reached in self.goals.items():
             if reached is None:
-                parts.append(f"no bound gives {goal}")
+                parts.append(Sentence("no bound gives {goal}", goal=goal))
             elif reached.coverage >= self.coverage[0].coverage:
-                parts.append(f"{goal} without one")
+                parts.append(Sentence("{goal} without one", goal=goal))
             else:
                 least = f"{reached.min_probability:.6f}".rstrip("0")
-                parts.append(f"{goal} from {least} on ({reached.coverage:.0%} of rows have an answer)")
-        return [f"answers that are right, by --min-probability on these rows: {'; '.join(parts)}"]
+                parts.append(
+                    Sentence(
+                        "{goal} from {least} on ({coverage:.0%} of rows have an answer)",
+                        goal=goal,
+                        least=least,
+                        coverage=reached.coverage,
+                    )
+                )
+        return [
+            Sentence("answers that are right, by --min-probability on these rows: {parts}", parts=join(parts, "; "))
+        ]
 
     def draw(self) -> Mapping[str, bytes]:
         """Return the reliability diagram, the confusion, and coverage beside accuracy, as PNG."""
@@ -182,17 +193,25 @@ class ClassMetrics(Metrics):
         of_label = [sum(row) for row in self.confusion]
         answers = [sum(column) for column in zip(*self.confusion, strict=True)]
         common = self.labels[of_label.index(max(of_label))]
-        doubts = []
+        doubts: list[str] = []
         if self.accuracy <= max(of_label) / max(self.rows, 1) and model is None:
             doubts.append(
-                f"always answering {common!r} would be right as often: more rows, or other settings, are needed"
+                Sentence(
+                    "always answering {common!r} would be right as often: more rows, or other settings, are needed",
+                    common=common,
+                )
             )
         if model is None and (never := [label for label, n in zip(self.labels, answers, strict=False) if not n]):
-            doubts.append(f"no test row was answered by {', '.join(map(repr, never))}")
+            doubts.append(Sentence("no test row was answered by {labels}", labels=", ".join(map(repr, never))))
         if model is not None and self.excluded:
             doubts.append(
-                f"the choice was forced among {', '.join(self.labels)}: no row is {' or '.join(self.excluded)}, "
-                f"and --labels {write_labels(model.labels)} lets every label be the answer"
+                Sentence(
+                    "the choice was forced among {labels}: no row is {excluded}, and --labels {all_labels} "
+                    "lets every label be the answer",
+                    labels=", ".join(self.labels),
+                    excluded=" or ".join(self.excluded),
+                    all_labels=write_labels(model.labels),
+                )
             )
         if model is not None:
             few = find_neglected([self], model.bundle.config.get("data", {}).get("labels", {}))
@@ -353,12 +372,15 @@ def check_labels(model: SentimentModel, labels: Iterable[str]) -> None:
         known = {likeness(old): new for old, new in pairs if new in model.labels}
         alike = {label: known[likeness(label)] for label in unknown if likeness(label) in known}
         example = rename_options(alike or {unknown[0]: model.labels[-1]})
-        example += f", {rename_options({unknown[0]: ''})} to leave its rows out"
+        leave_out = rename_options({unknown[0]: ""})
+        example = Sentence("{example}, {option} to leave its rows out", example=example, option=leave_out)
         raise DataError(
             "the rows have labels that the model does not know: {unknown}; it knows {names}: say "
             "what each means, such as {example}",
             unknown=", ".join(unknown),
-            names=", ".join([*model.labels, *(f"{old} as {new}" for old, new in names.items() if new)]),
+            names=join(
+                [*model.labels, *(Sentence("{old} as {new}", old=old, new=new) for old, new in names.items() if new)]
+            ),
             example=example,
         )
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from nlpkit.errors import DataError, Sentence, nearest
+from nlpkit.errors import DataError, Sentence, join, nearest
 from nlpkit.model import bundle
 from nlpkit.model.mixing import Stage
 from nlpkit.tasks.metrics import Metrics
@@ -118,10 +118,18 @@ class SentimentRun(Run):
         most = max(rows, key=lambda label: rows[label])
         rare = {label: count for label, count in rows.items() if RARE * count < rows[most] and label not in few}
         if rare and not self._balanced:
-            listed = ", ".join(f"{label!r} has {count:,}" for label, count in rare.items())
+            listed = join(
+                Sentence("{label!r} has {count:,}", label=label, count=count) for label, count in rare.items()
+            )
             yield (
-                f"{listed} rows where {most!r} has {rows[most]:,}, and may hardly ever be the answer: {BALANCED} lets "
-                "each label count as much as any other"
+                Sentence(
+                    "{listed} rows where {most!r} has {rows:,}, and may hardly ever be the answer: "
+                    "{balanced} lets each label count as much as any other",
+                    listed=listed,
+                    most=most,
+                    rows=rows[most],
+                    balanced=BALANCED,
+                )
             )
 
     def remark_on_base(self, base: BaseModel, corpus: StoredCorpus) -> Iterator[Event]:
@@ -134,7 +142,9 @@ class SentimentRun(Run):
                 "{model} was trained with {called}: if these rows mean the same, say {options}, and what it knows of "
                 "them is kept",
                 model=base.name,
-                called=f"{called} for labels" if len(meant) > 1 else f"{called} for a label",
+                called=Sentence("{called} for labels", called=called)
+                if len(meant) > 1
+                else Sentence("{called} for a label", called=called),
                 options=rename_options(meant),
             )
 
@@ -190,9 +200,11 @@ class SentimentRun(Run):
             raise DataError(
                 "{model} gives a text {its}, and the rows have {theirs} each: {remedy}",
                 model=self.base.name,
-                its="one label" if corpus.several else "several labels",
-                theirs="several labels" if corpus.several else "one label",
-                remedy="train a new model" if corpus.several else "say --set several=true if these are all that apply",
+                its=Sentence("one label") if corpus.several else Sentence("several labels"),
+                theirs=Sentence("several labels") if corpus.several else Sentence("one label"),
+                remedy=Sentence("train a new model")
+                if corpus.several
+                else Sentence("say --set several=true if these are all that apply"),
             )
 
     def _prepare_teaching(
@@ -295,8 +307,8 @@ class SentimentRun(Run):
         held_out += [m for name, m in measured.items() if name == "all" and isinstance(m, ClassMetrics)]
         counts = np.bincount(corpus.targets("train"), minlength=len(corpus.labels)).tolist()
         few = find_neglected(held_out, dict(zip(corpus.labels, counts, strict=True)))
-        judges = "left-out" if self.settings.folds else "validation"
-        place = f"{judges} and test" if measured else judges
+        judges = Sentence("left-out" if self.settings.folds else "validation")
+        place = Sentence("{judges} and test", judges=judges) if measured else judges
         yield from remark_on_neglect(few, place, balanced=self._balanced)
 
     def samples(self, model: SentimentModel, corpus: StoredCorpus) -> list[str]:  # noqa: ARG002
@@ -369,8 +381,10 @@ def _tell_left_out(counts: Mapping[str, Counter[str]], names: Mapping[str, str],
     """Say how many rows have labels that were to be left out: the rows go or, of several labels, these alone."""
     rows = {label: sum(of[label] for of in counts.values()) for label, name in names.items() if not name}
     if any(rows.values()):
-        listed = ", ".join(f"{count:,} labelled {label!r}" for label, count in rows.items() if count)
-        what = "labels were left out of their rows" if several else "rows were left out"
+        listed = join(
+            Sentence("{count:,} labelled {label!r}", count=count, label=label) for label, count in rows.items() if count
+        )
+        what = Sentence("labels were left out of their rows") if several else Sentence("rows were left out")
         yield Note("{what} as asked: {listed}", what=what, listed=listed)
 
 
@@ -392,17 +406,28 @@ def _remark_on_sets(corpus: StoredCorpus) -> Iterator[str]:
     """Say if rows that may have several labels never do, and which labels all of them have."""
     train = corpus.indicators("train")
     if (train.sum(1) == 1).all():
-        yield "every training row has exactly one label: --set several=false trains a model that gives one"
+        yield Sentence("every training row has exactly one label: --set several=false trains a model that gives one")
     having = train.sum(0, dtype=np.int64).tolist()
     if everywhere := [label for label, rows in zip(corpus.labels, having, strict=True) if rows == len(train)]:
-        yield f"all training rows have {' and '.join(map(repr, everywhere))}, so that nothing can be learnt of it"
+        yield Sentence(
+            "all training rows have {labels}, so that nothing can be learnt of it",
+            labels=" and ".join(map(repr, everywhere)),
+        )
 
 
 def _say_few(labels: Mapping[str, int], others: int) -> str:
-    listed = ", ".join(f"{label!r} has {rows} rows" for label, rows in labels.items())
+    listed = join(Sentence("{label!r} has {rows} rows", label=label, rows=rows) for label, rows in labels.items())
     first = next(iter(labels))
-    leave_out = f", or leave them out by {rename_options({first: ''})}" if others > 1 and "=" not in first else ""
-    return f"{listed}: too few to learn a label by, or to measure it: give more{leave_out}"
+    leave_out = (
+        Sentence(", or leave them out by {option}", option=rename_options({first: ""}))
+        if others > 1 and "=" not in first
+        else ""
+    )
+    return Sentence(
+        "{listed}: too few to learn a label by, or to measure it: give more{leave_out}",
+        listed=listed,
+        leave_out=leave_out,
+    )
 
 
 class _Statistics:

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from nlpkit.errors import Sentence, headings
 from nlpkit.model.members import Floats
 from nlpkit.tasks.metrics import Metrics, Table
 from nlpkit.tasks.sentiment.choice import Choice, write_labels
@@ -62,11 +63,11 @@ class SeveralMetrics(Metrics):
     labels: tuple[LabelFigures, ...]
     excluded: tuple[str, ...] = ()
 
-    columns = (">rows", ">micro F1", ">macro F1", ">exact match", ">calibration error", ">unscored")
+    columns = headings(">rows", ">micro F1", ">macro F1", ">exact match", ">calibration error", ">unscored")
 
     def nothing(self, options: Mapping[str, Any]) -> str:  # noqa: ARG002
         """Say that there were no labels."""
-        return "no labelled rows"
+        return Sentence("no labelled rows")
 
     @property
     def rows_measured(self) -> int:
@@ -89,7 +90,7 @@ class SeveralMetrics(Metrics):
 
     def tables(self) -> Sequence[Table]:
         """Return the figures of each label."""
-        columns = ["label", ">rows", ">answers", ">right", ">precision", ">recall", ">F1", ">threshold"]
+        columns = headings("label", ">rows", ">answers", ">right", ">precision", ">recall", ">F1", ">threshold")
         rows = [
             [
                 *(of.label, f"{of.rows:,}", f"{of.answers:,}", f"{of.right:,}"),
@@ -103,13 +104,22 @@ class SeveralMetrics(Metrics):
         """Return what figures say of labels that are never answered, or that no row has."""
         doubts = []
         if never := [of.label for of in self.labels if of.rows and not of.right]:
-            doubts.append(f"no row was rightly given {' or '.join(map(repr, never))}: more rows of it are needed")
+            doubts.append(
+                Sentence(
+                    "no row was rightly given {labels}: more rows of it are needed",
+                    labels=" or ".join(map(repr, never)),
+                )
+            )
         absent = [of.label for of in self.labels if not of.rows and of.answers]
         if model is not None and absent and len(absent) < len(self.labels):
             others = [of.label for of in self.labels if of.label not in absent]
             doubts.append(
-                f"no row has {' or '.join(map(repr, absent))}, so that each such answer is wrong: if nobody looked for "
-                f"it, --labels {write_labels(others)} leaves it out"
+                Sentence(
+                    "no row has {labels}, so that each such answer is wrong: if nobody looked for it, --labels "
+                    "{others} leaves it out",
+                    labels=" or ".join(map(repr, absent)),
+                    others=write_labels(others),
+                )
             )
         return doubts
 
