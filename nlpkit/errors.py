@@ -124,7 +124,8 @@ def install(distribution: str, extra: str = "", elsewhere: str = "") -> Sentence
     if distribution in CLONED:
         template = "pip install 'plugins/{distribution}{extras}' in a clone of nlpkit's repository"
         return Sentence(template, distribution=distribution, extras=extras)
-    return Sentence("pip install " + (elsewhere or f"'{distribution}{extras}'"))
+    command = f"pip install {elsewhere}" if elsewhere else f"pip install '{distribution}{extras}'"
+    return Sentence(command)
 
 
 def reason_of(error: OSError) -> Sentence:

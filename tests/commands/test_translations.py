@@ -175,7 +175,7 @@ def test_help_is_in_chinese(run, words):
         (["sentimnt"], 2, "是不是想说 'sentiment'"),
         (["cloze", "fill", "衣服质量很好"], 1, "里没有空：请用两个下划线标出"),
         (["cloze", "fill", "__", "--top", "0"], 2, "不在范围 x>=1 之内"),
-        (["generate", "text", "--temperature", "0.001"], 2, "temperature 应当是 0"),
+        (["generate", "text", "--temperature", "101"], 2, "不在范围 0<=x<=100 之内"),
         (["generate", "text", "甲", "--file", "b.txt"], 2, "只能写一种"),
         (["models", "show", "nope"], 1, "没有模型 'nope'"),
         (["corpus", "show", "nope"], 2, "没有语料 'nope'"),
