@@ -13,7 +13,6 @@ from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from nlpkit import NlpkitError, __version__, nearest
 from nlpkit.tasks import Verb
-from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response, StreamingResponse
 
@@ -334,9 +333,8 @@ class Server:
             raise
         self.metrics.count_rows(model.name, verb_name, tally)
         request.scope["told"] = {"texts": tally.rows.rows}
-        return FileResponse(
-            target, media_type=FORMATS[kind], filename=f"answers.{kind}", background=BackgroundTask(sent.remove)
-        )
+        request.scope["at end"] = sent.remove
+        return FileResponse(target, media_type=FORMATS[kind], filename=f"answers.{kind}")
 
     async def _show_columns(self, request: Request) -> Response:
         sent, stop = await self._take_file(request), Stop(self.settings.max_seconds)
@@ -352,7 +350,8 @@ class Server:
     async def _take_file(self, request: Request) -> SentFile:
         name = request.query_params.get("name", "")
         content = await read_body(request, self.settings.max_file_bytes, self.settings)
-        return await asyncio.to_thread(SentFile, name, content, UNPACKED * self.settings.max_file_bytes)
+        most, seconds = UNPACKED * self.settings.max_file_bytes, self.settings.max_seconds
+        return await asyncio.to_thread(SentFile, name, content, most, seconds)
 
     async def _need_ready(self, served: ServedModel) -> OpenModel:
         """Return a model that may answer; who comes while it is being checked waits.

@@ -16,6 +16,7 @@ from nlpkit import DataError, DataWarning, NlpkitError, SettingError
 from nlpkit.commands import fail, say
 
 from nlpkit_serve.app import Server
+from nlpkit_serve.connections import make_protocol
 from nlpkit_serve.settings import Settings
 
 BACKLOG = 2048
@@ -84,6 +85,7 @@ def make_config(server: Server) -> uvicorn.Config:
     """Return how uvicorn serves: it writes no log of its own, and says nothing of itself."""
     return uvicorn.Config(
         server.app,
+        http=make_protocol(server.settings.max_seconds),
         log_config=None,
         access_log=False,
         server_header=False,
