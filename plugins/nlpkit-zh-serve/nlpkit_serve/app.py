@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import signal
 from collections.abc import AsyncIterator
@@ -34,6 +35,7 @@ from nlpkit_serve.work import Pool, Stop
 
 AT_ONCE = {"X-Accel-Buffering": "no"}  # nginx passes on what comes, and waits for no more
 OF_FILE = ("name", "column", "sheet", "format")  # no options of a verb, in an address
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # a disk, a quota, a limit
 UNPACKED = 8  # times larger than what was sent a workbook may be when it is unpacked
 
 
@@ -64,6 +66,7 @@ class Server:
         self.app.add_middleware(Gate, settings=settings, journal=self.journal, metrics=self.metrics)
         self.app.add_exception_handler(RequestFault, _answer_fault)
         self.app.add_exception_handler(NlpkitError, _answer_fault)
+        self.app.add_exception_handler(OSError, self._answer_full)
         self.app.add_exception_handler(HTTPException, self._answer_http)
         self._openapi: bytes | None = None
         self._add_routes()
@@ -366,6 +369,13 @@ class Server:
         if not served.ready:
             raise RequestFault(503, "the models are being checked: ask again soon", {"Retry-After": "1"})
         return served.current
+
+    async def _answer_full(self, _request: Request, error: Exception) -> Response:
+        """Answer a file for which there is no room."""
+        if not isinstance(error, OSError) or error.errno not in FULL:
+            raise error
+        self.journal.tell_error(error)
+        return RequestFault(503, "the server has no room for this file now: send fewer rows at once").to_response()
 
     async def _answer_http(self, request: Request, error: Exception) -> Response:
         """Answer what no route answers: say what there is."""
