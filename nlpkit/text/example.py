@@ -102,7 +102,9 @@ class Faults(Counter[str]):
         )
 
     def _where(self, reason: str) -> str:
-        files = self.places.get(reason, {})
+        files = self.places.get(reason)
+        if not files:  # it was counted alone
+            return ""
         places = [
             Sentence("{file}, {lines}", file=file, lines=lines.describe()) if lines else Sentence("{file}", file=file)
             for file, lines in files.items()
@@ -110,7 +112,7 @@ class Faults(Counter[str]):
         more = self[reason] - sum(len(lines) or 1 for lines in files.values())
         if more > 0:
             places.append(Sentence("and {more:,} more", more=more))
-        return Sentence(" ({places})", places=join(places, "; ")) if places else ""
+        return Sentence(" ({places})", places=join(places, "; "))
 
 
 def rename(examples: Iterable[Example], names: Mapping[str, str], faults: Faults | None = None) -> Iterator[Example]:

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 ABOVE = 30  # rows among which the header is looked for
 PIECE = 1 << 20  # bytes of a sheet's XML that are searched together
-_ERROR = re.compile(  # a cell that has one: its column, its row, its value
-    rb'<(?:\w+:)?c\b(?=[^>/]*\bt="e")[^>/]*\br="([A-Z]+)(\d+)"[^>/]*>(?:(?!</(?:\w+:)?c>).)*?<(?:\w+:)?v>([^<]*)<',
+_ERROR = re.compile(  # a cell that has one: its column, its row, its value; no cell is searched beyond the next one
+    rb'<(?:\w+:)?c\b(?=[^<>/]*\bt="e")[^<>/]*\br="([A-Z]{1,3})(\d{1,7})"[^<>/]*>'
+    rb"(?:(?!</?(?:\w+:)?c\b).)*?<(?:\w+:)?v>([^<]*)<",
     re.DOTALL,
 )
 _ROW_END = b"row>"

@@ -2,12 +2,14 @@ import io
 import sys
 import zipfile
 from datetime import date, datetime, time, timedelta
+from time import perf_counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nlpkit.errors import DataError, DataWarning, MissingExtra, SettingError
+from nlpkit.text import workbooks
 from nlpkit.text.corpus import Faults, files_of, read_examples
 from nlpkit.text.rows import open_rows
 from tests.workbooks import Formula, workbook
@@ -73,6 +75,13 @@ def test_errors_are_found_where_they_stand_in_a_sheet_that_begins_further_right_
     found = rows_of(workbook({"空": [], "一": rows}))
     assert [row.cells for row in found] == [["好", "#N/A"], ["坏", "1"]]
     assert [row.line for row in found] == [4, 5]
+
+
+def test_a_sheet_made_to_be_searched_for_ever_is_searched_in_no_time():
+    began = perf_counter()
+    for piece in (b'<c t="e" r="A1">', b'<c r="A1" t="e"></c >', b"<c ", b'<c t="e" r="AAA" '):
+        assert workbooks._ERROR.findall(piece * 20_000) == []
+    assert perf_counter() - began < 5  # it was minutes
 
 
 def test_a_row_without_any_value_is_none_and_others_are_told_by_their_number(write):

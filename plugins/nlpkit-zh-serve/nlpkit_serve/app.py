@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import signal
 from collections.abc import AsyncIterator
@@ -13,7 +14,6 @@ from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from nlpkit import NlpkitError, __version__, nearest
 from nlpkit.tasks import Verb
-from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response, StreamingResponse
 
@@ -34,6 +34,7 @@ from nlpkit_serve.settings import Settings
 from nlpkit_serve.work import Pool, Stop
 
 OF_FILE = ("name", "column", "sheet", "format")  # no options of a verb, in an address
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # a disk, a quota, a limit
 UNPACKED = 8  # times larger than what was sent a workbook may be when it is unpacked
 
 
@@ -64,6 +65,7 @@ class Server:
         self.app.add_middleware(Gate, settings=settings, journal=self.journal, metrics=self.metrics)
         self.app.add_exception_handler(RequestFault, _answer_fault)
         self.app.add_exception_handler(NlpkitError, _answer_fault)
+        self.app.add_exception_handler(OSError, self._answer_full)
         self.app.add_exception_handler(HTTPException, self._answer_http)
         self._openapi: bytes | None = None
         self._add_routes()
@@ -334,9 +336,8 @@ class Server:
             raise
         self.metrics.count_rows(model.name, verb_name, tally)
         request.scope["told"] = {"texts": tally.rows.rows}
-        return FileResponse(
-            target, media_type=FORMATS[kind], filename=f"answers.{kind}", background=BackgroundTask(sent.remove)
-        )
+        request.scope["at end"] = sent.remove
+        return FileResponse(target, media_type=FORMATS[kind], filename=f"answers.{kind}")
 
     async def _show_columns(self, request: Request) -> Response:
         sent, stop = await self._take_file(request), Stop(self.settings.max_seconds)
@@ -352,7 +353,8 @@ class Server:
     async def _take_file(self, request: Request) -> SentFile:
         name = request.query_params.get("name", "")
         content = await read_body(request, self.settings.max_file_bytes, self.settings)
-        return await asyncio.to_thread(SentFile, name, content, UNPACKED * self.settings.max_file_bytes)
+        most, seconds = UNPACKED * self.settings.max_file_bytes, self.settings.max_seconds
+        return await asyncio.to_thread(SentFile, name, content, most, seconds)
 
     async def _need_ready(self, served: ServedModel) -> OpenModel:
         """Return a model that may answer; who comes while it is being checked waits.
@@ -367,6 +369,13 @@ class Server:
         if not served.ready:
             raise RequestFault(503, "the models are being checked: ask again soon", {"Retry-After": "1"})
         return served.current
+
+    async def _answer_full(self, _request: Request, error: Exception) -> Response:
+        """Answer a file for which there is no room."""
+        if not isinstance(error, OSError) or error.errno not in FULL:
+            raise error
+        self.journal.tell_error(error)
+        return RequestFault(503, "the server has no room for this file now: send fewer rows at once").to_response()
 
     async def _answer_http(self, request: Request, error: Exception) -> Response:
         """Answer what no route answers: say what there is."""

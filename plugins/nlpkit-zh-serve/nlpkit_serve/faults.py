@@ -26,6 +26,7 @@ KINDS = {
     503: "unavailable",
     504: "too_slow",
 }
+MOST_SAID = 2_000  # characters of a sentence, which may hold what was sent
 
 
 class RequestFault(Exception):  # noqa: N818 - it is the request's, as a rule
@@ -43,9 +44,8 @@ class RequestFault(Exception):  # noqa: N818 - it is the request's, as a rule
     def to_json(self) -> bytes:
         """Return what the client is told."""
         kind = KINDS.get(self.status, "failed")
-        return json.dumps({"error": {"kind": kind, "message": self.message}}, ensure_ascii=False).encode(
-            "utf-8", "replace"
-        )
+        message = self.message if len(self.message) <= MOST_SAID else f"{self.message[:MOST_SAID]}…"
+        return json.dumps({"error": {"kind": kind, "message": message}}, ensure_ascii=False).encode("utf-8", "replace")
 
     def to_response(self) -> Response:
         """Return what the client is told, as a response."""

@@ -15,6 +15,7 @@ from nlpkit.commands import FileAnswerer, Tally
 from nlpkit.text import preview
 
 from nlpkit_serve.faults import RequestFault
+from nlpkit_serve.weighing import WORKBOOKS, weigh
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".xlsx", ".xls", ".xlsb", ".xlsm", ".ods", ".parquet")
 FORMATS: Mapping[str, str] = {
@@ -25,6 +26,7 @@ FORMATS: Mapping[str, str] = {
     "parquet": "application/vnd.apache.parquet",
 }
 PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
+OPENED = 3  # times more bytes than it holds a workbook may take when it is open
 FIRST = 5  # rows that are shown
 
 
@@ -32,11 +34,12 @@ class SentFile:
     """A file that was sent, in a folder of its own that is gone in the end.
 
     :param name: what its sender calls it: only its suffix counts, and is one of a few.
-    :param most: bytes that a workbook may hold, which is packed.
+    :param most: bytes that a workbook may hold, which is packed; it may take a few times as many when it is open.
+    :param seconds: in which a workbook must be open.
     :raises RequestFault: for any other, and for whatever else is packed, which may be larger than it looks.
     """
 
-    def __init__(self, name: str, content: bytes, most: int) -> None:
+    def __init__(self, name: str, content: bytes, most: int, seconds: float) -> None:
         suffix = find_suffix(name)
         if content.startswith(PACKED):
             raise RequestFault(422, "a file that is packed is not read: send it unpacked")
@@ -44,15 +47,21 @@ class SentFile:
             raise RequestFault(422, "the file is empty")
         if (size := measure_unpacked(content)) > most:
             raise RequestFault(413, f"unpacked the file is {size:,} bytes long, {most:,} are the most")
+        self._is_workbook, self._most, self._seconds = content.startswith(WORKBOOKS), most, seconds
         self.folder = Path(tempfile.mkdtemp(prefix="nlpkit-serve-"))
         self.path = self.folder / f"sent{suffix}"
-        self.path.write_bytes(content)
+        try:
+            self.path.write_bytes(content)
+        except OSError:
+            self.remove()
+            raise
 
     def describe(self, *, sheet: str | None = None) -> dict[str, Any]:
         """Return its columns, None of a file of lines, and its first rows.
 
         :param sheet: of a workbook, if several hold rows.
         """
+        self._weigh()
         columns, rows = preview(self.path, rows=FIRST, sheet=sheet)
         return {"columns": columns, "rows": rows}
 
@@ -62,8 +71,13 @@ class SentFile:
         :param check: ends the work by raising something.
         :returns: the file with the answers, in the same folder, and what was counted.
         """
+        self._weigh()
         target = self.folder / f"answered.{answerer.kind}"
         return target, answerer.answer(self.path, target, name=self.path.name, follow=lambda _tally: check())
+
+    def _weigh(self) -> None:
+        if self._is_workbook:
+            weigh(self.path, OPENED * self._most, self._seconds)
 
     def say(self, sentence: str) -> str:
         """Return a sentence without the path, which is nobody's business."""

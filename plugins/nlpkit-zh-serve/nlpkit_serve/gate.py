@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hmac
 import re
@@ -47,12 +48,14 @@ class Gate:
         began, headers = time.perf_counter(), Headers(scope=scope)
         name = headers.get("x-request-id", "")
         scope["request_id"] = name = name if REQUEST_ID.fullmatch(name) else uuid.uuid4().hex
-        answer = _Answer(send, name)
+        answer = _Answer(send, name, self._settings.max_seconds)
         try:
             self._check(scope, headers)
             await self._app(scope, receive, answer.send)
         except RequestFault as fault:
             await fault.to_response()(scope, receive, answer.send)
+        except ClientTooSlow:
+            scope["told"] = {**scope.get("told", {}), "unread": True}
         except Exception as error:
             self._journal.tell_error(error, request=name)
             if answer.status:
@@ -60,6 +63,7 @@ class Gate:
             failed = RequestFault(500, f"the server failed on this request; its log says more, under {name}")
             await failed.to_response()(scope, receive, answer.send)
         finally:
+            scope.get("at end", bool)()  # also when nobody has taken the answer
             self._tell(scope, answer.status, time.perf_counter() - began)
 
     def _check(self, scope: Scope, headers: Headers) -> None:
@@ -112,11 +116,18 @@ class Gate:
         )
 
 
-class _Answer:
-    """Sends an answer with the headers that all have."""
+class ClientTooSlow(Exception):  # noqa: N818 - it is the client's
+    """A client does not read what it is sent."""
 
-    def __init__(self, send: Send, name: str) -> None:
-        self._send, self._name = send, name
+
+class _Answer:
+    """Sends an answer with the headers that all have.
+
+    :param seconds: in which a piece of it must be taken: who does not read keeps a place that others wait for.
+    """
+
+    def __init__(self, send: Send, name: str, seconds: float) -> None:
+        self._send, self._name, self._seconds = send, name, seconds
         self.status = 0
 
     async def send(self, message: Message) -> None:
@@ -126,7 +137,11 @@ class _Answer:
             headers["X-Request-Id"] = self._name
             for name, value in HEADERS.items():
                 headers.setdefault(name, value)
-        await self._send(message)
+        try:
+            async with asyncio.timeout(self._seconds):
+                await self._send(message)
+        except TimeoutError:
+            raise ClientTooSlow from None
 
 
 def read_token(authorization: str) -> bytes:

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 import traceback
+from contextlib import suppress
 from typing import Any, TextIO
 
 
@@ -26,8 +27,9 @@ class Journal:
         when = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now * 1000) % 1000:03d}Z"
         line = json.dumps({"time": when, "event": event, "process": os.getpid(), **fields}, ensure_ascii=True)
         out = self._out or sys.stderr
-        out.write(line + "\n")  # at once, so that lines of several threads do not mix
-        out.flush()
+        with suppress(OSError, ValueError, AttributeError):  # a terminal that is gone, a full disk
+            out.write(line + "\n")  # at once, so that lines of several threads do not mix
+            out.flush()
 
     def tell_error(self, error: BaseException, **fields: Any) -> None:
         """Write what nobody expected, and where; what an error says may be a text, so that only its kind stays."""

@@ -16,6 +16,7 @@ from nlpkit import DataError, DataWarning, NlpkitError, SettingError
 from nlpkit.commands import fail, say
 
 from nlpkit_serve.app import Server
+from nlpkit_serve.connections import make_protocol
 from nlpkit_serve.settings import Settings
 
 BACKLOG = 2048
@@ -98,8 +99,8 @@ def make_config(server: Server, backlog: int = BACKLOG) -> uvicorn.Config:
     return uvicorn.Config(
         server.app,
         backlog=backlog,
-        http="h11",  # httptools, which uvicorn takes if it is there, reads headers without end
-        loop="asyncio",  # and uvloop takes all connections that wait
+        http=make_protocol(server.settings.max_seconds),
+        loop="asyncio",  # uvloop takes all connections that wait
         log_config=None,
         access_log=False,
         server_header=False,

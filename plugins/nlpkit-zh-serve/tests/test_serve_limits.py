@@ -3,11 +3,13 @@
 import http.client
 import io
 import json
+import socket
 import threading
 import time
 import zipfile
 
 import pytest
+import xlsxwriter
 
 SCORE, WRITE = "/v1/models/reviews/score", "/v1/models/reviews-chars/text"
 SLOW = {"texts": ["衣服"] * 16, "length": 10_000, "through": True, "no_repeat": 0}  # minutes
@@ -94,6 +96,50 @@ def test_a_workbook_that_is_much_larger_than_it_looks_is_not_read(server):
     with server(max_file_bytes=10_000) as client:
         refused = client.ask("/v1/columns?name=a.xlsx", body=packed.getvalue())
         assert (refused.status, "unpacked the file is 90,000 bytes long, 80,000" in refused.message) == (413, True)
+
+
+def test_a_workbook_whose_last_cell_is_far_away_ends_no_server(client):
+    packed = io.BytesIO()
+    with xlsxwriter.Workbook(packed) as book:
+        sheet = book.add_worksheet()
+        sheet.write(0, 0, "text")
+        sheet.write(1_048_575, 16_383, "质量很好")
+    refused = client.ask("/v1/columns?name=a.xlsx", body=packed.getvalue())
+    assert (refused.status, "takes too much memory" in refused.message) == (413, True)
+
+
+def test_what_is_wrong_is_not_said_at_any_length(client):
+    refused = client.ask(SCORE, {"text": "好", "labels": ["a" * 100_000]})
+    assert (refused.status, len(refused.message) < 3_000) == (422, True)
+
+
+def test_a_connection_without_a_whole_request_is_ended(server):
+    with server(max_seconds=0.5) as client:
+        for sent in (b"", b"GET /healthz HTTP/1.1\r\nHost: 127"):
+            with socket.create_connection((client.host, client.port), timeout=20) as connection:
+                connection.sendall(sent)
+                assert _read_until_ended(connection) == b""
+
+
+@pytest.mark.slow
+def test_who_does_not_read_keeps_nothing(server, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    body = ("text\n" + "质量很好，服务也很好，下次再来\n" * 200_000).encode()
+    with server(max_seconds=20, models=("reviews",)) as client, socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect((client.host, client.port))
+        head = f"POST {SCORE}/file?name=a.csv HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n\r\n"
+        connection.sendall(head.encode() + body)
+        told = client.wait("request", 120).events("request")[0]
+        assert (told["status"], told["unread"]) == (200, True)
+        assert list(tmp_path.iterdir()) == []
+
+
+def _read_until_ended(connection):
+    try:
+        return connection.recv(100)
+    except ConnectionResetError:
+        return b""
 
 
 @pytest.mark.slow
