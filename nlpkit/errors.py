@@ -123,7 +123,7 @@ def install(distribution: str, extra: str = "", elsewhere: str = "") -> Sentence
     if distribution in CLONED:
         template = "pip install 'plugins/{distribution}{extras}' in a clone of nlpkit's repository"
         return Sentence(template, distribution=distribution, extras=extras)
-    return Sentence("pip install " + (elsewhere or f"'{distribution}{extras}'"))
+    return Sentence("pip install {what}", what=elsewhere or f"'{distribution}{extras}'")
 
 
 def reason_of(error: OSError) -> Sentence:
