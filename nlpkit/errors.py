@@ -124,8 +124,7 @@ def install(distribution: str, extra: str = "", elsewhere: str = "") -> Sentence
     if distribution in CLONED:
         template = "pip install 'plugins/{distribution}{extras}' in a clone of nlpkit's repository"
         return Sentence(template, distribution=distribution, extras=extras)
-    command = f"pip install {elsewhere}" if elsewhere else f"pip install '{distribution}{extras}'"
-    return Sentence(command)
+    return Sentence("pip install {what}", what=elsewhere or f"'{distribution}{extras}'")
 
 
 def reason_of(error: OSError) -> Sentence:
