@@ -90,6 +90,7 @@ TRAINING = {
     "diagnose letters": f"{TRIED} -o letters",
     "diagnose salary": f"salary.csv {TRIED}",
     "diagnose sine": TRIED,
+    "diagnose predict": "letters xxa",
     "diagnose stock": f"prices.csv {TRIED} --set data.train=100",
 }
 QUICK = (

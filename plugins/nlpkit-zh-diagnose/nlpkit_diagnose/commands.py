@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from nlpkit.commands import ENCODING
 
+from nlpkit_diagnose.predicting import predict
+
 if TYPE_CHECKING:
     from nlpkit_diagnose.task import Settings, Task
 
@@ -33,7 +35,7 @@ OPTIONS = (
     click.option(
         "--seed", type=click.IntRange(0, (1 << 32) - 1000), default=0, show_default=True, help="The first seed."
     ),
-    click.option("--output", "-o", "folder", type=FILE, help="A folder for figures (JSON), epochs (CSV), plot (PNG)."),
+    click.option("--output", "-o", "folder", type=FILE, help="A folder for figures, epochs, plot, networks."),
     click.option(
         "--format",
         "-f",
@@ -119,7 +121,11 @@ def diagnose() -> None:
     \b
     nlpkit diagnose list
     nlpkit diagnose digit-sum --encoder gru --encoder lstm -o memory
+    nlpkit diagnose predict memory 7300000400
     """
+
+
+diagnose.add_command(predict)
 
 
 @diagnose.command("list")
@@ -306,7 +312,7 @@ def _run(
         if stopped:
             _stop(run, stopped)
         read = {Path(path).name: digest for path, digest in request["origin"]["files"].items()}
-        diagnosis = Diagnosis(task, settings, draw.results, draw.histories, read)
+        diagnosis = Diagnosis(task, settings, draw.results, draw.histories, read, draw.networks)
         if arguments.folder is not None and run is not None:
             contents = diagnosis.files()
             write_files(arguments.folder, contents)

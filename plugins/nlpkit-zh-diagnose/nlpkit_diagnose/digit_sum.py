@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from nlpkit import SettingError
+from nlpkit import DataError, SettingError
 from nlpkit.tasks.sentiment import ClassifierTraining
 
 from nlpkit_diagnose.dealing import PARTS
 from nlpkit_diagnose.summary import group_by_encoder, summarise
 from nlpkit_diagnose.task import ADAM, SYMBOLS, Line, Panel, Result, Settings, Tables, Task, Trial, format_settings
 
+if TYPE_CHECKING:
+    from nlpkit_diagnose.networks import Restored
+
 SHORTEST = 3
+LONGEST = 10_000  # digits of an input
 NOISE = 9  # the digits that may take a zero's place
 
 
@@ -42,6 +47,7 @@ class DigitSum(Task):
     source = "generated"
     figure, higher, tutorial = "accuracy", True, "falls with length"
     training = ClassifierTraining
+    asks = "at least 2 digits, such as 7300000400 or 7,3,0,0"
     data = DigitSumData
     tables: ClassVar[Tables] = {
         **SYMBOLS,
@@ -101,6 +107,15 @@ class DigitSum(Task):
             figures = [row.figures["accuracy"] for row in rows]
             lines.append(Line(encoder, lengths, [f.mean for f in figures], [f.spread or 0.0 for f in figures]))
         return [Panel("accuracy on test sequences", "length", "accuracy", lines)]
+
+    @classmethod
+    def answer(cls, network: Restored, text: str, steps: int | None = None) -> dict[str, Any]:  # noqa: ARG003
+        """Return what the network takes for the sum of the first two digits, and how sure it is."""
+        digits = re.sub(r"[,，;；、\s]+", "", text)
+        if not re.fullmatch(f"[0-9]{{2,{LONGEST}}}", digits):
+            raise DataError("expected {asks}, found {text!r}", asks=cls.asks, text=text[:40])
+        found = network.tell_probabilities(digits)
+        return {"sum": int(found.argmax()), "probability": float(found.max())}
 
 
 def draw_sequences(pair: int, length: int, count: int, draw: np.random.Generator) -> list[str]:

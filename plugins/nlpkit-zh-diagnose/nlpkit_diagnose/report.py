@@ -1,4 +1,4 @@
-"""What is left of a diagnosis: figures as JSON, epochs as CSV, a plot as PNG."""
+"""What is left of a diagnosis: figures as JSON, epochs as CSV, a plot as PNG, networks as safetensors."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from nlpkit import DataError
 from nlpkit.files import replace_file
 
 from nlpkit_diagnose.summary import group_by_encoder, summarise
-from nlpkit_diagnose.task import Result, Settings, Task
+from nlpkit_diagnose.task import FIGURES, HISTORY, NETWORKS, PLOT, Result, Settings, Task
 
 if TYPE_CHECKING:
     from nlpkit.training import Epoch
 
-FIGURES, HISTORY, PLOT = "diagnosis.json", "history.csv", "plot.png"
+    from nlpkit_diagnose.networks import SavedNetwork
+
+FILES = (FIGURES, HISTORY, PLOT, NETWORKS)
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Diagnosis:
     :param settings: for each encoder by its name.
     :param histories: the epochs of each trial by its name.
     :param files_read: the SHA-256 of each file that the sequences are from, by its name.
+    :param networks: what each trial has learnt, by its name.
     """
 
     task: Task
@@ -37,6 +40,7 @@ class Diagnosis:
     results: Sequence[Result]
     histories: Mapping[str, Sequence[Epoch]]
     files_read: Mapping[str, str] = field(default_factory=dict)
+    networks: Mapping[str, SavedNetwork] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return everything but the epochs."""
@@ -74,7 +78,7 @@ class Diagnosis:
         return json.dumps(drop_infinite(self.to_json()), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
 
     def files(self) -> dict[str, bytes]:
-        """Return the three files by their names; no plot where matplotlib is missing."""
+        """Return all files by their names; no plot where matplotlib is missing, no networks where none are kept."""
         from nlpkit import MissingExtra
         from nlpkit.training import table_of
 
@@ -84,6 +88,10 @@ class Diagnosis:
         found[HISTORY] = table_of(self.histories).encode()
         with suppress(MissingExtra):
             found[PLOT] = plot(self.task, self.results, self.histories)
+        if self.networks:
+            from nlpkit_diagnose.networks import dump_networks
+
+            found[NETWORKS] = dump_networks(self.networks)
         return found
 
 
@@ -103,7 +111,7 @@ def check_folder(folder: Path, *, force: bool) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise DataError("{folder} is a file: choose a folder", folder=folder)
-    if there := [name for name in (FIGURES, HISTORY, PLOT) if (folder / name).exists() and not force]:
+    if there := [name for name in FILES if (folder / name).exists() and not force]:
         raise DataError(
             "{folder} holds {there} already: choose another folder, or say --force",
             folder=folder,
@@ -120,7 +128,7 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in files.items():
             replace_file(folder / name, data)
-        for name in {FIGURES, HISTORY, PLOT} - files.keys():
+        for name in {*FILES} - files.keys():
             (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise DataError(

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 NUMBER = re.compile(r"[+-]?(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
 GREATEST = 1e15  # beyond which a float loses what is behind the point
 EPSILON = 1e-12
+LONGEST = 10_000  # numbers of an input
 NULLS = ("", "null", "nan", "na", "n/a", "none", "-", "空", "无")
 
 
@@ -158,5 +159,44 @@ def find_column(name: str, header: Sequence[str], usual: Sequence[str], remedy: 
 
 def scale(values: NDArray[Any], chosen: NDArray[Any]) -> NDArray[np.float32]:
     """Scale columns to mean 0 and standard deviation 1 over some rows; one that never changes there becomes 0."""
-    spread, rounding = values[chosen].std(0), EPSILON * np.abs(values[chosen]).max(0)
-    return np.asarray((values - values[chosen].mean(0)) / np.where(spread > rounding, spread, np.inf), np.float32)
+    return Scaling.of(values[chosen]).apply(values)
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """How columns are scaled.
+
+    :param mean: of each column, which becomes 0.
+    :param spread: its standard deviation, which becomes 1; 0 for a column that never changes: all of it becomes 0.
+    """
+
+    mean: Sequence[float]
+    spread: Sequence[float]
+
+    @classmethod
+    def of(cls, values: NDArray[Any]) -> Scaling:
+        """Measure rows ``(rows, columns)``."""
+        spread, rounding = values.std(0), EPSILON * np.abs(values).max(0)
+        return cls(values.mean(0).tolist(), np.where(spread > rounding, spread, 0.0).tolist())
+
+    def apply(self, values: NDArray[Any]) -> NDArray[np.float32]:
+        """Scale rows ``(rows, columns)``."""
+        spread = np.array(self.spread)
+        return np.asarray((values - np.array(self.mean)) / np.where(spread > 0, spread, np.inf), np.float32)
+
+
+def read_numbers(text: str, asked: str) -> list[float]:
+    """Read the numbers of an input that somebody typed, with commas or spaces between.
+
+    :param asked: what is expected, in words.
+    :raises DataError: naming what is no number.
+    """
+    cells = re.sub(r"[,，;；、\s]+", " ", text).split()
+    if len(cells) > LONGEST:
+        raise DataError(
+            "expected {asked}, found {count:,} numbers: at most {most:,}", asked=asked, count=len(cells), most=LONGEST
+        )
+    for cell in cells:
+        if not NUMBER.fullmatch(cell):
+            raise DataError("expected {asked}, found {cell!r}", asked=asked, cell=cell[:40])
+    return [parse_number(cell, "the input") for cell in cells]
