@@ -91,7 +91,8 @@ TRAINING = {
     "diagnose salary": f"salary.csv {TRIED}",
     "diagnose sine": TRIED,
     "diagnose predict": "letters xxa",
-    "diagnose stock": f"prices.csv {TRIED} --set data.train=100",
+    "diagnose stock": f"prices.csv {TRIED} --set data.train=100 -o stock",
+    "diagnose trades": "stock",
 }
 QUICK = (
     *("cache clear", "cache list"),

@@ -13,6 +13,7 @@ import click
 from nlpkit.commands import ENCODING
 
 from nlpkit_diagnose.predicting import predict
+from nlpkit_diagnose.trades import trades
 
 if TYPE_CHECKING:
     from nlpkit_diagnose.task import Settings, Task
@@ -126,6 +127,7 @@ def diagnose() -> None:
 
 
 diagnose.add_command(predict)
+diagnose.add_command(trades)
 
 
 @diagnose.command("list")

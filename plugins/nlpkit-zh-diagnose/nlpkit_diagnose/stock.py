@@ -31,7 +31,7 @@ COLUMNS = (  # the names that a column may have
     ("High", "最高", "最高价", "最高價"),
     ("Low", "最低", "最低价", "最低價"),
     ("Close", "收盘", "收盘价", "收盤", "收盤價"),
-    ("Volume", "vol", "成交量", "成交量(手)", "成交量（手）"),
+    ("Volume", "vol", "成交量", "成交股数", "总手"),
 )
 CLOSE, VOLUME = 3, 4
 BASELINE = "baseline"  # always the answer that is commoner in training
@@ -162,7 +162,9 @@ class Stock(Task):
                 "account": worth[-1],
                 "holding": float(prices[-1] / prices[0]),
             }
-            return Measurement(figures, {"account": worth, "holding": (prices / prices[0]).tolist()})
+            curves = {"account": worth, "holding": (prices / prices[0]).tolist()}
+            dates = [_parse_day(self.table.keys[at], "").toordinal() for at in [*days[leads[2] :], days[-1] + 1]]
+            return Measurement(figures, {**curves, "day": dates, "close": prices.tolist(), "up": said.tolist()})
 
         facts = {"ahead": data.ahead, "cost": data.cost, **asdict(scaling)}
         return make_series_trial(parts[0], parts[1], 2, data.span, settings, measure, facts)
