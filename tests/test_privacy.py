@@ -86,6 +86,7 @@ TRAINING = {
     "aspects compare": "opinions.jsonl -m aspects -m restaurant-opinions",
     "vectors train": "goods.csv -o fitted.txt --epochs 1 --dim 8",
     "diagnose ball": TRIED,
+    "diagnose data": "letters -o strings",
     "diagnose digit-sum": TRIED,
     "diagnose letters": f"{TRIED} -o letters",
     "diagnose salary": f"salary.csv {TRIED}",

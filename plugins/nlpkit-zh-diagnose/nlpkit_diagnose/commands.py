@@ -154,6 +154,43 @@ def list_tasks(kind: str) -> None:
     make_console().print(table)
 
 
+@diagnose.command()
+@click.argument("name", metavar="TASK", type=click.Choice(["digit-sum", "letters"]))
+@click.option("--output", "-o", "folder", type=FILE, required=True, help="The folder that gets the files.")
+@click.option("--lengths", callback=parse_lengths, metavar="N,N...", help="Of digit-sum.  [default: 10,15,20,25,30,35]")
+@click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Change a setting: data.train=5.")
+@click.option("--seed", type=click.IntRange(0, (1 << 32) - 1), default=0, show_default=True, help="Of the sequences.")
+@click.option("--force", is_flag=True, help="Replace files.")
+def data(
+    name: str, folder: Path, lengths: list[int] | None, assignments: tuple[str, ...], seed: int, force: bool
+) -> None:
+    """Write the sequences of a task as files.
+
+    They are those of the trials with the same seed: train.csv, validation.csv and test.csv, of digit-sum in a folder
+    for each length.
+
+    \b
+    nlpkit diagnose data digit-sum -o digits
+    nlpkit diagnose data letters --seed 1 --set data.train=100 -o letters
+    """
+    from nlpkit.commands import prepare_torch, say
+
+    prepare_torch()  # settings are those of networks
+    from nlpkit_diagnose.digit_sum import DigitSum
+    from nlpkit_diagnose.letters import Letters
+    from nlpkit_diagnose.report import write_sequences
+    from nlpkit_diagnose.settings import settings_of
+
+    task: DigitSum | Letters = DigitSum() if name == "digit-sum" else Letters()
+    if lengths is not None and name != "digit-sum":
+        raise click.UsageError("--lengths is of digit-sum")
+    told = {} if lengths is None else {"lengths": lengths}
+    (settings,) = settings_of(task, DEFAULT, assignments, told).values()
+    rows: Any = settings.data
+    parts = {condition: task.draw(condition, rows, seed) for condition in task.conditions(rows)}
+    say(f"wrote {write_sequences(folder, parts, force=force)} files into {folder}")
+
+
 @diagnose.command("digit-sum")
 @ENCODERS
 @click.option(

@@ -11,7 +11,7 @@ import numpy as np
 from nlpkit import DataError, SettingError
 from nlpkit.tasks.sentiment import ClassifierTraining
 
-from nlpkit_diagnose.dealing import PARTS
+from nlpkit_diagnose.dealing import PARTS, Strings
 from nlpkit_diagnose.summary import make_dots, summarise
 from nlpkit_diagnose.task import ADAM, SYMBOLS, Panel, Result, Settings, Tables, Task, Trial, format_settings
 
@@ -66,19 +66,20 @@ class Letters(Task):
             )
         return [""]
 
-    def trial(self, condition: str, settings: Settings, seed: int) -> Trial:  # noqa: ARG002
-        """Draw strings, no two of them equal, so that none that is measured was learnt from."""
-        from nlpkit_diagnose.trials import Strings, make_string_trial
+    def trial(self, condition: str, settings: Settings, seed: int) -> Trial:
+        """Draw the strings; compose the network."""
+        from nlpkit_diagnose.trials import make_string_trial
 
-        data: LettersData = settings.data
+        return make_string_trial(self.draw(condition, settings.data, seed), len(WANTED), settings)
+
+    def draw(self, condition: str, data: LettersData, seed: int) -> dict[str, Strings]:  # noqa: ARG002
+        """Draw strings, no two of them equal, so that none that is measured was learnt from."""
         ends = np.cumsum([data.train, data.validation, data.test])
         texts, labels = draw_strings(int(ends[-1]), np.random.default_rng(seed))
-        begins = [0, *ends[:-1]]
-        parts = {
+        return {
             place: Strings(texts[begin:end], labels[begin:end])
-            for place, begin, end in zip(PARTS, begins, ends, strict=True)
+            for place, begin, end in zip(PARTS, [0, *ends[:-1]], ends, strict=True)
         }
-        return make_string_trial(parts, len(WANTED), settings)
 
     def panels(self, results: Sequence[Result]) -> Sequence[Panel]:
         """Draw accuracy by encoder."""

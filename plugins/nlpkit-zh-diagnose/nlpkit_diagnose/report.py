@@ -20,6 +20,7 @@ from nlpkit_diagnose.task import FIGURES, HISTORY, NETWORKS, PLOT, Result, Setti
 if TYPE_CHECKING:
     from nlpkit.training import Epoch
 
+    from nlpkit_diagnose.dealing import Strings
     from nlpkit_diagnose.networks import SavedNetwork
 
 FILES = (FIGURES, HISTORY, PLOT, NETWORKS)
@@ -134,3 +135,25 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
         raise DataError(
             "{folder} cannot be written: {reason}", folder=folder, reason=(error.strerror or str(error)).lower()
         ) from error
+
+
+def write_sequences(folder: Path, conditions: Mapping[str, Mapping[str, Strings]], *, force: bool) -> int:
+    """Write sequences and their labels as CSV, a file a part, in a folder for each condition; return how many files.
+
+    :raises DataError: before anything is written, if one is there and not ``force``; or if the disk refuses.
+    """
+    files = {
+        folder / condition / f"{place}.csv": "sequence,label\n"
+        + "".join(f"{text},{label}\n" for text, label in zip(strings.texts, strings.labels, strict=True))
+        for condition, parts in conditions.items()
+        for place, strings in parts.items()
+    }
+    if not force and (there := [path for path in files if path.exists()]):
+        raise DataError("{path} exists: choose another folder, or say --force to replace it", path=there[0])
+    try:
+        for path, text in files.items():
+            replace_file(path, text.encode())
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise DataError("{folder} cannot be written: {reason}", folder=folder, reason=reason) from error
+    return len(files)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nlpkit_diagnose.networks import Restored
 
 FIGURES, HISTORY, PLOT, NETWORKS = "diagnosis.json", "history.csv", "plot.png", "networks.safetensors"
+DEVELOPMENT = "development"  # the figure on the rows by which the epoch was chosen
 Tables: TypeAlias = Mapping[str, Mapping[str, Any]]
 ADAM: Mapping[str, Any] = {  # as torch has it, with one learning rate from the first step on
     "optimizer": "adam",

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -25,29 +24,28 @@ from nlpkit.training import (
 )
 from numpy.typing import NDArray
 
+from nlpkit_diagnose.dealing import Strings
 from nlpkit_diagnose.regression import Regression
 from nlpkit_diagnose.series import Series, SeriesNetwork, SeriesPrediction
-from nlpkit_diagnose.task import Measurement, Settings, Trial
+from nlpkit_diagnose.task import DEVELOPMENT, Measurement, Settings, Trial
 
 Floats = NDArray[np.floating[Any]]
 REACH = 12  # steps over which it is seen whether the last state knows of the first
 
 
-@dataclass(frozen=True)
-class Strings:
-    """Strings of symbols, each with the index of its label ``(strings,)``."""
-
-    texts: Sequence[str]
-    labels: NDArray[np.int64]
-
-
 def make_string_trial(
-    strings: Mapping[str, Strings], labels: int, settings: Settings, facts: Mapping[str, Any] | None = None
+    strings: Mapping[str, Strings],
+    labels: int,
+    settings: Settings,
+    facts: Mapping[str, Any] | None = None,
+    *,
+    development: bool = False,
 ) -> Trial:
     """Compose a network that gives each string one of so many labels, a symbol a token.
 
     :param strings: by `nlpkit_diagnose.dealing.PARTS`.
     :param facts: that are kept with the network, for `nlpkit_diagnose.task.Task.answer`; JSON.
+    :param development: whether the rows by which the epoch was chosen are measured as well.
     """
     assert isinstance(settings.training, ClassifierTraining)
     tokenizer = make_component("tokenizer", {"name": "char"}).instance
@@ -64,8 +62,8 @@ def make_string_trial(
     }
 
     def measure() -> Measurement:
-        right = logits_of(network, rows["test"]).argmax(1).numpy() == rows["test"].targets
-        return Measurement({"accuracy": float(right.mean())})
+        measured = {"accuracy": "test"} | ({DEVELOPMENT: "validation"} if development else {})
+        return Measurement({name: _measure_accuracy(network, rows[place]) for name, place in measured.items()})
 
     objective = Classification(network, rows["train"], rows["validation"], settings.training, labels)
     reads = not _uses_last_state(settings) or reaches(network.encoder, network.embedding.dim)
@@ -77,6 +75,10 @@ def make_string_trial(
         "vocabulary": json.loads(dump_vocabulary(vocabulary)),
     }
     return Trial(objective, encoder.instance.config, measure, reads, network, {**plan, "facts": dict(facts or {})})
+
+
+def _measure_accuracy(network: Network, rows: Rows) -> float:
+    return float((logits_of(network, rows).argmax(1).numpy() == rows.targets).mean())
 
 
 def make_number_trial(

@@ -191,11 +191,13 @@ def test_a_line_of_one_point_is_drawn(write):
 def test_the_accuracy_of_digit_sum_is_drawn_by_length(prices, salaries):
     found = made(task_of("digit-sum", prices, salaries), ["gru", "rnn"])
     (panel,) = found.task.panels(found.results)
-    assert {line.label: list(line.x) for line in panel.lines} == {"gru": [4.0, 6.0], "rnn": [4.0, 6.0]}
+    names = ("gru", "gru, development", "rnn", "rnn, development")
+    assert {line.label: list(line.x) for line in panel.lines} == {name: [4.0, 6.0] for name in names}
     for line in panel.lines:
+        encoder, _, name = line.label.partition(", ")
         for length, mean in zip(line.x, line.y, strict=True):
-            of_it = [r for r in found.results if (r.encoder, r.condition) == (line.label, f"{length:.0f}")]
-            assert mean == pytest.approx(sum(r.figures["accuracy"] for r in of_it) / 2)
+            of_it = [r for r in found.results if (r.encoder, r.condition) == (encoder, f"{length:.0f}")]
+            assert mean == pytest.approx(sum(r.figures[name or "accuracy"] for r in of_it) / 2)
 
 
 def test_files_are_written_beside_what_is_there_and_replaced(tmp_path):

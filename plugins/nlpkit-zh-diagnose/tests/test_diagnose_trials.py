@@ -26,7 +26,7 @@ SEQUENCES = ("digit-sum", "letters", "ball")  # any encoder
 SERIES = ("sine", "stock")  # one that reads one way and carries a state
 CARRYING = ("rnn", "lstm", "gru", "transformer")
 FIGURES = {
-    "digit-sum": {"accuracy"},
+    "digit-sum": {"accuracy", "development"},
     "letters": {"accuracy"},
     "ball": {"1 - relative error", "1 - sum of errors / sum", "longer"},
     "sine": {"RMSE of the free run", "last step"},
