@@ -88,6 +88,7 @@ TRAINING = {
     "diagnose ball": TRIED,
     "diagnose data": "letters -o strings",
     "diagnose digit-sum": TRIED,
+    "diagnose gradients": "",
     "diagnose letters": f"{TRIED} -o letters",
     "diagnose salary": f"salary.csv {TRIED}",
     "diagnose sine": TRIED,

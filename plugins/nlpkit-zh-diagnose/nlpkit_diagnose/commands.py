@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from nlpkit.commands import ENCODING
 
+from nlpkit_diagnose.lessons import gradients
 from nlpkit_diagnose.predicting import predict
 from nlpkit_diagnose.trades import trades
 
@@ -47,6 +48,7 @@ OPTIONS = (
         help="What is printed.",
     ),
     click.option("--resume", is_flag=True, help="Go on with the diagnosis that was interrupted in this folder."),
+    click.option("--extend", is_flag=True, help="Take the trials that the folder has, make those that it lacks."),
     click.option("--force", is_flag=True, help="Replace a diagnosis, or an unfinished one, in the folder."),
     click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="For torch."),
     click.option(
@@ -65,6 +67,7 @@ class Arguments:
     folder: Path | None
     kind: str
     resume: bool
+    extend: bool
     force: bool
     threads: int
     save_every: float
@@ -80,13 +83,15 @@ class Arguments:
 
         if self.resume and self.folder is None:
             raise click.UsageError("--resume wants the folder, --output, in which the diagnosis was interrupted")
+        if self.extend and (self.folder is None or self.force):
+            raise click.UsageError("--extend wants the folder, --output, of a diagnosis, and goes without --force")
         prepare_torch()
         from nlpkit.training import FORCE, read_request
 
         set_threads(self.threads)
         if self.folder is not None:
             request = read_request(self.folder) if self.resume else {}
-            check_folder(self.folder, force=self.force or request.get(FORCE, False))
+            check_folder(self.folder, force=self.force or self.extend or request.get(FORCE, False))
 
 
 def options(command: Callable[..., None]) -> Callable[..., None]:
@@ -126,6 +131,7 @@ def diagnose() -> None:
     """
 
 
+diagnose.add_command(gradients)
 diagnose.add_command(predict)
 diagnose.add_command(trades)
 
@@ -335,6 +341,7 @@ def _run(
     from nlpkit.training import finish_run
 
     from nlpkit_diagnose.diagnosis import diagnose as trials
+    from nlpkit_diagnose.extending import keep_others, read_finished
     from nlpkit_diagnose.report import Diagnosis, write_files
     from nlpkit_diagnose.settings import settings_of
     from nlpkit_diagnose.view import Drawing, show_json, show_table
@@ -342,16 +349,22 @@ def _run(
     settings = settings_of(task, list(dict.fromkeys(encoders or DEFAULT)), arguments.assignments, data or {})
     seeds = range(arguments.seed, arguments.seed + arguments.seeds)
     request = _make_request(task, settings, arguments, files, facts)
+    read = {Path(path).name: digest for path, digest in request["origin"]["files"].items()}
+    diagnosis = Diagnosis(task, settings, [], {}, read, facts=facts)
+    extended = arguments.folder if arguments.extend else None
+    finished, others = read_finished(extended, diagnosis) if extended is not None else ({}, {})
     with _open_run(arguments, request) as run:
         with draw_live() as (say, bar):
             draw = Drawing(task, say, bar)
             stopped = follow(
-                trials(task, settings, seeds, run, every=arguments.save_every), draw, resumable=run is not None
+                trials(task, settings, seeds, run, every=arguments.save_every, finished=finished),
+                draw,
+                resumable=run is not None,
             )
         if stopped:
             _stop(run, stopped)
-        read = {Path(path).name: digest for path, digest in request["origin"]["files"].items()}
-        diagnosis = Diagnosis(task, settings, draw.results, draw.histories, read, draw.networks)
+        made = replace(diagnosis, results=draw.results, histories=draw.histories, networks=draw.networks)
+        diagnosis = keep_others(finished, made, others)
         if arguments.folder is not None and run is not None:
             contents = diagnosis.files()
             write_files(arguments.folder, contents)
@@ -387,6 +400,7 @@ def _make_request(
         "settings": {name: asdict(chosen) for name, chosen in settings.items()},
         "seeds": {"first": arguments.seed, "count": arguments.seeds},
         "threads": arguments.threads,
+        **({"extend": True} if arguments.extend else {}),
         "origin": {"files": {str(path): sha256_of(path) for path in files if path is not None and path.is_file()}},
         **facts,
     }

@@ -56,7 +56,13 @@ Event: TypeAlias = Began | Ended | Unlearnt | Step | Epoch | Resumed | Diverged
 
 
 def diagnose(
-    task: Task, settings: Mapping[str, Settings], seeds: Sequence[int], run: Path | None = None, *, every: float = 30.0
+    task: Task,
+    settings: Mapping[str, Settings],
+    seeds: Sequence[int],
+    run: Path | None = None,
+    *,
+    every: float = 30.0,
+    finished: Mapping[str, Ended] | None = None,
 ) -> Generator[Event, None, None]:
     """Make all trials, and tell how they go.
 
@@ -64,6 +70,7 @@ def diagnose(
     :param run: a folder that keeps what is done: what an earlier attempt finished there is not done again. None keeps
         nothing.
     :param every: seconds between saves of the state of a trial.
+    :param finished: trials by their names that an earlier diagnosis has made: they are taken as they are.
     :raises SettingError: before anything is learnt, if an encoder does not go with the task.
     """
     trials = list(_list_trials(task, settings, seeds))
@@ -72,7 +79,7 @@ def diagnose(
             _compose(task, settings[encoder], (encoder, condition, seed))
     for position, which in enumerate(trials, 1):
         kept = TrialFiles(run, name_trial(*which))
-        ended = kept.read()
+        ended = (finished or {}).get(kept.name) or kept.read()
         if ended is None:
             trial = _compose(task, settings[which[0]], which)
             yield Began(kept.name, position, len(trials), trial.parameters)

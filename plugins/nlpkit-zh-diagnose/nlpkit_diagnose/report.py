@@ -34,6 +34,8 @@ class Diagnosis:
     :param histories: the epochs of each trial by its name.
     :param files_read: the SHA-256 of each file that the sequences are from, by its name.
     :param networks: what each trial has learnt, by its name.
+    :param facts: what else the sequences depend on.
+    :param others: settings of encoders that were tried before, as JSON.
     """
 
     task: Task
@@ -42,6 +44,8 @@ class Diagnosis:
     histories: Mapping[str, Sequence[Epoch]]
     files_read: Mapping[str, str] = field(default_factory=dict)
     networks: Mapping[str, SavedNetwork] = field(default_factory=dict)
+    facts: Mapping[str, str | None] = field(default_factory=dict)
+    others: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return everything but the epochs."""
@@ -55,8 +59,9 @@ class Diagnosis:
             "findings": self.findings(),
             "summary": [asdict(row) for row in summarise(self.results)],
             "trials": [asdict(result) for result in self.results],
-            "settings": {name: asdict(settings) for name, settings in self.settings.items()},
+            "settings": {**self.others, **{name: asdict(settings) for name, settings in self.settings.items()}},
             "files": dict(self.files_read),
+            "facts": dict(self.facts),
             "nlpkit": __version__,
             "nlpkit-zh-diagnose": version("nlpkit-zh-diagnose"),
             "environment": read_environment(),
