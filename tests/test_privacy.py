@@ -89,11 +89,15 @@ TRAINING = {
     "aspects compare": "opinions.jsonl -m aspects -m restaurant-opinions",
     "vectors train": "goods.csv -o fitted.txt --epochs 1 --dim 8",
     "diagnose ball": TRIED,
+    "diagnose data": "letters -o strings",
     "diagnose digit-sum": TRIED,
+    "diagnose gradients": "",
     "diagnose letters": f"{TRIED} -o letters",
     "diagnose salary": f"salary.csv {TRIED}",
     "diagnose sine": TRIED,
-    "diagnose stock": f"prices.csv {TRIED} --set data.train=100",
+    "diagnose predict": "letters xxa",
+    "diagnose stock": f"prices.csv {TRIED} --set data.train=100 -o stock",
+    "diagnose trades": "stock",
 }
 QUICK = (
     *("cache clear", "cache list"),

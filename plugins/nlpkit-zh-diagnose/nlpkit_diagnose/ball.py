@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from nlpkit import DataError, SettingError
@@ -19,6 +19,8 @@ from nlpkit_diagnose.task import ADAM, Line, Measurement, Panel, Result, Setting
 if TYPE_CHECKING:
     from nlpkit.training import Rows
     from numpy.typing import NDArray
+
+    from nlpkit_diagnose.networks import Restored
 
 LONGER = "longer"  # rows than any that was learnt
 ROUNDED = 0.05  # share of a step by which those of rounded positions may differ
@@ -55,6 +57,7 @@ class Ball(Task):
     about = "where is a ball next, at constant speed?"
     source = "generated, or a file"
     figure, higher, tutorial = FIGURE, True, "0.927"
+    asks = "at least 2 positions with commas between, such as 1,2,3"
     data = BallData
     tables: ClassVar[Tables] = {
         "head": {"pooling": "last"},
@@ -144,8 +147,28 @@ class Ball(Task):
             return Measurement(figures, curves)
 
         return make_number_trial(
-            {place: make_rows(part, data.scale) for place, part in parts.items()}, settings, measure
+            {place: make_rows(part, data.scale) for place, part in parts.items()},
+            settings,
+            measure,
+            {"scale": data.scale},
         )
+
+    @classmethod
+    def answer(cls, network: Restored, text: str, steps: int | None = None) -> dict[str, Any]:  # noqa: ARG003
+        """Return the position that comes next."""
+        from nlpkit_diagnose.tables import read_numbers
+
+        positions = read_numbers(text, cls.asks)
+        if len(positions) < LEAST - 1:
+            raise DataError("expected {asks}, found {text!r}", asks=cls.asks, text=text[:40])
+        scale = network.facts["scale"]
+        shown = np.array(positions)[:, None] / scale
+        return {"next": float(network.tell_numbers(shown.astype(np.float32))[0]) * scale}
+
+    @classmethod
+    def tell_answer(cls, text: str, answer: Mapping[str, Any]) -> str:
+        """Say an answer as the tutorial rounds it."""
+        return f"{text} → {answer['next']:.3f}"
 
     def panels(self, results: Sequence[Result]) -> Sequence[Panel]:
         """Draw one minus the relative error by length, that of rows longer than any that was learnt as another line."""

@@ -5,12 +5,16 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from nlpkit.commands import ENCODING
+
+from nlpkit_diagnose.lessons import gradients
+from nlpkit_diagnose.predicting import predict
+from nlpkit_diagnose.trades import trades
 
 if TYPE_CHECKING:
     from nlpkit_diagnose.task import Settings, Task
@@ -33,7 +37,7 @@ OPTIONS = (
     click.option(
         "--seed", type=click.IntRange(0, (1 << 32) - 1000), default=0, show_default=True, help="The first seed."
     ),
-    click.option("--output", "-o", "folder", type=FILE, help="A folder for figures (JSON), epochs (CSV), plot (PNG)."),
+    click.option("--output", "-o", "folder", type=FILE, help="A folder for figures, epochs, plot, networks."),
     click.option(
         "--format",
         "-f",
@@ -44,6 +48,7 @@ OPTIONS = (
         help="What is printed.",
     ),
     click.option("--resume", is_flag=True, help="Go on with the diagnosis that was interrupted in this folder."),
+    click.option("--extend", is_flag=True, help="Take the trials that the folder has, make those that it lacks."),
     click.option("--force", is_flag=True, help="Replace a diagnosis, or an unfinished one, in the folder."),
     click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="For torch."),
     click.option(
@@ -62,6 +67,7 @@ class Arguments:
     folder: Path | None
     kind: str
     resume: bool
+    extend: bool
     force: bool
     threads: int
     save_every: float
@@ -77,13 +83,15 @@ class Arguments:
 
         if self.resume and self.folder is None:
             raise click.UsageError("--resume wants the folder, --output, in which the diagnosis was interrupted")
+        if self.extend and (self.folder is None or self.force):
+            raise click.UsageError("--extend wants the folder, --output, of a diagnosis, and goes without --force")
         prepare_torch()
         from nlpkit.training import FORCE, read_request
 
         set_threads(self.threads)
         if self.folder is not None:
             request = read_request(self.folder) if self.resume else {}
-            check_folder(self.folder, force=self.force or request.get(FORCE, False))
+            check_folder(self.folder, force=self.force or self.extend or request.get(FORCE, False))
 
 
 def options(command: Callable[..., None]) -> Callable[..., None]:
@@ -119,7 +127,13 @@ def diagnose() -> None:
     \b
     nlpkit diagnose list
     nlpkit diagnose digit-sum --encoder gru --encoder lstm -o memory
+    nlpkit diagnose predict memory 7300000400
     """
+
+
+diagnose.add_command(gradients)
+diagnose.add_command(predict)
+diagnose.add_command(trades)
 
 
 @diagnose.command("list")
@@ -144,6 +158,43 @@ def list_tasks(kind: str) -> None:
     for task in TASKS:
         table.add_row(task.name, task.about, task.source, f"{task.figure}: {task.tutorial}")
     make_console().print(table)
+
+
+@diagnose.command()
+@click.argument("name", metavar="TASK", type=click.Choice(["digit-sum", "letters"]))
+@click.option("--output", "-o", "folder", type=FILE, required=True, help="The folder that gets the files.")
+@click.option("--lengths", callback=parse_lengths, metavar="N,N...", help="Of digit-sum.  [default: 10,15,20,25,30,35]")
+@click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Change a setting: data.train=5.")
+@click.option("--seed", type=click.IntRange(0, (1 << 32) - 1), default=0, show_default=True, help="Of the sequences.")
+@click.option("--force", is_flag=True, help="Replace files.")
+def data(
+    name: str, folder: Path, lengths: list[int] | None, assignments: tuple[str, ...], seed: int, force: bool
+) -> None:
+    """Write the sequences of a task as files.
+
+    They are those of the trials with the same seed: train.csv, validation.csv and test.csv, of digit-sum in a folder
+    for each length.
+
+    \b
+    nlpkit diagnose data digit-sum -o digits
+    nlpkit diagnose data letters --seed 1 --set data.train=100 -o letters
+    """
+    from nlpkit.commands import prepare_torch, say
+
+    prepare_torch()  # settings are those of networks
+    from nlpkit_diagnose.digit_sum import DigitSum
+    from nlpkit_diagnose.letters import Letters
+    from nlpkit_diagnose.report import write_sequences
+    from nlpkit_diagnose.settings import settings_of
+
+    task: DigitSum | Letters = DigitSum() if name == "digit-sum" else Letters()
+    if lengths is not None and name != "digit-sum":
+        raise click.UsageError("--lengths is of digit-sum")
+    told = {} if lengths is None else {"lengths": lengths}
+    (settings,) = settings_of(task, DEFAULT, assignments, told).values()
+    rows: Any = settings.data
+    parts = {condition: task.draw(condition, rows, seed) for condition in task.conditions(rows)}
+    say(f"wrote {write_sequences(folder, parts, force=force)} files into {folder}")
 
 
 @diagnose.command("digit-sum")
@@ -290,6 +341,7 @@ def _run(
     from nlpkit.training import finish_run
 
     from nlpkit_diagnose.diagnosis import diagnose as trials
+    from nlpkit_diagnose.extending import keep_others, read_finished
     from nlpkit_diagnose.report import Diagnosis, write_files
     from nlpkit_diagnose.settings import settings_of
     from nlpkit_diagnose.view import Drawing, show_json, show_table
@@ -297,16 +349,22 @@ def _run(
     settings = settings_of(task, list(dict.fromkeys(encoders or DEFAULT)), arguments.assignments, data or {})
     seeds = range(arguments.seed, arguments.seed + arguments.seeds)
     request = _make_request(task, settings, arguments, files, facts)
+    read = {Path(path).name: digest for path, digest in request["origin"]["files"].items()}
+    diagnosis = Diagnosis(task, settings, [], {}, read, facts=facts)
+    extended = arguments.folder if arguments.extend else None
+    finished, others = read_finished(extended, diagnosis) if extended is not None else ({}, {})
     with _open_run(arguments, request) as run:
         with draw_live() as (say, bar):
             draw = Drawing(task, say, bar)
             stopped = follow(
-                trials(task, settings, seeds, run, every=arguments.save_every), draw, resumable=run is not None
+                trials(task, settings, seeds, run, every=arguments.save_every, finished=finished),
+                draw,
+                resumable=run is not None,
             )
         if stopped:
             _stop(run, stopped)
-        read = {Path(path).name: digest for path, digest in request["origin"]["files"].items()}
-        diagnosis = Diagnosis(task, settings, draw.results, draw.histories, read)
+        made = replace(diagnosis, results=draw.results, histories=draw.histories, networks=draw.networks)
+        diagnosis = keep_others(finished, made, others)
         if arguments.folder is not None and run is not None:
             contents = diagnosis.files()
             write_files(arguments.folder, contents)
@@ -342,6 +400,7 @@ def _make_request(
         "settings": {name: asdict(chosen) for name, chosen in settings.items()},
         "seeds": {"first": arguments.seed, "count": arguments.seeds},
         "threads": arguments.threads,
+        **({"extend": True} if arguments.extend else {}),
         "origin": {"files": {str(path): sha256_of(path) for path in files if path is not None and path.is_file()}},
         **facts,
     }

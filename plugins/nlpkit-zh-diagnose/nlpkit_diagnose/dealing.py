@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,14 @@ from nlpkit import SettingError
 from numpy.typing import NDArray
 
 PARTS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Strings:
+    """Strings of symbols, each with the index of its label ``(strings,)``."""
+
+    texts: Sequence[str]
+    labels: NDArray[np.int64]
 
 
 def deal(

@@ -16,6 +16,7 @@ from nlpkit import NlpkitError, PluginError, SettingError
 from nlpkit.files import replace_file
 from nlpkit.training import Checkpoint, Diverged, Epoch, Resumed, Step, fit
 
+from nlpkit_diagnose.networks import SavedNetwork, dump_networks, load_networks
 from nlpkit_diagnose.task import Result, Settings, Task, Trial, name_trial
 
 DONE = "trained"  # the folder of a run's finished trials
@@ -36,10 +37,12 @@ class Ended:
     """A trial ended, or had ended before the run was resumed.
 
     :param history: its epochs.
+    :param network: what it has learnt, unless its task keeps no networks.
     """
 
     result: Result
     history: Sequence[Epoch]
+    network: SavedNetwork | None = None
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,13 @@ Event: TypeAlias = Began | Ended | Unlearnt | Step | Epoch | Resumed | Diverged
 
 
 def diagnose(
-    task: Task, settings: Mapping[str, Settings], seeds: Sequence[int], run: Path | None = None, *, every: float = 30.0
+    task: Task,
+    settings: Mapping[str, Settings],
+    seeds: Sequence[int],
+    run: Path | None = None,
+    *,
+    every: float = 30.0,
+    finished: Mapping[str, Ended] | None = None,
 ) -> Generator[Event, None, None]:
     """Make all trials, and tell how they go.
 
@@ -61,6 +70,7 @@ def diagnose(
     :param run: a folder that keeps what is done: what an earlier attempt finished there is not done again. None keeps
         nothing.
     :param every: seconds between saves of the state of a trial.
+    :param finished: trials by their names that an earlier diagnosis has made: they are taken as they are.
     :raises SettingError: before anything is learnt, if an encoder does not go with the task.
     """
     trials = list(_list_trials(task, settings, seeds))
@@ -69,7 +79,7 @@ def diagnose(
             _compose(task, settings[encoder], (encoder, condition, seed))
     for position, which in enumerate(trials, 1):
         kept = TrialFiles(run, name_trial(*which))
-        ended = kept.read()
+        ended = (finished or {}).get(kept.name) or kept.read()
         if ended is None:
             trial = _compose(task, settings[which[0]], which)
             yield Began(kept.name, position, len(trials), trial.parameters)
@@ -128,7 +138,23 @@ def _run_trial(
     seconds = sum(epoch.seconds for epoch in epochs)
     facts: dict[str, Any] = {"parameters": trial.parameters, "epochs": len(epochs), "best": best, "seconds": seconds}
     facts |= {"diverged": diverged, "config": dict(trial.encoder), "reads": trial.reads}
-    return Ended(Result(*which, measured.figures, measured.curves, **facts), epochs)
+    result = Result(*which, measured.figures, measured.curves, **facts)
+    return Ended(result, epochs, _save_network(task, trial, result, epochs, settings))
+
+
+def _save_network(
+    task: Task, trial: Trial, result: Result, epochs: Sequence[Epoch], settings: Settings
+) -> SavedNetwork | None:
+    """Take the network of a trial, and note which it is, and how it was judged: the less, the better."""
+    if trial.network is None:
+        return None
+    judged = None
+    for epoch in epochs:
+        if epoch.epoch == result.best:
+            by_accuracy = settings.training.monitor == "accuracy" and epoch.validation_accuracy is not None
+            judged = -(epoch.validation_accuracy or 0.0) if by_accuracy else epoch.validation_loss
+    which = {"encoder": result.encoder, "condition": result.condition, "seed": result.seed}
+    return SavedNetwork.of(trial.network, {"task": task.name, **which, "judged": judged, **trial.plan})
 
 
 def _make_error(error: Exception, which: Which, epoch: int) -> Exception:
@@ -160,17 +186,19 @@ class TrialFiles:
         file = quote(name, safe="")
         self.state = None if run is None else run / f"{file}.safetensors"
         self._path = None if run is None else run / DONE / f"{file}.json"
+        self._network = None if run is None else run / DONE / f"{file}.safetensors"
 
     def read(self) -> Ended | None:
         """Read what came of it, if it has ended.
 
         :raises NlpkitError: if the file is damaged.
         """
-        if self._path is None or not self._path.exists():
+        if self._path is None or self._network is None or not self._path.exists():
             return None
         try:
             found = json.loads(self._path.read_text("utf-8"))
-            return Ended(Result(**found["result"]), [Epoch(**epoch) for epoch in found["history"]])
+            network = load_networks(self._network)[self.name] if self._network.exists() else None
+            return Ended(Result(**found["result"]), [Epoch(**epoch) for epoch in found["history"]], network)
         except (ValueError, KeyError, TypeError) as error:
             raise NlpkitError(
                 "{path} is damaged ({error}): remove it, and go on by --resume", path=self._path, error=error
@@ -178,7 +206,10 @@ class TrialFiles:
 
     def write(self, ended: Ended) -> None:
         """Keep what came of it, and no state any more."""
-        if self._path is not None and self.state is not None:
+        if self._path is not None and self._network is not None and self.state is not None:
             self._path.parent.mkdir(exist_ok=True)
-            replace_file(self._path, json.dumps(asdict(ended)).encode())
+            if ended.network is not None:  # first: by the other file it is known that the trial has ended
+                replace_file(self._network, dump_networks({self.name: ended.network}))
+            told = {"result": asdict(ended.result), "history": [asdict(epoch) for epoch in ended.history]}
+            replace_file(self._path, json.dumps(told).encode())
             self.state.unlink(missing_ok=True)

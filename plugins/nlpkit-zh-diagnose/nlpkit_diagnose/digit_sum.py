@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from nlpkit import SettingError
+from nlpkit import DataError, SettingError
 from nlpkit.tasks.sentiment import ClassifierTraining
 
-from nlpkit_diagnose.dealing import PARTS
+from nlpkit_diagnose.dealing import PARTS, Strings
 from nlpkit_diagnose.summary import group_by_encoder, summarise
-from nlpkit_diagnose.task import ADAM, SYMBOLS, Line, Panel, Result, Settings, Tables, Task, Trial, format_settings
+from nlpkit_diagnose.task import (
+    ADAM,
+    DEVELOPMENT,
+    SYMBOLS,
+    Line,
+    Panel,
+    Result,
+    Settings,
+    Tables,
+    Task,
+    Trial,
+    format_settings,
+)
+
+if TYPE_CHECKING:
+    from nlpkit_diagnose.networks import Restored
 
 SHORTEST = 3
+LONGEST = 10_000  # digits of an input
 NOISE = 9  # the digits that may take a zero's place
 
 
@@ -42,6 +59,7 @@ class DigitSum(Task):
     source = "generated"
     figure, higher, tutorial = "accuracy", True, "falls with length"
     training = ClassifierTraining
+    asks = "at least 2 digits, such as 7300000400 or 7,3,0,0"
     data = DigitSumData
     tables: ClassVar[Tables] = {
         **SYMBOLS,
@@ -77,10 +95,13 @@ class DigitSum(Task):
         return [str(length) for length in dict.fromkeys(data.lengths)]
 
     def trial(self, condition: str, settings: Settings, seed: int) -> Trial:
-        """Draw sequences, no two of them equal, so that none that is measured was learnt from."""
-        from nlpkit_diagnose.trials import Strings, make_string_trial
+        """Draw the sequences; compose the network."""
+        from nlpkit_diagnose.trials import make_string_trial
 
-        data: DigitSumData = settings.data
+        return make_string_trial(self.draw(condition, settings.data, seed), 19, settings, development=True)
+
+    def draw(self, condition: str, data: DigitSumData, seed: int) -> dict[str, Strings]:
+        """Draw sequences, no two of them equal, so that none that is measured was learnt from."""
         draw = np.random.default_rng((seed, int(condition)))
         ends = np.cumsum([data.train, data.validation, data.test])
         texts: dict[str, list[str]] = {place: [] for place in PARTS}
@@ -88,19 +109,32 @@ class DigitSum(Task):
             found = draw_sequences(pair, int(condition), int(ends[-1]), draw)
             for place, begin, end in zip(PARTS, [0, *ends], ends, strict=False):
                 texts[place] += found[begin:end]
-        parts = {
+        return {
             place: Strings(found, np.array([int(t[0]) + int(t[1]) for t in found])) for place, found in texts.items()
         }
-        return make_string_trial(parts, 19, settings)
 
     def panels(self, results: Sequence[Result]) -> Sequence[Panel]:
-        """Draw accuracy by length."""
+        """Draw accuracy by length; that on the rows by which the epoch was chosen as another line."""
         lines = []
-        for encoder, rows in group_by_encoder(summarise(results)).items():
+        for position, (encoder, rows) in enumerate(group_by_encoder(summarise(results)).items()):
             lengths = [float(row.condition) for row in rows]
-            figures = [row.figures["accuracy"] for row in rows]
-            lines.append(Line(encoder, lengths, [f.mean for f in figures], [f.spread or 0.0 for f in figures]))
-        return [Panel("accuracy on test sequences", "length", "accuracy", lines)]
+            for name, style in (("accuracy", "-o"), (DEVELOPMENT, "--s")):
+                if name not in rows[0].figures:
+                    continue  # a diagnosis that an older version made
+                figures = [row.figures[name] for row in rows]
+                label = encoder if name == "accuracy" else f"{encoder}, {name}"
+                spreads = [f.spread or 0.0 for f in figures]
+                lines.append(Line(label, lengths, [f.mean for f in figures], spreads, f"C{position % 10}{style}"))
+        return [Panel("accuracy on test sequences, and development", "length", "accuracy", lines)]
+
+    @classmethod
+    def answer(cls, network: Restored, text: str, steps: int | None = None) -> dict[str, Any]:  # noqa: ARG003
+        """Return what the network takes for the sum of the first two digits, and how sure it is."""
+        digits = re.sub(r"[,，;；、\s]+", "", text)
+        if not re.fullmatch(f"[0-9]{{2,{LONGEST}}}", digits):
+            raise DataError("expected {asks}, found {text!r}", asks=cls.asks, text=text[:40])
+        found = network.tell_probabilities(digits)
+        return {"sum": int(found.argmax()), "probability": float(found.max())}
 
 
 def draw_sequences(pair: int, length: int, count: int, draw: np.random.Generator) -> list[str]:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from nlpkit import SettingError
+from nlpkit import DataError, SettingError
 from nlpkit.tasks.sentiment import ClassifierTraining
 
-from nlpkit_diagnose.dealing import PARTS
+from nlpkit_diagnose.dealing import PARTS, Strings
 from nlpkit_diagnose.summary import make_dots, summarise
 from nlpkit_diagnose.task import ADAM, SYMBOLS, Panel, Result, Settings, Tables, Task, Trial, format_settings
 
+if TYPE_CHECKING:
+    from nlpkit_diagnose.networks import Restored
+
 WANTED = "abc"  # the first that a string holds is its label
 LENGTHS = (5, 6)
+LONGEST = 10_000  # letters of an input
 MOST = 1_000_000  # strings: a hundredth of what there is of the rarest kind
 
 
@@ -37,6 +41,7 @@ class Letters(Task):
     source = "generated"
     figure, higher, tutorial = "accuracy", True, "near 1.0"
     training = ClassifierTraining
+    asks = "a string of the letters a to z, such as xaxxc"
     data = LettersData
     tables: ClassVar[Tables] = {
         **SYMBOLS,
@@ -61,23 +66,37 @@ class Letters(Task):
             )
         return [""]
 
-    def trial(self, condition: str, settings: Settings, seed: int) -> Trial:  # noqa: ARG002
-        """Draw strings, no two of them equal, so that none that is measured was learnt from."""
-        from nlpkit_diagnose.trials import Strings, make_string_trial
+    def trial(self, condition: str, settings: Settings, seed: int) -> Trial:
+        """Draw the strings; compose the network."""
+        from nlpkit_diagnose.trials import make_string_trial
 
-        data: LettersData = settings.data
+        return make_string_trial(self.draw(condition, settings.data, seed), len(WANTED), settings)
+
+    def draw(self, condition: str, data: LettersData, seed: int) -> dict[str, Strings]:  # noqa: ARG002
+        """Draw strings, no two of them equal, so that none that is measured was learnt from."""
         ends = np.cumsum([data.train, data.validation, data.test])
         texts, labels = draw_strings(int(ends[-1]), np.random.default_rng(seed))
-        begins = [0, *ends[:-1]]
-        parts = {
+        return {
             place: Strings(texts[begin:end], labels[begin:end])
-            for place, begin, end in zip(PARTS, begins, ends, strict=True)
+            for place, begin, end in zip(PARTS, [0, *ends[:-1]], ends, strict=True)
         }
-        return make_string_trial(parts, len(WANTED), settings)
 
     def panels(self, results: Sequence[Result]) -> Sequence[Panel]:
         """Draw accuracy by encoder."""
         return [make_dots("accuracy on test strings", "accuracy", summarise(results))]
+
+    @classmethod
+    def answer(cls, network: Restored, text: str, steps: int | None = None) -> dict[str, Any]:  # noqa: ARG003
+        """Return the class of a string, the letter that makes it, and how sure the network is."""
+        if not text or len(text) > LONGEST or not set(text) <= {*string.ascii_lowercase}:
+            raise DataError("expected {asks}, found {text!r}", asks=cls.asks, text=text[:40])
+        found = network.tell_probabilities(text)
+        return {"class": int(found.argmax()), "letter": WANTED[found.argmax()], "probability": float(found.max())}
+
+    @classmethod
+    def tell_answer(cls, text: str, answer: Mapping[str, Any]) -> str:
+        """Say an answer as the tutorial prints it."""
+        return f"字符串{text},对应类别{answer['class']}"
 
 
 def draw_strings(count: int, draw: np.random.Generator) -> tuple[list[str], np.ndarray[Any, np.dtype[np.int64]]]:

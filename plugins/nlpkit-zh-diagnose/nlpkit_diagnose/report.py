@@ -1,4 +1,4 @@
-"""What is left of a diagnosis: figures as JSON, epochs as CSV, a plot as PNG."""
+"""What is left of a diagnosis: figures as JSON, epochs as CSV, a plot as PNG, networks as safetensors."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ from nlpkit import DataError
 from nlpkit.files import replace_file
 
 from nlpkit_diagnose.summary import group_by_encoder, summarise
-from nlpkit_diagnose.task import Result, Settings, Task
+from nlpkit_diagnose.task import FIGURES, HISTORY, NETWORKS, PLOT, Result, Settings, Task
 
 if TYPE_CHECKING:
     from nlpkit.training import Epoch
 
-FIGURES, HISTORY, PLOT = "diagnosis.json", "history.csv", "plot.png"
+    from nlpkit_diagnose.dealing import Strings
+    from nlpkit_diagnose.networks import SavedNetwork
+
+FILES = (FIGURES, HISTORY, PLOT, NETWORKS)
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,9 @@ class Diagnosis:
     :param settings: for each encoder by its name.
     :param histories: the epochs of each trial by its name.
     :param files_read: the SHA-256 of each file that the sequences are from, by its name.
+    :param networks: what each trial has learnt, by its name.
+    :param facts: what else the sequences depend on.
+    :param others: settings of encoders that were tried before, as JSON.
     """
 
     task: Task
@@ -37,6 +43,9 @@ class Diagnosis:
     results: Sequence[Result]
     histories: Mapping[str, Sequence[Epoch]]
     files_read: Mapping[str, str] = field(default_factory=dict)
+    networks: Mapping[str, SavedNetwork] = field(default_factory=dict)
+    facts: Mapping[str, str | None] = field(default_factory=dict)
+    others: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return everything but the epochs."""
@@ -50,8 +59,9 @@ class Diagnosis:
             "findings": self.findings(),
             "summary": [asdict(row) for row in summarise(self.results)],
             "trials": [asdict(result) for result in self.results],
-            "settings": {name: asdict(settings) for name, settings in self.settings.items()},
+            "settings": {**self.others, **{name: asdict(settings) for name, settings in self.settings.items()}},
             "files": dict(self.files_read),
+            "facts": dict(self.facts),
             "nlpkit": __version__,
             "nlpkit-zh-diagnose": version("nlpkit-zh-diagnose"),
             "environment": read_environment(),
@@ -74,7 +84,7 @@ class Diagnosis:
         return json.dumps(drop_infinite(self.to_json()), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
 
     def files(self) -> dict[str, bytes]:
-        """Return the three files by their names; no plot where matplotlib is missing."""
+        """Return all files by their names; no plot where matplotlib is missing, no networks where none are kept."""
         from nlpkit import MissingExtra
         from nlpkit.training import table_of
 
@@ -84,6 +94,10 @@ class Diagnosis:
         found[HISTORY] = table_of(self.histories).encode()
         with suppress(MissingExtra):
             found[PLOT] = plot(self.task, self.results, self.histories)
+        if self.networks:
+            from nlpkit_diagnose.networks import dump_networks
+
+            found[NETWORKS] = dump_networks(self.networks)
         return found
 
 
@@ -103,7 +117,7 @@ def check_folder(folder: Path, *, force: bool) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise DataError("{folder} is a file: choose a folder", folder=folder)
-    if there := [name for name in (FIGURES, HISTORY, PLOT) if (folder / name).exists() and not force]:
+    if there := [name for name in FILES if (folder / name).exists() and not force]:
         raise DataError(
             "{folder} holds {there} already: choose another folder, or say --force",
             folder=folder,
@@ -120,9 +134,31 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in files.items():
             replace_file(folder / name, data)
-        for name in {FIGURES, HISTORY, PLOT} - files.keys():
+        for name in {*FILES} - files.keys():
             (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise DataError(
             "{folder} cannot be written: {reason}", folder=folder, reason=(error.strerror or str(error)).lower()
         ) from error
+
+
+def write_sequences(folder: Path, conditions: Mapping[str, Mapping[str, Strings]], *, force: bool) -> int:
+    """Write sequences and their labels as CSV, a file a part, in a folder for each condition; return how many files.
+
+    :raises DataError: before anything is written, if one is there and not ``force``; or if the disk refuses.
+    """
+    files = {
+        folder / condition / f"{place}.csv": "sequence,label\n"
+        + "".join(f"{text},{label}\n" for text, label in zip(strings.texts, strings.labels, strict=True))
+        for condition, parts in conditions.items()
+        for place, strings in parts.items()
+    }
+    if not force and (there := [path for path in files if path.exists()]):
+        raise DataError("{path} exists: choose another folder, or say --force to replace it", path=there[0])
+    try:
+        for path, text in files.items():
+            replace_file(path, text.encode())
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise DataError("{folder} cannot be written: {reason}", folder=folder, reason=reason) from error
+    return len(files)

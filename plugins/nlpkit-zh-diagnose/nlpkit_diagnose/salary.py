@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from nlpkit import DataError
@@ -17,6 +17,7 @@ from nlpkit_diagnose.summary import group_by_encoder
 from nlpkit_diagnose.task import ADAM, Line, Measurement, Panel, Result, Settings, Tables, Task, Trial
 
 if TYPE_CHECKING:
+    from nlpkit_diagnose.networks import Restored
     from nlpkit_diagnose.tables import Table
 
 TARGETS = ("工资", "薪资", "月薪", "salary")
@@ -46,6 +47,7 @@ class Salary(Task):
     about = "what is earned, without an encoder?"
     source = "a table"
     figure, higher, tutorial = FIGURE, True, "0.944"
+    asks = "a number for each column but the target, with commas between"
     data = SalaryData
     tables: ClassVar[Tables] = {
         "head": {"pooling": "last", "hidden": 256, "norm": "batch"},
@@ -102,13 +104,14 @@ class Salary(Task):
         """Deal the rows out by the seed; scale features and target by the training rows."""
         from nlpkit.training import Rows
 
-        from nlpkit_diagnose.tables import scale
+        from nlpkit_diagnose.tables import Scaling
         from nlpkit_diagnose.trials import Predict, make_number_trial
 
         data: SalaryData = settings.data
         values = self.table.values
         chosen = deal(list(values), data.validation, data.test, np.random.default_rng(seed))
-        inputs = scale(values[:, :-1], chosen["train"])
+        scaling = Scaling.of(values[chosen["train"], :-1])
+        inputs = scaling.apply(values[:, :-1])
         unit = float(np.abs(values[chosen["train"], -1]).mean()) or 1.0
         targets = (values[:, -1:] / unit).astype(np.float32)
         parts = {place: Rows.of(list(inputs[at, None]), targets[at]) for place, at in chosen.items()}
@@ -121,7 +124,28 @@ class Salary(Task):
             }
             return Measurement(measure_relative_errors(found, right), shown)
 
-        return make_number_trial(parts, settings, measure)
+        facts = {"columns": list(self.table.columns), "unit": unit, **asdict(scaling)}
+        return make_number_trial(parts, settings, measure, facts)
+
+    @classmethod
+    def answer(cls, network: Restored, text: str, steps: int | None = None) -> dict[str, Any]:  # noqa: ARG003
+        """Return the target of a row of features."""
+        from nlpkit_diagnose.tables import Scaling, read_numbers
+
+        facts = network.facts
+        *columns, target = facts["columns"]
+        asks = f"{len(columns)} numbers with commas between: {','.join(columns)}"
+        features = read_numbers(text, asks)
+        if len(features) != len(columns):
+            raise DataError("expected {asks}, found {count}", asks=asks, count=len(features))
+        shown = Scaling(facts["mean"], facts["spread"]).apply(np.array([features]))
+        return {target: float(network.tell_numbers(shown)[0]) * facts["unit"]}
+
+    @classmethod
+    def tell_answer(cls, text: str, answer: Mapping[str, Any]) -> str:
+        """Say the target by its name."""
+        ((target, value),) = answer.items()
+        return f"{text} → {target} {value:.2f}"
 
     def panels(self, results: Sequence[Result]) -> Sequence[Panel]:
         """Draw some test rows: what was predicted by what is right."""

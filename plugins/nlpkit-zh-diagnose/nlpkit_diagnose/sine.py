@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from nlpkit import SettingError
+from nlpkit import DataError, SettingError
 
 from nlpkit_diagnose.summary import group_by_encoder
 from nlpkit_diagnose.task import ADAM, Line, Measurement, Panel, Result, Settings, Tables, Task, Trial, format_settings
 
+if TYPE_CHECKING:
+    from nlpkit_diagnose.networks import Restored
+
+FARTHEST = 10_000  # steps that are told
 MOST = 10_000_000  # points
 
 
@@ -37,6 +41,7 @@ class Sine(Task):
     about = "how does a sine go on, by one's own answers?"
     source = "generated"
     figure, higher, tutorial = "RMSE of the free run", False, "a plot"
+    asks = "the first points of a sine, such as 0,0.2,0.4, or a number of steps, such as 49"
     data = SineData
     tables: ClassVar[Tables] = {
         "training": {
@@ -85,7 +90,30 @@ class Sine(Task):
             curves = {"right": test[0, :, 0].tolist(), "found": found[0, :, 0].tolist(), "error": errors.tolist()}
             return Measurement({name: float(figure) for name, figure in figures.items()}, curves)
 
-        return make_series_trial(train, validation, 1, data.points, settings, measure)
+        facts = {"points": data.points, "span": data.span}
+        return make_series_trial(train, validation, 1, data.points, settings, measure, facts)
+
+    @classmethod
+    def answer(cls, network: Restored, text: str, steps: int | None = None) -> dict[str, Any]:
+        """Return how a sine goes on: behind some points, or so many steps behind those of the sine from 0 on."""
+        from nlpkit_diagnose.tables import read_numbers
+
+        points, span = network.facts["points"], network.facts["span"]
+        told = read_numbers(text, cls.asks)
+        steps = points if steps is None else steps
+        if len(told) == 1:
+            steps = int(told[0])
+            if steps != told[0] or not 1 <= steps <= FARTHEST:
+                raise DataError("expected {asks}, found {text!r}", asks=cls.asks, text=text[:40])
+            told = np.sin(np.arange(points) * span / points).tolist()
+        if not told:
+            raise DataError("expected {asks}, found {text!r}", asks=cls.asks, text=text[:40])
+        return {"points": network.run_on(np.array(told, np.float32)[:, None], steps)[:, 0].tolist()}
+
+    @classmethod
+    def tell_answer(cls, text: str, answer: Mapping[str, Any]) -> str:
+        """Say the points, rounded."""
+        return f"{text} → {' '.join(f'{point:.4f}' for point in answer['points'])}"
 
     def panels(self, results: Sequence[Result]) -> Sequence[Panel]:
         """Draw the first test sine and the free runs from it, and the error by step."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,7 @@ from nlpkit_diagnose.task import ADAM, Line, Measurement, Panel, Result, Setting
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from nlpkit_diagnose.networks import Restored
     from nlpkit_diagnose.tables import Table
 
 DATE = ("Date", "日期", "交易日期", "交易日", "trade_date")
@@ -30,7 +31,7 @@ COLUMNS = (  # the names that a column may have
     ("High", "最高", "最高价", "最高價"),
     ("Low", "最低", "最低价", "最低價"),
     ("Close", "收盘", "收盘价", "收盤", "收盤價"),
-    ("Volume", "vol", "成交量", "成交量(手)", "成交量（手）"),
+    ("Volume", "vol", "成交量", "成交股数", "总手"),
 )
 CLOSE, VOLUME = 3, 4
 BASELINE = "baseline"  # always the answer that is commoner in training
@@ -66,6 +67,7 @@ class Stock(Task):
     about = "will a price be higher two days on?"
     source = "a table"
     figure, higher, tutorial = "accuracy", True, "0.50"
+    asks = "a file of daily prices, as the diagnosis read one"
     data = StockData
     tables: ClassVar[Tables] = {
         "training": {
@@ -134,14 +136,16 @@ class Stock(Task):
     def trial(self, condition: str, settings: Settings, seed: int) -> Trial:  # noqa: ARG002
         """Compose the network; only the weights at the start depend on the seed."""
         from nlpkit_diagnose.series import Series, SeriesNetwork, outputs_of
-        from nlpkit_diagnose.tables import scale
+        from nlpkit_diagnose.tables import Scaling
         from nlpkit_diagnose.trials import make_series_trial
 
         data: StockData = settings.data
         close = self.table.values[:, CLOSE]
         days = np.arange(1, len(close) - data.ahead)[-(data.train + data.validation + data.test + 2 * data.ahead) :]
         ups = (close[days + data.ahead] > close[days]).astype(np.int64)
-        inputs = scale(compute_changes(self.table.values)[days - 1], np.arange(data.train))
+        changes = compute_changes(self.table.values)[days - 1]
+        scaling = Scaling.of(changes[: data.train])
+        inputs = scaling.apply(changes)
         ends = data.train, data.train + data.ahead + data.validation, len(days)
         leads = 0, data.train + data.ahead, len(days) - data.test
         parts = [Series(inputs[None, :end], ups[None, :end], lead) for end, lead in zip(ends, leads, strict=True)]
@@ -158,9 +162,30 @@ class Stock(Task):
                 "account": worth[-1],
                 "holding": float(prices[-1] / prices[0]),
             }
-            return Measurement(figures, {"account": worth, "holding": (prices / prices[0]).tolist()})
+            curves = {"account": worth, "holding": (prices / prices[0]).tolist()}
+            dates = [_parse_day(self.table.keys[at], "").toordinal() for at in [*days[leads[2] :], days[-1] + 1]]
+            return Measurement(figures, {**curves, "day": dates, "close": prices.tolist(), "up": said.tolist()})
 
-        return make_series_trial(parts[0], parts[1], 2, data.span, settings, measure)
+        facts = {"ahead": data.ahead, "cost": data.cost, **asdict(scaling)}
+        return make_series_trial(parts[0], parts[1], 2, data.span, settings, measure, facts)
+
+    @classmethod
+    def answer(cls, network: Restored, text: str, steps: int | None = None) -> dict[str, Any]:  # noqa: ARG003
+        """Say whether the price will be higher some days after the last of a file, and how likely that is."""
+        from nlpkit_diagnose.tables import Scaling
+
+        table, facts = cls(Path(text)).table, network.facts
+        if len(table.values) < 2:
+            raise DataError("{path} has a single day: expected at least 2", path=text)
+        shown = Scaling(facts["mean"], facts["spread"]).apply(compute_changes(table.values))
+        up = float(network.tell_last(shown)[1])
+        return {"higher": up > 0.5, "probability": up, "date": table.keys[-1], "days": facts["ahead"]}
+
+    @classmethod
+    def tell_answer(cls, text: str, answer: Mapping[str, Any]) -> str:
+        """Say it in words."""
+        higher = "higher" if answer["higher"] else "not higher"
+        return f"{text} → {higher} {answer['days']} days after {answer['date']}: {answer['probability']:.3f}"
 
     def panels(self, results: Sequence[Result]) -> Sequence[Panel]:
         """Draw what an account that follows each encoder would be worth, by day."""

@@ -15,8 +15,14 @@ from nlpkit.text import Records, open_text
 from numpy.typing import NDArray
 
 NUMBER = re.compile(r"[+-]?(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
+SCALES = {"": 1, "万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8, "万亿": 10**12, "萬億": 10**12}
+UNIT = rf"(?P<scale>{'|'.join(sorted(filter(None, SCALES), key=len, reverse=True))})?[元股手]?"  # as in 1.2亿, 35万股
+IN_CELL = re.compile(rf"(?P<number>.*?)\s*{UNIT}")
+IN_HEADER = re.compile(rf"(?P<name>.*?)\s*(?:[(（\[【]\s*(?:单位[:：])?{UNIT}\s*[)）\]】])?")  # as in 成交量(万股)
+YEAR = re.compile(r"(?:19|20)\d\d年?")
 GREATEST = 1e15  # beyond which a float loses what is behind the point
 EPSILON = 1e-12
+LONGEST = 10_000  # numbers of an input
 NULLS = ("", "null", "nan", "na", "n/a", "none", "-", "空", "无")
 
 
@@ -60,7 +66,8 @@ def read_table(
 ) -> Table:
     """Read columns of numbers.
 
-    :param wanted: for each column the names that it may have; None: all columns.
+    :param wanted: for each column the names that it may have, behind which a unit may stand, as in 成交量(万股), in
+        which case all numbers are multiplied; None: all columns, as they stand.
     :param key: names of a column that is kept as it is.
     :raises DataError: if the file cannot be read, lacks a column, or has what is no number.
     """
@@ -70,6 +77,7 @@ def read_table(
         everything = range(len(header))
         places = everything if wanted is None else [find_column(decoded.name, header, usual) for usual in wanted]
         key_place = find_column(decoded.name, header, key) if key else None
+        factors = [1 if wanted is None else _split_unit(header[place])[1] for place in places]
         values, keys, lines, nulls = [], [], [], 0
         for row in itertools.chain.from_iterable(records.blocks(0)):
             if row.fault:
@@ -78,10 +86,9 @@ def read_table(
             if any(cell.lower() in NULLS for cell in cells):
                 nulls += 1
                 continue
-            found = zip(places, cells, strict=True)
-            values.append(
-                [parse_number(cell, f"{decoded.name}, line {row.line}, {header[place]}") for place, cell in found]
-            )
+            where = f"{decoded.name}, line {row.line}"
+            found = zip(places, cells, factors, strict=True)
+            values.append([parse_number(cell, f"{where}, {header[at]}", factor) for at, cell, factor in found])
             keys.append(row.cells[key_place].strip() if key_place is not None else "")
             lines.append(row.line)
     if not values:
@@ -109,14 +116,18 @@ def read_ragged(path: Path, *, encoding: str | None = None) -> Iterator[tuple[in
                 yield at, [parse_number(cell, f"{decoded.name}, line {at}") for cell in cells]
 
 
-def parse_number(cell: str, where: str) -> float:
-    """Read a number as a spreadsheet writes it: ``1,234.5`` as well, but no comma before decimals.
+def parse_number(cell: str, where: str, factor: int = 1) -> float:
+    """Read a number as a spreadsheet writes it: ``1,234.5`` or ``1.2亿`` as well, but no comma before decimals.
 
+    :param factor: by which it is multiplied.
     :raises DataError: saying where what is none stands.
     """
-    if not NUMBER.fullmatch(cell):
+    parts = IN_CELL.fullmatch(cell)
+    if parts is None or not NUMBER.fullmatch(parts["number"]):
         raise DataError("{where}: expected a number such as -1234.5, found {cell!r}", where=where, cell=cell[:40])
-    found = float(cell.replace(",", ""))
+    found = float(parts["number"].replace(",", ""))
+    if (times := factor * SCALES[parts["scale"] or ""]) > 1:
+        found *= times
     if abs(found) > GREATEST:
         raise DataError(
             "{where}: expected a number of at most {greatest:g}, found {cell!r}",
@@ -127,14 +138,23 @@ def parse_number(cell: str, where: str) -> float:
     return found
 
 
+def _split_unit(name: str) -> tuple[str, int]:
+    """Split ``成交量(万股)`` into the name of the column and what its numbers are to be multiplied by."""
+    parts = IN_HEADER.fullmatch(name)
+    return (parts["name"], SCALES[parts["scale"] or ""]) if parts else (name, 1)
+
+
 def find_column(name: str, header: Sequence[str], usual: Sequence[str], remedy: str = "") -> int:
     """Find the column with one of some names.
 
     :param remedy: what the user may do, ready to append to a sentence.
     :raises DataError: if there is none, or more than one.
     """
-    found = [at for at, known in enumerate(header) if known.lower() in [wanted.lower() for wanted in usual]]
+    names = [wanted.lower() for wanted in usual]
+    found = [at for at, known in enumerate(header) if {known.lower(), _split_unit(known)[0].lower()} & {*names}]
     if not found:
+        if sum(bool(YEAR.fullmatch(known)) for known in header) > 1:
+            remedy = f"{remedy}; its columns are years: expected a row for each day or thing, a column for each number"
         what = f"{usual[0]!r}" + (f" (nor {', '.join(usual[1:])})" if usual[1:] else "")
         raise DataError(
             "{name} has no column {what}{there_is}{remedy}",
@@ -158,5 +178,44 @@ def find_column(name: str, header: Sequence[str], usual: Sequence[str], remedy: 
 
 def scale(values: NDArray[Any], chosen: NDArray[Any]) -> NDArray[np.float32]:
     """Scale columns to mean 0 and standard deviation 1 over some rows; one that never changes there becomes 0."""
-    spread, rounding = values[chosen].std(0), EPSILON * np.abs(values[chosen]).max(0)
-    return np.asarray((values - values[chosen].mean(0)) / np.where(spread > rounding, spread, np.inf), np.float32)
+    return Scaling.of(values[chosen]).apply(values)
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """How columns are scaled.
+
+    :param mean: of each column, which becomes 0.
+    :param spread: its standard deviation, which becomes 1; 0 for a column that never changes: all of it becomes 0.
+    """
+
+    mean: Sequence[float]
+    spread: Sequence[float]
+
+    @classmethod
+    def of(cls, values: NDArray[Any]) -> Scaling:
+        """Measure rows ``(rows, columns)``."""
+        spread, rounding = values.std(0), EPSILON * np.abs(values).max(0)
+        return cls(values.mean(0).tolist(), np.where(spread > rounding, spread, 0.0).tolist())
+
+    def apply(self, values: NDArray[Any]) -> NDArray[np.float32]:
+        """Scale rows ``(rows, columns)``."""
+        spread = np.array(self.spread)
+        return np.asarray((values - np.array(self.mean)) / np.where(spread > 0, spread, np.inf), np.float32)
+
+
+def read_numbers(text: str, asked: str) -> list[float]:
+    """Read the numbers of an input that somebody typed, with commas or spaces between.
+
+    :param asked: what is expected, in words.
+    :raises DataError: naming what is no number.
+    """
+    cells = re.sub(r"[,，;；、\s]+", " ", text).split()
+    if len(cells) > LONGEST:
+        raise DataError(
+            "expected {asked}, found {count:,} numbers: at most {most:,}", asked=asked, count=len(cells), most=LONGEST
+        )
+    for cell in cells:
+        if not NUMBER.fullmatch(cell):
+            raise DataError("expected {asked}, found {cell!r}", asked=asked, cell=cell[:40])
+    return [parse_number(cell, "the input") for cell in cells]

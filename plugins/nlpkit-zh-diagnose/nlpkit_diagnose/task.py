@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from nlpkit.model import HeadSettings
     from nlpkit.training import Objective
 
+    from nlpkit_diagnose.networks import Restored
+
+FIGURES, HISTORY, PLOT, NETWORKS = "diagnosis.json", "history.csv", "plot.png", "networks.safetensors"
+DEVELOPMENT = "development"  # the figure on the rows by which the epoch was chosen
 Tables: TypeAlias = Mapping[str, Mapping[str, Any]]
 ADAM: Mapping[str, Any] = {  # as torch has it, with one learning rate from the first step on
     "optimizer": "adam",
@@ -62,12 +66,17 @@ class Trial:
 
     :param encoder: its full configuration.
     :param reads: whether the state that answers for a sequence has read all of it.
+    :param network: that is to be saved; None: none is.
+    :param plan: what the network is made of, and how an input is put to it, as `nlpkit_diagnose.networks` makes it
+        again: JSON.
     """
 
     objective: Objective
     encoder: Mapping[str, Any]
     measure: Callable[[], Measurement]
     reads: bool = True
+    network: Any = None
+    plan: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def parameters(self) -> int:
@@ -154,6 +163,7 @@ class Task(ABC):
     training: ClassVar[type[RowTraining]] = RowTraining  # of the settings in the table ``training``
     data: ClassVar[type[Any]]  # a dataclass of the settings in the table ``data``
     tables: ClassVar[Tables]  # the other settings, and their values unless told otherwise
+    asks: ClassVar[str] = ""  # an input of `predict`, in words that end a sentence; empty: a task that takes none
 
     @abstractmethod
     def conditions(self, data: Any) -> Sequence[str]:
@@ -176,3 +186,17 @@ class Task(ABC):
     def findings(self, results: Sequence[Result]) -> Sequence[str]:  # noqa: ARG002
         """Return sentences that must be read with the figures."""
         return []
+
+    @classmethod
+    def answer(cls, network: Restored, text: str, steps: int | None = None) -> dict[str, Any]:
+        """Return what a saved network says of an input, by the names of its fields: JSON.
+
+        :param steps: how far a series is told, for a task of series.
+        :raises DataError: if the input is another than the task asks for.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def tell_answer(cls, text: str, answer: Mapping[str, Any]) -> str:
+        """Say an answer in a line."""
+        return f"{text} → {next(iter(answer.values()))}"

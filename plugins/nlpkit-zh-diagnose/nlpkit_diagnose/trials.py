@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import torch
 from nlpkit import PluginError, SettingError
 from nlpkit.model import Head, HeadSettings, Network, VectorNetwork
 from nlpkit.tasks.sentiment import Classification, ClassifierTraining
-from nlpkit.text import Tokens
+from nlpkit.text import Tokens, dump_vocabulary
 from nlpkit.training import (
     Part,
     Rows,
@@ -24,57 +24,74 @@ from nlpkit.training import (
 )
 from numpy.typing import NDArray
 
+from nlpkit_diagnose.dealing import Strings
 from nlpkit_diagnose.regression import Regression
 from nlpkit_diagnose.series import Series, SeriesNetwork, SeriesPrediction
-from nlpkit_diagnose.task import Measurement, Settings, Trial
+from nlpkit_diagnose.task import DEVELOPMENT, Measurement, Settings, Trial
 
 Floats = NDArray[np.floating[Any]]
 REACH = 12  # steps over which it is seen whether the last state knows of the first
 
 
-@dataclass(frozen=True)
-class Strings:
-    """Strings of symbols, each with the index of its label ``(strings,)``."""
-
-    texts: Sequence[str]
-    labels: NDArray[np.int64]
-
-
-def make_string_trial(parts: Mapping[str, Strings], labels: int, settings: Settings) -> Trial:
+def make_string_trial(
+    strings: Mapping[str, Strings],
+    labels: int,
+    settings: Settings,
+    facts: Mapping[str, Any] | None = None,
+    *,
+    development: bool = False,
+) -> Trial:
     """Compose a network that gives each string one of so many labels, a symbol a token.
 
-    :param parts: by `nlpkit_diagnose.dealing.PARTS`.
+    :param strings: by `nlpkit_diagnose.dealing.PARTS`.
+    :param facts: that are kept with the network, for `nlpkit_diagnose.task.Task.answer`; JSON.
+    :param development: whether the rows by which the epoch was chosen are measured as well.
     """
     assert isinstance(settings.training, ClassifierTraining)
     tokenizer = make_component("tokenizer", {"name": "char"}).instance
-    documents = {place: [tokenizer.tokenize(text) for text in part.texts] for place, part in parts.items()}
+    documents = {place: [tokenizer.tokenize(text) for text in part.texts] for place, part in strings.items()}
     embedding = make_component("embedding", settings.embedding or {})
-    vocabulary = fit_embedding(embedding, documents["train"], parts["train"].labels.tolist())
+    vocabulary = fit_embedding(embedding, documents["train"], strings["train"].labels.tolist())
     encoder = make_component("encoder", settings.encoder, input_dim=embedding.instance.dim)
     check_shapes(embedding, encoder)
     head = Head.of_encoder(encoder.instance, settings.head or HeadSettings(), labels=labels)
     network = Network(embedding.instance, encoder.instance, head)
     rows = {
         place: Rows.of(vocabulary.encode(Tokens.of(documents[place])).rows(), part.labels)
-        for place, part in parts.items()
+        for place, part in strings.items()
     }
 
     def measure() -> Measurement:
-        right = logits_of(network, rows["test"]).argmax(1).numpy() == rows["test"].targets
-        return Measurement({"accuracy": float(right.mean())})
+        measured = {"accuracy": "test"} | ({DEVELOPMENT: "validation"} if development else {})
+        return Measurement({name: _measure_accuracy(network, rows[place]) for name, place in measured.items()})
 
     objective = Classification(network, rows["train"], rows["validation"], settings.training, labels)
     reads = not _uses_last_state(settings) or reaches(network.encoder, network.embedding.dim)
-    return Trial(objective, encoder.instance.config, measure, reads)
+    parts = {"embedding": embedding.record, "encoder": encoder.record, "head": head.config}
+    plan = {
+        "shape": "strings",
+        "parts": parts,
+        "outputs": labels,
+        "vocabulary": json.loads(dump_vocabulary(vocabulary)),
+    }
+    return Trial(objective, encoder.instance.config, measure, reads, network, {**plan, "facts": dict(facts or {})})
+
+
+def _measure_accuracy(network: Network, rows: Rows) -> float:
+    return float((logits_of(network, rows).argmax(1).numpy() == rows.targets).mean())
 
 
 def make_number_trial(
-    parts: Mapping[str, Rows], settings: Settings, measure: Callable[[Predict], Measurement]
+    parts: Mapping[str, Rows],
+    settings: Settings,
+    measure: Callable[[Predict], Measurement],
+    facts: Mapping[str, Any] | None = None,
 ) -> Trial:
     """Compose a network that gives sequences of vectors numbers ``(rows, outputs)``.
 
     :param parts: by `nlpkit_diagnose.dealing.PARTS`.
     :param measure: is given what maps rows to the network's numbers.
+    :param facts: that are kept with the network.
     """
     dim, outputs = parts["train"].inputs.shape[1], parts["train"].targets.shape[1]
     encoder = _make_encoder(settings, dim)
@@ -82,8 +99,15 @@ def make_number_trial(
     network = VectorNetwork(encoder.instance, head)
     objective = Regression(network, parts["train"], parts["validation"], settings.training)
     reads = not _uses_last_state(settings) or bool(parts["train"].lengths.max() == 1) or reaches(encoder.instance, dim)
+    made_of = {"encoder": encoder.record, "head": head.config}
+    plan = {"shape": "numbers", "parts": made_of, "dim": dim, "outputs": outputs, "facts": dict(facts or {})}
     return Trial(
-        objective, encoder.instance.config, lambda: measure(lambda rows: logits_of(network, rows).numpy()), reads
+        objective,
+        encoder.instance.config,
+        lambda: measure(lambda rows: logits_of(network, rows).numpy()),
+        reads,
+        network,
+        plan,
     )
 
 
@@ -97,10 +121,12 @@ def make_series_trial(
     span: int,
     settings: Settings,
     measure: Callable[[SeriesNetwork], Measurement],
+    facts: Mapping[str, Any] | None = None,
 ) -> Trial:
     """Compose a network that answers at each step of series of vectors, by an encoder that carries its state on.
 
     :param outputs: how many numbers answer a step.
+    :param facts: that are kept with the network.
     :raises SettingError: if the encoder sees what comes after, or carries no state.
     """
     dim = train.inputs.shape[2]
@@ -111,7 +137,9 @@ def make_series_trial(
         objective = SeriesPrediction(network, train, validation, settings.training, span)
     except (SettingError, PluginError) as error:
         raise type(error)(f"{encoder.component.name}: {error}") from error
-    return Trial(objective, encoder.instance.config, lambda: measure(network))
+    plan = {"shape": "series", "parts": {"encoder": encoder.record}, "dim": dim, "outputs": outputs}
+    plan["facts"] = dict(facts or {})
+    return Trial(objective, encoder.instance.config, lambda: measure(network), network=network, plan=plan)
 
 
 def _make_encoder(settings: Settings, dim: int) -> Part:

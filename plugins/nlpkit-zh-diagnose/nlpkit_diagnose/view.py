@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nlpkit.training import Epoch, Step
 
     from nlpkit_diagnose.diagnosis import Began, Ended, Event
+    from nlpkit_diagnose.networks import SavedNetwork
     from nlpkit_diagnose.report import Diagnosis
     from nlpkit_diagnose.task import Result, Task
 
@@ -30,6 +31,7 @@ class Drawing:
         self._task, self._say, self._bar = task, say, bar
         self.results: list[Result] = []
         self.histories: dict[str, list[Epoch]] = {}
+        self.networks: dict[str, SavedNetwork] = {}
         self._began: Began
         self._told = False
         self._since, self._share = time.monotonic(), -1.0
@@ -76,6 +78,8 @@ class Drawing:
         result = event.result
         self.results.append(result)
         self.histories[result.name] = list(event.history)
+        if event.network is not None:
+            self.networks[result.name] = event.network
         figure = result.figures[self._task.figure]
         self._say(
             f"{result.name}: {self._task.figure} {figure:.4f}; {result.parameters:,} parameters, "

@@ -19,6 +19,7 @@ from nlpkit_diagnose.tasks import TASKS
 
 pytestmark = pytest.mark.train
 NAMES = [task.name for task in TASKS]
+FILES = ["diagnosis.json", "history.csv", "networks.safetensors", "plot.png"]
 HEAVY = ("torch", "matplotlib", "onnxruntime", "safetensors")
 LIGHT = f"""
 import sys
@@ -179,7 +180,7 @@ def test_a_folder_gets_figures_epochs_and_a_plot_and_nothing_else_stays(learn, t
     done = learn("digit-sum", "-o", tmp_path / "out", seeds=2, assignments=["training.epochs=2"])
     assert done.returncode == 0, done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["diagnosis.json", "history.csv", "plot.png"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == FILES
     with (tmp_path / "out" / "history.csv").open(encoding="utf-8") as file:
         rows = [(row["run"], row["epoch"]) for row in csv.DictReader(file)]
     trials = [f"gru-{length}-{seed}" for seed in (0, 1) for length in (4, 6)]
@@ -194,8 +195,8 @@ def test_results_are_replaced_on_request_only(learn, tmp_path):
     done = learn("ball", "-o", folder, "--seed", 1)
     assert done.returncode == 1
     assert done.stderr == (
-        f"Error: {folder} holds diagnosis.json and history.csv and plot.png already: choose another folder, or say "
-        "--force\n"
+        f"Error: {folder} holds diagnosis.json and history.csv and plot.png and networks.safetensors already: choose "
+        "another folder, or say --force\n"
     )
     assert (folder / "diagnosis.json").read_bytes() == before
     assert learn("ball", "-o", folder, "--seed", 1, "--force").returncode == 0

@@ -46,7 +46,8 @@ def test_the_readme_can_be_walked(tmp_path):
     (walk,) = WALK
     printed = run("sh", "-ec", walk, folder=tmp_path)
     assert all(name in printed for name in NAMES)
-    assert {path.name for path in (tmp_path / "sine").iterdir()} == {"diagnosis.json", "history.csv", "plot.png"}
+    files = {"diagnosis.json", "history.csv", "networks.safetensors", "plot.png"}
+    assert {path.name for path in (tmp_path / "sine").iterdir()} == files
 
 
 @pytest.mark.slow
@@ -57,7 +58,7 @@ def test_the_readme_shows_how_it_is_called_from_python(tmp_path):
 
 
 def test_every_task_is_a_command_and_a_section_with_figures_and_a_plot():
-    assert sorted(diagnose.commands) == sorted([*NAMES, "list"])
+    assert sorted(diagnose.commands) == sorted([*NAMES, "data", "gradients", "list", "predict", "trades"])
     for name in NAMES:
         section = PAGE.split(f"\n## {name}\n")[1].split("\n## ")[0]
         figures = section.split(f"<!-- {name} -->")[1].split(f"<!-- /{name} -->")[0]

@@ -17,10 +17,11 @@ from tiny_diagnoses import quick, task_of  # noqa: E402
 
 from nlpkit_diagnose.ball import Ball  # noqa: E402
 from nlpkit_diagnose.diagnosis import Ended, diagnose  # noqa: E402
+from nlpkit_diagnose.plots import draw  # noqa: E402
 from nlpkit_diagnose.report import Diagnosis, check_folder, write_files  # noqa: E402
 from nlpkit_diagnose.settings import settings_of  # noqa: E402
 from nlpkit_diagnose.summary import average_curves, group_by_encoder, make_dots, spread_of, summarise  # noqa: E402
-from nlpkit_diagnose.task import Result  # noqa: E402
+from nlpkit_diagnose.task import Line, Panel, Result  # noqa: E402
 from nlpkit_diagnose.tasks import TASKS  # noqa: E402
 from nlpkit_diagnose.view import show_table  # noqa: E402
 
@@ -191,11 +192,45 @@ def test_a_line_of_one_point_is_drawn(write):
 def test_the_accuracy_of_digit_sum_is_drawn_by_length(prices, salaries):
     found = made(task_of("digit-sum", prices, salaries), ["gru", "rnn"])
     (panel,) = found.task.panels(found.results)
-    assert {line.label: list(line.x) for line in panel.lines} == {"gru": [4.0, 6.0], "rnn": [4.0, 6.0]}
+    names = ("gru", "gru, development", "rnn", "rnn, development")
+    assert {line.label: list(line.x) for line in panel.lines} == {name: [4.0, 6.0] for name in names}
     for line in panel.lines:
+        encoder, _, name = line.label.partition(", ")
         for length, mean in zip(line.x, line.y, strict=True):
-            of_it = [r for r in found.results if (r.encoder, r.condition) == (line.label, f"{length:.0f}")]
-            assert mean == pytest.approx(sum(r.figures["accuracy"] for r in of_it) / 2)
+            of_it = [r for r in found.results if (r.encoder, r.condition) == (encoder, f"{length:.0f}")]
+            assert mean == pytest.approx(sum(r.figures[name or "accuracy"] for r in of_it) / 2)
+
+
+def limits_and_labels(lines, **more):
+    """What is seen of a panel."""
+    from matplotlib.figure import Figure
+
+    axis = Figure().subplots()
+    draw(axis, Panel("title", "x", "y", lines, **more))
+    return axis.get_ylim(), [text.get_text() for text in axis.get_legend().get_texts()]
+
+
+AWAY = [0.5, 30.0, 1e30]
+
+
+@pytest.mark.parametrize("away", [AWAY, [0.5, math.inf, math.nan], [-y for y in AWAY]])
+@pytest.mark.parametrize("log", [False, True])
+def test_a_line_that_ran_away_does_not_flatten_the_others(away, log):
+    (low, high), labels = limits_and_labels(
+        [Line("gru", [0, 1, 2], [0.2, 0.9, 0.4], [0.1, 0.1, 0.1]), Line("rnn", [0, 1, 2], away, style="C1-")], log=log
+    )
+    assert labels == ["gru", "rnn (runs off)"] or labels == ["rnn (runs off)", "gru"]
+    assert 0 < low < 0.1 if log else -0.1 < low < 0.1
+    assert 1.0 < high < 1.3
+
+
+def test_lines_of_a_kind_are_all_seen():
+    small, great = [0.001, 0.01, 0.002], [0.5, 8.0, 1.0]
+    (low, high), labels = limits_and_labels([Line("gru", [0, 1, 2], small), Line("rnn", [0, 1, 2], great)])
+    assert low < 0.001 < 8.0 < high
+    assert labels == ["gru", "rnn"]
+    (low, high), _ = limits_and_labels([Line("right", [0, 1], [3e3, 9e3]), Line("found", [0, 1], [1e3, 2e4])])
+    assert low < 1e3 < 2e4 < high  # in whatever unit they are
 
 
 def test_files_are_written_beside_what_is_there_and_replaced(tmp_path):

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 from nlpkit import DataError, SettingError  # noqa: E402
-from tiny_diagnoses import answer, asked_labels, asked_numbers, listening, losses, trial_of  # noqa: E402
+from tiny_diagnoses import answer, asked_labels, asked_numbers, listening, losses, task_of, trial_of  # noqa: E402
 
 from nlpkit_diagnose.ball import Ball, extend, generate_rows  # noqa: E402
 from nlpkit_diagnose.digit_sum import DigitSum, DigitSumData, draw_sequences  # noqa: E402
@@ -344,3 +344,34 @@ def test_a_seed_always_draws_the_same_and_another_seed_others(task):
         same = same[:6]
     assert all(same)
     assert [row.tolist() for row in first[0]] != [row.tolist() for row in other[0]]
+
+
+def test_digit_sum_is_measured_on_the_rows_by_which_the_epoch_is_chosen(prices, salaries):
+    trial = trial_of(task_of("digit-sum", prices, salaries), "data.validation=2")
+    answer(trial, *[float(label == 9) for label in range(19)])
+    strings = task_of("digit-sum", prices, salaries).draw("4", DigitSumData((4,), 1, 2, 1), 0)
+    figures = trial.measure().figures
+    assert figures["development"] == pytest.approx((strings["validation"].labels == 9).mean())
+    assert figures["accuracy"] == pytest.approx((strings["test"].labels == 9).mean())
+    assert trial.objective.validate().accuracy == pytest.approx(figures["development"])
+
+
+@pytest.mark.parametrize(("name", "small"), [("digit-sum", ["--lengths", "4,6"]), ("letters", [])])
+def test_sequences_are_written_as_they_are_learnt(shell, tmp_path, prices, salaries, name, small):
+    folder = tmp_path / "data"
+    told = shell("data", name, "-o", folder, "--seed", 3, "--set", "data.train=2", *small)
+    assert (told.returncode, told.stdout) == (0, "")
+    assert "wrote 6 files" in told.stderr if name == "digit-sum" else "wrote 3 files" in told.stderr
+    task = task_of(name, prices, salaries)
+    data = task.data(**({"lengths": (4, 6), "train": 2} if name == "digit-sum" else {"train": 2}))
+    for condition in task.conditions(data):
+        for part, strings in task.draw(condition, data, 3).items():
+            head, *rows = (folder / condition / f"{part}.csv").read_text().splitlines()
+            assert head == "sequence,label"
+            pairs = zip(strings.texts, strings.labels, strict=True)
+            assert rows == [f"{text},{label}" for text, label in pairs]
+            if name == "digit-sum":
+                assert all(int(row[0]) + int(row[1]) == int(row.split(",")[1]) for row in rows)
+    again = shell("data", name, "-o", folder, *small)
+    assert again.returncode == 1
+    assert "exists: choose another folder, or say --force" in again.stderr
