@@ -69,7 +69,9 @@ def read_diagnosis(run: Path) -> str:
     """Return the figure of a diagnosis for each length of its sequences, if it has several."""
     found = json.loads((run / "diagnosis.json").read_bytes())
     name = found["figure"]["name"]
-    return "; ".join(f"{line['condition']} {line['figures'][name]['mean']:.4f}".strip() for line in found["summary"])
+    error = "RMSE " if name.startswith("RMSE") else ""  # of which less is better
+    figures = (f"{line['condition']} {error}{line['figures'][name]['mean']:.4f}" for line in found["summary"])
+    return "; ".join(map(str.strip, figures))
 
 
 STEPS = [
