@@ -25,3 +25,5 @@ from .stateful import State as State
 from .stateful import StatefulNetwork as StatefulNetwork
 from .stopping import check_stop as check_stop
 from .stopping import stoppable as stoppable
+from .workers import count_jobs as count_jobs
+from .workers import spread as spread

@@ -50,6 +50,7 @@ OPTIONS = (
     click.option("--resume", is_flag=True, help="Go on with the diagnosis that was interrupted in this folder."),
     click.option("--extend", is_flag=True, help="Take the trials that the folder has, make those that it lacks."),
     click.option("--force", is_flag=True, help="Replace a diagnosis, or an unfinished one, in the folder."),
+    click.option("--jobs", "-j", type=int, default=1, show_default=True, help="Processes for trials; 0: one a core."),
     click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="For torch."),
     click.option(
         "--save-every", type=click.FloatRange(0), default=30, show_default=True, help="Seconds between states."
@@ -69,6 +70,7 @@ class Arguments:
     resume: bool
     extend: bool
     force: bool
+    jobs: int
     threads: int
     save_every: float
 
@@ -338,6 +340,7 @@ def _run(
     """
     arguments.check()
     from nlpkit.commands import draw_live, follow
+    from nlpkit.model import count_jobs
     from nlpkit.training import finish_run
 
     from nlpkit_diagnose.diagnosis import diagnose as trials
@@ -346,6 +349,7 @@ def _run(
     from nlpkit_diagnose.settings import settings_of
     from nlpkit_diagnose.view import Drawing, show_json, show_table
 
+    jobs = count_jobs(arguments.jobs)
     settings = settings_of(task, list(dict.fromkeys(encoders or DEFAULT)), arguments.assignments, data or {})
     seeds = range(arguments.seed, arguments.seed + arguments.seeds)
     request = _make_request(task, settings, arguments, files, facts)
@@ -357,7 +361,7 @@ def _run(
         with draw_live() as (say, bar):
             draw = Drawing(task, say, bar)
             stopped = follow(
-                trials(task, settings, seeds, run, every=arguments.save_every, finished=finished),
+                trials(task, settings, seeds, run, every=arguments.save_every, finished=finished, jobs=jobs),
                 draw,
                 resumable=run is not None,
             )

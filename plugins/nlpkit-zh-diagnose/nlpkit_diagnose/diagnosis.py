@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import traceback
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,6 +14,7 @@ from urllib.parse import quote
 import torch
 from nlpkit import NlpkitError, PluginError, SettingError
 from nlpkit.files import replace_file
+from nlpkit.model import spread
 from nlpkit.training import Checkpoint, Diverged, Epoch, Resumed, Step, fit
 
 from nlpkit_diagnose.networks import SavedNetwork, dump_networks, load_networks
@@ -63,6 +64,7 @@ def diagnose(
     *,
     every: float = 30.0,
     finished: Mapping[str, Ended] | None = None,
+    jobs: int = 1,
 ) -> Generator[Event, None, None]:
     """Make all trials, and tell how they go.
 
@@ -71,20 +73,62 @@ def diagnose(
         nothing.
     :param every: seconds between saves of the state of a trial.
     :param finished: trials by their names that an earlier diagnosis has made: they are taken as they are.
+    :param jobs: processes, each of which makes some of the trials; with several, steps and epochs are not told.
     :raises SettingError: before anything is learnt, if an encoder does not go with the task.
     """
     trials = list(_list_trials(task, settings, seeds))
     for encoder, condition, seed in trials:
         if seed == seeds[0]:
             _compose(task, settings[encoder], (encoder, condition, seed))
-    for position, which in enumerate(trials, 1):
-        kept = TrialFiles(run, name_trial(*which))
-        ended = (finished or {}).get(kept.name) or kept.read()
-        if ended is None:
-            trial = _compose(task, settings[which[0]], which)
-            yield Began(kept.name, position, len(trials), trial.parameters)
-            ended = yield from _run_trial(task, trial, settings[which[0]], which, Checkpoint(kept.state, every))
-            kept.write(ended)
+    taken = {which: ended for which in trials if (ended := _find_ended(run, name_trial(*which), finished or {}))}
+    places = {which: Place(which, position, len(trials)) for position, which in enumerate(trials, 1)}
+    make = Maker(task, settings, run, every, torch.get_num_threads())
+    if jobs == 1:
+        for which, place in places.items():
+            yield from [taken[which]] if which in taken else make.events(place)
+        return
+    yield from taken.values()
+    for _, events in spread(make, [place for which, place in places.items() if which not in taken], jobs):
+        yield from events
+
+
+def _find_ended(run: Path | None, name: str, finished: Mapping[str, Ended]) -> Ended | None:
+    """Return what came of a trial, if an earlier diagnosis or attempt has made it."""
+    return finished.get(name) or TrialFiles(run, name).read()
+
+
+@dataclass(frozen=True)
+class Place:
+    """A trial that is to be made, and which of how many it is."""
+
+    which: Which
+    position: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Makes trials, in this process or, as it can be sent there, in another."""
+
+    task: Task
+    settings: Mapping[str, Settings]
+    run: Path | None
+    every: float
+    threads: int
+
+    def __call__(self) -> Callable[[Place], list[Event]]:
+        """Begin as another process: return what makes a trial, and tells all but its steps and epochs."""
+        torch.set_num_threads(self.threads)
+        return lambda place: [event for event in self.events(place) if not isinstance(event, Step | Epoch)]
+
+    def events(self, place: Place) -> Generator[Event, None, None]:
+        """Make a trial, and tell how it goes."""
+        which, settings = place.which, self.settings[place.which[0]]
+        kept = TrialFiles(self.run, name_trial(*which))
+        trial = _compose(self.task, settings, which)
+        yield Began(kept.name, place.position, place.total, trial.parameters)
+        ended = yield from _run_trial(self.task, trial, settings, which, Checkpoint(kept.state, self.every))
+        kept.write(ended)
         yield ended
 
 

@@ -95,3 +95,21 @@ def test_a_damaged_diagnosis_is_one_sentence(learn, shell, tmp_path):
     told = shell("ball", "-o", tmp_path / "out", "--extend")
     assert told.returncode == 1
     assert "is damaged" in told.stderr
+
+
+@pytest.mark.slow
+def test_several_processes_come_to_the_same(learn, tmp_path):
+    command = ("ball", "-e", "rnn", "-e", "gru", "--seeds", 2)
+    _, alone = learn(*command)
+    weights = (tmp_path / "out" / "networks.safetensors").read_bytes()
+    told, several = learn(*command, "--jobs", 2, "--force")
+    assert "4 trials" in told.stderr
+    assert list(map(without_seconds, several["trials"])) == list(map(without_seconds, alone["trials"]))
+    assert (tmp_path / "out" / "networks.safetensors").read_bytes() == weights
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_number_of_processes_that_is_none_is_refused(shell):
+    told = shell("ball", "--jobs", -1)
+    assert told.returncode == 2
+    assert "jobs is a number from 0" in told.stderr
