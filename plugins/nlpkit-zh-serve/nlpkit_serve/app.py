@@ -140,6 +140,8 @@ class Server:
         }
         for path, (endpoint, called, answers, summary) in told.items():
             add(path, endpoint, operation_id=called, responses=answers, summary=summary)
+        for path in ("/healthz", "/readyz"):  # as some balancers ask
+            add(path, told[path][0], methods=["HEAD"], include_in_schema=False)
         self._add_columns_route()
         for served in self.models.values():
             for verb in served.current.verbs.values():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -14,8 +14,33 @@ from nlpkit_serve.faults import RequestFault
 from nlpkit_serve.settings import Settings
 
 Result = TypeVar("Result")
+TOGETHER = 8  # of the largest bodies, as many bytes as all have together
 MOST_DEPTH = 8  # of lists in lists, in an option
 INPUTS = ("text", "texts", "stream")
+
+
+class Held:
+    """Counts the bytes of all bodies that this process holds: each is bounded, and many slow ones would not be."""
+
+    def __init__(self) -> None:
+        self._total = 0
+
+    def add(self, scope: MutableMapping[str, Any], count: int, most: int) -> None:
+        """Count bytes of a request's body.
+
+        :raises RequestFault: if all bodies together would be more than so many.
+        """
+        if self._total + count > most:
+            raise RequestFault(503, "the server holds as many bodies as it can: ask again soon", {"Retry-After": "1"})
+        self._total += count
+        scope["held"] = scope.get("held", 0) + count
+
+    def release(self, scope: MutableMapping[str, Any]) -> None:
+        """Forget the body of a request that has ended."""
+        self._total -= scope.pop("held", 0)
+
+
+HELD = Held()
 
 
 @dataclass(frozen=True)
@@ -39,20 +64,21 @@ async def read_body(request: Request, most: int, settings: Settings) -> bytes:
     """
     try:
         async with asyncio.timeout(settings.max_seconds):
-            return await _collect(request.stream(), most)
+            return await _collect(request, most, TOGETHER * max(settings.max_file_bytes, settings.max_bytes))
     except TimeoutError:
         raise RequestFault(408, f"the body was not sent within {settings.max_seconds:g} seconds") from None
     except ClientDisconnect:
         raise RequestFault(400, "the body ended before it was whole") from None
 
 
-async def _collect(stream: AsyncIterator[bytes], most: int) -> bytes:
+async def _collect(request: Request, most: int, together: int) -> bytes:
     body, over = bytearray(), 0
-    async for piece in stream:
+    async for piece in request.stream():
         if over or len(body) + len(piece) > most:  # read on for a while: who is cut off while sending reads no answer
             over += len(piece)
             body.clear()
         else:
+            HELD.add(request.scope, len(piece), together)
             body += piece
         if over > 4 * most:
             break
@@ -75,7 +101,7 @@ async def read_object(request: Request, settings: Settings) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise RequestFault(400, "the body is not UTF-8") from None
     if not isinstance(item, dict):
-        raise RequestFault(400, 'the body is no object of JSON: expected {"texts": ["…"]}')
+        raise RequestFault(400, 'the body cannot be read as an object of JSON: expected {"texts": ["…"]}')
     return item
 
 

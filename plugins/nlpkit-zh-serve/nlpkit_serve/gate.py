@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from nlpkit_serve.bodies import HELD
 from nlpkit_serve.faults import RequestFault
 from nlpkit_serve.journal import Journal
 from nlpkit_serve.metrics import Metrics
@@ -64,6 +65,7 @@ class Gate:
             await failed.to_response()(scope, receive, answer.send)
         finally:
             scope.get("at end", bool)()  # also when nobody has taken the answer
+            HELD.release(scope)
             self._tell(scope, answer.status, time.perf_counter() - began)
 
     def _check(self, scope: Scope, headers: Headers) -> None:

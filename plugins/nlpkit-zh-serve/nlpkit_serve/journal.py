@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 import time
 import traceback
 from contextlib import suppress
 from typing import Any, TextIO
+
+
+class JournalHandler(logging.Handler):
+    """Writes what a library has to say of requests, of which it quotes nothing, as lines of a journal."""
+
+    def __init__(self, journal: Journal) -> None:
+        super().__init__(logging.WARNING)
+        self._journal = journal
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record."""
+        self._journal.tell("remark", said=record.getMessage())
 
 
 class Journal:

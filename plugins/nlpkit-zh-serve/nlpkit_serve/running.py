@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import signal
 import socket
@@ -17,6 +18,7 @@ from nlpkit.commands import fail, say
 
 from nlpkit_serve.app import Server
 from nlpkit_serve.connections import make_protocol
+from nlpkit_serve.journal import JournalHandler
 from nlpkit_serve.settings import Settings
 
 BACKLOG = 2048
@@ -82,8 +84,11 @@ def serve_on(
     :param tell: is called when the models are there.
     """
     warnings.filterwarnings("ignore", category=DataWarning)  # doubts about files that others send are not ours to say
-    at_once = AT_ONCE if isinstance(listening, SharedSocket) else BACKLOG
-    server = uvicorn.Server(make_config(Server(settings), at_once))
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until models are there that could be looked at
+    at_once, serving = AT_ONCE if isinstance(listening, SharedSocket) else BACKLOG, Server(settings)
+    logging.getLogger("uvicorn.error").addHandler(JournalHandler(serving.journal))
+    server = uvicorn.Server(make_config(serving, at_once))
     gc.collect()
     gc.freeze()  # the models stay, and need not be looked through again and again
     if tell:
@@ -114,7 +119,6 @@ def make_config(server: Server, backlog: int = BACKLOG) -> uvicorn.Config:
 
 def main() -> None:
     """Serve as one of several workers; standard input says how, and holds the number of the socket."""
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until models are there that could be looked at
     settings, number = Settings.from_json(sys.stdin.readline()), int(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:

@@ -11,6 +11,9 @@ import zipfile
 import pytest
 import xlsxwriter
 
+from nlpkit_serve.bodies import Held
+from nlpkit_serve.faults import RequestFault
+
 SCORE, WRITE = "/v1/models/reviews/score", "/v1/models/reviews-chars/text"
 SLOW = {"texts": ["衣服"] * 16, "length": 10_000, "through": True, "no_repeat": 0}  # minutes
 
@@ -41,9 +44,9 @@ def small():
         (SCORE, {"item": {"text": "好", "labels": [[[[[[[[[[]]]]]]]]]]}}, 422, "nested too deep"),
         (SCORE, {"item": {"text": "好", "stream": True}}, 422, "leave stream out"),
         (SCORE, {"item": {"text": "好", "stream": 1}}, 422, "stream is true or false"),
-        (SCORE, {"item": ["好"]}, 400, "no object of JSON"),
-        (SCORE, {"body": b"{", "Content_Type": "application/json"}, 400, "no object of JSON"),
-        (SCORE, {"body": b"[" * 1900, "Content_Type": "application/json"}, 400, "no object of JSON"),
+        (SCORE, {"item": ["好"]}, 400, "as an object of JSON"),
+        (SCORE, {"body": b"{", "Content_Type": "application/json"}, 400, "as an object of JSON"),
+        (SCORE, {"body": b"[" * 1900, "Content_Type": "application/json"}, 400, "as an object of JSON"),
         (SCORE, {"body": b'{"text": "\xff"}', "Content_Type": "application/json"}, 400, "not UTF-8"),
         (SCORE, {"body": b"text=1"}, 415, "expected the header 'Content-Type: application/json'"),
         (SCORE, {"method": "GET"}, 405, "use POST"),
@@ -223,3 +226,20 @@ def _wait_for(what, seconds=60):
     while not what():
         assert time.monotonic() < until
         time.sleep(0.02)
+
+
+def test_all_bodies_together_are_bounded():
+    held, one, other = Held(), {}, {}
+    held.add(one, 60, 100)
+    held.add(other, 40, 100)
+    with pytest.raises(RequestFault, match="holds as many bodies as it can"):
+        held.add(one, 1, 100)
+    held.release(other)
+    held.release(other)
+    held.add(one, 40, 100)
+    assert one["held"] == 100
+
+
+def test_balancers_may_ask_for_the_head_alone(small):
+    answer = small.ask("/healthz", method="HEAD")
+    assert (answer.status, answer.body) == (200, b"")
