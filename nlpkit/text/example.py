@@ -110,7 +110,7 @@ class Faults(Counter[str]):
             for file, lines in files.items()
         ]
         more = self[reason] - sum(len(lines) or 1 for lines in files.values())
-        if more > 0:
+        if places and more > 0:
             places.append(Sentence("and {more:,} more", more=more))
         return Sentence(" ({places})", places=join(places, "; "))
 
