@@ -38,9 +38,10 @@ def test_the_log_comes_to_what_the_figure_says(prices, data, cost):
     """But for the money that is too little for one more share, and costs of costs."""
     up = data.draw(st.lists(st.integers(0, 1), min_size=len(prices) - 1, max_size=len(prices) - 1))
     account = follow_answers(up, prices, DAYS, cost)
-    worth = simulate_account(up, prices, cost)[-1]
-    trades = len(account.trades)
-    assert account.final / START == pytest.approx(worth, rel=(trades + 1) * (cost**2 + 100 / START) + 1e-9)
+    worths = [1.0, *simulate_account(up, prices, cost)]
+    trades, growth = len(account.trades) + 1, max(worths) / min(worths)  # that of money which bought nothing
+    bounds = {"rel": trades * cost**2 + 1e-9, "abs": trades * max(prices) / START * growth}
+    assert account.final / START == pytest.approx(worths[-1], **bounds)
     stock = 0
     for trade in account.trades:
         assert trade.money >= 0
