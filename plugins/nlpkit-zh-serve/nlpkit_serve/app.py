@@ -146,6 +146,7 @@ class Server:
         for served in self.models.values():
             for verb in served.current.verbs.values():
                 self._add_verb_routes(served, verb)
+            self._add_short_route(served)
             if any(verb.labelled for verb in served.current.verbs.values()):
                 self._add_label_studio_routes(served)
 
@@ -159,6 +160,13 @@ class Server:
             responses=schemas.responses(400, 408, 413, 422, 501, 503, 504),
             openapi_extra={"requestBody": schemas.file_body(), "parameters": [schemas.NAME, schemas.SHEET]},
         )
+
+    def _add_short_route(self, served: ServedModel) -> None:
+        """Let the task's name stand for its first verb, as in the shell: ``generate`` for ``text``."""
+        verbs, name = served.current.verbs, served.current.task.name
+        if verbs and name not in verbs:
+            path, answer = f"/v1/models/{served.name}/{name}", partial(self._answer, served, next(iter(verbs)))
+            self.app.add_api_route(path, answer, methods=["POST"], include_in_schema=False)
 
     def _add_verb_routes(self, served: ServedModel, verb: Verb) -> None:
         path = f"/v1/models/{served.name}/{verb.name}"

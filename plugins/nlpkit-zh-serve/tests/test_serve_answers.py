@@ -177,3 +177,12 @@ def test_tasks_of_others_have_routes(server):
         assert summed["records"]
         refused = client.score("菜", model="restaurant-opinions", targets="/etc/passwd")
         assert (refused.status, refused.message) == (422, "targets is a file, and no request opens one: leave it out")
+
+
+@pytest.mark.parametrize(
+    ("model", "task", "verb"), [("reviews", "sentiment", "score"), ("reviews-chars", "generate", "text")]
+)
+def test_a_task_stands_for_its_first_verb(client, model, task, verb):
+    more = {"seed": 1, "length": 5} if task == "generate" else {}
+    one, other = (client.score("酒店", model=model, verb=name, **more) for name in (task, verb))
+    assert (one.status, one.body) == (200, other.body)
