@@ -125,6 +125,7 @@ def test_a_connection_without_a_whole_request_is_ended(server):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_who_does_not_read_keeps_nothing(server, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     body = ("text\n" + "质量很好，服务也很好，下次再来\n" * 200_000).encode()
