@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from processes import ONE_THREAD
 
 BEGIN, END = "<!-- tutorials.py: begin -->", "<!-- tutorials.py: end -->"
-WHOLE = {  # of the tutorials' own figures, none is remade here: they are what the tutorials print
+HEADERS = {  # what stands under the tutorials' is what they print
     "en": ("Step", "Command", "Tutorials", "Here", "CPU s"),
     "zh": ("步骤", "命令", "教程", "这里", "CPU 秒"),
 }
@@ -187,7 +187,7 @@ def ask(folder: Path, asked: Mapping[str, Sequence[str]]) -> None:
 
 def make_table(results: Mapping[str, Mapping[str, Any]], language: str) -> str:
     """Return the table of the steps that were run."""
-    rows = [WHOLE[language], ("---",) * 5]
+    rows = [HEADERS[language], ("---",) * 5]
     for step in STEPS:
         if found := results.get(step.name):
             command = f"`nlpkit {step.command} -o {step.name}`"

@@ -1,6 +1,7 @@
 from .answers import Form as Form
 from .answers import Look as Look
 from .columns import Writer as Writer
+from .conversation import converse as converse
 from .main import cli as cli
 from .options import COLUMN as COLUMN
 from .options import ENCODING as ENCODING

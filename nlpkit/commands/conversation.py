@@ -20,12 +20,16 @@ def is_conversation(output: Path | None) -> bool:
     return output is None and sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def converse(answer: Callable[[int, str], None]) -> None:
+def converse(answer: Callable[[int, str], None], asked: str | None = None) -> None:
     """Answer lines as they are typed, empty ones excepted; what is wrong with one is told, and the next asked for.
 
     :param answer: takes the number of the line, from 1, and its text.
+    :param asked: what shall be typed; None: a text.
     """
-    say("Type a text and press Enter; {end} ends.", end=END)
+    if asked is None:
+        say("Type a text and press Enter; {end} ends.", end=END)
+    else:
+        say("Type {asked}, and press Enter; {end} ends.", asked=asked, end=END)
     for number, text in enumerate(_read_lines(), 1):
         try:
             answer(number, text)

@@ -93,6 +93,13 @@ def fetch_corpus(
 
     if entry.package:
         require(entry, entry.name)
+        if brought:
+            raise DataError(
+                "{name} comes with the package {package}, and {path} is not taken for it",
+                name=entry.name,
+                package=entry.package,
+                path=brought[0],
+            )
         return [
             Sentence("{path}: nothing needs to be fetched, {what}", path=path, what=what)
             for path, what in _of_package(entry)
@@ -164,12 +171,19 @@ def _take_file(entry: Entry, file: File, path: Path) -> str:
         checksum = sha256_of(path)
     except OSError as error:
         raise DataError("{path} cannot be read: {reason}", path=path, reason=_reason(error)) from error
-    if expected not in (None, checksum) or file.size not in (None, path.stat().st_size):
+    if expected not in (None, checksum):
         raise DataError(
             "{path} has the checksum {checksum}, expected {expected}: it is another file, or another version",
             path=path,
             checksum=checksum,
-            expected=expected or f"{file.size:,} bytes",
+            expected=expected,
+        )
+    if file.size not in (None, size := path.stat().st_size):
+        raise DataError(
+            "{path} has {size:,} bytes, expected {expected:,}: it is another file, or another version",
+            path=path,
+            size=size,
+            expected=file.size,
         )
     if target.exists() and target.samefile(path):
         return _fetch_file(entry, file, False, (), None)

@@ -200,7 +200,11 @@ def entries() -> list[Entry]:
 @contextlib.contextmanager
 def scratch() -> Iterator[Path]:
     """Yield a folder where that lies for what is prepared and no run needs, so that it can be kept without a copy."""
-    with new_folder((make_shelf() if limit() else Path(tempfile.gettempdir())) / "scratch") as folder:
+    if not limit():
+        with tempfile.TemporaryDirectory(prefix="nlpkit-") as own:  # which nobody else may read, as the shelf
+            yield Path(own)
+        return
+    with new_folder(make_shelf() / "scratch") as folder:
         try:
             yield folder
         finally:

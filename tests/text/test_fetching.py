@@ -391,3 +391,9 @@ def test_an_archive_that_was_brought_is_unpacked(site, entry, tmp_path):
     ours = entry('members = ["data/a.csv", "b.csv"]', site.url.replace("reviews.csv", "all.zip"))
     fetch_corpus(ours, brought=[tmp_path / "all.zip"])
     assert (ours.folder / "b.csv").read_bytes() == DATA
+
+
+def test_a_file_of_another_size_is_not_taken(entry, tmp_path):
+    (tmp_path / "stick.csv").write_bytes(DATA[:-1])
+    with pytest.raises(DataError, match=r"stick\.csv has [\d,]+ bytes, expected [\d,]+: it is another file"):
+        fetch_corpus(entry(f"size = {len(DATA)}"), brought=[tmp_path / "stick.csv"])

@@ -138,6 +138,13 @@ def test_what_killed_runs_left_is_removed(shelf):
     assert not folder.exists()
 
 
+def test_nobody_else_reads_what_is_not_kept(monkeypatch):
+    monkeypatch.setenv("NLPKIT_CACHE_SIZE", "0")
+    with prepared.scratch() as folder:
+        assert folder.stat().st_mode & 0o77 == 0
+    assert not folder.exists()
+
+
 def nlpkit(*arguments, cwd):
     done = subprocess.run(
         [sys.executable, "-m", "nlpkit", *map(str, arguments)], cwd=cwd, capture_output=True, text=True, check=False

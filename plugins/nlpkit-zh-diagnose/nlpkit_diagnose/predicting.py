@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,8 +13,6 @@ import click
 if TYPE_CHECKING:
     from nlpkit_diagnose.networks import Restored
     from nlpkit_diagnose.task import Task
-
-PROMPT = "> "
 
 
 class Answered(NamedTuple):
@@ -124,28 +122,16 @@ def _read_lines() -> Iterator[str]:
 
 def _converse(task: type[Task], network: Restored, steps: int | None) -> None:
     """Ask for an input, answer it, and ask again, until there is no more."""
-    from nlpkit.commands import fail, say, tell
+    from nlpkit.commands import converse, fail, tell
 
-    columns = network.facts.get("columns", ())[:-1]
-    say(f"Type {','.join(columns) or task.asks}, and press Enter; Ctrl-D ends.")
-    for text in _ask(say):
+    def answer(_number: int, text: str) -> None:
         answered = answer_input(task, network, text, steps)
         if answered.answer is None:
             fail(answered.reason)
         else:
             tell(task.tell_answer(text, answered.answer))
 
-
-def _ask(say: Callable[[str], None]) -> Iterator[str]:
-    while True:
-        sys.stderr.write(PROMPT)
-        sys.stderr.flush()
-        line = sys.stdin.readline()
-        if not line:
-            say("")  # the shell's own prompt begins a line
-            return
-        if text := line.strip():
-            yield text
+    converse(answer, ",".join(network.facts.get("columns", ())[:-1]) or task.asks)
 
 
 def _print_lines(task: type[Task], answers: Iterable[Answered]) -> None:

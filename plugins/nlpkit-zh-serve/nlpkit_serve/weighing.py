@@ -37,8 +37,10 @@ def weigh(path: Path, most: int, seconds: float) -> None:
 def main(path: str, most: int) -> None:
     """Open all sheets of a workbook at once; what is damaged is said better by who reads it."""
     _limit(most)
-    from python_calamine import CalamineError, CalamineWorkbook
-
+    try:
+        from python_calamine import CalamineError, CalamineWorkbook
+    except ModuleNotFoundError:  # who reads it says what to install
+        return
     try:
         with Path(path).open("rb") as stream:
             workbook = CalamineWorkbook.from_filelike(stream)
